@@ -1,0 +1,45 @@
+# vcokit. `make demo` does the main job against the simulator; `make test` runs all tests.
+# Each makes its own virtual environment; both need only Python >= 3.11 and the package index.
+#
+# Where the minutes of `make test` go (two cores): see docs/testing.md.
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/.core
+	$(BIN)/vcokit demo
+
+test: lint
+	$(BIN)/python -m pytest -n auto --dist worksteal --durations 10 --cov --cov-report term
+
+lint: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
+
+$(VENV)/.python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vcokit needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/.python
+	$(PIP) --editable .
+	touch $@
+
+$(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/.python
+	$(PIP) --editable '.[test]'
+	touch $@ $(VENV)/.core
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/.python
+	$(PIP) --editable '.[bench]'
+	touch $@

@@ -1,0 +1,37 @@
+"""What every test shares: a clean environment, and the rule that CI leaves nothing out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory) -> Iterator[None]:
+    """Keep the machine's own settings, credentials and proxies out of every test."""
+    for name in list(os.environ):
+        if name.startswith(("VCOKIT_", "ALIBABA_CLOUD_")) or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    yield
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+    """Turn a skip into a failure where nothing may be left out (``VCOKIT_NO_SKIPS``, set by CI)."""
+    skipped = call.excinfo is not None and call.excinfo.errisinstance(pytest.skip.Exception)
+    if skipped and NO_SKIPS:
+        reason = str(call.excinfo.value)
+        call.excinfo = pytest.ExceptionInfo.from_exc_info(
+            _raise(pytest.fail.Exception(f"skipped where nothing may be left out: {reason}"))
+        )
+
+
+NO_SKIPS = bool(os.environ.get("VCOKIT_NO_SKIPS"))
+
+
+def _raise(error: BaseException):
+    try:
+        raise error
+    except BaseException as caught:
+        return type(caught), caught, caught.__traceback__

@@ -1,0 +1,125 @@
+"""The house stands: imports go down only, the simulator stands alone, importing is cheap."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "vcokit"
+
+# The floors of the design, the longest prefix decides. The simulator stands outside.
+FLOORS = {
+    "errors": 0,
+    "schema": 0,
+    "config": 0,
+    "cidr": 1,
+    "cloud": 1,
+    "inventory": 2,
+    "live": 2,
+    "audit": 2,
+    "rollout.steps": 3,
+    "rollout.events": 3,
+    "rollout.plan": 3,
+    "rollout.journal": 3,
+    "rollout.scheduler": 4,
+    "rollout.forecast": 4,
+    "rollout.executor": 5,
+    "plots": 6,
+    "widgets": 6,
+    "cli": 7,
+    "": 7,
+}
+SIMULATOR = "simulator"
+#: Rooms of the same floor that know nothing of one another.
+STRANGERS = {("cidr", "cloud"), ("cloud", "cidr"), ("cidr", "errors")}
+#: Packages whose __init__ only names what lies below it.
+HALLS = {"rollout"}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def imports_of(name: str, path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line, module inside the package) for every import, function-level ones too."""
+    known = {module for module, _ in modules()}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}:{node.lineno}: write imports in full"
+            base = node.module or ""
+            inner = base.removeprefix("vcokit").lstrip(".")
+            deeper = [f"{inner}.{alias.name}".lstrip(".") for alias in node.names]
+            targets = [f"vcokit.{module}" if module in known else base for module in deeper]
+        else:
+            continue
+        for target in targets:
+            if target == "vcokit" or target.startswith("vcokit."):
+                yield node.lineno, target.removeprefix("vcokit").lstrip(".")
+
+
+def room_of(module: str) -> str:
+    while module not in FLOORS and module != SIMULATOR:
+        if module in HALLS:
+            return module
+        module = module.rpartition(".")[0]
+    return module
+
+
+def is_typing_only(path: Path, line: int) -> bool:
+    """Tell whether a line stands under ``if TYPE_CHECKING:``, which draws no arrow at run time."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            if node.lineno <= line <= max(inner.end_lineno or 0 for inner in node.body):
+                return True
+    return False
+
+
+def test_imports_go_down_only() -> None:
+    """No room imports from a floor above it, nor the simulator anything but itself."""
+    wrong = []
+    for name, path in modules():
+        here = room_of(name)
+        for line, target in imports_of(name, path):
+            there = room_of(target)
+            if here == there or here in HALLS or is_typing_only(path, line):
+                continue
+            if here == SIMULATOR:
+                wrong.append(f"{name}:{line} the simulator imports {target}")
+            elif there == SIMULATOR:
+                if FLOORS[here] < 7:
+                    wrong.append(f"{name}:{line} imports the simulator")
+            elif there in HALLS:
+                wrong.append(f"{name}:{line} imports the hall {target}, name the room")
+            elif FLOORS[there] > FLOORS[here]:
+                wrong.append(f"{name}:{line} imports {target} from a floor above")
+            elif (here, there) in STRANGERS:
+                wrong.append(f"{name}:{line} imports {target}, a stranger")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_rooms_have_names() -> None:
+    """There is no cellar for odds and ends."""
+    banned = {"utils", "util", "helpers", "helper", "core", "common", "misc"}
+    found = [name for name, _ in modules() if banned & set(name.split("."))]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "module", ["matplotlib", "ipywidgets", "IPython", "uvicorn", "starlette", "typer", "rich"]
+)
+def test_import_is_cheap(module: str) -> None:
+    """``import vcokit`` loads pandas and the accessor, and none of the heavy rooms."""
+    code = f"import sys, vcokit; print({module!r} in sys.modules, 'pandas' in sys.modules)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == ["False", "True"]

@@ -1,0 +1,3 @@
+"""vcokit."""
+
+import pandas as pd  # noqa: F401
