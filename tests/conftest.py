@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
 
 
 @pytest.fixture(autouse=True)
-def clean_surroundings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory) -> Iterator[None]:
+def clean_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the machine's own settings, credentials and proxies out of every test."""
     for name in list(os.environ):
         if name.startswith(("VCOKIT_", "ALIBABA_CLOUD_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    yield
 
 
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
