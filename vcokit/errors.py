@@ -252,6 +252,9 @@ class ProtocolError(CloudError):
 class ApiError(CloudError):
     """The cloud answered with an error code: a definite refusal.
 
+    The class attribute ``kind`` is the word for the class in the table of error codes
+    (`vcokit.cloud.operations`); ``other`` is a code of no known class.
+
     Parameters
     ----------
     message, operation, request_id, http_status, remedy
@@ -261,6 +264,8 @@ class ApiError(CloudError):
     retry_after : float, optional
         Seconds the server asked to wait (header ``x-acs-retry-after``), capped by the client.
     """
+
+    kind = "other"
 
     def __init__(
         self,
@@ -287,37 +292,55 @@ class ApiError(CloudError):
 class BusyError(ApiError):
     """Another task runs on the same connection; the same request may succeed later."""
 
+    kind = "busy"
+
 
 class ThrottledError(ApiError):
     """A rate limit of the account or the operation; nothing was done."""
+
+    kind = "throttled"
 
 
 class BadRequestError(ApiError):
     """The request can never succeed as it was sent."""
 
+    kind = "input"
+
 
 class StateError(ApiError):
     """Not valid in the present state of the account, the route table or the connection."""
+
+    kind = "state"
 
 
 class QuotaError(ApiError):
     """A quota is used up."""
 
+    kind = "quota"
+
 
 class AuthError(ApiError):
     """Credentials, signature or permission."""
+
+    kind = "auth"
 
 
 class NotFoundError(ApiError):
     """A named resource does not exist (in this region, for this account)."""
 
+    kind = "not-found"
+
 
 class ServerError(ApiError):
     """A fault on the server side: a write may or may not have happened."""
 
+    kind = "server"
+
 
 class DryRunPassed(ApiError):  # noqa: N818 - the contract reports a pass as an error code
     """Not a failure: the dry run found nothing wrong and nothing was changed."""
+
+    kind = "dry-run-ok"
 
 
 class PlanError(VcokitError):

@@ -222,6 +222,14 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 
+#: Blanks of any script and characters without a width: a cell of nothing else is empty.
+BLANKS: Final = (
+    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+    "\u200b\u200c\u200d\u2060\ufeff"
+)
+
 #: What counts as an integer weight: no sign on zero, no leading zero, and the ``.0`` that
 #: spreadsheets add. ASCII digits alone; 18 digits fit an int64.
 _WEIGHT: Final = r"(?:0|-?[1-9][0-9]{0,17})(?:\.0+)?"
@@ -390,8 +398,22 @@ def text_column(column: pd.Series) -> pd.Series:
     """
     text = pd.Series(column.array).astype(STR) if column.dtype != STR else column
     text = text.reset_index(drop=True)
-    blank = text.str.fullmatch(r"\s*").fillna(False).astype(bool)
+    blank = (text.str.strip(BLANKS) == "").to_numpy(dtype=bool)
     return text.mask(blank) if blank.any() else text
+
+
+def destination_routes(live: pd.DataFrame) -> pd.DataFrame:
+    """Return the destination routes among live ones; routes learnt by BGP are none.
+
+    Parameters
+    ----------
+    live : DataFrame
+        With or without a column ``route_entry_type``.
+    """
+    if "route_entry_type" not in live.columns:
+        return live
+    custom = live["route_entry_type"].fillna("custom") == "custom"
+    return live[custom.to_numpy(dtype=bool)]
 
 
 def split_weight(column: pd.Series) -> tuple[pd.Series, pd.Series]:
