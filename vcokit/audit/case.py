@@ -1,0 +1,153 @@
+"""One audit under way: what several rules share, and the form in which a rule answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from vcokit import config
+from vcokit.audit.facts import I64, Facts, Mask, first_row
+from vcokit.audit.predict import I8, LiveMatch, codes_text, match_live, predict
+from vcokit.cidr.parse import to_text
+from vcokit.cidr.relations import NONE
+from vcokit.errors import InputError
+
+
+@dataclass(frozen=True)
+class Hits:
+    """What one rule found.
+
+    Parameters
+    ----------
+    rows : ndarray of int64
+        Positions of the rows, ascending.
+    column : str or Series of str
+        Field at fault: one for all, or one a hit.
+    message : str or Series of str
+        One for all, or one a hit.
+    suggestion : Series of str, optional
+        A value for the cell, a hit.
+    related : ndarray of int64, optional
+        Related row, a hit; -1 where there is none.
+    severity : str, optional
+        Where it is not the rule's own.
+    """
+
+    rows: I64
+    column: str | pd.Series
+    message: str | pd.Series
+    suggestion: pd.Series | None = None
+    related: I64 | None = None
+    severity: str | None = None
+
+
+class Case:
+    """One audit: the facts, the quota, and what is worked out of them once.
+
+    Parameters
+    ----------
+    routes, live, connections, scope
+        See `vcokit.audit.facts.Facts`.
+    quota : int, optional
+        Routes a connection may have.
+    """
+
+    def __init__(
+        self,
+        routes: pd.DataFrame,
+        *,
+        live: pd.DataFrame | None = None,
+        connections: pd.DataFrame | None = None,
+        quota: int | None = None,
+        scope: Sequence[str] = ("region_id",),
+    ) -> None:
+        if quota is not None and (isinstance(quota, bool) or quota < 0):
+            raise InputError(f"quota={quota!r} is not a number of routes")
+        self.facts = Facts(routes, live=live, connections=connections, scope=scope)
+        self.quota = quota
+
+    def text(self, rows: I64, column: str) -> pd.Series:
+        """Return a column of some rows on a fresh index."""
+        return self.facts.routes[column].iloc[rows].reset_index(drop=True)
+
+    def network(self, rows: I64) -> pd.Series:
+        """Return the networks of some rows as text."""
+        prefixes = self.facts.prefixes
+        return to_text(prefixes.network[rows], prefixes.length[rows])
+
+    def at(self, rows: I64) -> pd.Series:
+        """Return where rows stand: ``line 17``, or ``row 15`` where no line is known."""
+        line = self.text(rows, "line")
+        known = "line " + line.astype("str")
+        return known.where(line.notna(), "row " + pd.Series(rows).astype("str")).astype("str")
+
+    @cached_property
+    def live(self) -> LiveMatch:
+        """How the live routes meet the rows."""
+        return match_live(self.facts)
+
+    @cached_property
+    def region_row(self) -> I64:
+        """First row with a region of each row's connection; -1 where there is none."""
+        facts = self.facts
+        first = np.full(facts.code_count + 1, NONE, dtype=np.int64)
+        found = first_row(np.where(facts.region >= 0, facts.connection, NONE))
+        first[: len(found)] = found
+        return first[facts.connection]
+
+    @cached_property
+    def known(self) -> Mask:
+        """Rows whose connection is among the live connections."""
+        return self._among("vpn_connection_id")
+
+    @cached_property
+    def known_here(self) -> Mask:
+        """Rows whose connection is among the live connections of the row's region."""
+        return self._among("vpn_connection_id", "region_id")
+
+    def _among(self, *names: str) -> Mask:
+        """Tell which rows agree with some live connection in all of the named columns."""
+        connections = self.facts.connections
+        if connections is None:
+            raise LookupError("no live connections were given")
+        theirs = pd.MultiIndex.from_frame(connections[list(names)].astype("str"))
+        mine = pd.MultiIndex.from_frame(self.facts.routes[list(names)])
+        return np.asarray(mine.isin(theirs))
+
+    @cached_property
+    def unknown_connection(self) -> Mask:
+        """Rows that name a connection which is not live; none unless connections were given."""
+        if self.facts.connections is None:
+            return np.zeros(self.facts.size, dtype=np.bool_)
+        return np.asarray((self.facts.connection >= 0) & ~self.known)
+
+    @cached_property
+    def wrong_region(self) -> Mask:
+        """Rows that name a live connection in a region where it is not."""
+        if self.facts.connections is None:
+            return np.zeros(self.facts.size, dtype=np.bool_)
+        return np.asarray(self.known & ~self.known_here & (self.facts.region >= 0))
+
+    def predicted(self, quota: int | None) -> I8:
+        """Return the number of the check that decides each row under a quota."""
+        gone = ~self.facts.id_ok | self.unknown_connection | self.wrong_region
+        return predict(self.facts, self.live, gone, quota)
+
+    @cached_property
+    def check(self) -> I8:
+        """Number of the check that decides each row."""
+        return self.predicted(self.quota)
+
+    @cached_property
+    def hinted(self) -> I8:
+        """The same under the quota that is thought usual."""
+        return self.predicted(config.get("quota_hint"))
+
+    @cached_property
+    def api_code(self) -> pd.Series:
+        """What the cloud would answer to each row; NA where it would accept it."""
+        return codes_text(self.facts, self.check)

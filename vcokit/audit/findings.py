@@ -1,0 +1,175 @@
+"""Run the rules and put what they find into one frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from vcokit import schema
+from vcokit.audit import predict
+from vcokit.audit.case import Case, Hits
+from vcokit.audit.facts import I64, Mask
+from vcokit.audit.rules import RULE_NAMES, RULES, Rule
+from vcokit.cidr.relations import NONE
+from vcokit.errors import InputError
+
+_ROW_COLUMNS: Final = ("source", "line", "region_id", "vpn_connection_id", "route_dest")
+
+
+def audit_routes(
+    routes: pd.DataFrame,
+    *,
+    live: pd.DataFrame | None = None,
+    connections: pd.DataFrame | None = None,
+    quota: int | None = None,
+    scope: str | Sequence[str] = "region_id",
+    rules: Iterable[str] | None = None,
+) -> pd.DataFrame:
+    """Say what is wrong, or worth knowing, about the rows of an inventory.
+
+    Parameters
+    ----------
+    routes : DataFrame
+        From `read_routes`, or any frame with the required columns of `vcokit.schema.ROUTES`.
+    live : DataFrame, optional
+        Live routes, from `live_routes`: adds ``already-live`` and ``live-conflict``.
+    connections : DataFrame, optional
+        Live connections: adds ``unknown-connection``, ``wrong-region``, ``not-attached``.
+    quota : int, optional
+        Destination routes a connection may have. Without it, one warning stands on the first row
+        past the usual quota (setting ``quota_hint``).
+    scope : str or sequence of str
+        Columns of `routes` within which destinations meet, by default the region.
+    rules : iterable of str, optional
+        Names of the rules to run, by default all.
+
+    Returns
+    -------
+    DataFrame
+        A row a finding, of `vcokit.schema.FINDINGS`, sorted by row, then rule; empty, with all
+        columns, where nothing is found. ``row`` is a position in `routes`. ``api_code`` is what
+        the cloud would answer to the row, on the finding that causes it.
+
+    Raises
+    ------
+    InputError
+        If a frame lacks columns, or a rule is not known. Bad cells are findings, never errors.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
+    ...     "route_dest": ["10.0.0.0/8", "10.1.2.3/16"], "next_hop": "vco-a", "weight": 100})
+    >>> audit_routes(routes)[["row", "rule", "suggestion", "api_code"]]
+       row           rule   suggestion               api_code
+    0    1  host-bits-set  10.1.0.0/16  IllegalParam.RouteDest
+    1    1        covered          NaN                    NaN
+    """
+    chosen = _choose(rules)
+    names = (scope,) if isinstance(scope, str) else tuple(scope)
+    return run(Case(routes, live=live, connections=connections, quota=quota, scope=names), chosen)
+
+
+def run(case: Case, chosen: tuple[Rule, ...] = RULES) -> pd.DataFrame:
+    """Run some rules on a case and return their findings; see `audit_routes`."""
+    found = [(rule, rule.look(case)) for rule in chosen]
+    said = [(rule, hits) for rule, hits in found if hits is not None and len(hits.rows)]
+    if not said:
+        return schema.frame({**schema.FINDINGS, "rule": RULE_NAMES})
+    return _assemble(case, said)
+
+
+def _choose(rules: Iterable[str] | None) -> tuple[Rule, ...]:
+    if rules is None:
+        return RULES
+    wanted = {rules} if isinstance(rules, str) else set(rules)
+    unknown = sorted(wanted - set(RULE_NAMES.categories))
+    if unknown:
+        raise InputError(
+            f"unknown rule {', '.join(unknown)}",
+            remedy=f"Rules are {', '.join(RULE_NAMES.categories)}",
+        )
+    return tuple(rule for rule in RULES if rule.name in wanted)
+
+
+def _cause(case: Case) -> I64:
+    """Return the number of the rule on whose finding each row's API code stands; -1 for none."""
+    facts, check, live = case.facts, case.check, case.live
+    number = {name: place for place, name in enumerate(RULE_NAMES.categories)}
+    table: tuple[tuple[int, Mask | bool, str], ...] = (
+        (predict.MISSING, True, "missing-value"),
+        (predict.WEIGHT, True, "invalid-weight"),
+        (predict.CONNECTION, ~facts.id_ok, "invalid-connection-id"),
+        (predict.CONNECTION, case.unknown_connection, "unknown-connection"),
+        (predict.CONNECTION, case.wrong_region, "wrong-region"),
+        (predict.DESTINATION, facts.malformed, "malformed-cidr"),
+        (predict.DESTINATION, facts.ipv6, "ipv6-unsupported"),
+        (predict.DESTINATION, facts.host_bits, "host-bits-set"),
+        (predict.DEFAULT, True, "default-route"),
+        (predict.NEXT_HOP, True, "next-hop-mismatch"),
+        (predict.SAME, live.same, "already-live"),
+        (predict.SAME, True, "duplicate"),
+        (predict.OTHER_WEIGHT, live.other_weight, "live-conflict"),
+        (predict.OTHER_WEIGHT, True, "weight-conflict"),
+        (predict.OTHER_HOP, True, "live-conflict"),
+        (predict.QUOTA, True, "quota-exceeded"),
+    )
+    conditions = [(check == decided) & where for decided, where, _ in table]
+    return np.select(conditions, [number[name] for _, _, name in table], -1).astype(np.int64)
+
+
+def _assemble(case: Case, said: list[tuple[Rule, Hits]]) -> pd.DataFrame:
+    """Put the findings of all rules together, sorted, with what the rows themselves say."""
+    sizes = [len(hits.rows) for _, hits in said]
+    row = np.concatenate([hits.rows for _, hits in said])
+    number = np.repeat([RULE_NAMES.categories.get_loc(rule.name) for rule, _ in said], sizes)
+    order = np.lexsort([number, row])
+    row, number = row[order], number[order]
+    severities = pd.Index([hits.severity or rule.severity for rule, hits in said])
+    severity = np.repeat(schema.SEVERITIES.categories.get_indexer(severities), sizes)[order]
+    related = [
+        np.full(n, NONE) if h.related is None else h.related
+        for n, (_, h) in zip(sizes, said, strict=True)
+    ]
+    related_row = np.concatenate(related)[order]
+    routes = case.facts.routes
+    line = routes["line"].array[related_row]
+    line[related_row < 0] = pd.NA
+    code = case.api_code.iloc[row].mask(_cause(case)[row] != number)
+    columns: dict[str, object] = {name: routes[name].array[row] for name in _ROW_COLUMNS}
+    columns |= {
+        "row": row,
+        "column": _strings([hits.column for _, hits in said], sizes, order),
+        "rule": pd.Categorical.from_codes(number, dtype=RULE_NAMES),
+        "severity": pd.Categorical.from_codes(severity, dtype=schema.SEVERITIES),
+        "message": _strings([hits.message for _, hits in said], sizes, order),
+        "suggestion": _strings([hits.suggestion for _, hits in said], sizes, order),
+        "related_row": pd.arrays.IntegerArray(related_row, related_row < 0),
+        "related_line": line,
+        "api_code": code,
+    }
+    return schema.frame({**schema.FINDINGS, "rule": RULE_NAMES}, columns)
+
+
+def _strings(parts: list[str | pd.Series | None], sizes: list[int], order: I64) -> pd.Series:
+    """Join parts, each a column or one text for all its rows, and bring them into order."""
+    chunks = [
+        pa.array(part.array, pa.large_string(), from_pandas=True)
+        if isinstance(part, pd.Series)
+        else pa.repeat(pa.scalar(part, pa.large_string()), size)
+        for part, size in zip(parts, sizes, strict=True)
+    ]
+    return pd.Series(pa.chunked_array(_flat(chunks)).take(order), dtype="str")
+
+
+def _flat(chunks: list[Any]) -> list[Any]:
+    """Return the chunks of arrays that may be chunked themselves."""
+    return [
+        piece
+        for chunk in chunks
+        for piece in (chunk.chunks if isinstance(chunk, pa.ChunkedArray) else [chunk])
+    ]

@@ -1,0 +1,386 @@
+"""The rules of an audit: each a function from the case to the rows it finds, with a message.
+
+A rule is registered with its name, severity and the sentence that explains it; the order of the
+registry is the order of findings of one row. To add a rule, write one function here.
+
+Rules look at three circles of rows: each row by itself, or with the live connection it names; the
+rows of one connection and network; and all rows of one destination, which is a network within a
+scope. What the vendor does not document is said with "may".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from vcokit import schema
+from vcokit.audit.case import Case, Hits
+from vcokit.audit.facts import ACTIVE, I64, NEEDED, Mask, dense, first_other, first_row
+from vcokit.audit.predict import QUOTA
+from vcokit.cidr.explain import suggest
+from vcokit.cidr.parse import to_text
+from vcokit.cidr.relations import NONE, touches
+
+#: RFC 6598 shared address space, which the vendor's own gateways use.
+SHARED: Final = (0x64400000, 10)
+#: Networks with a meaning of their own: RFC 1122, 3927, 5771 and 1112.
+SPECIAL: Final = (
+    (0x00000000, 8),
+    (0x7F000000, 8),
+    (0xA9FE0000, 16),
+    (0xE0000000, 4),
+    (0xF0000000, 4),
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule of the audit.
+
+    Parameters
+    ----------
+    name : str
+        As in the findings' column ``rule``.
+    severity : str
+        ``info``, ``warning`` or ``error``.
+    sentence : str
+        What the rule says of a row, for people.
+    look : callable
+        From a `Case` to `Hits`; None where the rule has nothing to look at.
+    """
+
+    name: str
+    severity: str
+    sentence: str
+    look: Callable[[Case], Hits | None]
+
+
+_REGISTRY: Final[dict[str, Rule]] = {}
+
+
+def rule(name: str, severity: str, sentence: str) -> Callable[..., Callable[[Case], Hits | None]]:
+    """Register a function as a rule."""
+
+    def register(look: Callable[[Case], Hits | None]) -> Callable[[Case], Hits | None]:
+        _REGISTRY[name] = Rule(name, severity, sentence, look)
+        return look
+
+    return register
+
+
+def _rows(mask: Mask) -> I64:
+    return np.flatnonzero(mask)
+
+
+@rule("missing-value", "error", "A field that the cloud requires is empty.")
+def _missing_value(case: Case) -> Hits | None:
+    rows = _rows(~case.facts.complete)
+    if not len(rows):
+        return None
+    names = pd.Series("", index=range(len(rows)), dtype="str")
+    first = names.copy()
+    for name in NEEDED:
+        empty = pd.Series(case.facts.empty[name][rows])
+        first = first.mask(empty & (first == ""), name)
+        names = names.mask(empty, names + ", " + name)
+    connection = case.text(rows, "vpn_connection_id").where(case.facts.id_ok[rows])
+    suggestion = connection.where(first == "next_hop")
+    return Hits(rows, first, "empty: " + names.str[2:], suggestion)
+
+
+@rule("invalid-weight", "error", "The weight is neither 0 (standby) nor 100 (active).")
+def _invalid_weight(case: Case) -> Hits | None:
+    rows = _rows(case.facts.has_weight & ~case.facts.weight_ok)
+    if not len(rows):
+        return None
+    text = case.text(rows, "weight").astype("str").fillna(case.text(rows, "weight_text"))
+    return Hits(rows, "weight", "weight '" + text + "' is neither 0 (standby) nor 100 (active)")
+
+
+@rule("invalid-connection-id", "error", "The connection's id is not vco- and letters or digits.")
+def _invalid_connection_id(case: Case) -> Hits | None:
+    rows = _rows((case.facts.connection >= 0) & ~case.facts.id_ok)
+    if not len(rows):
+        return None
+    text = case.text(rows, "vpn_connection_id")
+    message = "'" + text + "' is no id of an IPsec connection: vco- and letters or digits"
+    return Hits(rows, "vpn_connection_id", message)
+
+
+@rule("unknown-connection", "error", "The connection is not among the live connections.")
+def _unknown_connection(case: Case) -> Hits | None:
+    rows = _rows(case.unknown_connection)
+    if not len(rows):
+        return None
+    message = case.text(rows, "vpn_connection_id") + " is not among the live connections"
+    return Hits(rows, "vpn_connection_id", message)
+
+
+@rule("wrong-region", "error", "The live connection is in another region.")
+def _wrong_region(case: Case) -> Hits | None:
+    connections = case.facts.connections
+    if connections is None:
+        return None
+    rows = _rows(case.wrong_region)
+    if not len(rows):
+        return None
+    ids = case.text(rows, "vpn_connection_id")
+    regions = connections.drop_duplicates("vpn_connection_id").set_index("vpn_connection_id")
+    region = ids.map(regions["region_id"]).astype("str")
+    message = ids + " is in " + region + ", not in " + case.text(rows, "region_id")
+    return Hits(rows, "region_id", message, region)
+
+
+@rule("not-attached", "error", "The live connection is not attached to a transit router.")
+def _not_attached(case: Case) -> Hits | None:
+    connections = case.facts.connections
+    if connections is None:
+        return None
+    attached = np.ones(len(connections), dtype=np.bool_)
+    for name, right in (("attach_type", "CEN"), ("transit_router_id", None)):
+        if name in connections.columns:
+            text = schema.text_column(connections[name])
+            attached &= (text.notna() if right is None else text == right).to_numpy()
+    ids = case.facts.routes["vpn_connection_id"]
+    there = ids.isin(connections["vpn_connection_id"][attached])
+    rows = _rows(case.known & ~there.to_numpy())
+    if not len(rows):
+        return None
+    message = case.text(rows, "vpn_connection_id") + " is not attached to a transit router"
+    return Hits(rows, "vpn_connection_id", message)
+
+
+@rule("region-mismatch", "error", "The connection's first row names another region.")
+def _region_mismatch(case: Case) -> Hits | None:
+    facts, first = case.facts, case.region_row
+    differs = facts.region != facts.region[first]
+    rows = _rows((facts.connection >= 0) & (facts.region >= 0) & (first != NONE) & differs)
+    if not len(rows):
+        return None
+    related = first[rows]
+    region = case.text(related, "region_id")
+    message = case.at(related) + " puts " + case.text(rows, "vpn_connection_id") + " in " + region
+    return Hits(rows, "region_id", message, region, related)
+
+
+@rule("malformed-cidr", "error", "The destination is not a.b.c.d/len.")
+def _malformed_cidr(case: Case) -> Hits | None:
+    rows = _rows(case.facts.malformed)
+    if not len(rows):
+        return None
+    text = case.text(rows, "route_dest")
+    meant = text.map({cell: suggest(cell) for cell in text.unique()}).astype("str")
+    return Hits(rows, "route_dest", "'" + text + "' is not a.b.c.d/len", meant)
+
+
+@rule("ipv6-unsupported", "error", "The destination is IPv6; only IPv4 is supported.")
+def _ipv6_unsupported(case: Case) -> Hits | None:
+    rows = _rows(case.facts.ipv6)
+    if not len(rows):
+        return None
+    message = case.text(rows, "route_dest") + " is IPv6; destinations are IPv4"
+    return Hits(rows, "route_dest", message)
+
+
+@rule("host-bits-set", "error", "The address is not that of its network.")
+def _host_bits_set(case: Case) -> Hits | None:
+    rows = _rows(case.facts.host_bits)
+    if not len(rows):
+        return None
+    network = case.network(rows)
+    message = case.text(rows, "route_dest") + " has host bits set; its network is " + network
+    return Hits(rows, "route_dest", message, network)
+
+
+@rule("default-route", "error", "The default route is refused as a destination.")
+def _default_route(case: Case) -> Hits | None:
+    message = "a destination of length 0 is the default route, which is refused"
+    return Hits(_rows(case.facts.is_default), "route_dest", message)
+
+
+@rule("next-hop-mismatch", "error", "The next hop is not the connection; may be refused.")
+def _next_hop_mismatch(case: Case) -> Hits | None:
+    facts = case.facts
+    there = (facts.connection >= 0) & (facts.next_hop >= 0)
+    rows = _rows(there & (facts.connection != facts.next_hop))
+    if not len(rows):
+        return None
+    connection = case.text(rows, "vpn_connection_id")
+    next_hop = case.text(rows, "next_hop")
+    message = "next hop " + next_hop + " is not the connection " + connection + "; may be refused"
+    return Hits(rows, "next_hop", message, connection.where(facts.id_ok[rows]))
+
+
+@rule("shared-address-space", "error", "The destination touches 100.64.0.0/10; breaks the tunnel.")
+def _shared_address_space(case: Case) -> Hits | None:
+    prefixes = case.facts.prefixes
+    rows = _rows(case.facts.has_network & touches(prefixes.network, prefixes.length, *SHARED))
+    if not len(rows):
+        return None
+    message = " touches 100.64.0.0/10: it may be accepted, and then the tunnel breaks"
+    return Hits(rows, "route_dest", case.network(rows) + message)
+
+
+@rule("special-purpose", "warning", "The destination touches a network of special purpose.")
+def _special_purpose(case: Case) -> Hits | None:
+    prefixes = case.facts.prefixes
+    which = np.full(len(prefixes), NONE, dtype=np.int64)
+    for number, (network, length) in reversed(list(enumerate(SPECIAL))):
+        which[touches(prefixes.network, prefixes.length, network, length)] = number
+    rows = _rows(case.facts.has_network & (which != NONE))
+    if not len(rows):
+        return None
+    table = np.array(SPECIAL, dtype=np.int64)[which[rows]]
+    touched = to_text(table[:, 0].astype(np.uint32), table[:, 1].astype(np.uint8))
+    message = case.network(rows) + " touches " + touched + ", which has a meaning of its own"
+    return Hits(rows, "route_dest", message)
+
+
+def _earlier(codes: I64, values: I64) -> tuple[I64, I64]:
+    """Return rows with an earlier row of their code and another value, and the first such row."""
+    related = first_other(codes, values)
+    rows = _rows((related != NONE) & (related < np.arange(len(codes))))
+    return rows, related[rows]
+
+
+@rule("duplicate", "error", "An earlier row is the same route.")
+def _duplicate(case: Case) -> Hits | None:
+    facts = case.facts
+    identity = dense(np.where(facts.path >= 0, facts.path * 2 + (facts.weight == ACTIVE), NONE))
+    first = first_row(identity)
+    same = np.where(identity >= 0, first[identity] if len(first) else NONE, NONE)
+    rows = _rows((same != NONE) & (same < np.arange(facts.size)))
+    if not len(rows):
+        return None
+    return Hits(rows, "route_dest", "same route as " + case.at(same[rows]), related=same[rows])
+
+
+@rule("weight-conflict", "error", "An earlier row gives the same route another weight.")
+def _weight_conflict(case: Case) -> Hits | None:
+    rows, related = _earlier(case.facts.path, case.facts.weight)
+    if not len(rows):
+        return None
+    weight = case.text(related, "weight").astype("str")
+    message = case.at(related) + " gives the same route the weight " + weight
+    return Hits(rows, "weight", message, related=related)
+
+
+@rule("next-hop-conflict", "error", "An earlier row gives the same route another next hop.")
+def _next_hop_conflict(case: Case) -> Hits | None:
+    facts = case.facts
+    pair = facts.within_place((facts.weight == ACTIVE).astype(np.int64), 2)
+    rows, related = _earlier(pair, facts.next_hop)
+    if not len(rows):
+        return None
+    next_hop = case.text(related, "next_hop")
+    message = case.at(related) + " gives the same route the next hop " + next_hop
+    return Hits(rows, "next_hop", message, related=related)
+
+
+@rule("already-live", "info", "This very route is live.")
+def _already_live(case: Case) -> Hits | None:
+    return Hits(_rows(case.live.same), "route_dest", "this route is live already")
+
+
+@rule("live-conflict", "info", "The destination is live with another weight or next hop.")
+def _live_conflict(case: Case) -> Hits | None:
+    message = "live on this connection with another weight or next hop; a plan deals with it"
+    return Hits(_rows(case.live.other), "route_dest", message)
+
+
+@rule("quota-exceeded", "error", "The connection's quota of routes is used up before this row.")
+def _quota_exceeded(case: Case) -> Hits | None:
+    if case.quota is None:
+        return _quota_hint(case)
+    rows = _rows(case.check == QUOTA)
+    if not len(rows):
+        return None
+    ids = case.text(rows, "vpn_connection_id")
+    return Hits(rows, "vpn_connection_id", f"past the quota of {case.quota} routes of " + ids)
+
+
+def _quota_hint(case: Case) -> Hits | None:
+    """Warn once a connection, where nobody said what the quota is."""
+    past = case.hinted == QUOTA
+    first = first_row(np.where(past, case.facts.connection, NONE))
+    rows = np.sort(first[first != NONE])
+    if not len(rows):
+        return None
+    message = case.text(rows, "vpn_connection_id") + " has more routes than the usual quota allows"
+    return Hits(rows, "vpn_connection_id", message, severity="warning")
+
+
+@rule("no-active-route", "warning", "All routes of the destination are standby.")
+def _no_active_route(case: Case) -> Hits | None:
+    facts = case.facts
+    rows = _rows((facts.destination >= 0) & ~facts.has_active[facts.destination])
+    if not len(rows):
+        return None
+    message = "all routes to " + case.network(rows) + " are standby (weight 0)"
+    return Hits(rows, "weight", message)
+
+
+@rule("equal-cost", "info", "Two or more connections of the destination are active.")
+def _equal_cost(case: Case) -> Hits | None:
+    facts = case.facts
+    related = first_other(
+        np.where(facts.weight == ACTIVE, facts.destination, NONE), facts.connection
+    )
+    rows = _rows(related != NONE)
+    if not len(rows):
+        return None
+    other = related[rows]
+    also = case.text(other, "vpn_connection_id") + " (" + case.at(other) + ")"
+    message = "also active on " + also + ": traffic may be spread over both"
+    return Hits(rows, "weight", message, related=other)
+
+
+@rule("covered", "info", "The closest shorter network leads exactly the same way.")
+def _covered(case: Case) -> Hits | None:
+    rows = _rows((case.facts.cover != NONE) & case.facts.same_way)
+    if not len(rows):
+        return None
+    cover = case.facts.cover[rows]
+    where = case.network(cover) + " (" + case.at(cover) + ")"
+    network = case.network(rows)
+    message = where + " leads the same way: dropping " + network + " changes no forwarding"
+    return Hits(rows, "route_dest", message, related=cover)
+
+
+@rule("more-specific", "info", "The closest shorter network leads another way; this one wins.")
+def _more_specific(case: Case) -> Hits | None:
+    facts = case.facts
+    rows = _rows((facts.cover != NONE) & ~facts.same_way)
+    if not len(rows):
+        return None
+    cover = facts.cover[rows]
+    first = first_row(np.where(facts.weight == ACTIVE, facts.destination, NONE))
+    first = np.append(first, np.full(facts.has_active.size - len(first), NONE))
+    winner = first[facts.destination[rows]]
+    way = case.text(winner, "vpn_connection_id").where(winner != NONE, "standby routes")
+    message = (
+        "traffic to "
+        + case.network(rows)
+        + " goes to "
+        + way
+        + ", not the way of "
+        + case.network(cover)
+        + " ("
+        + case.at(cover)
+        + ")"
+    )
+    return Hits(rows, "route_dest", message, related=cover)
+
+
+#: All rules, in the order in which their findings stand.
+RULES: Final = tuple(_REGISTRY.values())
+
+#: The dtype of the findings' column ``rule``.
+RULE_NAMES: Final = pd.CategoricalDtype([known.name for known in RULES], ordered=True)
+
+#: Rules by which a plan blocks a row by itself; conflicts it weighs against the other rows.
+CONFLICTS: Final = frozenset({"duplicate", "weight-conflict", "next-hop-conflict"})
