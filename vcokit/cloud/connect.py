@@ -1,0 +1,129 @@
+"""From a region, or anything that can say where it listens, to a client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from vcokit import config
+from vcokit.cloud import credentials as keys
+from vcokit.cloud.client import Client
+from vcokit.cloud.operations import OPERATIONS, Limit
+from vcokit.cloud.target import Target
+from vcokit.errors import InputError
+
+
+@runtime_checkable
+class Cloud(Protocol):
+    """Anything that calls can be sent to: the simulator, or a cloud of your own.
+
+    It may also have ``limits``, a mapping from operation to (calls, seconds), in the seconds of
+    its own clock.
+    """
+
+    @property
+    def endpoint(self) -> str:
+        """URL without path."""
+
+    @property
+    def credentials(self) -> Any:
+        """Something with access_key_id, access_key_secret and perhaps security_token."""
+
+    @property
+    def speed(self) -> float:
+        """How many times faster than ours its clock runs."""
+
+
+def connect(
+    cloud: Cloud | str | None = None,
+    *,
+    region: str | None = None,
+    endpoint: str | None = None,
+    access_key_id: str | None = None,
+    access_key_secret: str | None = None,
+    security_token: str | None = None,
+    connect_timeout: float | None = None,
+    read_timeout: float | None = None,
+    read_attempts: int | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Client:
+    """Return a client; nothing is sent yet.
+
+    Parameters
+    ----------
+    cloud : Cloud or str, optional
+        A `Simulator`, or anything with endpoint, credentials and speed; or a region.
+    region : str, optional
+        Region of calls that name none. Routes name their own.
+    endpoint : str, optional
+        Host or URL to use instead of each region's own.
+    access_key_id, access_key_secret, security_token : str, optional
+        By default those of `cloud`, else those of the environment.
+    connect_timeout, read_timeout : float, optional
+        Seconds; settings of the same name.
+    read_attempts : int, optional
+        Times a read is tried; setting of the same name.
+    clock : callable
+        Seconds since the epoch, for signatures.
+
+    Returns
+    -------
+    Client
+
+    Raises
+    ------
+    CredentialsError
+        If there is no AccessKey.
+    ConfigError
+        If a setting cannot be used, or a key would travel over plain http.
+
+    Examples
+    --------
+    >>> connect("eu-central-1", access_key_id="LTAIexample", access_key_secret="s3cret")
+    Client(<region eu-central-1, Credentials(access_key_id='LTAI***', access_key_secret='***')>)
+    """
+    if isinstance(cloud, str):
+        cloud, region = None, region or cloud
+    if cloud is not None and not isinstance(cloud, Cloud):
+        raise InputError(
+            f"{type(cloud).__name__} has no endpoint, credentials and speed",
+            remedy='Pass a Simulator or a region: connect(region="cn-hangzhou")',
+        )
+    speed = 1.0 if cloud is None else float(cloud.speed)
+    found = _keys(cloud, access_key_id, access_key_secret, security_token)
+    return Client(
+        Target(
+            credentials=lambda: found,
+            endpoint=config.get("endpoint", endpoint or (cloud.endpoint if cloud else None)),
+            region=config.get("region", region) or None,
+            speed=speed,
+            limits={name: limit.faster(speed) for name, limit in _limits(cloud).items()},
+            connect_timeout=config.get("connect_timeout", connect_timeout),
+            read_timeout=config.get("read_timeout", read_timeout),
+            read_attempts=config.get("read_attempts", read_attempts),
+            retry_base=config.get("retry_base"),
+            retry_cap=config.get("retry_cap"),
+            clock=clock,
+        )
+    )
+
+
+def _keys(
+    cloud: Cloud | None, key_id: str | None, secret: str | None, token: str | None
+) -> keys.Credentials:
+    if cloud is None or key_id or secret:
+        return keys.find(key_id, secret, token)
+    own = cloud.credentials
+    return keys.Credentials(
+        own.access_key_id, own.access_key_secret, getattr(own, "security_token", None)
+    )
+
+
+def _limits(cloud: Cloud | None) -> Mapping[str, Limit]:
+    """Return the contract's limits, with those that the cloud says of itself over them."""
+    limits = {name: operation.limit for name, operation in OPERATIONS.items()}
+    for name, (calls, seconds) in dict(getattr(cloud, "limits", {})).items():
+        if name in limits:
+            limits[name] = Limit(calls, seconds)
+    return limits

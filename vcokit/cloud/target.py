@@ -1,0 +1,128 @@
+"""Where calls go: endpoint, who signs, how long to wait, which limits hold."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from vcokit import config
+from vcokit.cloud.credentials import Credentials
+from vcokit.cloud.operations import OPERATIONS, Limit, endpoint_host
+from vcokit.errors import ConfigError, InputError
+
+
+def _default_limits() -> Mapping[str, Limit]:
+    return {name: operation.limit for name, operation in OPERATIONS.items()}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a client needs to know; made by `vcokit.cloud.connect.connect`.
+
+    Parameters
+    ----------
+    credentials : callable
+        Returns the `Credentials` of the moment.
+    endpoint : str
+        URL without path, or empty: the endpoint of each call's region.
+    region : str or None
+        Region of calls that name none.
+    speed : float
+        How many times faster than ours the cloud's clock runs; 1 but for a simulator.
+    limits : mapping of str to Limit
+        By operation, in wall seconds.
+    connect_timeout, read_timeout : float
+        Seconds.
+    read_attempts : int
+        Times a read is tried.
+    retry_base, retry_cap : float
+        First and longest wait between two tries, seconds.
+    clock : callable
+        Seconds since the epoch, for signatures.
+    """
+
+    credentials: Callable[[], Credentials]
+    endpoint: str = ""
+    region: str | None = None
+    speed: float = 1.0
+    limits: Mapping[str, Limit] = field(default_factory=_default_limits)
+    connect_timeout: float = config.SETTINGS["connect_timeout"].default  # type: ignore[assignment]
+    read_timeout: float = config.SETTINGS["read_timeout"].default  # type: ignore[assignment]
+    read_attempts: int = config.SETTINGS["read_attempts"].default  # type: ignore[assignment]
+    retry_base: float = config.SETTINGS["retry_base"].default  # type: ignore[assignment]
+    retry_cap: float = config.SETTINGS["retry_cap"].default  # type: ignore[assignment]
+    clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "endpoint", _checked(self.endpoint))
+
+    def __repr__(self) -> str:
+        place = self.endpoint or f"region {self.region or 'of each call'}"
+        speed = "" if self.speed == 1 else f", speed {self.speed:g}"
+        return f"<{place}{speed}, {self.credentials()!r}>"
+
+    def url(self, region_id: str) -> str:
+        """Return the URL that calls of a region go to.
+
+        Raises
+        ------
+        InputError
+            If there is neither an endpoint nor a region.
+        """
+        if self.endpoint:
+            return self.endpoint
+        if not region_id:
+            raise InputError(
+                "no region is known for this call", remedy="Pass region_id=, or connect(region=…)"
+            )
+        return _checked(endpoint_host(region_id))
+
+    def http_options(self) -> dict[str, Any]:
+        """Return the options of the httpx client. Proxies are never asked for this machine."""
+        timeout = httpx.Timeout(self.read_timeout, connect=self.connect_timeout)
+        return {"timeout": timeout, "trust_env": not is_loopback(httpx.URL(self.endpoint).host)}
+
+
+def _checked(endpoint: str) -> str:
+    """Return an endpoint as a URL; plain http is for this machine alone."""
+    if not endpoint:
+        return ""
+    text = endpoint if "://" in endpoint else f"https://{endpoint}"
+    try:
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if not url.host or url.scheme not in ("http", "https") or url.path not in ("", "/"):
+        raise ConfigError(
+            f"{endpoint!r} is no host or URL",
+            name="endpoint",
+            remedy="Write a host such as vpc.eu-central-1.aliyuncs.com",
+        )
+    if url.userinfo or url.query or url.fragment:
+        raise ConfigError(f"{url.host}: an endpoint is a host and a port", name="endpoint")
+    if url.scheme == "http" and not is_loopback(url.host):
+        raise ConfigError(
+            f"{url.host} would be reached over plain http", name="endpoint", remedy="Use https"
+        )
+    return str(url).rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine.
+
+    Examples
+    --------
+    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("10.0.0.1")
+    (True, True, False)
+    """
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
