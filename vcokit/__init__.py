@@ -1,3 +1,5 @@
 """vcokit."""
 
 import pandas as pd  # noqa: F401
+
+import vcokit.cidr.array

@@ -1,0 +1,12 @@
+"""From desired and live routes to a plan, and from a plan to done steps.
+
+============  =================================================================
+`steps`       a step, its action, its states and the ways between them
+`events`      what happens, told to observers; tallies of it
+`plan`        desired against live routes
+`journal`     the SQLite file that makes a rollout survive anything
+`scheduler`   pure: which call next, at what time
+`forecast`    the scheduler run against a small model of the cloud
+`executor`    drives scheduler, client, journal and clock
+============  =================================================================
+"""

@@ -1,0 +1,150 @@
+"""What the scheduler is told, and what it asks for. Times are seconds since the rollout's start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from vcokit.rollout.steps import Route
+
+# -- in -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A write was answered: ``kind`` is ``ok`` or the kind of the refusal."""
+
+    step: int
+    kind: str
+    code: str | None = None
+    message: str | None = None
+    request_id: str | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """A write had no definite answer; with ``left`` False it never left this machine."""
+
+    step: int
+    left: bool = True
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Polled:
+    """A connection's state was read; ``state`` is None where the read failed."""
+
+    lane: str
+    state: str | None
+    kind: str = "ok"
+    code: str | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of a connection's routes was read; ``routes`` is None where the read failed."""
+
+    lane: str
+    page: int
+    routes: tuple[Route, ...] | None
+    total: int = 0
+    kind: str = "ok"
+    code: str | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What the user wants; ``stop`` leaves what is pending for another day."""
+
+    name: Literal["pause", "resume", "cancel", "stop"]
+
+
+Input: TypeAlias = Answered | TimedOut | Polled | Listed | Tick | Command
+
+# -- out ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a step's write, with the token of this attempt."""
+
+    step: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """Read the state of a lane's connection."""
+
+    lane: str
+
+
+@dataclass(frozen=True, slots=True)
+class List:
+    """Read one page of a lane's routes."""
+
+    lane: str
+    page: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitUntil:
+    """Nothing more to do before this time, unless something is told before."""
+
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """All is done that will be.
+
+    Parameters
+    ----------
+    reason : str
+        One of `vcokit.rollout.events.ENDED`.
+    message : str or None
+    cause : str or None
+        Of ``stopped``: ``key`` (the AccessKey was refused) or ``silence`` (no answers).
+    differences : tuple of str
+        Of ``stale``: what is not as the plan saw it.
+    """
+
+    reason: str
+    message: str | None = None
+    cause: str | None = None
+    differences: tuple[str, ...] = ()
+
+
+Decision: TypeAlias = Send | Poll | List | WaitUntil | Finished
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A step goes into another state; to be on disk before the decisions are carried out."""
+
+    step: int
+    state: str
+    attempt: int
+    code: str | None = None
+    message: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One round of the scheduler: what changed, then what to do."""
+
+    changes: tuple[Change, ...]
+    decisions: tuple[Decision, ...]
+
+
+POLL: Final = "DescribeVpnConnection"
+LIST: Final = "DescribeVcoRouteEntries"

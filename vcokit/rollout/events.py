@@ -1,0 +1,152 @@
+"""What happens in a rollout, as small frozen records handed to observers.
+
+An observer is any callable that takes one event: a widget, a progress bar and ``list.append`` are
+the same thing to the executor. One that raises is told of once and dropped.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+from vcokit.rollout.steps import FINAL
+
+
+@dataclass(frozen=True, slots=True)
+class StepChanged:
+    """A step went into another state.
+
+    Parameters
+    ----------
+    at : float
+        Seconds since the epoch.
+    step : int
+    old, new : str
+    code, message, request_id : str or None
+        Of the answer behind it, where there was one.
+    """
+
+    at: float
+    step: int
+    old: str
+    new: str
+    code: str | None = None
+    message: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """A call came to its end, or to none.
+
+    Parameters
+    ----------
+    at : float
+        Seconds since the epoch, when it was sent.
+    operation : str
+    vpn_connection_id : str
+    seconds : float
+        From sending to the answer, or to giving up.
+    outcome : str
+        ``ok``, the kind of the refusal, or ``unknown``.
+    code : str or None
+    """
+
+    at: float
+    operation: str
+    vpn_connection_id: str
+    seconds: float
+    outcome: str
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutChanged:
+    """The rollout as a whole went into another state.
+
+    Parameters
+    ----------
+    at : float
+        Seconds since the epoch.
+    state : str
+        ready, looking, running, paused, cancelling, or one of `ENDED`.
+    message : str or None
+    """
+
+    at: float
+    state: str
+    message: str | None = None
+
+
+Event: TypeAlias = StepChanged | CallEnded | RolloutChanged
+Observer: TypeAlias = Callable[[Event], None]
+
+#: States a rollout ends in.
+ENDED: Final = ("finished", "cancelled", "stale", "stopped", "interrupted")
+
+
+@dataclass
+class Tally:
+    """Counts that follow the events, and nothing else: a view shows a tally.
+
+    Parameters
+    ----------
+    states : mapping of str to int
+        Steps by state, to begin with.
+    """
+
+    states: Counter[str]
+    calls: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    rollout: str = "ready"
+    message: str | None = None
+    started: float | None = None
+    latest: float | None = None
+
+    def add(self, event: Event) -> None:
+        """Take one event into account."""
+        self.latest = event.at if self.latest is None else max(self.latest, event.at)
+        if isinstance(event, StepChanged):
+            self.states[event.old] -= 1
+            self.states[event.new] += 1
+        elif isinstance(event, CallEnded):
+            self.calls[event.operation] += 1
+            self.outcomes[event.outcome] += 1
+        else:
+            self.rollout, self.message = event.state, event.message
+            if self.started is None:
+                self.started = event.at
+
+    @property
+    def total(self) -> int:
+        """Number of steps."""
+        return sum(self.states.values())
+
+    @property
+    def ended(self) -> int:
+        """Number of steps in a final state."""
+        return sum(count for state, count in self.states.items() if state in FINAL)
+
+
+def tally(events: Iterable[Event], states: Mapping[str, int]) -> Tally:
+    """Count events.
+
+    Parameters
+    ----------
+    events : iterable of Event
+        In order.
+    states : mapping of str to int
+        Steps by state before the first event.
+
+    Examples
+    --------
+    >>> counted = tally([StepChanged(0.0, 1, "pending", "sent")], {"pending": 2})
+    >>> counted.states["pending"], counted.states["sent"], counted.total, counted.ended
+    (1, 1, 2, 0)
+    """
+    counts = Tally(Counter(states))
+    for event in events:
+        counts.add(event)
+    return counts

@@ -1,0 +1,205 @@
+"""How long a plan will take: the scheduler run in virtual time against a small model of the cloud.
+
+The model is the simplest that has what decides the time: limits, one task a connection, task
+times and round trips. Nothing ever fails in it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+import pandas as pd
+
+from vcokit import config
+from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, Limit
+from vcokit.rollout import steps as st
+from vcokit.rollout.alphabet import (
+    Answered,
+    Decision,
+    Finished,
+    Input,
+    List,
+    Listed,
+    Poll,
+    Polled,
+    Send,
+    WaitUntil,
+)
+from vcokit.rollout.options import Options
+from vcokit.rollout.plan import Plan
+from vcokit.rollout.scheduler import Scheduler
+from vcokit.rollout.steps import Route, Step
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """When the steps of a plan are thought to get where.
+
+    Parameters
+    ----------
+    seconds : float
+        Until the last step is done.
+    settled : tuple of float
+        Times at which the first, second, … step has settled, ascending.
+    calls : mapping of str to int
+        Calls by operation.
+    times : DataFrame
+        A row a step that sends: step, sent, settled, done; seconds since the start, float64.
+    """
+
+    seconds: float
+    settled: tuple[float, ...]
+    calls: Mapping[str, int]
+    times: pd.DataFrame = field(repr=False)
+
+    def remaining(self, settled: int, elapsed: float) -> float:
+        """Return the seconds that are left, by how the real rollout keeps up with the forecast.
+
+        Parameters
+        ----------
+        settled : int
+            Steps that have settled, or more.
+        elapsed : float
+            Seconds since the rollout's start.
+        """
+        if settled <= 0 or not self.settled:
+            return max(0.0, self.seconds - elapsed)
+        thought = self.settled[min(settled, len(self.settled)) - 1]
+        pace = elapsed / thought if thought > 0 else 1.0
+        return max(0.0, (self.seconds - thought) * pace)
+
+
+def forecast(
+    plan: Plan,
+    *,
+    limits: Mapping[str, Limit] | None = None,
+    speed: float = 1.0,
+    task_seconds: float | None = None,
+    round_trip: float = 0.1,
+) -> Forecast:
+    """Say how long a plan will take.
+
+    Parameters
+    ----------
+    plan : Plan
+    limits : mapping of str to Limit, optional
+        By default those of the contract; ``client.limits`` of a client.
+    speed : float
+        Of the cloud's clock, ``client.speed``.
+    task_seconds : float, optional
+        Time a route task takes, on the cloud's clock; setting of the same name.
+    round_trip : float
+        Time from sending to answer, seconds.
+
+    Returns
+    -------
+    Forecast
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from vcokit import schema
+    >>> from vcokit.rollout.plan import plan_routes
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
+    ...     "route_dest": [f"10.{i}.0.0/16" for i in range(20)], "next_hop": "vco-a", "weight": 0})
+    >>> plan = plan_routes(routes, schema.frame(schema.LIVE_ROUTES))
+    >>> 20 * 3 < forecast(plan, task_seconds=3.0).seconds < 20 * 4
+    True
+    """
+    seconds = float(config.get("task_seconds", task_seconds)) / speed
+    table = limits or {name: op.limit.faster(speed) for name, op in OPERATIONS.items()}
+    live = plan.live_by_lane()
+    scheduler = Scheduler(plan.each(), live, table, Options.in_force(speed))
+    model = _Model(scheduler.steps, live, seconds, round_trip)
+    return _run(scheduler, model)
+
+
+class _Model:
+    """A cloud in which every task takes the same time and nothing fails."""
+
+    def __init__(
+        self,
+        steps: Mapping[int, Step],
+        live: Mapping[str, frozenset[Route]],
+        task_seconds: float,
+        round_trip: float,
+    ) -> None:
+        self._steps = steps
+        self._live = {lane: set(routes) for lane, routes in live.items()}
+        self._busy_until: dict[str, float] = {}
+        self._task_seconds = task_seconds
+        self.round_trip = round_trip
+
+    def answer(self, decision: Send | Poll | List, now: float) -> Input:
+        """Return what comes of a call that is sent now, one round trip later."""
+        there = now + self.round_trip / 2
+        if isinstance(decision, Send):
+            step = self._steps[decision.step]
+            self._busy_until[step.lane] = there + self._task_seconds
+            routes = self._live.setdefault(step.lane, set())
+            routes.difference_update([step.before] if step.before else [])
+            routes.update([step.after] if step.after else [])
+            return Answered(decision.step, "ok")
+        if isinstance(decision, Poll):
+            busy = self._busy_until.get(decision.lane, 0.0) > there
+            return Polled(decision.lane, "updating" if busy else "attached")
+        listed = sorted(self._live.get(decision.lane, ()))
+        begin = (decision.page - 1) * PAGE_SIZE
+        page = tuple(listed[begin : begin + PAGE_SIZE])
+        return Listed(decision.lane, decision.page, page, len(listed))
+
+
+def _run(scheduler: Scheduler, model: _Model) -> Forecast:
+    arrivals: list[tuple[float, int, Input]] = []
+    tie = count()
+    calls: dict[str, int] = {}
+    times: dict[tuple[int, str], float] = {}
+    now, inputs = 0.0, list[Input]()
+    while True:
+        result = scheduler.advance(inputs, now)
+        for change in result.changes:
+            times[change.step, change.state] = now
+        wake, finished = _carry_out(result.decisions, model, now, arrivals, tie, calls)
+        if finished:
+            return _forecast(now, calls, times)
+        # A round that neither ends nor wakes by itself waits for something under way.
+        moments = [entry[0] for entry in arrivals[:1]] + ([] if wake is None else [wake])
+        now, inputs = max(now, min(moments)), []
+        while arrivals and arrivals[0][0] <= now:
+            inputs.append(heapq.heappop(arrivals)[2])
+
+
+def _carry_out(
+    decisions: tuple[Decision, ...],
+    model: _Model,
+    now: float,
+    arrivals: list[tuple[float, int, Input]],
+    tie: Any,
+    calls: dict[str, int],
+) -> tuple[float | None, bool]:
+    wake = None
+    for decision in decisions:
+        if isinstance(decision, Finished):
+            return None, True
+        if isinstance(decision, WaitUntil):
+            wake = decision.time
+        else:
+            name = type(decision).__name__
+            calls[name] = calls.get(name, 0) + 1
+            arrival = (now + model.round_trip, next(tie), model.answer(decision, now))
+            heapq.heappush(arrivals, arrival)
+    return wake, False
+
+
+def _forecast(now: float, calls: dict[str, int], times: dict[tuple[int, str], float]) -> Forecast:
+    columns = {"sent": st.SENT, "settled": st.SETTLED, "done": st.DONE}
+    numbers = sorted({step for step, _ in times})
+    frame = pd.DataFrame({"step": numbers}, dtype="int64")
+    for name, state in columns.items():
+        frame[name] = pd.Series([times.get((n, state)) for n in numbers], dtype="float64")
+    settled = tuple(sorted(frame["settled"].dropna()))
+    return Forecast(now, settled, calls, frame)

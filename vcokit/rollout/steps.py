@@ -1,0 +1,165 @@
+"""One planned change of one route, and the states it goes through.
+
+::
+
+    pending ─send→ sent ─200→ accepted ─attached again→ settled ─seen in a listing→ done
+       ↑            │ time-out, reset, cut answer, crash                 │ not there
+       │            └──────→ unknown ─look→ pending or accepted          │
+       └──────────── busy, throttled ─────────────────────────────────────┘
+    pending ─cancel→ skipped          any of these ─definite refusal→ failed
+    born so: keep → done, blocked → blocked
+
+*unknown* is never final. A task that fails in the background leaves its connection attached, so
+nothing is done before a listing shows it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from vcokit.cloud.operations import TOKEN_LENGTH
+
+PENDING: Final = "pending"
+SENT: Final = "sent"
+UNKNOWN: Final = "unknown"
+ACCEPTED: Final = "accepted"
+SETTLED: Final = "settled"
+DONE: Final = "done"
+FAILED: Final = "failed"
+SKIPPED: Final = "skipped"
+BLOCKED: Final = "blocked"
+
+FINAL: Final = frozenset({DONE, FAILED, SKIPPED, BLOCKED})
+#: States in which the cloud may hold the change already, though no listing has shown it.
+IN_DOUBT: Final = frozenset({SENT, UNKNOWN, ACCEPTED, SETTLED})
+
+CREATE: Final = "create"
+MODIFY: Final = "modify"
+DELETE: Final = "delete"
+KEEP: Final = "keep"
+
+#: The API operation of each action that sends something.
+OPERATION: Final = {
+    CREATE: "CreateVcoRouteEntry",
+    MODIFY: "ModifyVcoRouteEntryWeight",
+    DELETE: "DeleteVcoRouteEntry",
+}
+
+#: State a step is born in, where it is not pending.
+BORN: Final = {KEEP: DONE, BLOCKED: BLOCKED}
+
+
+class Route(NamedTuple):
+    """What tells a live route from the others of its connection.
+
+    Parameters
+    ----------
+    route_dest : str
+        Network in strict form.
+    next_hop : str
+    weight : int
+    """
+
+    route_dest: str
+    next_hop: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of one route.
+
+    Parameters
+    ----------
+    number : int
+        Position in the plan.
+    action : str
+        create, modify, delete, keep or blocked.
+    region_id, vpn_connection_id : str
+    route_dest, next_hop : str
+    weight : int or None
+        Weight after the step; of a delete, the weight of the route that goes.
+    old_weight : int or None
+        Weight before a modify.
+    description : str or None
+        Goes out with a create; the cloud's listing never shows it.
+    """
+
+    number: int
+    action: str
+    region_id: str
+    vpn_connection_id: str
+    route_dest: str
+    next_hop: str
+    weight: int
+    old_weight: int | None = None
+    description: str | None = None
+
+    @property
+    def lane(self) -> str:
+        """The connection: of its steps, one is in flight at a time."""
+        return self.vpn_connection_id
+
+    @property
+    def sends(self) -> bool:
+        """Whether the step makes a call."""
+        return self.action in OPERATION
+
+    @property
+    def after(self) -> Route | None:
+        """The route that is live once the step is done; None after a delete."""
+        if self.action == DELETE:
+            return None
+        return Route(self.route_dest, self.next_hop, self.weight)
+
+    @property
+    def before(self) -> Route | None:
+        """The route that is live until the step takes effect; None before a create."""
+        if self.action == CREATE:
+            return None
+        weight = self.weight if self.old_weight is None else self.old_weight
+        return Route(self.route_dest, self.next_hop, weight)
+
+    def parameters(self, client_token: str) -> dict[str, object]:
+        """Return the parameters of the step's call, under the API's names."""
+        given: dict[str, object] = {
+            "RegionId": self.region_id,
+            "VpnConnectionId": self.vpn_connection_id,
+            "RouteDest": self.route_dest,
+            "NextHop": self.next_hop,
+            "Weight": self.weight,
+            "ClientToken": client_token,
+        }
+        if self.action == MODIFY:
+            given |= {"Weight": self.old_weight, "NewWeight": self.weight}
+        if self.action == CREATE and self.description:
+            given["Description"] = self.description
+        return given
+
+    def shows(self, listed: frozenset[Route]) -> bool:
+        """Tell whether a listing of the lane shows the step's effect."""
+        if self.after is not None and self.after not in listed:
+            return False
+        gone = self.before if self.action in (DELETE, MODIFY) else None
+        return gone is None or gone not in listed
+
+    def __str__(self) -> str:
+        change = f"{self.old_weight} -> {self.weight}" if self.action == MODIFY else self.weight
+        return f"{self.action} {self.route_dest} on {self.vpn_connection_id}, weight {change}"
+
+
+def client_token(rollout_id: str, step: int, attempt: int) -> str:
+    """Return the token that makes one attempt of one step of one rollout happen once.
+
+    The attempt rises only after a definite refusal, so that a resend after an unknown outcome is
+    the same request to the cloud.
+
+    Examples
+    --------
+    >>> client_token("r", 1, 0) == client_token("r", 1, 0) != client_token("r", 1, 1)
+    True
+    """
+    digest = hashlib.sha256(f"{rollout_id}/{step}/{attempt}".encode()).hexdigest()
+    return f"vcokit-{digest}"[:TOKEN_LENGTH]
