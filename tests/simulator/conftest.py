@@ -1,0 +1,218 @@
+"""What the simulator's tests share: a small world to call, and the vendor's own way to sign."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+from alibabacloud_tea_openapi.utils import Utils
+
+from vcokit.simulator import Account, Connection, Credentials, Simulator
+from vcokit.simulator.service import HttpResponse, Service
+from vcokit.simulator.signature import HttpRequest
+from vcokit.simulator.state import Answer, Cloud
+
+REGION = "cn-hangzhou"
+#: 2026-01-02T03:04:05Z, the date of the signature vectors.
+WALL = 1_767_323_045.0
+_NONCES = itertools.count()
+
+
+def route(connection: str = "vco-1", dest: str = "10.1.0.0/16", **changes: str) -> dict[str, str]:
+    """Return the parameters that name a route."""
+    named = {
+        "RegionId": REGION,
+        "VpnConnectionId": connection,
+        "RouteDest": dest,
+        "Weight": "100",
+        "NextHop": connection,
+    }
+    return named | changes
+
+
+class World:
+    """A cloud of three connections, and short words for calling it."""
+
+    def __init__(self, **options: Any) -> None:
+        connections = options.pop("connections", [Connection(f"vco-{n}") for n in (1, 2, 3)])
+        options = {"task_seconds": 4.0, "seed": 7} | options
+        self.cloud = Cloud(connections, options.pop("routes", ()), **options)
+
+    def call(self, operation: str, parameters: dict[str, str], now: float = 0.0, **more) -> Answer:
+        """Call any operation."""
+        return self.cloud.call(operation, parameters, now=now, **more)
+
+    def create(self, now: float = 0.0, *names: str, **changes: str) -> Answer:
+        """Create a route; `names` are connection and destination."""
+        return self.call("CreateVcoRouteEntry", route(*names, **changes), now)
+
+    def delete(self, now: float = 0.0, *names: str, **changes: str) -> Answer:
+        """Delete a route."""
+        return self.call("DeleteVcoRouteEntry", route(*names, **changes), now)
+
+    def modify(self, now: float = 0.0, *names: str, **changes: str) -> Answer:
+        """Change a route's weight, by default from 100 to 0."""
+        named = route(*names, **{"NewWeight": "0"} | changes)
+        return self.call("ModifyVcoRouteEntryWeight", named, now)
+
+    def list(self, now: float = 0.0, connection: str = "vco-1", **changes: str) -> Answer:
+        """List the routes of a connection."""
+        named = {"RegionId": REGION, "VpnConnectionId": connection, "PageSize": "50"} | changes
+        return self.call("DescribeVcoRouteEntries", named, now)
+
+    def listed(self, now: float = 0.0, connection: str = "vco-1") -> set[tuple[str, int]]:
+        """Return destination and weight of the routes that a listing shows."""
+        rows = self.list(now, connection).fields["VcoRouteEntries"]
+        return {(row["RouteDest"], row["Weight"]) for row in rows}
+
+    def describe(self, now: float = 0.0, connection: str = "vco-1") -> tuple[str, str]:
+        """Return State and Status of a connection."""
+        named = {"RegionId": REGION, "VpnConnectionId": connection}
+        fields = self.call("DescribeVpnConnection", named, now).fields
+        return fields["State"], fields["Status"]
+
+    def routes(self) -> list[dict[str, Any]]:
+        """Return all routes in the end, as in a snapshot."""
+        return self.cloud.to_dict()["routes"]
+
+
+def vendor_signed(
+    action: str,
+    parameters: dict[str, str] | None = None,
+    *,
+    credentials: Credentials | None = None,
+    method: str = "POST",
+    host: str = "127.0.0.1:80",
+    wall: float = WALL,
+    headers: dict[str, str | None] | None = None,
+    body: bytes = b"",
+) -> HttpRequest:
+    """Return a request signed by the vendor's library; a header set to None is left out."""
+    credentials = credentials or Account().credentials
+    all_headers: dict[str, str | None] = {
+        "host": host,
+        "x-acs-action": action,
+        "x-acs-version": "2016-04-28",
+        "x-acs-date": datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "x-acs-signature-nonce": f"nonce-{next(_NONCES)}",
+        "x-acs-content-sha256": sha256(body).hexdigest(),
+    }
+    if credentials.security_token:
+        all_headers["x-acs-accesskey-id"] = credentials.access_key_id
+        all_headers["x-acs-security-token"] = credentials.security_token
+    sent = {k: v for k, v in (all_headers | (headers or {})).items() if v is not None}
+    named = SimpleNamespace(method=method, pathname="/", query=parameters or {}, headers=sent)
+    payload = sha256(body).hexdigest()
+    key, secret = credentials.access_key_id, credentials.access_key_secret
+    sent["authorization"] = Utils.get_authorization(named, "ACS3-HMAC-SHA256", payload, key, secret)
+    return HttpRequest(
+        method=method,
+        query=urlencode(parameters or {}).encode(),
+        headers=tuple((name.encode(), value.encode()) for name, value in sent.items()),
+        body=body,
+    )
+
+
+class Gate:
+    """A service before a world, and what it answers."""
+
+    def __init__(
+        self, accounts: list[Account] | None = None, speed: float = 1.0, **options
+    ) -> None:
+        self.world = World(**options)
+        self.service = Service(self.world.cloud, accounts or [Account()], speed=speed)
+
+    def send(self, request: HttpRequest, wall: float = WALL, now: float = 0.0) -> HttpResponse:
+        """Answer a request as it is."""
+        return self.service.respond(request, wall=wall, now=now)
+
+    def code(self, request: HttpRequest, wall: float = WALL) -> str:
+        """Return the error code that a request is answered with, empty for none."""
+        return json.loads(self.send(request, wall).body).get("Code", "")
+
+    def call(self, action: str, parameters: dict[str, str] | None = None, **how) -> dict[str, Any]:
+        """Sign, send and read."""
+        now = how.pop("now", 0.0)
+        return json.loads(self.send(vendor_signed(action, parameters, **how), now=now).body)
+
+
+class Caller:
+    """A client of a running simulator that keeps its connection open."""
+
+    def __init__(self, cloud: Simulator, timeout: float = 10.0) -> None:
+        self.cloud = cloud
+        self.host = cloud.endpoint.removeprefix("http://")
+        self.http = httpx.Client(base_url=cloud.endpoint, timeout=timeout, trust_env=False)
+
+    def send(self, action: str, parameters: dict[str, str] | None = None, **how) -> httpx.Response:
+        """Sign with the vendor's library and send over HTTP."""
+        import time
+
+        how = {"host": self.host, "wall": time.time(), "credentials": self.cloud.credentials} | how
+        signed = vendor_signed(action, parameters, **how)
+        return self.http.request(
+            signed.method,
+            "/?" + signed.query.decode(),
+            headers=[(name.decode(), value.decode()) for name, value in signed.headers],
+            content=signed.body,
+        )
+
+
+@pytest.fixture
+def world() -> Callable[..., World]:
+    """Return what makes a cloud of three connections whose tasks take 4 s."""
+    return World
+
+
+@pytest.fixture
+def sign() -> Callable[..., HttpRequest]:
+    """Return what signs a request with the vendor's library."""
+    return vendor_signed
+
+
+@pytest.fixture
+def gate() -> Callable[..., Gate]:
+    """Return what makes a service before a cloud of three connections."""
+    return Gate
+
+
+@pytest.fixture
+def name_route() -> Callable[..., dict[str, str]]:
+    """Return what writes the parameters of a route."""
+    return route
+
+
+@pytest.fixture
+def caller() -> Any:
+    """Return what makes a client of a running simulator; all are closed at the end."""
+    made: list[Caller] = []
+
+    def make(cloud: Simulator, **options: Any) -> Caller:
+        made.append(Caller(cloud, **options))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.http.close()
+
+
+@pytest.fixture(scope="session")
+def contract() -> dict[str, Any]:
+    """Return the facts of the API that the simulator is held to."""
+    return json.loads((Path(__file__).parent / "contract.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def v3_vectors() -> list[dict[str, Any]]:
+    """Return requests signed by the vendor's own libraries."""
+    text = (Path(__file__).parent / "v3_vectors.json").read_text(encoding="utf-8")
+    return json.loads(text)["vectors"]

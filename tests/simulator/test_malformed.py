@@ -1,0 +1,233 @@
+"""Malformed requests: each gets an answer of the API, and none does what it should not."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import socket
+import string
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from vcokit.simulator import Connection, Route, Simulator, defaults
+from vcokit.simulator.service import HttpResponse
+from vcokit.simulator.signature import HttpRequest
+
+WRITES = ("CreateVcoRouteEntry", "DeleteVcoRouteEntry", "ModifyVcoRouteEntryWeight")
+READS = ("DescribeVcoRouteEntries", "DescribeVpnConnection", "DescribeVpnConnections")
+RUBBISH = [
+    "",
+    " ",
+    "\x00",
+    "\ufffd",
+    "💥",
+    "ü" * 300,
+    "A" * 5000,
+    "%",
+    "%zz",
+    "&=;",
+    "'; drop table routes--",
+    "<script>alert(1)</script>",
+    "../../etc/passwd",
+    "-1",
+    "1e309",
+    "9" * 400,
+    "nan",
+    "null",
+    "[]",
+    "0x10",
+    "10.0.0.0/8\n",
+    "٣",
+    "\u202e10.0.0.0/8",
+    "\r\nX-Injected: 1",
+]
+BYTES = string.printable.encode() + bytes(range(128, 256)) + b"\x00"
+
+
+def mutated_bytes(data: bytes, chance: random.Random) -> bytes:
+    """Return bytes with some changed, inserted, taken out or doubled."""
+    for _ in range(chance.randint(1, 4)):
+        at = chance.randint(0, len(data))
+        piece = bytes(chance.choices(BYTES, k=chance.choice((0, 1, 1, 8))))
+        data = data[:at] + piece + data[at + chance.choice((0, 1, 1, 5)) :]
+    return data
+
+
+def mutated(request: HttpRequest, chance: random.Random) -> HttpRequest:
+    """Return a signed request with something changed after it was signed."""
+    headers = list(request.headers)
+    at = chance.randrange(len(headers))
+    name, value = headers[at]
+    kinds = {
+        "method": lambda: replace(request, method=chance.choice(("GET", "PUT", "HEAD", "É", ""))),
+        "path": lambda: replace(request, path=chance.choice(("", "//", "/%00", "*", "/é"))),
+        "query": lambda: replace(request, query=mutated_bytes(request.query, chance)),
+        "no query": lambda: replace(request, query=b"&" * chance.randint(0, 40_000)),
+        "value": lambda: put(request, at, name, mutated_bytes(value, chance)),
+        "name": lambda: put(request, at, mutated_bytes(name, chance).lower(), value),
+        "loss": lambda: replace(request, headers=(*headers[:at], *headers[at + 1 :])),
+        "double": lambda: replace(
+            request, headers=(*headers, (name, mutated_bytes(value, chance)))
+        ),
+        "body": lambda: replace(request, body=mutated_bytes(b"Weight=100&x", chance)),
+    }
+    return kinds[chance.choice(list(kinds))]()
+
+
+def put(request: HttpRequest, at: int, name: bytes, value: bytes) -> HttpRequest:
+    """Return a request with another header in one place."""
+    headers = list(request.headers)
+    headers[at] = (name, value)
+    return replace(request, headers=tuple(headers))
+
+
+def essence(request: HttpRequest) -> tuple[Any, ...]:
+    """Return what a signature is about: where two requests agree in it they are the same."""
+    names = {name.decode("latin-1") for name, _ in request.headers}
+    return (
+        request.method,
+        request.path,
+        sorted(request.pairs),
+        {name: request.header_values.get(name) for name in names},
+        request.body,
+    )
+
+
+def reasonable(answer: HttpResponse) -> dict[str, Any]:
+    """Check that an answer is one of the API, no fault of the server, and read it."""
+    body = json.loads(answer.body)
+    assert 200 <= answer.status < 500
+    assert (answer.status == 200) == ("Code" not in body)
+    assert body["RequestId"] == dict(answer.headers)[b"x-acs-request-id"].decode()
+    return body
+
+
+def make(gate):
+    """Return a service whose limits are out of the way."""
+    limits = dict.fromkeys((*WRITES, *READS), (10**9, 60.0))
+    return gate(limits=limits, routes=[Route("vco-1", "10.9.0.0/16")], quota=10**6)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_was_changed_after_signing_is_refused(gate, sign, name_route, seed):
+    """1,500 signed writes, mutated: a 4xx each, and the state stays as it was."""
+    chance, before = random.Random(seed), make(gate)
+    untouched = before.world.cloud.to_dict()
+    refused = 0
+    for _ in range(150):
+        request = sign(chance.choice(WRITES), name_route(NewWeight="0", Description="a b*ü"))
+        changed = mutated(request, chance)
+        if essence(changed) == essence(request):
+            continue
+        assert reasonable(before.send(changed))["Code"]
+        refused += 1
+    assert refused > 130
+    assert before.world.cloud.to_dict() == untouched
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_rubbish_in_parameters_is_refused(gate, sign, name_route, seed):
+    """1,500 calls with rubbish in parameters: the state changes only where 200 says so."""
+    chance, before = random.Random(seed), make(gate)
+    named = name_route(NewWeight="0")
+    for number in range(150):
+        parameters = dict(named)
+        for _ in range(chance.randint(1, 3)):
+            name = chance.choice([*named, "PageSize", "PageNumber", "ClientToken", "OverlayMode"])
+            parameters[name] = chance.choice(RUBBISH)
+        if chance.random() < 0.2:
+            parameters[chance.choice(RUBBISH)] = "x"
+        operation = chance.choice(WRITES + READS)
+        untouched = before.world.cloud.to_dict()
+        answer = before.send(sign(operation, parameters), now=number * 10.0)
+        reasonable(answer)
+        changed = before.world.cloud.to_dict() != untouched
+        assert changed == (operation in WRITES and answer.status == 200)
+
+
+def exchange(port: int, data: bytes) -> bytes:
+    """Send bytes to a server, close the sending side, and read all that comes back."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
+        client.sendall(data)
+        client.shutdown(socket.SHUT_WR)
+        received = b""
+        try:
+            while chunk := client.recv(65536):
+                received += chunk
+        except ConnectionResetError:
+            pass
+        return received
+
+
+RAW = [
+    b"",
+    b"\r\n\r\n",
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET /?a=%ff%fe&b=%00 HTTP/1.0\r\n\r\n",
+    b"GET http://other/ HTTP/1.1\r\nHost: other\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nshort",
+    b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + b"x" * 200_000,
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
+    b"GET / HTTP/1.1\r\nHost: a\r\n\r\nRUBBISH BEHIND\r\n\r\n",
+    b"GET / HTTP/9.9\r\nHost: a\r\n\r\n",
+    b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 5000 + b"\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    bytes(range(256)) * 4,
+]
+
+
+def test_rubbish_on_the_socket_is_survived(caplog, caller):
+    """Bytes that are no request give no 5xx, no traceback in the log and no hang."""
+    chance = random.Random(5)
+    whole = b"POST /?RegionId=a HTTP/1.1\r\nHost: a\r\nx-acs-action: DescribeRegions\r\n\r\n"
+    with Simulator([Connection("vco-1")]) as cloud:
+        port = int(cloud.endpoint.rsplit(":", 1)[1])
+        for data in [*RAW, *(mutated_bytes(whole, chance) for _ in range(150))]:
+            answer = exchange(port, data)
+            assert answer == b"" or 100 <= int(answer.split(b" ")[1]) < 500, data[:80]
+        assert caller(cloud).send("DescribeRegions").status_code == 200
+    assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
+
+
+def test_a_body_that_is_too_long_is_not_read():
+    """No operation needs a body; one beyond all measure is refused before it is whole."""
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n"
+    with Simulator() as cloud:
+        port = int(cloud.endpoint.rsplit(":", 1)[1])
+        assert exchange(port, head + b"x" * 100_000).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch):
+    """A client that promises a body and sends none is answered in time."""
+    monkeypatch.setattr(defaults, "BODY_SECONDS", 0.02)
+    with Simulator() as cloud:
+        address = ("127.0.0.1", int(cloud.endpoint.rsplit(":", 1)[1]))
+        with socket.create_connection(address, timeout=5) as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 408 ")
+
+
+def test_rubbish_behind_an_answer_ends_the_connection(caplog):
+    """Bytes that break HTTP when the answer has gone out already cut the line, without a trace."""
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with Simulator() as cloud:
+        address = ("127.0.0.1", int(cloud.endpoint.rsplit(":", 1)[1]))
+        with socket.create_connection(address, timeout=5) as client:
+            client.sendall(head + b"186a0\r\n" + b"x" * 100_000 + b"\r\n")
+            assert client.recv(65536).startswith(b"HTTP/1.1 413 ")
+            client.sendall(b"zz\r\nzz\r\n")
+            with contextlib.suppress(ConnectionResetError):
+                assert client.recv(65536) == b""
+    assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []

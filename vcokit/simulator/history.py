@@ -1,0 +1,52 @@
+"""The history of calls: one record each, whatever became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call as the simulator saw it. Fields that are empty or None are missing in frames.
+
+    Parameters
+    ----------
+    time : float
+        Simulated seconds.
+    operation, account_id, region_id, vpn_connection_id : str
+        What was called, for whom, where; as far as it could be told.
+    parameters : mapping of str to str
+        As they came, without those of the protocol.
+    status : int or None
+        HTTP status of the answer; None where none was given.
+    code : str
+        Error code of the answer.
+    request_id : str
+        Id in the answer; that of the first answer where it was replayed.
+    client_token : str
+        As it came.
+    replayed : bool
+        Whether the first answer to the same ClientToken was given again.
+    effect : int or None
+        Number of the accepted write that the answer speaks of, from 1.
+    changed : bool
+        Whether this very call changed routes, or will when its task ends.
+    faults : str
+        Kinds of the faults that struck, joined by commas.
+    """
+
+    time: float
+    operation: str
+    account_id: str
+    region_id: str
+    vpn_connection_id: str
+    parameters: Mapping[str, str]
+    status: int | None
+    code: str
+    request_id: str
+    client_token: str
+    replayed: bool
+    effect: int | None
+    changed: bool
+    faults: str

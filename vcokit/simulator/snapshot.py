@@ -1,0 +1,58 @@
+"""A cloud as plain data, and back: connections, routes and the quota, nothing that moves.
+
+::
+
+    {"format": "vcokit-simulator/1", "quota": 50,
+     "connections": [{"vpn_connection_id": …, "region_id": …, …}, …],
+     "routes": [{"vpn_connection_id": …, "route_dest": …, …}, …]}
+
+Running tasks count as ended: the cloud would end them while nobody looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from vcokit.simulator.model import Connection, Route
+from vcokit.simulator.sites import NO_CHANGE, Site
+
+FORMAT: Final = "vcokit-simulator/1"
+
+
+def take(sites: Iterable[Site], quota: int) -> dict[str, Any]:
+    """Return sites as data that JSON can hold."""
+    sites = list(sites)
+    return {
+        "format": FORMAT,
+        "quota": quota,
+        "connections": [asdict(site.connection) for site in sites],
+        "routes": [asdict(route) for site in sites for route in _routes_in_the_end(site)],
+    }
+
+
+def _routes_in_the_end(site: Site) -> list[Route]:
+    change = site.task.change if site.task else NO_CHANGE
+    routes = [route for route in site.table if route.key != change.removes]
+    return routes if change.adds is None else [*routes, change.adds]
+
+
+def restore(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that make the cloud of a snapshot: connections, routes, quota.
+
+    Raises
+    ------
+    ValueError
+        If the data are not of this format.
+    """
+    try:
+        if data["format"] != FORMAT:
+            raise ValueError(f"its format is {data['format']!r}, not {FORMAT!r}")
+        return {
+            "connections": [Connection(**connection) for connection in data["connections"]],
+            "routes": [Route(**route) for route in data["routes"]],
+            "quota": int(data["quota"]),
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"it lacks or misspells something: {error!r}") from None
