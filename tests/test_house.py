@@ -37,6 +37,7 @@ FLOORS = {
     "rollout.forecast": 4,
     "rollout.engine": 5,
     "rollout.executor": 5,
+    "colours": 6,
     "plots": 6,
     "widgets": 6,
     "cli": 7,

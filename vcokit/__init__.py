@@ -1,5 +1,91 @@
-"""vcokit."""
+"""vcokit: from a CSV of destination routes to converged IPsec-VPN connections on Alibaba Cloud.
 
-import pandas as pd  # noqa: F401
+read → audit → plan → apply → verify, every step a DataFrame::
 
-import vcokit.cidr.array
+    import vcokit as vk
+
+    routes   = vk.read_routes("data/routes.csv")
+    findings = vk.audit_routes(routes)
+    with vk.Simulator.for_routes(routes) as cloud:    # or: vk.connect(region="cn-hangzhou")
+        client  = vk.connect(cloud)
+        live    = vk.live_routes(client, routes)
+        plan    = vk.plan_routes(routes, live)
+        rollout = vk.apply_plan(plan, client, journal="rollout.db")
+        check   = vk.verify_routes(routes, vk.live_routes(client, routes))
+
+Importing it loads pandas and registers ``Series.cidr``; everything else is loaded when it is first
+named, so that an audit loads neither matplotlib nor ipywidgets nor the simulator's server.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from vcokit.cidr import array as _registers_the_accessor  # noqa: F401
+
+if TYPE_CHECKING:
+    from vcokit import errors as errors
+    from vcokit import plots as plots
+    from vcokit.audit import audit_routes as audit_routes
+    from vcokit.cloud.connect import connect as connect
+    from vcokit.inventory import read_routes as read_routes
+    from vcokit.inventory import write_routes as write_routes
+    from vcokit.live import live_connections as live_connections
+    from vcokit.live import live_routes as live_routes
+    from vcokit.live import verify_routes as verify_routes
+    from vcokit.rollout.executor import Rollout as Rollout
+    from vcokit.rollout.executor import apply_plan as apply_plan
+    from vcokit.rollout.forecast import forecast as forecast
+    from vcokit.rollout.journal import Journal as Journal
+    from vcokit.rollout.plan import Plan as Plan
+    from vcokit.rollout.plan import plan_routes as plan_routes
+    from vcokit.simulator import Simulator as Simulator
+    from vcokit.widgets import RolloutView as RolloutView
+
+__version__ = "0.1.0"
+
+#: Public names and the rooms they live in; a name without a room is a module.
+_ROOMS = {
+    "Journal": "vcokit.rollout.journal",
+    "Plan": "vcokit.rollout.plan",
+    "Rollout": "vcokit.rollout.executor",
+    "RolloutView": "vcokit.widgets",
+    "Simulator": "vcokit.simulator",
+    "apply_plan": "vcokit.rollout.executor",
+    "audit_routes": "vcokit.audit",
+    "connect": "vcokit.cloud.connect",
+    "errors": None,
+    "forecast": "vcokit.rollout.forecast",
+    "live_connections": "vcokit.live",
+    "live_routes": "vcokit.live",
+    "plan_routes": "vcokit.rollout.plan",
+    "plots": None,
+    "read_routes": "vcokit.inventory",
+    "verify_routes": "vcokit.live",
+    "write_routes": "vcokit.inventory",
+}
+
+__all__ = ["__version__", *_ROOMS]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its room."""
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'vcokit' has no attribute {name!r}")
+    room = _ROOMS[name]
+    module = importlib.import_module(room or f"vcokit.{name}")
+    if room == "vcokit.rollout.executor":
+        _show_rollouts(module)
+    value = module if room is None else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def _show_rollouts(executor: Any) -> None:
+    """Let a notebook show a rollout as its live view; the executor itself knows no view."""
+    executor.show_with(lambda rollout: __getattr__("RolloutView")(rollout))
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -82,7 +82,7 @@ _TABLE: Final = (
     Setting("list_workers", 8, "", "Connections that live_routes lists side by side.", 1),
     Setting("in_flight", 32, "", "Calls a rollout has under way at most.", 1),
     Setting("step_attempts", 4, "", "Times a step may come to nothing before it has failed.", 1),
-    Setting("list_after", 20, "", "Settled steps of a connection after which it is listed.", 1),
+    Setting("list_after", 10, "", "Settled steps of a connection after which it is listed.", 1),
     Setting("lost_after", 120.0, "s", "Time without any answer after which a rollout stops."),
     Setting("poll_interval", 1.0, "s", "Wait between two looks at a connection's state."),
     Setting("task_seconds", 3.0, "s", "Time a route task is thought to take until one was seen."),

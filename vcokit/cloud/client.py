@@ -61,6 +61,7 @@ class Calls(Generic[_Answer, _Frame]):
     def __init__(self, target: Target) -> None:
         self.target = target
         self._auth = Acs3Auth(target.credentials, clock=target.clock)
+        self._round_trip: float | None = None
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.target!r})"
@@ -74,6 +75,11 @@ class Calls(Generic[_Answer, _Frame]):
     def speed(self) -> float:
         """How many times faster than ours the cloud's clock runs; 1 but for a simulator."""
         return self.target.speed
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds from sending to answer, a mean that leans to the latest; None before any."""
+        return self._round_trip
 
     # -- what a call is, without I/O ------------------------------------------------------------
 
@@ -112,7 +118,11 @@ class Calls(Generic[_Answer, _Frame]):
     def _read(self, operation: Operation, outcome: Outcome) -> Answer:
         if isinstance(outcome, httpx.RequestError):
             raise answers.transport_error(operation, outcome) from None
-        return answers.read(operation, cast(httpx.Response, outcome), self.target.retry_cap)
+        response = cast(httpx.Response, outcome)
+        seconds = response.elapsed.total_seconds()
+        before = seconds if self._round_trip is None else self._round_trip
+        self._round_trip = before + 0.2 * (seconds - before)
+        return answers.read(operation, response, self.target.retry_cap)
 
     def _pause(self, error: CloudError, attempt: int) -> float:
         asked = getattr(error, "retry_after", None)

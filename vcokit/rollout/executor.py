@@ -244,20 +244,29 @@ class Rollout:
         TimeoutError
             If the time is over.
         """
-        self._must_run()
         deadline = None if timeout is None else time.monotonic() + timeout
         try:
-            while self._thread.is_alive():
-                left = _LOOK_UP if deadline is None else deadline - time.monotonic()
-                if left <= 0:
+            while not self.join(_LOOK_UP if deadline is None else deadline - time.monotonic()):
+                if deadline is not None and time.monotonic() >= deadline:
                     raise TimeoutError(f"the rollout goes on after {timeout:g} s")
-                self._thread.join(min(_LOOK_UP, left))
         except KeyboardInterrupt:
             self.stop()
-            self._thread.join()
+            self.join()
             print(f"Stopped in order. Go on with: {self.how_to_go_on()}")
             raise
         return self._result()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Block until the rollout has ended, or for a time; tell whether it has.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds. Unlike `wait`, neither the end of the time nor that of the rollout raises.
+        """
+        self._must_run()
+        self._thread.join(None if timeout is None else max(0.0, timeout))
+        return not self._thread.is_alive()
 
     def __await__(self) -> Generator[Any, None, Rollout]:
         self._must_run()

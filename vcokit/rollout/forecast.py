@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -33,6 +33,9 @@ from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steps import Route, Step
+
+#: Round trip of a cloud that was not called yet, seconds.
+_ROUND_TRIP: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def forecast(
     limits: Mapping[str, Limit] | None = None,
     speed: float = 1.0,
     task_seconds: float | None = None,
-    round_trip: float = 0.1,
+    round_trip: float | None = None,
 ) -> Forecast:
     """Say how long a plan will take.
 
@@ -92,8 +95,8 @@ def forecast(
         Of the cloud's clock, ``client.speed``.
     task_seconds : float, optional
         Time a route task takes, on the cloud's clock; setting of the same name.
-    round_trip : float
-        Time from sending to answer, seconds.
+    round_trip : float, optional
+        Time from sending to answer, seconds; ``client.round_trip`` of a client that has called.
 
     Returns
     -------
@@ -114,7 +117,8 @@ def forecast(
     table = limits or {name: op.limit.faster(speed) for name, op in OPERATIONS.items()}
     live = plan.live_by_lane()
     scheduler = Scheduler(plan.each(), live, table, Options.in_force(speed))
-    model = _Model(scheduler.steps, live, seconds, round_trip)
+    trip = _ROUND_TRIP if round_trip is None else round_trip
+    model = _Model(scheduler.steps, live, seconds, trip)
     return _run(scheduler, model)
 
 

@@ -32,7 +32,7 @@ CREATE TABLE step (
     row INTEGER, source TEXT, line INTEGER,
     attempt INTEGER NOT NULL DEFAULT 0, misses INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0, code TEXT, request_id TEXT,
-    sent_at REAL, accepted_at REAL, settled_at REAL, done_at REAL
+    sent_at REAL, accepted_at REAL, settled_at REAL, ended_at REAL
 );
 CREATE TABLE call (
     call INTEGER PRIMARY KEY, step INTEGER, operation TEXT NOT NULL, region_id TEXT,
@@ -45,7 +45,9 @@ _STAMP: Final = {
     "sent": "sent_at",
     "accepted": "accepted_at",
     "settled": "settled_at",
-    "done": "done_at",
+    "done": "ended_at",
+    "failed": "ended_at",
+    "skipped": "ended_at",
 }
 
 Value: TypeAlias = str | int | float | None
