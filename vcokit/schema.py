@@ -126,7 +126,7 @@ STEPS: Final[Schema] = {
     "sent_at": TIME,
     "accepted_at": TIME,
     "settled_at": TIME,
-    "done_at": TIME,
+    "ended_at": TIME,
     "row": INT,
     "source": STR,
     "line": INT,
