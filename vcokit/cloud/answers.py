@@ -56,6 +56,9 @@ _SECRET_TEXT: Final = re.compile(
     rf"(?P<name>{'|'.join(sorted(SECRET_FIELDS))})(?P<between>\W{{1,6}})[^\"'<,}}\s]+"
 )
 
+#: A refused signature comes back with all that the server would have signed, tokens included.
+_SIGNED_TEXT: Final = re.compile(r"\s*server (?:StringToSign|string to sign) is.*", re.DOTALL)
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -154,8 +157,9 @@ def _refusal(
     wait = _milliseconds(response.headers.get("x-acs-retry-after"))
     # The vendor's SDKs take a positive x-acs-retry-after for throttling, whatever the code.
     kind = "throttled" if wait else known.kind
+    message = _SIGNED_TEXT.sub("", str(body.get("Message") or ""))
     return _BY_KIND[kind](
-        str(body.get("Message") or ""),
+        message,
         code=code,
         operation=operation.name,
         request_id=str(body.get("RequestId") or response.headers.get("x-acs-request-id") or ""),
