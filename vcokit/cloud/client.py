@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
 
 import httpx
@@ -47,6 +48,24 @@ Outcome: TypeAlias = httpx.Response | httpx.RequestError | None
 Exchange: TypeAlias = Generator[Effect, Outcome, _Result]
 
 _AGAIN: Final = (ThrottledError, ServerError, NoAnswerError, ProtocolError, BusyError)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a listing.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Under the API's names.
+    total : int
+        Rows of all pages.
+    request_id : str
+    """
+
+    rows: list[dict[str, Any]]
+    total: int
+    request_id: str
 
 
 class Calls(Generic[_Answer, _Frame]):
@@ -135,8 +154,8 @@ class Calls(Generic[_Answer, _Frame]):
         parameters: Mapping[str, object],
         number: int,
         attempts: int | None = None,
-    ) -> Exchange[tuple[list[dict[str, Any]], int]]:
-        """Play one page of a listing: its rows, and how many rows all pages hold."""
+    ) -> Exchange[Page]:
+        """Play one page of a listing."""
         paging = {"PageNumber": number, "PageSize": PAGE_SIZE} if operation.paged else {}
         answer = yield from self.exchange(operation, {**parameters, **paging}, attempts)
         rows = answers.rows_of(operation, answer)
@@ -145,16 +164,16 @@ class Calls(Generic[_Answer, _Frame]):
             raise ProtocolError(
                 "TotalCount is no number", operation=operation.name, request_id=answer.request_id
             )
-        return rows, total
+        return Page(rows, total, answer.request_id)
 
     def _all_pages(
         self, operation: Operation, parameters: Mapping[str, object]
     ) -> Exchange[pd.DataFrame]:
         rows: list[dict[str, Any]] = []
         for number in range(1, 1_000_000):
-            more, total = yield from self.page(operation, parameters, number)
-            rows += more
-            if len(rows) >= total or not more:
+            page = yield from self.page(operation, parameters, number)
+            rows += page.rows
+            if len(rows) >= page.total or not page.rows:
                 break
         region = parameters.get("RegionId") or self.target.region
         return answers.frame_of(operation, rows, None if region is None else str(region))

@@ -290,10 +290,10 @@ def _input(decision: Send | Poll | List, result: Any, error: CloudError | None) 
         if isinstance(state, str):
             return Polled(decision.lane, state)
         return Polled(decision.lane, None, **(said or {"kind": "unknown"}))
-    routes = None if error else _routes(result[0])
+    routes = None if error else _routes(result.rows)
     if routes is None:
         return Listed(decision.lane, decision.page, None, **(said or {"kind": "unknown"}))
-    return Listed(decision.lane, decision.page, routes, result[1])
+    return Listed(decision.lane, decision.page, routes, result.total)
 
 
 def _of_write(decision: Send, answer: Any, error: CloudError | None) -> Input:

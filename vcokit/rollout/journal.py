@@ -135,22 +135,19 @@ class Journal:
 
     @classmethod
     def _checked(cls, path: Path, *, read_only: bool, lock: Lock | None) -> Journal:
+        # Looked at read-only first: to open a foreign database for writing would change it.
         try:
-            connection = _connect(path, read_only=read_only)
+            connection = _connect(path, read_only=True)
             application = connection.execute("PRAGMA application_id").fetchone()[0]
             version = connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.Error as error:
             raise JournalError(f"cannot be read ({error})", path=path) from None
-        if application != APPLICATION_ID:
+        if application != APPLICATION_ID or version != VERSION:
             connection.close()
-            raise JournalError("this is no journal of vcokit", path=path)
-        if version != VERSION:
+            raise _foreign(path, application, version)
+        if not read_only:
             connection.close()
-            raise JournalError(
-                f"written by another version of vcokit (format {version}, known is {VERSION})",
-                path=path,
-                remedy="Use that version, or install a newer vcokit",
-            )
+            connection = _connect(path, read_only=False)
         return cls(path, connection, lock)
 
     def close(self) -> None:
@@ -253,6 +250,16 @@ class Journal:
                 list(column) if seconds is None else pd.to_datetime(seconds, unit="s", utc=True)
             )
         return schema.frame(columns, data)
+
+
+def _foreign(path: Path, application: int, version: int) -> JournalError:
+    if application != APPLICATION_ID:
+        return JournalError("this is no journal of vcokit", path=path)
+    return JournalError(
+        f"written by another version of vcokit (format {version}, known is {VERSION})",
+        path=path,
+        remedy="Use that version, or install a newer vcokit",
+    )
 
 
 def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:

@@ -23,7 +23,7 @@ class Record:
     attempt : int
         Rises after each definite refusal; part of the client token.
     misses : int
-        How often the step came to nothing.
+        How often it was accepted and came to nothing.
     """
 
     state: str

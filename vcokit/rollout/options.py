@@ -16,8 +16,9 @@ class Options:
     in_flight : int
         Calls under way at most.
     step_attempts : int
-        How often a step may come to nothing (a task that failed, an answer that never came and a
-        look that shows nothing) before it has failed.
+        Accepted attempts of a step whose task comes to nothing before the step has failed.
+    lost_attempts : int
+        Lost answers, each with a look that shows nothing, before it has.
     poll_interval : float
         Wait between two looks at a state.
     task_seconds : float
@@ -33,6 +34,7 @@ class Options:
 
     in_flight: int
     step_attempts: int
+    lost_attempts: int
     poll_interval: float
     task_seconds: float
     backoff: float
@@ -49,6 +51,7 @@ class Options:
         return cls(
             in_flight=config.get("in_flight"),
             step_attempts=config.get("step_attempts"),
+            lost_attempts=config.get("lost_attempts"),
             poll_interval=config.get("poll_interval") / speed,
             task_seconds=config.get("task_seconds") / speed,
             backoff=config.get("retry_base"),

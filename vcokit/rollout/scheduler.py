@@ -17,6 +17,7 @@ the rollout is short.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -95,6 +96,7 @@ class Scheduler:
         self._ending: Finished | None = None
         self._silent_since: float | None = None
         self._task_seconds = self.options.task_seconds
+        self._lost: Counter[int] = Counter()
         self._differences: list[str] = []
         self._unseen = len(self.lanes)
         for lane in self.lanes.values():
@@ -340,15 +342,22 @@ class Scheduler:
             self._skip(lane, again, None, "cancelled")
 
     def _miss(self, number: int, *, accepted: bool) -> bool:
-        """Note that a step came to nothing; tell whether it is to be sent again."""
+        """Note that a step came to nothing; tell whether it is to be sent again.
+
+        An accepted attempt has had its outcome, so its token is used up. One whose answer was lost
+        may still be on its way, so it is sent again as the same request.
+        """
         record = self.records[number]
-        record.misses += 1
-        # An accepted attempt has an outcome, so its token is used up; a lost one is sent again.
-        record.attempt += accepted
-        code = "TaskFailed" if accepted else "NoAnswer"
-        message = "accepted, but the listing does not show it" if accepted else "not there"
-        last = record.misses >= self.options.step_attempts
-        self._set(number, st.FAILED if last else st.PENDING, code, message)
+        if accepted:
+            record.misses += 1
+            record.attempt += 1
+            said = ("TaskFailed", "accepted, but the listing does not show it")
+            last = record.misses >= self.options.step_attempts
+        else:
+            self._lost[number] += 1
+            said = ("NoAnswer", "no answer, and the listing does not show it")
+            last = self._lost[number] >= self.options.lost_attempts
+        self._set(number, st.FAILED if last else st.PENDING, *said)
         return not last
 
     def _command(self, event: Command, now: float) -> None:
