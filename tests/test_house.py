@@ -41,6 +41,7 @@ FLOORS = {
     "plots": 6,
     "widgets": 6,
     "cli": 7,
+    "__main__": 7,
     "": 7,
 }
 SIMULATOR = "simulator"

@@ -90,6 +90,14 @@ def test_all_is_done_and_live(tmp_path: Path) -> None:
         assert rollout.raise_on_error() is rollout
 
 
+def test_one_file_is_left(tmp_path: Path) -> None:
+    """When a rollout has ended and was looked at, its journal is one plain file."""
+    with Stage(tmp_path, lanes=1, each=2) as stage:
+        rollout = stage.rollout().start().wait()
+        assert len(rollout.frame()) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["rollout.db"]
+
+
 def test_nothing_is_sent_before_start(tmp_path: Path) -> None:
     """Making a rollout makes its journal, and no call."""
     with Stage(tmp_path) as stage:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
-import click
 import typer
 
 from vcokit.cli.apply import apply_command, resume_command
@@ -40,6 +39,9 @@ app.command("apply")(apply_command)
 app.command("resume")(resume_command)
 app.command("simulate")(simulate_command)
 app.command("demo")(demo_command)
+
+#: click's exception of a wrong call; where typer keeps click is its own affair.
+_Misuse: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 
 #: Exit code of each error; the first class that fits decides, any other error of ours is 2.
 _EXIT: Final[Mapping[type[VcokitError], int]] = {
@@ -72,10 +74,10 @@ def main() -> None:
     except VcokitError as error:
         error_console().print(f"error: {visible(str(error))}", markup=False, highlight=False)
         sys.exit(exit_code(error))
-    except click.ClickException as error:
-        error.show()
+    except _Misuse as error:
+        error.show()  # type: ignore[attr-defined]
         sys.exit(2)
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
     except BrokenPipeError:
         # Whoever read our output has gone; writing to it at exit would fail once more.

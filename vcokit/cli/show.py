@@ -138,6 +138,7 @@ class _Follower:
         self._console = shown
         self._said = time.monotonic()
         self._before = _settled(rollout.tally())
+        self._ended = rollout.tally().ended
         self._bar: Progress | None = None
 
     def __enter__(self) -> _Follower:
@@ -151,8 +152,10 @@ class _Follower:
                 console=self._console,
                 transient=True,
             )
-            total = self._rollout.tally().total
-            self._task = self._bar.add_task("", total=total, rate="", left="", states="")
+            tally = self._rollout.tally()
+            self._task = self._bar.add_task(
+                "", total=max(1, tally.total - tally.ended), rate="", left="", states=""
+            )
             self._bar.start()
         return self
 
@@ -165,8 +168,8 @@ class _Follower:
         tally = self._rollout.tally()
         fields = self._fields(tally)
         if self._bar is not None:
-            completed = tally.ended + 0.9 * tally.states["settled"] + 0.5 * tally.states["accepted"]
-            self._bar.update(self._task, completed=completed, **fields)
+            nearly = 0.9 * tally.states["settled"] + 0.5 * tally.states["accepted"]
+            self._bar.update(self._task, completed=tally.ended - self._ended + nearly, **fields)
         elif last or time.monotonic() - self._said > _SAY:
             self._said = time.monotonic()
             self._console.print(f"  {states(tally).plain.strip()}  {fields['rate']}")

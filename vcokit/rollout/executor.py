@@ -133,6 +133,8 @@ class Rollout:
         self._ended: Finished | None = None
         self._error: BaseException | None = None
         self._guard = threading.Lock()
+        # Not Thread.join: an interrupt in the middle of it marks a living thread as ended.
+        self._over = threading.Event()
         scheduler = Scheduler(
             plan.each(),
             plan.live_by_lane(),
@@ -183,6 +185,7 @@ class Rollout:
         except BaseException as error:
             self._error = self._error or error
         self._say(ended.reason, ended.message)
+        self._over.set()
 
     def _say(self, state: str, message: str | None = None) -> None:
         self._tell(RolloutChanged(self._clocks.wall(), state, message))
@@ -265,12 +268,11 @@ class Rollout:
             Seconds. Unlike `wait`, neither the end of the time nor that of the rollout raises.
         """
         self._must_run()
-        self._thread.join(None if timeout is None else max(0.0, timeout))
-        return not self._thread.is_alive()
+        return self._over.wait(None if timeout is None else max(0.0, timeout))
 
     def __await__(self) -> Generator[Any, None, Rollout]:
         self._must_run()
-        yield from asyncio.to_thread(self._thread.join).__await__()
+        yield from asyncio.to_thread(self._over.wait).__await__()
         return self._result()
 
     def _must_run(self) -> None:

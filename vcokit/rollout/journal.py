@@ -9,6 +9,7 @@ welcome at any time.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import time
@@ -154,6 +155,10 @@ class Journal:
         """Write everything into the one file and let go of it."""
         if self._lock is not None:
             self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            # Back to one plain file, which a reader need not put others beside; a reader that
+            # looks at it just now keeps it as it is.
+            with contextlib.suppress(sqlite3.OperationalError):
+                self._db.execute("PRAGMA journal_mode = DELETE")
         self._db.close()
         if self._lock is not None:
             self._lock.release()
