@@ -34,6 +34,7 @@ secret: requests are named by operation, never by signed headers.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "ApiError",
@@ -87,6 +88,10 @@ class VcokitError(Exception):
     def where(self) -> str:
         """Return the place of the fault as a prefix of the message; empty where there is none."""
         return ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Evidence is given by keyword, which the usual way of pickling errors forgets.
+        return _revive, (type(self), self.args, dict(self.__dict__))
 
 
 class InputError(VcokitError):
@@ -405,3 +410,11 @@ class RolloutError(VcokitError):
     def __init__(self, message: str, *, failed: int = 0, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.failed = failed
+
+
+def _revive(
+    kind: type[VcokitError], args: tuple[Any, ...], evidence: dict[str, Any]
+) -> VcokitError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(evidence)
+    return error
