@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
@@ -350,7 +351,7 @@ def _wire(value: object) -> str:
 
 
 class Client(Calls[Answer, pd.DataFrame]):
-    """The synchronous client. Safe to share between threads; `close` it, or use ``with``.
+    """The synchronous client. Safe to share between threads; ``with`` and `close` are optional.
 
     Parameters
     ----------
@@ -364,6 +365,8 @@ class Client(Calls[Answer, pd.DataFrame]):
         super().__init__(target)
         self._sleep = sleep
         self._http = httpx.Client(auth=self._auth, **target.http_options())
+        # In a notebook nobody closes a client: it closes itself when it is forgotten.
+        weakref.finalize(self, self._http.close)
 
     def run(self, exchange: Exchange[_Result]) -> _Result:
         """Play a call to its end."""

@@ -347,7 +347,11 @@ class Rollout:
         bundle = getattr(shown, "_repr_mimebundle_", None)
         if bundle is None:
             return {"text/plain": repr(self)}
-        return bundle(include=include, exclude=exclude)
+        made = bundle(include=include, exclude=exclude)
+        data = made[0] if isinstance(made, tuple) else made
+        # Where no widget can be shown, one line says more than the widget's own parts.
+        data["text/plain"] = repr(self)
+        return made
 
 
 def apply_plan(
