@@ -139,7 +139,7 @@ def test_weights(cell: object, weight: int | None, text: str | None) -> None:
 def test_every_integer_is_itself(number: int) -> None:
     """Any integer in its usual form is read as itself, with and without ``.0``."""
     for form in (str(number), f"{number}.0"):
-        assert schema.split_weight(pd.Series([form]))[0].tolist() == [number]
+        assert schema.split_weight(pd.Series([form, "abc"]))[0].tolist() == [number, pd.NA]
 
 
 def test_conforming_keeps_what_conforms() -> None:

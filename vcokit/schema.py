@@ -448,7 +448,8 @@ def split_weight(column: pd.Series) -> tuple[pd.Series, pd.Series]:
     whole = text.str.fullmatch(_WEIGHT).fillna(False).astype(bool)
     digits = text.where(whole).str.replace(r"\.0+$", "", regex=True)
     weight = pd.Series(pd.array([pd.NA] * len(text), dtype=INT), index=text.index)
-    weight[whole] = digits[whole].astype("int64")
+    # As an array: a Series would be aligned by way of floats, which cannot hold 2**53 + 1.
+    weight[whole] = digits[whole].astype("int64").array
     return weight, text.where(~whole)
 
 

@@ -1,0 +1,262 @@
+"""Any encoding of a table is read; what is no text gives one error that names line and remedy."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vcokit.errors import InputError, InventoryError
+from vcokit.inventory.text import line_at, load
+
+HEAD = "地域,IPsec连接ID,目标网段,下一跳,权重,描述\n"
+TABLE = HEAD + "cn-hangzhou,vco-a,10.1.0.0/16,vco-a,100,杭州 分部\n" * 3
+
+MARKED = {
+    "utf-8-sig": codecs.BOM_UTF8 + TABLE.encode("utf-8"),
+    "utf-16-le": codecs.BOM_UTF16_LE + TABLE.encode("utf-16-le"),
+    "utf-16-be": codecs.BOM_UTF16_BE + TABLE.encode("utf-16-be"),
+    "utf-32-le": codecs.BOM_UTF32_LE + TABLE.encode("utf-32-le"),
+    "utf-32-be": codecs.BOM_UTF32_BE + TABLE.encode("utf-32-be"),
+}
+
+
+@pytest.mark.parametrize("encoding", MARKED)
+def test_a_byte_order_mark_is_obeyed(encoding: str) -> None:
+    """A byte order mark names the encoding and is no part of the text."""
+    text = load(io.BytesIO(MARKED[encoding]))
+    assert (text.encoding, text.data.decode()) == (encoding, TABLE)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16-be", "gb18030"])
+def test_an_encoding_without_a_mark_is_found(encoding: str) -> None:
+    """UTF-16 is known by its NULs, UTF-8 by its form, and GB18030 is what is left."""
+    text = load(io.BytesIO(TABLE.encode(encoding)))
+    assert (text.encoding, text.data.decode()) == (encoding, TABLE)
+
+
+def test_gb18030_is_mentioned() -> None:
+    """That a file was read as GB18030, which hardly ever fails, is noted."""
+    assert "GB18030" in load(io.BytesIO(TABLE.encode("gb18030"))).notes[0]
+    assert load(io.BytesIO(TABLE.encode("gb18030")), "gb18030").notes == ()
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "gbk", "shift_jis", "utf-8-sig"])
+def test_a_given_encoding_is_used(encoding: str) -> None:
+    """An encoding that the caller names is not second-guessed."""
+    table = "cidr,connection,weight,note\n10.0.0.0/8,vco-a,100,x\n"
+    table += {"cp1252": "Zürich\n"}.get(encoding, "杭\n" if encoding != "shift_jis" else "東京\n")
+    text = load(io.BytesIO(table.encode(encoding)), encoding)
+    assert (text.encoding, text.data.decode()) == (encoding, table)
+
+
+@settings(deadline=None)
+@given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1))
+def test_utf8_is_always_taken_for_utf8(text: str) -> None:
+    """Text in UTF-8 is never mistaken for another encoding, whatever it says."""
+    data = ("a,b\n" + text).encode("utf-8")
+    loaded = load(io.BytesIO(data))
+    assert loaded.encoding == "utf-8"
+    assert loaded.data == data
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b"a,b\nc,d\ne,\xff\n", 3),
+        (b"a,b\r\nc,d\r\n\xff,f\r\n", 3),
+        (b"a,b\rc,d\r\xff,f\r", 3),
+        ("a,中,文\n分,部\n".encode("gb18030") + b"x\xff\n", 3),
+        ("a,中,文\n分,部\n".encode() + b"x\xff\n", 3),
+        (codecs.BOM_UTF16_LE + "a\nb\n".encode("utf-16-le") + b"\x00\xd8c\x00", 3),
+        (codecs.BOM_UTF16_BE + "a\r\nb\r\n".encode("utf-16-be") + b"\x00", 3),
+        (codecs.BOM_UTF8 + b"a\nb\n\xff\n", 3),
+    ],
+    ids=range(8),
+)
+def test_the_line_of_an_undecodable_byte_is_named(data: bytes, line: int) -> None:
+    """The error names the line of the first byte that is no text, and a remedy."""
+    with pytest.raises(InventoryError) as caught:
+        load(io.BytesIO(data))
+    assert caught.value.line == line
+    assert "UTF-8" in str(caught.value.remedy)
+
+
+def test_a_wrong_given_encoding_is_named() -> None:
+    """A given encoding that does not fit gives an error with the line, not another encoding."""
+    with pytest.raises(InventoryError, match="line 2: byte 0xd6 is no utf-8"):
+        load(io.BytesIO("a\n中\n".encode("gb18030")), "utf-8")
+
+
+@pytest.mark.parametrize("encoding", ["nope", "hex", "", "a\0b", 5], ids=range(5))
+def test_an_unknown_encoding_is_an_input_error(encoding: str) -> None:
+    """A name that is no text encoding is refused before anything is read."""
+    with pytest.raises(InputError, match="not known"):
+        load(io.BytesIO(b"a\n"), encoding)
+
+
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "utf-7", "unicode_escape", "undefined"])
+def test_odd_codecs_give_the_same_error(encoding: str) -> None:
+    """Codecs with errors of their own end in an `InventoryError` as well."""
+    with pytest.raises(InventoryError):
+        load(io.BytesIO(b"\\ud800\xff\xfe\\x+AAA\n"), encoding)
+
+
+@pytest.mark.parametrize(
+    ("looks_like", "data"),
+    [
+        ("xlsx", b"PK\x03\x04" + bytes(50)),
+        ("xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(50)),
+        ("Parquet", b"PAR1\x15\x04\x15" + bytes(50) + b"PAR1"),
+        ("Parquet", b"PAR1 abc PAR1"),
+        ("SQLite", b"SQLite format 3\0" + bytes(50)),
+        ("PDF", b"%PDF-1.7\n%\xe2\xe3\n"),
+        ("within a gzip", gzip.compress(gzip.compress(b"a\n"))),
+        ("NUL", b"\x7fELF\x02\x01\x01" + bytes(9)),
+        ("NUL", bytes(64)),
+        ("NUL", b"a,b\nc,\0d\n"),
+        ("NUL", codecs.BOM_UTF16_LE + "a\nb\0".encode("utf-16-le")),
+    ],
+    ids=range(11),
+)
+def test_a_binary_file_says_what_it_looks_like(looks_like: str, data: bytes) -> None:
+    """A workbook, a Parquet file and the like give one error that names them and what to do."""
+    with pytest.raises(InventoryError, match=looks_like) as caught:
+        load(io.BytesIO(data))
+    assert caught.value.remedy
+
+
+def test_a_text_may_begin_like_a_binary() -> None:
+    """Letters that some binary files begin with are letters in a text."""
+    assert load(io.BytesIO(b"PAR1,PKT\n")).encoding == "utf-8"
+
+
+def test_the_line_of_a_nul_is_named() -> None:
+    """A NUL within text is found with its line."""
+    with pytest.raises(InventoryError) as caught:
+        load("a,b\nc,d\ne,\0\n")
+    assert caught.value.line == 3
+
+
+def test_half_a_surrogate_pair_is_an_error() -> None:
+    """Decoded text with what stands for no character is refused with its line."""
+    with pytest.raises(InventoryError, match="surrogate") as caught:
+        load("a,b\nc,\udc80\n")
+    assert caught.value.line == 2
+
+
+def test_gzip_is_unpacked(tmp_path: Path) -> None:
+    """A packed file is read as what it holds, whatever its name."""
+    path = tmp_path / "routes.csv.gz"
+    path.write_bytes(gzip.compress(TABLE.encode("gb18030")))
+    text = load(path)
+    assert text.data.decode() == TABLE
+    assert "gzip" in text.notes[0]
+
+
+@pytest.mark.parametrize("cut", [3, 12, -1])
+def test_damaged_gzip_is_an_error(cut: int) -> None:
+    """A packed file that was cut off is refused as such."""
+    with pytest.raises(InventoryError, match="damaged gzip"):
+        load(io.BytesIO(gzip.compress(TABLE.encode())[:cut]))
+
+
+def test_every_kind_of_source_is_read(tmp_path: Path) -> None:
+    """Paths, binary and text files, bytes and text itself give the same text."""
+    path = tmp_path / "routes.csv"
+    path.write_text(TABLE, encoding="utf-8", newline="")
+    with path.open("rb") as binary, path.open(encoding="utf-8") as decoded:
+        sources = [path, str(path), binary, decoded, io.BytesIO(TABLE.encode()), TABLE]
+        sources += [TABLE.encode(), bytearray(TABLE.encode()), io.StringIO("\ufeff" + TABLE)]
+        texts = [load(source) for source in sources]
+    assert {text.data.decode() for text in texts} == {TABLE}
+    assert {text.source for text in texts} == {str(path), "<buffer>", "<text>"}
+    assert [text.encoding for text in texts].count(None) == 3
+
+
+def test_a_file_that_reads_bytearrays_is_read() -> None:
+    """What a file object returns need not be bytes proper."""
+
+    class File:
+        def read(self) -> bytearray:
+            return bytearray(b"a\n")
+
+    assert load(File()).data == b"a\n"
+
+
+@pytest.mark.parametrize(
+    "name", ["no-such.csv", "", "x" * 5000, "a\0b", ".", "ziel,vco", "路由"], ids=range(7)
+)
+def test_a_missing_file_names_both_readings(name: str) -> None:
+    """A str that is no file may have been meant as text: the error says both."""
+    with pytest.raises(InventoryError, match=r"taken for a path.*text itself"):
+        load(name)
+
+
+def test_a_missing_path_has_one_reading(tmp_path: Path) -> None:
+    """A Path is a path, and its error names it as given."""
+    with pytest.raises(InventoryError) as caught:
+        load(tmp_path / "none.csv")
+    assert caught.value.source == str(tmp_path / "none.csv")
+    assert "text" not in str(caught.value.remedy)
+
+
+def test_a_name_that_is_no_text_can_still_be_shown(tmp_path: Path) -> None:
+    """Bytes of a file name that are no UTF-8 do not keep it from being read or shown."""
+    path = tmp_path / "r\udcff.csv"
+    path.write_text(TABLE, encoding="utf-8")
+    assert load(path).source.encode("utf-8")
+
+
+@pytest.mark.parametrize("source", [5, None, ["a\n"], {"a": "b"}, Path])
+def test_a_source_of_another_type_is_an_input_error(source: object) -> None:
+    """What is neither path nor file nor text is refused by its type."""
+    with pytest.raises(InputError, match="cannot be read from"):
+        load(source)
+
+
+def test_files_that_cannot_be_read_are_errors(tmp_path: Path) -> None:
+    """Closed files, files opened for writing or in a wrong encoding, and files of no bytes."""
+    path = tmp_path / "a.csv"
+    with path.open("wb") as writing, pytest.raises(InventoryError, match="open file"):
+        load(writing)
+    closed = io.BytesIO(b"a\n")
+    closed.close()
+    with pytest.raises(InventoryError, match="closed file"):
+        load(closed)
+    path.write_bytes(b"\xff\n")
+    with path.open(encoding="utf-8") as wrong, pytest.raises(InventoryError, match="rb"):
+        load(wrong)
+
+    class File:
+        def read(self) -> int:
+            return 5
+
+    with pytest.raises(InputError, match="gave a int"):
+        load(File())
+    with pytest.raises(InputError, match="not bytes"):
+        load(_BytesPath())
+
+
+class _BytesPath:
+    def __fspath__(self) -> bytes:
+        return b"a.csv"
+
+
+@settings(deadline=None)
+@given(st.text("ab\r\n"), st.integers(0, 20))
+def test_lines_are_counted_as_by_the_io_module(text: str, place: int) -> None:
+    """LF, CR LF and CR alone each end one line."""
+    data = text.encode()
+    text = text[:place]
+    if text.endswith("\r"):
+        text += "x"  # the io module would wait for an LF
+        data = data[:place] + b"x"
+        place += 1
+    lines = list(io.StringIO(text + "x", newline=""))
+    assert line_at(data, min(place, len(data))) == len(lines)

@@ -1,0 +1,158 @@
+r"""What a cell means: blanks trimmed, protection taken away, case, absence, weight words.
+
+==================  ==================================================================
+cell of a file      value
+==================  ==================================================================
+``" 10.0.0.0/8 "``  ``10.0.0.0/8``: `BLANKS` at both ends say nothing
+``""``, ``"  "``    NA, and nothing else is: ``NA``, ``null`` and ``None`` are text
+``"'=1+1"``         ``=1+1``: a ``'`` before one of `PROTECTED` protects a spreadsheet
+``"VCO-A"``         ``vco-a`` in the columns `LOWERED`
+``"主"``            100 with ``weights={"主": 100}``
+==================  ==================================================================
+
+A column of cells is a chunked Arrow array of ``large_string`` in which an empty cell is null.
+Everything here works on whole columns, whichever parser made them; `clean_cell` is the same rule
+for one cell, used on heads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vcokit.schema import BLANKS, split_weight
+
+Column: TypeAlias = Any  # pa.ChunkedArray of large_string; pyarrow has no types of its own
+
+#: A cell that starts with one of these is written with a ``'`` before it: a spreadsheet would
+#: take it for a formula, or the ``'`` for its own protection.
+PROTECTED: Final = "=+-@'\t"
+
+#: Identifiers of the cloud, whose case carries nothing.
+LOWERED: Final = ("region_id", "vpn_connection_id", "next_hop")
+
+_STRING: Final[Any] = pd.StringDtype(na_value=np.nan)
+
+
+@dataclass
+class Tally:
+    """How many cells reading changed, by what it did."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, what: str, count: int) -> None:
+        """Count cells."""
+        if count:
+            self.counts[what] = self.counts.get(what, 0) + count
+
+
+def clean_cell(cell: str) -> str:
+    r"""Return one cell as `clean` reads it, empty where it is blank.
+
+    Examples
+    --------
+    >>> clean_cell("\u3000 '=SUM(A1) "), clean_cell("'quoted'")
+    ('=SUM(A1)', "'quoted'")
+    """
+    cell = cell.strip(BLANKS)
+    return cell[1:] if cell[:1] == "'" and cell[1:2] and cell[1] in PROTECTED else cell
+
+
+def clean(column: Column, tally: Tally) -> Column:
+    """Return a column trimmed, unprotected, and null where it is blank."""
+    if _holds(column, "\x80", " "):  # white space, or anything that is not ASCII
+        trimmed = pc.utf8_trim(column, characters=BLANKS)
+        tally.add("trimmed", _changed(column, trimmed))
+        column = trimmed
+    if _holds(column, "'", "'"):
+        protected = pc.match_substring_regex(column, rf"^'[{PROTECTED[:2]}\-{PROTECTED[3:]}]")
+        tally.add("unprotected", _true(protected))
+        column = pc.if_else(protected, pc.utf8_slice_codeunits(column, 1), column)
+    return absent(column)
+
+
+def absent(column: Column) -> Column:
+    """Return a column with null where a cell is empty."""
+    empty = pc.equal(column, "")
+    return pc.if_else(empty, pa.scalar(None, column.type), column) if _true(empty) else column
+
+
+def lower(column: Column, tally: Tally) -> Column:
+    """Return a column in lower case."""
+    if not (_holds(column, "A", "Z") or _holds(column, "\x80", "\xff")):
+        return column
+    lowered = pc.utf8_lower(column)
+    tally.add("lowered", _true(pc.not_equal(column, lowered)))
+    return lowered
+
+
+def translate(column: Column, words: Mapping[str, int], tally: Tally) -> Column:
+    """Return a column of weights with words replaced by what they stand for.
+
+    Words are compared without regard to case; a word itself is trimmed and casefolded already.
+    """
+    encoded = pc.dictionary_encode(column).combine_chunks()
+    written = encoded.dictionary.to_pylist()
+    meant = [words.get(word.casefold()) for word in written]
+    known = pa.array([weight is not None for weight in meant], pa.bool_())
+    tally.add("translated", _true(pc.take(known, encoded.indices)))
+    values = [
+        word if weight is None else str(weight) for word, weight in zip(written, meant, strict=True)
+    ]
+    return pa.chunked_array([pc.take(pa.array(values, column.type), encoded.indices)])
+
+
+def weights(column: Column) -> tuple[pd.Series, pd.Series]:
+    """Return a column as whole numbers and the text of what is none, by `split_weight`.
+
+    Weights repeat: each text is looked at once.
+    """
+    encoded = pc.dictionary_encode(column).combine_chunks()
+    weight, text = split_weight(pd.Series(_STRING.__from_arrow__(encoded.dictionary)))
+    places = pc.fill_null(encoded.indices, -1).to_numpy()
+    return (
+        pd.Series(weight.array.take(places, allow_fill=True)),
+        pd.Series(text.array.take(places, allow_fill=True))
+        if text.notna().any()
+        else series(missing(len(column))),
+    )
+
+
+def missing(rows: int) -> Column:
+    """Return a column in which every cell is null."""
+    return pa.chunked_array([pa.nulls(rows, pa.large_string())])
+
+
+def series(column: Column) -> pd.Series:
+    """Return a column as pandas' ``str``, without a copy."""
+    return pd.Series(_STRING.__from_arrow__(column))
+
+
+def _holds(column: Column, first: str, last: str) -> bool:
+    """Tell whether any byte of a column lies in a range, which may lead over 255 to 0.
+
+    A glance at the bytes is far cheaper than to make new cells that are equal to the old.
+    """
+    start = np.uint8(ord(first))
+    length = np.uint8((ord(last) - ord(first)) % 256)
+    for chunk in column.chunks:
+        data = chunk.buffers()[2]
+        if data is not None and data.size:
+            letters = np.frombuffer(data, dtype=np.uint8)
+            if bool((letters - start <= length).any()):  # uint8 wraps around
+                return True
+    return False
+
+
+def _changed(before: Column, after: Column) -> int:
+    return _true(pc.not_equal(pc.binary_length(before), pc.binary_length(after)))
+
+
+def _true(mask: Column) -> int:
+    return int(pc.sum(mask, min_count=0).as_py())
