@@ -106,5 +106,6 @@ def routes_frame(rows: list[dict]) -> pd.DataFrame:
         "region_id", "vpn_connection_id", "route_dest", "next_hop", "weight", "weight_text",
         "source", "line",
     ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=names)
+    extras = [name for name in (rows[0] if rows else {}) if name not in names]
+    frame = pd.DataFrame(rows, columns=[*names, *extras])
     return frame.astype({"weight": "Int64", "line": "Int64"})

@@ -1,0 +1,265 @@
+"""The real inventory is judged as the oracle judges it, and every rule can be seen to matter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.audit.oracle import oracle
+from tests.audit.test_rules import CONNECTION, LIVE, assert_same, plain
+from vcokit import schema
+from vcokit.audit import audit_routes, findings, predict, rules
+from vcokit.audit.case import Case
+from vcokit.audit.report import by_rule, counts
+from vcokit.audit.rules import RULES
+from vcokit.errors import InputError
+from vcokit.inventory import read_routes
+
+DATA = Path(__file__).parents[2] / "data"
+NAMES = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight", "weight_text"]
+
+
+def as_rows(routes: pd.DataFrame) -> list[dict]:
+    """Return a routes frame as the oracle reads it."""
+    frame = routes[[*NAMES, "line"]].astype("object")
+    return frame.where(routes[[*NAMES, "line"]].notna(), None).to_dict("records")
+
+
+def row(dest: str | None, weight: object = 100, connection: str = "vco-a", **cells) -> dict:
+    """Return one row."""
+    number = weight if isinstance(weight, int) else None
+    text = weight if isinstance(weight, str) else None
+    base = {
+        "region_id": "r",
+        "vpn_connection_id": connection,
+        "route_dest": dest,
+        "next_hop": connection,
+        "weight": number,
+        "weight_text": text,
+    }
+    return {**base, **cells}
+
+
+def audit(*rows: dict, **given) -> pd.DataFrame:
+    """Audit rows, and hold the findings to the oracle while at it."""
+    full = [{"source": None, "line": None, **one} for one in rows]
+    assert_same(full, **given)
+    frames = {k: v for k, v in given.items() if k in ("quota", "scope")}
+    if "live" in given:
+        frames["live"] = pd.DataFrame(given["live"], columns=LIVE)
+    if "connections" in given:
+        frames["connections"] = pd.DataFrame(given["connections"], columns=CONNECTION)
+    return audit_routes(pd.DataFrame(full).astype({"weight": "Int64"}), **frames)
+
+
+def said(found: pd.DataFrame, rule: str) -> list[tuple]:
+    """Return row, related row and API code of a rule's findings."""
+    part = found.loc[found["rule"] == rule, ["row", "related_row", "api_code"]].astype("object")
+    return [tuple(None if pd.isna(cell) else cell for cell in one) for one in part.to_numpy()]
+
+
+@pytest.mark.parametrize("name", ["routes.csv", "routes-small.csv", "routes-zh.csv"])
+def test_the_inventories(name: str) -> None:
+    """On each inventory of data/, as read, the findings equal the oracle's, one by one."""
+    routes = read_routes(DATA / name)
+    found = plain(audit_routes(routes))
+    expected = oracle(as_rows(routes))
+    assert [(f["row"], f["rule"]) for f in found] == [(f["row"], f["rule"]) for f in expected]
+    for finding, wanted in zip(found, expected, strict=True):
+        for key in ("severity", "column", "related_row", "api_code"):
+            assert finding[key] == wanted[key], wanted
+        if wanted["suggestion"] is not None:
+            assert finding["suggestion"] == wanted["suggestion"]
+
+
+def test_the_small_inventory_in_two_languages() -> None:
+    """The Chinese export holds the same routes and gets the same findings."""
+    one, other = (read_routes(DATA / name) for name in ("routes-small.csv", "routes-zh.csv"))
+    pd.testing.assert_frame_equal(one[NAMES], other[NAMES])
+    columns = ["row", "rule", "suggestion", "api_code"]
+    pd.testing.assert_frame_equal(audit_routes(one)[columns], audit_routes(other)[columns])
+
+
+# A scene in which every rule speaks, so that each can be missed.
+SCENE = [
+    row(None),
+    row("10.0.0.0/8", "heavy"),
+    row("10.0.0.0/8", connection="bad"),
+    row("10.0.0.0/8", connection="vco-gone"),
+    row("10.0.0.0/8", connection="vco-far"),
+    row("10.0.0.0/8", connection="vco-loose"),
+    row("10.0.0.0/8"),
+    row("10.0.0.0/8", region_id="q"),
+    row("10.0.0.0"),
+    row("2001:db8::/32"),
+    row("10.0.0.1/8", 0),
+    row("0.0.0.0/0"),
+    row("12.0.0.0/8", next_hop="vco-b"),
+    row("12.0.0.0/8"),
+    row("100.64.0.0/16"),
+    row("127.0.0.0/16"),
+    row("10.1.0.0/16", 0),
+    row("13.0.0.0/8"),
+    row("14.0.0.0/8"),
+    row("13.1.0.0/16"),
+    *(row(f"20.{n}.0.0/16") for n in range(60)),
+]
+SCENE_LIVE = [
+    {
+        **dict.fromkeys(LIVE),
+        "vpn_connection_id": "vco-a",
+        "route_dest": d,
+        "next_hop": "vco-a",
+        "weight": w,
+    }
+    for d, w in (("13.0.0.0/8", 100), ("14.0.0.0/8", 0))
+]
+SCENE_CONNECTIONS = [
+    {"vpn_connection_id": name, "region_id": region, "attach_type": kind, "transit_router_id": "t"}
+    for name, region, kind in (
+        ("vco-a", "r", "CEN"),
+        ("bad", "r", "CEN"),
+        ("vco-far", "elsewhere", "CEN"),
+        ("vco-loose", "r", "VPNGW"),
+    )
+]
+GIVEN = {"live": SCENE_LIVE, "connections": SCENE_CONNECTIONS, "quota": 50}
+
+
+def test_the_scene_has_every_rule() -> None:
+    """In one scene all rules speak, and as the oracle has it."""
+    found = audit(*SCENE, **GIVEN)
+    assert set(found["rule"]) == {rule.name for rule in RULES}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+@pytest.mark.parametrize("slip", ["silent", "everywhere", "one row off"])
+def test_a_broken_rule_is_noticed(
+    rule: rules.Rule, slip: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rule that says nothing, speaks of every row or of the wrong rows fails the comparison."""
+
+    def broken(case: Case) -> rules.Hits | None:
+        hits = rule.look(case)
+        if slip == "silent" or hits is None:
+            return None
+        if slip == "everywhere":
+            return rules.Hits(np.arange(case.facts.size), "route_dest", "x")
+        return replace(hits, rows=(hits.rows + 1) % case.facts.size)
+
+    mutated = tuple(replace(r, look=broken) if r is rule else r for r in RULES)
+    monkeypatch.setattr(findings, "RULES", mutated)
+    with pytest.raises((AssertionError, ValueError)):
+        audit(*SCENE, **GIVEN)
+
+
+@pytest.mark.parametrize("check", sorted(predict.CODES))
+def test_a_broken_check_is_noticed(check: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API code that is left out or wrong fails the comparison."""
+    scene = [*SCENE, row("15.0.0.0/8"), row("15.0.0.0/8", 0), row("15.0.0.0/8")]
+    live = [*SCENE_LIVE, {**SCENE_LIVE[0], "route_dest": "16.0.0.0/8", "next_hop": "vco-z"}]
+    given = {**GIVEN, "live": live}
+    scene.insert(0, row("16.0.0.0/8"))
+    scene.insert(0, row("15.0.0.0/8", 0))
+    assert predict.CODES[check] in set(audit(*scene, **given)["api_code"])
+    monkeypatch.setitem(predict.CODES, check, "Wrong")
+    with pytest.raises(AssertionError):
+        audit(*scene, **given)
+
+
+# -- the cases that the design names --------------------------------------------------------------
+
+
+def test_100_0_100() -> None:
+    """Of [w100, w0, w100] the second conflicts; the third meets the first, which was accepted."""
+    found = audit(row("10.0.0.0/8", 100), row("10.0.0.0/8", 0), row("10.0.0.0/8", 100))
+    assert said(found, "weight-conflict") == [(1, 0, "VpnRouteEntry.Conflict"), (2, 1, None)]
+    assert said(found, "duplicate") == [(2, 0, "VpnRouteEntry.AlreadyExists")]
+
+
+def test_quota_of_one_and_two_equal_rows() -> None:
+    """The twin of an accepted row is a duplicate, not past the quota."""
+    found = audit(row("10.0.0.0/8"), row("10.0.0.0/8"), row("11.0.0.0/8"), quota=1)
+    assert said(found, "duplicate") == [(1, 0, "VpnRouteEntry.AlreadyExists")]
+    assert said(found, "quota-exceeded") == [(2, None, "CreateDbrRoutesQuotaFull.QuotaFull")]
+
+
+def test_twins_of_a_row_past_the_quota() -> None:
+    """With the quota used up, the twin of a refused row is refused for the quota too."""
+    found = audit(row("10.0.0.0/8"), row("11.0.0.0/8"), row("11.0.0.0/8"), quota=1)
+    assert [one[0] for one in said(found, "quota-exceeded")] == [1, 2]
+    assert said(found, "duplicate") == [(2, 1, None)]
+
+
+def test_leading_zero_of_a_length() -> None:
+    """/08 is malformed, and nothing is guessed."""
+    found = audit(row("10.0.0.0/08"))
+    assert said(found, "malformed-cidr") == [(0, None, "IllegalParam.RouteDest")]
+    assert found["suggestion"].isna().all()
+
+
+def test_a_refused_row_before_its_accepted_twin() -> None:
+    """The twin of a refused row is accepted, though it is a duplicate of that row's network."""
+    found = audit(row("10.0.0.1/8"), row("10.0.0.0/8"))
+    assert said(found, "host-bits-set") == [(0, None, "IllegalParam.RouteDest")]
+    assert said(found, "duplicate") == [(1, 0, None)]
+
+
+def test_scope_of_more_columns() -> None:
+    """Destinations meet within the scope that is asked for, by a column of the file's own."""
+    rows = [row("10.0.0.0/8", tr="t1"), row("10.0.0.0/8", connection="vco-b", tr="t2")]
+    assert not said(audit(*rows, scope=("region_id", "tr")), "equal-cost")
+    assert len(said(audit(*rows), "equal-cost")) == 2
+
+
+def test_chosen_rules() -> None:
+    """rules= runs those alone; an unknown one is named."""
+    frame = pd.DataFrame(SCENE).astype({"weight": "Int64"})
+    assert set(audit_routes(frame, rules=["duplicate"])["rule"]) == {"duplicate"}
+    with pytest.raises(InputError, match="duplicates"):
+        audit_routes(frame, rules=["duplicates"])
+
+
+@pytest.mark.parametrize("quota", [-1, True])
+def test_a_quota_that_is_none(quota: object) -> None:
+    """A negative quota is refused by name."""
+    with pytest.raises(InputError, match="quota"):
+        audit_routes(pd.DataFrame(SCENE), quota=quota)
+
+
+def test_counting() -> None:
+    """Rules are counted with the worst first; rows with several findings count once."""
+    found = audit(row("10.0.0.1/8"), row("10.0.0.1/8"), row("10.1.0.0/16"))
+    table = by_rule(found)
+    assert table["severity"].tolist() == ["error", "error", "info"]
+    assert table["rows"].tolist() == [2, 1, 1]
+    assert counts(found) == {"error": 2, "warning": 0, "info": 1}
+    assert len(by_rule(schema.frame(schema.FINDINGS).astype(found.dtypes))) == 0
+
+
+def test_related_lines_and_places() -> None:
+    """Where lines are known, messages and related_line speak of lines; else of rows."""
+    rows = [row("10.0.0.0/8", line=7), row("10.0.0.0/8", line=9)]
+    found = audit(*rows)
+    duplicate = found[found["rule"] == "duplicate"].iloc[0]
+    assert (duplicate["line"], duplicate["related_line"]) == (9, 7)
+    assert duplicate["message"] == "same route as line 7"
+    assert "row 0" in audit(row("10.0.0.0/8"), row("10.0.0.0/8"))["message"].iloc[0]
+
+
+def test_what_may_be_put_in_the_cell_mends_it() -> None:
+    """Put into its cell, each suggestion makes the finding go away, and no error comes."""
+    routes = read_routes(DATA / "routes.csv")
+    found = audit_routes(routes)
+    errors = found[(found["severity"] == "error") & found["suggestion"].notna()]
+    assert set(errors["rule"]) >= {"malformed-cidr", "host-bits-set", "next-hop-mismatch"}
+    mended = routes.copy()
+    for one in errors.itertuples():
+        mended.loc[one.row, one.column] = one.suggestion
+    after = audit_routes(mended)
+    left = set(zip(after["row"], after["rule"], strict=True))
+    assert not left & set(zip(errors["row"], errors["rule"], strict=True))
