@@ -32,6 +32,7 @@ FLOORS = {
     "rollout.windows": 4,
     "rollout.lanes": 4,
     "rollout.dispatch": 4,
+    "rollout.ledger": 4,
     "rollout.options": 4,
     "rollout.scheduler": 4,
     "rollout.forecast": 4,

@@ -17,7 +17,6 @@ the rollout is short.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -27,7 +26,6 @@ from vcokit.rollout.alphabet import (
     LIST,
     POLL,
     Answered,
-    Change,
     Command,
     Decision,
     Finished,
@@ -43,6 +41,7 @@ from vcokit.rollout.alphabet import (
 )
 from vcokit.rollout.dispatch import Dispatch
 from vcokit.rollout.lanes import Lane, Record, differences
+from vcokit.rollout.ledger import Ledger
 from vcokit.rollout.options import Options
 from vcokit.rollout.steps import Route, Step
 
@@ -53,6 +52,15 @@ PASSING: Final = frozenset({"updating", "attaching", "provisioning", "upgrading"
 #: Refusals after which a look decides: the change may be there all the same, made by somebody
 #: else or by this very step when its answer was lost.
 _LOOK_FIRST: Final = frozenset({"VpnRouteEntry.AlreadyExists", "InvalidRouteEntry.NotFound"})
+
+#: Refusals that every other step of the connection would meet too.
+_OF_THE_CONNECTION: Final = frozenset(
+    {
+        "InvalidVpnConnectionInstanceId.NotFound",
+        "VpnConnection.FinancialLocked",
+        "Vco.StatusNotSupport",
+    }
+)
 
 
 class Scheduler:
@@ -80,14 +88,9 @@ class Scheduler:
         records: Mapping[int, Record] | None = None,
     ) -> None:
         self.options = options or Options.in_force()
-        self.steps = {step.number: step for step in steps}
-        born = {
-            number: Record(st.BORN.get(step.action, st.PENDING))
-            for number, step in self.steps.items()
-        }
-        self.records = {**born, **(records or {})}
-        self._changes: list[Change] = []
-        self.lanes = self._make_lanes(live)
+        self._ledger = Ledger(steps, self.options, records or {})
+        self.steps, self.records = self._ledger.steps, self._ledger.records
+        self.lanes = self._ledger.make_lanes(live)
         self._dispatch = Dispatch(
             self.lanes, limits, self.options.in_flight, lambda lane: self._write(lane.queue[0])
         )
@@ -96,30 +99,10 @@ class Scheduler:
         self._ending: Finished | None = None
         self._silent_since: float | None = None
         self._task_seconds = self.options.task_seconds
-        self._lost: Counter[int] = Counter()
         self._differences: list[str] = []
         self._unseen = len(self.lanes)
         for lane in self.lanes.values():
             self._dispatch.queue_up(lane, 0.0)
-
-    def _make_lanes(self, live: Mapping[str, frozenset[Route]]) -> dict[str, Lane]:
-        lanes: dict[str, Lane] = {}
-        for step in self.steps.values():
-            lane = lanes.get(step.lane)
-            if lane is None:
-                start = live.get(step.lane, frozenset())
-                lane = Lane(step.lane, step.region_id, start, list_after=self.options.list_after)
-                lanes[step.lane] = lane
-            lane.numbers.append(step.number)
-            state = self.records[step.number].state
-            if state == st.PENDING:
-                lane.queue.append(step.number)
-            elif state in (st.SENT, st.UNKNOWN):
-                self._set(step.number, st.UNKNOWN, message="the rollout broke off before an answer")
-                lane.unknown[step.number] = None
-            elif state in (st.ACCEPTED, st.SETTLED):
-                lane.settled.append(step.number)
-        return lanes
 
     # -- the loop -------------------------------------------------------------------------------
 
@@ -142,8 +125,7 @@ class Scheduler:
         for event in inputs:
             self._take(event, now)
         decisions = self._decide(now)
-        changes, self._changes = tuple(self._changes), []
-        return Round(changes, tuple(decisions))
+        return Round(self._ledger.take_changes(), tuple(decisions))
 
     def _take(self, event: Input, now: float) -> None:
         match event:
@@ -181,7 +163,7 @@ class Scheduler:
             return List(lane.name, lane.page)
         number = lane.queue.popleft()
         lane.attached = False
-        self._set(number, st.SENT)
+        self._ledger.set(number, st.SENT)
         return Send(number, self.records[number].attempt)
 
     def _write(self, number: int) -> str:
@@ -200,29 +182,29 @@ class Scheduler:
         # A refusal changes nothing: what was attached still is, unless the refusal says busy.
         lane.attached = event.kind not in ("ok", "busy")
         if event.kind == "ok":
-            self._set(event.step, st.ACCEPTED, *said)
+            self._ledger.set(event.step, st.ACCEPTED, *said)
             lane.task, lane.accepted_at = event.step, now
             lane.not_before = now + 0.8 * self._task_seconds
         elif event.kind in ("busy", "throttled") or event.code in KEY_CODES:
             self._again(lane, event, now)
         elif event.code in _LOOK_FIRST:
             self.records[event.step].attempt += 1
-            self._set(event.step, st.UNKNOWN, *said)
+            self._ledger.set(event.step, st.UNKNOWN, *said)
             lane.unknown[event.step] = event.code
             lane.attached = False
         else:
-            self._set(event.step, st.FAILED, *said)
+            self._ledger.set(event.step, st.FAILED, *said)
             self._give_up_alike(lane, event)
         self._dispatch.queue_up(lane, now)
 
     def _again(self, lane: Lane, event: Answered, now: float) -> None:
         """Put a step back that was refused for a reason that passes, or for a wrong key."""
         self.records[event.step].attempt += 1
-        self._set(event.step, st.PENDING, event.code, event.message, event.request_id)
+        self._ledger.set(event.step, st.PENDING, event.code, event.message, event.request_id)
         if not self._cancelled:
             lane.queue.appendleft(event.step)
         else:
-            self._set(event.step, st.SKIPPED, message="cancelled")
+            self._ledger.set(event.step, st.SKIPPED, message="cancelled")
         if event.kind == "busy":
             lane.not_before = now + self.options.poll_interval
         elif event.kind == "throttled":
@@ -231,14 +213,15 @@ class Scheduler:
             self._end("stopped", f"the AccessKey was refused: {event.code}", "key")
 
     def _give_up_alike(self, lane: Lane, event: Answered) -> None:
-        """Skip what would be refused for the same reason: a full quota, a lost connection."""
+        """Skip what would be refused for the same reason on the same connection."""
         if event.kind == "quota":
             alike = [n for n in lane.queue if self.steps[n].action == st.CREATE]
-        elif event.code == "InvalidVpnConnectionInstanceId.NotFound":
+        elif event.kind == "auth" or event.code in _OF_THE_CONNECTION:
             alike = list(lane.queue)
         else:
             return
-        self._skip(lane, alike, event.code, "an earlier step of this connection was refused so")
+        message = "an earlier step of this connection was refused so"
+        self._ledger.skip(lane, alike, event.code, message)
 
     def _timed_out(self, event: TimedOut, now: float) -> None:
         step = self.steps[event.step]
@@ -246,17 +229,17 @@ class Scheduler:
         if event.left:
             self._doubt(lane, event.step, None, event.message, now)
             return
-        self._set(event.step, st.PENDING, message=event.message)
+        self._ledger.set(event.step, st.PENDING, message=event.message)
         lane.queue.appendleft(event.step)
         if self._cancelled:
-            self._skip(lane, [event.step], None, "cancelled")
+            self._ledger.skip(lane, [event.step], None, "cancelled")
         self._silence(lane, now)
 
     def _doubt(
         self, lane: Lane, number: int, code: str | None, message: str | None, now: float
     ) -> None:
         """Note that a step may have happened; the lane looks before it sends again."""
-        self._set(number, st.UNKNOWN, code, message)
+        self._ledger.set(number, st.UNKNOWN, code, message)
         lane.unknown[number] = None
         lane.attached = False
         self._silence(lane, now)
@@ -265,12 +248,13 @@ class Scheduler:
         lane = self._end_call(event.lane, POLL, now)
         if event.state is None:
             if self._read_failed(lane, event, now):
-                self._skip(lane, list(lane.queue), event.code, "the connection cannot be read")
+                self._ledger.skip(
+                    lane, list(lane.queue), event.code, "the connection cannot be read"
+                )
                 self._task_over(lane)
         elif event.state == ATTACHED:
             self._heard(lane)
             if lane.task is not None:
-                # Leans to the later values a little, so that a poll rarely comes too early.
                 self._task_seconds += 0.2 * (now - lane.accepted_at - self._task_seconds)
             self._task_over(lane)
         elif event.state in PASSING:
@@ -278,14 +262,14 @@ class Scheduler:
             lane.not_before = now + self.options.poll_interval
         else:
             self._heard(lane)
-            self._skip(lane, list(lane.queue), None, f"the connection is {event.state}")
+            self._ledger.skip(lane, list(lane.queue), None, f"the connection is {event.state}")
             self._task_over(lane)
         self._dispatch.queue_up(lane, now)
 
     def _task_over(self, lane: Lane) -> None:
         lane.attached = True
         if lane.task is not None:
-            self._set(lane.task, st.SETTLED)
+            self._ledger.set(lane.task, st.SETTLED)
             lane.settled.append(lane.task)
             lane.task = None
 
@@ -304,7 +288,9 @@ class Scheduler:
                 lane.forget_listing()
                 lane.list_after = max(self.options.list_after, len(routes) // 2)
                 if lane.looked:
-                    self._settle(lane, routes)
+                    again = self._ledger.settle(lane, routes)
+                    if self._cancelled:
+                        self._ledger.skip(lane, again, None, "cancelled")
                 else:
                     self._seen(lane, differences(lane, self.steps, self.records, routes))
         self._dispatch.queue_up(lane, now)
@@ -315,7 +301,7 @@ class Scheduler:
             self._seen(lane, [f"{lane.name}: can no longer be listed ({code})"])
             return
         for number in lane.in_doubt():
-            self._set(number, st.FAILED, code, "the connection can no longer be listed")
+            self._ledger.set(number, st.FAILED, code, "the connection can no longer be listed")
         lane.settled, lane.unknown = [], {}
 
     def _seen(self, lane: Lane, strange: list[str]) -> None:
@@ -325,48 +311,13 @@ class Scheduler:
         if self._unseen == 0 and self._differences and not self._cancelled:
             self._end("stale", "the live routes are not those the plan was made from")
 
-    def _settle(self, lane: Lane, listed: frozenset[Route]) -> None:
-        """Decide every step in doubt by what a listing shows."""
-        again = []
-        for number in lane.in_doubt():
-            refused = lane.unknown.get(number)
-            if self.steps[number].shows(listed):
-                self._set(number, st.DONE)
-            elif refused is not None:
-                self._set(number, st.FAILED, refused, "refused, and the listing shows it is not so")
-            elif self._miss(number, accepted=number in lane.settled):
-                again.append(number)
-        lane.settled, lane.unknown = [], {}
-        lane.queue.extendleft(reversed(again))
-        if self._cancelled:
-            self._skip(lane, again, None, "cancelled")
-
-    def _miss(self, number: int, *, accepted: bool) -> bool:
-        """Note that a step came to nothing; tell whether it is to be sent again.
-
-        An accepted attempt has had its outcome, so its token is used up. One whose answer was lost
-        may still be on its way, so it is sent again as the same request.
-        """
-        record = self.records[number]
-        if accepted:
-            record.misses += 1
-            record.attempt += 1
-            said = ("TaskFailed", "accepted, but the listing does not show it")
-            last = record.misses >= self.options.step_attempts
-        else:
-            self._lost[number] += 1
-            said = ("NoAnswer", "no answer, and the listing does not show it")
-            last = self._lost[number] >= self.options.lost_attempts
-        self._set(number, st.FAILED if last else st.PENDING, *said)
-        return not last
-
     def _command(self, event: Command, now: float) -> None:
         if event.name == "stop":
             self._end("interrupted", "stopped; what is pending can be resumed")
         elif event.name == "cancel":
             self._cancelled, self._paused = True, False
             for lane in self.lanes.values():
-                self._skip(lane, list(lane.queue), None, "cancelled")
+                self._ledger.skip(lane, list(lane.queue), None, "cancelled")
                 lane.looked = True
                 self._dispatch.queue_up(lane, now)
             self._unseen = 0
@@ -374,23 +325,6 @@ class Scheduler:
             self._paused = event.name == "pause"
 
     # -- small moves ----------------------------------------------------------------------------
-
-    def _set(
-        self,
-        number: int,
-        state: str,
-        code: str | None = None,
-        message: str | None = None,
-        request_id: str | None = None,
-    ) -> None:
-        record = self.records[number]
-        record.state = state
-        self._changes.append(Change(number, state, record.attempt, code, message, request_id))
-
-    def _skip(self, lane: Lane, numbers: Iterable[int], code: str | None, message: str) -> None:
-        for number in numbers:
-            self._set(number, st.SKIPPED, code, message)
-            lane.queue.remove(number)
 
     def _end(self, reason: str, message: str, cause: str | None = None) -> None:
         if self._ending is None:
