@@ -36,33 +36,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-__all__ = [
-    "ApiError",
-    "AuthError",
-    "BadRequestError",
-    "BusyError",
-    "CloudError",
-    "ConfigError",
-    "CredentialsError",
-    "DryRunPassed",
-    "InputError",
-    "InventoryError",
-    "JournalError",
-    "JournalLockedError",
-    "NoAnswerError",
-    "NotFoundError",
-    "NotSentError",
-    "PlanError",
-    "ProtocolError",
-    "QuotaError",
-    "RolloutError",
-    "ServerError",
-    "StalePlanError",
-    "StateError",
-    "ThrottledError",
-    "VcokitError",
-]
-
 
 class VcokitError(Exception):
     """Base of all errors that vcokit raises on purpose.

@@ -1,0 +1,144 @@
+"""Calls go where they should, signed by whom they should, and secrets are nowhere shown."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+import pytest
+
+from tests.cloud.test_client import REGION, SPEED, A, simulator
+from vcokit import errors
+from vcokit.cloud.connect import connect
+from vcokit.cloud.operations import OPERATIONS, Limit, endpoint_host
+from vcokit.cloud.target import Target
+from vcokit.simulator import Simulator, Switches
+
+
+@pytest.fixture
+def cloud():
+    """A running cloud in which nothing goes wrong."""
+    with simulator() as running:
+        yield running
+
+
+def keys() -> dict[str, str]:
+    """Return a made-up AccessKey."""
+    return {"access_key_id": "LTAIexample", "access_key_secret": "s3cret-value"}
+
+
+def test_endpoints_by_region() -> None:
+    """Without an endpoint each call goes to the host of its own region, over https."""
+    client = connect(**keys())
+    operation = OPERATIONS["DescribeVpnConnections"]
+    for region in ("eu-central-1", "cn-hangzhou"):
+        request = client.request(operation, {"RegionId": region})
+        assert request.url.scheme == "https"
+        assert request.url.host == endpoint_host(region)
+
+
+@pytest.mark.parametrize("region", ["evil.example/", "a@evil.example", "x#", "", " ", "A", "x..y"])
+def test_a_cell_never_chooses_a_host(region: str) -> None:
+    """A region that is none is refused before anything is sent."""
+    client = connect(**keys())
+    with pytest.raises(errors.InputError):
+        client.describe_vpn_connections(region_id=region)
+
+
+@pytest.mark.parametrize("endpoint", ["http://vpc.example.com", "ftp://x", "https://x/path", "//"])
+def test_endpoints_that_are_refused(endpoint: str) -> None:
+    """A key never travels over plain http to another machine, nor to what is no endpoint."""
+    with pytest.raises(errors.ConfigError):
+        connect(endpoint=endpoint, **keys())
+
+
+def test_loopback_may_be_plain() -> None:
+    """Plain http is allowed to this machine."""
+    assert connect(endpoint="http://127.0.0.1:8080", **keys()).target.endpoint.startswith("http://")
+
+
+def test_simulator_speed_is_adopted(cloud: Simulator) -> None:
+    """A client of a fast cloud divides the limits' windows, and keeps its own time-outs."""
+    client = connect(cloud)
+    assert client.speed == SPEED
+    assert client.limits["CreateVcoRouteEntry"] == Limit(60, 60 / SPEED)
+    assert client.target.read_timeout == 10.0
+
+
+def test_strangers_are_refused() -> None:
+    """Connecting to something that is no cloud says what to pass instead."""
+    with pytest.raises(errors.InputError, match="no endpoint, credentials and speed"):
+        connect(42)
+
+
+def test_missing_parameters_are_named() -> None:
+    """A call that lacks what it must have is refused here, naming all of it."""
+    client = connect(**keys())
+    with pytest.raises(errors.InputError, match="RegionId"):
+        client.describe_vpn_connections()
+
+
+# -- credentials ----------------------------------------------------------------------------------
+
+
+def test_keys_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without explicit keys those of the environment sign; explicit ones win."""
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "from-environment")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "x")
+    monkeypatch.setenv("ALIBABA_CLOUD_SECURITY_TOKEN", "y")
+    found = connect().target.credentials()
+    assert (found.access_key_id, found.security_token) == ("from-environment", "y")
+    explicit = connect(**keys()).target.credentials()
+    assert (explicit.access_key_id, explicit.security_token) == ("LTAIexample", None)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"access_key_id": "a"},
+        {"access_key_secret": "b"},
+        {"access_key_id": "a b", "access_key_secret": "c"},
+    ],
+)
+def test_no_whole_key(given: dict[str, str]) -> None:
+    """No key, half a key or a garbled one is an error that says what to do."""
+    with pytest.raises(errors.CredentialsError) as caught:
+        connect(**given)
+    assert caught.value.remedy
+
+
+def test_secrets_in_no_repr_or_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    """A client, its parts and their errors never show the secret."""
+    client = connect(**keys(), security_token="t0ken-value")
+    shown = io.StringIO()
+    with contextlib.redirect_stdout(shown):
+        print(client, repr(client), client.target, client._auth, [client.target.credentials()])
+    assert "s3cret-value" not in shown.getvalue()
+    assert "t0ken-value" not in shown.getvalue()
+    assert isinstance(client.target, Target)
+
+
+def test_wrong_key_is_an_auth_error(cloud: Simulator) -> None:
+    """A wrong secret is refused by the cloud, and the error does not repeat what was signed."""
+    client = connect(
+        cloud,
+        region=REGION,
+        access_key_id=cloud.credentials.access_key_id,
+        access_key_secret="wrong",
+    )
+    with client, pytest.raises(errors.AuthError) as caught:
+        client.describe_regions()
+    assert caught.value.code == "SignatureDoesNotMatch"
+    assert "x-acs-" not in str(caught.value)
+
+
+def test_switches_reach_the_client() -> None:
+    """A cloud that refuses 100.64/10 answers as documented, and the client says so."""
+    options = {"switches": Switches(shared_space_refused=True)}
+    with (
+        simulator(**options) as cloud,
+        connect(cloud, region=REGION) as client,
+        pytest.raises(errors.BadRequestError, match=r"OperationFailed\.InvalidCidrBlock"),
+    ):
+        client.create_vco_route_entry(vpn_connection_id=A, route_dest="100.64.0.0/16", weight=0)

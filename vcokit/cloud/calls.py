@@ -1,0 +1,347 @@
+"""The eight operations, once: what each call is, without doing any I/O.
+
+What a call is stands in generators: they yield a request or a wait and are sent what came of it.
+`vcokit.cloud.client` only drives them, once with blocking calls and once with ``await``::
+
+    create_vco_route_entry(…)  →  exchange(): yield request ⇄ response, yield seconds to wait
+                                     │
+                     Client ─────────┴───────── AsyncClient
+
+Reads are tried again on throttling, server faults and lost answers, with a wait that doubles up to
+``retry_cap``. Writes are never tried again here: whoever sends a write must know its outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
+
+import httpx
+import pandas as pd
+
+from vcokit.cloud import answers
+from vcokit.cloud.answers import Answer
+from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, VERSION, Limit, Operation
+from vcokit.cloud.signing import Acs3Auth, canonical_query
+from vcokit.cloud.target import Target
+from vcokit.errors import (
+    BusyError,
+    CloudError,
+    InputError,
+    NoAnswerError,
+    ProtocolError,
+    ServerError,
+    ThrottledError,
+)
+
+_Result = TypeVar("_Result")
+_Answer = TypeVar("_Answer")
+_Frame = TypeVar("_Frame")
+
+#: What a call yields (a request to send, or seconds to wait) and is sent (what came of it).
+Effect: TypeAlias = httpx.Request | float
+Outcome: TypeAlias = httpx.Response | httpx.RequestError | None
+Exchange: TypeAlias = Generator[Effect, Outcome, _Result]
+
+_AGAIN: Final = (ThrottledError, ServerError, NoAnswerError, ProtocolError, BusyError)
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a listing.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Under the API's names.
+    total : int
+        Rows of all pages.
+    request_id : str
+    """
+
+    rows: list[dict[str, Any]]
+    total: int
+    request_id: str
+
+
+class Calls(Generic[_Answer, _Frame]):
+    """The eight operations, named after the API; see `Client` and `AsyncClient`.
+
+    Parameters
+    ----------
+    target : Target
+        Endpoint, credentials, time-outs and limits; from `connect`.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._auth = Acs3Auth(target.credentials, clock=target.clock)
+        self._round_trip: float | None = None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.target!r})"
+
+    @property
+    def limits(self) -> Mapping[str, Limit]:
+        """Rate limit of each operation, per account and region, in wall seconds."""
+        return self.target.limits
+
+    @property
+    def speed(self) -> float:
+        """How many times faster than ours the cloud's clock runs; 1 but for a simulator."""
+        return self.target.speed
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds from sending to answer, a mean that leans to the latest; None before any."""
+        return self._round_trip
+
+    # -- what a call is, without I/O ------------------------------------------------------------
+
+    def request(self, operation: Operation, parameters: Mapping[str, object]) -> httpx.Request:
+        """Return the unsigned request of a call: all parameters in the query, an empty body."""
+        given = {name: value for name, value in parameters.items() if value is not None}
+        if "RegionId" in operation.required:
+            given.setdefault("RegionId", self.target.region)
+        missing = [name for name in operation.required if given.get(name) in (None, "")]
+        if missing:
+            raise InputError(f"{operation.name} needs {', '.join(missing)}")
+        query = canonical_query((name, _wire(value)) for name, value in given.items())
+        url = self.target.url(str(given.get("RegionId") or self.target.region or ""))
+        headers = {
+            "x-acs-action": operation.name,
+            "x-acs-version": VERSION,
+            "accept": "application/json",
+        }
+        return httpx.Request("POST", f"{url}/?{query}", headers=headers)
+
+    def exchange(
+        self, operation: Operation, parameters: Mapping[str, object], attempts: int | None = None
+    ) -> Exchange[Answer]:
+        """Play one call: a request, its answer, and for reads the waits and tries between."""
+        tries = 1 if operation.writes else attempts or self.target.read_attempts
+        for attempt in range(1, tries + 1):
+            outcome = yield self.request(operation, parameters)
+            try:
+                return self._read(operation, outcome)
+            except _AGAIN as error:
+                if attempt == tries:
+                    raise
+                yield self._pause(error, attempt)
+        raise AssertionError("unreachable")
+
+    def _read(self, operation: Operation, outcome: Outcome) -> Answer:
+        if isinstance(outcome, httpx.RequestError):
+            raise answers.transport_error(operation, outcome) from None
+        response = cast(httpx.Response, outcome)
+        seconds = response.elapsed.total_seconds()
+        before = seconds if self._round_trip is None else self._round_trip
+        self._round_trip = before + 0.2 * (seconds - before)
+        return answers.read(operation, response, self.target.retry_cap)
+
+    def _pause(self, error: CloudError, attempt: int) -> float:
+        asked = getattr(error, "retry_after", None)
+        backoff = self.target.retry_base * 2.0 ** (attempt - 1)
+        return float(min(self.target.retry_cap, asked or backoff))
+
+    def page(
+        self,
+        operation: Operation,
+        parameters: Mapping[str, object],
+        number: int,
+        attempts: int | None = None,
+    ) -> Exchange[Page]:
+        """Play one page of a listing."""
+        paging = {"PageNumber": number, "PageSize": PAGE_SIZE} if operation.paged else {}
+        answer = yield from self.exchange(operation, {**parameters, **paging}, attempts)
+        rows = answers.rows_of(operation, answer)
+        total = answer.get("TotalCount", len(rows)) if operation.paged else len(rows)
+        if not isinstance(total, int):
+            raise ProtocolError(
+                "TotalCount is no number", operation=operation.name, request_id=answer.request_id
+            )
+        return Page(rows, total, answer.request_id)
+
+    def _all_pages(
+        self, operation: Operation, parameters: Mapping[str, object]
+    ) -> Exchange[pd.DataFrame]:
+        rows: list[dict[str, Any]] = []
+        for number in range(1, 1_000_000):
+            page = yield from self.page(operation, parameters, number)
+            rows += page.rows
+            if len(rows) >= page.total or not page.rows:
+                break
+        region = parameters.get("RegionId") or self.target.region
+        return answers.frame_of(operation, rows, None if region is None else str(region))
+
+    # -- what the two forms make of it ----------------------------------------------------------
+
+    def _answer(self, exchange: Exchange[Answer]) -> _Answer:
+        raise NotImplementedError
+
+    def _table(self, exchange: Exchange[pd.DataFrame]) -> _Frame:
+        raise NotImplementedError
+
+    def _call(self, name: str, **parameters: object) -> _Answer:
+        return self._answer(self.exchange(OPERATIONS[name], parameters))
+
+    def _list(self, name: str, **parameters: object) -> _Frame:
+        return self._table(self._all_pages(OPERATIONS[name], parameters))
+
+    # -- the operations -------------------------------------------------------------------------
+
+    def create_vco_route_entry(
+        self,
+        *,
+        vpn_connection_id: str,
+        route_dest: str,
+        weight: int,
+        next_hop: str | None = None,
+        region_id: str | None = None,
+        description: str | None = None,
+        client_token: str | None = None,
+        dry_run: bool | None = None,
+    ) -> _Answer:
+        """Add one destination route to a connection (CreateVcoRouteEntry; asynchronous).
+
+        Parameters
+        ----------
+        vpn_connection_id : str
+        route_dest : str
+            ``a.b.c.d/len``, host bits clear.
+        weight : int
+            100 active, 0 standby.
+        next_hop : str, optional
+            By default the connection, as in every documented call.
+        region_id : str, optional
+            By default the client's region.
+        description : str, optional
+        client_token : str, optional
+            Up to 64 ASCII characters; the same token makes the same request happen once.
+        dry_run : bool, optional
+            Only check; a passed check is raised as `vcokit.errors.DryRunPassed`.
+
+        Returns
+        -------
+        Answer
+            The cloud has accepted the route; it is there when the connection is attached again
+            and a listing shows it.
+        """
+        return self._call(
+            "CreateVcoRouteEntry",
+            **_route(region_id, vpn_connection_id, route_dest, weight, next_hop),
+            Description=description,
+            ClientToken=client_token,
+            DryRun=dry_run,
+        )
+
+    def delete_vco_route_entry(
+        self,
+        *,
+        vpn_connection_id: str,
+        route_dest: str,
+        weight: int,
+        next_hop: str | None = None,
+        region_id: str | None = None,
+        client_token: str | None = None,
+    ) -> _Answer:
+        """Delete one destination route, named by all its parts (DeleteVcoRouteEntry)."""
+        return self._call(
+            "DeleteVcoRouteEntry",
+            **_route(region_id, vpn_connection_id, route_dest, weight, next_hop),
+            ClientToken=client_token,
+        )
+
+    def modify_vco_route_entry_weight(
+        self,
+        *,
+        vpn_connection_id: str,
+        route_dest: str,
+        weight: int,
+        new_weight: int,
+        next_hop: str | None = None,
+        region_id: str | None = None,
+        client_token: str | None = None,
+    ) -> _Answer:
+        """Change the weight of one route, named by its present one (ModifyVcoRouteEntryWeight)."""
+        return self._call(
+            "ModifyVcoRouteEntryWeight",
+            **_route(region_id, vpn_connection_id, route_dest, weight, next_hop),
+            NewWeight=new_weight,
+            ClientToken=client_token,
+        )
+
+    def describe_vco_route_entries(
+        self,
+        *,
+        vpn_connection_id: str,
+        region_id: str | None = None,
+        route_entry_type: str | None = None,
+    ) -> _Frame:
+        """List the routes of a connection, all pages (DescribeVcoRouteEntries).
+
+        Parameters
+        ----------
+        vpn_connection_id : str
+        region_id : str, optional
+        route_entry_type : str, optional
+            ``custom`` (destination routes, the API's default) or ``bgp``.
+
+        Returns
+        -------
+        DataFrame
+            Of `vcokit.schema.LIVE_ROUTES`.
+        """
+        return self._list(
+            "DescribeVcoRouteEntries",
+            RegionId=region_id,
+            VpnConnectionId=vpn_connection_id,
+            RouteEntryType=route_entry_type,
+        )
+
+    def describe_vpn_connection(
+        self, *, vpn_connection_id: str, region_id: str | None = None
+    ) -> _Answer:
+        """Read one connection; its ``State`` says whether a task runs (DescribeVpnConnection)."""
+        return self._call(
+            "DescribeVpnConnection", RegionId=region_id, VpnConnectionId=vpn_connection_id
+        )
+
+    def describe_vpn_connections(
+        self, *, region_id: str | None = None, vpn_connection_id: str | None = None
+    ) -> _Frame:
+        """List the connections of a region, all pages, as `vcokit.schema.LIVE_CONNECTIONS`."""
+        return self._list(
+            "DescribeVpnConnections", RegionId=region_id, VpnConnectionId=vpn_connection_id
+        )
+
+    def describe_vpn_attachments(
+        self, *, region_id: str | None = None, vpn_connection_id: str | None = None
+    ) -> _Frame:
+        """List the connections attached to transit routers (DescribeVpnAttachments)."""
+        return self._list(
+            "DescribeVpnAttachments", RegionId=region_id, VpnConnectionId=vpn_connection_id
+        )
+
+    def describe_regions(self) -> _Frame:
+        """List the regions and their endpoints (DescribeRegions)."""
+        return self._list("DescribeRegions", AcceptLanguage="en-US")
+
+
+def _route(
+    region_id: str | None, connection: str, dest: str, weight: int, next_hop: str | None
+) -> dict[str, object]:
+    """Return the parameters that name a route; the next hop is the connection unless it is not."""
+    return {
+        "RegionId": region_id,
+        "VpnConnectionId": connection,
+        "RouteDest": dest,
+        "Weight": weight,
+        "NextHop": next_hop or connection,
+    }
+
+
+def _wire(value: object) -> str:
+    """Write a parameter as it travels; booleans as the official SDK for Python writes them."""
+    return str(value)

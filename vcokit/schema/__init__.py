@@ -1,0 +1,77 @@
+"""The frames of vcokit: names, order and dtypes of their columns, and the heads files use for them.
+
+==================  =====================================================================
+`ROUTES`            a row a route of an inventory; `conform_routes` brings any frame to it
+`FINDINGS`          a row a finding of an audit
+`LIVE_ROUTES`       a row a route that the cloud holds now
+`LIVE_CONNECTIONS`  a row an IPsec connection that the cloud holds now
+`STEPS`             a row a step of a plan or rollout
+`CALLS`             a row a call that a rollout made
+`DIFFERENCES`       a row a route compared by `verify_routes`
+==================  =====================================================================
+
+Strings are pandas' ``str`` (Arrow-backed, missing is NA), whole numbers ``Int64``, times
+``datetime64[us, UTC]``. A missing value is NA, never an empty string or a magic number.
+
+`tables` holds them, `heads` the names that files use for the columns of routes, and `conform`
+brings any frame to its schema.
+"""
+
+from vcokit.schema.conform import (
+    BLANKS,
+    conform_routes,
+    destination_routes,
+    require_columns,
+    split_weight,
+    text_column,
+)
+from vcokit.schema.heads import ALIASES, field_of, header_key, match_heads
+from vcokit.schema.tables import (
+    ACTIONS,
+    CALLS,
+    DIFFERENCES,
+    FINDINGS,
+    FLOAT,
+    INT,
+    LIVE_CONNECTIONS,
+    LIVE_ROUTES,
+    ROUTES,
+    ROUTES_REQUIRED,
+    SEVERITIES,
+    STATES,
+    STEPS,
+    STR,
+    TIME,
+    Schema,
+    frame,
+)
+
+__all__ = [
+    "ACTIONS",
+    "ALIASES",
+    "BLANKS",
+    "CALLS",
+    "DIFFERENCES",
+    "FINDINGS",
+    "FLOAT",
+    "INT",
+    "LIVE_CONNECTIONS",
+    "LIVE_ROUTES",
+    "ROUTES",
+    "ROUTES_REQUIRED",
+    "SEVERITIES",
+    "STATES",
+    "STEPS",
+    "STR",
+    "TIME",
+    "Schema",
+    "conform_routes",
+    "destination_routes",
+    "field_of",
+    "frame",
+    "header_key",
+    "match_heads",
+    "require_columns",
+    "split_weight",
+    "text_column",
+]

@@ -1,0 +1,187 @@
+"""Frames made by hand, brought to the shape of their schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from vcokit.errors import InputError
+from vcokit.schema.tables import INT, ROUTES, ROUTES_REQUIRED, STR, frame, missing
+
+#: Blanks of any script and characters without a width: a cell of nothing else is empty.
+BLANKS: Final = (
+    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+    "\u200b\u200c\u200d\u2060\ufeff"
+)
+
+#: What counts as an integer weight: no sign on zero, no leading zero, and the ``.0`` that
+#: spreadsheets add. ASCII digits alone; 18 digits fit an int64.
+_WEIGHT: Final = r"(?:0|-?[1-9][0-9]{0,17})(?:\.0+)?"
+
+
+def conform_routes(routes: pd.DataFrame) -> pd.DataFrame:
+    """Return any frame of routes in the shape of `ROUTES`, with a fresh ``RangeIndex``.
+
+    What `read_routes` returns comes back unchanged in its columns. In a frame made by hand,
+    strings may be objects, weights integers, floats or text, and the optional columns
+    (``description``, ``weight_text``, ``source``, ``line``) may be absent; blank strings
+    count as missing. Other columns are left out.
+
+    Parameters
+    ----------
+    routes : DataFrame
+        With at least the columns `ROUTES_REQUIRED`.
+
+    Returns
+    -------
+    DataFrame
+        Of `ROUTES`; row *i* is row *i* of the given frame.
+
+    Raises
+    ------
+    InputError
+        If required columns are missing (all are named) or a column cannot be brought to its dtype.
+
+    Examples
+    --------
+    >>> hand = pd.DataFrame({"region_id": ["r"], "vpn_connection_id": ["vco-1"],
+    ...     "route_dest": ["10.0.0.0/8"], "next_hop": ["vco-1"], "weight": ["100.0"]})
+    >>> conform_routes(hand)["weight"].tolist()
+    [100]
+    """
+    require_columns(routes, ROUTES_REQUIRED, what="routes")
+    columns: dict[str, object] = {}
+    for name, dtype in ROUTES.items():
+        if name not in routes.columns or name in ("weight", "weight_text"):
+            continue
+        column = routes[name]
+        columns[name] = text_column(column) if dtype == STR else _cast(column, dtype)
+    weight, weight_text = split_weight(routes["weight"])
+    if "weight_text" in routes.columns:
+        weight_text = weight_text.fillna(text_column(routes["weight_text"]).where(weight.isna()))
+    return frame(ROUTES, {**columns, "weight": weight, "weight_text": weight_text})
+
+
+def require_columns(frame: pd.DataFrame, names: Iterable[str], *, what: str) -> None:
+    """Raise `InputError` naming all required columns that a frame lacks, or has twice.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Any frame.
+    names : iterable of str
+        Columns it must have.
+    what : str
+        What the frame should be, for the message.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(
+            f"{what} must be a DataFrame, not {type(frame).__name__}",
+            remedy="Read a file with vk.read_routes(path)",
+        )
+    names = list(names)
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise InputError(
+            f"{what} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
+            remedy="Rename the columns, or read the file with vk.read_routes(path, columns={...})",
+        )
+    twice = [name for name in names if isinstance(frame[name], pd.DataFrame)]
+    if twice:
+        raise InputError(f"{what} has more than one column {', '.join(twice)}", remedy="Drop one")
+
+
+def text_column(column: pd.Series) -> pd.Series:
+    """Return a column as ``str`` on a fresh index, blank strings as missing.
+
+    Parameters
+    ----------
+    column : Series
+        Strings, objects or anything with a text form.
+
+    Returns
+    -------
+    Series of str
+        Of the same length.
+    """
+    text = pd.Series(column.array).astype(STR) if column.dtype != STR else column
+    text = text.reset_index(drop=True)
+    blank = (text.str.strip(BLANKS) == "").to_numpy(dtype=bool)
+    return text.mask(blank) if blank.any() else text
+
+
+def destination_routes(live: pd.DataFrame) -> pd.DataFrame:
+    """Return the destination routes among live ones; routes learnt by BGP are none.
+
+    Parameters
+    ----------
+    live : DataFrame
+        With or without a column ``route_entry_type``.
+    """
+    if "route_entry_type" not in live.columns:
+        return live
+    custom = live["route_entry_type"].fillna("custom") == "custom"
+    return live[custom.to_numpy(dtype=bool)]
+
+
+def split_weight(column: pd.Series) -> tuple[pd.Series, pd.Series]:
+    """Split a column of weights into whole numbers and the text of what is none.
+
+    Text counts as an integer in the form a person or a spreadsheet writes it: ASCII digits
+    without leading zeros, a minus but no plus, ``.0`` behind it. ``0100``, ``+100``, ``1e2``
+    and full-width digits are text.
+
+    Parameters
+    ----------
+    column : Series
+        Integers, floats, strings or objects.
+
+    Returns
+    -------
+    weight : Series of Int64
+        NA where the cell is empty or no integer.
+    weight_text : Series of str
+        What stood in the cell where it is no integer, else NA.
+
+    Examples
+    --------
+    >>> weight, text = split_weight(pd.Series(["100", "0.0", "1e2", ""]))
+    >>> weight.tolist(), text.tolist()
+    ([100, 0, <NA>, <NA>], [nan, nan, '1e2', nan])
+    """
+    if pd.api.types.is_integer_dtype(column.dtype):
+        weight = pd.Series(column.array).astype(INT)
+        return weight, missing(STR, weight.index)
+    text = text_column(_plain_floats(column))
+    whole = text.str.fullmatch(_WEIGHT).fillna(False).astype(bool)
+    digits = text.where(whole).str.replace(r"\.0+$", "", regex=True)
+    weight = pd.Series(pd.array([pd.NA] * len(text), dtype=INT), index=text.index)
+    # As an array: a Series would be aligned by way of floats, which cannot hold 2**53 + 1.
+    weight[whole] = digits[whole].astype("int64").array
+    return weight, text.where(~whole)
+
+
+def _plain_floats(column: pd.Series) -> pd.Series:
+    """Write whole floats without an exponent, so that 1e18 is read as the integer it is."""
+    if not pd.api.types.is_float_dtype(column.dtype):
+        return column
+    values = pd.Series(column.array).astype("float64")
+    whole = np.isfinite(values) & (values == np.floor(values)) & (values.abs() < 1e18)
+    text = values.astype(STR)
+    text[whole] = values[whole].astype("int64").astype(STR)
+    return text.where(values.notna())
+
+
+def _cast(column: pd.Series, dtype: Any) -> pd.Series:
+    try:
+        return pd.Series(column.array).astype(dtype)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"column {column.name!r} cannot be read as {dtype}: {error}",
+            remedy="Leave the column out, or mend its values",
+        ) from None

@@ -1,0 +1,192 @@
+"""Names, order and dtypes of every frame's columns, and how a frame of them is built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias
+
+import pandas as pd
+
+Schema: TypeAlias = Mapping[str, Any]
+
+STR: Final = "str"
+INT: Final = "Int64"
+FLOAT: Final = "Float64"
+TIME: Final = "datetime64[us, UTC]"
+CATEGORY: Final = "category"
+
+SEVERITIES: Final = pd.CategoricalDtype(["info", "warning", "error"], ordered=True)
+ACTIONS: Final = pd.CategoricalDtype(["create", "modify", "delete", "keep", "blocked"])
+STATES: Final = pd.CategoricalDtype(
+    [
+        "pending",
+        "sent",
+        "unknown",
+        "accepted",
+        "settled",
+        "done",
+        "failed",
+        "skipped",
+        "blocked",
+    ]
+)
+VERDICTS: Final = pd.CategoricalDtype(["as planned", "missing", "different", "unexpected"])
+
+ROUTES: Final[Schema] = {
+    "region_id": STR,
+    "vpn_connection_id": STR,
+    "route_dest": STR,
+    "next_hop": STR,
+    "weight": INT,
+    "description": STR,
+    "weight_text": STR,
+    "source": CATEGORY,
+    "line": INT,
+}
+
+#: Columns a frame must have to be taken as routes; the others are filled with NA.
+ROUTES_REQUIRED: Final = ("region_id", "vpn_connection_id", "route_dest", "next_hop", "weight")
+
+FINDINGS: Final[Schema] = {
+    "row": "int64",
+    "source": CATEGORY,
+    "line": INT,
+    "column": STR,
+    "region_id": STR,
+    "vpn_connection_id": STR,
+    "route_dest": STR,
+    "rule": CATEGORY,  # the audit puts its ordered list of rules here
+    "severity": SEVERITIES,
+    "message": STR,
+    "suggestion": STR,
+    "related_row": INT,
+    "related_line": INT,
+    "api_code": STR,
+}
+
+LIVE_ROUTES: Final[Schema] = {
+    "region_id": STR,
+    "vpn_connection_id": STR,
+    "route_dest": STR,
+    "next_hop": STR,
+    "weight": INT,
+    "state": STR,
+    "route_entry_type": STR,
+    "create_time": TIME,
+    "as_path": STR,
+    "community": STR,
+    "origin": STR,
+}
+
+LIVE_CONNECTIONS: Final[Schema] = {
+    "vpn_connection_id": STR,
+    "name": STR,
+    "region_id": STR,
+    "state": STR,
+    "status": STR,
+    "attach_type": STR,
+    "transit_router_id": STR,
+    "transit_router_name": STR,
+    "zone": STR,
+}
+
+STEPS: Final[Schema] = {
+    "step": "int64",
+    "action": ACTIONS,
+    "state": STATES,
+    "region_id": STR,
+    "vpn_connection_id": STR,
+    "route_dest": STR,
+    "next_hop": STR,
+    "old_weight": INT,
+    "weight": INT,
+    "description": STR,
+    "code": STR,
+    "message": STR,
+    "request_id": STR,
+    "attempts": "int64",
+    "sent_at": TIME,
+    "accepted_at": TIME,
+    "settled_at": TIME,
+    "ended_at": TIME,
+    "row": INT,
+    "source": STR,
+    "line": INT,
+}
+
+CALLS: Final[Schema] = {
+    "call": "int64",
+    "step": INT,
+    "operation": STR,
+    "region_id": STR,
+    "vpn_connection_id": STR,
+    "attempt": INT,
+    "client_token": STR,
+    "sent_at": TIME,
+    "seconds": FLOAT,
+    "outcome": STR,
+    "code": STR,
+    "http_status": INT,
+    "request_id": STR,
+}
+
+DIFFERENCES: Final[Schema] = {
+    "verdict": VERDICTS,
+    "region_id": STR,
+    "vpn_connection_id": STR,
+    "route_dest": STR,
+    "next_hop": STR,
+    "weight": INT,
+    "live_next_hop": STR,
+    "live_weight": INT,
+    "row": INT,
+}
+
+
+def frame(schema: Schema, columns: Mapping[str, object] | None = None) -> pd.DataFrame:
+    """Build a frame of a schema: its columns, in its order, with its dtypes.
+
+    Parameters
+    ----------
+    schema : mapping of str to dtype
+        One of the schemas of this module.
+    columns : mapping of str to array-like, optional
+        Values by column, all of one length. Columns left out are missing throughout.
+
+    Returns
+    -------
+    DataFrame
+        With a fresh ``RangeIndex``; empty, with all its columns, where nothing is given.
+
+    Examples
+    --------
+    >>> list(frame(LIVE_CONNECTIONS).columns)[:3]
+    ['vpn_connection_id', 'name', 'region_id']
+    >>> frame(LIVE_CONNECTIONS, {"name": ["a", None]})["name"].isna().tolist()
+    [False, True]
+    """
+    given = dict(columns or {})
+    unknown = [name for name in given if name not in schema]
+    if unknown:
+        raise KeyError(f"not in the schema: {', '.join(unknown)}")
+    length = max((len(values) for values in given.values()), default=0)  # type: ignore[arg-type]
+    index = pd.RangeIndex(length)
+    data = {
+        name: _typed(given[name], dtype, index) if name in given else missing(dtype, index)
+        for name, dtype in schema.items()
+    }
+    return pd.DataFrame(data, index=index)
+
+
+def _typed(values: object, dtype: Any, index: pd.Index) -> pd.Series:
+    if isinstance(values, pd.Series):
+        values = values.array
+    column = pd.Series(values, index=index)
+    return column if column.dtype == dtype else column.astype(dtype)
+
+
+def missing(dtype: Any, index: pd.Index) -> pd.Series:
+    """Return a column of a dtype in which every value is missing; 0 where it cannot be."""
+    if dtype == "int64":
+        return pd.Series(0, index=index, dtype="int64")
+    return pd.Series([None] * len(index), index=index, dtype=dtype)
