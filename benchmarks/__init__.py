@@ -1,0 +1,1 @@
+"""Speed as a ratio beside a peer, in one run; run with ``make bench``."""
