@@ -1,0 +1,99 @@
+"""The demo does the main job, leaves a report one can show, and has nothing to do twice."""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+
+import matplotlib.image
+import pytest
+
+import vcokit as vk
+from tests.cli.test_shell import GOOD, HEAD, SMALL, shell  # noqa: F401 - a fixture
+from vcokit.cli import demo
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    """The small inventory, with a hostile row."""
+    path = tmp_path / "routes.csv"
+    hostile = GOOD.replace("10.0.0.0/8", SCRIPT).replace("vco-a", "vco-<b>")
+    path.write_text(SMALL.read_text("utf-8") + hostile, encoding="utf-8")
+    return path
+
+
+def test_twice(shell, tmp_path: Path, inventory: Path) -> None:  # noqa: F811
+    """The first run creates all and says so; the second finds it all live; --fresh begins anew."""
+    out = tmp_path / "out"
+    given = ("demo", inventory, "--out", out, "--speed", "600")
+    code, first, err = shell(*given)
+    assert (code, err) == (0, "")
+    for words in (
+        "41 routes",
+        "29 create, 0 modify, 0 delete, 0 keep, 12 blocked",
+        "verify  29 as planned",
+        "a new plan would be: 0 create",
+    ):
+        assert words in first
+    for rule, count in vk.audit_routes(vk.read_routes(inventory))["rule"].value_counts().items():
+        assert not count or re.search(rf"{rule}\s+{count}\s", first)
+    for name in ("weight_distribution.png", "rollout_progress.png"):
+        assert matplotlib.image.imread(out / name).std() > 0.05
+
+    code, second, _ = shell(*given)
+    assert code == 0
+    assert "0 create, 0 modify, 0 delete, 29 keep, 12 blocked" in second
+    assert "29 routes live" in second
+    assert not (out / "rollout_progress.png").exists()
+    assert "29 create" in shell(*given, "--fresh")[1]
+
+
+def test_the_report(shell, tmp_path: Path, inventory: Path) -> None:  # noqa: F811
+    """One HTML file with the figures, the findings and the plots; hostile text is text in it."""
+    out = tmp_path / "out"
+    shell("demo", inventory, "--out", out, "--speed", "600")
+    page = (out / "report.html").read_text("utf-8")
+    assert SCRIPT not in page
+    assert html.escape(SCRIPT) in page
+    assert page.count("data:image/png;base64,") == 2
+    assert not re.search(r"(?:src|href)=\"(?!data:)", page)
+    text = html.unescape(re.sub(r"<[^>]+>", " ", page))
+    for findings in vk.audit_routes(vk.read_routes(inventory)).itertuples():
+        assert findings.rule in text
+    for number, says in ((41, "routes read"), (29, "created"), (12, "blocked"), (29, "verified")):
+        assert re.search(rf"\b{number}\s+{says}", text)
+
+
+def test_a_kept_cloud_of_another_inventory_is_not_used(
+    shell,  # noqa: F811
+    tmp_path: Path,
+    inventory: Path,
+) -> None:
+    """If the inventory names connections that the kept cloud lacks, a new cloud is made."""
+    out = tmp_path / "out"
+    other = tmp_path / "other.csv"
+    other.write_text(HEAD + GOOD)
+    assert shell("demo", other, "--out", out, "--speed", "600")[0] == 0
+    code, said, _ = shell("demo", inventory, "--out", out, "--speed", "600")
+    assert code == 0
+    assert "29 create" in said
+
+
+def test_a_damaged_cloud_says_how_to_begin_anew(shell, tmp_path: Path, inventory: Path) -> None:  # noqa: F811
+    """A kept cloud that cannot be read is one error with its remedy."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "cloud.json").write_text("{")
+    code, _, err = shell("demo", inventory, "--out", out)
+    assert code == 2
+    assert "--fresh" in err
+
+
+def test_the_inventory_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The demo's inventory is the one of data/, from whichever folder it is started."""
+    assert demo.find_inventory() == Path("data/routes.csv")
+    monkeypatch.chdir(tmp_path)
+    assert demo.find_inventory().is_file()

@@ -1,0 +1,386 @@
+"""Each thing the scheduler can be told leads to the decision that the design asks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from vcokit.cloud.operations import OPERATIONS, Limit
+from vcokit.rollout import steps as st
+from vcokit.rollout.alphabet import (
+    LIST,
+    POLL,
+    Answered,
+    Command,
+    Finished,
+    List,
+    Listed,
+    Poll,
+    Polled,
+    Send,
+    TimedOut,
+    WaitUntil,
+)
+from vcokit.rollout.lanes import Record
+from vcokit.rollout.options import Options
+from vcokit.rollout.scheduler import Scheduler
+from vcokit.rollout.steps import Route, Step, client_token
+from vcokit.rollout.windows import MARGIN, Window
+
+LIMITS = {name: operation.limit for name, operation in OPERATIONS.items()}
+
+
+class Play:
+    """A scheduler, told one thing after another; what it asked for and what changed is kept."""
+
+    def __init__(self, *lanes: int, limits: dict | None = None, **options: float) -> None:
+        steps = [
+            Step(number, st.CREATE, "r", f"vco-{lane}", f"10.{lane}.{number}.0/24", "h", 100)
+            for number, lane in enumerate(n for n, size in enumerate(lanes) for _ in range(size))
+        ]
+        self.steps = steps
+        given = {**Options.in_force().__dict__, **options}
+        self.scheduler = Scheduler(steps, {}, {**LIMITS, **(limits or {})}, Options(**given))
+        self.now = 0.0
+        self.states: dict[int, str] = {}
+        self.codes: dict[int, str | None] = {}
+        self.asked = self.tell()
+
+    def tell(self, *inputs, after: float = 0.1) -> list:
+        """Tell something a moment later; return the calls and the end it asks for."""
+        self.now += after
+        result = self.scheduler.advance(inputs, self.now)
+        for change in result.changes:
+            self.states[change.step] = change.state
+            self.codes[change.step] = change.code
+        self.wake = next((d.time for d in result.decisions if isinstance(d, WaitUntil)), None)
+        self.asked = [d for d in result.decisions if not isinstance(d, WaitUntil)]
+        return self.asked
+
+    def listed(self, lane: str, *steps: int, total: int | None = None) -> Listed:
+        """Return a listing that shows some steps."""
+        routes = tuple(self.steps[n].after for n in steps)
+        return Listed(lane, 1, routes, len(routes) if total is None else total)
+
+    def sending(self) -> Play:
+        """Go on to where the first lane's first step is on its way."""
+        for lane in list(self.scheduler.lanes):
+            self.tell(self.listed(lane), after=0.0)
+        assert self.tell(Polled("vco-0", "attached"))[0] == Send(0, 0)
+        return self
+
+    def until_asked(self) -> list:
+        """Let time pass until it asks for something."""
+        while self.wake is not None:
+            if asked := self.tell(after=self.wake - self.now + 1e-6):
+                return asked
+        return []
+
+
+def test_it_looks_before_it_sends() -> None:
+    """All lanes are listed first; then a lane is polled; only then something is sent."""
+    play = Play(1, 1)
+    assert play.asked == [List("vco-0", 1), List("vco-1", 1)]
+    assert play.tell(play.listed("vco-0")) == [Poll("vco-0")]
+    assert play.tell(Polled("vco-0", "attached")) == []
+    assert play.tell(play.listed("vco-1")) == [Poll("vco-1"), Send(0, 0)]
+
+
+def test_done_is_what_a_listing_shows() -> None:
+    """Accepted, settled, done: each at its own moment, the last by a listing alone."""
+    play = Play(1).sending()
+    assert play.tell(Answered(0, "ok")) == []
+    assert play.states[0] == st.ACCEPTED
+    assert play.until_asked() == [Poll("vco-0")]
+    assert play.tell(Polled("vco-0", "updating")) == []
+    assert play.until_asked() == [Poll("vco-0")]
+    assert play.tell(Polled("vco-0", "attached")) == [List("vco-0", 1)]
+    assert play.states[0] == st.SETTLED
+    assert play.tell(play.listed("vco-0", 0)) == [Finished("finished")]
+    assert play.states[0] == st.DONE
+
+
+def test_a_task_that_failed_is_sent_anew() -> None:
+    """Accepted and not there: a new attempt with a new token, and failed after some."""
+    play = Play(1, step_attempts=2).sending()
+    for attempt in (0, 1):
+        play.tell(Answered(0, "ok"))
+        play.until_asked()
+        play.tell(Polled("vco-0", "attached"))
+        asked = play.tell(play.listed("vco-0"))
+        assert asked == ([Send(0, 1)] if attempt == 0 else [Finished("finished")])
+    assert (play.states[0], play.codes[0]) == (st.FAILED, "TaskFailed")
+    assert client_token("r", 0, 0) != client_token("r", 0, 1)
+
+
+def test_a_lost_answer_is_looked_at_first() -> None:
+    """After a time-out: poll, list, and only if it is not there the same request again."""
+    play = Play(1, lost_attempts=2).sending()
+    assert play.tell(TimedOut(0)) == []
+    assert play.states[0] == st.UNKNOWN
+    assert play.until_asked() == [Poll("vco-0")]
+    assert play.tell(Polled("vco-0", "attached")) == [List("vco-0", 1)]
+    assert play.tell(play.listed("vco-0")) == [Send(0, 0)]
+    play.tell(Answered(0, "server", "InternalError"))
+    play.until_asked()
+    play.tell(Polled("vco-0", "attached"))
+    assert play.tell(play.listed("vco-0")) == [Finished("finished")]
+    assert (play.states[0], play.codes[0]) == (st.FAILED, "NoAnswer")
+
+
+def test_what_never_left_is_sent_again_without_a_look() -> None:
+    """A connection that could not be opened changed nothing: pending, the same attempt."""
+    play = Play(1).sending()
+    play.tell(TimedOut(0, left=False))
+    assert play.states[0] == st.PENDING
+    assert play.until_asked() == [Poll("vco-0")]
+    assert play.tell(Polled("vco-0", "attached")) == [Send(0, 0)]
+
+
+def test_busy_waits_for_attached() -> None:
+    """Busy: the step goes back, with a new token, behind a poll."""
+    play = Play(1).sending()
+    assert play.tell(Answered(0, "busy", "TaskConflict")) == []
+    assert play.until_asked() == [Poll("vco-0")]
+    assert play.tell(Polled("vco-0", "attached")) == [Send(0, 1)]
+
+
+def test_throttled_shuts_the_operation_for_as_long_as_asked() -> None:
+    """Throttled: nothing of that operation goes in that region before x-acs-retry-after."""
+    play = Play(2, 1).sending()
+    play.tell(Polled("vco-1", "attached"))
+    play.tell(Answered(0, "throttled", "Throttling.User", retry_after=5.0))
+    assert play.states[0] == st.PENDING
+    begin = play.now
+    assert play.until_asked() == [Send(0, 1)]
+    assert play.now >= begin + 5.0
+
+
+def test_already_there_is_looked_at() -> None:
+    """AlreadyExists on what a listing shows is done; on what it does not show, failed."""
+    for shown, state in (((0,), st.DONE), ((), st.FAILED)):
+        play = Play(1).sending()
+        assert play.tell(Answered(0, "state", "VpnRouteEntry.AlreadyExists")) == [Poll("vco-0")]
+        assert play.tell(Polled("vco-0", "attached")) == [List("vco-0", 1)]
+        play.tell(play.listed("vco-0", *shown))
+        assert play.states[0] == state
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "rest"),
+    [
+        ("input", "IllegalParam.RouteDest", None),
+        ("other", "Never.Seen", None),
+        ("quota", "CreateDbrRoutesQuotaFull.QuotaFull", st.SKIPPED),
+        ("auth", "Forbidden.RAM", st.SKIPPED),
+        ("not-found", "InvalidVpnConnectionInstanceId.NotFound", st.SKIPPED),
+        ("state", "VpnConnection.FinancialLocked", st.SKIPPED),
+    ],
+)
+def test_definite_refusals(kind: str, code: str, rest: str | None) -> None:
+    """The step fails; what the connection would be refused for too is skipped, else it goes on."""
+    play = Play(3).sending()
+    asked = play.tell(Answered(0, kind, code, "m", "R"))
+    assert (play.states[0], play.codes[0]) == (st.FAILED, code)
+    assert [play.states.get(1), play.states.get(2)] == ([rest, rest] if rest else [st.SENT, None])
+    assert asked == ([Finished("finished")] if rest else [Send(1, 0)])
+
+
+def test_a_refused_key_stops_everything() -> None:
+    """A key that is refused ends the rollout once nothing is on its way; the step is pending."""
+    play = Play(1, 1).sending()
+    play.tell(Polled("vco-1", "attached"))
+    assert play.tell(Answered(0, "auth", "SignatureDoesNotMatch")) == []
+    ended = play.tell(Answered(1, "ok"))
+    assert ended == [Finished("stopped", "the AccessKey was refused: SignatureDoesNotMatch", "key")]
+    assert play.states == {0: st.PENDING, 1: st.ACCEPTED}
+    read = Play(1)
+    assert (
+        read.tell(Listed("vco-0", 1, None, 0, "auth", "InvalidAccessKeyId.NotFound"))[0].cause
+        == "key"
+    )
+
+
+@pytest.mark.parametrize("state", ["financialLocked", "detaching", "active", "init"])
+def test_a_connection_in_a_state_for_no_writes(state: str) -> None:
+    """Nothing is sent to a connection that will not be attached by itself."""
+    play = Play(2)
+    play.tell(play.listed("vco-0"))
+    assert play.tell(Polled("vco-0", state)) == [Finished("finished")]
+    assert set(play.states.values()) == {st.SKIPPED}
+
+
+def test_a_connection_that_is_gone() -> None:
+    """One that can no longer be polled or listed: the rest is skipped, what is in doubt fails."""
+    play = Play(2).sending()
+    play.tell(TimedOut(0))
+    assert play.until_asked() == [Poll("vco-0")]
+    gone = "InvalidVpnConnectionInstanceId.NotFound"
+    assert play.tell(Polled("vco-0", None, "not-found", gone)) == [List("vco-0", 1)]
+    assert play.tell(Listed("vco-0", 1, None, 0, "not-found", gone)) == [Finished("finished")]
+    assert (play.states, play.codes) == ({0: st.FAILED, 1: st.SKIPPED}, {0: gone, 1: gone})
+
+
+def test_a_connection_that_was_there_when_planned() -> None:
+    """A lane that cannot be listed at the first look makes the plan stale."""
+    play = Play(1)
+    ended = play.tell(Listed("vco-0", 1, None, 0, "not-found", "X.NotFound"))
+    assert ended[0].reason == "stale"
+    assert ended[0].differences == ("vco-0: can no longer be listed (X.NotFound)",)
+
+
+@pytest.mark.parametrize("kind", ["throttled", "unknown", "server"])
+def test_failing_reads_are_tried_again(kind: str) -> None:
+    """A read that fails for a while is asked for again, and later each time."""
+    play = Play(1)
+    waits = []
+    for _ in range(4):
+        begin = play.now + 0.1
+        play.tell(Listed("vco-0", 1, None, 0, kind, None))
+        assert play.until_asked() == [List("vco-0", 1)]
+        waits.append(play.now - begin)
+    expected = [0.5, 0.5, 0.5, 0.5] if kind == "throttled" else [0.5, 1.0, 2.0, 4.0]
+    assert waits == pytest.approx(expected, abs=1e-4)
+    assert play.tell(play.listed("vco-0")) == [Poll("vco-0")]
+    assert play.tell(Polled("vco-0", None, kind, None)) == []
+    assert play.until_asked() == [Poll("vco-0")]
+
+
+def test_silence_ends_it() -> None:
+    """When nothing was answered for long enough it stops, and says that it can be resumed."""
+    play = Play(1, lost_after=10.0)
+    while not isinstance(play.asked[0], Finished):
+        play.tell(Listed("vco-0", 1, None, 0, "unknown", None))
+        if not play.asked:
+            play.until_asked()
+    assert play.asked[0].cause == "silence"
+    assert play.now > 10.0
+
+
+def test_long_listings_come_page_by_page() -> None:
+    """A listing of 120 routes is asked for in three pages, and judged as a whole."""
+    play = Play(1)
+    routes = [Route(f"9.0.{n}.0/24", "h", 0) for n in range(120)]
+    pages = [tuple(routes[begin : begin + 50]) for begin in (0, 50, 100)]
+    assert play.tell(Listed("vco-0", 1, pages[0], 120)) == [List("vco-0", 2)]
+    assert play.tell(Listed("vco-0", 2, pages[1], 120)) == [List("vco-0", 3)]
+    ended = play.tell(Listed("vco-0", 3, pages[2], 120))
+    assert len(ended[0].differences) == 120
+
+
+def test_the_longest_lane_goes_first() -> None:
+    """Of lanes that are ready, the one with the most steps left has the slot."""
+    play = Play(1, 3, 2, limits={"CreateVcoRouteEntry": Limit(1, 60.0)})
+    for lane in ("vco-0", "vco-1", "vco-2"):
+        play.tell(play.listed(lane))
+    sent = []
+    for lane in ("vco-0", "vco-1", "vco-2"):
+        sent += [d for d in play.tell(Polled(lane, "attached")) if isinstance(d, Send)]
+    assert [play.steps[s.step].lane for s in sent] == ["vco-0"]
+    play.tell(Answered(0, "ok"))
+    while not any(isinstance(d, Send) for d in play.asked):
+        assert play.until_asked()
+        for decision in play.asked:
+            if isinstance(decision, Poll):
+                play.tell(Polled(decision.lane, "updating"))
+    assert play.steps[play.asked[0].step].lane == "vco-1"
+
+
+def test_in_flight_is_a_bound() -> None:
+    """Never more calls are under way than allowed."""
+    play = Play(*[1] * 9, in_flight=4)
+    assert len(play.asked) == 4
+    assert len(play.tell(play.listed("vco-0"))) == 1
+
+
+def test_resume_from_records() -> None:
+    """From a journal: done stays done, sent becomes unknown, accepted and settled are looked at."""
+    steps = Play(4).steps
+    states = [st.DONE, st.SENT, st.ACCEPTED, st.PENDING]
+    records = {n: Record(state, attempt=n) for n, state in enumerate(states)}
+    scheduler = Scheduler(steps, {}, LIMITS, Options.in_force(), records)
+    first = scheduler.advance([], 0.0)
+    assert [(c.step, c.state) for c in first.changes] == [(1, st.UNKNOWN)]
+    there = (steps[0].after, steps[2].after)
+    assert scheduler.advance([Listed("vco-0", 1, there, 2)], 1.0).decisions == (Poll("vco-0"),)
+    scheduler.advance([Polled("vco-0", "attached")], 2.0)
+    result = scheduler.advance([Listed("vco-0", 1, there, 2)], 3.0)
+    assert [(c.step, c.state) for c in result.changes] == [
+        (2, st.DONE),
+        (1, st.PENDING),
+        (1, st.SENT),
+    ]
+    assert result.decisions == (Send(1, 1),)
+
+
+def test_a_step_that_was_done_and_is_gone_is_stale() -> None:
+    """On resume a route that this rollout had made and somebody took away makes it stale."""
+    steps = Play(1).steps
+    scheduler = Scheduler(steps, {}, LIMITS, None, {0: Record(st.DONE)})
+    scheduler.advance([], 0.0)
+    result = scheduler.advance([Listed("vco-0", 1, (), 0)], 1.0)
+    assert result.decisions[0].reason == "stale"
+    assert "is gone" in result.decisions[0].differences[0]
+
+
+def test_commands() -> None:
+    """Pause holds back, resume lets go, stop leaves the rest pending, cancel skips it."""
+    play = Play(2)
+    play.tell(play.listed("vco-0"), Command("pause"))
+    assert play.tell(Polled("vco-0", "attached")) == []
+    assert play.wake is None
+    assert play.tell(Command("resume")) == [Send(0, 0)]
+    assert play.tell(Command("stop")) == []
+    assert play.tell(Answered(0, "ok"))[0].reason == "interrupted"
+    assert play.states == {0: st.ACCEPTED}
+    other = Play(2).sending()
+    assert other.tell(Command("cancel")) == []
+    assert other.states[1] == st.SKIPPED
+    assert other.tell(Answered(0, "busy", "TaskConflict"))[0].reason == "cancelled"
+    assert other.states[0] == st.SKIPPED
+    third = Play(1).sending()
+    third.tell(Command("cancel"))
+    assert third.tell(TimedOut(0, left=False))[0].reason == "cancelled"
+    fourth = Play(1).sending()
+    fourth.tell(Command("cancel"))
+    fourth.tell(TimedOut(0))
+    assert fourth.until_asked() == [Poll("vco-0")]
+    fourth.tell(Polled("vco-0", "attached"))
+    assert fourth.tell(fourth.listed("vco-0"))[0].reason == "cancelled"
+    assert fourth.states[0] == st.SKIPPED
+
+
+def test_nothing_to_do() -> None:
+    """Without steps it has finished; with kept ones alone it looks, and has finished."""
+    assert Scheduler([], {}, LIMITS).advance([], 0.0).decisions == (Finished("finished"),)
+    keep = Step(0, st.KEEP, "r", "vco-0", "10.0.0.0/8", "h", 100)
+    scheduler = Scheduler([keep], {"vco-0": frozenset({keep.after})}, LIMITS)
+    assert scheduler.advance([], 0.0).decisions == (List("vco-0", 1),)
+    listed = Listed("vco-0", 1, (keep.after,), 1)
+    assert scheduler.advance([listed], 1.0).decisions == (Finished("finished"),)
+
+
+def test_windows() -> None:
+    """A slot is held from the sending until the answer plus the window, and not a moment less."""
+    window = Window(2, 10.0)
+    window.take()
+    window.take()
+    assert window.opens(0.0) is None
+    window.give_back(3.0)
+    assert window.opens(3.0) == 13.0 + MARGIN
+    assert not window.free(13.0)
+    assert window.free(13.0 + MARGIN)
+    window.shut(20.0)
+    assert window.opens(14.0) == 20.0
+    assert window.free(20.0)
+
+
+def test_words_of_a_step() -> None:
+    """A step says itself in a line, and names the parameters of its call."""
+    modify = Step(1, st.MODIFY, "r", "vco-a", "10.0.0.0/8", "vco-a", 100, old_weight=0)
+    assert str(modify) == "modify 10.0.0.0/8 on vco-a, weight 0 -> 100"
+    assert modify.parameters("t")["NewWeight"] == 100
+    delete = Step(1, st.DELETE, "r", "vco-a", "10.0.0.0/8", "vco-a", 100)
+    assert delete.after is None
+    assert delete.shows(frozenset())
+    assert not delete.shows(frozenset({delete.before}))
+    assert (POLL, LIST) == ("DescribeVpnConnection", "DescribeVcoRouteEntries")
