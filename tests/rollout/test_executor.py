@@ -15,10 +15,12 @@ from vcokit import errors
 from vcokit.cloud.connect import connect
 from vcokit.live import live_routes, verify_routes
 from vcokit.rollout import executor
+from vcokit.rollout.engine import Engine
 from vcokit.rollout.events import CallEnded, RolloutChanged, StepChanged, tally
 from vcokit.rollout.executor import Rollout, apply_plan
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import plan_routes
+from vcokit.rollout.tables import CallRow
 from vcokit.simulator import Fault, Simulator
 
 SPEED = 600.0
@@ -109,6 +111,27 @@ def test_nothing_is_sent_before_start(tmp_path: Path) -> None:
             rollout.wait()
         assert len(stage.cloud.calls()) == before
         rollout.start().wait()
+
+
+def test_intent_is_on_disk_before_a_call_leaves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the moment a write leaves, the journal on disk has its token and its step as sent."""
+    seen = []
+    ask = Engine._ask
+
+    async def looking(self: Engine, decision: object, row: CallRow) -> object:
+        if row.step is not None:
+            with Journal.read(tmp_path / "rollout.db") as journal:
+                intended = journal.calls().set_index("call").loc[row.call]
+                step = journal.steps().set_index("step").loc[row.step]
+            seen.append((intended["client_token"] == row.client_token, step["state"]))
+        return await ask(self, decision, row)
+
+    monkeypatch.setattr(Engine, "_ask", looking)
+    with Stage(tmp_path, lanes=3, each=3) as stage:
+        stage.rollout().start().wait()
+    assert seen == [(True, "sent")] * 9
 
 
 def test_every_fault_at_once(tmp_path: Path) -> None:
@@ -373,13 +396,14 @@ def test_shown_without_a_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert "2 done" in repr(rollout)
 
 
+@pytest.mark.parametrize("place", ["_round", "_ask"])
 def test_an_unforeseen_error_reaches_whoever_waits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    """If the loop itself breaks, wait() raises what broke it, and the journal is closed."""
+    """If the loop or a call itself breaks, wait() raises what broke it; the journal is closed."""
     with Stage(tmp_path, lanes=1, each=2) as stage:
         rollout = stage.rollout()
-        monkeypatch.setattr(rollout._engine, "_round", lambda *_: 1 / 0)
+        monkeypatch.setattr(rollout._engine, place, lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             rollout.start().wait()
         Journal.open(rollout.journal).close()

@@ -113,7 +113,7 @@ class Engine:
         self._calls: list[CallRow] = []
         self._ends: list[CallEnd] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._inbox: asyncio.Queue[_Ended | Command] = asyncio.Queue()
+        self._inbox: asyncio.Queue[_Ended | Command | BaseException] = asyncio.Queue()
         self._sending = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._commands: list[Command] = []
@@ -219,7 +219,14 @@ class Engine:
     def _leave(self, decision: Send | Poll | List, row: CallRow) -> None:
         task = asyncio.get_running_loop().create_task(self._call(decision, row))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._call_ended)
+
+    def _call_ended(self, task: asyncio.Task[None]) -> None:
+        """Let go of a call; an error that no call may raise goes to the loop, which ends by it."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._inbox.put_nowait(error)
 
     async def _wait(self, seconds: float | None) -> list[_Ended | Command]:
         """Wait for something to arrive, or for time to pass; return all that has arrived."""
@@ -230,7 +237,10 @@ class Engine:
             return []
         while not self._inbox.empty():
             arrived.append(self._inbox.get_nowait())
-        return arrived
+        for item in arrived:
+            if isinstance(item, BaseException):
+                raise item
+        return [item for item in arrived if not isinstance(item, BaseException)]
 
     # -- calls ----------------------------------------------------------------------------------
 
