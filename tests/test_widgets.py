@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
-from tests.rollout.test_executor import Stage
+from tests.rollout.stage import Stage
 from vcokit.rollout.events import Tally
 from vcokit.widgets import rollout_view
 from vcokit.widgets.rollout_view import RolloutView, bar_html, foot_text, head_html

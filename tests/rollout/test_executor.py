@@ -8,12 +8,12 @@ import threading
 from collections import Counter
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
+from tests.rollout.stage import Stage
 from vcokit import errors
 from vcokit.cloud.connect import connect
-from vcokit.live import live_routes, verify_routes
+from vcokit.live import live_routes
 from vcokit.rollout import executor
 from vcokit.rollout.engine import Engine
 from vcokit.rollout.events import CallEnded, RolloutChanged, StepChanged, tally
@@ -21,61 +21,15 @@ from vcokit.rollout.executor import Rollout, apply_plan
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import plan_routes
 from vcokit.rollout.tables import CallRow
-from vcokit.simulator import Fault, Simulator
+from vcokit.simulator import Fault
 
-SPEED = 600.0
 LOSSY = ["drop_before", "drop_after", "status_500", "truncate", "html", "busy", "throttle"]
-
-
-def inventory(lanes: int = 6, each: int = 6) -> pd.DataFrame:
-    """Return a clean inventory."""
-    rows = [
-        ("cn-hangzhou", f"vco-{lane}", f"10.{lane}.{n}.0/24", f"vco-{lane}", 100 * (n % 2))
-        for lane in range(lanes)
-        for n in range(each)
-    ]
-    names = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
-    return pd.DataFrame(rows, columns=names)
 
 
 @pytest.fixture(autouse=True)
 def quick_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a lane wait less after a lost answer than it would out in the world."""
     monkeypatch.setenv("VCOKIT_RETRY_BASE", "0.02")
-
-
-class Stage:
-    """A running cloud for an inventory, and a client of it."""
-
-    def __init__(self, path: Path, *faults: Fault, speed: float = SPEED, **size: int) -> None:
-        self.routes = inventory(**size)
-        self.path = path
-        self.cloud = Simulator.for_routes(self.routes, speed=speed, faults=faults)
-
-    def __enter__(self) -> Stage:
-        self.cloud.start()
-        self.client = connect(self.cloud)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.client.close()
-        self.cloud.stop()
-
-    def rollout(self, **options: object) -> Rollout:
-        """Return a rollout of a fresh plan."""
-        plan = plan_routes(self.routes, live_routes(self.client, self.routes))
-        return Rollout(plan, self.client, journal=self.path / "rollout.db", **options)
-
-    def verdicts(self) -> dict[str, int]:
-        """Return what verifying finds."""
-        found = verify_routes(self.routes, live_routes(self.client, self.routes))["verdict"]
-        return {name: count for name, count in found.value_counts().items() if count}
-
-    def creations(self) -> Counter[tuple[str, str]]:
-        """Return how often each route was created, by the simulator's own history."""
-        calls = self.cloud.calls()
-        made = calls[(calls["operation"] == "CreateVcoRouteEntry") & calls["changed"]]
-        return Counter((p["VpnConnectionId"], p["RouteDest"]) for p in made["parameters"])
 
 
 def test_all_is_done_and_live(tmp_path: Path) -> None:
