@@ -15,13 +15,13 @@ and network is therefore worked out for the *crowd* alone: rows that share their
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vcokit.audit.codes import I32, I64, NONE, Mask, dense, first_row
 from vcokit.audit.facts import Facts
+from vcokit.cidr.ordering import stable_order
 from vcokit.cidr.relations import closest_cover_sorted, pack
 
 
@@ -135,7 +135,8 @@ class Groups:
         rows = np.sort(self.rows[self._crowded()])
         facts = self._facts
         prefixes = facts.prefixes
-        key = pack(prefixes.network[rows], prefixes.length[rows], facts.connection[rows])
+        connection = facts.connection[rows].astype(np.int64)
+        key = pack(prefixes.network[rows], prefixes.length[rows], connection)
         place = dense(key.view(np.int64))
         path = dense(place * facts.code_count + facts.next_hop[rows])
         active = facts.is_active[rows].astype(np.int64)
@@ -190,7 +191,7 @@ class Crowd:
         return dense(self.place * 2 + self.active)
 
 
-def _order(key: npt.NDArray[np.uint64], connection: I32, count: int) -> Any:
+def _order(key: npt.NDArray[np.uint64], connection: I32, count: int) -> I64:
     """Return the order by (key, connection), equal rows in their own order.
 
     One sort of one number where the connection fits below the key.
@@ -198,6 +199,6 @@ def _order(key: npt.NDArray[np.uint64], connection: I32, count: int) -> Any:
     bits = max(1, int(count).bit_length())
     if len(key) and int(key.max()).bit_length() + bits <= 64:
         packed = (key << np.uint64(bits)) | connection.astype(np.uint64)
-        return np.argsort(packed, kind="stable")
-    inner = np.argsort(connection, kind="stable")
-    return inner[np.argsort(key[inner], kind="stable")]
+        return stable_order(packed)
+    inner = stable_order(connection.astype(np.uint64))
+    return inner[stable_order(key[inner])]

@@ -22,7 +22,7 @@ from vcokit.audit.case import Case, Hits
 from vcokit.audit.codes import I64, NONE, Mask, first_other, first_row
 from vcokit.audit.facts import NEEDED
 from vcokit.audit.predict import QUOTA
-from vcokit.cidr.explain import suggest
+from vcokit.cidr.explain import suggestions
 from vcokit.cidr.parse import to_text
 from vcokit.cidr.relations import touches
 
@@ -174,8 +174,7 @@ def _malformed_cidr(case: Case) -> Hits | None:
     if not len(rows):
         return None
     text = case.text(rows, "route_dest")
-    meant = text.map({cell: suggest(cell) for cell in text.unique()}).astype("str")
-    return Hits(rows, "route_dest", "'" + text + "' is not a.b.c.d/len", meant)
+    return Hits(rows, "route_dest", "'" + text + "' is not a.b.c.d/len", suggestions(text))
 
 
 @rule("ipv6-unsupported", "error", "The destination is IPv6; only IPv4 is supported.")
