@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).parent.parent / "vcokit"
 # The floors of the design, the longest prefix decides. The simulator stands outside.
 FLOORS = {
     "errors": 0,
+    "plain": 0,
     "schema": 0,
     "config": 0,
     "cidr": 1,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from vcokit import errors as errors
     from vcokit import plots as plots
     from vcokit.audit import audit_routes as audit_routes
+    from vcokit.audit import explain as explain
     from vcokit.cloud.connect import connect as connect
     from vcokit.inventory import read_routes as read_routes
     from vcokit.inventory import write_routes as write_routes
@@ -56,6 +57,7 @@ _ROOMS = {
     "audit_routes": "vcokit.audit",
     "connect": "vcokit.cloud.connect",
     "errors": None,
+    "explain": "vcokit.audit",
     "forecast": "vcokit.rollout.forecast",
     "live_connections": "vcokit.live",
     "live_routes": "vcokit.live",

@@ -15,7 +15,7 @@ import typer
 from vcokit.cli.apply import apply_command, resume_command
 from vcokit.cli.audit import audit_command
 from vcokit.cli.demo import demo_command
-from vcokit.cli.show import error_console, visible
+from vcokit.cli.show import error_console
 from vcokit.cli.simulate import simulate_command
 from vcokit.errors import (
     AuthError,
@@ -25,6 +25,7 @@ from vcokit.errors import (
     StalePlanError,
     VcokitError,
 )
+from vcokit.plain import visible
 
 app = typer.Typer(
     name="vcokit",

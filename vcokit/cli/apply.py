@@ -19,6 +19,7 @@ from vcokit.cloud.connect import connect
 from vcokit.errors import InputError
 from vcokit.inventory import read_routes
 from vcokit.live import live_routes, verify_routes
+from vcokit.plain import visible
 from vcokit.rollout.executor import Rollout
 from vcokit.rollout.forecast import forecast
 from vcokit.rollout.plan import Plan, plan_routes
@@ -42,7 +43,7 @@ def apply_command(
     """Read, audit, plan, apply and verify an inventory."""
     shown = show.console()
     routes = read_routes(file, region=region)
-    shown.print(f"{show.visible(file)}: {len(routes):,} routes", markup=False)
+    shown.print(f"{visible(file)}: {len(routes):,} routes", markup=False)
     with _cloud(routes, speed) if simulate else nullcontext() as cloud, connect(cloud) as client:
         findings = audit_routes(routes, quota=quota)
         if len(findings):

@@ -12,6 +12,7 @@ from vcokit import schema
 from vcokit.audit import audit_routes, report
 from vcokit.cli import show
 from vcokit.inventory import read_routes
+from vcokit.plain import visible
 
 
 class FailOn(StrEnum):
@@ -37,7 +38,7 @@ def audit_command(
     routes = read_routes(file, region=region)
     findings = audit_routes(routes, quota=quota)
     counted = report.counts(findings)
-    shown.print(f"{show.visible(file)}: {len(routes):,} routes", markup=False)
+    shown.print(f"{visible(file)}: {len(routes):,} routes", markup=False)
     if len(findings):
         shown.print()
         shown.print(show.findings_by_rule(findings))

@@ -24,6 +24,7 @@ from vcokit.cloud.connect import connect
 from vcokit.errors import InputError
 from vcokit.inventory import read_routes
 from vcokit.live import connections_of, live_routes, verify_routes
+from vcokit.plain import visible
 from vcokit.rollout.executor import Rollout
 from vcokit.rollout.plan import Plan, plan_routes
 
@@ -105,7 +106,7 @@ def _say_read(shown: Console, file: Path, routes: pd.DataFrame, findings: pd.Dat
     connections = routes["vpn_connection_id"].nunique()
     regions = routes["region_id"].nunique()
     shown.print(
-        f"read    {show.visible(file)}: {len(routes):,} routes, {connections} connections, "
+        f"read    {visible(file)}: {len(routes):,} routes, {connections} connections, "
         f"{regions} regions",
         markup=False,
     )

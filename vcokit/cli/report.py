@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from vcokit import plots
 from vcokit.audit import report as audit_report
-from vcokit.cli.show import visible
 from vcokit.colours import SEVERITIES, STATES
+from vcokit.plain import visible
 from vcokit.rollout.plan import Plan
 
 #: Findings that the report lists; the worst come first.

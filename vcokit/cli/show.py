@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-import unicodedata
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from rich.text import Text
 from vcokit.audit import report
 from vcokit.colours import SEVERITIES, STATES
 from vcokit.errors import NoAnswerError
+from vcokit.plain import visible
 from vcokit.rollout.events import Tally
 from vcokit.rollout.executor import Rollout
 from vcokit.rollout.forecast import Forecast
@@ -36,24 +36,6 @@ def console() -> Console:
 def error_console() -> Console:
     """Return the console for errors."""
     return Console(stderr=True, width=None if sys.stderr.isatty() else _WIDE, highlight=False)
-
-
-def visible(value: object) -> str:
-    r"""Return text in which control characters are spelt out, and a missing value is empty.
-
-    Examples
-    --------
-    >>> print(visible("a\x1b[31mb"), visible(None))
-    a\x1b[31mb
-    """
-    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
-        return ""
-    return "".join(
-        letter.encode("unicode_escape").decode("ascii")
-        if unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
-        else letter
-        for letter in str(value)
-    )
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:

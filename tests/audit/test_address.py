@@ -1,0 +1,217 @@
+"""One address: what is said to win is what a slow reading of the forwarding rules picks."""
+
+from __future__ import annotations
+
+import ipaddress
+import random
+import re
+from collections.abc import Collection
+
+import netaddr
+import pandas as pd
+import pytest
+
+import vcokit as vk
+from tests.audit.inventories import random_rows, routes_frame
+from vcokit import schema
+from vcokit.errors import InputError
+
+SIZES = [8, 9, 12, 16, 24, 32]
+
+
+def tidy_routes(rng: random.Random, size: int) -> pd.DataFrame:
+    """Return rows that all stand: one route a connection, region and network."""
+    rows = {}
+    for _ in range(size):
+        length = rng.choice(SIZES)
+        address = (10 << 24) | rng.choice([0, 0x010203, 0x800000, 0x010280])
+        network = ipaddress.IPv4Network((address >> (32 - length) << (32 - length), length))
+        region = rng.choice(["cn-a", "cn-b"])
+        name = f"vco-{region[-1]}{rng.randrange(4)}"
+        rows[name, network] = (region, name, str(network), name, rng.choice([0, 100]))
+    columns = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
+    return pd.DataFrame(list(rows.values()), columns=columns)
+
+
+def winners(routes: pd.DataFrame, region: str, wanted: str, down: Collection[str] = ()) -> set[int]:
+    """Pick the rows that win for an address or prefix, one row after the other."""
+    asked = ipaddress.IPv4Network(wanted)
+    able = [
+        (ipaddress.IPv4Network(one.route_dest).prefixlen, one.weight, one.Index)
+        for one in routes.itertuples()
+        if one.region_id == region
+        and one.vpn_connection_id not in down
+        and asked.subnet_of(ipaddress.IPv4Network(one.route_dest))
+    ]
+    best = max((length, weight) for length, weight, _ in able) if able else None
+    return {row for length, weight, row in able if (length, weight) == best}
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_winners_as_picked_by_hand(seed: int) -> None:
+    """Winners, and what takes over from each, are those of a loop over all rows."""
+    rng = random.Random(seed)
+    routes = tidy_routes(rng, rng.randrange(1, 30))
+    for wanted in ("10.1.2.3/32", "10.128.0.0/16", "10.1.2.128/25", "11.0.0.0/8"):
+        found = vk.explain(routes, wanted)
+        for region in ("cn-a", "cn-b"):
+            here = found.routes[found.routes["region_id"] == region]
+            wins = set(here.loc[here["verdict"] == "wins", "row"])
+            assert wins == winners(routes, region, wanted)
+            for name in routes.loc[list(wins), "vpn_connection_id"]:
+                then = found.if_down[
+                    (found.if_down["down"] == name) & (found.if_down["region_id"] == region)
+                ]
+                assert set(then["row"].dropna()) == winners(routes, region, wanted, [name])
+                assert len(then) >= 1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_row_that_touches_is_told_once(seed: int) -> None:
+    """Of dirty inventories, all rows that touch are told, blocked ones as a plan blocks them."""
+    asked = netaddr.IPNetwork("10.1.0.0/16")
+    routes = routes_frame(random_rows(random.Random(seed), 40))
+    found = vk.explain(routes, "10.1.0.0/16")
+    plan = vk.plan_routes(routes, schema.frame(schema.LIVE_ROUTES)).frame()
+    readable = plan[plan["route_dest"].notna()]
+    touching = [
+        one.row
+        for one in readable.itertuples()
+        if re.fullmatch(r"[0-9.]+/([1-9]|[12][0-9]|3[0-2]|0)", one.route_dest)
+        and "256" not in one.route_dest
+        and (network := netaddr.IPNetwork(one.route_dest).cidr)
+        and (network in asked or asked in network)
+    ]
+    assert sorted(found.routes["row"]) == sorted(touching)
+    blocked = set(plan.loc[plan["action"] == "blocked", "row"])
+    assert set(found.routes.loc[found.routes["verdict"] == "blocked", "row"]) == blocked & set(
+        touching
+    )
+
+
+def scene() -> pd.DataFrame:
+    """Return a pair, its cover, a longer prefix, a blocked row, and a row in another region."""
+    rows = [
+        ("cn-a", "vco-a", "10.1.0.0/16", "vco-a", 100),
+        ("cn-a", "vco-b", "10.1.0.0/16", "vco-b", 0),
+        ("cn-a", "vco-c", "10.0.0.0/8", "vco-c", 100),
+        ("cn-a", "vco-a", "10.1.2.0/24", "vco-a", 100),
+        ("cn-a", "vco-d", "10.1.2.9/24", "vco-d", 100),
+        ("cn-b", "vco-e", "10.1.0.0/16", "vco-e", 0),
+        ("cn-a", "vco-a", "10.1.2.0/255.255.255.0", "vco-a", 100),
+        ("cn-a", "vco-a", "10.9.0.0/255.255.0.0", "vco-a", 100),
+    ]
+    columns = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def verdicts(found: vk.audit.Explanation) -> dict[int, str]:
+    """Return verdicts by row."""
+    return dict(zip(found.routes["row"], found.routes["verdict"], strict=True))
+
+
+def test_an_address() -> None:
+    """The longest prefix wins; down with its connection, a shorter prefix may take over."""
+    found = vk.explain(scene(), "10.1.2.3")
+    assert verdicts(found) == {
+        3: "wins",
+        0: "shadowed",
+        1: "shadowed",
+        2: "shadowed",
+        4: "blocked",
+        5: "wins",
+    }
+    told = found.if_down.set_index("down")
+    assert told.loc["vco-a", ["row", "route_dest", "sure"]].tolist() == [1, "10.1.0.0/16", False]
+    assert told.loc["vco-e", "row"] is pd.NA
+    text = repr(found)
+    assert "if vco-a is down: 10.1.0.0/16 on vco-b (weight 0, row 1) may take over" in text
+    assert "if vco-e is down: no other route" in text
+    assert "10.1.2.3/32 in cn-b" in text
+
+
+def test_a_prefix() -> None:
+    """Of a prefix, longer ones inside it decide for themselves; the standby takes over."""
+    found = vk.explain(scene(), "10.1.0.0/16")
+    assert verdicts(found) == {
+        0: "wins",
+        1: "stands by",
+        2: "shadowed",
+        3: "inside",
+        4: "blocked",
+        5: "wins",
+    }
+    told = found.if_down.set_index("down")
+    assert told.loc["vco-a", ["row", "sure"]].tolist() == [1, True]
+
+
+def test_findings_that_touch_it() -> None:
+    """Findings of the rows that touch are told, and cells that were meant to; others are not."""
+    found = vk.explain(scene(), "10.1.2.3")
+    assert {4, 6} <= set(found.findings["row"]) <= {0, 1, 2, 3, 4, 5, 6}
+    everything = vk.audit_routes(scene())
+    assert 7 in set(everything["row"])
+
+
+def test_nothing_touches_it() -> None:
+    """Where no route leads is said; the frames keep their columns."""
+    found = vk.explain(scene(), "192.0.2.1")
+    assert repr(found) == "192.0.2.1/32: no route touches it"
+    full = vk.explain(scene(), "10.1.2.3")
+    assert list(found.routes.columns) == list(full.routes.columns)
+    assert list(found.if_down.columns) == list(full.if_down.columns)
+    assert (found.if_down.dtypes == full.if_down.dtypes).all()
+
+
+def test_only_blocked_rows() -> None:
+    """Where every row that touches is blocked, nothing wins, and that is said."""
+    found = vk.explain(scene().iloc[[4]], "10.1.2.3")
+    assert "no route wins" in repr(found)
+    assert found.if_down.empty
+
+
+def test_long_answers_are_cut() -> None:
+    """A prefix that holds thousands of routes prints a few of them, and how many more."""
+    base = scene().iloc[[0]]
+    rows = pd.concat([base] * 500, ignore_index=True)
+    rows["route_dest"] = [f"10.2.{n // 256}.{n % 256}/32" for n in range(500)]
+    text = repr(vk.explain(rows, "10.0.0.0/8"))
+    assert "and 490 more" in text
+    assert len(text.splitlines()) < 40
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "10.1.2.3",
+        " 10.1.2.3/32 ",
+        ipaddress.IPv4Address("10.1.2.3"),
+        ipaddress.IPv4Network("10.1.2.3/32"),
+        netaddr.IPAddress("10.1.2.3"),
+        netaddr.IPNetwork("10.1.2.3/32"),
+    ],
+)
+def test_ways_to_ask(address: object) -> None:
+    """Text, and the types of ipaddress and netaddr, ask the same."""
+    assert vk.explain(scene(), address).address == "10.1.2.3/32"
+
+
+@pytest.mark.parametrize("address", ["headquarters", "", "10.1.2", "::1", "10.0.0.0/33", None])
+def test_no_address(address: object) -> None:
+    """What is no address is refused with an example of one."""
+    with pytest.raises(InputError, match="neither an IPv4 address nor a prefix"):
+        vk.explain(scene(), address)
+
+
+def test_hostile_cells_are_shown_harmless() -> None:
+    """Terminal escapes in a cell are spelt out."""
+    rows = scene().assign(region_id="cn\x1b[31m")
+    assert "\x1b" not in repr(vk.explain(rows, "10.1.2.3"))
+
+
+def test_other_scopes() -> None:
+    """Destinations meet within the scope that is asked for."""
+    rows = scene().assign(tr=["t1", "t2"] * 4)
+    found = vk.explain(rows, "10.1.0.0/16", scope=["region_id", "tr"])
+    assert verdicts(found)[1] == "wins"
+    assert "in cn-a, t2" in repr(found)

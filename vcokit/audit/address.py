@@ -1,0 +1,291 @@
+"""Which route wins for an address, what wins if its connection is down, and what is found there.
+
+The rules are the vendor's for destination routes: the longest prefix that holds the address
+decides; of the routes of that destination an active one (weight 100) is effective while its
+connection is up, and a standby one (weight 0) once no active one is. They are documented for VPN
+gateways. Whether a shorter prefix takes over when every connection of a longer one is down is
+not: it "may".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from vcokit.audit.case import Case
+from vcokit.audit.codes import I64, Mask
+from vcokit.audit.standing import standing
+from vcokit.cidr.parse import parse, to_text
+from vcokit.errors import InputError
+from vcokit.plain import visible
+
+#: How a route stands to the address, best first.
+VERDICTS: Final = pd.CategoricalDtype(
+    ["wins", "stands by", "shadowed", "inside", "blocked"], ordered=True
+)
+
+#: Rows of one kind that the text shows.
+_SHOWN: Final = 10
+
+
+@dataclass(frozen=True, repr=False)
+class Explanation:
+    """What an inventory does with one address, or with the addresses of one prefix.
+
+    Parameters
+    ----------
+    address : str
+        The prefix asked about; an address is a ``/32``.
+    routes : DataFrame
+        Every row that touches it, a row each: the scope's columns, ``verdict`` (categorical, see
+        below), ``route_dest`` (network), ``vpn_connection_id``, ``next_hop``, ``weight``, ``row``
+        (position), ``line``; sorted by scope and verdict, longest prefix first.
+    if_down : DataFrame
+        What takes over if a winning connection is down: the scope's columns, ``down``, and
+        ``route_dest``, ``vpn_connection_id``, ``weight``, ``row``, ``line`` of what wins then (a
+        row each), or missing where nothing does; ``sure`` is False where a shorter prefix would
+        have to take over, which is not documented.
+    findings : DataFrame
+        The audit's findings on these rows, and on unreadable destinations that, put right,
+        would touch the address.
+
+    Notes
+    -----
+    =============  ==========================================================================
+    ``wins``         of the longest destination that holds it; with equal cost, several
+    ``stands by``    the same destination's standby route
+    ``shadowed``     a longer prefix, or an active route, decides
+    ``inside``       a longer prefix than the one asked about: decides for its own addresses
+    ``blocked``      a plan would not create it
+    =============  ==========================================================================
+    """
+
+    address: str
+    routes: pd.DataFrame
+    if_down: pd.DataFrame
+    findings: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return "\n".join(_lines(self))
+
+
+def explain(
+    routes: pd.DataFrame,
+    address: object,
+    *,
+    live: pd.DataFrame | None = None,
+    connections: pd.DataFrame | None = None,
+    quota: int | None = None,
+    scope: str | Sequence[str] = "region_id",
+) -> Explanation:
+    """Say which route of an inventory wins for an address or prefix, and what if it is down.
+
+    Parameters
+    ----------
+    routes : DataFrame
+        From `read_routes`, or any frame with the required columns of `vcokit.schema.ROUTES`; live
+        routes will do.
+    address : str, or an address or network of `ipaddress` or netaddr
+        ``10.1.2.3`` or ``10.1.0.0/16``.
+    live, connections, quota, scope
+        As for `audit_routes`.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    InputError
+        If `address` is neither an IPv4 address nor a prefix, or a frame lacks columns.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou",
+    ...     "vpn_connection_id": ["vco-a", "vco-b", "vco-c"],
+    ...     "route_dest": ["10.1.0.0/16", "10.1.0.0/16", "10.0.0.0/8"],
+    ...     "next_hop": ["vco-a", "vco-b", "vco-c"], "weight": [100, 0, 100]})
+    >>> explain(routes, "10.1.2.3")
+    10.1.2.3/32 in cn-hangzhou
+      wins       10.1.0.0/16  vco-a  weight 100  row 0
+      stands by  10.1.0.0/16  vco-b  weight 0    row 1
+      shadowed   10.0.0.0/8   vco-c  weight 100  row 2
+      if vco-a is down: 10.1.0.0/16 on vco-b (weight 0, row 1)
+    findings
+      row 0: info more-specific: traffic to 10.1.0.0/16 goes to vco-a, not the way of 10.0.0.0/8
+        (row 2)
+      row 1: info more-specific: traffic to 10.1.0.0/16 goes to vco-a, not the way of 10.0.0.0/8
+        (row 2)
+    """
+    names = [scope] if isinstance(scope, str) else list(scope)
+    network, length = _wanted(address)
+    case = Case(routes, live=live, connections=connections, quota=quota, scope=names)
+    sorted_rows = standing(case)
+    facts = case.facts
+    touched = _touched(facts.prefixes.network, facts.prefixes.length, network, length)
+    rows = np.flatnonzero(touched)
+    everything = sorted_rows.routes
+    own = {name: routes[name].array for name in names if name not in everything.columns}
+    table = (
+        everything.assign(**own)
+        .iloc[rows]
+        .reset_index(drop=True)
+        .assign(
+            row=rows,
+            line=everything["line"].array.take(rows),
+            route_dest=sorted_rows.network.array.take(rows),
+            length=facts.prefixes.length[rows].astype(np.int64),
+        )
+    )
+    table["verdict"] = _verdicts(table, names, length, sorted_rows.stands[rows])
+    table = table.sort_values(
+        [*names, "verdict", "length", "row"],
+        ascending=[True] * len(names) + [True, False, True],
+        ignore_index=True,
+    )
+    order = ["verdict", "route_dest", "vpn_connection_id", "next_hop", "weight", "row", "line"]
+    return Explanation(
+        address=str(to_text(np.array([network], np.uint32), np.array([length], np.uint8)).iloc[0]),
+        routes=table[[*names, *order]],
+        if_down=_if_down(table, names),
+        findings=_findings(sorted_rows.findings, touched, network, length),
+    )
+
+
+def _wanted(address: object) -> tuple[int, int]:
+    """Return network and length of what is asked about."""
+    text = str(address).strip()
+    parsed = parse(pd.Series([text if "/" in text else f"{text}/32"], dtype="str"))
+    if not parsed.valid[0]:
+        raise InputError(
+            f"{text!r} is neither an IPv4 address nor a prefix",
+            remedy="Write an address such as 10.1.2.3 or a prefix such as 10.1.0.0/16",
+        )
+    return int(parsed.network[0]), int(parsed.length[0])
+
+
+def _touched(networks: Any, lengths: Any, network: int, length: int) -> Mask:
+    """Tell which prefixes hold one prefix or lie in it; rows without a prefix do neither."""
+    shorter = np.minimum(lengths, length).astype(np.int64)
+    differs = np.right_shift(networks.astype(np.int64) ^ network, 32 - shorter)
+    return np.asarray((differs == 0) & (lengths <= 32))
+
+
+def _verdicts(table: pd.DataFrame, names: list[str], length: int, stands: Mask) -> pd.Series:
+    """Say of each row how it stands to a prefix of the length."""
+    holds = pd.Series(stands & (table["length"] <= length).to_numpy())
+    group = table.groupby(names, dropna=False, sort=False).ngroup()
+    longest = table["length"].where(holds).groupby(group).transform("max")
+    decides = holds & (table["length"] == longest)
+    heaviest = table["weight"].where(decides).groupby(group).transform("max")
+    verdict = pd.Series("shadowed", index=table.index, dtype="str")
+    verdict[table["length"] > length] = "inside"
+    verdict[decides] = "stands by"
+    verdict[decides & (table["weight"] == heaviest).fillna(False)] = "wins"
+    verdict[~stands] = "blocked"
+    return verdict.astype(VERDICTS)
+
+
+def _if_down(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return what takes over from each winning connection."""
+    able = table[table["verdict"].isin(["wins", "stands by", "shadowed"])]
+    wins = table[table["verdict"] == "wins"].itertuples()
+    parts = [_take_over(table.loc[[one.Index]], able, names) for one in wins]
+    nothing = table.iloc[:0].assign(down=table["vpn_connection_id"].iloc[:0], sure=True)
+    found = pd.concat([nothing.astype({"row": "Int64"}), *parts], ignore_index=True)
+    columns = ["down", "route_dest", "vpn_connection_id", "weight", "row", "line", "sure"]
+    return found[[*names, *columns]]
+
+
+def _take_over(winner: pd.DataFrame, able: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Return the routes that win in the winner's scope once its connection is down."""
+    down = winner["vpn_connection_id"].iloc[0]
+    left = able[_among(able, names, winner) & (able["vpn_connection_id"] != down)]
+    best = left[left["length"] == left["length"].max()]
+    best = best[best["weight"] == best["weight"].max()]
+    sure = best["length"] == winner["length"].iloc[0]
+    if best.empty:  # one row that names the scope, and nothing else
+        best, sure = winner.reset_index(drop=True)[names].reindex(columns=able.columns), True
+        best = best.astype(able.dtypes.replace({"int64": "Int64"}).to_dict())
+    return pd.DataFrame(best.assign(down=down, sure=sure)).astype({"row": "Int64"})
+
+
+def _among(table: pd.DataFrame, names: list[str], one: pd.DataFrame) -> pd.Series:
+    """Tell which rows are of the scope of the first row of another frame."""
+    here = pd.Series(True, index=table.index)
+    for name in names:
+        cell = one[name].iloc[0]
+        here &= table[name].isna() if pd.isna(cell) else (table[name] == cell).fillna(False)
+    return here.astype("bool")
+
+
+def _findings(findings: pd.DataFrame, touched: Mask, network: int, length: int) -> pd.DataFrame:
+    """Return findings on rows that touch the prefix, or would with the suggestion in the cell."""
+    meant = parse(findings["suggestion"].where(findings["column"] == "route_dest"))
+    would = _touched(meant.network, meant.length, network, length)
+    rows: I64 = findings["row"].to_numpy()
+    return findings[touched[rows] | would].reset_index(drop=True)
+
+
+def _lines(found: Explanation) -> Iterator[str]:
+    """Yield the explanation as text, a few rows of each kind."""
+    names = list(found.routes.columns[: found.routes.columns.get_loc("verdict")])
+    if found.routes.empty:
+        yield f"{found.address}: no route touches it"
+    for scope, part in found.routes.groupby(names, dropna=False, sort=False):
+        yield f"{found.address} in {', '.join(_cell(value) for value in scope)}"
+        yield from _route_lines(part)
+        yield from _down_lines(found.if_down[_among(found.if_down, names, part)])
+    if len(found.findings):
+        yield "findings"
+        for one in found.findings.head(_SHOWN).itertuples():
+            yield f"  {_at(one)}: {one.severity} {one.rule}: {_cell(one.message)}"
+        yield from _more(len(found.findings))
+
+
+def _route_lines(part: pd.DataFrame) -> Iterator[str]:
+    if not (part["verdict"] == "wins").any():
+        yield "  no route wins"
+    shown = part.groupby("verdict", observed=True, sort=False).head(_SHOWN)
+    cells = [
+        (str(one.verdict), _cell(one.route_dest), _cell(one.vpn_connection_id), _weight(one))
+        for one in shown.itertuples()
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row, one in zip(cells, shown.itertuples(), strict=True):
+        padded = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield f"  {padded}  {_at(one)}"
+    yield from _more(len(part), len(shown))
+
+
+def _down_lines(part: pd.DataFrame) -> Iterator[str]:
+    for down, routes in part.groupby("down", sort=False):
+        there = routes.dropna(subset=["row"])
+        told = " and ".join(
+            f"{one.route_dest} on {_cell(one.vpn_connection_id)} ({_weight(one)}, {_at(one)})"
+            for one in there.itertuples()
+        )
+        may = "" if routes["sure"].all() else " may take over"
+        yield f"  if {_cell(down)} is down: {told or 'no other route'}{may}"
+
+
+def _more(total: int, shown: int = _SHOWN) -> Iterator[str]:
+    if total > shown:
+        yield f"  … and {total - shown:,} more"
+
+
+def _weight(one: Any) -> str:
+    return f"weight {one.weight}"
+
+
+def _at(one: Any) -> str:
+    return f"row {one.row}" if pd.isna(one.line) else f"line {one.line}"
+
+
+def _cell(value: object) -> str:
+    return "(empty)" if pd.isna(value) else visible(value)  # type: ignore[call-overload]
