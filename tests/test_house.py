@@ -128,10 +128,11 @@ def test_rooms_have_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["matplotlib", "ipywidgets", "IPython", "uvicorn", "starlette", "typer", "rich"]
+    "module",
+    ["matplotlib", "ipywidgets", "IPython", "uvicorn", "starlette", "typer", "rich", "netaddr"],
 )
 def test_import_is_cheap(module: str) -> None:
-    """``import vcokit`` loads pandas and the accessor, and none of the heavy rooms."""
+    """``import vcokit`` loads pandas, the dtype and the accessor, and none of the heavy rooms."""
     code = f"import sys, vcokit; print({module!r} in sys.modules, 'pandas' in sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
