@@ -29,6 +29,7 @@ from vcokit.cidr.coerce import (
     strict_column,
     to_keys,
 )
+from vcokit.cidr.index import CidrIndex
 from vcokit.cidr.keyed import KeyedArray
 from vcokit.cidr.parse import I64, MASKS, NO_LENGTH, U8, U32, Mask, to_text
 from vcokit.cidr.scalar import Cidr, from_key
@@ -61,6 +62,11 @@ class CidrDtype(ExtensionDtype):
     def construct_array_type(cls) -> builtins.type[CidrArray]:
         """Return `CidrArray`."""
         return CidrArray
+
+    @property
+    def index_class(self) -> builtins.type[CidrIndex]:
+        """`CidrIndex`, which looks labels up by their keys."""
+        return CidrIndex
 
     def __from_arrow__(self, values: Any) -> CidrArray:
         """Read an Arrow array of the type ``vcokit.cidr``, of its storage, or of text."""

@@ -21,8 +21,25 @@ from vcokit.cidr.parse import I64, Mask
 from vcokit.cidr.scalar import from_key
 
 
-def _keys_of(values: Any) -> tuple[I64, Mask]:
-    """Return keys of what a column is compared with, and what of it is no prefix."""
+def compared_keys(values: Any) -> tuple[I64, Mask]:
+    """Return the keys of what a column is compared with, and what of it is no prefix.
+
+    Parameters
+    ----------
+    values : array-like or one value
+
+    Returns
+    -------
+    keys : ndarray of int64
+        -1 where the value is missing or no prefix.
+    wrong : ndarray of bool
+        Where it is no prefix.
+
+    Examples
+    --------
+    >>> compared_keys("elsewhere")
+    (array([-1]), array([ True]))
+    """
     if not is_many(values):
         values = [values]
     values = getattr(values, "array", values)  # of a Series or an Index
@@ -65,16 +82,16 @@ class KeyedArray(ExtensionArray):
     __ge__ = _comparison(operator.ge)
 
     def _compare(self, other: Any, compare: Callable[[Any, Any], Any]) -> Any:
-        theirs, wrong = _keys_of(other)
+        theirs, wrong = compared_keys(other)
         if is_many(other) and len(theirs) != len(self):
             raise ValueError(f"Lengths must match to compare: {len(self)} and {len(theirs)}")
         by_order = compare not in (operator.eq, operator.ne)
         if by_order and wrong.any():
             raise TypeError("a prefix comes before or after prefixes only")
         mine = self._keys
-        result = np.where(wrong, compare is operator.ne, compare(mine, theirs))
+        # What is no prefix has the key of a missing one, which no prefix equals.
         missing = (mine == NO_KEY) | ((theirs == NO_KEY) & ~wrong)
-        return pd.arrays.BooleanArray(result, missing)
+        return pd.arrays.BooleanArray(compare(mine, theirs), missing)
 
     @classmethod
     def _from_factorized(cls, values: I64, original: object) -> Self:  # noqa: ARG003
@@ -116,7 +133,7 @@ class KeyedArray(ExtensionArray):
         >>> pd.array(["10.0.0.0/8", "10.1.0.0/16"], dtype="cidr").isin(["10.0.0.0/8", "elsewhere"])
         array([ True, False])
         """
-        keys, wrong = _keys_of(values)
+        keys, wrong = compared_keys(values)
         return pd.Series(self._keys).isin(keys[~wrong]).to_numpy()
 
     def searchsorted(
@@ -139,7 +156,7 @@ class KeyedArray(ExtensionArray):
             raise ValueError(
                 "searchsorted needs a sorted array, and missing prefixes have no order"
             )
-        keys, wrong = _keys_of(value)
+        keys, wrong = compared_keys(value)
         if wrong.any():
             raise TypeError("only prefixes can be searched for in a column of prefixes")
         found = self._keys.searchsorted(keys, side=side, sorter=sorter)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import operator
 import re
+import reprlib
 from typing import TYPE_CHECKING, Any, Final, NoReturn, SupportsIndex, TypeAlias
 
 if TYPE_CHECKING:
@@ -220,9 +221,8 @@ def _from_netaddr(value: Any) -> Cidr:
     import netaddr
 
     if not isinstance(value, netaddr.IPNetwork) or value.version != 4:
-        kind = type(value).__name__
         raise TypeError(
-            f"{kind} {str(value)!r} is no IPv4 prefix: write a.b.c.d/len, or Cidr(network, length)"
+            f"{reprlib.repr(value)} is no IPv4 prefix: write a.b.c.d/len, or Cidr(network, length)"
         )
     return _checked(int(value.ip), value.prefixlen, str(value))
 
