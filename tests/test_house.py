@@ -138,3 +138,12 @@ def test_import_is_cheap(module: str) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.split() == ["False", "True"]
+
+
+def test_import_registers_the_column_type() -> None:
+    """``import vcokit`` alone makes the dtype ``cidr`` and ``Series.cidr`` known to pandas."""
+    code = "import vcokit, pandas; print(pandas.Series(['::/0'], dtype='str').cidr.to_cidr().dtype)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == ["cidr"]

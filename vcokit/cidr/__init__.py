@@ -7,7 +7,14 @@
 `lookup`       which prefix an address falls to; text and numbers → addresses
 `ranks`        where addresses fall among sorted starts
 `sets`         aggregate, subtract, intersect, complement
-`array`        the accessor ``Series.cidr``
+`scalar`       one prefix as a value, `Cidr`
+`array`        the pandas type ``cidr``: `CidrDtype`, `CidrArray`
+`keyed`        what pandas does by value, on integer keys
+`index`        an index of prefixes, by the same keys
+`coerce`       whatever holds prefixes → network and length, and the keys
+`arrow`        the Arrow type that Parquet files keep
+`accessor`     ``Series.cidr``: all of this on columns of text and of cidr
+`read`         what ``Series.cidr`` is asked of and about → network and length
 `explain`      one bad cell: what is wrong with it, and its right form
 =============  ==================================================================
 """

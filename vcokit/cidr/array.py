@@ -172,16 +172,26 @@ class CidrArray(KeyedArray):
         result._network, result._length = network, length
         return result
 
-    # -- What it holds
-
     @property
     def network(self) -> U32:
-        """Network addresses, ndarray of uint32; 0 where missing. A view: do not write to it."""
+        """Network addresses, ndarray of uint32, shape (n,); 0 where missing. Not a copy.
+
+        Examples
+        --------
+        >>> CidrArray(["0.0.1.0/24", None]).network
+        array([256,   0], dtype=uint32)
+        """
         return self._network
 
     @property
     def prefix_length(self) -> U8:
-        """Prefix lengths, ndarray of uint8; 255 where missing. A view: do not write to it."""
+        """Prefix lengths, ndarray of uint8, shape (n,); 255 where missing. Not a copy.
+
+        Examples
+        --------
+        >>> CidrArray(["0.0.1.0/24", None]).prefix_length
+        array([ 24, 255], dtype=uint8)
+        """
         return self._length
 
     @property
@@ -215,8 +225,6 @@ class CidrArray(KeyedArray):
     def _of_keys(cls, keys: I64) -> Self:
         return cls._wrap(*from_keys(keys))
 
-    # -- Made of values
-
     @classmethod
     def _from_sequence(cls, scalars: Any, *, dtype: object = None, copy: bool = False) -> Self:  # noqa: ARG003
         if isinstance(scalars, cls):
@@ -246,8 +254,6 @@ class CidrArray(KeyedArray):
             np.concatenate([piece._network for piece in to_concat]),
             np.concatenate([piece._length for piece in to_concat]),
         )
-
-    # -- Cells
 
     def __getitem__(self, item: Any) -> Any:
         item = check_array_indexer(self, item)

@@ -84,12 +84,24 @@ class Cidr:
 
     @property
     def network(self) -> int:
-        """Network address as a number, 0 to 2**32 - 1."""
+        """Network address as a number, 0 to 2**32 - 1.
+
+        Examples
+        --------
+        >>> Cidr("0.0.1.0/24").network
+        256
+        """
         return self._key >> LENGTH_BITS
 
     @property
     def prefix_length(self) -> int:
-        """Prefix length, 0-32."""
+        """Prefix length, 0-32.
+
+        Examples
+        --------
+        >>> Cidr("0.0.1.0/24").prefix_length
+        24
+        """
         return self._key & _LENGTH
 
     @property
