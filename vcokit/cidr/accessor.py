@@ -293,7 +293,7 @@ class CidrAccessor:
         b     10.0.0.0/8
         dtype: cidr
         """
-        rows, codes, labels = self._grouped(groups)
+        rows, codes, labels = self._grouped(groups, sort=True)
         network, length, group = sets.aggregate(*self._at(rows), codes)
         index = None if group is None or labels is None else labels.take(group)
         return self._set((network, length), index)
@@ -382,7 +382,7 @@ class CidrAccessor:
         result[result] = relation(*self._at(result), *read_others(other))
         return self._answer(result)
 
-    def _grouped(self, groups: Any) -> tuple[I64, I64 | None, pd.Index | None]:
+    def _grouped(self, groups: Any, sort: bool = False) -> tuple[I64, I64 | None, pd.Index | None]:
         """Return the rows that take part, the code of the group of each, and the groups' labels."""
         valid = self._prefixes.valid
         if groups is None:
@@ -393,6 +393,6 @@ class CidrAccessor:
             raise ValueError("groups has another index: align it, or pass groups.array")
         if len(groups) != len(valid):
             raise ValueError(f"groups has {len(groups)} rows, the column {len(valid)}")
-        codes, labels = pd.factorize(groups, sort=True)
+        codes, labels = pd.factorize(groups, sort=sort)
         rows = np.flatnonzero(valid & (codes >= 0))
         return rows, codes[rows].astype(np.int64, copy=False), pd.Index(labels, name=groups.name)
