@@ -129,12 +129,22 @@ def test_rooms_have_names() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", ["matplotlib", "ipywidgets", "IPython", "uvicorn", "starlette", "typer", "rich"]
+    "module",
+    ["matplotlib", "ipywidgets", "IPython", "uvicorn", "starlette", "typer", "rich", "netaddr"],
 )
 def test_import_is_cheap(module: str) -> None:
-    """``import vcokit`` loads pandas and the accessor, and none of the heavy rooms."""
+    """``import vcokit`` loads pandas, the dtype and the accessor, and none of the heavy rooms."""
     code = f"import sys, vcokit; print({module!r} in sys.modules, 'pandas' in sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.split() == ["False", "True"]
+
+
+def test_import_registers_the_column_type() -> None:
+    """``import vcokit`` alone makes the dtype ``cidr`` and ``Series.cidr`` known to pandas."""
+    code = "import vcokit, pandas; print(pandas.Series(['::/0'], dtype='str').cidr.to_cidr().dtype)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.split() == ["cidr"]

@@ -13,8 +13,9 @@ read → audit → plan → apply → verify, every step a DataFrame::
         rollout = vk.apply_plan(plan, client, journal="rollout.db")
         check   = vk.verify_routes(routes, vk.live_routes(client, routes))
 
-Importing it loads pandas and registers ``Series.cidr``; everything else is loaded when it is first
-named, so that an audit loads neither matplotlib nor ipywidgets nor the simulator's server.
+Importing it loads pandas and registers the dtype ``cidr`` and ``Series.cidr``; everything else is
+loaded when it is first named, so that an audit loads neither matplotlib nor ipywidgets nor the
+simulator's server.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from vcokit.cidr import array as _registers_the_accessor  # noqa: F401
+from vcokit.cidr import accessor as _registers_type_and_accessor  # noqa: F401
 
 if TYPE_CHECKING:
     from vcokit import errors as errors
     from vcokit import plots as plots
     from vcokit.audit import audit_routes as audit_routes
     from vcokit.audit import explain as explain
+    from vcokit.cidr.array import CidrArray as CidrArray
+    from vcokit.cidr.array import CidrDtype as CidrDtype
+    from vcokit.cidr.scalar import Cidr as Cidr
     from vcokit.cloud.connect import connect as connect
     from vcokit.inventory import read_routes as read_routes
     from vcokit.inventory import write_routes as write_routes
@@ -48,6 +52,9 @@ __version__ = "0.1.0"
 
 #: Public names and the rooms they live in; a name without a room is a module.
 _ROOMS = {
+    "Cidr": "vcokit.cidr.scalar",
+    "CidrArray": "vcokit.cidr.array",
+    "CidrDtype": "vcokit.cidr.array",
     "Journal": "vcokit.rollout.journal",
     "Plan": "vcokit.rollout.plan",
     "Rollout": "vcokit.rollout.executor",

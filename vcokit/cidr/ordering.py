@@ -1,8 +1,11 @@
 """The order of sortable numbers, equal ones in their own order, as fast as NumPy sorts.
 
-NumPy sorts numbers many times faster than it sorts places by numbers, and places far faster where
-equal ones may trade them. So a row's number is put into the key's spare low bits where they
-suffice; else rows of equal keys, usually few, are put back into their order afterwards.
+NumPy sorts numbers many times faster than it sorts places by numbers. So each row's own number goes
+into the low bits of its key, over the lowest bits of the key itself if there is no room beside
+them; rows that then tie, usually few, are put in order afterwards::
+
+    key       │ group     │ network              │ length │      up to 64 bits
+    sorted    │ group     │ network      │ row number     │      what is cut off: put right later
 """
 
 from __future__ import annotations
@@ -33,33 +36,62 @@ def stable_order(key: U64) -> I64:
     >>> stable_order(np.array([7, 5, 7, 5], np.uint64)).tolist()
     [1, 3, 0, 2]
     """
-    bits = max(len(key) - 1, 0).bit_length()
-    if int(key.max(initial=0)).bit_length() + bits <= 64:
-        return _by_numbered_keys(key, bits)
-    order = np.argsort(key)
-    ordered = key[order]
-    equal = ordered[1:] == ordered[:-1]
-    if equal.any():
-        _put_back(order, equal)
-    return np.asarray(order, dtype=np.int64)
+    return stable_sort(key)[0]
 
 
-def _by_numbered_keys(key: U64, bits: int) -> I64:
-    numbered = key << np.uint64(bits)
-    numbered |= np.arange(len(key), dtype=np.uint64)
-    numbered.sort()
-    numbered &= np.uint64((1 << bits) - 1)
-    return np.asarray(numbered, dtype=np.int64)
+def stable_sort(key: U64) -> tuple[I64, U64]:
+    """Return the positions of keys as `stable_order` does, and the keys in that order.
 
+    Parameters
+    ----------
+    key : ndarray of uint64
 
-def _put_back(order: I64, equal: npt.NDArray[np.bool_]) -> None:
-    """Bring, in place, positions of equal keys into their own order.
+    Returns
+    -------
+    order : ndarray of int64
+    ordered : ndarray of uint64
+        As ``key[order]``.
 
-    `equal` tells of each key but the last whether the next one equals it.
+    Examples
+    --------
+    >>> order, ordered = stable_sort(np.array([7, 5, 7, 5], np.uint64))
+    >>> order.tolist(), ordered.tolist()
+    ([1, 3, 0, 2], [5, 5, 7, 7])
     """
-    inner = np.concatenate([[False], equal]) | np.concatenate([equal, [False]])
-    places = np.flatnonzero(inner)
-    begins = np.concatenate([[True], ~equal])[places]
-    run = np.cumsum(begins, dtype=np.int64)
-    rows = order[places]
-    order[places] = rows[np.lexsort([rows, run])]
+    bits = max(len(key) - 1, 0).bit_length()
+    cut = max(int(key.max(initial=0)).bit_length() + bits - 64, 0)
+    numbered = key >> np.uint64(cut)
+    rows = _sort_numbered(numbered, np.arange(len(key), dtype=np.uint64), bits)
+    if cut == 0:
+        return rows, numbered
+    ordered = key.take(rows)
+    _put_right(rows, ordered, numbered[1:] == numbered[:-1], bits)
+    return rows, ordered
+
+
+def _sort_numbered(key: U64, rows: U64, bits: int) -> I64:
+    """Sort keys in place, and return their rows, numbers of so many bits, in that order."""
+    key <<= np.uint64(bits)
+    key |= rows
+    key.sort()
+    rows = key & np.uint64((1 << bits) - 1)
+    key >>= np.uint64(bits)
+    return rows.view(np.int64)
+
+
+def _put_right(rows: I64, ordered: U64, ties: npt.NDArray[np.bool_], bits: int) -> None:
+    """Bring, in place, rows into the order of their whole keys, and equal ones into their own.
+
+    ``ties`` tells of each row but the last whether it tied with the next.
+    """
+    places = np.flatnonzero(np.append(False, ties) | np.append(ties, False))
+    if len(places) == 0:
+        return
+    keys = ordered.take(places)
+    finer = np.argsort(keys)
+    keys = keys.take(finer)
+    # Numbers of the distinct keys are short, whatever the keys: there is room for the rows.
+    number = np.cumsum(np.append(False, keys[1:] != keys[:-1]), dtype=np.uint64)
+    tied = rows.take(places.take(finer)).view(np.uint64)
+    rows[places] = _sort_numbered(number, tied, bits)
+    ordered[places] = keys

@@ -1,0 +1,350 @@
+"""A column of prefixes: how it is made, compared, sorted and counted, and how it is kept."""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import operator
+from collections import Counter
+from pathlib import Path
+
+import netaddr
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+import vcokit as vk
+from vcokit.cidr.array import CidrArray
+
+Net = ipaddress.IPv4Network
+
+#: Few networks, so that they repeat; all lengths, so that they nest; and missing ones.
+NETWORKS = some.tuples(some.sampled_from([0, 0x0A000000, 0xFFFFFFFF]), some.integers(0, 32)).map(
+    lambda pair: Net(pair, strict=False)
+)
+COLUMNS = some.lists(some.none() | NETWORKS, max_size=30)
+
+
+def column(cells: list) -> pd.Series:
+    """Return a cidr column of stdlib networks and None."""
+    return pd.Series([cell and str(cell) for cell in cells], dtype="str").astype("cidr")
+
+
+def cells(found: pd.Series | CidrArray) -> list:
+    """Return a cidr column as stdlib networks and None."""
+    return [None if cell is pd.NA else cell.to_ipaddress() for cell in found]
+
+
+# -- Made of values
+
+
+def test_made_of_values_mixed_as_they_come() -> None:
+    """Text, stdlib, netaddr, Cidr and missing values stand in one list."""
+    values = [
+        "10.0.0.0/8",
+        Net("10.0.0.0/8"),
+        netaddr.IPNetwork("10.0.0.0/8"),
+        vk.Cidr("10.0.0.0/8"),
+        None,
+        pd.NA,
+        float("nan"),
+        np.float32("nan"),
+    ]
+    for made in (
+        CidrArray(values),
+        pd.array(values, dtype="cidr"),
+        pd.Series(values, dtype=vk.CidrDtype()).array,
+    ):
+        assert cells(made) == [Net("10.0.0.0/8")] * 4 + [None] * 4
+
+
+@pytest.mark.parametrize("dtype", ["str", "string[python]", "string[pyarrow]", "object", "U20"])
+def test_made_of_any_text(dtype: str) -> None:
+    """However pandas or NumPy keeps the text, it is read."""
+    text = ["10.0.0.0/8", "192.168.1.0/24"]
+    made = pd.Series(
+        np.array(text, dtype=dtype) if dtype == "U20" else pd.Series(text, dtype=dtype)
+    )
+    assert cells(made.astype("cidr")) == list(map(Net, text))
+
+
+def test_made_of_arrow_text() -> None:
+    """Columns of Arrow's own text types are read."""
+    for kind in (pa.string(), pa.large_string()):
+        made = pd.Series(["10.0.0.0/8", None], dtype=pd.ArrowDtype(kind)).astype("cidr")
+        assert cells(made) == [Net("10.0.0.0/8"), None]
+
+
+@given(COLUMNS)
+def test_text_and_back(nets: list) -> None:
+    """A column is written as stdlib writes its networks, and read back."""
+    made = column(nets)
+    assert cells(made) == nets
+    assert made.astype("str").fillna("").tolist() == [str(net or "") for net in nets]
+    assert made.array.nbytes == 5 * len(nets)
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        ("10.1.2.3", r"'10\.1\.2\.3' is not a\.b\.c\.d/len; write '10\.1\.2\.3/32'"),
+        ("10.1.2.3/16", r"host bits set; its network is '10\.1\.0\.0/16'.*clears host bits"),
+        ("::/0", r"'::/0' is not .*leaves out what is no IPv4 prefix"),
+        ("", r"'' is not"),
+    ],
+)
+def test_bad_text_is_named(bad: str, told: str) -> None:
+    """The first text that is no prefix is named with its position, a remedy, and how many more."""
+    text = ["10.0.0.0/8", None, bad, "worse"]
+    with pytest.raises(ValueError, match=rf"position 2: .*{told}") as error:
+        pd.Series(text, dtype="str").astype("cidr")
+    assert "(and 1 more)" in str(error.value)
+    assert ".cidr.to_cidr()" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("bad", "kind"), [(5, TypeError), (pd.NaT, TypeError), ([], TypeError), ("10/8", ValueError)]
+)
+def test_bad_objects_are_named(bad: object, kind: type[Exception]) -> None:
+    """So is the first object that is none."""
+    with pytest.raises(kind, match="position 1: "):
+        CidrArray([vk.Cidr("10.0.0.0/8"), bad])
+
+
+def test_made_of_its_two_arrays() -> None:
+    """They are taken as they are, without a copy, once they are known to be prefixes."""
+    network, length = np.array([0x0A000000, 0], np.uint32), np.array([8, 255], np.uint8)
+    made = CidrArray.from_arrays(network, length)
+    assert cells(made) == [Net("10.0.0.0/8"), None]
+    assert np.shares_memory(made.network, network)
+    assert np.shares_memory(made.prefix_length, length)
+
+
+@pytest.mark.parametrize(
+    ("network", "length", "kind"),
+    [
+        (np.array([1], np.uint32), np.array([24], np.uint8), ValueError),
+        (np.array([1], np.uint32), np.array([255], np.uint8), ValueError),
+        (np.array([0], np.uint32), np.array([33], np.uint8), ValueError),
+        (np.array([0, 0], np.uint32), np.array([0], np.uint8), ValueError),
+        (np.array([[0]], np.uint32), np.array([[0]], np.uint8), ValueError),
+        (np.array([0], np.int64), np.array([0], np.uint8), TypeError),
+        (np.array([0], np.uint32), np.array([0], np.int64), TypeError),
+    ],
+)
+def test_arrays_that_are_no_prefixes(
+    network: np.ndarray, length: np.ndarray, kind: type[Exception]
+) -> None:
+    """Host bits, a network under a missing length, lengths out of range, other dtypes: refused."""
+    with pytest.raises(kind):
+        CidrArray.from_arrays(network, length)
+
+
+def test_copy() -> None:
+    """Only what is asked to be copied is."""
+    made = CidrArray(["10.0.0.0/8"])
+    assert np.shares_memory(CidrArray(made).network, made.network)
+    assert not np.shares_memory(CidrArray(made, copy=True).network, made.network)
+
+
+# -- Cells
+
+
+def test_cells_are_set_from_anything() -> None:
+    """Text, a stdlib network (which can be iterated), a list and a missing value can be set."""
+    made = CidrArray([None] * 5)
+    made[0] = "10.0.0.0/8"
+    made[1] = Net("11.0.0.0/8")
+    made[2:4] = [netaddr.IPNetwork("12.0.0.0/8"), vk.Cidr("13.0.0.0/8")]
+    made[4] = "14.0.0.0/8"
+    made[4] = pd.NA
+    assert cells(made) == [Net(f"{n}.0.0.0/8") for n in range(10, 14)] + [None]
+    assert made.network[4] == 0
+
+
+def test_a_column_has_one_dimension() -> None:
+    """An index that would make it a table is refused; an ellipsis changes nothing."""
+    made = CidrArray(["10.0.0.0/8", "11.0.0.0/8"])
+    with pytest.raises(IndexError, match="one dimension"):
+        made[:, None]
+    assert made[..., 1] == vk.Cidr("11.0.0.0/8")
+
+
+def test_a_slice_of_what_is_read_only() -> None:
+    """What looks at memory that must not be written to cannot be written to; a copy can."""
+    made = CidrArray(["10.0.0.0/8", "11.0.0.0/8"])
+    made._readonly = True
+    with pytest.raises(ValueError, match="read-only"):
+        made[:1][0] = None
+    picked = made[[0]]
+    picked[0] = None
+    assert made[0] == vk.Cidr("10.0.0.0/8")
+
+
+def test_what_functions_give_stays_what_it_is() -> None:
+    """``map`` gives cidr where it got prefixes back, and text where it got the like as text."""
+    made = pd.Series(["10.0.0.0/8", "11.0.0.0/8"], dtype="cidr")
+    assert made.map(lambda net: net).dtype == "cidr"
+    assert made.map(str).dtype == "str"
+    assert made.map(lambda net: net.prefix_length).tolist() == [8, 8]
+
+
+# -- Compared
+
+
+@pytest.mark.parametrize("name", ["eq", "ne", "lt", "le", "gt", "ge"])
+@given(COLUMNS, NETWORKS)
+def test_comparisons(name: str, nets: list, other: Net) -> None:
+    """Each comparison, with a prefix in any form and with a column, is that of stdlib; NA stays."""
+    compare = getattr(operator, name)
+    made = column(nets)
+    expected = [pd.NA if net is None else compare(net, other) for net in nets]
+    for form in (other, str(other), vk.Cidr(other), netaddr.IPNetwork(str(other))):
+        found = compare(made, form)
+        assert found.dtype == "boolean"
+        assert found.tolist() == expected
+    assert compare(made, column([other] * len(nets))).tolist() == expected
+    assert compare(made, [other] * len(nets)).tolist() == expected
+    assert compare(made, pd.NA).isna().all()
+
+
+@pytest.mark.parametrize("other", ["elsewhere", "10.0.0.1/8", 5, Net("10.0.0.0/9"), "::/0"])
+def test_nothing_equals_what_is_no_prefix(other: object) -> None:
+    """Compared with text or an object that is no such prefix, all differ; NA stays NA."""
+    made = CidrArray(["10.0.0.0/8", None])
+    assert (made == other).tolist() == [False, pd.NA]
+    assert (made != other).tolist() == [True, pd.NA]
+
+
+def test_no_order_with_what_is_no_prefix() -> None:
+    """It comes neither before nor after."""
+    with pytest.raises(TypeError, match="prefixes only"):
+        _ = CidrArray(["10.0.0.0/8"]) < "elsewhere"
+    with pytest.raises(TypeError):
+        CidrArray(["10.0.0.0/8"]).searchsorted("elsewhere")
+
+
+def test_columns_of_other_lengths() -> None:
+    """They cannot be compared."""
+    with pytest.raises(ValueError, match="Lengths must match"):
+        _ = CidrArray(["10.0.0.0/8"]) == ["10.0.0.0/8", "11.0.0.0/8"]
+
+
+# -- By value
+
+
+@given(COLUMNS)
+def test_by_value(nets: list) -> None:
+    """Sorted, counted, distinct and extreme are what plain Python makes of stdlib's networks."""
+    made = column(nets)
+    known = [net for net in nets if net is not None]
+    assert cells(made.sort_values()) == sorted(known) + [None] * (len(nets) - len(known))
+    assert cells(made.unique()) == list(dict.fromkeys(nets))
+    assert made.duplicated().tolist() == [net in nets[:n] for n, net in enumerate(nets)]
+    counts = made.value_counts(dropna=False)
+    assert dict(zip(cells(counts.index), counts, strict=True)) == Counter(nets)
+    assert cells(made.value_counts().index.sort_values()) == sorted(set(known))
+    codes, distinct = made.factorize()
+    assert [None if code < 0 else cells(distinct)[code] for code in codes] == nets
+    assert cells([made.min(), made.max()]) == ([min(known), max(known)] if known else [None] * 2)
+    most = Counter(known).most_common(1)
+    assert cells(made.mode()) == sorted(n for n, c in Counter(known).items() if c == most[0][1])
+    assert made.isin([*known[:2], "elsewhere"]).tolist() == [net in known[:2] for net in nets]
+
+
+@given(COLUMNS, COLUMNS)
+def test_merge(left: list, right: list) -> None:
+    """An inner join pairs equal prefixes, and missing with missing, as pandas joins all keys."""
+    mine = pd.DataFrame({"net": column(left), "mine": range(len(left))})
+    theirs = pd.DataFrame({"net": column(right), "theirs": range(len(right))})
+    found = mine.merge(theirs, on="net")
+    pairs = [(m, t) for m, one in enumerate(left) for t, other in enumerate(right) if one == other]
+    assert sorted(zip(found["mine"], found["theirs"], strict=True)) == pairs
+    assert found["net"].dtype == "cidr"
+
+
+@given(some.lists(NETWORKS, max_size=20), NETWORKS)
+def test_searchsorted(nets: list, other: Net) -> None:
+    """A prefix goes where it keeps the order."""
+    made = column(sorted(nets)).array
+    before = sum(net < other for net in nets)
+    assert made.searchsorted(vk.Cidr(other)) == before
+    assert made.searchsorted([other, other]).tolist() == [before] * 2
+    with pytest.raises(ValueError, match="missing prefixes have no order"):
+        CidrArray([None]).searchsorted(other)
+
+
+# -- In and out
+
+
+@given(COLUMNS)
+def test_arrow_and_back(nets: list) -> None:
+    """Through Arrow, whole, in chunks and sliced, a column stays what it is."""
+    made = column(nets)
+    table = pa.Table.from_pandas(pd.DataFrame({"net": made}))
+    assert cells(table.to_pandas().net) == nets
+    pieces = pa.concat_tables([table.slice(1), table])
+    assert cells(pieces.to_pandas().net) == nets[1:] + nets
+    assert pieces.to_pandas().net.dtype == "cidr"
+    assert table.column("net").null_count == sum(net is None for net in nets)
+
+
+def test_parquet_and_back(tmp_path: Path) -> None:
+    """A Parquet file gives the column back with its dtype; by another reader, two plain numbers."""
+    made = pd.DataFrame({"net": CidrArray(["10.0.0.0/8", None]), "n": [1, 2]})
+    path = tmp_path / "nets.parquet"
+    made.to_parquet(path)
+    pd.testing.assert_frame_equal(pd.read_parquet(path), made)
+    plain = pq.ParquetFile(path).schema_arrow.field("net").type.storage_type
+    assert plain == pa.struct([("network", pa.uint32()), ("length", pa.uint8())])
+
+
+def test_arrow_in_other_types() -> None:
+    """Asked for text or for the plain struct, Arrow gets it; from both, the column comes back."""
+    made = CidrArray(["10.0.0.0/8", None])
+    for kind in (
+        pa.string(),
+        pa.large_string(),
+        pa.struct({"network": "uint32", "length": "uint8"}),
+    ):
+        there = pa.array(made, type=kind)
+        assert there.type == kind
+        assert cells(vk.CidrDtype().__from_arrow__(there)) == [Net("10.0.0.0/8"), None]
+    assert pa.array(made, type=pa.string()).to_pylist() == ["10.0.0.0/8", None]
+
+
+def test_arrow_that_holds_no_prefixes() -> None:
+    """Numbers from elsewhere are looked at: host bits are refused, a null in a field is missing."""
+    kind = pa.struct({"network": pa.uint32(), "length": pa.uint8()})
+    read = vk.CidrDtype().__from_arrow__
+    with pytest.raises(ValueError, match="host bits"):
+        read(pa.array([{"network": 1, "length": 8}], type=kind))
+    assert cells(read(pa.array([{"network": None, "length": 8}], type=kind))) == [None]
+
+
+def test_csv_and_json() -> None:
+    """Written as text, read back as cidr."""
+    made = pd.DataFrame({"net": CidrArray(["10.0.0.0/8", None])})
+    assert made.to_csv(index=False, lineterminator="\n") == 'net\n10.0.0.0/8\n""\n'
+    back = pd.read_csv(io.StringIO(made.to_csv(index=False)), dtype={"net": "cidr"})
+    pd.testing.assert_frame_equal(back, made)
+    assert made.to_json() == '{"net":{"0":"10.0.0.0\\/8","1":null}}'
+
+
+def test_shown() -> None:
+    """A cell is shown as its text, with no quotes."""
+    made = pd.Series(["10.0.0.0/8", None], dtype="cidr")
+    assert repr(made) == "0    10.0.0.0/8\n1          <NA>\ndtype: cidr"
+    assert repr(made.dtype) == "CidrDtype()"
+
+
+def test_no_number() -> None:
+    """A prefix is not cast to a number, and the error says where the numbers are."""
+    with pytest.raises(TypeError, match=r"\.cidr\.network"):
+        pd.Series(["10.0.0.0/8"], dtype="cidr").astype("int64")
+    with pytest.raises(ValueError, match="without a copy"):
+        np.array(CidrArray(["10.0.0.0/8"]), copy=False)

@@ -1,0 +1,195 @@
+"""One prefix as a value: what makes it, how it compares, and what it is not."""
+
+from __future__ import annotations
+
+import copy
+import ipaddress
+import pickle
+
+import netaddr
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from vcokit.cidr.scalar import Cidr
+
+NETWORKS = some.tuples(some.integers(0, 2**32 - 1), some.integers(0, 32)).map(
+    lambda pair: ipaddress.IPv4Network(pair, strict=False)
+)
+ADDRESSES = some.integers(0, 2**32 - 1).map(ipaddress.IPv4Address)
+
+
+@given(NETWORKS)
+def test_made_of_anything_that_is_a_prefix(network: ipaddress.IPv4Network) -> None:
+    """Text, stdlib, netaddr, two numbers and another Cidr make the same prefix, and back."""
+    made = Cidr(str(network))
+    start, length = int(network.network_address), network.prefixlen
+    others = [network, netaddr.IPNetwork(str(network)), made, Cidr(start, length)]
+    assert {made} == {Cidr(other) for other in others}
+    assert (made.network, made.prefix_length) == (start, length)
+    assert made.last == int(network.broadcast_address)
+    assert str(made) == f"{made}" == str(network)
+    assert made.to_ipaddress() == network
+    assert made.to_netaddr() == netaddr.IPNetwork(str(network))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "10.0.0.0",
+        "10.0.0.0/",
+        "10.0.0.0/33",
+        "10.0.0.0/08",
+        "10.0.0.0/255.0.0.0",
+        "010.0.0.0/8",
+        "10.0.0/8",
+        "256.0.0.0/8",
+        " 10.0.0.0/8",
+        "10.0.0.0/8\n",
+        "१०.0.0.0/8",
+        "::/0",
+    ],
+)
+def test_text_is_strict(text: str) -> None:
+    """What is not a.b.c.d/len in ASCII, without leading zeros, is no prefix."""
+    with pytest.raises(ValueError, match=r"is not a\.b\.c\.d/len"):
+        Cidr(text)
+
+
+@given(some.text(alphabet="0123456789./ ", max_size=20))
+def test_strict_text_is_what_stdlib_reads(text: str) -> None:
+    """Whatever text makes a prefix is written as stdlib writes it."""
+    try:
+        made = Cidr(text)
+    except ValueError:
+        return
+    assert str(ipaddress.IPv4Network(text)) == str(made) == text
+
+
+@given(some.integers(0, 2**32 - 1), some.integers(0, 32))
+def test_host_bits_are_refused_with_the_network(address: int, length: int) -> None:
+    """An address that is not its network's is an error that names the network, however made."""
+    text = f"{ipaddress.IPv4Address(address)}/{length}"
+    network = ipaddress.IPv4Network(text, strict=False)
+    for value in [(text,), (netaddr.IPNetwork(text),), (address, length)]:
+        if int(network.network_address) == address:
+            assert str(Cidr(*value)) == text
+        else:
+            with pytest.raises(ValueError, match=f"its network is '{network}'"):
+                Cidr(*value)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ((5,), TypeError),
+        ((b"10.0.0.0/8",), TypeError),
+        ((None,), TypeError),
+        ((ipaddress.IPv4Address("10.0.0.0"),), TypeError),
+        ((ipaddress.IPv4Interface("10.0.0.0/8"),), TypeError),
+        ((ipaddress.IPv6Network("::/0"),), TypeError),
+        ((netaddr.IPNetwork("::/0"),), TypeError),
+        (("10.0.0.0/8", 8), TypeError),
+        ((0, 33), ValueError),
+        ((0, -1), ValueError),
+        ((2**32, 32), ValueError),
+        ((-1, 32), ValueError),
+        ((0.0, 8), TypeError),
+    ],
+)
+def test_what_is_no_prefix(value: tuple, kind: type[Exception]) -> None:
+    """Addresses, other families, other types and numbers out of range are refused."""
+    with pytest.raises(kind):
+        Cidr(*value)
+
+
+def test_a_slip_is_put_right() -> None:
+    """The error of malformed text says what was most likely meant."""
+    with pytest.raises(ValueError, match=r"write '10\.1\.2\.0/24'"):
+        Cidr("10.1.2.0/255.255.255.0")
+
+
+@given(some.lists(NETWORKS, max_size=20))
+def test_order(networks: list) -> None:
+    """Prefixes order by network, and the shorter first, as stdlib's do."""
+    assert [made.to_ipaddress() for made in sorted(map(Cidr, networks))] == sorted(networks)
+
+
+@given(NETWORKS, NETWORKS)
+def test_comparisons_agree(one: ipaddress.IPv4Network, other: ipaddress.IPv4Network) -> None:
+    """Each comparison, and the hash of equals, is that of stdlib."""
+    mine, theirs = Cidr(one), Cidr(other)
+    assert (mine < theirs, mine <= theirs) == (one < other, one <= other)
+    assert (mine > theirs, mine >= theirs) == (one > other, one >= other)
+    assert (mine == theirs, mine != theirs) == (one == other, one != other)
+    assert hash(Cidr(one)) == hash(mine)
+
+
+def test_equal_to_nothing_else() -> None:
+    """A Cidr equals no text and no stdlib network, and has no order with them."""
+    made = Cidr("10.0.0.0/8")
+    assert made != "10.0.0.0/8"
+    assert made != ipaddress.IPv4Network("10.0.0.0/8")
+    for other in ("10.0.0.0/8", 5, None):
+        with pytest.raises(TypeError):
+            _ = made < other
+
+
+@given(NETWORKS, NETWORKS, ADDRESSES)
+def test_holds(
+    one: ipaddress.IPv4Network, other: ipaddress.IPv4Network, address: ipaddress.IPv4Address
+) -> None:
+    """It holds the addresses and prefixes that stdlib says, in every way to write them."""
+    made = Cidr(one)
+    for inside in (address, str(address), int(address), netaddr.IPAddress(int(address))):
+        assert (inside in made) == (address in one)
+    for inside in (other, str(other), Cidr(other), netaddr.IPNetwork(str(other))):
+        assert (inside in made) == other.subnet_of(one)
+
+
+def test_what_cannot_be_held() -> None:
+    """Asked for what is neither address nor prefix, ``in`` raises rather than denies."""
+    for item in (
+        "elsewhere",
+        "10.0.0.0/33",
+        None,
+        ipaddress.IPv6Address("::"),
+        netaddr.IPAddress("::1"),
+    ):
+        with pytest.raises((TypeError, ValueError)):
+            _ = item in Cidr("10.0.0.0/8")
+
+
+def test_a_value_and_no_collection() -> None:
+    """To pandas it is one cell, never a list of addresses."""
+    made = Cidr("10.0.0.0/30")
+    assert not pd.api.types.is_list_like(made)
+    with pytest.raises(TypeError):
+        iter(made)
+    assert pd.Series(made, index=[1, 2]).tolist() == [made, made]
+
+
+def test_it_cannot_be_changed() -> None:
+    """Nothing can be set, deleted or added."""
+    made = Cidr("10.0.0.0/8")
+    for name in ("_key", "network", "colour"):
+        with pytest.raises(AttributeError):
+            setattr(made, name, 1)
+    with pytest.raises(AttributeError):
+        del made._key
+    assert str(made) == "10.0.0.0/8"
+
+
+@given(NETWORKS)
+def test_copies(network: ipaddress.IPv4Network) -> None:
+    """Pickled, copied and written as code, it stays itself."""
+    made = Cidr(network)
+    assert pickle.loads(pickle.dumps(made)) == copy.deepcopy(made) == made  # noqa: S301
+    assert eval(repr(made)) == made  # noqa: S307
+
+
+def test_it_is_formatted_as_text() -> None:
+    """A format applies to its text."""
+    assert f"{Cidr('10.0.0.0/8'):>12}" == "  10.0.0.0/8"

@@ -1,0 +1,125 @@
+"""Columns of prefixes ⇄ Arrow: the extension type ``vcokit.cidr``, which Parquet files keep.
+
+It is stored as ``struct<network: uint32, length: uint8>``, a null where there is no prefix: both
+numbers can be read by any program that reads Arrow or Parquet, and no text is made of them on the
+way there or back. A program that does not know the type sees the plain struct; pandas knows it
+once vcokit is imported.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vcokit.cidr.coerce import Columns, strict_column
+from vcokit.cidr.parse import NO_LENGTH, U8, U32, to_text
+
+_STORAGE: Final = pa.struct([("network", pa.uint32()), ("length", pa.uint8())])
+
+
+class CidrType(pa.ExtensionType):  # type: ignore[misc]  # pyarrow is untyped
+    """The Arrow type of a column of prefixes.
+
+    Examples
+    --------
+    >>> CidrType()
+    CidrType(StructType(struct<network: uint32, length: uint8>))
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_STORAGE, "vcokit.cidr")
+
+    def __arrow_ext_serialize__(self) -> bytes:
+        return b""
+
+    @classmethod
+    def __arrow_ext_deserialize__(cls, storage_type: Any, serialized: bytes) -> CidrType:
+        if storage_type != _STORAGE:
+            raise TypeError(f"vcokit.cidr is stored as {_STORAGE}, not as {storage_type}")
+        return cls()
+
+    def to_pandas_dtype(self) -> Any:
+        """Return the dtype ``cidr``, so that pyarrow and pandas give back such a column."""
+        return pd.api.types.pandas_dtype("cidr")
+
+
+def register() -> None:
+    """Make the type known to pyarrow; a second time does nothing."""
+    try:
+        pa.register_extension_type(CidrType())
+    except pa.ArrowKeyError:
+        return
+
+
+def to_arrow(network: U32, length: U8, kind: Any = None) -> Any:
+    """Return columns as an Arrow array.
+
+    Parameters
+    ----------
+    network : ndarray of uint32
+    length : ndarray of uint8
+        `NO_LENGTH` gives a null.
+    kind : pyarrow.DataType, optional
+        `CidrType`, its storage, or a type of text; `CidrType` where it is left out.
+
+    Returns
+    -------
+    pyarrow.Array
+
+    Examples
+    --------
+    >>> found = to_arrow(np.array([0x0A000000], np.uint32), np.array([8], np.uint8))
+    >>> found.type, found.storage.to_pylist()
+    (CidrType(StructType(struct<network: uint32, length: uint8>)),
+     [{'network': 167772160, 'length': 8}])
+    """
+    if kind is not None and kind not in (CidrType(), _STORAGE):
+        return pa.array(to_text(network, length), from_pandas=True).cast(kind)
+    missing = length == NO_LENGTH
+    mask = pa.array(missing) if missing.any() else None
+    fields = [pa.array(np.ascontiguousarray(network)), pa.array(np.ascontiguousarray(length))]
+    storage = pa.StructArray.from_arrays(fields, fields=list(_STORAGE), mask=mask)
+    return storage if kind == _STORAGE else pa.ExtensionArray.from_storage(CidrType(), storage)
+
+
+def from_arrow(values: Any) -> Columns:
+    """Return an Arrow array as columns.
+
+    Parameters
+    ----------
+    values : pyarrow.Array or pyarrow.ChunkedArray
+        Of `CidrType`, of its storage, or of text in strict form.
+
+    Returns
+    -------
+    network : ndarray of uint32
+    length : ndarray of uint8
+        `NO_LENGTH` where there is a null.
+
+    Raises
+    ------
+    ValueError
+        Text that is no prefix. Numbers are taken as they stand.
+
+    Examples
+    --------
+    >>> from_arrow(pa.array(["10.0.0.0/8", None]))
+    (array([167772160,         0], dtype=uint32), array([  8, 255], dtype=uint8))
+    """
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    if isinstance(values, pa.ExtensionArray):
+        values = values.storage
+    if values.type != _STORAGE:
+        return strict_column(pd.array(values.cast(pa.large_string()), dtype="str"))
+    network, length = values.field("network"), values.field("length")
+    known = pc.and_(pc.is_valid(values), pc.and_(pc.is_valid(network), pc.is_valid(length)))
+    missing = ~known.to_numpy(zero_copy_only=False)
+    # Under a null any number may stand.
+    addresses = np.where(missing, 0, network.fill_null(0).to_numpy(zero_copy_only=False))
+    bits = np.where(missing, NO_LENGTH, length.fill_null(0).to_numpy(zero_copy_only=False))
+    return addresses.astype(np.uint32, copy=False), bits.astype(np.uint8, copy=False)
