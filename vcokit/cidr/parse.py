@@ -183,14 +183,14 @@ def _flat(piece: Any) -> tuple[Offsets, U8]:
 
 
 def _spans(offsets: Offsets) -> Iterator[tuple[int, int]]:
-    """Yield runs of rows, in order: of `_CHUNK` rows, halved until they fit into `_BYTES`."""
+    """Yield runs of rows: of `_CHUNK` rows, halved until they fit into `_BYTES` or are one."""
     size = len(offsets) - 1
-    waiting = [(start, min(start + _CHUNK, size)) for start in range(0, size, _CHUNK)][::-1]
+    waiting = [(start, min(start + _CHUNK, size)) for start in range(0, size, _CHUNK)]
     while waiting:
         start, stop = waiting.pop()
         if stop - start > 1 and offsets[stop] - offsets[start] > _BYTES:
             middle = (start + stop) // 2
-            waiting += [(middle, stop), (start, middle)]
+            waiting += [(start, middle), (middle, stop)]
         else:
             yield start, stop
 
