@@ -11,16 +11,16 @@ network 0 and length `NO_LENGTH`, and its ``flags`` say why:
 =============  ===  ==========================================================================
 
 The form is strict: ASCII digits, octets 0-255 and length 0-32 without leading zeros, nothing
-around or between. Bytes are looked at in place, in the Arrow buffer of the column::
+around or between. Bytes are looked at in place, in the Arrow buffer of the column, some thousand
+rows at a time; how, `vcokit.cidr.scan` tells. What the fast look refuses is looked at once more,
+to tell IPv6 from the rest.
 
-    "10.1.2.0/24" "10.1.2.0" …      one flat buffer, offsets of the rows
-       ^ ^ ^ ^                      positions of separators, four in a good row: . . . /
-     10 1 2 0  24                   up to three digits before each separator and the row's end
+The way back, `to_text`, gives each part of a prefix four bytes and then leaves out the empty ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -30,10 +30,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vcokit.cidr.scan import NO_FIELD, scan
+
 U8: TypeAlias = npt.NDArray[np.uint8]
 U32: TypeAlias = npt.NDArray[np.uint32]
 I64: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
+#: Offsets of rows as Arrow keeps them, int32 or int64.
+Offsets: TypeAlias = npt.NDArray[Any]
 
 MISSING: Final = 1
 MALFORMED: Final = 2
@@ -43,25 +47,27 @@ HOST_BITS: Final = 8
 #: Length of a row that holds no prefix.
 NO_LENGTH: Final = 255
 
-#: Rows looked at in one go: their bytes and positions stay in the processor's cache.
+#: Rows, and bytes, looked at in one go: what is made of them stays in the processor's cache. A
+#: single cell of more bytes than that is no prefix.
 _CHUNK: Final = 16_384
+_BYTES: Final = 1 << 19
 
-_FIELDS: Final = 5
-_LIMIT: Final = np.array([255, 255, 255, 255, 32], dtype=np.int32)[:, None]
-#: Least value of a field of so many digits: 07 and 007 have leading zeros. A field of no digits
-#: or of more than three can reach no value.
-_LEAST: Final = np.array([1 << 30, 0, 10, 100, 1 << 30], dtype=np.int32)
-_NOT_A_DIGIT: Final = 10_000
-_DIGIT: Final = np.full(256, _NOT_A_DIGIT, dtype=np.int32)
-_DIGIT[ord("0") : ord("9") + 1] = np.arange(10)
-_IS_SEPARATOR: Final = np.zeros(256, dtype=np.bool_)
-_IS_SEPARATOR[[ord("."), ord("/")]] = True
-_SEPARATORS: Final = np.frombuffer(b".../", dtype=np.uint8)[:, None]
+#: Arrow types of one flat buffer behind offsets of so many bytes. Others are cast first.
+_OFFSETS: Final[dict[Any, np.dtype[Any]]] = {
+    pa.string(): np.dtype(np.int32),
+    pa.binary(): np.dtype(np.int32),
+    pa.large_string(): np.dtype(np.int64),
+    pa.large_binary(): np.dtype(np.int64),
+}
+#: Bytes that int32 offsets can surely address.
+_JOINABLE: Final = 1 << 30
 
 #: Network mask by prefix length.
 MASKS: Final[U32] = np.array(
     [(0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF for length in range(33)], dtype=np.uint32
 )
+#: The same by any uint8: no bits at all where there is no prefix.
+_MASK_OF_ANY: Final[U32] = np.concatenate([MASKS, np.zeros(256 - len(MASKS), dtype=np.uint32)])
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,8 @@ def parse(column: pd.Series) -> Prefixes:
     Parameters
     ----------
     column : Series of str
-        Arrow-backed or not, chunked or sliced; a column of objects is read by its strings.
+        Arrow-backed or not, chunked or sliced. Of a column of objects, what they print is read;
+        None and NaN are missing.
 
     Returns
     -------
@@ -115,90 +122,95 @@ def parse(column: pd.Series) -> Prefixes:
     >>> found.network.tolist(), found.length.tolist(), found.flags.tolist()
     ([167772160, 167837696, 0, 0, 0], [8, 16, 255, 255, 255], [0, 8, 2, 1, 4])
     """
-    size = len(column)
-    network = np.zeros(size, dtype=np.uint32)
-    length = np.full(size, NO_LENGTH, dtype=np.uint8)
-    flags = np.full(size, MALFORMED, dtype=np.uint8)
+    text = _as_arrow(column)
+    size = len(text)
+    network = np.empty(size, dtype=np.uint32)
+    found = Prefixes(network, np.empty(size, dtype=np.uint8), np.empty(size, dtype=np.uint8))
     done = 0
-    for piece in _pieces(column):
-        rows = slice(done, done + len(piece))
-        _parse_piece(piece, network[rows], length[rows], flags[rows])
+    for piece in _pieces(text):
+        _parse_piece(piece, _rows(found, done, done + len(piece)))
         done += len(piece)
-    return Prefixes(network, length, flags)
+    return found
 
 
-def _pieces(column: pd.Series) -> Iterator[Any]:
-    """Yield the column as flat Arrow arrays of at most `_CHUNK` rows."""
-    text = pa.array(column.array, from_pandas=True)
-    chunks = text.chunks if isinstance(text, pa.ChunkedArray) else [text]
+def _as_arrow(column: pd.Series) -> Any:
+    """Return the column as Arrow holds it, with no copy where it is Arrow's already."""
+    try:
+        return pa.array(column.array, from_pandas=True)
+    except (pa.ArrowException, UnicodeEncodeError):
+        # Cells of several kinds, or lone surrogates, which UTF-8 cannot hold: read what they print.
+        printed = column.astype(pd.StringDtype("python")).str.encode("utf-8", "replace")
+        return pa.array(printed.array, type=pa.binary(), from_pandas=True)
+
+
+def _pieces(text: Any) -> Iterator[Any]:
+    """Yield the flat Arrow arrays of a column, none of them empty."""
+    if isinstance(text, pa.ChunkedArray):
+        # Many small chunks would each pay for a chunk of their own below: join them first.
+        scattered = text.num_chunks > 1 + len(text) // _CHUNK and text.nbytes < _JOINABLE
+        chunks = [text.combine_chunks()] if scattered else text.chunks
+    else:
+        chunks = [text]
     for chunk in chunks:
-        flat = chunk if chunk.type == pa.large_string() else chunk.cast(pa.large_string())
-        for start in range(0, len(flat), _CHUNK):
-            yield flat.slice(start, _CHUNK)
+        if len(chunk):
+            yield chunk if chunk.type in _OFFSETS else chunk.cast(pa.large_string())
 
 
-def _parse_piece(piece: Any, network: U32, length: U8, flags: U8) -> None:
-    """Fill one piece's rows of the three columns in place."""
-    starts, ends, data = _flat(piece)
-    good, address, bits = _read_rows(starts, ends, data)
+def _rows(found: Prefixes, start: int, stop: int) -> Prefixes:
+    """Return a view of some rows, to be written to."""
+    rows = slice(start, stop)
+    return Prefixes(found.network[rows], found.length[rows], found.flags[rows])
+
+
+def _parse_piece(piece: Any, found: Prefixes) -> None:
+    """Fill the rows of one flat array."""
+    offsets, data = _flat(piece)
+    for start, stop in _spans(offsets):
+        _read(offsets[start : stop + 1], data, _rows(found, start, stop))
     if piece.null_count:
-        missing = pc.is_null(piece).to_numpy(zero_copy_only=False)
-        flags[missing] = MISSING
-        good &= ~missing
-    masked = address & MASKS[np.where(good, bits, 0)]
-    network[good] = masked[good]
-    length[good] = bits[good]
-    flags[good] = np.where(address != masked, HOST_BITS, 0)[good]
-    if not good.all():
-        flags[_is_ipv6(piece)] = IPV6
+        # Arrow lets any bytes stand under a null, even a prefix.
+        missing = np.flatnonzero(piece.is_null().to_numpy(zero_copy_only=False))
+        found.network[missing], found.length[missing], found.flags[missing] = 0, NO_LENGTH, MISSING
+    _mark_ipv6(piece, offsets, found.flags)
 
 
-def _flat(piece: Any) -> tuple[I64, I64, U8]:
-    """Return where each row starts and ends in the piece's bytes, and the bytes."""
-    _, offset_buffer, data_buffer = piece.buffers()
-    offsets = np.frombuffer(offset_buffer, dtype=np.int64)
-    offsets = offsets[piece.offset : piece.offset + len(piece) + 1]
-    data = (
-        np.frombuffer(data_buffer, dtype=np.uint8)[offsets[0] : offsets[-1]]
-        if data_buffer is not None
-        else np.zeros(0, dtype=np.uint8)
-    )
-    offsets = offsets - offsets[0]
-    return offsets[:-1], offsets[1:], data
+def _flat(piece: Any) -> tuple[Offsets, U8]:
+    """Return the offsets of the rows, one more than there are rows, and the bytes they are in."""
+    _, offsets, data = piece.buffers()
+    places = np.frombuffer(offsets, dtype=_OFFSETS[piece.type])
+    text = np.frombuffer(data, dtype=np.uint8) if data else np.zeros(0, dtype=np.uint8)
+    return places[piece.offset : piece.offset + len(piece) + 1], text
 
 
-def _read_rows(starts: I64, ends: I64, data: U8) -> tuple[Mask, U32, U8]:
-    """Return which rows are ``a.b.c.d/len``, their address, and their length."""
-    separators = np.flatnonzero(_IS_SEPARATOR[data])
-    first = np.searchsorted(separators, starts)
-    good = np.searchsorted(separators, ends) - first == _FIELDS - 1
-    # Rows of another count read some neighbour's separators; `good` has ruled them out already.
-    padded = np.concatenate([separators, np.zeros(_FIELDS, dtype=separators.dtype)])
-    places = padded.take(first + np.arange(_FIELDS - 1)[:, None])
-    if len(data):
-        good &= (data.take(places) == _SEPARATORS).all(axis=0)
-    begin = np.vstack([starts, places + 1])
-    end = np.vstack([places, ends])
-    values, fits = _read_fields(begin, end, data)
-    good &= fits
-    octets = values[:4].astype(np.uint32)
-    address = (octets[0] << 24) | (octets[1] << 16) | (octets[2] << 8) | octets[3]
-    return good, np.asarray(address), values[4].astype(np.uint8)
+def _spans(offsets: Offsets) -> Iterator[tuple[int, int]]:
+    """Yield runs of rows: of `_CHUNK` rows, halved until they fit into `_BYTES` or are one."""
+    size = len(offsets) - 1
+    waiting = [(start, min(start + _CHUNK, size)) for start in range(0, size, _CHUNK)]
+    while waiting:
+        start, stop = waiting.pop()
+        if stop - start > 1 and offsets[stop] - offsets[start] > _BYTES:
+            middle = (start + stop) // 2
+            waiting += [(start, middle), (middle, stop)]
+        else:
+            yield start, stop
 
 
-def _read_fields(begin: I64, end: I64, data: U8) -> tuple[npt.NDArray[np.int32], Mask]:
-    """Return the value of each field (fields x rows), and the rows whose five fields all fit."""
-    # Two leading bytes let the three places before any field's end exist.
-    digits = np.concatenate([np.zeros(2, dtype=np.int32), _DIGIT[data]])
-    if len(data) == 0:
-        return np.zeros(end.shape, dtype=np.int32), np.zeros(end.shape[1], dtype=np.bool_)
-    width = np.clip(end - begin, 0, 4)
-    last = np.clip(end, 0, len(data)) + 1
-    values = digits.take(last)
-    values += np.where(width > 1, 10 * digits.take(last - 1), 0)
-    values += np.where(width > 2, 100 * digits.take(np.maximum(last - 2, 0)), 0)
-    fits = (values >= _LEAST[width]) & (values <= _LIMIT)
-    return values, np.asarray(fits.all(axis=0))
+def _read(offsets: Offsets, data: U8, found: Prefixes) -> None:
+    """Fill a run of rows."""
+    if offsets[-1] - offsets[0] > _BYTES:
+        found.network[:], found.length[:], found.flags[:] = 0, NO_LENGTH, MALFORMED
+        return
+    fields = scan(offsets, data)
+    bad = np.bitwise_or.reduce(fields) >= NO_FIELD
+    address = ((fields[0] << 8) | fields[1]).astype(np.uint32)
+    address <<= 16
+    address |= (fields[2] << 8) | fields[3]
+    # A bad row gets the length 255, and by that mask the network 0.
+    np.bitwise_or(fields[4].astype(np.uint8), -bad.view(np.uint8), out=found.length)
+    np.bitwise_and(address, _MASK_OF_ANY.take(found.length), out=found.network)
+    np.not_equal(address, found.network, out=found.flags.view(np.bool_))
+    np.multiply(found.flags, HOST_BITS, out=found.flags)
+    np.copyto(found.flags, MALFORMED, where=bad)
 
 
 def _ipv6_pattern() -> str:
@@ -219,14 +231,20 @@ def _ipv6_pattern() -> str:
 
 
 _IPV6: Final = _ipv6_pattern()
+#: Widest IPv6 prefix, in bytes: six groups, an IPv4 address and a length.
+_WIDEST_IPV6: Final = 6 * 5 + 15 + 4
 
 
-def _is_ipv6(piece: Any) -> Mask:
-    colon = pc.match_substring(piece, ":")
-    if not pc.any(colon).as_py():
-        return np.zeros(len(piece), dtype=np.bool_)
-    matches = pc.fill_null(pc.match_substring_regex(piece, _IPV6), False)
-    return np.asarray(matches.to_numpy(zero_copy_only=False), dtype=np.bool_)
+def _mark_ipv6(piece: Any, offsets: Offsets, flags: U8) -> None:
+    """Tell the IPv6 prefixes among the malformed rows."""
+    rows = np.flatnonzero(flags == MALFORMED)
+    rows = rows[offsets[rows + 1] - offsets[rows] <= _WIDEST_IPV6]
+    if not len(rows):
+        return
+    cells = piece.take(pa.array(rows))
+    colon = pc.match_substring(cells, ":").to_numpy(zero_copy_only=False)
+    matches = pc.match_substring_regex(cells.filter(pa.array(colon)), _IPV6)
+    flags[rows[colon][matches.to_numpy(zero_copy_only=False)]] = IPV6
 
 
 def to_text(network: U32, length: U8) -> pd.Series:
@@ -236,7 +254,7 @@ def to_text(network: U32, length: U8) -> pd.Series:
     ----------
     network : ndarray of uint32
     length : ndarray of uint8
-        `NO_LENGTH` gives a missing value.
+        `NO_LENGTH`, or any other that is not 0-32, gives a missing value.
 
     Returns
     -------
@@ -248,12 +266,46 @@ def to_text(network: U32, length: U8) -> pd.Series:
     >>> to_text(np.array([167772160, 0], np.uint32), np.array([8, 255], np.uint8)).tolist()
     ['10.0.0.0/8', nan]
     """
-    octets = [_NUMBERS.take(pa.array((network >> shift) & 0xFF)) for shift in (24, 16, 8, 0)]
-    address = pc.binary_join_element_wise(*octets, _DOT)
-    bits = _NUMBERS.take(pa.array(length, mask=length == NO_LENGTH))
-    return pd.Series(pc.binary_join_element_wise(address, bits, _SLASH), dtype="str")
+    network = np.ascontiguousarray(network, dtype=np.uint32)  # its bytes are looked at
+    present = np.asarray(length <= 32)
+    offsets = np.zeros(len(network) + 1, dtype=np.int64)
+    np.cumsum(_widths(network, length, present), out=offsets[1:])
+    data = np.empty(offsets[-1], dtype=np.uint8)
+    for start in range(0, len(network), _CHUNK):
+        stop = min(start + _CHUNK, len(network))
+        words = _words(network[start:stop], length[start:stop], present[start:stop])
+        inside = data[offsets[start] : offsets[stop]]
+        words.take(np.flatnonzero(words != 0), out=inside, mode="wrap")
+    buffers = (np.packbits(present, bitorder="little"), offsets, data)
+    arrow = [pa.py_buffer(buffer) for buffer in buffers]
+    return pd.Series(pa.Array.from_buffers(pa.large_string(), len(network), arrow), dtype="str")
 
 
-_NUMBERS: Final = pa.array([str(number) for number in range(256)], type=pa.large_string())
-_DOT: Final = pa.scalar(".", type=pa.large_string())
-_SLASH: Final = pa.scalar("/", type=pa.large_string())
+def _word_table(texts: Iterable[str]) -> U32:
+    """Return texts as words of four bytes, zero bytes behind them."""
+    return np.frombuffer(b"".join(text.encode().ljust(4, b"\0") for text in texts), dtype=np.uint32)
+
+
+_WORDS: Final = [_word_table(f"{octet}{mark}" for octet in range(256)) for mark in ".../"]
+_WORDS.append(_word_table(f"{length}" for length in range(256)))
+_OCTET_WIDTH: Final = np.array([len(f"{octet}.") for octet in range(256)], dtype=np.uint8)
+
+
+def _widths(network: U32, length: U8, present: Mask) -> U8:
+    """Return how many bytes each row's text has."""
+    widths = (length > 9).astype(np.uint8)
+    widths += 1
+    for octet in network.view(np.uint8).reshape(-1, 4).T:
+        widths += _OCTET_WIDTH.take(octet)
+    return widths * present
+
+
+def _words(network: U32, length: U8, present: Mask) -> U8:
+    """Return the text of some rows in five words a row, zero bytes among it."""
+    words = np.empty((len(network), 5), dtype=np.uint32)
+    for field, shift in enumerate((24, 16, 8, 0)):
+        words[:, field] = _WORDS[field].take((network >> shift) & 0xFF)
+    words[:, 4] = _WORDS[4].take(length)
+    if not present.all():
+        words[~present] = 0
+    return words.view(np.uint8).ravel()
