@@ -1,0 +1,87 @@
+"""Ranks of addresses equal those that the standard library's bisection finds."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from vcokit.cidr import ranks
+from vcokit.cidr.ranks import Ranks
+
+LAST = 2**32 - 1
+#: Around the borders of slots of 256 and of words of 32 slots, and at both ends.
+ADDRESS = (
+    some.integers(0, 1024)
+    | some.integers(LAST - 1024, LAST)
+    | some.integers(0x0A000000, 0x0A000000 + 3 * 8192)
+    | some.integers(0, 2**24 - 1).map(lambda slot: slot << 8)
+    | some.integers(0, LAST)
+)
+
+
+def by_bisection(starts: list[int], addresses: list[int]) -> list[int]:
+    """Return the number of starts at or below each address."""
+    return [bisect_right(starts, address) for address in addresses]
+
+
+@pytest.fixture
+def every_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have few addresses ranked as many are, a few at a time."""
+    monkeypatch.setattr(ranks, "_FEW", 0)
+    monkeypatch.setattr(ranks, "_CHUNK", 7)
+
+
+def near(starts: list[int]) -> list[int]:
+    """Return each start, and the addresses beside it and at the ends of its slot."""
+    around = [(s + step) & LAST for s in starts for step in (-256, -1, 0, 1, 255, 256)]
+    return [*around, *(s & ~255 for s in starts), *(s | 255 for s in starts), 0, LAST]
+
+
+@settings(max_examples=60)
+@given(some.sets(ADDRESS, max_size=60), some.lists(ADDRESS, max_size=20))
+def test_ranks(starts: set, addresses: list) -> None:
+    """Few or many addresses, the rank is the number of starts at or below."""
+    rising = sorted(starts)
+    wanted = np.array([*near(rising), *addresses], dtype=np.uint32)
+    expected = by_bisection(rising, wanted.tolist())
+    column = np.array(rising, dtype=np.uint32)
+    assert Ranks(column).of(wanted).tolist() == expected
+    turns = ranks._Turns(column)
+    assert turns.rank(wanted).tolist() == expected
+
+
+@pytest.mark.usefixtures("every_way")
+@pytest.mark.parametrize(
+    "starts",
+    [
+        [],
+        [0],
+        [LAST],
+        [0, LAST],
+        list(range(1024)),
+        list(range(LAST - 1023, LAST + 1)),
+        [slot << 8 for slot in range(100)],
+        [(slot << 8) | 255 for slot in range(2**24 - 40, 2**24)],
+        [1 << bit for bit in range(32)],
+    ],
+    ids=lambda starts: f"{len(starts)} from {min(starts, default=None)}",
+)
+def test_shapes(starts: list[int]) -> None:
+    """Full slots, empty ones, their borders, and the ends of the address space."""
+    wanted = near(starts[:8] + starts[-8:])
+    found = Ranks(np.array(starts, dtype=np.uint32)).of(np.array(wanted, dtype=np.uint32))
+    assert found.dtype == np.int64
+    assert found.tolist() == by_bisection(starts, wanted)
+
+
+def test_many() -> None:
+    """At the size at which tables are worth it, answers do not change."""
+    rng = np.random.default_rng(4)
+    starts = np.unique(rng.integers(0, 2**32, 60_000, dtype=np.uint32))
+    addresses = rng.integers(0, 2**32, 100_000, dtype=np.uint32)
+    found = Ranks(starts).of(addresses)
+    assert found.tolist() == by_bisection(starts.tolist(), addresses.tolist())
