@@ -94,7 +94,7 @@ class _Turns:
         self._starts = starts
         slot = (starts >> _SLOT_BITS).astype(np.int64)
         mixed = _distinct(slot[(starts & _IN_SLOT) != 0])
-        # Behind a mixed slot one rank holds again; the first slot is there for ranks of 0.
+        # Behind a mixed slot no search is needed again; the first slot is there for ranks of 0.
         turns = np.concatenate([[0], slot, mixed + 1])
         turns = _distinct(np.sort(turns[turns < _SLOTS]))
         self._words = _words(turns)
