@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from tests.cidr.inventories import EDGES, NETWORK, Network, arrays, random_networks, scattered
-from vcokit.cidr import ranks
+from vcokit.cidr import segments
 from vcokit.cidr.lookup import Table, addresses
 
 ROWS = some.lists(NETWORK, max_size=40)
@@ -67,7 +67,7 @@ def test_many_addresses() -> None:
     network, length = scattered(rng, 20_000)
     inside = network + rng.integers(0, 256, len(network), dtype=np.uint32)
     wanted = np.concatenate([inside, rng.integers(0, 2**32, 30_000, dtype=np.uint32)])
-    assert len(wanted) > ranks._FEW
+    assert len(wanted) > segments._FEW
     rows: dict = {}
     for row, pair in enumerate(zip(network.tolist(), length.tolist(), strict=True)):
         rows.setdefault(pair, row)

@@ -19,7 +19,7 @@ import numpy as np
 
 from vcokit.cidr.ordering import U64, stable_sort
 from vcokit.cidr.parse import I64, MASKS, U8, U32, Mask
-from vcokit.cidr.ranks import Ranks
+from vcokit.cidr.segments import Segments
 
 #: Bits of a packed key: group above 38, network above 6, length below.
 _LENGTH_BITS: Final = 6
@@ -323,5 +323,5 @@ def _reach(addresses: U32, network: U32, length: U8) -> I64:
     """
     first, last = span(np.sort(pack(network, length)))
     is_root = _roots(first, last)
-    reach = np.append(NONE, last[is_root].astype(np.int64))
-    return np.asarray(reach.take(Ranks(first[is_root].astype(np.uint32)).of(addresses)))
+    starts, reach = first[is_root].astype(np.uint32), last[is_root].astype(np.int64)
+    return Segments(starts, reach).at(addresses)
