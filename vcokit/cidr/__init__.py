@@ -1,9 +1,13 @@
 """IPv4 prefix algebra on whole columns; knows no route and no cloud.
 
-=============  ===========================================================
+=============  ==================================================================
 `parse`        text ⇄ (network, length, flags)
-`relations`    which prefix holds which
+`ordering`     the order of sortable numbers, fast
+`relations`    which prefix holds which, within groups and between sets
+`lookup`       which prefix an address falls to; text and numbers → addresses
+`ranks`        where addresses fall among sorted starts
+`sets`         aggregate, subtract, intersect, complement
 `array`        the accessor ``Series.cidr``
 `explain`      one bad cell: what is wrong with it, and its right form
-=============  ===========================================================
+=============  ==================================================================
 """

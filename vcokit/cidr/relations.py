@@ -1,7 +1,9 @@
 """Which prefix holds which: relations between prefixes of a column, within groups.
 
 Prefixes nest or are disjoint. Sorted by (group, start, shorter first), every prefix stands behind
-those that hold it, so that relations are running maxima over one sorted order::
+those that hold it, so that relations are running maxima over one sorted order. How the prefixes are
+spread over groups plays no part. Columns come with host bits cleared and without the rows that hold
+no prefix::
 
     10.0.0.0/8   ├──────────────────────────────┤   level 0
     10.1.0.0/16    ├────────┤                       level 1
@@ -14,9 +16,10 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from vcokit.cidr.ordering import U64, stable_sort
 from vcokit.cidr.parse import I64, MASKS, U8, U32, Mask
+from vcokit.cidr.ranks import Ranks
 
 #: Bits of a packed key: group above 38, network above 6, length below.
 _LENGTH_BITS: Final = 6
@@ -26,8 +29,11 @@ MAX_GROUPS: Final = 1 << (64 - _NETWORK_BITS - _LENGTH_BITS)
 
 NONE: Final = -1
 
+#: Host bits of an address by prefix length.
+HOSTS: Final[U64] = (~MASKS).astype(np.uint64)
 
-def pack(network: U32, length: U8, group: I64 | None = None) -> npt.NDArray[np.uint64]:
+
+def pack(network: U32, length: U8, group: I64 | None = None) -> U64:
     """Pack (group, network, length) into one sortable number a prefix.
 
     Parameters
@@ -42,17 +48,27 @@ def pack(network: U32, length: U8, group: I64 | None = None) -> npt.NDArray[np.u
     -------
     ndarray of uint64
 
+    Raises
+    ------
+    ValueError
+        If a group does not fit, or a row holds no prefix.
+
     Examples
     --------
     >>> a, b = pack(np.array([0, 0], np.uint32), np.array([0, 8], np.uint8))
     >>> bool(a < b)
     True
     """
-    key = (network.astype(np.uint64) << np.uint64(_LENGTH_BITS)) | length
+    if length.max(initial=0) > _NETWORK_BITS:
+        raise ValueError("a row without a prefix; leave such rows out")
+    key = network.astype(np.uint64)
+    key <<= np.uint64(_LENGTH_BITS)
+    key |= length
     if group is None:
-        return np.asarray(key)
-    shift = np.uint64(_NETWORK_BITS + _LENGTH_BITS)
-    return np.asarray(key | (group.astype(np.uint64) << shift))
+        return key
+    if len(group) and not 0 <= group.min() <= group.max() < MAX_GROUPS:
+        raise ValueError(f"groups are numbered from 0 and below {MAX_GROUPS}; factorize them")
+    return np.asarray(key | (group.astype(np.uint64) << (_NETWORK_BITS + _LENGTH_BITS)))
 
 
 def touches(network: U32, length: U8, other: int, other_length: int) -> Mask:
@@ -67,6 +83,89 @@ def touches(network: U32, length: U8, other: int, other_length: int) -> Mask:
     return np.asarray(((network ^ np.uint32(other)) & mask) == 0)
 
 
+def span(key: U64) -> tuple[U64, U64]:
+    """Return the first and the last address of packed prefixes, the group above 32 bits.
+
+    Examples
+    --------
+    >>> first, last = span(pack(np.array([256], np.uint32), np.array([24], np.uint8)))
+    >>> first.tolist(), last.tolist()
+    ([256], [511])
+    """
+    first = key >> np.uint64(_LENGTH_BITS)
+    return first, first | HOSTS.take(key & np.uint64((1 << _LENGTH_BITS) - 1))
+
+
+def duplicates(network: U32, length: U8, group: I64 | None = None) -> I64:
+    """Return, where a row repeats an earlier one of its group, the position of the first such.
+
+    Parameters
+    ----------
+    network : ndarray of uint32
+        Host bits cleared.
+    length : ndarray of uint8
+        0-32.
+    group : ndarray of int64, optional
+        From 0, below `MAX_GROUPS`; only prefixes of one group are looked at together.
+
+    Returns
+    -------
+    ndarray of int64
+        Position of the first row with the same prefix; -1 on that row itself.
+
+    Raises
+    ------
+    ValueError
+        If a group does not fit, or a row holds no prefix.
+
+    Examples
+    --------
+    >>> nets = np.array([0x0A000000, 0x0B000000, 0x0A000000, 0x0A000000], np.uint32)
+    >>> duplicates(nets, np.array([8, 8, 8, 16], np.uint8)).tolist()
+    [-1, -1, 0, -1]
+    """
+    result = np.full(len(network), NONE, dtype=np.int64)
+    order, is_first, _, rows = distinct(pack(network, length, group))
+    if len(rows) < len(order):
+        first = rows.take(np.cumsum(is_first) - 1)
+        repeats = first != order
+        result[order[repeats]] = first[repeats]
+    return result
+
+
+def distinct(key: U64) -> tuple[I64, Mask, U64, I64]:
+    """Sort packed keys, and keep each once.
+
+    Parameters
+    ----------
+    key : ndarray of uint64, shape (n,)
+
+    Returns
+    -------
+    order : ndarray of int64, shape (n,)
+        Rows in the order of their keys, equal ones in their own order.
+    is_first : ndarray of bool, shape (n,)
+        Where, in that order, a key is not the one before it.
+    keys : ndarray of uint64, shape (m,)
+        The distinct keys, sorted.
+    rows : ndarray of int64, shape (m,)
+        The first row of each distinct key.
+
+    Examples
+    --------
+    >>> _, is_first, keys, rows = distinct(np.array([7, 5, 7], np.uint64))
+    >>> is_first.tolist(), keys.tolist(), rows.tolist()
+    ([True, True, False], [5, 7], [1, 0])
+    """
+    order, ordered = stable_sort(key)
+    is_first = np.ones(len(key), dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=is_first[1:])
+    if is_first.all():
+        return order, is_first, ordered, order
+    firsts = np.flatnonzero(is_first)
+    return order, is_first, ordered.take(firsts), order.take(firsts)
+
+
 def closest_cover(network: U32, length: U8, group: I64 | None = None) -> I64:
     """Return the position of the closest shorter prefix of the group that holds each prefix.
 
@@ -77,18 +176,17 @@ def closest_cover(network: U32, length: U8, group: I64 | None = None) -> I64:
     length : ndarray of uint8
         0-32.
     group : ndarray of int64, optional
-        Only prefixes of one group are looked at together.
+        From 0, below `MAX_GROUPS`; only prefixes of one group are looked at together.
 
     Returns
     -------
     ndarray of int64
         Position of the first row that holds the covering prefix; -1 where none does.
 
-    Notes
-    -----
-    Levels of nesting are peeled one by one. What no earlier prefix reaches is a root; each of the
-    rest lies in the last root before it; then the rest is peeled in the same way, at most 33
-    times. Nothing depends on how the prefixes are spread over the groups.
+    Raises
+    ------
+    ValueError
+        If a group does not fit, or a row holds no prefix.
 
     Examples
     --------
@@ -96,32 +194,124 @@ def closest_cover(network: U32, length: U8, group: I64 | None = None) -> I64:
     >>> closest_cover(nets, np.array([8, 16, 24], np.uint8)).tolist()
     [-1, 0, 1]
     """
-    result = np.full(len(network), NONE, dtype=np.int64)
-    if len(network) == 0:
-        return result
-    key = pack(network, length, group)
-    order = np.argsort(key, kind="stable")
-    sorted_key = key[order]
-    is_first = np.concatenate([[True], sorted_key[1:] != sorted_key[:-1]])
-    representative = order[is_first]
-    covers = _peel(sorted_key[is_first])
-    found = np.where(covers >= 0, representative[covers], NONE)
-    result[order] = found[np.cumsum(is_first) - 1]
+    order, is_first, keys, rows = distinct(pack(network, length, group))
+    # NONE is -1, which takes the last of the rows: NONE again.
+    found = np.append(rows, NONE).take(closest_cover_sorted(keys))
+    if len(keys) < len(order):
+        found = found.take(np.cumsum(is_first) - 1)
+    result = np.empty(len(network), dtype=np.int64)
+    result[order] = found
     return result
 
 
-def _peel(key: npt.NDArray[np.uint64]) -> I64:
-    """Return the position of the closest cover of each of the sorted, distinct packed keys."""
-    bits = (key & np.uint64((1 << _LENGTH_BITS) - 1)).astype(np.uint8)
-    start = key >> np.uint64(_LENGTH_BITS)
-    end = start | (~MASKS[bits]).astype(np.uint64)
+def closest_cover_sorted(key: U64) -> I64:
+    """Return the position of the closest cover of each of the sorted, distinct packed keys.
+
+    Parameters
+    ----------
+    key : ndarray of uint64
+        As `pack` makes them, strictly rising.
+
+    Returns
+    -------
+    ndarray of int64
+        Position among the keys; -1 where no other prefix of the group holds it.
+
+    Notes
+    -----
+    Levels of nesting are peeled one by one. What no earlier prefix reaches is a root; each of the
+    rest lies in the last root before it; then the rest is peeled in the same way, at most 33
+    times. The time is that of one sweep for each level at which a prefix lies.
+
+    Examples
+    --------
+    >>> nets = np.array([0x0A000000, 0x0A010000, 0x0A010200, 0x0B000000], np.uint32)
+    >>> closest_cover_sorted(pack(nets, np.array([8, 16, 24, 8], np.uint8))).tolist()
+    [-1, 0, 1, -1]
+    """
     cover = np.full(len(key), NONE, dtype=np.int64)
-    rest = np.arange(len(key))
-    parents = np.zeros(0, dtype=np.int64)
-    while len(rest):
-        reach = np.maximum.accumulate(end[rest])
-        is_root = np.concatenate([[True], start[rest[1:]] > reach[:-1]])
-        if len(parents):
-            cover[rest] = parents[np.searchsorted(parents, rest) - 1]
-        parents, rest = rest[is_root], rest[~is_root]
+    rows = np.arange(len(key))
+    first, last = span(key)
+    while len(rows):
+        is_root = _roots(first, last)
+        inner = np.flatnonzero(~is_root)
+        # Before the j-th inner one stand j others, so that the rest of what precedes it are roots.
+        parents = rows[is_root].take(inner - np.arange(1, len(inner) + 1))
+        rows, first, last = rows.take(inner), first.take(inner), last.take(inner)
+        cover[rows] = parents
     return cover
+
+
+def _roots(first: U64, last: U64) -> Mask:
+    """Tell which of the sorted prefixes lie in none before them."""
+    is_root = np.ones(len(first), dtype=np.bool_)
+    np.greater(first[1:], np.maximum.accumulate(last)[:-1], out=is_root[1:])
+    return is_root
+
+
+def covered_by(network: U32, length: U8, other_network: U32, other_length: U8) -> Mask:
+    """Tell which prefixes lie in some one prefix of another set, or equal it.
+
+    Parameters
+    ----------
+    network, other_network : ndarray of uint32, shapes (n,) and (m,)
+        Host bits cleared.
+    length, other_length : ndarray of uint8, shapes (n,) and (m,)
+        0-32.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        False where only several prefixes together hold it.
+
+    Raises
+    ------
+    ValueError
+        If a row of the other set holds no prefix.
+
+    Examples
+    --------
+    >>> nets, bits = np.array([0x0A010000, 0x0A000000], np.uint32), np.array([16, 8], np.uint8)
+    >>> covered_by(nets, bits, np.array([0x0A000000], np.uint32), np.array([12], np.uint8))
+    array([ True, False])
+    """
+    return _reach(network, other_network, other_length) >= (network | ~MASKS.take(length))
+
+
+def overlaps(network: U32, length: U8, other_network: U32, other_length: U8) -> Mask:
+    """Tell which prefixes share an address with some prefix of another set.
+
+    Parameters
+    ----------
+    network, other_network : ndarray of uint32, shapes (n,) and (m,)
+        Host bits cleared.
+    length, other_length : ndarray of uint8, shapes (n,) and (m,)
+        0-32.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If a row of the other set holds no prefix.
+
+    Examples
+    --------
+    >>> nets, bits = np.array([0x0A000000, 0x0B000000], np.uint32), np.array([8, 8], np.uint8)
+    >>> overlaps(nets, bits, np.array([0x0A010000], np.uint32), np.array([16], np.uint8))
+    array([ True, False])
+    """
+    return _reach(network | ~MASKS.take(length), other_network, other_length) >= network
+
+
+def _reach(addresses: U32, network: U32, length: U8) -> I64:
+    """Return how far the last outermost prefix that starts at or below each address reaches.
+
+    int64: its last address, or -1 where none starts there or below.
+    """
+    first, last = span(np.sort(pack(network, length)))
+    is_root = _roots(first, last)
+    reach = np.append(NONE, last[is_root].astype(np.int64))
+    return np.asarray(reach.take(Ranks(first[is_root].astype(np.uint32)).of(addresses)))
