@@ -11,6 +11,7 @@ and is then an upper bound.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import resource
@@ -19,6 +20,8 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
+
+import pyarrow as pa
 
 from benchmarks.given import Given
 from benchmarks.inventories import Shape
@@ -61,7 +64,7 @@ def _python(*arguments: object) -> str:
 def _ask(given: Given, case: str, peer: str, rounds: int) -> dict[str, Any]:
     """Run one entry in this process."""
     entry = BY_NAME[peer].entries[case](given)
-    gc.collect()
+    _let_go()
     _set_back()
     before = _mib("VmRSS")
     seconds = []
@@ -72,6 +75,15 @@ def _ask(given: Given, case: str, peer: str, rounds: int) -> dict[str, Any]:
         peak = peak if turn else _mib("VmHWM")
         del result
     return {"seconds": seconds, "before_mib": before, "peak_mib": peak}
+
+
+def _let_go() -> None:
+    """Give back what allocators kept of freed memory: a call that took it again would seem free."""
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone has it
+    if trim:
+        trim(0)
 
 
 def _set_back() -> None:

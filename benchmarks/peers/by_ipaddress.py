@@ -41,7 +41,14 @@ def _objects(given: Given) -> list[ipaddress.IPv4Network]:
 
 def _duplicates(given: Given) -> Entry:
     networks, pairs = _objects(given), (given.group // 2).tolist()
-    return Entry(lambda: first_of_the_same(networks, pairs), positions)
+
+    def ask() -> list[int]:
+        rows = zip(pairs, networks, strict=True)
+        return first_of_the_same(
+            (pair, int(one.network_address), one.prefixlen) for pair, one in rows
+        )
+
+    return Entry(ask, positions)
 
 
 def _aggregate(given: Given) -> Entry:

