@@ -19,8 +19,8 @@ import pyarrow.compute as pc
 
 from vcokit.cidr.ordering import U64
 from vcokit.cidr.parse import I64, U8, U32, Mask, parse
-from vcokit.cidr.ranks import Ranks
 from vcokit.cidr.relations import NONE, closest_cover_sorted, distinct, pack, span
+from vcokit.cidr.segments import Segments
 
 #: One past the last address.
 _END: Final = 1 << 32
@@ -43,8 +43,8 @@ class Table:
 
     Notes
     -----
-    At most two segments a prefix, 12 bytes each. See `vcokit.cidr.ranks` for how an address finds
-    its segment.
+    At most two segments a prefix, 12 bytes each; `vcokit.cidr.segments` says how an address finds
+    its own, and what is built when many are first asked for.
 
     Examples
     --------
@@ -59,9 +59,8 @@ class Table:
         _, _, keys, rows = distinct(pack(network, length))
         starts, winners = _flatten(keys)
         self._size = len(network)
-        self._ranks = Ranks(starts)
-        # NONE is -1, which takes the last: NONE again. Rank 0 is what lies before all segments.
-        self._rows = np.append(rows, NONE).take(np.append(NONE, winners))
+        # NONE is -1, which takes the last: NONE again.
+        self._segments = Segments(starts, np.append(rows, NONE).take(winners))
 
     def __len__(self) -> int:
         return self._size
@@ -95,7 +94,7 @@ class Table:
         """
         if addresses.dtype != np.uint32:
             raise TypeError(f"addresses are uint32, not {addresses.dtype}; see `addresses`")
-        return np.asarray(self._rows.take(self._ranks.of(addresses)))
+        return self._segments.at(addresses)
 
 
 def _flatten(keys: U64) -> tuple[U32, I64]:

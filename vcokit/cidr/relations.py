@@ -19,7 +19,7 @@ import numpy as np
 
 from vcokit.cidr.ordering import U64, stable_sort
 from vcokit.cidr.parse import I64, MASKS, U8, U32, Mask
-from vcokit.cidr.ranks import Ranks
+from vcokit.cidr.segments import Segments
 
 #: Bits of a packed key: group above 38, network above 6, length below.
 _LENGTH_BITS: Final = 6
@@ -59,8 +59,7 @@ def pack(network: U32, length: U8, group: I64 | None = None) -> U64:
     >>> bool(a < b)
     True
     """
-    if length.max(initial=0) > _NETWORK_BITS:
-        raise ValueError("a row without a prefix; leave such rows out")
+    _require_prefixes(length)
     key = network.astype(np.uint64)
     key <<= np.uint64(_LENGTH_BITS)
     key |= length
@@ -81,6 +80,17 @@ def touches(network: U32, length: U8, other: int, other_length: int) -> Mask:
     """
     mask = MASKS[np.minimum(length, other_length)]
     return np.asarray(((network ^ np.uint32(other)) & mask) == 0)
+
+
+def _require_prefixes(length: U8) -> None:
+    if length.max(initial=0) > _NETWORK_BITS:
+        raise ValueError("a row without a prefix; leave such rows out")
+
+
+def _last(network: U32, length: U8) -> U32:
+    """Return the last address of each prefix."""
+    _require_prefixes(length)
+    return np.asarray(network | ~MASKS.take(length))
 
 
 def span(key: U64) -> tuple[U64, U64]:
@@ -267,7 +277,7 @@ def covered_by(network: U32, length: U8, other_network: U32, other_length: U8) -
     Raises
     ------
     ValueError
-        If a row of the other set holds no prefix.
+        If a row holds no prefix.
 
     Examples
     --------
@@ -275,7 +285,7 @@ def covered_by(network: U32, length: U8, other_network: U32, other_length: U8) -
     >>> covered_by(nets, bits, np.array([0x0A000000], np.uint32), np.array([12], np.uint8))
     array([ True, False])
     """
-    return _reach(network, other_network, other_length) >= (network | ~MASKS.take(length))
+    return _reach(network, other_network, other_length) >= _last(network, length)
 
 
 def overlaps(network: U32, length: U8, other_network: U32, other_length: U8) -> Mask:
@@ -295,7 +305,7 @@ def overlaps(network: U32, length: U8, other_network: U32, other_length: U8) -> 
     Raises
     ------
     ValueError
-        If a row of the other set holds no prefix.
+        If a row holds no prefix.
 
     Examples
     --------
@@ -303,7 +313,7 @@ def overlaps(network: U32, length: U8, other_network: U32, other_length: U8) -> 
     >>> overlaps(nets, bits, np.array([0x0A010000], np.uint32), np.array([16], np.uint8))
     array([ True, False])
     """
-    return _reach(network | ~MASKS.take(length), other_network, other_length) >= network
+    return _reach(_last(network, length), other_network, other_length) >= network
 
 
 def _reach(addresses: U32, network: U32, length: U8) -> I64:
@@ -313,5 +323,5 @@ def _reach(addresses: U32, network: U32, length: U8) -> I64:
     """
     first, last = span(np.sort(pack(network, length)))
     is_root = _roots(first, last)
-    reach = np.append(NONE, last[is_root].astype(np.int64))
-    return np.asarray(reach.take(Ranks(first[is_root].astype(np.uint32)).of(addresses)))
+    starts, reach = first[is_root].astype(np.uint32), last[is_root].astype(np.int64)
+    return Segments(starts, reach).at(addresses)
