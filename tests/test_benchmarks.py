@@ -193,15 +193,29 @@ def spoil_one(answer: contest.Answer) -> contest.Answer:
     return wrong
 
 
-def test_lenient_peers_are_told_of(dirty: Given, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a peer reads beyond the strict form is a note, by kind; a misread cell is none."""
-    case = contest.BY_NAME["parse-dirty"]
-    _, notes = agreed(case, dirty, [peers.BY_NAME["netaddr"]])
+def test_lenient_peers_are_told_of(dirty: Given) -> None:
+    """What a peer reads beyond the strict form is a note that names the kinds of mistake."""
+    _, notes = agreed(contest.BY_NAME["parse-dirty"], dirty, [peers.BY_NAME["netaddr"]])
     assert re.fullmatch(r"netaddr reads \d+ cells that the strict form refuses: .+", notes[0])
     assert "bare address" in notes[0]
-    monkeypatch.setitem(dirty.__dict__, "reads", np.where(dirty.reads < 0, 0, dirty.reads))
-    with pytest.raises(DisagreementError, match="the inventory itself"):
-        agreed(case, dirty, [peers.BY_NAME["netaddr"]])
+
+
+def test_leniency_of_ours_is_an_error(dirty: Given, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is excused in a peer is not in ours: one cell too many read stops the case."""
+    honest = ours.ENTRIES["parse-dirty"](dirty)
+    refused = int(np.flatnonzero(dirty.reads < 0)[0])
+
+    def lenient(_: Given) -> contest.Entry:
+        return contest.Entry(honest.call, read_one_more)
+
+    def read_one_more(result: object) -> contest.Answer:
+        reads = np.array(honest.answer(result)["reads"], copy=True)
+        reads[refused] = 24
+        return {"reads": reads}
+
+    monkeypatch.setitem(ours.ENTRIES, "parse-dirty", lenient)
+    with pytest.raises(DisagreementError, match=f"the inventory itself .* row {refused}: 24, -1"):
+        agreed(contest.BY_NAME["parse-dirty"], dirty, [])
 
 
 # Times and memory
@@ -370,6 +384,7 @@ def test_filling_the_readme(
     for _ in range(2):
         assert command.main(["--readme", "--out", str(tmp_path)]) is None
         filled = copy.read_text("utf-8")
+        assert_shape(filled.partition(readme.BEGIN)[2].partition(readme.END)[0])
         assert "| text → prefixes | 61.0 ms | 41 × | – |" in filled
         assert "1,000,000 rows, 2 cores, medians of 5 interleaved rounds, 2026-11-23." in filled
         assert filled.partition(readme.BEGIN)[0] == text.partition(readme.BEGIN)[0]
