@@ -1,8 +1,9 @@
 """Measures vcokit beside its peers; prints ratios, writes ``out/bench.json`` and pictures.
 
 Without options: a million rows, five rounds, every case, what shapes cost, and the growth up to a
-million rows; some ten minutes on two quiet cores. ``--growth`` measures the growth alone, up to ten
-million rows, which needs 7 GB of memory, 2 GB of disk and a quarter of an hour.
+million rows; ten minutes on two quiet cores. ``--growth`` measures the growth alone, up to ten
+million rows: some minutes, 7 GB of memory, 2 GB of disk. A run replaces only the sections that it
+measures, so that ``--growth`` goes last, before ``--readme``.
 """
 
 from __future__ import annotations
