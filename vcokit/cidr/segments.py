@@ -102,8 +102,7 @@ class _Turns:
         slot = (starts >> _SLOT_BITS).astype(np.int64)
         mixed = _distinct(slot[(starts & _IN_SLOT) != 0])
         # Behind a mixed slot no search is needed again; the first slot is there for what is below.
-        turns = np.concatenate([[0], slot, mixed + 1])
-        turns = _distinct(np.sort(turns[turns < _SLOTS]))
+        turns = _distinct(np.sort(np.concatenate([[0], slot, mixed + 1])))
         self._words = _words(turns)
         inside = np.bincount(self._turn(slot), minlength=len(turns))
         rank = np.cumsum(inside)
