@@ -72,7 +72,9 @@ def beside(
     say(f"{case.name}: answers of {', '.join([OURS, *(peer.name for peer in able)])} compared")
     entries, notes = agreed(case, given, able)
     say(f"{case.name}: {rounds} rounds")
-    seconds = interleaved({name: entry.call for name, entry in entries.items()}, rounds)
+    calls = {name: entry.call for name, entry in entries.items()}
+    seconds = interleaved(calls, rounds, case.room * given.shape.rows)
+    calls.clear()
     entries.clear()
     found: dict[str, dict[str, Any]] = {
         name: {"seconds": times, "median": statistics.median(times)}

@@ -11,7 +11,6 @@ and is then an upper bound.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import json
 import resource
@@ -21,12 +20,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
-
 from benchmarks.given import Given
 from benchmarks.inventories import Shape
 from benchmarks.peers import BY_NAME
-from benchmarks.timing import clocked
+from benchmarks.timing import clocked, settle
 
 _ROOT: Final = Path(__file__).parent.parent
 _STATUS: Final = Path("/proc/self/status")
@@ -64,26 +61,18 @@ def _python(*arguments: object) -> str:
 def _ask(given: Given, case: str, peer: str, rounds: int) -> dict[str, Any]:
     """Run one entry in this process."""
     entry = BY_NAME[peer].entries[case](given)
-    _let_go()
+    settle()  # a call that took freed memory again would seem to need none
     _set_back()
     before = _mib("VmRSS")
     seconds = []
     peak = 0.0
     for turn in range(rounds):
+        gc.collect()
         taken, result = clocked(entry.call)
         seconds.append(taken)
         peak = peak if turn else _mib("VmHWM")
         del result
     return {"seconds": seconds, "before_mib": before, "peak_mib": peak}
-
-
-def _let_go() -> None:
-    """Give back what allocators kept of freed memory: a call that took it again would seem free."""
-    gc.collect()
-    pa.default_memory_pool().release_unused()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone has it
-    if trim:
-        trim(0)
 
 
 def _set_back() -> None:

@@ -232,6 +232,22 @@ def test_rounds_are_interleaved() -> None:
     assert {name: len(seconds) for name, seconds in found.items()} == {"a": 3, "b": 3, "c": 3}
 
 
+def test_nobody_pays_for_who_came_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before each call garbage is collected, and freed memory is the system's again."""
+    events: list[str] = []
+    monkeypatch.setattr(timing, "settle", lambda room: events.append(f"settle {room}"))
+    timing.interleaved({name: lambda name=name: events.append(name) for name in "ab"}, 2, 7)
+    assert events == ["settle 7", "a", "settle 7", "b", "settle 7", "b", "settle 7", "a"]
+    monkeypatch.undo()
+    objects = [b"x" * 1000 for _ in range(200_000)]
+    pins = objects[::1000]  # so that the heap cannot shrink by itself
+    full = child._mib("VmRSS")
+    del objects
+    timing.settle()
+    assert full - child._mib("VmRSS") > 100
+    assert len(pins) == 200
+
+
 def test_memory_is_that_of_the_call(clean: Given, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was held and freed before, and in later rounds, is not counted; the call's own is."""
     sizes = iter([64, 512])
