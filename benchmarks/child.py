@@ -20,6 +20,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
+
 from benchmarks.given import Given
 from benchmarks.inventories import Shape
 from benchmarks.peers import BY_NAME
@@ -61,6 +63,7 @@ def _python(*arguments: object) -> str:
 def _ask(given: Given, case: str, peer: str, rounds: int) -> dict[str, Any]:
     """Run one entry in this process."""
     entry = BY_NAME[peer].entries[case](given)
+    pa.default_memory_pool().release_unused()
     settle()  # a call that took freed memory again would seem to need none
     _set_back()
     before = _mib("VmRSS")

@@ -87,7 +87,8 @@ def _measured(name: str, givens: dict[str, Given], rounds: int, say: Say) -> dic
     """Return a case's times on every shape."""
     say(f"shapes: {name}, {rounds} rounds")
     calls = {kind: VCOKIT.entries[name](given).call for kind, given in givens.items()}
-    seconds = interleaved(calls, rounds)
+    rows = next(iter(givens.values())).shape.rows
+    seconds = interleaved(calls, rounds, BY_NAME[name].room * rows)
     plain = next(iter(seconds.values()))
     return {
         "case": name,

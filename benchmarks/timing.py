@@ -6,7 +6,7 @@ spares the peers that make objects. A result is let go only after the clock has 
 
 Nobody pays the debts of who came before. A program that frees a million objects leaves an allocator
 that tidies up at the next large request, and pages that the system is slow to hand out again: a
-call of 0.04 s took 0.2 s after it, one of 0.6 s a whole one. Therefore `settle` goes before each.
+call of 0.04 s took 0.2 s after it, one of 0.6 s a whole second. So `settle` goes before each.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 
 class Ratio(NamedTuple):
@@ -39,7 +38,6 @@ def settle(room: int = 0) -> None:
         Bytes that the system is made to hand out, so that they are at hand.
     """
     gc.collect()
-    pa.default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc alone has it
     if trim:
         trim(0)

@@ -239,7 +239,7 @@ def test_nobody_pays_for_who_came_before(monkeypatch: pytest.MonkeyPatch) -> Non
     timing.interleaved({name: lambda name=name: events.append(name) for name in "ab"}, 2, 7)
     assert events == ["settle 7", "a", "settle 7", "b", "settle 7", "b", "settle 7", "a"]
     monkeypatch.undo()
-    objects = [b"x" * 1000 for _ in range(200_000)]
+    objects = [bytes(1000) for _ in range(200_000)]
     pins = objects[::1000]  # so that the heap cannot shrink by itself
     full = child._mib("VmRSS")
     del objects
