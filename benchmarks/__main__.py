@@ -1,149 +1,115 @@
-"""Times reading prefixes and auditing inventories beside plain loops over netaddr and ipaddress.
+"""Measures vcokit beside its peers; prints ratios, writes ``out/bench.json`` and pictures.
 
-Every pair runs in turn in this one process, so that a slow moment of the machine strikes both;
-the median of the rounds is printed, as a ratio. Answers are compared before anything is timed.
-
-    python -m benchmarks [--rows 100000] [--rounds 5]
+Without options: a million rows, five rounds, every case, what shapes cost, and the growth up to a
+million rows; ten minutes on two quiet cores. ``--growth`` measures the growth alone, up to ten
+million rows: some minutes, 7 GB of memory, 2 GB of disk. A run replaces only the sections that it
+measures, so that ``--growth`` goes last, before ``--readme``.
 """
 
 from __future__ import annotations
 
 import argparse
-import ipaddress
-import random
-import resource
-import statistics
-import tempfile
-import time
-from collections.abc import Callable
+import sys
+from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 
-import netaddr
-import pandas as pd
+from rich.console import Console
 
-import vcokit as vk
-from vcokit.cidr.parse import parse
+from benchmarks import beside, child, growth, picture, readme, report, shapes
+from benchmarks.agreement import DisagreementError
+from benchmarks.contest import CASES
+from benchmarks.inventories import Shape
+from benchmarks.peers import PEERS
 
-SEED = 20261123
-
-
-def inventory(rows: int, seed: int = SEED) -> pd.DataFrame:
-    """Return a seeded inventory: 40 routes a connection, 3 % of them dirty, some nested."""
-    rng = random.Random(seed)
-    names = [f"vco-{n:07x}" for n in range(max(1, rows // 40))]
-    cells = []
-    for _ in range(rows):
-        length = rng.choice([12, 16, 20, 22, 23, 24, 24, 24, 26, 28])
-        start = rng.randrange(0x0B000000, 0x63000000) >> (32 - length) << (32 - length)
-        text = f"{ipaddress.IPv4Address(start)}/{length}"
-        if rng.random() < 0.03:
-            text = rng.choice([text[:-3], text.replace(".", ",", 1), f"{text}0", "headquarters"])
-        name = rng.choice(names)
-        cells.append(("cn-hangzhou", name, text, name, rng.choice([0, 100])))
-    return pd.DataFrame(cells, columns=list(vk.read_routes(HEAD).columns[:5]))
+_ADDRESSES: Final = 1_000_000
+_WIDTH: Final = 140  # of what is printed into a file
+_QUICK_ROWS: Final = 2_000
+_QUICK_GROWTH: Final = ("cover-groups", "findings")
 
 
-HEAD = "RegionId,VpnConnectionId,RouteDest,NextHop,Weight\n"
+def options(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
+    add = parser.add_argument
+    names = ",".join(case.name for case in CASES)
+    add("--rows", type=int, help="rows of the inventories (1,000,000)")
+    add("--rounds", type=int, help="rounds that medians are taken of (5)")
+    add("--cases", default=names, help=f"some of {names}")
+    add("--quick", action="store_true", help="a few thousand rows, one round, little memory")
+    add("--growth", action="store_true", help="the growth alone, up to ten million rows")
+    add("--readme", action="store_true", help="fill the README's table from the last run")
+    add("--out", type=Path, default=Path("out"), help="folder of bench.json and the pictures")
+    chosen = parser.parse_args(arguments)
+    chosen.rows = chosen.rows or (_QUICK_ROWS if chosen.quick else 1_000_000)
+    chosen.rounds = chosen.rounds or (1 if chosen.quick else 5)
+    chosen.cases = chosen.cases.split(",")
+    unknown = set(chosen.cases) - {case.name for case in CASES}
+    if unknown or chosen.rows < 1 or chosen.rounds < 1:
+        parser.error(f"no case is named {', '.join(unknown)}" if unknown else "rows and rounds ≥ 1")
+    return chosen
 
 
-def by_netaddr(column: pd.Series) -> list[tuple[int, int] | None]:
-    """Parse a column with netaddr, a cell at a time, as scripts do."""
-    result: list[tuple[int, int] | None] = []
-    for cell in column:
-        try:
-            network = netaddr.IPNetwork(cell)
-            result.append((network.first, network.prefixlen) if "/" in cell else None)
-        except (netaddr.AddrFormatError, ValueError):
-            result.append(None)
-    return result
+def sections(chosen: argparse.Namespace, say: beside.Say) -> dict[str, dict[str, Any]]:
+    """Measure what was asked for; return the sections of the document."""
+    addresses = min(_ADDRESSES, chosen.rows) if chosen.quick else _ADDRESSES
+    sizes = [size for size in growth.SIZES if chosen.growth or size <= chosen.rows]
+    cases = chosen.cases
+    if chosen.quick:
+        sizes = [chosen.rows // 4, chosen.rows]
+        cases = [name for name in cases if name in _QUICK_GROWTH]
+    common = {"addresses": addresses, "say": say}
+    found: dict[str, dict[str, Any]] = {}
+    if not chosen.growth:
+        found["beside"] = _beside(chosen, **common)
+        found["shapes"] = shapes.run(chosen.rows, chosen.cases, chosen.rounds, **common)
+    if len(sizes) > 1:
+        found["growth"] = growth.run(sizes, cases, chosen.rounds, **common)
+    return {name: report.stamped(section) for name, section in found.items()}
 
 
-def by_ipaddress(column: pd.Series) -> list[tuple[int, int] | None]:
-    """Parse a column with the standard library, a cell at a time."""
-    result: list[tuple[int, int] | None] = []
-    for cell in column:
-        try:
-            network = ipaddress.IPv4Network(cell, strict=False)
-            inside = (int(network.network_address), network.prefixlen)
-            result.append(inside if "/" in cell else None)
-        except ValueError:
-            result.append(None)
-    return result
+def _beside(chosen: argparse.Namespace, addresses: int, say: beside.Say) -> dict[str, Any]:
+    """Measure ours beside the peers."""
+    with TemporaryDirectory(prefix="vcokit-bench-") as name:
+        givens = {}
+        for dirty in (False, True):
+            shape = Shape(chosen.rows, dirt=0.03 if dirty else 0.0)
+            say(f"{shape} are made")
+            folder = Path(name) / ("dirty" if dirty else "clean")
+            folder.mkdir()
+            givens[dirty] = child.make(shape, folder, addresses)
+        cases = beside.run(givens, chosen.cases, chosen.rounds, say=say, memory=not chosen.quick)
+    missing = [peer.missing for peer in PEERS if peer.missing]
+    return {"rows": chosen.rows, "rounds": chosen.rounds, "missing": missing, "cases": cases}
 
 
-def by_vcokit(column: pd.Series) -> list[tuple[int, int] | None]:
-    """Parse a column as a whole, and list it for the comparison."""
-    found = parse(column)
-    pairs = zip(found.network.tolist(), found.length.tolist(), strict=True)
-    return [pair if pair[1] <= 32 else None for pair in pairs]
-
-
-def duplicates_by_netaddr(path: Path) -> int:
-    """Read a CSV, parse it and count duplicates: the loop that an audit replaces."""
-    frame = pd.read_csv(path, dtype=str)
-    seen: set[tuple] = set()
-    count = 0
-    for connection, weight, network in zip(
-        frame["VpnConnectionId"], frame["Weight"], by_netaddr(frame["RouteDest"]), strict=True
-    ):
-        key = (connection, weight, network)
-        count += key in seen
-        seen.add(key)
-    return count
-
-
-def ratio(rounds: int, ours: Callable[[], object], peer: Callable[[], object]) -> tuple[float, ...]:
-    """Return median seconds of ours, of the peer, and the median of their ratios."""
-    times = []
-    for _ in range(rounds):
-        pair = []
-        for call in (ours, peer):
-            begin = time.perf_counter()
-            call()
-            pair.append(time.perf_counter() - begin)
-        times.append(pair)
-    own, other = zip(*times, strict=True)
-    ratios = [peer / mine for mine, peer in times]
-    return statistics.median(own), statistics.median(other), statistics.median(ratios)
-
-
-def main() -> None:
-    """Print the table."""
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rows", type=int, default=100_000)
-    options.add_argument("--rounds", type=int, default=5)
-    chosen = options.parse_args()
-    frame = inventory(chosen.rows)
-    column = frame["route_dest"].astype("str")
-    if not by_vcokit(column) == by_netaddr(column) == by_ipaddress(column):
-        raise SystemExit("the answers differ, so their times mean nothing")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "routes.csv"
-        vk.write_routes(frame, path)
-        cases = [
-            ("parse", "netaddr", lambda: parse(column), lambda: by_netaddr(column)),
-            ("parse", "ipaddress", lambda: parse(column), lambda: by_ipaddress(column)),
-            (
-                "CSV to findings",
-                "netaddr loop: parse, duplicates",
-                lambda: vk.audit_routes(vk.read_routes(path)),
-                lambda: duplicates_by_netaddr(path),
-            ),
-            (
-                "CSV to findings",
-                "pandas.read_csv(engine='pyarrow')",
-                lambda: vk.audit_routes(vk.read_routes(path)),
-                lambda: pd.read_csv(path, engine="pyarrow"),
-            ),
-        ]
-        print(f"{chosen.rows:,} rows, median of {chosen.rounds} rounds")
-        print(f"{'what':<16} {'peer':<34} {'ours, s':>9} {'peer, s':>9} {'faster':>8}")
-        for what, peer, ours, theirs in cases:
-            own, other, times = ratio(chosen.rounds, ours, theirs)
-            print(f"{what:<16} {peer:<34} {own:>9.3f} {other:>9.3f} {times:>7.1f}x")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f"peak memory {peak:,.0f} MiB, peers and their answers included")
+def main(arguments: Sequence[str]) -> str | None:
+    """Do what the command line says; return what went wrong, if anything."""
+    chosen = options(arguments)
+    results = chosen.out / "bench.json"
+    if chosen.readme:
+        if not results.exists():
+            return f"{results} is not there: run make bench first"
+        filled = readme.fill(readme.README.read_text("utf-8"), report.load(results))
+        readme.README.write_text(filled, encoding="utf-8")
+        return None
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+    aside = Console(stderr=True)
+    for peer in PEERS:
+        if peer.missing:
+            aside.print(f"left out, {peer.missing}", style="bold yellow", markup=False)
+    try:
+        found = sections(chosen, lambda line: aside.print(line, style="dim", markup=False))
+    except DisagreementError as error:
+        return f"The answers differ, so their times mean nothing.\n{error}"
+    report.show(found, console)
+    document = report.load(results) | found
+    report.save(document, results)
+    for path in [results, *picture.draw(document, chosen.out)]:
+        console.print(f"wrote {path}", style="dim", markup=False)
+    return None
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
