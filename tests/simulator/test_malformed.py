@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from vcokit.simulator import Connection, Route, Simulator, defaults
+from vcokit.simulator.requests import HttpRequest
 from vcokit.simulator.service import HttpResponse
-from vcokit.simulator.signature import HttpRequest
 
 WRITES = ("CreateVcoRouteEntry", "DeleteVcoRouteEntry", "ModifyVcoRouteEntryWeight")
 READS = ("DescribeVcoRouteEntries", "DescribeVpnConnection", "DescribeVpnConnections")

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vcokit.simulator.facts import Refusal
+from vcokit.simulator.codes import Refusal
 from vcokit.simulator.signature import (
     HttpRequest,
     canonical_request,
