@@ -56,7 +56,6 @@ def _tunnel(site: Site, number: int) -> Fields:
     of = site.connection
     return {
         "TunnelId": f"tun-{of.vpn_connection_id.removeprefix('vco-')}{number + 1}",
-        "TunnelIndex": number + 1,
         "Role": ("master", "slave")[number],
         "State": "updating" if site.task else "active",
         "Status": site.status,

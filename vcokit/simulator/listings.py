@@ -124,7 +124,11 @@ def describe_connection(ask: Ask, _sites: Iterable[Site]) -> Fields:
     """Return all that is known of one connection."""
     make_checks(ask, (missing, connection))
     shown = describe(ask.site)
+    # What this answer alone has.
     shown["VpnBgpConfig"]["EnableBgp"] = "false"
+    tunnels = shown.get("TunnelOptionsSpecification", {}).get("TunnelOptions", ())
+    for number, tunnel in enumerate(tunnels, start=1):
+        tunnel["TunnelIndex"] = number
     zone = ask.site.connection.zone
     return {**shown, "ZoneNo": zone, "Tags": {"Tag": shown_tags(ask.site)}}
 

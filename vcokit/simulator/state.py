@@ -357,9 +357,6 @@ class Cloud:
         """
         if vpn_connection_id not in self._sites:
             raise ValueError(f"no connection {vpn_connection_id}")
-        fixed = {"vpn_connection_id", "account_id"} & fields.keys()
-        if fixed:
-            raise ValueError(f"{', '.join(sorted(fixed))} of a connection never changes")
         self._deliver(now)
         site = self._sites[vpn_connection_id]
         site.settle(now)
