@@ -93,6 +93,7 @@ def _say(cloud: Simulator, *, host: str, has_own_keys: bool) -> None:
             f"WARNING: listening on {host}, where other machines may reach it. Keys, routes and "
             "everything else travel in clear text over plain HTTP. Stop it when you are done.",
             markup=False,
+            soft_wrap=True,
             style="bold red",
         )
 

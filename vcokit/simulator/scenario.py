@@ -50,7 +50,7 @@ import math
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from vcokit.simulator.accounts import Account
 from vcokit.simulator.durations import read_duration
@@ -70,6 +70,9 @@ from vcokit.simulator.scenario_keys import (
     tables_of,
 )
 from vcokit.simulator.switches import Switches
+
+#: Arguments that are written as they are.
+_PLAIN: Final = ("speed", "seed", "quota", "router_quota")
 
 
 class ScenarioError(ValueError):
@@ -97,9 +100,8 @@ def read_scenario(path: str | Path) -> dict[str, Any]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ScenarioError(
-            f"{path}: cannot be read ({error}). Name a TOML file in UTF-8"
-        ) from None
+        reason = getattr(error, "strerror", None) or "it is no UTF-8"
+        raise ScenarioError(f"{path}: cannot be read: {reason}. Name a TOML file") from None
     return parse_scenario(text, name=str(path))
 
 
@@ -115,7 +117,7 @@ def parse_scenario(text: str, name: str = "scenario") -> dict[str, Any]:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # numbers and nests without end, too
         raise ScenarioError(f"{name}: is no TOML: {error}. Put that line right") from None
     try:
         return _simulator(document)
@@ -124,7 +126,8 @@ def parse_scenario(text: str, name: str = "scenario") -> dict[str, Any]:
 
 
 def _simulator(document: Table) -> dict[str, Any]:
-    made = read_table(document, "", "")
+    written = read_table(document, "", "")
+    made: dict[str, Any] = {name: written[name] for name in _PLAIN if name in written}
     for name in ("speed", "quota", "router_quota"):
         if name in made and not 0 < made[name] < math.inf:
             raise WrongError(name, "is out of range. Write a number above 0")

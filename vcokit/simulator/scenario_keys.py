@@ -165,7 +165,7 @@ def _types_of(value: object) -> tuple[str, ...]:
     return ("a date",)
 
 
-def make(key: str, kind: Callable[..., Any], *values: Any, **arguments: Any) -> Any:
+def make(key: str, kind: Callable[..., Any], /, *values: Any, **arguments: Any) -> Any:
     """Return what `kind` makes of values; its ValueError is told with the key."""
     try:
         return kind(*values, **arguments)
