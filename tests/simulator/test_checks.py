@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from vcokit.simulator import Connection, Route, Switches
+from vcokit.simulator import Connection, LearnedRoute, Route, Switches
 from vcokit.simulator.facts import OPERATIONS
 from vcokit.simulator.limits import merged_limits
 from vcokit.simulator.prefixes import parse_destination
@@ -63,6 +63,24 @@ def test_routes_are_checked_in_the_design_s_order(world):
             assert cloud.create(1.0).code == "VpnConnection.Configuring"
     cloud = world(routes=[Route("vco-1", "10.9.0.0/16")], quota=1)
     assert cloud.create(0.0).code == "CreateDbrRoutesQuotaFull.QuotaFull"
+
+
+def test_what_lies_beyond_the_routes_hides_no_numbered_check(world):
+    """A learned route, an SSL pool and a full router are told only where nothing else is wrong."""
+    beyond = Connection(
+        "vco-1",
+        ssl_client_pools=("10.0.0.0/8",),
+        learned_routes=(LearnedRoute("10.1.0.0/16"),),
+    )
+    for code, route in (
+        *THERE,
+        ("CreateDbrRoutesQuotaFull.QuotaFull", Route("vco-1", "9.0.0.0/8")),
+    ):
+        cloud = world(connections=[beyond], routes=[route], quota=1, router_quota=1)
+        assert cloud.create(0.0).code == code
+    assert world(connections=[beyond], router_quota=1).create(0.0).code == "VpnRouteEntry.Conflict"
+    cloud = world(connections=[beyond], router_quota=1)
+    assert cloud.create(0.0, "vco-1", "10.9.0.0/16").code == "VpnRouteEntry.ConflictSSL"
 
 
 @pytest.mark.parametrize("operation", ["CreateVcoRouteEntry", "DeleteVcoRouteEntry"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from vcokit.simulator import Fault, Route
+from vcokit.simulator.codes import Refusal
 from vcokit.simulator.faults import KINDS, FaultPlan, Verdict
 
 CREATE = "CreateVcoRouteEntry"
@@ -267,3 +268,12 @@ def test_a_duplicate_of_a_delete_can_take_what_came_after(world):
     cloud.create(5.0)
     assert cloud.listed(19.0) == {("10.1.0.0/16", 100)}
     assert cloud.listed(20.0) == set()
+
+
+def test_the_history_is_in_order_of_time(world):
+    """A late call stands before what was refused after it, at the gateway too."""
+    cloud = world(faults=[Fault("late", count=1, seconds=5.0)])
+    cloud.create(0.0)
+    cloud.call("DescribeVpcs", {}, 9.0)
+    cloud.cloud.turn_away(Refusal("SignatureDoesNotMatch"), now=10.0)
+    assert [call.time for call in cloud.cloud.history] == [0.0, 5.0, 9.0, 10.0]

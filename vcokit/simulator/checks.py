@@ -299,11 +299,12 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
         *_CONNECTION,
         same_route,  # 7
         other_weight,  # 8
-        learned,
         other_next_hop,  # 9
+        quota,  # 10
+        # What lies beyond the connection's own routes: behind the numbered, so that it hides none.
+        learned,
         same_weight_on_router,
         ssl_clients,
-        quota,  # 10
         router_quota,
     ),
     # The next hop of a route that is there is part of its name, whatever it is: these two

@@ -195,6 +195,7 @@ class Cloud:
         account: str = "",
     ) -> Answer:
         """Answer a call that someone else refused (the gateway), and keep it in the history."""
+        self._deliver(now)
         answer = self._refused(refusal, operation)
         self._keep(answer, operation, parameters or {}, now=now, account=account)
         return answer
