@@ -50,10 +50,12 @@ def simulate_command(
             remedy="Name another --port, or leave it out",
         ) from None
     with cloud:
+        # Before the first line: whoever reads it may say that it is enough the next moment.
+        enough = _interrupted()
         # The first line is for programs: whoever starts this waits for it.
         print(f"listening on {cloud.endpoint}", flush=True)
         _say(cloud, host=host, has_own_keys=has_own_keys)
-        _until_interrupted()
+        enough.wait()
 
 
 def _cloud(
@@ -98,9 +100,9 @@ def _say(cloud: Simulator, *, host: str, has_own_keys: bool) -> None:
         )
 
 
-def _until_interrupted() -> None:
+def _interrupted() -> threading.Event:
+    """Return what is set by Ctrl-C or a polite kill."""
     enough = threading.Event()
-
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: enough.set())
-    enough.wait()
+    return enough

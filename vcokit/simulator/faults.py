@@ -240,6 +240,11 @@ class Verdict:
         return next((fault.kind for fault in self.struck if fault.kind in _PAGES), "")
 
     @property
+    def is_html(self) -> bool:
+        """Whether the answer is a page of someone in between."""
+        return self.page == "html"
+
+    @property
     def mislabels(self) -> bool:
         """Whether the answer says that it is a page."""
         return self._has("content_type")
