@@ -17,8 +17,8 @@ import pytest
 from alibabacloud_tea_openapi.utils import Utils
 
 from vcokit.simulator import Account, Connection, Credentials, Simulator
+from vcokit.simulator.requests import HttpRequest
 from vcokit.simulator.service import HttpResponse, Service
-from vcokit.simulator.signature import HttpRequest
 from vcokit.simulator.state import Answer, Cloud
 
 REGION = "cn-hangzhou"
@@ -122,6 +122,51 @@ def vendor_signed(
     )
 
 
+def vendor_signed_v1(
+    action: str,
+    parameters: dict[str, str] | None = None,
+    *,
+    credentials: Credentials | None = None,
+    method: str = "POST",
+    host: str = "127.0.0.1:80",
+    wall: float = WALL,
+    common: dict[str, str | None] | None = None,
+    form: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+    secret: str | None = None,
+) -> HttpRequest:
+    """Return a request signed by the vendor's library in V1; a parameter set to None is left out.
+
+    `form` goes into the body and is signed with the rest.
+    """
+    credentials = credentials or Account().credentials
+    named: dict[str, str | None] = {
+        "Action": action,
+        "Version": "2016-04-28",
+        "Format": "JSON",
+        "AccessKeyId": credentials.access_key_id,
+        "SignatureMethod": "HMAC-SHA1",
+        "SignatureVersion": "1.0",
+        "SignatureNonce": f"nonce-{next(_NONCES)}",
+        "Timestamp": datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "SecurityToken": credentials.security_token,
+    }
+    query = {
+        k: v for k, v in (named | (parameters or {}) | (common or {})).items() if v is not None
+    }
+    key = secret or credentials.access_key_secret
+    if "Signature" not in query:
+        query["Signature"] = Utils.get_rpcsignature(query | (form or {}), method, key)
+    sent = {"host": host} | (headers or {})
+    sent |= {"content-type": "application/x-www-form-urlencoded"} if form else {}
+    return HttpRequest(
+        method=method,
+        query=urlencode(query).encode(),
+        headers=tuple((name.encode(), value.encode()) for name, value in sent.items()),
+        body=urlencode(form or {}).encode(),
+    )
+
+
 class Gate:
     """A service before a world, and what it answers."""
 
@@ -177,6 +222,12 @@ def world() -> Callable[..., World]:
 def sign() -> Callable[..., HttpRequest]:
     """Return what signs a request with the vendor's library."""
     return vendor_signed
+
+
+@pytest.fixture
+def sign_v1() -> Callable[..., HttpRequest]:
+    """Return what signs a request with the vendor's library in V1."""
+    return vendor_signed_v1
 
 
 @pytest.fixture

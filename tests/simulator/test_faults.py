@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vcokit.simulator import Fault
+from vcokit.simulator import Fault, Route
+from vcokit.simulator.codes import Refusal
 from vcokit.simulator.faults import KINDS, FaultPlan, Verdict
 
 CREATE = "CreateVcoRouteEntry"
@@ -85,18 +86,26 @@ OUTCOMES = [
     ("status_500", True, 500, "InternalError", True),
     ("status_503", False, 503, "ServiceUnavailable", False),
     ("status_503", True, 503, "ServiceUnavailable", True),
+    ("late", False, None, "", False),
     ("throttle", False, 400, "Throttling.User", False),
     ("busy", False, 400, "VpnConnection.Configuring", False),
     ("truncate", False, 200, "", True),
     ("html", False, 200, "", False),
     ("html", True, 200, "", True),
+    ("empty", False, 200, "", False),
+    ("empty", True, 200, "", True),
+    ("content_type", False, 200, "", True),
+    ("duplicate", False, 200, "", True),
+    ("resent", False, 400, "SignatureNonceUsed", True),
+    ("refuse", False, 403, "Forbidden.RiskControl", False),
 ]
 
 
 @pytest.mark.parametrize(("kind", "applied", "status", "code", "there"), OUTCOMES)
 def test_each_fault_does_what_its_table_says(world, kind, applied, status, code, there):
     """Whether the call is done, and what the history says of the answer."""
-    cloud = world(faults=[Fault(kind, applied=applied, count=1)])
+    named = {"code": code} if kind == "refuse" else {}
+    cloud = world(faults=[Fault(kind, applied=applied, count=1, seconds=5.0, **named)])
     cloud.create(0.0, ClientToken="t")
     call = cloud.cloud.history[0]
     assert (call.status, call.code, call.faults) == (status, code, kind)
@@ -108,7 +117,7 @@ def test_each_fault_does_what_its_table_says(world, kind, applied, status, code,
 
 def test_the_table_of_outcomes_names_every_kind():
     """No fault goes untested."""
-    assert {kind for kind, *_ in OUTCOMES} | {"task_fails"} == KINDS.keys()
+    assert {kind for kind, *_ in OUTCOMES} | {"task_fails", "skew"} == KINDS.keys()
 
 
 def test_a_throttle_asks_for_its_wait(world):
@@ -152,9 +161,119 @@ def test_a_delayed_call_can_be_dropped_after_its_effect(world):
         ({"kind": "delay", "after": -1}, "after"),
         ({"kind": "delay", "seconds": -1.0}, "seconds"),
         ({"kind": "drop_before", "applied": True}, "not open to choice"),
+        ({"kind": "delay", "burst": 0}, "burst"),
+        ({"kind": "delay", "seconds": float("inf")}, "seconds"),
+        ({"kind": "skew", "seconds": float("nan")}, "seconds"),
+        ({"kind": "refuse"}, "name the code"),
+        ({"kind": "refuse", "code": "Nonsense"}, "'Nonsense' is none of its own"),
+        ({"kind": "busy", "code": "Throttling.User"}, "Write one of Appliance.Configuring"),
+        ({"kind": "delay", "code": "TaskConflict"}, "Leave code out"),
     ],
 )
 def test_faults_that_cannot_be_are_refused(options, message):
     """A misspelt fault raises ValueError instead of never striking."""
     with pytest.raises(ValueError, match=message):
         Fault(**options)
+
+
+def test_a_burst_strikes_calls_in_a_row():
+    """Once its chance comes a fault strikes `burst` matching calls, and `count` still ends it."""
+    assert struck(FaultPlan([Fault("busy", burst=3, count=2)]), 5) == "xx..."
+    letters = struck(FaultPlan([Fault("throttle", probability=0.02, burst=5)], 4), 4000)
+    runs = [len(run) for run in letters.split(".") if run]
+    assert len(runs) > 40
+    assert all(length >= 5 for length in runs[:-1])
+    assert letters.count("x") == pytest.approx(4000 * 0.1 / 1.08, abs=120)
+
+
+def test_a_burst_is_of_matching_calls(world):
+    """Calls of other connections in between neither end a burst nor are part of it."""
+    plan = FaultPlan([Fault("busy", vpn_connection_id="vco-1", burst=2, count=2)])
+    seen = [plan.decide(CREATE, f"vco-{n}").names for n in (1, 2, 2, 1, 1)]
+    assert seen == ["busy", "", "", "busy", ""]
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("busy", "TaskConflict"),
+        ("busy", "OperationFailed.IdempotentTokenProcessing"),
+        ("throttle", "Throttling.Api"),
+        ("status_500", "UnknownError"),
+    ],
+)
+def test_a_fault_can_have_another_code_of_its_kind(world, kind, code):
+    """`code` replaces the usual code; the kind stays what it is in the history."""
+    cloud = world(faults=[Fault(kind, code=code, seconds=3.0)])
+    answer = cloud.create(0.0)
+    assert (answer.code, cloud.cloud.history[0].faults) == (code, kind)
+    assert answer.retry_after == (3.0 if kind == "throttle" else None)
+
+
+def test_a_late_call_is_done_when_it_comes(world):
+    """Nobody hears of it; it takes effect `seconds` later, before whatever comes after that."""
+    cloud = world(faults=[Fault("late", count=1, seconds=30.0)])
+    cloud.create(0.0)
+    assert cloud.listed(29.0) == set()
+    assert cloud.describe(31.0)[0] == "updating"
+    assert cloud.listed(34.0) == {("10.1.0.0/16", 100)}
+    first, second = [call for call in cloud.cloud.history if call.operation == CREATE]
+    assert (first.time, first.status, first.effect) == (0.0, None, None)
+    assert (second.time, second.status, second.effect, second.faults) == (30.0, None, 1, "late")
+
+
+def test_a_late_call_meets_the_world_of_its_time(world):
+    """A delete that comes late deletes the route that was made in the meantime."""
+    cloud = world(faults=[Fault("late", operation="DeleteVcoRouteEntry", seconds=10.0)])
+    cloud.delete(0.0)
+    cloud.create(1.0)
+    assert cloud.listed(9.0) == {("10.1.0.0/16", 100)}
+    assert cloud.listed(10.0) == set()
+
+
+def test_late_calls_come_in_their_order(world):
+    """Of several the earlier due comes first, and those of one moment in the order of sending."""
+    plan = [
+        Fault("late", vpn_connection_id=f"vco-{n}", seconds=s)
+        for n, s in ((1, 9.0), (2, 5.0), (3, 5.0))
+    ]
+    cloud = world(faults=plan)
+    for number in (1, 2, 3):
+        cloud.create(0.0, f"vco-{number}")
+    cloud.cloud.sites(20.0)
+    came = [(call.vpn_connection_id, call.time) for call in cloud.cloud.history[3:]]
+    assert came == [("vco-2", 5.0), ("vco-3", 5.0), ("vco-1", 9.0)]
+
+
+def test_a_duplicate_is_harmless_with_a_token_and_not_without(world):
+    """The copy replays where a token tells it; without one it is a request of its own."""
+    for token, effects in (("t", [1, 1]), ("", [1, None])):
+        cloud = world(faults=[Fault("duplicate", count=1, seconds=5.0)])
+        assert cloud.create(0.0, ClientToken=token).status == 200
+        cloud.cloud.sites(20.0)
+        first, copy = cloud.cloud.history
+        assert [first.effect, copy.effect] == effects
+        assert copy.replayed is bool(token)
+        assert copy.code == ("" if token else "VpnRouteEntry.AlreadyExists")
+        assert len(cloud.routes()) == 1
+
+
+def test_a_duplicate_of_a_delete_can_take_what_came_after(world):
+    """Delete, create again, and then the delete's copy: the reason why tokens are worth it."""
+    cloud = world(
+        routes=[Route("vco-1", "10.1.0.0/16")],
+        faults=[Fault("duplicate", operation="DeleteVcoRouteEntry", seconds=20.0)],
+    )
+    cloud.delete(0.0)
+    cloud.create(5.0)
+    assert cloud.listed(19.0) == {("10.1.0.0/16", 100)}
+    assert cloud.listed(20.0) == set()
+
+
+def test_the_history_is_in_order_of_time(world):
+    """A late call stands before what was refused after it, at the gateway too."""
+    cloud = world(faults=[Fault("late", count=1, seconds=5.0)])
+    cloud.create(0.0)
+    cloud.call("DescribeVpcs", {}, 9.0)
+    cloud.cloud.turn_away(Refusal("SignatureDoesNotMatch"), now=10.0)
+    assert [call.time for call in cloud.cloud.history] == [0.0, 5.0, 9.0, 10.0]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcokit.simulator.facts import Refusal
+from vcokit.simulator.codes import Refusal
 from vcokit.simulator.limits import RateLimits
 
 LIMIT = {"DescribeRegions": (3, 10.0)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +11,7 @@ from alibabacloud_vpc20160428 import models
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vcokit.simulator import CANARY_AUTH_KEY, CANARY_PSK, Connection, Route, Switches
+from vcokit.simulator import CANARY_AUTH_KEY, CANARY_PSK, Connection, LearnedRoute, Route, Switches
 from vcokit.simulator.state import Cloud
 
 HERE = {"RegionId": "cn-hangzhou"}
@@ -42,6 +43,18 @@ def leaves(value: Any) -> set[tuple[str, Any]]:
     return {(path, leaf) for path, leaf in fields(value) if not isinstance(leaf, dict | list)}
 
 
+RICH = Connection(
+    "vco-1",
+    zone="cn-hangzhou-h",
+    tags={"env": "prod", "team": ""},
+    tunnels=2,
+    learned_routes=[
+        LearnedRoute("172.16.0.0/12", source="CLOUD", as_path="[12000]", community="65535:65510"),
+        LearnedRoute("172.20.0.0/16"),
+    ],
+)
+
+
 @pytest.mark.parametrize("kind", ["CEN", "VPNGW", "NO_ASSOCIATED"])
 @pytest.mark.parametrize("operation", READS)
 def test_answers_have_the_contract_s_fields_and_types(gate, contract, operation, kind):
@@ -58,21 +71,34 @@ def test_answers_have_the_contract_s_fields_and_types(gate, contract, operation,
         assert type(value) is JSON_TYPES[known[path]], path
 
 
-@pytest.mark.parametrize("operation", ["DescribeVcoRouteEntries", "DescribeRegions"])
+@pytest.mark.parametrize("more", [{}, {"RouteEntryType": "bgp"}])
+@pytest.mark.parametrize("operation", READS)
+def test_a_connection_of_two_tunnels_shows_the_contract_s_fields(gate, contract, operation, more):
+    """Tunnels, tags, learned routes and their counts: known fields of the right JSON type."""
+    before = gate(connections=[RICH], routes=[Route("vco-1", "10.1.0.0/16")])
+    known = contract["operations"][operation]["fields"]
+    for path, value in fields(before.call(operation, READS[operation] | more)):
+        assert path in known, path
+        assert type(value) is JSON_TYPES[known[path]], path
+
+
+@pytest.mark.parametrize("operation", READS)
 def test_answers_lack_nothing(gate, contract, operation):
-    """Short answers hold all fields of the contract but those of BGP and of dual tunnels."""
-    answer = gate(routes=[Route("vco-1", "10.1.0.0/16")]).call(operation, READS[operation])
-    absent = contract["operations"][operation]["fields"].keys() - dict(fields(answer))
-    hidden = ("AsPath", "Community", "Source", "NextHopTunnelIdList", "VpnRouteCounts")
+    """All answers together hold all fields of the contract but those named here."""
+    before = gate(connections=[RICH], routes=[Route("vco-1", "10.1.0.0/16")])
+    gateway = gate(connections=[Connection("vco-1", attach_type="VPNGW", vpn_gateway_id="vpn-1")])
+    found = {
+        path
+        for answer in (
+            before.call(operation, READS[operation]),
+            before.call(operation, READS[operation] | {"RouteEntryType": "bgp"}),
+            gateway.call(operation, READS[operation]),
+        )
+        for path in dict(fields(answer))
+    }
+    hidden = ("RemoteCaCertificate", "TunnelBandwidth", "NextHopTunnelIdList", "Attachments[].Tag")
+    absent = contract["operations"][operation]["fields"].keys() - found
     assert [path for path in absent if not any(name in path for name in hidden)] == []
-
-
-def test_a_connection_lacks_only_what_it_has_not(gate, contract):
-    """A description leaves out tunnels, tags, certificates and the VPN gateway, nothing else."""
-    answer = gate().call("DescribeVpnConnection", ONE)
-    absent = contract["operations"]["DescribeVpnConnection"]["fields"].keys() - dict(fields(answer))
-    hidden = ("Tunnel", "Tags.Tag[]", "RemoteCaCertificate", "VpnGatewayId")
-    assert [path for path in absent if not path.startswith(hidden)] == []
 
 
 def test_lists_are_wrapped_as_the_vendor_wraps_them(gate):
@@ -85,19 +111,23 @@ def test_lists_are_wrapped_as_the_vendor_wraps_them(gate):
 
 
 @pytest.mark.parametrize("operation", READS)
-def test_the_vendor_s_models_take_every_answer(gate, operation):
+@pytest.mark.parametrize("connection", [Connection("vco-1"), RICH], ids=["plain", "rich"])
+def test_the_vendor_s_models_take_every_answer(gate, operation, connection):
     """The SDK reads each answer into its model and loses no field."""
-    answer = gate(routes=[Route("vco-1", "10.1.0.0/16")]).call(operation, READS[operation])
+    before = gate(connections=[connection], routes=[Route("vco-1", "10.1.0.0/16")])
+    answer = before.call(operation, READS[operation])
     model = getattr(models, f"{operation}ResponseBody")().from_map(answer)
     assert leaves(answer) <= leaves(model.to_map())
 
 
 def test_descriptions_hold_secrets(gate):
     """The pre-shared key and the BGP key are in both answers, so that clients can drop them."""
-    world = gate()
+    world = gate(connections=[RICH])
     one = world.call("DescribeVpnConnection", ONE)
     row = world.call("DescribeVpnConnections", HERE)["VpnConnections"]["VpnConnection"][0]
     for shown in (one, row):
+        tunnels = shown["TunnelOptionsSpecification"]["TunnelOptions"]
+        assert [tunnel["TunnelIkeConfig"]["Psk"] for tunnel in tunnels] == [CANARY_PSK] * 2
         assert shown["IkeConfig"]["Psk"] == CANARY_PSK
         assert shown["VpnBgpConfig"]["AuthKey"] == CANARY_AUTH_KEY
 
@@ -166,14 +196,44 @@ def test_a_page_has_at_most_50_rows(world):
     assert world().list(PageSize="51").code == "InvalidPageSize"
 
 
-def test_there_are_no_bgp_routes(world):
-    """RouteEntryType custom or absent lists destination routes, bgp none, others are refused."""
-    cloud = world(routes=[Route("vco-1", "10.1.0.0/16")])
-    totals = [
-        cloud.list(RouteEntryType=kind).fields["TotalCount"] for kind in ("custom", "", "bgp")
-    ]
-    assert totals == [1, 1, 0]
+def test_learned_routes_are_listed_apart(world):
+    """RouteEntryType custom or absent lists destination routes, bgp the others; x is refused."""
+    cloud = world(connections=[RICH], routes=[Route("vco-1", "10.1.0.0/16")])
+
+    def shown(**how: str) -> list[str]:
+        answer = cloud.list(**how).fields
+        assert answer["TotalCount"] >= len(answer["VcoRouteEntries"])
+        return [row["RouteDest"] for row in answer["VcoRouteEntries"]]
+
+    assert shown(RouteEntryType="custom") == shown(RouteEntryType="") == ["10.1.0.0/16"]
+    assert shown(RouteEntryType="bgp") == ["172.16.0.0/12", "172.20.0.0/16"]
+    assert shown(RouteEntryType="bgp", PageSize="1", PageNumber="2") == ["172.20.0.0/16"]
     assert cloud.list(RouteEntryType="x").code == "IllegalParam.RouteEntryType"
+
+
+def test_routes_are_counted_where_there_are_two_tunnels(world):
+    """By kind and source; a connection of one tunnel has no such statistics."""
+    cloud = world(connections=[RICH, Connection("vco-2")], routes=[Route("vco-1", "10.1.0.0/16")])
+    counts = {
+        (row["RouteEntryType"], row["Source"]): row["RouteCount"]
+        for row in cloud.list().fields["VpnRouteCounts"]
+    }
+    assert counts == {("custom", "CLOUD"): 1, ("bgp", "CLOUD"): 1, ("bgp", "VPN_BGP"): 1}
+    assert "VpnRouteCounts" not in cloud.list(0.0, "vco-2").fields
+
+
+def test_tunnels_follow_task_and_status(world):
+    """A tunnel is updating while a task runs, and down when a harmful route is there."""
+    cloud = world(connections=[RICH])
+
+    def tunnels(now: float) -> set[tuple[str, str]]:
+        answer = cloud.call("DescribeVpnConnection", ONE, now).fields
+        rows = answer["TunnelOptionsSpecification"]["TunnelOptions"]
+        return {(row["State"], row["Status"]) for row in rows}
+
+    cloud.create(0.0, "vco-1", "100.64.0.0/16")
+    assert tunnels(1.0) == {("updating", "ipsec_sa_established")}
+    assert tunnels(5.0) == {("active", "ike_sa_not_established")}
 
 
 @pytest.mark.parametrize("operation", READS)
@@ -184,7 +244,7 @@ def test_reads_miss_what_they_need(world, operation):
 
 
 def test_connections_can_be_filtered(world):
-    """By id, gateway, customer gateway and resource group; no connection has a tag."""
+    """By id, gateway, customer gateway and resource group."""
     cloud = world(
         connections=[
             Connection("vco-1", vpn_gateway_id="vpn-1", attach_type="VPNGW"),
@@ -202,7 +262,69 @@ def test_connections_can_be_filtered(world):
     assert ids(VpnConnectionId="vco-2") == ids(CustomerGatewayId="cgw-2") == ["vco-2"]
     assert ids(VpnGatewayId="vpn-1") == ["vco-1"]
     assert ids(ResourceGroupId="rg-3") == ["vco-3"]
-    assert ids(VpnConnectionId="vco-4") == ids(**{"Tag.1.Key": "env"}) == []
+    assert ids(VpnConnectionId="vco-4") == []
+
+
+def test_connections_can_be_filtered_by_tags(world):
+    """All tags that are asked for must be there; without a value any value will do."""
+    cloud = world(
+        connections=[
+            Connection("vco-1", tags={"env": "prod", "team": "net"}),
+            Connection("vco-2", tags={"env": "test"}),
+            Connection("vco-3"),
+        ]
+    )
+
+    def ids(*tags: str) -> list[str]:
+        parts = itertools.product(range(1, 21), ("Key", "Value"))
+        asked = {f"Tag.{n}.{part}": tag for (n, part), tag in zip(parts, tags, strict=False)}
+        rows = cloud.call("DescribeVpnConnections", HERE | asked).fields["VpnConnections"]
+        return [row["VpnConnectionId"] for row in rows["VpnConnection"]]
+
+    assert ids("env") == ["vco-1", "vco-2"]
+    assert ids("env", "prod") == ["vco-1"]
+    assert ids("env", "prod", "team", "net") == ["vco-1"]
+    assert ids("env", "test", "team", "net") == ids("other") == []
+
+
+@pytest.mark.parametrize(
+    ("tags", "code"),
+    [
+        ({f"Tag.{n}.Key": f"k{n}" for n in range(1, 22)}, "SizeLimitExceeded.TagNum"),
+        ({"Tag.1.Key": ""}, "InvalidParameter.TagKey"),
+        ({"Tag.1.Value": "v"}, "InvalidParameter.TagKey"),
+        ({"Tag.1.Key": "k" * 65}, "InvalidParameter.TagKey"),
+        ({"Tag.1.Key": "acs:k"}, "InvalidParameter.TagKey"),
+        ({"Tag.1.Key": "k", "Tag.1.Value": "v" * 129}, "InvalidParameter.TagValue"),
+        ({"Tag.1.Key": "k", "Tag.1.Value": "see https://x"}, "InvalidParameter.TagValue"),
+        ({"Tag.1.Key": "k", "Tag.2.Key": "k"}, "Duplicated.TagKey"),
+        ({"Tag.1.Key": "k" * 64, "Tag.1.Value": "v" * 128}, ""),
+        ({f"Tag.{n}.Key": f"k{n}" for n in range(1, 21)}, ""),
+    ],
+)
+def test_tags_that_cannot_be_are_refused(world, tags, code):
+    """The vendor's limits, each by its own code."""
+    assert world().call("DescribeVpnConnections", HERE | tags).code == code
+
+
+@pytest.mark.parametrize("state", ["attaching", "detaching", "provisioning", "upgrading"])
+def test_a_connection_on_its_way_has_no_routes(world, state):
+    """Its State is shown; writes and listings are refused until it is attached."""
+    cloud = world(connections=[Connection("vco-1", state=state)])
+    assert cloud.describe()[0] == state
+    assert cloud.list().code == cloud.create().code == "Vco.StatusNotSupport"
+
+
+def test_a_locked_connection_is_read_only(world):
+    """Overdue payment refuses writes by a code of its own; it can still be read."""
+    cloud = world(
+        connections=[Connection("vco-1", state="financialLocked")],
+        routes=[Route("vco-1", "10.1.0.0/16")],
+    )
+    assert cloud.describe()[0] == "financialLocked"
+    assert cloud.listed() == {("10.1.0.0/16", 100)}
+    for write in (cloud.create, cloud.delete, cloud.modify):
+        assert write().code == "VpnConnection.FinancialLocked"
 
 
 def test_attachments_can_be_filtered(world):

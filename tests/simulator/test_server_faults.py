@@ -121,3 +121,51 @@ def test_an_html_page_is_no_answer(caller):
             "text/html;charset=utf-8",
         )
         assert "<h1>" in answer.text
+
+
+def test_an_empty_answer_is_empty(caller, name_route):
+    """200 and nothing, and the connection goes on; the call was done where that was asked."""
+    with made(faults=[Fault("empty", applied=True, count=1)]) as cloud:
+        client = caller(cloud)
+        answer = client.send("CreateVcoRouteEntry", name_route())
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert len(cloud.routes()) == 1
+        assert client.send("DescribeRegions").status_code == 200
+
+
+def test_a_right_answer_can_come_under_a_wrong_name(caller):
+    """The fault content_type calls JSON a page."""
+    with made(faults=[Fault("content_type")]) as cloud:
+        answer = caller(cloud).send("DescribeRegions")
+        assert answer.headers["content-type"] == "text/html;charset=utf-8"
+        assert answer.json()["Regions"]
+
+
+def test_a_late_call_is_done_behind_its_sender_s_back(caller, name_route):
+    """The socket closes; when its time has come the route is there, and the history says so."""
+
+    class Clock:
+        now = 0.0
+
+        def __call__(self) -> float:
+            return self.now
+
+    clock = Clock()
+    faults = [Fault("late", seconds=120.0, operation="CreateVcoRouteEntry")]
+    with made(faults=faults, monotonic=clock) as cloud:
+        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+            caller(cloud).send("CreateVcoRouteEntry", name_route())
+        assert cloud.routes().empty
+        clock.now += 2.0
+        assert cloud.routes()["listed"].tolist() == [False]
+        clock.now += 1.0
+        assert cloud.routes()["listed"].tolist() == [True]
+        assert cloud.calls()["changed"].tolist() == [False, True]
+
+
+def test_a_skewed_server_shows_its_own_time(caller):
+    """The header Date is that of the clock by which the request was found expired."""
+    with made(faults=[Fault("skew", seconds=-1800.0)], wall=lambda: 1_767_323_045.0) as cloud:
+        answer = caller(cloud).send("DescribeRegions", wall=1_767_323_045.0)
+        assert answer.json()["Code"] == "InvalidTimeStamp.Expired"
+        assert answer.headers.get_list("date") == ["Fri, 02 Jan 2026 02:34:05 GMT"]

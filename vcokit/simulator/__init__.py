@@ -2,23 +2,26 @@
 
 ::
 
-    server ──▶ wire          a real HTTP server on a loopback address
-      │
+    server ──▶ wire            a real HTTP server on a loopback address
+      │ └────▶ scenario        a cloud written down in TOML
       ▼
-    service ──▶ signature    request in, response out: pure
-      │
+    service ──▶ gateway ──▶ claims ──▶ signature, signature_v1
+      │            │           who is let in, in which order; both schemes
+      │            └──────▶ accounts ──▶ policy
+      ├───────▶ envelope       how an answer is written: JSON, XML
       ▼
-    state ──▶ faults         what goes wrong on purpose
-      ├─────▶ limits         how often
-      ├─────▶ tokens         which answer again
-      ├─────▶ checks         in which order a write is refused
-      ├─────▶ effects        what an accepted write does
-      ├─────▶ listings       what a read shows
-      └─────▶ sites          a connection, its routes, its task
+    state ──▶ faults           what goes wrong on purpose
+      ├─────▶ limits           how often
+      ├─────▶ tokens           which answer again
+      ├─────▶ checks           in which order a write is refused
+      ├─────▶ effects          what an accepted write does
+      ├─────▶ listings         what a read shows (described, tags)
+      └─────▶ sites            a connection, its routes, its task
 
-`facts` and `regions` hold what the vendor documents, `defaults` every default, `model` the things
-it is built from, `seeding` makes a cloud for an inventory. Below `server` all is pure: time is an
-argument, chance comes from a seed.
+`facts`, `codes` and `regions` hold what the vendor documents, `switches` what it leaves open,
+`defaults` every default, `model` and `durations` the things a cloud is built from, `seeding` makes
+one for an inventory. ``COVERAGE.md`` says what is modelled, from which source, with which
+confidence. Below `server` all is pure: time is an argument, chance comes from a seed.
 
 Examples
 --------
@@ -32,9 +35,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from vcokit.simulator.accounts import Account, Credentials
 from vcokit.simulator.defaults import CANARY_AUTH_KEY, CANARY_PSK
 from vcokit.simulator.faults import Fault
-from vcokit.simulator.model import Account, Connection, Credentials, Route, Switches
+from vcokit.simulator.model import Connection, LearnedRoute, Route
+from vcokit.simulator.switches import Switches
 
 if TYPE_CHECKING:
     from vcokit.simulator.server import Simulator
@@ -46,6 +51,7 @@ __all__ = [
     "Connection",
     "Credentials",
     "Fault",
+    "LearnedRoute",
     "Route",
     "Simulator",
     "Switches",

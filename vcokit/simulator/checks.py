@@ -6,19 +6,23 @@ code found is the answer. `CHECKS` is the only place that knows the order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, TypeAlias
 
-from vcokit.simulator.facts import Operation, Refusal
-from vcokit.simulator.model import WEIGHTS, RouteKey, Switches
-from vcokit.simulator.prefixes import Destination, parse_destination
+from vcokit.simulator.codes import Refusal
+from vcokit.simulator.facts import Operation
+from vcokit.simulator.model import WEIGHTS, RouteKey
+from vcokit.simulator.prefixes import Destination, overlap, parse_destination
 from vcokit.simulator.sites import Site
+from vcokit.simulator.switches import Switches
 
 _WEIGHTS: Final = {str(weight): weight for weight in WEIGHTS}
 _BOOLEANS: Final = ("", "true", "false")
 _OVERLAY_MODES: Final = ("", "Ipsec")
+#: Of policy routes; what holds for destination routes is not documented.
+_LONGEST_DESCRIPTION: Final = 100
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,12 @@ class Ask:
         How the cloud behaves where that is not documented.
     quota : int
         Routes a connection may have.
+    router_quota : int, optional
+        Routes that the connections of one transit router may have together.
+    now : float
+        Simulated second.
+    beside : callable
+        From a site to the others on its transit router, settled to the present.
     """
 
     operation: Operation
@@ -48,6 +58,9 @@ class Ask:
     find: Callable[[str], Site | None]
     switches: Switches
     quota: int
+    router_quota: int | None = None
+    now: float = 0.0
+    beside: Callable[[Site], Iterable[Site]] = lambda _site: ()
 
     def text(self, name: str) -> str:
         """Return a parameter, empty where it is absent: the API makes no difference."""
@@ -160,13 +173,29 @@ def dry_run(ask: Ask) -> str | None:
     return None if ask.text("DryRun").lower() in _BOOLEANS else "InvalidDryRun"
 
 
+def description(ask: Ask) -> str | None:
+    """The description is longer than those of policy routes may be, or a URL."""
+    text = ask.text("Description")
+    if not ask.switches.description_checked or not text:
+        return None
+    wrong = len(text) > _LONGEST_DESCRIPTION or text.startswith(("http://", "https://"))
+    return "InvalidDescription" if wrong else None
+
+
+def locked(ask: Ask) -> str | None:
+    """The connection is locked for overdue payment."""
+    return "VpnConnection.FinancialLocked" if ask.site.connection.locked else None
+
+
 def attached(ask: Ask) -> str | None:
-    """The connection is not attached to a transit router (the code is our choice)."""
-    return None if ask.site.connection.attached else "Vco.StatusNotSupport"
+    """The connection is not attached to a transit router."""
+    return None if ask.site.connection.attached else ask.switches.not_attached_code
 
 
 def busy(ask: Ask) -> str | None:
-    """A task runs on the connection."""
+    """The last write was accepted too short a time ago, or its task runs on the connection."""
+    if ask.now - ask.site.accepted < ask.switches.task_conflict_seconds:
+        return "TaskConflict"
     return "VpnConnection.Configuring" if ask.site.task else None
 
 
@@ -183,11 +212,35 @@ def other_weight(ask: Ask) -> str | None:
     return None
 
 
+def learned(ask: Ask) -> str | None:
+    """The network is there by BGP."""
+    known = (route.route_dest for route in ask.site.connection.learned_routes)
+    if ask.switches.learned_route_refused and ask.network in known:
+        return "VpnRouteEntry.Conflict"
+    return None
+
+
 def other_next_hop(ask: Ask) -> str | None:
     """The network is there with this weight by another next hop."""
     there = ask.site.table.at(ask.network)
-    if any(key.weight == ask.key.weight for key in there):
+    if ask.switches.other_next_hop_refused and any(key.weight == ask.key.weight for key in there):
         return "VpnRouteEntry.BackupRoute"
+    return None
+
+
+def same_weight_on_router(ask: Ask) -> str | None:
+    """The network is there with this weight on another connection of the transit router."""
+    if not ask.switches.same_weight_on_router_refused:
+        return None
+    there = (key for site in ask.beside(ask.site) for key in site.table.at(ask.network))
+    return "VpnRouteEntry.BackupRoute" if any(k.weight == ask.weight() for k in there) else None
+
+
+def ssl_clients(ask: Ask) -> str | None:
+    """The destination overlaps the addresses of an SSL-VPN server's clients."""
+    pools = ask.site.connection.ssl_client_pools
+    if any(overlap(ask.network, pool) for pool in pools):
+        return "VpnRouteEntry.ConflictSSL"
     return None
 
 
@@ -197,9 +250,31 @@ def quota(ask: Ask) -> str | None:
     return "CreateDbrRoutesQuotaFull.QuotaFull" if full else None
 
 
+def router_quota(ask: Ask) -> str | None:
+    """The connections of the transit router have together as many routes as they may have."""
+    if ask.router_quota is None:
+        return None
+    sites = (ask.site, *ask.beside(ask.site))
+    full = sum(site.table_size for site in sites) >= ask.router_quota
+    return "QuotaExceeded.VpnRouteEntry" if full else None
+
+
 def route_there(ask: Ask) -> str | None:
     """No route has these four: connection, network, next hop and weight."""
     return None if ask.key in ask.site.table else "InvalidRouteEntry.NotFound"
+
+
+def route_to_change(ask: Ask) -> str | None:
+    """As `route_there`; the page of Modify lists no code for it."""
+    return None if ask.key in ask.site.table else ask.switches.missing_route_code
+
+
+def pair(ask: Ask) -> str | None:
+    """The network is on another connection of the transit router, which fixes its weight."""
+    if not ask.switches.weight_change_in_pair_refused:
+        return None
+    elsewhere = any(site.table.at(ask.network) for site in ask.beside(ask.site))
+    return "VpnRouteEntry.Conflict" if elsewhere else None
 
 
 def twin(ask: Ask) -> str | None:
@@ -211,7 +286,7 @@ def twin(ask: Ask) -> str | None:
 # Busy stands between the two halves: what is wrong with the parameters is wrong at any time, but
 # what is wrong with the route table cannot be told before the running task has changed it.
 _PARAMETERS: Final[tuple[Check, ...]] = (connection, destination, default_route)
-_CONNECTION: Final[tuple[Check, ...]] = (overlay_mode, attached, busy)
+_CONNECTION: Final[tuple[Check, ...]] = (overlay_mode, locked, attached, busy)
 
 CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
     "CreateVcoRouteEntry": (
@@ -220,11 +295,17 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
         *_PARAMETERS,  # 3, 4, 5
         next_hop,  # 6
         dry_run,
+        description,
         *_CONNECTION,
         same_route,  # 7
         other_weight,  # 8
         other_next_hop,  # 9
         quota,  # 10
+        # What lies beyond the connection's own routes: behind the numbered, so that it hides none.
+        learned,
+        same_weight_on_router,
+        ssl_clients,
+        router_quota,
     ),
     # The next hop of a route that is there is part of its name, whatever it is: these two
     # operations do not list InvalidNextHop.NotFound.
@@ -235,8 +316,9 @@ CHECKS: Final[Mapping[str, tuple[Check, ...]]] = {
         new_weight,
         *_PARAMETERS,
         *_CONNECTION,
-        route_there,
+        route_to_change,
         twin,
+        pair,
     ),
 }
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from vcokit.simulator.answers import Answer
+
 
 @dataclass(frozen=True)
 class Call:
@@ -19,7 +21,7 @@ class Call:
     parameters : mapping of str to str
         As they came, without those of the protocol.
     status : int or None
-        HTTP status of the answer; None where none was given.
+        HTTP status of the answer; None where none was given, or nobody waited for it.
     code : str
         Error code of the answer.
     request_id : str
@@ -50,3 +52,30 @@ class Call:
     effect: int | None
     changed: bool
     faults: str
+
+
+def record(
+    answer: Answer,
+    operation: str,
+    parameters: Mapping[str, str],
+    *,
+    now: float,
+    account: str,
+) -> Call:
+    """Return the record of a call."""
+    return Call(
+        time=now,
+        operation=operation,
+        account_id=account,
+        region_id=parameters.get("RegionId", ""),
+        vpn_connection_id=parameters.get("VpnConnectionId", ""),
+        parameters=dict(parameters),
+        status=None if answer.verdict.drops else answer.status,
+        code=answer.code,
+        request_id=answer.request_id,
+        client_token=parameters.get("ClientToken", ""),
+        replayed=answer.replayed,
+        effect=answer.effect,
+        changed=answer.changed,
+        faults=answer.verdict.names,
+    )

@@ -9,12 +9,14 @@ Times are held as whole microseconds: with floats the edge of a window would be 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from vcokit.simulator.facts import OPERATIONS, Limit, Refusal
+from vcokit.simulator.codes import Refusal
+from vcokit.simulator.facts import OPERATIONS, Limit
 
 _MICROSECONDS: Final = 1_000_000
 
@@ -31,7 +33,7 @@ def merged_limits(changes: Mapping[str, Limit] | None) -> Mapping[str, Limit]:
     for name, (calls, seconds) in (changes or {}).items():
         if name not in limits:
             raise ValueError(f"limit of {name!r}. Name one of {', '.join(limits)}")
-        if calls < 1 or seconds <= 0:
+        if calls < 1 or not 0 < seconds < math.inf:
             raise ValueError(f"limit of {name}: at least 1 call in more than 0 seconds")
         limits[name] = (calls, seconds)
     return MappingProxyType(limits)

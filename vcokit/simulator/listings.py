@@ -10,17 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
-from typing import Any, Final, TypeAlias
+from typing import Final
 
-from vcokit.simulator import defaults
 from vcokit.simulator.checks import Ask, connection, missing
 from vcokit.simulator.checks import check as make_checks
-from vcokit.simulator.facts import Refusal
-from vcokit.simulator.model import Route
+from vcokit.simulator.codes import Refusal
+from vcokit.simulator.described import Fields, describe
+from vcokit.simulator.described import tags as shown_tags
+from vcokit.simulator.model import LearnedRoute, Route
 from vcokit.simulator.regions import REGIONS
 from vcokit.simulator.sites import Site
-
-Fields: TypeAlias = dict[str, Any]
+from vcokit.simulator.tags import matches, read_filter
 
 DEFAULT_PAGE_SIZE: Final = 10
 LARGEST_PAGE_SIZE: Final = 50
@@ -53,7 +53,7 @@ def _window(page: tuple[int, int]) -> tuple[int, int]:
 
 
 def list_routes(ask: Ask, _sites: Iterable[Site]) -> Fields:
-    """Return a page of the routes of a connection; ``bgp`` ones are never there."""
+    """Return a page of the routes of a connection, made by hand or learned by BGP."""
     make_checks(ask, (missing, connection))
     kind = ask.text("RouteEntryType") or "custom"
     if kind not in ("custom", "bgp"):
@@ -61,17 +61,51 @@ def list_routes(ask: Ask, _sites: Iterable[Site]) -> Fields:
     site, page = ask.site, _page(ask)
     if not site.connection.attached or (site.task and ask.switches.listing_needs_attached):
         raise Refusal("Vco.StatusNotSupport")
-    routes, total = _listed(ask, site, *_window(page)) if kind == "custom" else ([], 0)
-    return {**_paged(page, total), "VcoRouteEntries": [_route(route) for route in routes]}
+    rows, total = (_custom if kind == "custom" else _learned)(ask, site, *_window(page))
+    return {**_paged(page, total), "VcoRouteEntries": rows, **_counts(site)}
 
 
-def _listed(ask: Ask, site: Site, start: int, stop: int) -> tuple[list[Route], int]:
+def _counts(site: Site) -> Fields:
+    """Return the statistics that connections of several tunnels have."""
+    if not site.connection.tunnels:
+        return {}
+    counts = {("custom", "CLOUD"): len(site.table)}
+    for route in site.connection.learned_routes:
+        counts[("bgp", route.source)] = counts.get(("bgp", route.source), 0) + 1
+    rows = [
+        {"RouteCount": count, "RouteEntryType": kind, "Source": source}
+        for (kind, source), count in counts.items()
+    ]
+    return {"VpnRouteCounts": rows}
+
+
+def _learned(_ask: Ask, site: Site, start: int, stop: int) -> tuple[list[Fields], int]:
+    routes = site.connection.learned_routes
+    return [_learned_route(site, route) for route in routes[start:stop]], len(routes)
+
+
+def _learned_route(site: Site, route: LearnedRoute) -> Fields:
+    of = site.connection
+    return {
+        "VpnConnectionId": of.vpn_connection_id,
+        "RouteDest": route.route_dest,
+        "NextHop": of.vpn_connection_id,
+        "State": "Active",
+        "RouteEntryType": "bgp",
+        "CreateTime": of.created_ms,
+        "AsPath": route.as_path,
+        "Community": route.community,
+        "Source": route.source,
+    }
+
+
+def _custom(ask: Ask, site: Site, start: int, stop: int) -> tuple[list[Fields], int]:
     routes, total = site.table.page(start, stop), len(site.table)
     if site.awaited and not ask.switches.listed_after_task:
         if start <= total < stop:
             routes.append(site.awaited)
         total += 1
-    return routes, total
+    return [_route(route) for route in routes], total
 
 
 def _route(route: Route) -> Fields:
@@ -89,22 +123,36 @@ def _route(route: Route) -> Fields:
 def describe_connection(ask: Ask, _sites: Iterable[Site]) -> Fields:
     """Return all that is known of one connection."""
     make_checks(ask, (missing, connection))
-    shown = _connection(ask.site)
+    shown = describe(ask.site)
+    # What this answer alone has.
     shown["VpnBgpConfig"]["EnableBgp"] = "false"
-    return {**shown, "ZoneNo": ask.site.connection.zone, "Tags": {"Tag": []}}
+    tunnels = shown.get("TunnelOptionsSpecification", {}).get("TunnelOptions", ())
+    for number, tunnel in enumerate(tunnels, start=1):
+        tunnel["TunnelIndex"] = number
+    zone = ask.site.connection.zone
+    return {**shown, "ZoneNo": zone, "Tags": {"Tag": shown_tags(ask.site)}}
 
 
 def list_connections(ask: Ask, sites: Iterable[Site]) -> Fields:
     """Return a page of the connections of a region."""
     make_checks(ask, (missing,))
-    page = _page(ask)
-    chosen = [site for site in sites if _is_wanted(ask, site)]
-    rows = [{**_connection(site), "Tag": {"Tag": []}} for site in chosen[slice(*_window(page))]]
+    page, wanted = _page(ask), read_filter(ask.parameters)
+    chosen = [
+        site
+        for site in sites
+        if _is_wanted(ask, site) and matches(wanted, site.connection.tag_pairs)
+    ]
+    rows = [_with_tags(site) for site in chosen[slice(*_window(page))]]
     return {**_paged(page, len(chosen)), "VpnConnections": {"VpnConnection": rows}}
 
 
+def _with_tags(site: Site) -> Fields:
+    # The container is called Tag here and Tags in the description of one connection.
+    return {**describe(site), "Tag": {"Tag": shown_tags(site)}}
+
+
 def _is_wanted(ask: Ask, site: Site) -> bool:
-    """Tell whether a connection passes the filters; none has tags, so a tag filter leaves none."""
+    """Tell whether a connection passes the filters, that by tags aside."""
     of = site.connection
     filters = {
         "VpnConnectionId": of.vpn_connection_id,
@@ -112,8 +160,6 @@ def _is_wanted(ask: Ask, site: Site) -> bool:
         "CustomerGatewayId": of.customer_gateway_id,
         "ResourceGroupId": of.resource_group_id,
     }
-    if any(name.startswith("Tag.") for name in ask.parameters):
-        return False
     return all(ask.text(name) in ("", value) for name, value in filters.items())
 
 
@@ -165,82 +211,6 @@ def list_regions(ask: Ask, sites: Iterable[Site]) -> Fields:
         }
     }
 
-
-def _connection(site: Site) -> Fields:
-    """Return the fields that a connection has in either answer, its secrets among them."""
-    of = site.connection
-    attachment = {
-        "CEN": {
-            "AttachInstanceId": of.cen_id,
-            "TransitRouterId": of.transit_router_id,
-            "TransitRouterName": of.transit_router_name,
-        },
-        "VPNGW": {"VpnGatewayId": of.vpn_gateway_id},
-    }.get(of.attach_type, {})
-    return {
-        "VpnConnectionId": of.vpn_connection_id,
-        "Name": of.name,
-        "State": site.state,
-        "Status": site.status,
-        "AttachType": of.attach_type,
-        **attachment,
-        "CreateTime": of.created_ms,
-        "CustomerGatewayId": of.customer_gateway_id,
-        "ResourceGroupId": of.resource_group_id,
-        "InternetIp": of.internet_ip,
-        **_CONSTANT,
-        "IkeConfig": {**_IKE, "LocalId": of.internet_ip},
-        "IpsecConfig": dict(_IPSEC),
-        "VcoHealthCheck": dict(_HEALTH),
-        "VpnBgpConfig": dict(_BGP),
-    }
-
-
-_CONSTANT: Final[Mapping[str, Any]] = {
-    "NetworkType": "public",
-    "Spec": "1000M",
-    "LocalSubnet": "0.0.0.0/0",
-    "RemoteSubnet": "0.0.0.0/0",
-    "EffectImmediately": True,
-    "EnableDpd": True,
-    "EnableNatTraversal": True,
-    "EnableTunnelsBgp": False,
-    "CrossAccountAuthorized": False,
-}
-_IKE: Final[Mapping[str, Any]] = {
-    "IkeVersion": "ikev2",
-    "IkeMode": "main",
-    "IkeEncAlg": "aes",
-    "IkeAuthAlg": "sha1",
-    "IkePfs": "group2",
-    "IkeLifetime": 86400,
-    "RemoteId": "198.51.100.1",
-    "Psk": defaults.CANARY_PSK,
-}
-_IPSEC: Final[Mapping[str, Any]] = {
-    "IpsecEncAlg": "aes",
-    "IpsecAuthAlg": "sha1",
-    "IpsecPfs": "group2",
-    "IpsecLifetime": 86400,
-}
-_HEALTH: Final[Mapping[str, Any]] = {
-    "Enable": "false",
-    "Status": "success",
-    "Sip": "",
-    "Dip": "",
-    "Interval": 3,
-    "Retry": 3,
-    "Policy": "revoke_route",
-}
-_BGP: Final[Mapping[str, Any]] = {
-    "Status": "false",
-    "TunnelCidr": "169.254.11.0/30",
-    "LocalBgpIp": "169.254.11.2",
-    "PeerBgpIp": "169.254.11.1",
-    "LocalAsn": 65531,
-    "PeerAsn": 65530,
-    "AuthKey": defaults.CANARY_AUTH_KEY,
-}
 
 LISTINGS: Final[Mapping[str, Callable[[Ask, Iterable[Site]], Fields]]] = {
     "DescribeVcoRouteEntries": list_routes,

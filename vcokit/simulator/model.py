@@ -1,22 +1,36 @@
-"""The things the simulator is built from: accounts, connections, routes, and its switches.
+"""The things a simulated cloud holds: connections and routes.
 
-All are frozen. Who owns what: an `Account` owns connections by ``account_id``; a `Connection`
-stands in one region; a `Route` belongs to one connection and is told from others by connection,
-network, next hop and weight.
+All are frozen. An account owns connections by ``account_id``; a `Connection` stands in one region;
+a `Route` belongs to one connection and is told from others by connection, network, next hop and
+weight; a `LearnedRoute` came by BGP and is only looked at.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, cast
 
 from vcokit.simulator import defaults
+from vcokit.simulator.durations import Duration, Written, read_duration
+from vcokit.simulator.prefixes import parse_destination
+from vcokit.simulator.tags import Tags, read_tags
 
 #: How connections are named.
 CONNECTION_ID: Final = re.compile(r"vco-[A-Za-z0-9*]+")
 #: What a connection may be bound to, and the State it has when no task runs.
 ATTACH_TYPES: Final = {"CEN": "attached", "NO_ASSOCIATED": "init", "VPNGW": "active"}
+FINANCIAL_LOCKED: Final = "financialLocked"
+#: States in which no task of ours runs; ``updating`` comes of tasks alone.
+STATES: Final = (
+    *ATTACH_TYPES.values(),
+    "attaching",
+    "detaching",
+    "provisioning",
+    "upgrading",
+    FINANCIAL_LOCKED,
+)
 STATUSES: Final = (
     "ike_sa_not_established",
     "ike_sa_established",
@@ -26,46 +40,34 @@ STATUSES: Final = (
 TUNNEL_DOWN: Final = STATUSES[0]
 TUNNEL_UP: Final = STATUSES[-1]
 WEIGHTS: Final = (0, 100)
-
-
-class Credentials(NamedTuple):
-    """An AccessKey: what a client needs to sign its calls."""
-
-    access_key_id: str
-    access_key_secret: str
-    security_token: str | None = None
-
-    def __repr__(self) -> str:
-        token = None if self.security_token is None else "***"
-        return (
-            f"Credentials(access_key_id={self.access_key_id!r}, access_key_secret='***', "
-            f"security_token={token!r})"
-        )
+#: Where a route that came by BGP comes from.
+LEARNED_FROM: Final = ("CLOUD", "VPN_BGP")
 
 
 @dataclass(frozen=True)
-class Account:
-    """An account and one of its AccessKeys; accounts with one id and several keys are one account.
+class LearnedRoute:
+    """A route that a connection has by BGP: it is listed as ``bgp`` and never changes.
 
     Parameters
     ----------
-    account_id : str
-        Owner of connections; rate limits and client tokens are kept by it.
-    access_key_id, access_key_secret : str
-        The key that signs.
-    security_token : str, optional
-        Makes the key a temporary one: every call must carry the token too.
+    route_dest : str
+        The network.
+    source : str
+        ``CLOUD`` or ``VPN_BGP``.
+    as_path, community : str
+        As the cloud shows them.
     """
 
-    account_id: str = defaults.ACCOUNT_ID
-    access_key_id: str = defaults.ACCESS_KEY_ID
-    access_key_secret: str = field(default=defaults.ACCESS_KEY_SECRET, repr=False)
-    security_token: str | None = field(default=None, repr=False)
+    route_dest: str
+    source: str = "VPN_BGP"
+    as_path: str = "[65530]"
+    community: str = ""
 
-    @property
-    def credentials(self) -> Credentials:
-        """The AccessKey as clients take it."""
-        return Credentials(self.access_key_id, self.access_key_secret, self.security_token)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "route_dest", _network(self.route_dest, "learned route"))
+        if self.source not in LEARNED_FROM:
+            known = ", ".join(LEARNED_FROM)
+            raise ValueError(f"learned route: source {self.source!r}. Write one of {known}")
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,24 @@ class Connection:
         As the cloud shows them.
     created_ms : int
         Epoch milliseconds.
+    state : str
+        State while no task runs, where it is another than that of ``attach_type``:
+        ``financialLocked``, ``detaching``, …
+    task_seconds : duration, optional
+        Time its tasks take, in place of the cloud's (`durations.read_duration`).
+    tunnels : int
+        0 for a single tunnel, or how many a connection of several has.
+    tags : mapping of str to str
+        Kept as pairs.
+    ssl_client_pools : tuple of str
+        Networks of SSL clients; a destination that overlaps one is refused.
+    learned_routes : tuple of LearnedRoute
+        Routes that came by BGP.
+
+    Raises
+    ------
+    ValueError
+        If the cloud could hold no such connection; the message says what to write.
     """
 
     vpn_connection_id: str
@@ -111,24 +131,75 @@ class Connection:
     resource_group_id: str = "rg-simulator"
     internet_ip: str = "192.0.2.1"
     created_ms: int = int(defaults.EPOCH * 1000)
+    state: str = ""
+    task_seconds: Written | None = None
+    tunnels: int = 0
+    tags: Tags | Mapping[str, str] = ()
+    ssl_client_pools: tuple[str, ...] = ()
+    learned_routes: tuple[LearnedRoute, ...] = ()
 
     def __post_init__(self) -> None:
         if not CONNECTION_ID.fullmatch(self.vpn_connection_id):
             raise ValueError(
                 f"connection {self.vpn_connection_id!r}: write vco- and letters, digits or *"
             )
-        for name, known in (("attach_type", tuple(ATTACH_TYPES)), ("status", STATUSES)):
-            value = getattr(self, name)
-            if value not in known:
-                raise ValueError(
-                    f"connection {self.vpn_connection_id}: {name} {value!r} is unknown. "
-                    f"Write one of {', '.join(known)}"
-                )
+        self._check("attach_type", tuple(ATTACH_TYPES))
+        self._check("status", STATUSES)
+        self._check("state", ("", *STATES))
+        if not 0 <= self.tunnels <= 2:
+            raise ValueError(f"connection {self.vpn_connection_id}: tunnels is 0, 1 or 2")
+        # Data out of a file are lists and mappings; everything here is one immutable form.
+        self._put("tags", read_tags(self.tags))
+        self._put("ssl_client_pools", tuple(_network(p, "pool") for p in self.ssl_client_pools))
+        self._put("learned_routes", tuple(map(_learned, self.learned_routes)))
+        if self.task_seconds is not None:
+            self._put("task_seconds", read_duration(self.task_seconds))
+
+    def _check(self, name: str, known: tuple[str, ...]) -> None:
+        if getattr(self, name) not in known:
+            raise ValueError(
+                f"connection {self.vpn_connection_id}: {name} {getattr(self, name)!r} is unknown. "
+                f"Write one of {', '.join(filter(None, known))}"
+            )
+
+    def _put(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
+    @property
+    def duration(self) -> Duration | None:
+        """Time its tasks take, None where it is the cloud's."""
+        return cast("Duration | None", self.task_seconds)
+
+    @property
+    def tag_pairs(self) -> Tags:
+        """Key and value of its tags."""
+        return cast("Tags", self.tags)
+
+    @property
+    def idle_state(self) -> str:
+        """The State that is shown while no task runs."""
+        return self.state or ATTACH_TYPES[self.attach_type]
+
+    @property
+    def locked(self) -> bool:
+        """Whether it is locked for overdue payment."""
+        return self.idle_state == FINANCIAL_LOCKED
 
     @property
     def attached(self) -> bool:
-        """Whether it is attached to a transit router."""
-        return self.attach_type == "CEN"
+        """Whether it is attached to a transit router; a lock leaves it attached."""
+        return self.attach_type == "CEN" and self.idle_state in ("attached", FINANCIAL_LOCKED)
+
+
+def _network(text: str, what: str) -> str:
+    found = parse_destination(text)
+    if found is None or found.has_host_bits:
+        raise ValueError(f"{what} {text!r} is no network. Write a.b.c.d/len")
+    return found.network
+
+
+def _learned(written: LearnedRoute | Mapping[str, Any]) -> LearnedRoute:
+    return written if isinstance(written, LearnedRoute) else LearnedRoute(**written)
 
 
 class RouteKey(NamedTuple):
@@ -178,40 +249,3 @@ class Route:
     def key(self) -> RouteKey:
         """What tells it from the other routes of its connection."""
         return RouteKey(self.route_dest, self.next_hop, self.weight)
-
-
-@dataclass(frozen=True)
-class Switches:
-    """How the simulator behaves where the vendor documents nothing; the defaults are the design's.
-
-    Parameters
-    ----------
-    host_bits_refused : bool
-        10.1.2.3/8 is refused; else it is taken for 10.0.0.0/8.
-    ipv6_refused : bool
-        An IPv6 destination is refused; else it is a destination like any other.
-    foreign_next_hop_refused : bool
-        A next hop other than the connection is refused; else only one that does not exist.
-    shared_space_refused : bool
-        A destination that touches 100.64.0.0/10 is refused; else accepted, and the tunnel breaks.
-    other_weight_refused : bool
-        A route there with the other weight refuses the new one; else the two live side by side.
-    listed_after_task : bool
-        A new route is listed when its task ends; else at once (it forwards after its task anyway).
-    listing_needs_attached : bool
-        Routes cannot be listed while a task runs; else they can.
-    refused_calls_bind_token : bool
-        A refused write binds its ClientToken, and is refused again; else the token stays free.
-    token_lifetime : float
-        Simulated seconds that a ClientToken is remembered.
-    """
-
-    host_bits_refused: bool = True
-    ipv6_refused: bool = True
-    foreign_next_hop_refused: bool = True
-    shared_space_refused: bool = False
-    other_weight_refused: bool = True
-    listed_after_task: bool = True
-    listing_needs_attached: bool = False
-    refused_calls_bind_token: bool = False
-    token_lifetime: float = defaults.TOKEN_LIFETIME

@@ -65,3 +65,15 @@ def parse_destination(text: str) -> Destination | None:
         has_host_bits=written.ip != network.ip,
         touches_shared_space=network in SHARED_SPACE or SHARED_SPACE in network,
     )
+
+
+def overlap(one: str, other: str) -> bool:
+    """Tell whether two networks share an address; those of different versions never do.
+
+    Examples
+    --------
+    >>> overlap("10.0.0.0/8", "10.1.0.0/16"), overlap("10.0.0.0/8", "11.0.0.0/8")
+    (True, False)
+    """
+    first, second = IPNetwork(one), IPNetwork(other)
+    return first in second or second in first

@@ -9,6 +9,7 @@ them.
 from __future__ import annotations
 
 import string
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,9 @@ _ALPHABET: Final = string.ascii_lowercase + string.digits
 _SITES: Final = ("branch", "depot", "factory", "office", "plant", "shop", "warehouse")
 
 
-def connections_for(routes: pd.DataFrame, seed: int) -> list[Connection]:
+def connections_for(
+    routes: pd.DataFrame, seed: int, account_id: str = defaults.ACCOUNT_ID
+) -> list[Connection]:
     """Return the connections that an inventory needs, in the order in which it names them.
 
     Parameters
@@ -32,6 +35,8 @@ def connections_for(routes: pd.DataFrame, seed: int) -> list[Connection]:
         With columns region_id and vpn_connection_id.
     seed : int
         Of what is invented.
+    account_id : str
+        Owner of all of them.
 
     Raises
     ------
@@ -43,7 +48,10 @@ def connections_for(routes: pd.DataFrame, seed: int) -> list[Connection]:
     chance = Random(f"{seed}/connections")  # noqa: S311 - names, no secrets
     routers = {region: _router(region, chance) for region in dict.fromkeys(regions.values())}
     return [
-        _connection(number, vpn_connection_id, region, routers[region], chance)
+        replace(
+            _connection(number, vpn_connection_id, region, routers[region], chance),
+            account_id=account_id,
+        )
         for number, (vpn_connection_id, region) in enumerate(regions.items(), start=1)
     ]
 

@@ -21,13 +21,17 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vcokit.simulator import defaults, frames, seeding, snapshot
+from vcokit.simulator import defaults, frames, scenario, seeding, snapshot
+from vcokit.simulator.accounts import Account, Credentials
+from vcokit.simulator.clock import Clock
+from vcokit.simulator.durations import Written
 from vcokit.simulator.facts import Limit
 from vcokit.simulator.faults import Fault
-from vcokit.simulator.model import Account, Connection, Credentials, Route, Switches
+from vcokit.simulator.model import Connection, Route
+from vcokit.simulator.requests import HttpRequest
 from vcokit.simulator.service import HttpResponse, Service
-from vcokit.simulator.signature import HttpRequest
 from vcokit.simulator.state import Cloud
+from vcokit.simulator.switches import Switches
 from vcokit.simulator.wire import Wire
 
 if TYPE_CHECKING:
@@ -54,8 +58,12 @@ class Simulator:
         Of all chance: task times, faults, request ids.
     quota : int
         Routes a connection may have.
-    task_seconds : float or (float, float)
-        Simulated time a task takes, or its range.
+    router_quota : int, optional
+        Routes that the connections of one transit router may have together.
+    task_seconds : duration
+        Simulated time a task takes: a number, a range, or a distribution (`durations`).
+    durations : mapping of str to duration, optional
+        The same for single operations; that of a connection wins over both.
     limits : mapping of str to (int, float), optional
         Calls and simulated seconds of operations whose rate limit is not to be the vendor's.
     switches : Switches, optional
@@ -90,7 +98,9 @@ class Simulator:
         speed: float = defaults.SPEED,
         seed: int = defaults.SEED,
         quota: int = defaults.QUOTA,
-        task_seconds: float | tuple[float, float] = defaults.TASK_SECONDS,
+        router_quota: int | None = None,
+        task_seconds: Written = defaults.TASK_SECONDS,
+        durations: Mapping[str, Written] | None = None,
         limits: Mapping[str, Limit] | None = None,
         switches: Switches | None = None,
         faults: Sequence[Fault] = (),
@@ -105,13 +115,15 @@ class Simulator:
         self.credentials: Credentials = accounts[0].credentials
         self._host, self._port = host, port
         self._wall = wall
-        self._clock = _Clock(monotonic, speed)
+        self._clock = Clock(monotonic, speed)
         self._cloud = Cloud(
             connections,
             routes,
             seed=seed,
             quota=quota,
+            router_quota=router_quota,
             task_seconds=task_seconds,
+            durations=durations,
             limits=limits,
             switches=switches,
             faults=faults,
@@ -131,7 +143,7 @@ class Simulator:
         speed: float = defaults.INVENTORY_SPEED,
         seed: int = defaults.SEED,
         quota: int | None = None,
-        task_seconds: float | tuple[float, float] = defaults.TASK_SECONDS,
+        task_seconds: Written = defaults.TASK_SECONDS,
         faults: Sequence[Fault] = (),
         **options: Any,
     ) -> Simulator:
@@ -156,8 +168,9 @@ class Simulator:
         ValueError
             If a column is not there.
         """
+        accounts = options.get("accounts") or (Account(),)
         return cls(
-            seeding.connections_for(routes, seed),
+            seeding.connections_for(routes, seed, accounts[0].account_id),
             speed=speed,
             seed=seed,
             quota=seeding.quota_for(routes) if quota is None else quota,
@@ -165,6 +178,24 @@ class Simulator:
             faults=faults,
             **options,
         )
+
+    @classmethod
+    def from_scenario(cls, path: str | Path, **options: Any) -> Simulator:
+        """Return a simulator of what a TOML file describes (`scenario` tells its language).
+
+        Parameters
+        ----------
+        path : str or Path
+            The file.
+        **options
+            As for `Simulator`; they win over the file.
+
+        Raises
+        ------
+        ScenarioError
+            If the file cannot be used; the message names file, key and remedy.
+        """
+        return cls(**{**scenario.read_scenario(path), **options})
 
     @classmethod
     def load(cls, path: str | Path, **options: Any) -> Simulator:
@@ -240,6 +271,24 @@ class Simulator:
         with self._state_lock:
             return self._service.respond(request, wall=self._wall(), now=self._clock.now())
 
+    def change(self, vpn_connection_id: str, **fields: Any) -> None:
+        """Change a connection as somebody at the vendor's console would: it is there at once.
+
+        Parameters
+        ----------
+        vpn_connection_id : str
+            Which one.
+        **fields
+            Fields of `Connection`, such as ``state="financialLocked"``.
+
+        Raises
+        ------
+        ValueError
+            If there is no such connection, or it cannot be so.
+        """
+        with self._state_lock:
+            self._cloud.change(vpn_connection_id, self._clock.now(), **fields)
+
     # -- looking at it --------------------------------------------------------------------------
 
     @property
@@ -300,39 +349,20 @@ class Simulator:
         return f"<Simulator {place}, speed {self.speed:g}, {self.credentials!r}>"
 
 
-class _Clock:
-    """Simulated seconds: those of the wall times a speed, standing still while it is stopped."""
-
-    def __init__(self, monotonic: Callable[[], float], speed: float) -> None:
-        self._monotonic, self._speed = monotonic, speed
-        self._lived = 0.0
-        self._started: float | None = None
-
-    def start(self) -> None:
-        self._started = self._monotonic()
-
-    def stop(self) -> None:
-        self._lived, self._started = self.now(), None
-
-    def now(self) -> float:
-        if self._started is None:
-            return self._lived
-        return self._lived + (self._monotonic() - self._started) * self._speed
-
-
 def _refuse_nonsense(speed: float, accounts: Sequence[Account], host: str | None) -> None:
     if not 0 < speed < float("inf"):
         raise ValueError(f"speed {speed!r}. Write a number above 0")
     if not accounts:
         raise ValueError("no account. Leave accounts out, or name at least one")
-    if host is not None and not _is_loopback(host):
+    if host is not None and not is_loopback(host):
         raise ValueError(
             f"host {host!r} is no loopback address. Write 127.0.0.1, "
-            "or allow_remote=True if others shall reach it"
+            "or allow_remote=True (--allow-remote) if others shall reach it"
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,34 +1,34 @@
-"""From a request to a response, purely: who asks, may they, what do they ask, how is it answered.
+"""From a request to a response, purely: let in, called, written down.
 
-The gateway's checks stand in `Service.admit`, in order; what they let through goes to the cloud.
+::
+
+    request ─▶ clock skew ─▶ Gateway.admit ─▶ Cloud.call ─▶ envelope ─▶ response
+                                 └── refused ─▶ Cloud.turn_away ──┘
+
 Two clocks come as arguments: `wall` in epoch seconds, by which signatures are dated, and `now` in
 simulated seconds, by which the cloud lives.
 """
 
 from __future__ import annotations
 
-import calendar
-import heapq
-import json
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
+from email.utils import formatdate
+from functools import lru_cache
 from math import ceil
-from typing import Any, Final
+from typing import Final
 
-from vcokit.simulator import defaults
-from vcokit.simulator.facts import COMMON_PARAMETERS, OPERATIONS, VERSION, Refusal
-from vcokit.simulator.model import Account
-from vcokit.simulator.signature import HttpRequest, check_signature, read_authorization
-from vcokit.simulator.state import Answer, Cloud
+from vcokit.simulator.accounts import Account
+from vcokit.simulator.answers import Answer
+from vcokit.simulator.claims import named_operation
+from vcokit.simulator.codes import Refusal
+from vcokit.simulator.envelope import CONTENT_TYPES, JSON, wanted_format, write_answer
+from vcokit.simulator.gateway import Gateway, uncommon
+from vcokit.simulator.requests import HttpRequest
+from vcokit.simulator.state import Cloud
 
-_DATE: Final = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z", re.ASCII)
-_JSON: Final = "application/json;charset=utf-8"
 _HTML: Final = "text/html;charset=utf-8"
 _PAGE: Final = b"<!DOCTYPE html><html><body><h1>Please sign in to the network</h1></body></html>\n"
-_HELP: Final = (
-    "https://api.alibabacloud.com/troubleshoot?q={code}&product=Vpc&requestId={request_id}"
-)
 
 
 @dataclass(frozen=True)
@@ -59,45 +59,6 @@ class HttpResponse:
     truncates: bool = False
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who calls what, believed."""
-
-    account_id: str
-    operation: str
-
-
-class NonceMemory:
-    """Nonces that were used, each for as long as its request could be sent again.
-
-    A request is good from `TIMESTAMP_TOLERANCE` before its date until as long after it; then its
-    nonce is forgotten, for the date refuses it by itself.
-    """
-
-    def __init__(self) -> None:
-        self._used: set[tuple[str, str]] = set()
-        self._ends: list[tuple[float, tuple[str, str]]] = []
-
-    def __len__(self) -> int:
-        return len(self._used)
-
-    def use(self, access_key_id: str, nonce: str, *, date: float, wall: float) -> None:
-        """Note a nonce.
-
-        Raises
-        ------
-        Refusal
-            ``SignatureNonceUsed``.
-        """
-        while self._ends and self._ends[0][0] < wall:
-            self._used.discard(heapq.heappop(self._ends)[1])
-        key = (access_key_id, nonce)
-        if key in self._used:
-            raise Refusal("SignatureNonceUsed")
-        self._used.add(key)
-        heapq.heappush(self._ends, (date + defaults.TIMESTAMP_TOLERANCE, key))
-
-
 class Service:
     """The API over a cloud.
 
@@ -114,8 +75,7 @@ class Service:
     def __init__(self, cloud: Cloud, accounts: Iterable[Account], *, speed: float = 1.0) -> None:
         self.cloud = cloud
         self.speed = speed
-        self.nonces = NonceMemory()
-        self._accounts = {account.access_key_id: account for account in accounts}
+        self.gateway = Gateway(accounts)
 
     def respond(self, request: HttpRequest, *, wall: float, now: float) -> HttpResponse:
         """Answer a request.
@@ -129,68 +89,52 @@ class Service:
         now : float
             Simulated seconds.
         """
+        operation = named_operation(request)
+        connection = request.parameters.get("VpnConnectionId", "")
+        # The server's clock may be made wrong, and then its Date says so as a real one's would.
+        wall += self.cloud.faults.greet(operation, connection).skew
         try:
-            caller = self.admit(request, wall)
-            parameters = read_parameters(request)
+            caller = self.gateway.admit(request, wall)
         except Refusal as refusal:
-            answer = self._turn_away(refusal, request, now)
+            said = uncommon(request.parameters)
+            answer = self.cloud.turn_away(refusal, operation, said, now=now)
         else:
             answer = self.cloud.call(
-                caller.operation, parameters, account=caller.account_id, now=now
+                caller.operation, caller.parameters, account=caller.account_id, now=now
             )
-        return self._render(answer, host=request.header_values.get("host", ""))
+        return self._render(answer, operation, request, wall)
 
-    def admit(self, request: HttpRequest, wall: float) -> Caller:
-        """Make the gateway's checks, in this order.
-
-        Raises
-        ------
-        Refusal
-            The first that finds something.
-        """
-        headers = request.header_values
-        if request.method not in ("GET", "POST"):
-            raise Refusal("UnsupportedHTTPMethod")
-        operation = _operation(request)
-        authorization = read_authorization(request)
-        nonce = _required(headers, "x-acs-signature-nonce", "SignatureNonce")
-        written = _required(headers, "x-acs-date", "Timestamp")
-        account = self._account(authorization.access_key_id, headers)
-        date = _date(written, wall)
-        check_signature(request, authorization, account.access_key_secret)
-        _check_security_token(account, headers)
-        # A nonce counts as used only when its signature was right, else anyone could use it up.
-        self.nonces.use(account.access_key_id, nonce, date=date, wall=wall)
-        return Caller(account.account_id, operation)
-
-    def _account(self, access_key_id: str, headers: Mapping[str, str]) -> Account:
-        account = self._accounts.get(access_key_id)
-        if account is None or headers.get("x-acs-accesskey-id", access_key_id) != access_key_id:
-            raise Refusal("InvalidAccessKeyId.NotFound")
-        if account.security_token is not None and not headers.get("x-acs-security-token"):
-            raise Refusal("MissingSecurityToken")
-        return account
-
-    def _turn_away(self, refusal: Refusal, request: HttpRequest, now: float) -> Answer:
-        named = request.header_values.get("x-acs-action", "")
-        operation = named if named in OPERATIONS else ""
-        return self.cloud.turn_away(refusal, operation, _uncommon(request), now=now)
-
-    def _render(self, answer: Answer, *, host: str) -> HttpResponse:
-        verdict = answer.verdict
-        is_page = verdict.is_html and not verdict.code
-        headers = {"content-type": _HTML} if is_page else self._headers(answer)
+    def _render(
+        self, answer: Answer, operation: str, request: HttpRequest, wall: float
+    ) -> HttpResponse:
+        verdict, form = answer.verdict, wanted_format(request) or JSON
+        page = "" if verdict.code else verdict.page
+        headers = self._headers(answer, form)
+        if page == "html":
+            headers = {"content-type": _HTML}
+        elif verdict.mislabels:
+            headers["content-type"] = _HTML
+        headers["date"] = _http_date(int(wall))
         return HttpResponse(
             status=answer.status,
             headers=tuple((name.encode(), value.encode()) for name, value in headers.items()),
-            body=_PAGE if is_page else _body(answer, host),
+            body=self._page(page) if page else self._body(answer, operation, request, form),
             delay=verdict.delay,
             drops=verdict.drops,
             truncates=verdict.truncates,
         )
 
-    def _headers(self, answer: Answer) -> dict[str, str]:
-        headers = {"content-type": _JSON, "x-acs-request-id": answer.request_id}
+    @staticmethod
+    def _page(page: str) -> bytes:
+        return _PAGE if page == "html" else b""
+
+    def _body(self, answer: Answer, operation: str, request: HttpRequest, form: str) -> bytes:
+        host = request.header_values.get("host", "")
+        empty_lists = self.cloud.switches.xml_empty_lists
+        return write_answer(answer, operation, form, host=host, empty_lists=empty_lists)
+
+    def _headers(self, answer: Answer, form: str) -> dict[str, str]:
+        headers = {"content-type": CONTENT_TYPES[form], "x-acs-request-id": answer.request_id}
         if answer.retry_after is not None:
             # Rounded up, so that a client which waits as long as it is told has waited enough.
             milliseconds = ceil(answer.retry_after * 1000 / self.speed)
@@ -198,76 +142,6 @@ class Service:
         return headers
 
 
-def read_parameters(request: HttpRequest) -> dict[str, str]:
-    """Return the parameters of the operation.
-
-    Raises
-    ------
-    Refusal
-        If one stands there twice: which of them counts nobody has written down.
-    """
-    seen: set[str] = set()
-    for name, _ in request.pairs:
-        if name in seen:
-            text = f'The specified value of parameter "{name}" is not valid.'
-            raise Refusal("InvalidParameter", text)
-        seen.add(name)
-    return _uncommon(request)
-
-
-def _uncommon(request: HttpRequest) -> dict[str, str]:
-    return {name: value for name, value in request.pairs if name not in COMMON_PARAMETERS}
-
-
-def _operation(request: HttpRequest) -> str:
-    version = _required(request.header_values, "x-acs-version", "Version")
-    if version != VERSION:
-        raise Refusal("InvalidVersion")
-    action = _required(request.header_values, "x-acs-action", "Action")
-    if action not in OPERATIONS or request.path != "/":
-        raise Refusal("InvalidAction.NotFound")
-    return action
-
-
-def _required(headers: Mapping[str, str], header: str, name: str) -> str:
-    value = headers.get(header, "")
-    if not value:
-        raise Refusal(f"Missing{name}")
-    return value
-
-
-def _date(text: str, wall: float) -> float:
-    match = _DATE.fullmatch(text)
-    if match is None:
-        raise Refusal("InvalidTimeStamp.Format")
-    return _near(_epoch(*(int(part) for part in match.groups())), wall)
-
-
-def _epoch(year: int, month: int, day: int, hour: int, minute: int, second: int) -> float:
-    in_range = year >= 1 and 1 <= month <= 12 and hour < 24 and minute < 60 and second < 60
-    if not in_range or not 1 <= day <= calendar.monthrange(year, month)[1]:
-        raise Refusal("InvalidTimeStamp.Format")
-    return float(calendar.timegm((year, month, day, hour, minute, second)))
-
-
-def _near(date: float, wall: float) -> float:
-    if abs(date - wall) > defaults.TIMESTAMP_TOLERANCE:
-        raise Refusal("InvalidTimeStamp.Expired")
-    return date
-
-
-def _check_security_token(account: Account, headers: Mapping[str, str]) -> None:
-    if headers.get("x-acs-security-token", "") != (account.security_token or ""):
-        raise Refusal("InvalidSecurityToken")
-
-
-def _body(answer: Answer, host: str) -> bytes:
-    fields: dict[str, Any] = {"RequestId": answer.request_id}
-    if answer.code:
-        fields["HostId"] = host
-        fields["Code"] = answer.code
-        fields["Message"] = answer.message
-        fields["Recommend"] = _HELP.format(code=answer.code, request_id=answer.request_id)
-    else:
-        fields |= answer.fields
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+@lru_cache(maxsize=4)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)

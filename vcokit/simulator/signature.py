@@ -10,6 +10,8 @@
 
 Clients differ in what they sign and in how they write a query: the headers are those they name, and
 the query is decoded as a form before it is encoded by the rule. Never is the raw query compared.
+
+Source: the vendor's page on V3 request structure and signature.
 """
 
 from __future__ import annotations
@@ -17,13 +19,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
-from urllib.parse import parse_qsl, quote
 
-from vcokit.simulator.facts import Refusal
+from vcokit.simulator.codes import Refusal
+from vcokit.simulator.requests import HttpRequest, canonical_pairs
 
 ALGORITHM: Final = "ACS3-HMAC-SHA256"
 FAMILY: Final = "ACS3-"
@@ -31,43 +32,6 @@ _AUTHORIZATION: Final = re.compile(
     r"(?P<algorithm>\S+) Credential=(?P<key>[^,\s]+),SignedHeaders=(?P<headers>[^,\s]+)"
     r",Signature=(?P<signature>[^,\s]+)"
 )
-
-
-@dataclass(frozen=True)
-class HttpRequest:
-    """A request as it came.
-
-    Parameters
-    ----------
-    method, path : str
-        Of the first line.
-    query : bytes
-        What stood behind the question mark, undecoded.
-    headers : tuple of (bytes, bytes)
-        Names in lower case; a name may stand there more than once.
-    body : bytes
-        The whole body.
-    """
-
-    method: str
-    path: str = "/"
-    query: bytes = b""
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-    body: bytes = b""
-
-    @cached_property
-    def header_values(self) -> Mapping[str, str]:
-        """Headers as signatures see them: trimmed; several values sorted and joined by commas."""
-        values: dict[str, list[str]] = {}
-        for name, value in self.headers:
-            text = value.decode("utf-8", "replace").strip()
-            values.setdefault(name.decode("latin-1").lower(), []).append(text)
-        return {name: ",".join(sorted(several)) for name, several in values.items()}
-
-    @cached_property
-    def pairs(self) -> list[tuple[str, str]]:
-        """Names and values of the query, decoded as a form; what is no UTF-8 becomes U+FFFD."""
-        return parse_qsl(self.query.decode("latin-1"), keep_blank_values=True, encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -132,21 +96,6 @@ def check_signature(request: HttpRequest, authorization: Authorization, secret: 
 def canonical_request(request: HttpRequest, names: Iterable[str], payload: str) -> str:
     """Return the request in the one form that both sides sign."""
     names = sorted(names)
-    query = "&".join(f"{encode(name)}={encode(value)}" for name, value in _sorted(request.pairs))
+    query = canonical_pairs(request.query_pairs)
     headers = "".join(f"{name}:{request.header_values[name]}\n" for name in names)
     return "\n".join((request.method, "/", query, headers, ";".join(names), payload))
-
-
-def encode(text: str) -> str:
-    """Percent-encode as signatures want it: all but letters, digits and ``-_.~``.
-
-    Examples
-    --------
-    >>> encode("a b*~/")
-    'a%20b%2A~%2F'
-    """
-    return quote(text, safe="~", encoding="utf-8", errors="replace")
-
-
-def _sorted(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    return sorted(pairs, key=lambda pair: pair[0].encode("utf-8", "replace"))

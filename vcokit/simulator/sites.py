@@ -14,18 +14,26 @@ Nothing wakes up when a task ends. Whoever looks at a site first brings it to th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from vcokit.simulator.model import ATTACH_TYPES, TUNNEL_DOWN, TUNNEL_UP, Connection, Route, RouteKey
+from vcokit.simulator.model import TUNNEL_DOWN, TUNNEL_UP, Connection, Route, RouteKey
 from vcokit.simulator.prefixes import parse_destination
 
 
 class RouteTable:
-    """The routes of one connection, in the order in which they came."""
+    """The routes of one connection, in the order in which they came.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    minds_shared_space : bool
+        Whether routes into 100.64.0.0/10 bring the tunnel down.
+    """
+
+    def __init__(self, *, minds_shared_space: bool = True) -> None:
+        self._minds_shared_space = minds_shared_space
         self._routes: dict[RouteKey, Route] = {}
         self._by_network: dict[str, set[RouteKey]] = {}
         self._harmful: set[RouteKey] = set()
@@ -45,7 +53,7 @@ class RouteTable:
     @property
     def breaks_tunnel(self) -> bool:
         """Whether a route takes addresses that the cloud needs itself."""
-        return bool(self._harmful)
+        return self._minds_shared_space and bool(self._harmful)
 
     def at(self, network: str) -> frozenset[RouteKey]:
         """Return the routes of a network."""
@@ -106,11 +114,13 @@ class Site:
     connection: Connection
     table: RouteTable = field(default_factory=RouteTable)
     task: Task | None = None
+    #: Simulated second of the last accepted write.
+    accepted: float = -math.inf
 
     @property
     def state(self) -> str:
         """The State the cloud shows: this is the field that tells of a task."""
-        return "updating" if self.task else ATTACH_TYPES[self.connection.attach_type]
+        return "updating" if self.task else self.connection.idle_state
 
     @property
     def status(self) -> str:
@@ -128,20 +138,27 @@ class Site:
         change = self.task.change if self.task else NO_CHANGE
         return change.adds if change.removes is None else None
 
+    @property
+    def table_size(self) -> int:
+        """Routes that are there or on their way."""
+        return len(self.table) + (self.awaited is not None)
+
     def settle(self, now: float) -> None:
         """Bring the site to simulated second `now`."""
         if self.task is not None and self.task.ends <= now:
             self.apply(self.task.change)
             self.task = None
 
-    def begin(self, change: Change, *, ends: float, fails: bool) -> None:
+    def begin(
+        self, change: Change, now: float, *, ends: float, fails: bool, removes_at_once: bool = True
+    ) -> None:
         """Start the task of an accepted write; one that fails changes nothing, ever."""
         if fails:
             change = NO_CHANGE
-        elif change.at_once:
+        elif change.at_once and removes_at_once:
             self.apply(change)
             change = NO_CHANGE
-        self.task = Task(ends, change)
+        self.task, self.accepted = Task(ends, change), now
 
     def apply(self, change: Change) -> None:
         """Bring a change into force."""

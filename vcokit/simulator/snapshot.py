@@ -2,7 +2,7 @@
 
 ::
 
-    {"format": "vcokit-simulator/1", "quota": 50,
+    {"format": "vcokit-simulator/1", "quota": 50, "router_quota": null,
      "connections": [{"vpn_connection_id": …, "region_id": …, …}, …],
      "routes": [{"vpn_connection_id": …, "route_dest": …, …}, …]}
 
@@ -21,15 +21,23 @@ from vcokit.simulator.sites import NO_CHANGE, Site
 FORMAT: Final = "vcokit-simulator/1"
 
 
-def take(sites: Iterable[Site], quota: int) -> dict[str, Any]:
+def take(sites: Iterable[Site], quota: int, router_quota: int | None = None) -> dict[str, Any]:
     """Return sites as data that JSON can hold."""
     sites = list(sites)
     return {
         "format": FORMAT,
         "quota": quota,
-        "connections": [asdict(site.connection) for site in sites],
+        "router_quota": router_quota,
+        "connections": [_plain(asdict(site.connection)) for site in sites],
         "routes": [asdict(route) for site in sites for route in _routes_in_the_end(site)],
     }
+
+
+def _plain(value: Any) -> Any:
+    """Return data with lists for tuples, as JSON gives them back."""
+    if isinstance(value, Mapping):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, tuple | list) else value
 
 
 def _routes_in_the_end(site: Site) -> list[Route]:
@@ -39,7 +47,7 @@ def _routes_in_the_end(site: Site) -> list[Route]:
 
 
 def restore(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments that make the cloud of a snapshot: connections, routes, quota.
+    """Return the arguments that make the cloud of a snapshot: connections, routes, quotas.
 
     Raises
     ------
@@ -53,6 +61,7 @@ def restore(data: Mapping[str, Any]) -> dict[str, Any]:
             "connections": [Connection(**connection) for connection in data["connections"]],
             "routes": [Route(**route) for route in data["routes"]],
             "quota": int(data["quota"]),
+            "router_quota": data.get("router_quota"),
         }
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"it lacks or misspells something: {error!r}") from None

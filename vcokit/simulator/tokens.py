@@ -1,6 +1,7 @@
 """The memory of ClientTokens: a repeated write gets its first answer again and does nothing.
 
-A token belongs to an account, a region and an operation. It is bound by a write that was accepted
+A token belongs to an account, a region and an operation (`Switches.token_scope` widens that). It is
+bound by a write that was accepted
 (`Switches.refused_calls_bind_token` adds refused ones) and forgotten after its lifetime. Dry runs,
 throttled calls and reads bind none.
 """
@@ -11,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Generic, NamedTuple, TypeVar
 
-from vcokit.simulator.facts import Refusal
+from vcokit.simulator.checks import Ask
+from vcokit.simulator.codes import Refusal
+from vcokit.simulator.switches import TOKEN_SCOPES
 
 MAX_LENGTH: Final = 64
 
@@ -19,12 +22,23 @@ AnswerT = TypeVar("AnswerT")
 
 
 class TokenKey(NamedTuple):
-    """What a token is remembered under."""
+    """What a token is remembered under; parts beyond its scope are empty."""
 
     account: str
     region: str
     operation: str
     token: str
+
+
+def token_key(ask: Ask, scope: str) -> TokenKey:
+    """Return what the token of a call is remembered under."""
+    within = TOKEN_SCOPES.index(scope)
+    return TokenKey(
+        ask.account,
+        ask.text("RegionId") if within < TOKEN_SCOPES.index("account") else "",
+        ask.operation.name if within < TOKEN_SCOPES.index("region") else "",
+        ask.text("ClientToken"),
+    )
 
 
 @dataclass(frozen=True)

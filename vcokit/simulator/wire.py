@@ -22,8 +22,8 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from vcokit.simulator import defaults
+from vcokit.simulator.requests import HttpRequest
 from vcokit.simulator.service import HttpResponse
-from vcokit.simulator.signature import HttpRequest
 
 Message: TypeAlias = MutableMapping[str, Any]
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -155,7 +155,6 @@ class _Uvicorn(uvicorn.Server):
         self.is_ready.set()
 
     async def main_loop(self) -> None:
-        # A multiple of ten makes a tick renew the Date header.
         while not await self.on_tick(0):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._end.wait(), timeout=1.0)
@@ -224,6 +223,7 @@ def _config(app: Application) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        date_header=False,  # the service's own: its clock may be made wrong
         timeout_keep_alive=defaults.KEEP_ALIVE_SECONDS,
     )
 

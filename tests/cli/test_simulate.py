@@ -1,0 +1,185 @@
+"""`vcokit simulate`: a process of its own that serves the official SDK, and says what is wrong."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from alibabacloud_tea_openapi.exceptions import ClientException
+from alibabacloud_tea_openapi.models import Config
+from alibabacloud_vpc20160428 import models
+from alibabacloud_vpc20160428.client import Client
+
+#: The scenario that needs no more to serve a client.
+SMALL = """
+[[accounts]]
+access_key_id = "testAccessKeyId"
+access_key_secret = "testAccessKeySecret"
+
+[[connections]]
+id = "vco-p0w2jpkhi2eeop6q6test"
+region = "ap-southeast-2"
+task_seconds = 2
+"""
+ROUTE = {
+    "region_id": "ap-southeast-2",
+    "vpn_connection_id": "vco-p0w2jpkhi2eeop6q6test",
+    "route_dest": "10.1.0.0/16",
+    "next_hop": "vco-p0w2jpkhi2eeop6q6test",
+}
+INVENTORY = "RegionId,VpnConnectionId,RouteDest,NextHop,Weight\nr,vco-1,10.0.0.0/8,vco-1,100\n"
+
+
+@contextmanager
+def serving(*arguments: object) -> Iterator[tuple[subprocess.Popen, str]]:
+    """Run the command; yield the process and the host that its first line names."""
+    command = [sys.executable, "-m", "vcokit", "simulate", *map(str, arguments)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        first = child.stdout.readline()
+        assert first.startswith("listening on http://"), child.communicate()
+        yield child, first.removeprefix("listening on http://").strip()
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def refused(*arguments: object) -> tuple[int, str]:
+    """Run the command that cannot work; return its exit code and what it said, unfolded."""
+    command = [sys.executable, "-m", "vcokit", "simulate", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, "Traceback" in done.stderr) == ("", False)
+    return done.returncode, " ".join(done.stderr.split())
+
+
+def written(folder: Path, text: str, name: str = "scenario.toml") -> Path:
+    """Return a file with a text in it."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def client(host: str, region: str = "ap-southeast-2") -> Client:
+    """Return the official SDK's client with the keys of the small scenario."""
+    return Client(
+        Config(
+            endpoint=host,
+            protocol="http",
+            region_id=region,
+            access_key_id="testAccessKeyId",
+            access_key_secret="testAccessKeySecret",
+        )
+    )
+
+
+def state(sdk: Client) -> str:
+    """Return the State of the connection."""
+    named = {name: ROUTE[name] for name in ("region_id", "vpn_connection_id")}
+    return sdk.describe_vpn_connection(models.DescribeVpnConnectionRequest(**named)).body.state
+
+
+def test_the_small_scenario_serves_the_official_sdk(tmp_path):
+    """Create, poll until attached, find the route listed: with nothing but those eight lines."""
+    with serving("--scenario", written(tmp_path, SMALL), "--speed", "20") as (child, host):
+        sdk = client(host)
+        request = models.CreateVcoRouteEntryRequest(**ROUTE, weight=100)
+        assert sdk.create_vco_route_entry(request).body.state == "published"
+        polls = 1
+        while state(sdk) == "updating":
+            polls += 1
+        assert polls > 1
+        named = {name: ROUTE[name] for name in ("region_id", "vpn_connection_id")}
+        rows = sdk.describe_vco_route_entries(models.DescribeVcoRouteEntriesRequest(**named)).body
+        assert [row.route_dest for row in rows.vco_route_entries] == ["10.1.0.0/16"]
+        child.send_signal(signal.SIGINT)
+        out, err = child.communicate(timeout=20)
+        assert child.returncode == 0
+    assert out == ""
+    assert "testAccessKeyId" in err
+    assert "testAccessKeySecret" not in err, "a key of somebody's own is not shown"
+
+
+def test_options_win_over_the_scenario(tmp_path):
+    """--port, --speed and --seed, whatever the file says."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    path = written(tmp_path, "speed = 5\nseed = 1\n" + SMALL)
+    with serving("--scenario", path, "--port", port, "--seed", "7") as (_, host):
+        assert host == f"127.0.0.1:{port}"
+
+
+def test_a_scenario_can_stand_beside_an_inventory(tmp_path):
+    """Connections from the file of routes, everything else from the scenario."""
+    text = SMALL[: SMALL.index("[[connections]]")]
+    text += '[[faults]]\nkind = "refuse"\ncode = "SystemBusy"\nconnection = "vco-1"\ncount = 1\n'
+    arguments = (written(tmp_path, INVENTORY, "r.csv"), "--scenario", written(tmp_path, text))
+    request = models.DescribeVpnConnectionRequest(region_id="r", vpn_connection_id="vco-1")
+    with serving(*arguments) as (_, host):
+        sdk = client(host, "r")
+        with pytest.raises(ClientException) as caught:
+            sdk.describe_vpn_connection(request)
+        assert caught.value.code == "SystemBusy"
+        assert sdk.describe_vpn_connection(request).body.state == "attached"
+
+
+def test_connections_stand_in_one_place(tmp_path):
+    """An inventory and a scenario that both name connections contradict one another."""
+    arguments = (written(tmp_path, INVENTORY, "r.csv"), "--scenario", written(tmp_path, SMALL))
+    code, said = refused(*arguments)
+    assert code == 2
+    assert "both name connections. Take [[connections]] out of the scenario" in said
+
+
+def test_a_wrong_scenario_is_one_clear_line(tmp_path):
+    """File, key and remedy, exit code 2, no traceback."""
+    path = written(tmp_path, SMALL.replace("task_seconds", "task_second"))
+    code, said = refused("--scenario", path)
+    assert code == 2
+    assert said.startswith(f"error: {path}: connections[0].task_second: no such key. Write task_")
+    code, said = refused("--scenario", tmp_path / "none.toml")
+    assert (code, "none.toml: cannot be read: No such file" in said) == (2, True)
+
+
+def test_other_addresses_need_to_be_allowed():
+    """Without --allow-remote only this machine can reach it; with it that is said loudly."""
+    code, said = refused("--host", "0.0.0.0")  # noqa: S104
+    assert code == 2
+    assert (
+        "'0.0.0.0' is no loopback address. Write 127.0.0.1, or allow_remote=True (--allow" in said
+    )
+    # Port 0 on every address, for as long as it takes to read two lines.
+    with serving("--host", "0.0.0.0", "--allow-remote") as (child, host):  # noqa: S104
+        assert host.startswith("0.0.0.0:")
+        said = "".join(child.stderr.readline() for _ in range(3))
+        assert "WARNING: listening on 0.0.0.0, where other machines may reach it" in said
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(20) == 0
+
+
+def test_loopback_needs_no_warning(tmp_path):
+    """Allowed but not used is no danger."""
+    with serving("--allow-remote") as (child, _):
+        child.send_signal(signal.SIGINT)
+        assert "WARNING" not in child.communicate(timeout=20)[1]
+
+
+def test_a_port_that_is_taken_is_told():
+    """With the remedy, exit code 2."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, said = refused("--port", port)
+    assert code == 2
+    assert said.startswith(f"error: cannot listen on 127.0.0.1:{port}: ")
+    assert said.endswith("Name another --port, or leave it out")
+
+
+def test_nonsense_is_told(tmp_path):
+    """What the simulator itself refuses comes out as an error of the shell."""
+    code, said = refused("--speed", "0")
+    assert (code, said) == (2, "error: speed 0.0. Write a number above 0")
