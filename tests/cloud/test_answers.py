@@ -6,8 +6,15 @@ import httpx
 import pytest
 
 from vcokit import errors
-from vcokit.cloud import answers
-from vcokit.cloud.operations import CODES, OPERATIONS, classify
+from vcokit.cloud import answers, lists
+from vcokit.cloud.codes import CODES, classify
+from vcokit.cloud.operations import OPERATIONS
+from vcokit.cloud.transport import Reply
+
+
+def came(status: int, *, content: bytes, headers: dict[str, str] | None = None, cut="") -> Reply:
+    """Return a reply."""
+    return Reply(status, httpx.Headers(headers or {}), content, cut=cut)
 
 
 def test_every_transport_error_is_mapped() -> None:
@@ -45,9 +52,7 @@ def test_every_transport_error_is_mapped() -> None:
 def test_strange_answers(body: bytes, status: int) -> None:
     """Whatever comes that is no answer of the API is one ProtocolError that shows what came."""
     with pytest.raises(errors.ProtocolError) as caught:
-        answers.read(
-            OPERATIONS["DescribeVcoRouteEntries"], httpx.Response(status, content=body), 30.0
-        )
+        answers.read(OPERATIONS["DescribeVcoRouteEntries"], came(status, content=body), 30.0)
     assert len(caught.value.received) <= 200
     assert caught.value.http_status == status
 
@@ -64,7 +69,7 @@ def test_strange_answers(body: bytes, status: int) -> None:
 def test_rows_of_the_wrong_type(row: dict) -> None:
     """A list with values of the wrong type is a ProtocolError, not a traceback of pandas."""
     with pytest.raises(errors.ProtocolError):
-        answers.frame_of(OPERATIONS["DescribeVcoRouteEntries"], [row], "cn-hangzhou")
+        lists.frame_of(OPERATIONS["DescribeVcoRouteEntries"], [row], "cn-hangzhou")
 
 
 def test_retry_after_makes_a_throttled_error_and_is_capped() -> None:
@@ -72,12 +77,12 @@ def test_retry_after_makes_a_throttled_error_and_is_capped() -> None:
     operation = OPERATIONS["DescribeRegions"]
     body = b'{"Code": "InternalError", "RequestId": "r", "Message": "m"}'
     for header, expected in (("250", 0.25), ("99999999", 30.0)):
-        response = httpx.Response(500, content=body, headers={"x-acs-retry-after": header})
+        response = came(500, content=body, headers={"x-acs-retry-after": header})
         with pytest.raises(errors.ThrottledError) as caught:
             answers.read(operation, response, 30.0)
         assert caught.value.retry_after == expected
     for header in ("0", "-5", "soon", "9" * 5000):
-        response = httpx.Response(500, content=body, headers={"x-acs-retry-after": header})
+        response = came(500, content=body, headers={"x-acs-retry-after": header})
         with pytest.raises(errors.ServerError):
             answers.read(operation, response, 30.0)
 
@@ -88,7 +93,7 @@ def test_every_code_has_its_class() -> None:
     for code in [*CODES, "Never.Seen", "MissingWeight", "InvalidWeight"]:
         body = f'{{"Code": "{code}", "RequestId": "r", "Message": "m"}}'.encode()
         with pytest.raises(errors.ApiError) as caught:
-            answers.read(operation, httpx.Response(400, content=body), 30.0)
+            answers.read(operation, came(400, content=body), 30.0)
         assert caught.value.kind == classify(code, 400).kind
         assert caught.value.code == code
         assert caught.value.request_id == "r"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 
-import httpx
 import pandas as pd
 import pytest
 
+from tests.cloud.test_answers import came
 from vcokit import errors, schema
 from vcokit.cloud import answers
 from vcokit.cloud.client import AsyncClient, Calls, Client
@@ -229,7 +229,7 @@ def test_no_secret_of_an_answer_survives(cloud: Simulator) -> None:
         frame = client.describe_vpn_connections()
         assert answer["IkeConfig"]
         said = f"{answer!r} {answer.data} {frame.to_csv()} {client!r} {client.target!r}"
-    raw = httpx.Response(200, content=f'{{"IkeConfig":{{"Psk":"{CANARY_PSK}"}}, cut'.encode())
+    raw = came(200, content=f'{{"IkeConfig":{{"Psk":"{CANARY_PSK}"}}, cut'.encode())
     with pytest.raises(errors.ProtocolError) as caught:
         answers.read(OPERATIONS["DescribeVpnConnection"], raw, 30.0)
     said += f"{caught.value} {caught.value.received}"

@@ -21,19 +21,14 @@ import httpx
 import pandas as pd
 
 from vcokit.cloud import answers
-from vcokit.cloud.answers import Answer
+from vcokit.cloud.answers import Answer, rows_of
+from vcokit.cloud.codes import may_try_again
+from vcokit.cloud.lists import frame_of
 from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, VERSION, Limit, Operation
 from vcokit.cloud.signing import Acs3Auth, canonical_query
 from vcokit.cloud.target import Target
-from vcokit.errors import (
-    BusyError,
-    CloudError,
-    InputError,
-    NoAnswerError,
-    ProtocolError,
-    ServerError,
-    ThrottledError,
-)
+from vcokit.cloud.transport import Reply
+from vcokit.errors import CloudError, InputError, ProtocolError
 
 _Result = TypeVar("_Result")
 _Answer = TypeVar("_Answer")
@@ -41,10 +36,17 @@ _Frame = TypeVar("_Frame")
 
 #: What a call yields (a request to send, or seconds to wait) and is sent (what came of it).
 Effect: TypeAlias = httpx.Request | float
-Outcome: TypeAlias = httpx.Response | httpx.RequestError | None
+Outcome: TypeAlias = Reply | httpx.RequestError | None
 Exchange: TypeAlias = Generator[Effect, Outcome, _Result]
 
-_AGAIN: Final = (ThrottledError, ServerError, NoAnswerError, ProtocolError, BusyError)
+_HEADERS: Final = {
+    "x-acs-version": VERSION,
+    "accept": "application/json",
+    "user-agent": "vcokit",
+}
+
+#: How much of a new round trip goes into their mean.
+_LEAN: Final = 0.2
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,66 @@ class Page:
     rows: list[dict[str, Any]]
     total: int
     request_id: str
+
+
+class Listing:
+    """A listing that is read page by page.
+
+    The cloud keeps no picture of a list between two pages: a route that comes or goes shifts all
+    behind it, and one may be missed. So it counts: a total that changes, or pages that end before
+    it, mean that the list has *changed* under the reader.
+
+    Parameters
+    ----------
+    calls : Calls
+    operation : Operation
+    parameters : mapping of str to object
+        Under the API's names.
+    """
+
+    def __init__(
+        self, calls: Calls[Any, Any], operation: Operation, parameters: Mapping[str, object]
+    ) -> None:
+        self._calls, self._operation, self._parameters = calls, operation, parameters
+        self._size = cast(int, parameters.get("PageSize", PAGE_SIZE))
+        self._total: int | None = None
+        self._number = 0
+        self._last_id: str | None = None
+        self.rows: list[dict[str, Any]] = []
+        self.ended = False
+        self.changed = False
+
+    def turn(self) -> Exchange[list[dict[str, Any]]]:
+        """Play the next page; its rows.
+
+        Raises
+        ------
+        ProtocolError
+            If the list has changed since the first page.
+        """
+        self._number += 1
+        page = yield from self._calls.page(self._operation, self._parameters, self._number)
+        self.rows += page.rows
+        self._last_id = page.request_id
+        short = len(page.rows) < self._size
+        self.ended = short or len(self.rows) >= page.total
+        grew = self._total not in (None, page.total)
+        if grew or (self.ended and len(self.rows) != page.total):
+            self.changed = True
+            raise ProtocolError(
+                f"the list changed while it was read ({len(self.rows)} rows of {page.total})",
+                operation=self._operation.name,
+                request_id=page.request_id,
+                remedy="Read it again when nothing else writes",
+            )
+        self._total = page.total
+        return page.rows
+
+    def frame(self, rows: list[dict[str, Any]]) -> pd.DataFrame:
+        """Return rows as a frame of the operation."""
+        region = self._parameters.get("RegionId") or self._calls.target.region
+        text = None if region is None else str(region)
+        return frame_of(self._operation, rows, text, self._last_id)
 
 
 class Calls(Generic[_Answer, _Frame]):
@@ -100,20 +162,19 @@ class Calls(Generic[_Answer, _Frame]):
     # -- what a call is, without I/O ------------------------------------------------------------
 
     def request(self, operation: Operation, parameters: Mapping[str, object]) -> httpx.Request:
-        """Return the unsigned request of a call: all parameters in the query, an empty body."""
-        given = {name: value for name, value in parameters.items() if value is not None}
-        if "RegionId" in operation.required:
-            given.setdefault("RegionId", self.target.region)
-        missing = [name for name in operation.required if given.get(name) in (None, "")]
-        if missing:
-            raise InputError(f"{operation.name} needs {', '.join(missing)}")
-        query = canonical_query((name, _wire(value)) for name, value in given.items())
+        """Return the unsigned request of a call: all parameters in the query, an empty body.
+
+        Raises
+        ------
+        InputError
+            If a parameter is missing, unknown, or can never be accepted.
+        """
+        given = dict(parameters)
+        if "RegionId" in operation.required and given.get("RegionId") is None:
+            given["RegionId"] = self.target.region
+        query = canonical_query(operation.wire(given))
         url = self.target.url(str(given.get("RegionId") or self.target.region or ""))
-        headers = {
-            "x-acs-action": operation.name,
-            "x-acs-version": VERSION,
-            "accept": "application/json",
-        }
+        headers = {**_HEADERS, "x-acs-action": operation.name}
         return httpx.Request("POST", f"{url}/?{query}", headers=headers)
 
     def exchange(
@@ -125,23 +186,23 @@ class Calls(Generic[_Answer, _Frame]):
             outcome = yield self.request(operation, parameters)
             try:
                 return self._read(operation, outcome)
-            except _AGAIN as error:
-                if attempt == tries:
+            except CloudError as error:
+                if attempt == tries or not may_try_again(error):
                     raise
-                yield self._pause(error, attempt)
+                yield self._pause(attempt, getattr(error, "retry_after", None))
         raise AssertionError("unreachable")
 
     def _read(self, operation: Operation, outcome: Outcome) -> Answer:
-        if isinstance(outcome, httpx.RequestError):
-            raise answers.transport_error(operation, outcome) from None
-        response = cast(httpx.Response, outcome)
-        seconds = response.elapsed.total_seconds()
-        before = seconds if self._round_trip is None else self._round_trip
-        self._round_trip = before + 0.2 * (seconds - before)
-        return answers.read(operation, response, self.target.retry_cap)
+        secrets = self.target.credentials().secrets
+        if not isinstance(outcome, Reply):
+            error = cast(httpx.RequestError, outcome)
+            raise answers.transport_error(operation, error, secrets) from None
+        before = self._round_trip or outcome.seconds
+        self._round_trip = before + _LEAN * (outcome.seconds - before)
+        now = self.target.clock()
+        return answers.read(operation, outcome, self.target.retry_cap, secrets=secrets, now=now)
 
-    def _pause(self, error: CloudError, attempt: int) -> float:
-        asked = getattr(error, "retry_after", None)
+    def _pause(self, attempt: int, asked: float | None = None) -> float:
         backoff = self.target.retry_base * 2.0 ** (attempt - 1)
         return float(min(self.target.retry_cap, asked or backoff))
 
@@ -153,27 +214,34 @@ class Calls(Generic[_Answer, _Frame]):
         attempts: int | None = None,
     ) -> Exchange[Page]:
         """Play one page of a listing."""
-        paging = {"PageNumber": number, "PageSize": PAGE_SIZE} if operation.paged else {}
-        answer = yield from self.exchange(operation, {**parameters, **paging}, attempts)
-        rows = answers.rows_of(operation, answer)
-        total = answer.get("TotalCount", len(rows)) if operation.paged else len(rows)
-        if not isinstance(total, int):
-            raise ProtocolError(
-                "TotalCount is no number", operation=operation.name, request_id=answer.request_id
-            )
-        return Page(rows, total, answer.request_id)
+        paging = {"PageSize": PAGE_SIZE, "PageNumber": number} if operation.paged else {}
+        answer = yield from self.exchange(operation, {**paging, **parameters}, attempts)
+        rows = rows_of(operation, answer)
+        return Page(rows, answer.get("TotalCount", len(rows)), answer.request_id)
 
     def _all_pages(
         self, operation: Operation, parameters: Mapping[str, object]
     ) -> Exchange[pd.DataFrame]:
-        rows: list[dict[str, Any]] = []
-        for number in range(1, 1_000_000):
-            page = yield from self.page(operation, parameters, number)
-            rows += page.rows
-            if len(rows) >= page.total or not page.rows:
-                break
-        region = parameters.get("RegionId") or self.target.region
-        return answers.frame_of(operation, rows, None if region is None else str(region))
+        """Play a listing to its end; one that changes meanwhile is read again from the start."""
+        tries = self.target.read_attempts
+        for attempt in range(1, tries + 1):
+            listing = Listing(self, operation, parameters)
+            try:
+                while not listing.ended:
+                    yield from listing.turn()
+                return listing.frame(listing.rows)
+            except ProtocolError:
+                if attempt == tries or not listing.changed:
+                    raise
+                yield self._pause(attempt)
+        raise AssertionError("unreachable")
+
+    def _listing(self, name: str, parameters: Mapping[str, object]) -> Listing:
+        if name not in OPERATIONS or not OPERATIONS[name].rows:
+            lists = ", ".join(one.name for one in OPERATIONS.values() if one.rows)
+            raise InputError(f"{name} lists nothing", remedy=f"Name one of {lists}")
+        given = {_api_name(key): value for key, value in parameters.items()}
+        return Listing(self, OPERATIONS[name], given)
 
     # -- what the two forms make of it ----------------------------------------------------------
 
@@ -342,6 +410,6 @@ def _route(
     }
 
 
-def _wire(value: object) -> str:
-    """Write a parameter as it travels; booleans as the official SDK for Python writes them."""
-    return str(value)
+def _api_name(name: str) -> str:
+    """Return the API's name of a parameter that is written as Python writes names."""
+    return "".join(word.capitalize() for word in name.split("_"))
