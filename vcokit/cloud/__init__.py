@@ -7,10 +7,11 @@
 `signing`       signature V3, as pure functions and as `httpx.Auth`
 `transport`     requests on their way over connections that are kept open
 `answers`       what came back: a parsed answer, or the error that it is; `lists` as
-                frames; `masking` of secrets in what is shown
+                frames, page by page in `listing`; `masking` of what is shown
 `target`        where calls go, and under which limits
 `calls`         what a call is, without I/O
 `client`        one definition of the calls, a synchronous and an asynchronous form
+`policy`        what a RAM policy must allow for some operations
 `connect`       from a region or a simulator to a client
 ==============  =====================================================================
 """

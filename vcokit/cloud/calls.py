@@ -13,9 +13,8 @@ Reads are tried again on throttling, server faults and lost answers, with a wait
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
+from collections.abc import Mapping
+from typing import Final, Generic, TypeVar, cast
 
 import httpx
 import pandas as pd
@@ -23,21 +22,15 @@ import pandas as pd
 from vcokit.cloud import answers
 from vcokit.cloud.answers import Answer, rows_of
 from vcokit.cloud.codes import may_try_again
-from vcokit.cloud.lists import frame_of
+from vcokit.cloud.listing import Exchange, Listing, Outcome, Page
 from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, VERSION, Limit, Operation
 from vcokit.cloud.signing import Acs3Auth, canonical_query
 from vcokit.cloud.target import Target
 from vcokit.cloud.transport import Reply
 from vcokit.errors import CloudError, InputError, ProtocolError
 
-_Result = TypeVar("_Result")
 _Answer = TypeVar("_Answer")
 _Frame = TypeVar("_Frame")
-
-#: What a call yields (a request to send, or seconds to wait) and is sent (what came of it).
-Effect: TypeAlias = httpx.Request | float
-Outcome: TypeAlias = Reply | httpx.RequestError | None
-Exchange: TypeAlias = Generator[Effect, Outcome, _Result]
 
 _HEADERS: Final = {
     "x-acs-version": VERSION,
@@ -47,84 +40,6 @@ _HEADERS: Final = {
 
 #: How much of a new round trip goes into their mean.
 _LEAN: Final = 0.2
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a listing.
-
-    Parameters
-    ----------
-    rows : list of dict
-        Under the API's names.
-    total : int
-        Rows of all pages.
-    request_id : str
-    """
-
-    rows: list[dict[str, Any]]
-    total: int
-    request_id: str
-
-
-class Listing:
-    """A listing that is read page by page.
-
-    The cloud keeps no picture of a list between two pages: a route that comes or goes shifts all
-    behind it, and one may be missed. So it counts: a total that changes, or pages that end before
-    it, mean that the list has *changed* under the reader.
-
-    Parameters
-    ----------
-    calls : Calls
-    operation : Operation
-    parameters : mapping of str to object
-        Under the API's names.
-    """
-
-    def __init__(
-        self, calls: Calls[Any, Any], operation: Operation, parameters: Mapping[str, object]
-    ) -> None:
-        self._calls, self._operation, self._parameters = calls, operation, parameters
-        self._size = cast(int, parameters.get("PageSize", PAGE_SIZE))
-        self._total: int | None = None
-        self._number = 0
-        self._last_id: str | None = None
-        self.rows: list[dict[str, Any]] = []
-        self.ended = False
-        self.changed = False
-
-    def turn(self) -> Exchange[list[dict[str, Any]]]:
-        """Play the next page; its rows.
-
-        Raises
-        ------
-        ProtocolError
-            If the list has changed since the first page.
-        """
-        self._number += 1
-        page = yield from self._calls.page(self._operation, self._parameters, self._number)
-        self.rows += page.rows
-        self._last_id = page.request_id
-        short = len(page.rows) < self._size
-        self.ended = short or len(self.rows) >= page.total
-        grew = self._total not in (None, page.total)
-        if grew or (self.ended and len(self.rows) != page.total):
-            self.changed = True
-            raise ProtocolError(
-                f"the list changed while it was read ({len(self.rows)} rows of {page.total})",
-                operation=self._operation.name,
-                request_id=page.request_id,
-                remedy="Read it again when nothing else writes",
-            )
-        self._total = page.total
-        return page.rows
-
-    def frame(self, rows: list[dict[str, Any]]) -> pd.DataFrame:
-        """Return rows as a frame of the operation."""
-        region = self._parameters.get("RegionId") or self._calls.target.region
-        text = None if region is None else str(region)
-        return frame_of(self._operation, rows, text, self._last_id)
 
 
 class Calls(Generic[_Answer, _Frame]):
@@ -225,7 +140,7 @@ class Calls(Generic[_Answer, _Frame]):
         """Play a listing to its end; one that changes meanwhile is read again from the start."""
         tries = self.target.read_attempts
         for attempt in range(1, tries + 1):
-            listing = Listing(self, operation, parameters)
+            listing = self._listing(operation, parameters)
             try:
                 while not listing.ended:
                     yield from listing.turn()
@@ -236,12 +151,22 @@ class Calls(Generic[_Answer, _Frame]):
                 yield self._pause(attempt)
         raise AssertionError("unreachable")
 
-    def _listing(self, name: str, parameters: Mapping[str, object]) -> Listing:
-        if name not in OPERATIONS or not OPERATIONS[name].rows:
+    def _listing(self, operation: Operation, parameters: Mapping[str, object]) -> Listing:
+        region = parameters.get("RegionId") or self.target.region
+        return Listing(
+            operation,
+            lambda number: self.page(operation, parameters, number),
+            None if region is None else str(region),
+            cast(int, parameters.get("PageSize", PAGE_SIZE)),
+        )
+
+    def _listing_of(self, name: str, parameters: Mapping[str, object]) -> Listing:
+        operation = OPERATIONS.get(name)
+        if operation is None or not operation.rows:
             lists = ", ".join(one.name for one in OPERATIONS.values() if one.rows)
             raise InputError(f"{name} lists nothing", remedy=f"Name one of {lists}")
         given = {_api_name(key): value for key, value in parameters.items()}
-        return Listing(self, OPERATIONS[name], given)
+        return self._listing(operation, given)
 
     # -- what the two forms make of it ----------------------------------------------------------
 
@@ -377,11 +302,18 @@ class Calls(Generic[_Answer, _Frame]):
         )
 
     def describe_vpn_connections(
-        self, *, region_id: str | None = None, vpn_connection_id: str | None = None
+        self,
+        *,
+        region_id: str | None = None,
+        vpn_connection_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> _Frame:
         """List the connections of a region, all pages, as `vcokit.schema.LIVE_CONNECTIONS`."""
         return self._list(
-            "DescribeVpnConnections", RegionId=region_id, VpnConnectionId=vpn_connection_id
+            "DescribeVpnConnections",
+            RegionId=region_id,
+            VpnConnectionId=vpn_connection_id,
+            Tag=tags,
         )
 
     def describe_vpn_attachments(

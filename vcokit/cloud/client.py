@@ -12,7 +12,8 @@ import httpx
 import pandas as pd
 
 from vcokit.cloud.answers import Answer
-from vcokit.cloud.calls import Calls, Exchange, Outcome
+from vcokit.cloud.calls import Calls
+from vcokit.cloud.listing import Exchange, Outcome
 from vcokit.cloud.target import Target
 from vcokit.cloud.transport import AsyncTransport, Transport
 
@@ -84,7 +85,7 @@ class Client(Calls[Answer, pd.DataFrame]):
         ProtocolError
             If the list changes meanwhile.
         """
-        listing = self._listing(operation, parameters)
+        listing = self._listing_of(operation, parameters)
         while not listing.ended:
             yield listing.frame(self.run(listing.turn()))
 
@@ -152,7 +153,7 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
 
     async def pages(self, operation: str, **parameters: object) -> AsyncIterator[pd.DataFrame]:
         """Yield a listing page by page; see `Client.pages`."""
-        listing = self._listing(operation, parameters)
+        listing = self._listing_of(operation, parameters)
         while not listing.ended:
             yield listing.frame(await self.run(listing.turn()))
 

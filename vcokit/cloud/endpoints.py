@@ -41,6 +41,17 @@ HOSTS: Final[Mapping[str, str]] = {
 _REGION: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
+def is_region(text: str) -> bool:
+    """Tell whether a text has the form of a region id.
+
+    Examples
+    --------
+    >>> is_region("cn-hangzhou"), is_region("evil.example/")
+    (True, False)
+    """
+    return _REGION.fullmatch(text) is not None
+
+
 def endpoint_host(region_id: str) -> str:
     """Return the API's host for a region, as the official SDK maps it.
 
@@ -54,7 +65,7 @@ def endpoint_host(region_id: str) -> str:
     >>> endpoint_host("eu-central-1"), endpoint_host("cn-hangzhou")
     ('vpc.eu-central-1.aliyuncs.com', 'vpc.aliyuncs.com')
     """
-    if not _REGION.fullmatch(region_id):
+    if not is_region(region_id):
         raise InputError(f"{region_id!r} is no region id", remedy="Write it like cn-hangzhou")
     return HOSTS.get(region_id, f"vpc.{region_id}.aliyuncs.com")
 

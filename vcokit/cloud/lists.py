@@ -1,7 +1,8 @@
 """From the rows of a listing to a frame, under the columns of its operation.
 
-A column may be fed by a field inside another, or by a list: the values of a list are joined by
-commas, in the cloud's order, so that a dual-tunnel connection stays one row.
+An empty text is a missing one. A column may be fed by a field inside another, or by a list: the
+values of a list are joined by commas, in the cloud's order, so that a dual-tunnel connection stays
+one row.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ def frame_of(
         cells = [_cell(row, path) for row in rows]
         before = columns.get(column, cells)
         pairs = zip(before, cells, strict=True)
-        columns[column] = [new if old is None else old for old, new in pairs]
+        merged = [new if old is None else old for old, new in pairs]
+        if any(cell is not None for cell in merged):
+            columns[column] = merged
     if region_id is not None:
         columns.setdefault("region_id", [region_id] * len(rows))
     try:
@@ -98,8 +101,8 @@ def frame_of(
 
 def _cell(row: Mapping[str, Any], path: str) -> Any:
     if "." not in path:
-        return row.get(path)
-    found = [value for value in _values(row, path) if value is not None]
+        return None if row.get(path) == "" else row.get(path)
+    found = [value for value in _values(row, path) if value not in (None, "")]
     return _SEPARATOR.join(map(str, found)) if found else None
 
 

@@ -37,7 +37,7 @@ _NAMES: Final = sorted(
 )
 
 #: Behind a name: what separates it, and the value up to what ends it. A quoted value ends with its
-#: quote, one between tags with a tag, any other with the line or in a query with its parameter. JSON
+#: quote, one between tags with a tag, any other with the line or, in a query, its parameter. JSON
 #: inside JSON is masked to the end of the text: which quote ends it cannot be told for certain.
 _NAMED: Final = re.compile(
     rf"(?P<name>\b(?<!</)(?:{'|'.join(map(re.escape, _NAMES))}))"
@@ -45,7 +45,7 @@ _NAMED: Final = re.compile(
     r"(?:\\+[\"'].*|"
     r"(?P<quote>[\"'])(?:(?!(?P=quote))(?:\\.|.))*(?P=quote)?|"
     r"(?<=>)[^<]*|"
-    r"[^\n\r&<]*)",
+    r"(?:(?!&[\w.%-]+=)[^\n\r<])*)",
     re.IGNORECASE | re.DOTALL,
 )
 
