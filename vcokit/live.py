@@ -192,7 +192,7 @@ def verify_routes(
     """
     case = Case(routes, live=live, quota=quota)
     sorted_rows = standing(case)
-    wanted = case.facts.routes.assign(route_dest=sorted_rows.network)
+    wanted = sorted_rows.routes.assign(route_dest=sorted_rows.network)
     named = wanted[["vpn_connection_id", "route_dest"]].dropna().drop_duplicates()
     wanted = wanted.assign(row=np.arange(len(wanted)))[sorted_rows.stands]
     there = _destinations(live)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from vcokit.cidr.explain import suggest
+from vcokit.cidr.explain import suggest, suggestions
 
 RIGHT = {
     "10.1.2.3": "10.1.2.3/32",
@@ -60,3 +61,36 @@ def test_what_is_suggested_can_be_used(text: str) -> None:
         network = ipaddress.IPv4Network(suggestion)
         assert str(network) == suggestion
         assert network.prefixlen > 0
+
+
+#: Addresses, masks and what parts them, so that random cells are near to what is put right.
+PIECES = [
+    "10.1.2.3",
+    "255.255.0.0",
+    "255.255.255.255",
+    "0.0.0.0/0.0.0.0",
+    "0.255.0.255",
+    "256.0.0.1",
+]
+CELLS = some.lists(
+    some.none()
+    | some.text(max_size=8)
+    | some.lists(some.sampled_from([*PIECES, "/", " ", "0", "8", "\n", "é"]), max_size=4).map(
+        "".join
+    )
+)
+
+
+@given(CELLS)
+def test_columns_as_cells(cells: list[str | None]) -> None:
+    """A column's suggestions are those of its cells, one by one."""
+    found = suggestions(pd.Series(cells, dtype="str"))
+    one_by_one = [None if cell is None else suggest(cell) for cell in cells]
+    assert [None if pd.isna(text) else text for text in found] == one_by_one
+
+
+def test_columns_of_what_is_put_right() -> None:
+    """The cells above, as one column, with repeats."""
+    cells = [*RIGHT, *NOTHING, *RIGHT]
+    found = suggestions(pd.Series(cells, dtype="str"))
+    assert found.fillna("-").tolist() == [RIGHT.get(cell, "-") for cell in cells]

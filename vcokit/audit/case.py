@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from vcokit import config
-from vcokit.audit.facts import I64, Facts, Mask, first_row
-from vcokit.audit.predict import I8, LiveMatch, codes_text, match_live, predict
+from vcokit.audit.codes import I64, NONE, Mask, first_row
+from vcokit.audit.facts import Facts
+from vcokit.audit.groups import Groups
+from vcokit.audit.predict import I8, LiveMatch, check_alone, match_live, predict
 from vcokit.cidr.parse import to_text
-from vcokit.cidr.relations import NONE
 from vcokit.errors import InputError
 
 
@@ -70,9 +71,14 @@ class Case:
         self.facts = Facts(routes, live=live, connections=connections, scope=scope)
         self.quota = quota
 
+    @cached_property
+    def groups(self) -> Groups:
+        """How the rows meet."""
+        return Groups(self.facts)
+
     def text(self, rows: I64, column: str) -> pd.Series:
         """Return a column of some rows on a fresh index."""
-        return self.facts.routes[column].iloc[rows].reset_index(drop=True)
+        return pd.Series(self.facts.routes[column].array.take(rows))
 
     def network(self, rows: I64) -> pd.Series:
         """Return the networks of some rows as text."""
@@ -83,6 +89,8 @@ class Case:
         """Return where rows stand: ``line 17``, or ``row 15`` where no line is known."""
         line = self.text(rows, "line")
         known = "line " + line.astype("str")
+        if line.notna().all():
+            return known
         return known.where(line.notna(), "row " + pd.Series(rows).astype("str")).astype("str")
 
     @cached_property
@@ -94,10 +102,8 @@ class Case:
     def region_row(self) -> I64:
         """First row with a region of each row's connection; -1 where there is none."""
         facts = self.facts
-        first = np.full(facts.code_count + 1, NONE, dtype=np.int64)
-        found = first_row(np.where(facts.region >= 0, facts.connection, NONE))
-        first[: len(found)] = found
-        return first[facts.connection]
+        with_region = np.where(facts.region >= 0, facts.connection, NONE)
+        return np.append(first_row(with_region, facts.id_count), NONE)[facts.connection]
 
     @cached_property
     def known(self) -> Mask:
@@ -132,22 +138,20 @@ class Case:
             return np.zeros(self.facts.size, dtype=np.bool_)
         return np.asarray(self.known & ~self.known_here & (self.facts.region >= 0))
 
-    def predicted(self, quota: int | None) -> I8:
-        """Return the number of the check that decides each row under a quota."""
+    @cached_property
+    def _alone(self) -> I8:
         gone = ~self.facts.id_ok | self.unknown_connection | self.wrong_region
-        return predict(self.facts, self.live, gone, quota)
+        return check_alone(self.facts, gone)
+
+    def _predicted(self, quota: int | None) -> I8:
+        return predict(self.facts, self.groups.crowd, self.live, self._alone, quota)
 
     @cached_property
     def check(self) -> I8:
         """Number of the check that decides each row."""
-        return self.predicted(self.quota)
+        return self._predicted(self.quota)
 
     @cached_property
     def hinted(self) -> I8:
         """The same under the quota that is thought usual."""
-        return self.predicted(config.get("quota_hint"))
-
-    @cached_property
-    def api_code(self) -> pd.Series:
-        """What the cloud would answer to each row; NA where it would accept it."""
-        return codes_text(self.facts, self.check)
+        return self._predicted(config.get("quota_hint"))

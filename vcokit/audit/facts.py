@@ -1,33 +1,32 @@
-"""What every rule looks at, worked out once: codes, parsed networks, and who takes part.
+"""What every rule looks at, worked out once: each row by itself, as numbers and masks.
 
-Strings become small numbers here, so that rules compare integers::
+::
 
-    region          code a region            -1 where the cell is empty
-    connection      code a connection        live and next hops share the numbering
-    next_hop        code a next hop
-    weight          0, 100, or another int   -1 where there is no integer
-    network, length, flags                   see vcokit.cidr.parse
-    takes_part      complete, a prefix longer than /0, weight 0 or 100
-    scope           code a scope             -1 where a column of it is empty
+    region, connection, next_hop   a number a word, -1 where the cell is empty; next hops and the
+                                   connections and next hops of live routes share one numbering
+    weight                         0, 100, or another int; -1 where there is no integer
+    prefixes                       network, length, flags: see `vcokit.cidr.parse`
+    takes_part                     complete, a prefix longer than /0, weight 0 or 100
+    scope                          a number a scope; an empty cell in it is a value of its own
+
+How rows meet other rows stands in `vcokit.audit.groups`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from vcokit import schema
+from vcokit.audit.codes import I32, I64, NONE, Mask, Vocabulary, dense, strings
 from vcokit.cidr.parse import HOST_BITS, IPV6, MALFORMED, parse
-from vcokit.cidr.relations import NONE, closest_cover, pack
 from vcokit.errors import InputError
-
-I64: TypeAlias = npt.NDArray[np.int64]
-Mask: TypeAlias = npt.NDArray[np.bool_]
 
 ACTIVE: Final = 100
 STANDBY: Final = 0
@@ -38,9 +37,12 @@ CONNECTION_ID: Final = r"vco-[A-Za-z0-9*]+"
 #: Fields whose absence is a finding, in the order in which the cloud asks for them.
 NEEDED: Final = ("region_id", "vpn_connection_id", "route_dest", "weight", "next_hop")
 
+#: Columns of routes that an audit reads.
+_READ: Final = tuple(name for name in schema.ROUTES if name != "description")
+
 
 class Facts:
-    """An inventory as numbers.
+    """An inventory as numbers, a row at a time.
 
     Parameters
     ----------
@@ -62,38 +64,56 @@ class Facts:
         connections: pd.DataFrame | None = None,
         scope: Sequence[str] = ("region_id",),
     ) -> None:
-        self.routes = schema.conform_routes(routes)
+        self.given = routes
+        self.routes = schema.conform_routes(routes, _READ)
         self.size = len(self.routes)
         schema.require_columns(routes, scope, what="routes (for scope=)")
-        self._scope_columns = [
-            self.routes[name] if name in schema.ROUTES else schema.text_column(routes[name])
+        self._others = {
+            name: strings(schema.text_column(routes[name]))
             for name in scope
-        ]
-        self.prefixes = parse(self.routes["route_dest"])
+            if name not in schema.ROUTES
+        }
+        self._scope = tuple(scope)
         self.live = None if live is None else _custom_routes(live)
         self.connections = connections
         if connections is not None:
             schema.require_columns(
                 connections, ("vpn_connection_id", "region_id"), what="connections"
             )
-        self.region = codes_of(self.routes["region_id"])
-        self._number_connections()
+        self.prefixes = parse(self.routes["route_dest"])
+        self._number_words()
 
-    def _number_connections(self) -> None:
-        columns = [self.routes["vpn_connection_id"], self.routes["next_hop"]]
+    def _number_words(self) -> None:
+        self.regions = Vocabulary(strings(self.routes["region_id"]))
+        self.region = self.regions.codes
+        ids = strings(self.routes["vpn_connection_id"])
+        self.ids = Vocabulary(ids)
+        self.connection = self.ids.codes
+        self.id_count = len(self.ids)
+        # Nearly every next hop is its own connection, which is cheaper to see than to look up.
+        hops = strings(self.routes["next_hop"])
+        same = pc.fill_null(pc.equal(ids, hops), False).to_numpy(zero_copy_only=False)
+        self.next_hop = self.connection.copy()
+        others = np.flatnonzero(~same)
+        self.next_hop[others] = self.ids.number(hops.take(pa.array(others)))
         if self.live is not None:
-            columns += [self.live["vpn_connection_id"], self.live["next_hop"]]
-        codes = codes_of(pd.concat(columns, ignore_index=True))
-        parts = np.split(codes, np.cumsum([len(column) for column in columns])[:-1])
-        self.connection, self.next_hop = parts[0], parts[1]
-        if self.live is not None:
-            self.live_connection, self.live_next_hop = parts[2], parts[3]
-        self.code_count = int(codes.max(initial=-1)) + 1
+            self.live_connection = self.ids.number(strings(self.live["vpn_connection_id"]))
+            self.live_next_hop = self.ids.number(strings(self.live["next_hop"]))
+
+    @property
+    def code_count(self) -> int:
+        """Number of connections and next hops together."""
+        return len(self.ids)
 
     @cached_property
     def weight(self) -> I64:
         """Weight of each row; -1 where there is no integer."""
         return self.routes["weight"].fillna(-1).to_numpy(dtype=np.int64)
+
+    @cached_property
+    def is_active(self) -> Mask:
+        """Where the weight is 100."""
+        return np.asarray(self.weight == ACTIVE)
 
     @cached_property
     def has_weight(self) -> Mask:
@@ -104,14 +124,18 @@ class Facts:
     @cached_property
     def weight_ok(self) -> Mask:
         """Where the weight is 0 or 100."""
-        return np.asarray((self.weight == ACTIVE) | (self.weight == STANDBY))
+        return np.asarray(self.is_active | (self.weight == STANDBY))
 
     @cached_property
     def empty(self) -> dict[str, Mask]:
         """Where each of the `NEEDED` fields is empty."""
-        masks = {name: self.routes[name].isna().to_numpy() for name in NEEDED}
-        masks["weight"] = ~self.has_weight
-        return masks
+        return {
+            "region_id": self.region == NONE,
+            "vpn_connection_id": self.connection == NONE,
+            "route_dest": self.routes["route_dest"].isna().to_numpy(),
+            "weight": ~self.has_weight,
+            "next_hop": self.next_hop == NONE,
+        }
 
     @cached_property
     def complete(self) -> Mask:
@@ -121,8 +145,9 @@ class Facts:
     @cached_property
     def id_ok(self) -> Mask:
         """Where there is a connection id of the right form."""
-        ids = self.routes["vpn_connection_id"].str.fullmatch(CONNECTION_ID)
-        return ids.fillna(False).to_numpy(dtype=bool)
+        good = pc.match_substring_regex(self.ids.words, f"^{CONNECTION_ID}$")
+        by_code = np.append(good.to_numpy(zero_copy_only=False), False)
+        return np.asarray(by_code[self.connection])  # code -1 reads the last element
 
     @property
     def malformed(self) -> Mask:
@@ -156,150 +181,24 @@ class Facts:
 
     @cached_property
     def scope(self) -> I64:
-        """Code of each row's scope; an empty cell of a scope column is a value of its own."""
+        """Number of each row's scope."""
         code = np.zeros(self.size, dtype=np.int64)
-        for column in self._scope_columns:
-            codes = codes_of(column) + 1
-            code = dense(code * (int(codes.max(initial=0)) + 1) + codes)
+        for name in self._scope:
+            codes = self._codes(name).astype(np.int64) + 1
+            code = code * (int(codes.max(initial=0)) + 1) + codes
+            if len(self._scope) > 1:
+                code = dense(code)
         return code
 
-    @cached_property
-    def place(self) -> I64:
-        """Code of (connection, network) of rows that take part; -1 elsewhere."""
-        return self._places[0]
+    def _codes(self, name: str) -> I32:
+        if name == "region_id":
+            return self.region
+        words = self._others[name] if name in self._others else self._text(name)
+        return Vocabulary(words).codes
 
-    @cached_property
-    def _places(self) -> tuple[I64, pd.Index]:
-        return self._part_codes(self.connection)
-
-    @cached_property
-    def destination(self) -> I64:
-        """Code of (scope, network) of rows that take part; -1 elsewhere."""
-        return self._part_codes(self.scope)[0]
-
-    def _part_codes(self, group: I64) -> tuple[I64, pd.Index]:
-        rows = np.flatnonzero(self.takes_part)
-        prefixes = self.prefixes
-        key = pack(prefixes.network[rows], prefixes.length[rows], group[rows])
-        codes = np.full(self.size, NONE, dtype=np.int64)
-        codes[rows], distinct = pd.factorize(key)
-        return codes, pd.Index(distinct)
-
-    @cached_property
-    def path(self) -> I64:
-        """Code of (place, next hop) of rows that take part; -1 elsewhere."""
-        return self.within_place(self.next_hop, self.code_count)
-
-    def within_place(self, values: I64, count: int) -> I64:
-        """Return a code of (place, value), values below `count`; -1 where there is no place."""
-        return dense(np.where(self.place >= 0, self.place * count + values, NONE))
-
-    @cached_property
-    def cover(self) -> I64:
-        """First row of the closest shorter network of the scope, of any connection; -1 if none."""
-        rows = np.flatnonzero(self.takes_part)
-        prefixes = self.prefixes
-        inside = closest_cover(prefixes.network[rows], prefixes.length[rows], self.scope[rows])
-        cover = np.full(self.size, NONE, dtype=np.int64)
-        cover[rows] = np.where(inside >= 0, rows[inside], NONE)
-        return cover
-
-    @cached_property
-    def has_active(self) -> Mask:
-        """By code of a destination, whether an active route leads there; False at the end."""
-        active = np.zeros(int(self.destination.max(initial=-1)) + 2, dtype=np.bool_)
-        active[self.destination[self.takes_part & (self.weight == ACTIVE)]] = True
-        return active
-
-    @cached_property
-    def same_way(self) -> Mask:
-        """Rows whose destination has the same routes as the network that covers it.
-
-        Two sets are equal if they are of one size and each route of one stands in the other; a
-        route of a set is one number here, (destination, route).
-        """
-        part = self.takes_part
-        hops = self.connection * self.code_count + self.next_hop
-        route = dense(np.where(part, hops * 2 + (self.weight == ACTIVE), NONE))
-        count = int(route.max(initial=-1)) + 1
-        rows = np.flatnonzero(part)
-        pairs, where = np.unique(self.destination[rows] * count + route[rows], return_index=True)
-        member = rows[where]
-        cover = self.cover[member]
-        around = np.where(cover >= 0, self.destination[cover], NONE)
-        shared = np.isin(around * count + route[member], pairs) & (around >= 0)
-        size = np.bincount(self.destination[member], minlength=self.has_active.size)
-        in_both = np.bincount(self.destination[member][shared], minlength=len(size))
-        cover_size = np.where(self.cover >= 0, size[self.destination[self.cover]], NONE)
-        own = self.destination
-        return np.asarray((size[own] == cover_size) & (in_both[own] == cover_size))
-
-    def live_places(self) -> I64:
-        """Return the code of (connection, network) of each live route; -1 where no row has it."""
-        if self.live is None:
-            raise LookupError("no live routes were given")
-        prefixes = parse(self.live["route_dest"])
-        known = np.flatnonzero(prefixes.valid & (self.live_connection >= 0))
-        key = pack(prefixes.network[known], prefixes.length[known], self.live_connection[known])
-        places = np.full(len(prefixes), NONE, dtype=np.int64)
-        places[known] = self._places[1].get_indexer(pd.Index(key))
-        return places
-
-
-def codes_of(column: pd.Series) -> I64:
-    """Number the distinct values of a column from 0 in order of appearance; -1 where missing."""
-    return np.asarray(pd.factorize(cast(Any, column.array))[0], dtype=np.int64)
-
-
-def dense(codes: I64) -> I64:
-    """Renumber codes from 0 in order of appearance; negative ones become -1."""
-    result = np.full(len(codes), NONE, dtype=np.int64)
-    there = codes >= 0
-    result[there] = pd.factorize(codes[there])[0]
-    return result
-
-
-def first_row(codes: I64) -> I64:
-    """Return, by code, the first row that has it; codes below 0 are passed over.
-
-    Examples
-    --------
-    >>> first_row(np.array([1, -1, 0, 1])).tolist()
-    [2, 0]
-    """
-    rows = np.flatnonzero(codes >= 0)[::-1]
-    first = np.full(int(codes.max(initial=-1)) + 1, NONE, dtype=np.int64)
-    first[codes[rows]] = rows
-    return first
-
-
-def first_other(codes: I64, values: I64) -> I64:
-    """Return, for each row, the first row of its code that has another value; -1 where none has.
-
-    Parameters
-    ----------
-    codes : ndarray of int64
-        Group of each row; rows below 0 are passed over and get -1.
-    values : ndarray of int64
-        What is compared.
-
-    Examples
-    --------
-    >>> first_other(np.array([0, 0, 0, 1]), np.array([7, 7, 9, 9])).tolist()
-    [2, 2, 0, -1]
-    """
-    result = np.full(len(codes), NONE, dtype=np.int64)
-    rows = np.flatnonzero(codes >= 0)
-    if len(rows) == 0:
-        return result
-    code, value = codes[rows], values[rows]
-    first = first_row(codes)
-    differs = value != values[first[code]]
-    second = np.full(len(first), NONE, dtype=np.int64)
-    others = rows[differs][::-1]
-    second[codes[others]] = others
-    result[rows] = np.where(differs, first[code], second[code])
-    return result
+    def _text(self, name: str) -> Any:
+        column = self.routes[name]
+        return strings(column if column.dtype == schema.STR else column.astype(schema.STR))
 
 
 def _custom_routes(live: pd.DataFrame) -> pd.DataFrame:

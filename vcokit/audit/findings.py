@@ -8,13 +8,14 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vcokit import schema
 from vcokit.audit import predict
 from vcokit.audit.case import Case, Hits
-from vcokit.audit.facts import I64, Mask
+from vcokit.audit.codes import I64, NONE, Mask
+from vcokit.audit.predict import codes_text
 from vcokit.audit.rules import RULE_NAMES, RULES, Rule
-from vcokit.cidr.relations import NONE
 from vcokit.errors import InputError
 
 _ROW_COLUMNS: Final = ("source", "line", "region_id", "vpn_connection_id", "route_dest")
@@ -96,9 +97,10 @@ def _choose(rules: Iterable[str] | None) -> tuple[Rule, ...]:
     return tuple(rule for rule in RULES if rule.name in wanted)
 
 
-def _cause(case: Case) -> I64:
-    """Return the number of the rule on whose finding each row's API code stands; -1 for none."""
-    facts, check, live = case.facts, case.check, case.live
+def _cause(case: Case, rows: I64) -> I64:
+    """Return the number of the rule on whose finding some rows' API code stands; -1 for none."""
+    facts, live = case.facts, case.live
+    check = case.check[rows]
     number = {name: place for place, name in enumerate(RULE_NAMES.categories)}
     table: tuple[tuple[int, Mask | bool, str], ...] = (
         (predict.MISSING, True, "missing-value"),
@@ -118,7 +120,10 @@ def _cause(case: Case) -> I64:
         (predict.OTHER_HOP, True, "live-conflict"),
         (predict.QUOTA, True, "quota-exceeded"),
     )
-    conditions = [(check == decided) & where for decided, where, _ in table]
+    conditions = [
+        (check == decided) & (where if where is True else np.asarray(where)[rows])
+        for decided, where, _ in table
+    ]
     return np.select(conditions, [number[name] for _, _, name in table], -1).astype(np.int64)
 
 
@@ -137,10 +142,11 @@ def _assemble(case: Case, said: list[tuple[Rule, Hits]]) -> pd.DataFrame:
     ]
     related_row = np.concatenate(related)[order]
     routes = case.facts.routes
-    line = routes["line"].array[related_row]
+    line = routes["line"].array.take(np.maximum(related_row, 0))
     line[related_row < 0] = pd.NA
-    code = case.api_code.iloc[row].mask(_cause(case)[row] != number)
-    columns: dict[str, object] = {name: routes[name].array[row] for name in _ROW_COLUMNS}
+    code = codes_text(case.facts, case.check, row)
+    code = pc.if_else(pa.array(_cause(case, row) == number), code, None)
+    columns: dict[str, object] = {name: routes[name].array.take(row) for name in _ROW_COLUMNS}
     columns |= {
         "row": row,
         "column": _strings([hits.column for _, hits in said], sizes, order),
@@ -150,7 +156,7 @@ def _assemble(case: Case, said: list[tuple[Rule, Hits]]) -> pd.DataFrame:
         "suggestion": _strings([hits.suggestion for _, hits in said], sizes, order),
         "related_row": pd.arrays.IntegerArray(related_row, related_row < 0),
         "related_line": line,
-        "api_code": code,
+        "api_code": pd.Series(code, dtype="str"),
     }
     return schema.frame({**schema.FINDINGS, "rule": RULE_NAMES}, columns)
 

@@ -24,14 +24,17 @@ follows it meets it, at 7 or at 8. The quota lets the first so-and-so many of th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+import pyarrow as pa
 
-from vcokit.audit.facts import ACTIVE, I64, NEEDED, STANDBY, Facts, Mask, first_row
-from vcokit.cidr.relations import NONE
+from vcokit.audit.codes import I64, NONE, Mask, first_row, ranks
+from vcokit.audit.facts import ACTIVE, NEEDED, STANDBY, Facts
+from vcokit.audit.groups import Crowd
+from vcokit.cidr.parse import parse
+from vcokit.cidr.relations import pack
 
 I8: TypeAlias = npt.NDArray[np.int8]
 
@@ -51,11 +54,7 @@ CODES: Final = {
     QUOTA: "CreateDbrRoutesQuotaFull.QuotaFull",
 }
 _MISSING_CODE: Final = {
-    "region_id": "MissingRegionId",
-    "vpn_connection_id": "MissingVpnConnectionId",
-    "route_dest": "MissingRouteDest",
-    "weight": "MissingWeight",
-    "next_hop": "MissingNextHop",
+    name: "Missing" + "".join(word.capitalize() for word in name.split("_")) for name in NEEDED
 }
 
 
@@ -83,58 +82,84 @@ class LiveMatch:
 
 def match_live(facts: Facts) -> LiveMatch:
     """Compare every row that takes part with the live routes of its connection and network."""
+    match = LiveMatch(*(np.zeros(facts.size, dtype=np.bool_) for _ in range(4)))
     if facts.live is None:
-        never = np.zeros(facts.size, dtype=np.bool_)
-        return LiveMatch(never, never, never, never)
-    place = facts.live_places()
-    there = place >= 0
-    # An identity is one number: ((place, weight), next hop), weights other than 0 and 100 alike.
-    weight = _weight_code(facts.live["weight"].to_numpy())
-    live_pair = place[there] * 3 + weight[there]
-    live_hop = facts.live_next_hop[there]
-    identity = np.unique(live_pair * (facts.code_count + 1) + live_hop + 1)
-    pairs = identity // (facts.code_count + 1)
+        return match
+    rows, there = _meetings(facts)
+    weight = _weight_code(facts.weight[rows])
+    live_weight = _weight_code(facts.live["weight"].to_numpy()[there])
+    same_weight = weight == live_weight
+    same_hop = facts.next_hop[rows] == facts.live_next_hop[there]
+    # A row meets each live route of its place; each meeting may add to what is true of the row.
+    match.same[rows[same_weight & same_hop]] = True
+    match.other_weight[rows[same_hop & ~same_weight]] = True
+    match.other_hop[rows[same_weight & ~same_hop]] = True
+    match.other[rows[~(same_weight & same_hop)]] = True
+    return match
 
-    part = facts.takes_part
-    pair = np.where(part, facts.place * 3 + _weight_code(facts.weight), NONE)
-    own_hop = facts.next_hop + 1
-    same = part & np.isin(pair * (facts.code_count + 1) + own_hop, identity)
-    other_pair = np.where(part, facts.place * 3 + 1 - _weight_code(facts.weight), NONE)
-    odd_pair = np.where(part, facts.place * 3 + 2, NONE)
-    other_weight = part & (
-        np.isin(other_pair * (facts.code_count + 1) + own_hop, identity)
-        | np.isin(odd_pair * (facts.code_count + 1) + own_hop, identity)
+
+def _meetings(facts: Facts) -> tuple[I64, I64]:
+    """Return every pair of a row that takes part and a live route of its connection and network."""
+    if facts.live is None:
+        raise LookupError("no live routes were given")
+    prefixes = parse(facts.live["route_dest"])
+    known = np.flatnonzero(prefixes.valid & (facts.live_connection >= 0))
+    theirs = pack(
+        prefixes.network[known],
+        prefixes.length[known],
+        facts.live_connection[known].astype(np.int64),
     )
-    return LiveMatch(
-        same=same,
-        other_weight=other_weight,
-        other_hop=part & (_count(pairs, pair) > same),
-        other=part & (_count(pairs // 3, np.where(part, facts.place, NONE)) > same),
-    )
+    order = np.argsort(theirs)
+    theirs, known = theirs[order], known[order]
+    rows = np.flatnonzero(facts.takes_part)
+    own = facts.prefixes
+    mine = pack(own.network[rows], own.length[rows], facts.connection[rows].astype(np.int64))
+    begin = np.searchsorted(theirs, mine)
+    count = np.searchsorted(theirs, mine, side="right") - begin
+    which = np.repeat(np.arange(len(rows)), count)
+    place = np.arange(len(which)) - np.repeat(np.cumsum(count) - count, count)
+    return rows[which], known[begin[which] + place]
 
 
 def _weight_code(weight: I64) -> I64:
     return np.where(weight == STANDBY, 0, np.where(weight == ACTIVE, 1, 2)).astype(np.int64)
 
 
-def _count(values: I64, wanted: I64) -> I64:
-    """Return how often each wanted value stands among the values."""
-    ordered = np.sort(values)
-    return np.asarray(
-        np.searchsorted(ordered, wanted, side="right") - np.searchsorted(ordered, wanted)
+def check_alone(facts: Facts, no_connection: Mask) -> I8:
+    """Return the number of the check, 1 to 6, that decides each row by itself; `ACCEPTED` if none.
+
+    Parameters
+    ----------
+    facts : Facts
+    no_connection : ndarray of bool
+        Rows whose connection the cloud does not find.
+    """
+    conditions = (
+        (NEXT_HOP, facts.next_hop != facts.connection),
+        (DEFAULT, facts.is_default),
+        (DESTINATION, facts.malformed | facts.ipv6 | facts.host_bits),
+        (CONNECTION, no_connection),
+        (WEIGHT, ~facts.weight_ok),
+        (MISSING, ~facts.complete),
     )
+    own = np.zeros(facts.size, dtype=np.int8)
+    for number, where in conditions:  # from the last to the first: what comes first overwrites
+        own[where] = number
+    return own
 
 
-def predict(facts: Facts, live: LiveMatch, no_connection: Mask, quota: int | None) -> I8:
+def predict(facts: Facts, crowd: Crowd, live: LiveMatch, own: I8, quota: int | None) -> I8:
     """Return the number of the check that decides each row; `ACCEPTED` where none does.
 
     Parameters
     ----------
     facts : Facts
+    crowd : Crowd
+        Rows that share their connection and network with another.
     live : LiveMatch
         From `match_live` of the same facts.
-    no_connection : ndarray of bool
-        Rows whose connection the cloud does not find.
+    own : ndarray of int8
+        From `check_alone`.
     quota : int or None
         Routes a connection may have, live ones included; None: no limit.
 
@@ -142,50 +167,60 @@ def predict(facts: Facts, live: LiveMatch, no_connection: Mask, quota: int | Non
     -------
     ndarray of int8
     """
-    own = np.select(
-        [
-            ~facts.complete,
-            ~facts.weight_ok,
-            no_connection,
-            facts.malformed | facts.ipv6 | facts.host_bits,
-            facts.is_default,
-            facts.next_hop != facts.connection,
-        ],
-        [MISSING, WEIGHT, CONNECTION, DESTINATION, DEFAULT, NEXT_HOP],
-        ACCEPTED,
-    )
+    check = own.copy()
     passed = own == ACCEPTED
-    by_live = np.select(
-        [live.same, live.other_weight, live.other_hop], [SAME, OTHER_WEIGHT, OTHER_HOP], ACCEPTED
-    )
-    first = _first_open(facts, passed & (by_live == ACCEPTED))
-    is_first = first == np.arange(facts.size)
+    if facts.live is not None:
+        for number, met in (
+            (OTHER_HOP, live.other_hop),
+            (OTHER_WEIGHT, live.other_weight),
+            (SAME, live.same),
+        ):
+            check[passed & met] = number
+    is_open = check == ACCEPTED
+    first = _first_open(crowd, is_open)
+    is_first = is_open.copy()
+    is_first[crowd.rows] &= first == np.arange(len(crowd.rows))
     full = np.zeros(facts.size, dtype=np.bool_)
     if quota is not None:
-        full[is_first] = _past_quota(facts, np.flatnonzero(is_first), quota)
-    stands = (first != NONE) & ~full[first]
-    after = stands & (first < np.arange(facts.size))
-    by_row = np.where(facts.weight == facts.weight[first], SAME, OTHER_WEIGHT)
-    by_quota = np.where((first != NONE) & full[first], QUOTA, ACCEPTED)
-    relational = np.select([after, by_live != ACCEPTED], [by_row, by_live], by_quota)
-    return np.where(passed, relational, own).astype(np.int8)
+        rows = np.flatnonzero(is_first)
+        full[rows[_past_quota(facts, rows, quota)]] = True
+    check[full] = QUOTA
+    _follow(facts, crowd, first, full, passed, check)
+    return check
 
 
-def _first_open(facts: Facts, open_rows: Mask) -> I64:
-    """Return, for each row, the first row of its path that nothing live stands against; -1."""
-    path = np.where(facts.takes_part, facts.path, NONE)
-    codes = np.where(open_rows, path, NONE)
-    first = np.full(int(path.max(initial=-1)) + 2, NONE, dtype=np.int64)
-    found = first_row(codes)
-    first[: len(found)] = found
-    return first[path]  # path -1 reads the last element, which stays -1
+def _first_open(crowd: Crowd, is_open: Mask) -> I64:
+    """Return, within the crowd, the first row of each row's path that nothing live stands against.
+
+    -1 where there is none.
+    """
+    count = int(crowd.path.max(initial=-1)) + 1
+    return first_row(np.where(is_open[crowd.rows], crowd.path, NONE), count)[crowd.path]
+
+
+def _follow(facts: Facts, crowd: Crowd, first: I64, full: Mask, passed: Mask, check: I8) -> None:
+    """Decide the rows of the crowd that come behind the first open one of their path."""
+    behind = (first != NONE) & (first < np.arange(len(first))) & passed[crowd.rows]
+    rows, leaders = crowd.rows[behind], crowd.rows[first[behind]]
+    refused = full[leaders]
+    same = facts.weight[rows] == facts.weight[leaders]
+    # Behind an accepted route 7 and 8 come before whatever is live; behind one that the quota
+    # refused, what is live stays what decides.
+    by_leader = np.where(same, SAME, OTHER_WEIGHT).astype(np.int8)
+    by_quota = np.where(check[rows] == ACCEPTED, QUOTA, check[rows])
+    check[rows] = np.where(refused, by_quota, by_leader)
 
 
 def _past_quota(facts: Facts, rows: I64, quota: int) -> Mask:
     """Tell which of the rows, each a new route, find their connection's quota used up."""
     connection = facts.connection[rows]
-    ranks = pd.Series(connection).groupby(connection).cumcount().to_numpy()
-    return np.asarray(ranks + live_count(facts)[connection] >= quota)
+    live = live_count(facts)
+    total = np.bincount(connection, minlength=len(live)) + live
+    past = np.zeros(len(rows), dtype=np.bool_)
+    crowded = np.flatnonzero((total > quota)[connection])
+    some = connection[crowded]
+    past[crowded] = ranks(some) + live[some] >= quota
+    return past
 
 
 def live_count(facts: Facts) -> I64:
@@ -193,17 +228,15 @@ def live_count(facts: Facts) -> I64:
     if facts.live is None:
         return np.zeros(facts.code_count + 1, dtype=np.int64)
     distinct = facts.live.assign(connection=facts.live_connection).drop_duplicates()
-    return np.bincount(distinct["connection"], minlength=facts.code_count + 1)
+    known = distinct["connection"][distinct["connection"] >= 0]
+    return np.bincount(known, minlength=facts.code_count + 1)
 
 
-def codes_text(facts: Facts, check: I8) -> pd.Series:
-    """Return the API's code for each row's deciding check; Series of str, NA where accepted."""
-    code = pd.Series(pd.NA, index=pd.RangeIndex(facts.size), dtype="str")
-    for number, text in CODES.items():
-        code[check == number] = text
-    undecided = check == MISSING
-    for name in NEEDED:
-        empty = undecided & facts.empty[name]
-        code[empty] = _MISSING_CODE[name]
-        undecided = undecided & ~empty
-    return code
+def codes_text(facts: Facts, check: I8, rows: I64) -> Any:
+    """Return the API's code for some rows' deciding checks, as Arrow text; null where accepted."""
+    # By the number of the check; the codes of missing values, by field, stand at the end.
+    texts = [CODES.get(number) for number in range(QUOTA + 1)] + list(_MISSING_CODE.values())
+    first_empty = np.argmax([facts.empty[name][rows] for name in NEEDED], axis=0)
+    number = check[rows].astype(np.int64)
+    place = np.where(number == MISSING, QUOTA + 1 + first_empty, number)
+    return pa.array(texts, pa.large_string()).take(pa.array(place))

@@ -19,11 +19,12 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.audit.case import Case, Hits
-from vcokit.audit.facts import ACTIVE, I64, NEEDED, Mask, dense, first_other, first_row
+from vcokit.audit.codes import I64, NONE, Mask, first_other, first_row
+from vcokit.audit.facts import NEEDED
 from vcokit.audit.predict import QUOTA
-from vcokit.cidr.explain import suggest
+from vcokit.cidr.explain import suggestions
 from vcokit.cidr.parse import to_text
-from vcokit.cidr.relations import NONE, touches
+from vcokit.cidr.relations import touches
 
 #: RFC 6598 shared address space, which the vendor's own gateways use.
 SHARED: Final = (0x64400000, 10)
@@ -173,8 +174,7 @@ def _malformed_cidr(case: Case) -> Hits | None:
     if not len(rows):
         return None
     text = case.text(rows, "route_dest")
-    meant = text.map({cell: suggest(cell) for cell in text.unique()}).astype("str")
-    return Hits(rows, "route_dest", "'" + text + "' is not a.b.c.d/len", meant)
+    return Hits(rows, "route_dest", "'" + text + "' is not a.b.c.d/len", suggestions(text))
 
 
 @rule("ipv6-unsupported", "error", "The destination is IPv6; only IPv4 is supported.")
@@ -240,28 +240,26 @@ def _special_purpose(case: Case) -> Hits | None:
     return Hits(rows, "route_dest", message)
 
 
-def _earlier(codes: I64, values: I64) -> tuple[I64, I64]:
-    """Return rows with an earlier row of their code and another value, and the first such row."""
-    related = first_other(codes, values)
-    rows = _rows((related != NONE) & (related < np.arange(len(codes))))
-    return rows, related[rows]
+def _in_crowd(case: Case, related: I64) -> tuple[I64, I64]:
+    """Return rows of the crowd that are behind their related one, and that one."""
+    behind = np.flatnonzero((related != NONE) & (related < np.arange(len(related))))
+    crowd = case.groups.crowd
+    return crowd.rows[behind], crowd.rows[related[behind]]
 
 
 @rule("duplicate", "error", "An earlier row is the same route.")
 def _duplicate(case: Case) -> Hits | None:
-    facts = case.facts
-    identity = dense(np.where(facts.path >= 0, facts.path * 2 + (facts.weight == ACTIVE), NONE))
-    first = first_row(identity)
-    same = np.where(identity >= 0, first[identity] if len(first) else NONE, NONE)
-    rows = _rows((same != NONE) & (same < np.arange(facts.size)))
+    identity = case.groups.crowd.identity
+    rows, related = _in_crowd(case, first_row(identity)[identity])
     if not len(rows):
         return None
-    return Hits(rows, "route_dest", "same route as " + case.at(same[rows]), related=same[rows])
+    return Hits(rows, "route_dest", "same route as " + case.at(related), related=related)
 
 
 @rule("weight-conflict", "error", "An earlier row gives the same route another weight.")
 def _weight_conflict(case: Case) -> Hits | None:
-    rows, related = _earlier(case.facts.path, case.facts.weight)
+    crowd = case.groups.crowd
+    rows, related = _in_crowd(case, first_other(crowd.path, crowd.active))
     if not len(rows):
         return None
     weight = case.text(related, "weight").astype("str")
@@ -271,9 +269,8 @@ def _weight_conflict(case: Case) -> Hits | None:
 
 @rule("next-hop-conflict", "error", "An earlier row gives the same route another next hop.")
 def _next_hop_conflict(case: Case) -> Hits | None:
-    facts = case.facts
-    pair = facts.within_place((facts.weight == ACTIVE).astype(np.int64), 2)
-    rows, related = _earlier(pair, facts.next_hop)
+    crowd = case.groups.crowd
+    rows, related = _in_crowd(case, first_other(crowd.pair, crowd.path))
     if not len(rows):
         return None
     next_hop = case.text(related, "next_hop")
@@ -306,6 +303,8 @@ def _quota_exceeded(case: Case) -> Hits | None:
 def _quota_hint(case: Case) -> Hits | None:
     """Warn once a connection, where nobody said what the quota is."""
     past = case.hinted == QUOTA
+    if not past.any():
+        return None
     first = first_row(np.where(past, case.facts.connection, NONE))
     rows = np.sort(first[first != NONE])
     if not len(rows):
@@ -316,8 +315,8 @@ def _quota_hint(case: Case) -> Hits | None:
 
 @rule("no-active-route", "warning", "All routes of the destination are standby.")
 def _no_active_route(case: Case) -> Hits | None:
-    facts = case.facts
-    rows = _rows((facts.destination >= 0) & ~facts.has_active[facts.destination])
+    groups = case.groups
+    rows = _rows((groups.destination >= 0) & ~groups.has_active[groups.destination])
     if not len(rows):
         return None
     message = "all routes to " + case.network(rows) + " are standby (weight 0)"
@@ -326,14 +325,15 @@ def _no_active_route(case: Case) -> Hits | None:
 
 @rule("equal-cost", "info", "Two or more connections of the destination are active.")
 def _equal_cost(case: Case) -> Hits | None:
-    facts = case.facts
-    related = first_other(
-        np.where(facts.weight == ACTIVE, facts.destination, NONE), facts.connection
-    )
-    rows = _rows(related != NONE)
-    if not len(rows):
+    facts, destination = case.facts, case.groups.destination
+    active = _rows(facts.takes_part & facts.is_active)
+    several = np.bincount(destination[active], minlength=case.groups.count) > 1
+    active = active[several[destination[active]]]
+    related = first_other(destination[active].astype(np.int64), facts.connection[active])
+    met = _rows(related != NONE)
+    if not len(met):
         return None
-    other = related[rows]
+    rows, other = active[met], active[related[met]]
     also = case.text(other, "vpn_connection_id") + " (" + case.at(other) + ")"
     message = "also active on " + also + ": traffic may be spread over both"
     return Hits(rows, "weight", message, related=other)
@@ -341,10 +341,9 @@ def _equal_cost(case: Case) -> Hits | None:
 
 @rule("covered", "info", "The closest shorter network leads exactly the same way.")
 def _covered(case: Case) -> Hits | None:
-    rows = _rows((case.facts.cover != NONE) & case.facts.same_way)
+    rows, cover = _within(case, same_way=True)
     if not len(rows):
         return None
-    cover = case.facts.cover[rows]
     where = case.network(cover) + " (" + case.at(cover) + ")"
     network = case.network(rows)
     message = where + " leads the same way: dropping " + network + " changes no forwarding"
@@ -353,14 +352,10 @@ def _covered(case: Case) -> Hits | None:
 
 @rule("more-specific", "info", "The closest shorter network leads another way; this one wins.")
 def _more_specific(case: Case) -> Hits | None:
-    facts = case.facts
-    rows = _rows((facts.cover != NONE) & ~facts.same_way)
+    rows, cover = _within(case, same_way=False)
     if not len(rows):
         return None
-    cover = facts.cover[rows]
-    first = first_row(np.where(facts.weight == ACTIVE, facts.destination, NONE))
-    first = np.append(first, np.full(facts.has_active.size - len(first), NONE))
-    winner = first[facts.destination[rows]]
+    winner = case.groups.first_active[case.groups.destination[rows]]
     way = case.text(winner, "vpn_connection_id").where(winner != NONE, "standby routes")
     message = (
         "traffic to "
@@ -374,6 +369,14 @@ def _more_specific(case: Case) -> Hits | None:
         + ")"
     )
     return Hits(rows, "route_dest", message, related=cover)
+
+
+def _within(case: Case, *, same_way: bool) -> tuple[I64, I64]:
+    """Return rows whose destination is covered, by one of the same way or not; its first row."""
+    groups = case.groups
+    chosen = (groups.cover >= 0) & (groups.same_way == same_way)
+    rows = _rows(chosen[groups.destination])  # destination -1 reads the last element: False
+    return rows, groups.first[groups.cover[groups.destination[rows]]]
 
 
 #: All rules, in the order in which their findings stand.

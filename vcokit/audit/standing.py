@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from vcokit.audit.case import Case
-from vcokit.audit.facts import ACTIVE, I64, Mask, dense, first_other, first_row
+from vcokit.audit.codes import NONE, Mask, first_other, first_row
 from vcokit.audit.findings import run
 from vcokit.audit.rules import CONFLICTS
 from vcokit.cidr.parse import to_text
-from vcokit.cidr.relations import NONE
+from vcokit.schema import conform_routes
 
 
 @dataclass(frozen=True)
@@ -59,31 +59,26 @@ def standing(case: Case) -> Standing:
     blocked = by_rule | disagrees | _repeats(case, ~by_rule)
     reason = _reasons(errors, blocked)
     network = to_text(facts.prefixes.network, facts.prefixes.length)
-    return Standing(facts.routes, network, ~blocked, reason, findings)
+    return Standing(conform_routes(facts.given), network, ~blocked, reason, findings)
 
 
 def _disagrees(case: Case) -> Mask:
     """Tell which rows share connection and network with a row of other weight or next hop."""
-    facts = case.facts
-    values = facts.next_hop * 2 + (facts.weight == ACTIVE)
-    in_conflict = facts.place[first_other(facts.place, values) != NONE]
-    return np.isin(facts.place, in_conflict) & facts.takes_part
+    crowd = case.groups.crowd
+    differing = crowd.place[first_other(crowd.place, crowd.identity) != NONE]
+    disagrees = np.zeros(case.facts.size, dtype=np.bool_)
+    disagrees[crowd.rows[np.isin(crowd.place, differing)]] = True
+    return disagrees
 
 
 def _repeats(case: Case, candidates: Mask) -> Mask:
     """Tell which rows repeat an earlier one of the candidates."""
-    facts = case.facts
-    identity = dense(np.where(facts.path >= 0, facts.path * 2 + (facts.weight == ACTIVE), NONE))
-    first = _first_of(identity, candidates)
-    return np.asarray((first != NONE) & (first < np.arange(facts.size)))
-
-
-def _first_of(identity: I64, candidates: Mask) -> I64:
-    """Return, for each row, the first candidate of the same identity; -1 where none is."""
-    first = np.full(int(identity.max(initial=-1)) + 2, NONE, dtype=np.int64)
-    found = first_row(np.where(candidates, identity, NONE))
-    first[: len(found)] = found
-    return first[identity]  # identity -1 reads the last element, which stays -1
+    crowd = case.groups.crowd
+    open_codes = np.where(candidates[crowd.rows], crowd.identity, NONE)
+    first = first_row(open_codes, int(crowd.identity.max(initial=-1)) + 1)[crowd.identity]
+    repeats = np.zeros(case.facts.size, dtype=np.bool_)
+    repeats[crowd.rows[(first != NONE) & (first < np.arange(len(first)))]] = True
+    return repeats
 
 
 def _reasons(errors: pd.DataFrame, blocked: Mask) -> pd.Series:

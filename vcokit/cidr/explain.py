@@ -1,20 +1,84 @@
-"""One bad cell at a time, on the slow edge: the right form of what was meant, by netaddr."""
+"""Cells that are no prefix: the right form of what was meant.
+
+Most such cells of an inventory are bare addresses and dotted masks, which are read as columns.
+The rest is looked at one distinct cell at a time, by netaddr.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Final
+from typing import Any, Final
 
 import netaddr
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vcokit.cidr.parse import MASKS, NO_LENGTH, U8, U32, Prefixes, parse, to_text
 
 _OCTET: Final = "(?:0|[1-9][0-9]{0,2})"
 _ADDRESS: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 _WHOLE: Final = re.compile(rf"({_ADDRESS})(?:/({_ADDRESS}|0|[1-9][0-9]?))?")
+#: What makes a prefix of an address, and the empty text that joins the two.
+_HOST: Final = (pa.scalar("/32", pa.large_string()), pa.scalar("", pa.large_string()))
 #: Address and dotted mask in one cell, parted by blanks.
 _PARTED: Final = re.compile(rf"\s*({_ADDRESS})\s+({_ADDRESS})\s*")
 #: Blanks between two digits may stand for a sign that was lost: they are not put right.
 _SPLIT_NUMBER: Final = re.compile(r"[0-9]\s+[0-9]")
+
+
+def suggestions(cells: pd.Series) -> pd.Series:
+    """Return what `suggest` says of each cell of a column.
+
+    Parameters
+    ----------
+    cells : Series of str
+
+    Returns
+    -------
+    Series of str
+        Of the same length, with a fresh ``RangeIndex``; NA where nothing is suggested.
+
+    Examples
+    --------
+    >>> suggestions(pd.Series(["10.1.2.3", "10.1.2.0/255.255.255.0", "headquarters"])).tolist()
+    ['10.1.2.3/32', '10.1.2.0/24', nan]
+    """
+    encoded = pa.array(cells.astype("str").array, pa.large_string(), from_pandas=True)
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    encoded = encoded.dictionary_encode()
+    meant = _suggest_distinct(encoded.dictionary)
+    return pd.Series(meant.take(encoded.indices), dtype="str")
+
+
+def _suggest_distinct(cells: Any) -> Any:
+    """Return suggestions for distinct cells, as Arrow text."""
+    whole = _as_prefixes(pc.replace_substring_regex(cells, "/.*", ""))
+    mask = _as_prefixes(pc.replace_substring_regex(cells, "^[^/]*/?", ""))
+    bare = pc.invert(pc.match_substring(cells, "/")).to_numpy(zero_copy_only=False)
+    bits = np.where(bare, np.uint8(32), _length_of_mask(mask))
+    found = whole.valid & (bits > 0) & (bits <= 32)
+    length = np.where(found, bits, NO_LENGTH).astype(np.uint8)
+    network = whole.network & MASKS[np.where(found, bits, 0)]
+    meant = pa.array(to_text(network, length).array, pa.large_string(), from_pandas=True)
+    rest = np.flatnonzero(~found)
+    one_by_one = [suggest(cell) for cell in cells.take(pa.array(rest)).to_pylist()]
+    return pc.replace_with_mask(meant, pa.array(~found), pa.array(one_by_one, pa.large_string()))
+
+
+def _as_prefixes(addresses: Any) -> Prefixes:
+    return parse(pd.Series(pc.binary_join_element_wise(addresses, *_HOST), dtype="str"))
+
+
+def _length_of_mask(masks: Prefixes) -> U8:
+    """Return the length that each address means as a network mask; `NO_LENGTH` where none."""
+    hosts: U32 = ~masks.network
+    is_mask = masks.valid & ((hosts & (hosts + np.uint32(1))) == 0)
+    length = 32 - np.bitwise_count(hosts)
+    return np.where(is_mask, length, NO_LENGTH).astype(np.uint8)
 
 
 def suggest(text: str) -> str | None:
@@ -41,7 +105,7 @@ def suggest(text: str) -> str | None:
     >>> suggest("010.0.0.0/8") is suggest("headquarters") is None
     True
     """
-    plain = "".join(_plain(letter) for letter in unicodedata.normalize("NFKC", text))
+    plain = text if text.isascii() else _in_ascii(text)
     match = _PARTED.fullmatch(plain)
     if match is None and not _SPLIT_NUMBER.search(plain):
         match = _WHOLE.fullmatch("".join(plain.split()))
@@ -52,6 +116,10 @@ def suggest(text: str) -> str | None:
     if not bits or not netaddr.valid_ipv4(address, flags=netaddr.INET_PTON):
         return None
     return str(netaddr.IPNetwork(f"{address}/{bits}").cidr)
+
+
+def _in_ascii(text: str) -> str:
+    return "".join(_plain(letter) for letter in unicodedata.normalize("NFKC", text))
 
 
 def _plain(letter: str) -> str:

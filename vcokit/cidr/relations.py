@@ -104,14 +104,25 @@ def closest_cover(network: U32, length: U8, group: I64 | None = None) -> I64:
     sorted_key = key[order]
     is_first = np.concatenate([[True], sorted_key[1:] != sorted_key[:-1]])
     representative = order[is_first]
-    covers = _peel(sorted_key[is_first])
+    covers = closest_cover_sorted(sorted_key[is_first])
     found = np.where(covers >= 0, representative[covers], NONE)
     result[order] = found[np.cumsum(is_first) - 1]
     return result
 
 
-def _peel(key: npt.NDArray[np.uint64]) -> I64:
-    """Return the position of the closest cover of each of the sorted, distinct packed keys."""
+def closest_cover_sorted(key: npt.NDArray[np.uint64]) -> I64:
+    """Return the closest cover of each of sorted, distinct packed keys; see `closest_cover`.
+
+    Parameters
+    ----------
+    key : ndarray of uint64
+        From `pack`, ascending, none twice.
+
+    Returns
+    -------
+    ndarray of int64
+        Position among the keys; -1 where none holds it.
+    """
     bits = (key & np.uint64((1 << _LENGTH_BITS) - 1)).astype(np.uint8)
     start = key >> np.uint64(_LENGTH_BITS)
     end = start | (~MASKS[bits]).astype(np.uint64)

@@ -65,16 +65,19 @@ def clean_cell(cell: str) -> str:
 
 
 def clean(column: Column, tally: Tally) -> Column:
-    """Return a column trimmed, unprotected, and null where it is blank."""
+    """Return a column trimmed, unprotected, and null where it is blank.
+
+    Parsers leave no empty cell; one is made here alone.
+    """
     if _holds(column, "\x80", " "):  # white space, or anything that is not ASCII
         trimmed = pc.utf8_trim(column, characters=BLANKS)
         tally.add("trimmed", _changed(column, trimmed))
-        column = trimmed
+        column = absent(trimmed)
     if _holds(column, "'", "'"):
         protected = pc.match_substring_regex(column, rf"^'[{PROTECTED[:2]}\-{PROTECTED[3:]}]")
         tally.add("unprotected", _true(protected))
         column = pc.if_else(protected, pc.utf8_slice_codeunits(column, 1), column)
-    return absent(column)
+    return column
 
 
 def absent(column: Column) -> Column:

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from vcokit.errors import InputError
 from vcokit.schema.tables import INT, ROUTES, ROUTES_REQUIRED, STR, frame, missing
@@ -24,7 +26,7 @@ BLANKS: Final = (
 _WEIGHT: Final = r"(?:0|-?[1-9][0-9]{0,17})(?:\.0+)?"
 
 
-def conform_routes(routes: pd.DataFrame) -> pd.DataFrame:
+def conform_routes(routes: pd.DataFrame, names: Iterable[str] = tuple(ROUTES)) -> pd.DataFrame:
     """Return any frame of routes in the shape of `ROUTES`, with a fresh ``RangeIndex``.
 
     What `read_routes` returns comes back unchanged in its columns. In a frame made by hand,
@@ -36,6 +38,8 @@ def conform_routes(routes: pd.DataFrame) -> pd.DataFrame:
     ----------
     routes : DataFrame
         With at least the columns `ROUTES_REQUIRED`.
+    names : iterable of str
+        Columns that are wanted, by default all; the others are missing throughout.
 
     Returns
     -------
@@ -56,13 +60,14 @@ def conform_routes(routes: pd.DataFrame) -> pd.DataFrame:
     """
     require_columns(routes, ROUTES_REQUIRED, what="routes")
     columns: dict[str, object] = {}
-    for name, dtype in ROUTES.items():
+    for name in names:
         if name not in routes.columns or name in ("weight", "weight_text"):
             continue
         column = routes[name]
+        dtype = ROUTES[name]
         columns[name] = text_column(column) if dtype == STR else _cast(column, dtype)
     weight, weight_text = split_weight(routes["weight"])
-    if "weight_text" in routes.columns:
+    if "weight_text" in routes.columns and routes["weight_text"].notna().any():
         weight_text = weight_text.fillna(text_column(routes["weight_text"]).where(weight.isna()))
     return frame(ROUTES, {**columns, "weight": weight, "weight_text": weight_text})
 
@@ -109,10 +114,33 @@ def text_column(column: pd.Series) -> pd.Series:
     Series of str
         Of the same length.
     """
-    text = pd.Series(column.array).astype(STR) if column.dtype != STR else column
-    text = text.reset_index(drop=True)
-    blank = (text.str.strip(BLANKS) == "").to_numpy(dtype=bool)
-    return text.mask(blank) if blank.any() else text
+    text = column if column.dtype == STR else pd.Series(column.array).astype(STR)
+    cells = pa.array(text.array, from_pandas=True)
+    if isinstance(cells, pa.ChunkedArray):
+        cells = cells.combine_chunks()
+    blank = _blank(cells if cells.type == pa.large_string() else cells.cast(pa.large_string()))
+    if len(blank):
+        there = np.ones(len(cells), dtype=np.bool_)
+        there[blank] = False
+        cells = pc.if_else(pa.array(there), cells, None)
+    return pd.Series(cells, dtype=STR)
+
+
+def _blank(cells: Any) -> Any:
+    """Return the positions of cells that hold nothing but blanks, of a flat Arrow array.
+
+    Only a cell that begins with a blank, or with a byte that is not ASCII, needs a closer look.
+    """
+    if len(cells) == 0:
+        return np.zeros(0, dtype=np.int64)
+    _, offsets, data = cells.buffers()
+    bounds = np.frombuffer(offsets, dtype=np.int64)[cells.offset : cells.offset + len(cells) + 1]
+    letters = np.append(np.frombuffer(data or b"", dtype=np.uint8), np.uint8(0))
+    begin = letters.take(bounds[:-1])
+    doubtful = np.flatnonzero((begin <= 0x20) | (begin >= 0x80) | (bounds[:-1] == bounds[1:]))
+    looked_at = cells.take(pa.array(doubtful))
+    blank = pc.equal(pc.utf8_trim(looked_at, characters=BLANKS), "")
+    return doubtful[pc.fill_null(blank, False).to_numpy(zero_copy_only=False)]
 
 
 def destination_routes(live: pd.DataFrame) -> pd.DataFrame:
@@ -155,7 +183,7 @@ def split_weight(column: pd.Series) -> tuple[pd.Series, pd.Series]:
     ([100, 0, <NA>, <NA>], [nan, nan, '1e2', nan])
     """
     if pd.api.types.is_integer_dtype(column.dtype):
-        weight = pd.Series(column.array).astype(INT)
+        weight = _cast(column, INT)
         return weight, missing(STR, weight.index)
     text = text_column(_plain_floats(column))
     whole = text.str.fullmatch(_WEIGHT).fillna(False).astype(bool)
@@ -179,7 +207,8 @@ def _plain_floats(column: pd.Series) -> pd.Series:
 
 def _cast(column: pd.Series, dtype: Any) -> pd.Series:
     try:
-        return pd.Series(column.array).astype(dtype)
+        values = pd.Series(column.array)
+        return values if values.dtype == dtype else values.astype(dtype)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"column {column.name!r} cannot be read as {dtype}: {error}",

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, TypeAlias
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 Schema: TypeAlias = Mapping[str, Any]
 
@@ -193,4 +195,9 @@ def missing(dtype: Any, index: pd.Index) -> pd.Series:
     """Return a column of a dtype in which every value is missing; 0 where it cannot be."""
     if dtype == "int64":
         return pd.Series(0, index=index, dtype="int64")
+    if dtype == STR:
+        return pd.Series(pa.nulls(len(index), pa.large_string()), index=index, dtype=STR)
+    if dtype == INT:
+        none = pd.arrays.IntegerArray(np.zeros(len(index), "int64"), np.ones(len(index), "bool"))
+        return pd.Series(none, index=index)
     return pd.Series([None] * len(index), index=index, dtype=dtype)
