@@ -108,7 +108,7 @@ class Calls(Generic[_Answer, _Frame]):
         raise AssertionError("unreachable")
 
     def _read(self, operation: Operation, outcome: Outcome) -> Answer:
-        secrets = self.target.credentials().secrets
+        secrets = self._auth.secrets
         if not isinstance(outcome, Reply):
             error = cast(httpx.RequestError, outcome)
             raise answers.transport_error(operation, error, secrets) from None

@@ -132,6 +132,8 @@ class Acs3Auth(httpx.Auth):
         self._credentials = credentials
         self._clock = clock
         self._nonce = nonce
+        #: Secrets of the key that signed last: what no error about its calls may show.
+        self.secrets: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._credentials()!r})"
@@ -144,6 +146,7 @@ class Acs3Auth(httpx.Auth):
     def sign(self, request: httpx.Request) -> None:
         """Add date, nonce, hash and signature to a request; signing it again makes them anew."""
         credentials = self._credentials()
+        self.secrets = credentials.secrets
         headers = request.headers
         headers["x-acs-date"] = _date(self._clock())
         headers["x-acs-signature-nonce"] = self._nonce()
