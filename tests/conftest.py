@@ -7,6 +7,17 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import leaks
+
+#: Nobody's own keys take part in tests, and nobody asks the metadata service of a machine for some.
+#: The official package looks at these when it is imported, so they are set before.
+NO_KEYS = {
+    "ALIBABA_CLOUD_CLI_PROFILE_DISABLED": "true",
+    "ALIBABA_CLOUD_CREDENTIALS_FILE": os.devnull,
+    "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
+}
+os.environ.update(NO_KEYS)
+
 # Machines are shared and noisy: how long an example takes says nothing here.
 settings.register_profile(
     "vcokit", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
@@ -20,6 +31,13 @@ def clean_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("VCOKIT_", "ALIBABA_CLOUD_")) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
+    for name, value in NO_KEYS.items():
+        monkeypatch.setenv(name, value)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch over what the run says and writes."""
+    leaks.install(config)
 
 
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from tests.cloud.stub import Stub, reply
 from tests.rollout.test_plan import A, B, live, routes
 from vcokit import errors, schema
 from vcokit.cloud.connect import connect
 from vcokit.live import connections_of, live_connections, live_routes, verify_routes
-from vcokit.simulator import Connection, Fault, Route, Simulator
+from vcokit.simulator import (
+    CANARY_AUTH_KEY,
+    CANARY_PSK,
+    Connection,
+    Fault,
+    Route,
+    Simulator,
+)
 
 
 def test_every_connection_of_an_inventory_is_listed() -> None:
@@ -58,14 +66,90 @@ def test_only_what_is_a_connection_is_asked_for() -> None:
 
 
 def test_live_connections() -> None:
-    """Connections of every region that the inventory names come as one frame."""
-    cloud = Simulator([Connection(A, "r"), Connection(B, "q"), Connection("vco-c", "elsewhere")])
+    """Connections of every region that the inventory names come as one frame, in its order."""
+    cloud = Simulator(
+        [
+            Connection(A, "r", name="one"),
+            Connection(B, "q"),
+            Connection("vco-c", "elsewhere"),
+            Connection("vco-d", "r", attach_type="NO_ASSOCIATED"),
+        ]
+    )
+    wanted = pd.DataFrame({"region_id": ["r", "q", None, "empty", "No Region!", "r"]})
     with cloud, connect(cloud) as client:
-        found = live_connections(client, pd.DataFrame({"region_id": ["r", "q", None, "empty"]}))
-    assert dict(zip(found["vpn_connection_id"], found["region_id"], strict=True)) == {
-        A: "r",
-        B: "q",
-    }
+        found = live_connections(client, wanted)
+        assert len(cloud.calls()) == 6
+    assert {name: str(dtype) for name, dtype in found.dtypes.items()} == dict(
+        schema.LIVE_CONNECTIONS
+    )
+    assert found["vpn_connection_id"].tolist() == [A, "vco-d", B]
+    assert found["region_id"].tolist() == ["r", "r", "q"]
+    assert found["attached"].tolist() == [True, False, True]
+    assert found["state"].tolist() == ["attached", "init", "attached"]
+    assert found["status"].tolist() == ["ipsec_sa_established"] * 3
+    assert found["name"].isna().tolist() == [False, True, True]
+    assert found.attrs["regions"] == ["r", "q", "empty"]
+
+
+def test_regions_by_name_and_none() -> None:
+    """Regions may be named, or be the client's; without any there is nothing to ask."""
+    cloud = Simulator([Connection(A, "r"), Connection(B, "q")])
+    with cloud:
+        with connect(cloud, region="q") as client:
+            assert live_connections(client)["vpn_connection_id"].tolist() == [B]
+            assert live_connections(client, "r")["vpn_connection_id"].tolist() == [A]
+            both = live_connections(client, ["q", "r", "q"])
+            assert both["vpn_connection_id"].tolist() == [B, A]
+            nothing = live_connections(client, pd.DataFrame({"region_id": [None]}, dtype="str"))
+            assert list(nothing.columns) == list(schema.LIVE_CONNECTIONS)
+            assert len(nothing) == 0
+        with connect(cloud) as client, pytest.raises(errors.InputError, match="no region"):
+            live_connections(client)
+
+
+def test_zones_when_asked_for() -> None:
+    """The zone of a single-tunnel connection is asked for one by one, and only on request."""
+    cloud = Simulator([Connection(A, "r", zone="r-a"), Connection(B, "r", zone="r-b")])
+    with cloud, connect(cloud) as client:
+        assert live_connections(client, "r")["zone"].isna().all()
+        assert live_connections(client, "r", details=True)["zone"].tolist() == ["r-a", "r-b"]
+
+
+def test_connections_that_only_a_list_knows() -> None:
+    """What the attachments know beyond the connections is there, and fills what those leave out."""
+    known = {"VpnConnectionId": A, "State": "attached", "Status": "ipsec_sa_established"}
+    attached = [
+        {
+            "InstanceId": A,
+            "TransitRouterId": "tr-1",
+            "TransitRouterName": "hub",
+            "AttachType": "CEN",
+            "CrossAccountAuthorized": True,
+        },
+        {"InstanceId": B, "Name": "other account's"},
+    ]
+    pages = [
+        {"RequestId": "r", "TotalCount": 1, "VpnConnections": {"VpnConnection": [known]}},
+        {"RequestId": "r", "TotalCount": 2, "VpnAttachments": attached},
+    ]
+    with Stub([reply(page) for page in pages]) as stub, stub.client() as client:
+        found = live_connections(client, "cn-hangzhou")
+    assert found["vpn_connection_id"].tolist() == [A, B]
+    assert found["attached"].tolist() == [True, True]
+    assert found["region_id"].tolist() == ["cn-hangzhou"] * 2
+    row = found.iloc[0]
+    assert (row["transit_router_id"], row["transit_router_name"]) == ("tr-1", "hub")
+    assert (row["attach_type"], row["cross_account"]) == ("CEN", True)
+    assert pd.isna(found.iloc[1]["state"])
+
+
+def test_no_key_reaches_a_frame() -> None:
+    """Pre-shared and BGP keys, which the cloud sends with each connection, are in no frame."""
+    cloud = Simulator([Connection(A, "r")])
+    with cloud, connect(cloud) as client:
+        said = live_connections(client, "r", details=True).to_csv()
+    assert CANARY_PSK not in said
+    assert CANARY_AUTH_KEY not in said
 
 
 def test_a_listing_that_breaks_off_is_read_again() -> None:

@@ -18,6 +18,7 @@
     │       ├── StateError       not valid in the present state of the account or connection
     │       ├── QuotaError       a quota is used up
     │       ├── AuthError        credentials, signature or permission
+    │       │   └── ClockError   this machine's clock is wrong (``skew`` in seconds)
     │       ├── NotFoundError    a named resource does not exist
     │       ├── ServerError      a fault on the server side: the outcome of a write is unknown
     │       └── DryRunPassed     not a failure: the dry run found nothing wrong
@@ -301,6 +302,23 @@ class AuthError(ApiError):
     """Credentials, signature or permission."""
 
     kind = "auth"
+
+
+class ClockError(AuthError):
+    """The date of the request was refused: this machine's clock and the cloud's differ too much.
+
+    Parameters
+    ----------
+    message, code, operation, request_id, http_status, retry_after, remedy
+        See `ApiError`.
+    skew : float, optional
+        Seconds that the cloud's clock is ahead of this machine's, negative where it is behind;
+        None where the answer bore no date.
+    """
+
+    def __init__(self, message: str, *, skew: float | None = None, **evidence: Any) -> None:
+        super().__init__(message, **evidence)
+        self.skew = skew
 
 
 class NotFoundError(ApiError):

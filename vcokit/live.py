@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
@@ -14,7 +15,8 @@ from vcokit.audit.case import Case
 from vcokit.audit.facts import CONNECTION_ID
 from vcokit.audit.standing import standing
 from vcokit.cloud.client import Client
-from vcokit.errors import NotFoundError, StateError
+from vcokit.cloud.endpoints import is_region
+from vcokit.errors import InputError, NotFoundError, StateError
 
 _CONNECTION: Final = re.compile(CONNECTION_ID)
 
@@ -77,27 +79,94 @@ def connections_of(routes: pd.DataFrame) -> list[tuple[str, str]]:
     return [(region, name) for region, name in pairs if _CONNECTION.fullmatch(name)]
 
 
-def live_connections(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
-    """Return the IPsec connections of the regions that an inventory names.
+def live_connections(
+    client: Client,
+    regions: pd.DataFrame | str | Iterable[str] | None = None,
+    *,
+    details: bool = False,
+    workers: int | None = None,
+) -> pd.DataFrame:
+    """Return the IPsec connections of some regions, and which are attached to a transit router.
+
+    Two lists of each region are put together: DescribeVpnConnections knows State and tunnels,
+    DescribeVpnAttachments which connections a transit router has, another account's too. Pre-shared
+    and BGP keys, which the cloud does send, are dropped where its answers are parsed.
 
     Parameters
     ----------
     client : Client
-    routes : DataFrame
-        Anything with a column region_id.
+        From `connect`.
+    regions : DataFrame, str or iterable of str, optional
+        Routes (anything with a column region_id), or region ids; by default the client's region.
+        What has not the form of a region id is passed over.
+    details : bool
+        Whether to ask for each connection by itself, one call each: only then the zone of a
+        single-tunnel connection is known.
+    workers : int, optional
+        Calls side by side; setting ``list_workers``.
 
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.LIVE_CONNECTIONS`; for ``audit_routes(connections=…)``.
+        Of `vcokit.schema.LIVE_CONNECTIONS`, all text but two nullable booleans, cross_account and
+        attached; for ``audit_routes(connections=…)``. Regions in order of appearance, which stand
+        in ``attrs["regions"]`` as well.
+
+    Raises
+    ------
+    InputError
+        If no region is known at all.
+    CloudError
+        If the cloud cannot be reached or refuses.
     """
-    schema.require_columns(routes, ("region_id",), what="routes")
-    regions = schema.text_column(routes["region_id"]).dropna().unique()
-    frames = [client.describe_vpn_connections(region_id=str(region)) for region in regions]
-    frames = [frame for frame in frames if len(frame)]
-    if not frames:
-        return schema.frame(schema.LIVE_CONNECTIONS)
-    return pd.concat(frames, ignore_index=True)
+    asked = _regions(client, regions)
+    with ThreadPoolExecutor(config.get("list_workers", workers)) as pool:
+        frames = list(pool.map(lambda region: _connections_in(client, region), asked))
+        found = pd.concat(frames, ignore_index=True) if frames else None
+        if details and found is not None:
+            pairs = list(zip(found["region_id"], found["vpn_connection_id"], strict=True))
+            zones = list(pool.map(lambda pair: _zone(client, *pair), pairs))
+            found["zone"] = found["zone"].fillna(pd.Series(zones, dtype=found["zone"].dtype))
+    result = schema.frame(schema.LIVE_CONNECTIONS) if found is None else found
+    result.attrs["regions"] = asked
+    return result
+
+
+def _regions(client: Client, regions: pd.DataFrame | str | Iterable[str] | None) -> list[str]:
+    if isinstance(regions, pd.DataFrame):
+        schema.require_columns(regions, ("region_id",), what="routes")
+        column = schema.text_column(regions["region_id"])
+        return [str(region) for region in column.dropna().unique() if is_region(str(region))]
+    if regions is None:
+        if not client.target.region:
+            raise InputError("no region is known", remedy="Name the regions, or connect(region=…)")
+        regions = [client.target.region]
+    return list(dict.fromkeys([regions] if isinstance(regions, str) else regions))
+
+
+def _connections_in(client: Client, region: str) -> pd.DataFrame:
+    """Return the connections of a region; those that only the attachments know come last."""
+    known = client.describe_vpn_connections(region_id=region)
+    attached = client.describe_vpn_attachments(region_id=region).assign(attached=True)
+    by_id = attached.drop_duplicates("vpn_connection_id").set_index("vpn_connection_id")
+    ids = known["vpn_connection_id"]
+    for name in ("name", "attach_type", "transit_router_id", "transit_router_name"):
+        known[name] = known[name].fillna(ids.map(by_id[name]).astype(known[name].dtype))
+    shared = ids.map(by_id["cross_account"]).astype(schema.BOOL)
+    known["cross_account"] = known["cross_account"].fillna(shared)
+    known["attached"] = ids.isin(by_id.index).astype(schema.BOOL)
+    others = attached[~attached["vpn_connection_id"].isin(ids)]
+    both = pd.concat([known, others], ignore_index=True)
+    return schema.frame(schema.LIVE_CONNECTIONS, {str(name): both[name] for name in both})
+
+
+def _zone(client: Client, region: str, connection: str) -> str | None:
+    try:
+        answer = client.describe_vpn_connection(region_id=region, vpn_connection_id=connection)
+    except NotFoundError:
+        return None  # gone since it was listed, or another account's
+    zone = answer.get("ZoneNo")
+    return zone if isinstance(zone, str) and zone else None
 
 
 def verify_routes(

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import pytest
 
+from tests.leaks import TEST_TOKEN
 from vcokit import errors
-from vcokit.cloud import answers
-from vcokit.cloud.operations import CODES, OPERATIONS, classify
+from vcokit.cloud import answers, lists
+from vcokit.cloud.codes import CODES, classify
+from vcokit.cloud.operations import OPERATIONS
+from vcokit.cloud.transport import Reply
+from vcokit.simulator import CANARY_AUTH_KEY, CANARY_PSK
+
+
+def came(status: int, *, content: bytes, headers: dict[str, str] | None = None, cut="") -> Reply:
+    """Return a reply."""
+    return Reply(status, httpx.Headers(headers or {}), content, cut=cut)
 
 
 def test_every_transport_error_is_mapped() -> None:
@@ -45,9 +56,7 @@ def test_every_transport_error_is_mapped() -> None:
 def test_strange_answers(body: bytes, status: int) -> None:
     """Whatever comes that is no answer of the API is one ProtocolError that shows what came."""
     with pytest.raises(errors.ProtocolError) as caught:
-        answers.read(
-            OPERATIONS["DescribeVcoRouteEntries"], httpx.Response(status, content=body), 30.0
-        )
+        answers.read(OPERATIONS["DescribeVcoRouteEntries"], came(status, content=body), 30.0)
     assert len(caught.value.received) <= 200
     assert caught.value.http_status == status
 
@@ -64,7 +73,7 @@ def test_strange_answers(body: bytes, status: int) -> None:
 def test_rows_of_the_wrong_type(row: dict) -> None:
     """A list with values of the wrong type is a ProtocolError, not a traceback of pandas."""
     with pytest.raises(errors.ProtocolError):
-        answers.frame_of(OPERATIONS["DescribeVcoRouteEntries"], [row], "cn-hangzhou")
+        lists.frame_of(OPERATIONS["DescribeVcoRouteEntries"], [row], "cn-hangzhou")
 
 
 def test_retry_after_makes_a_throttled_error_and_is_capped() -> None:
@@ -72,12 +81,12 @@ def test_retry_after_makes_a_throttled_error_and_is_capped() -> None:
     operation = OPERATIONS["DescribeRegions"]
     body = b'{"Code": "InternalError", "RequestId": "r", "Message": "m"}'
     for header, expected in (("250", 0.25), ("99999999", 30.0)):
-        response = httpx.Response(500, content=body, headers={"x-acs-retry-after": header})
+        response = came(500, content=body, headers={"x-acs-retry-after": header})
         with pytest.raises(errors.ThrottledError) as caught:
             answers.read(operation, response, 30.0)
         assert caught.value.retry_after == expected
     for header in ("0", "-5", "soon", "9" * 5000):
-        response = httpx.Response(500, content=body, headers={"x-acs-retry-after": header})
+        response = came(500, content=body, headers={"x-acs-retry-after": header})
         with pytest.raises(errors.ServerError):
             answers.read(operation, response, 30.0)
 
@@ -88,7 +97,142 @@ def test_every_code_has_its_class() -> None:
     for code in [*CODES, "Never.Seen", "MissingWeight", "InvalidWeight"]:
         body = f'{{"Code": "{code}", "RequestId": "r", "Message": "m"}}'.encode()
         with pytest.raises(errors.ApiError) as caught:
-            answers.read(operation, httpx.Response(400, content=body), 30.0)
+            answers.read(operation, came(400, content=body), 30.0)
         assert caught.value.kind == classify(code, 400).kind
         assert caught.value.code == code
         assert caught.value.request_id == "r"
+
+
+DATED = {"Date": "Mon, 23 Nov 2026 10:00:00 GMT"}
+TEN = 1_795_428_000.0  # the same in seconds
+
+
+@pytest.mark.parametrize(
+    ("ours", "skew", "words"),
+    [
+        (TEN - 1384, 1384.0, "clock is 23 min 4 s behind the cloud's"),
+        (TEN + 90_000, -90_000.0, "clock is 25 h 0 min ahead of the cloud's"),
+    ],
+)
+def test_a_wrong_clock(ours: float, skew: float, words: str) -> None:
+    """A refused date says how wrong this machine's clock is, and which way."""
+    body = b'{"Code": "InvalidTimeStamp.Expired", "RequestId": "r", "Message": "Expired."}'
+    with pytest.raises(errors.ClockError, match=words) as caught:
+        answers.read(
+            OPERATIONS["DescribeRegions"], came(400, content=body, headers=DATED), 30.0, now=ours
+        )
+    assert caught.value.skew == skew
+    assert "Set this machine's clock" in str(caught.value)
+    for headers in ({}, {"Date": "yesterday"}, {"Date": "Mon, 99 Nov 2026 10:00:00 GMT"}):
+        reply = came(400, content=body, headers=headers)
+        with pytest.raises(errors.ClockError) as caught:
+            answers.read(OPERATIONS["DescribeRegions"], reply, 30.0, now=ours)
+        assert caught.value.skew is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"code": "TaskConflict", "message": "busy", "requestId": "R-1"}',
+        b"<?xml version='1.0' encoding='UTF-8'?><Error><RequestId>R-1</RequestId><HostId>h</HostId>"
+        b"<Code>TaskConflict</Code><Message>busy</Message></Error>",
+        '{"Code": "TaskConflict", "Message": "busy", "RequestId": "R-1"}'.encode("utf-16"),
+    ],
+)
+def test_errors_in_other_clothes(body: bytes) -> None:
+    """An error is read in either case of its names, in XML, and in any encoding of JSON."""
+    with pytest.raises(errors.BusyError, match=r"R-1.*TaskConflict: busy") as caught:
+        answers.read(OPERATIONS["CreateVcoRouteEntry"], came(409, content=body), 30.0)
+    assert (caught.value.code, caught.value.request_id) == ("TaskConflict", "R-1")
+
+
+def test_the_request_id_of_the_header() -> None:
+    """An error whose body has no id carries that of the header."""
+    reply = came(503, content=b'{"Code": "X"}', headers={"X-Acs-Request-Id": "R-2"})
+    with pytest.raises(errors.ServerError) as caught:
+        answers.read(OPERATIONS["DescribeRegions"], reply, 30.0)
+    assert caught.value.request_id == "R-2"
+
+
+def test_a_denied_permission_names_the_action() -> None:
+    """Who is denied learns what to allow, and who prints the policy."""
+    for code in ("Forbidden.RAM", "Forbbiden.SubUser", "Forbidden"):
+        reply = came(403, content=f'{{"Code": "{code}", "RequestId": "r"}}'.encode())
+        with pytest.raises(errors.AuthError, match=r"vpc:DeleteVcoRouteEntry .vcokit policy"):
+            answers.read(OPERATIONS["DeleteVcoRouteEntry"], reply, 30.0)
+
+
+def test_messages_do_not_repeat_secrets() -> None:
+    """What was signed, and a token that stands in a message, are taken out of it."""
+    signed = "No match. server StringToSign is [a] server CanonicalRequest is [x-acs-date:b]"
+    for message in (signed, f"the token {TEST_TOKEN} is unknown", f'bad "SecurityToken":"{1}x"'):
+        body = json.dumps({"Code": "SignatureDoesNotMatch", "RequestId": "r", "Message": message})
+        with pytest.raises(errors.AuthError) as caught:
+            answers.read(
+                OPERATIONS["DescribeRegions"],
+                came(400, content=body.encode()),
+                30.0,
+                secrets=(TEST_TOKEN,),
+            )
+        said = str(caught.value)
+        assert not any(word in said for word in ("x-acs-date", TEST_TOKEN, "1x"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-32"])
+def test_secrets_of_answers_are_dropped(encoding: str) -> None:
+    """Keys are dropped at any depth, and masked in what is cut off, in any encoding of JSON."""
+    tunnels = [{"TunnelIkeConfig": {"Psk": CANARY_PSK, "psk": CANARY_PSK, "IkeMode": "main"}}]
+    body = {
+        "RequestId": "r",
+        "State": "attached",
+        "IkeConfig": {"Psk": CANARY_PSK},
+        "VpnBgpConfig": {"AuthKey": CANARY_AUTH_KEY, "authKey": CANARY_AUTH_KEY},
+        "TunnelOptionsSpecification": {"TunnelOptions": tunnels},
+    }
+    operation = OPERATIONS["DescribeVpnConnection"]
+    data = json.dumps(body).encode(encoding)
+    whole = answers.read(operation, came(200, content=data), 30.0)
+    assert whole["TunnelOptionsSpecification"]["TunnelOptions"] == [
+        {"TunnelIkeConfig": {"IkeMode": "main"}}
+    ]
+    said = repr(whole)
+    for end in range(len(data) // 2, len(data), 3):
+        with pytest.raises(errors.ProtocolError) as caught:
+            answers.read(operation, came(200, content=data[:end]), 30.0)
+        said += f"{caught.value!r} {caught.value} {caught.value.received}"
+    said = said.replace("\\x00", "").replace("\0", "")  # what wide letters look like in narrow ones
+    assert CANARY_PSK not in said
+    assert CANARY_AUTH_KEY not in said
+
+
+def test_a_dual_tunnel_connection_is_one_row() -> None:
+    """What each tunnel says stands in one cell, in the cloud's order; empty text is missing."""
+    tunnels = [
+        {"Role": "master", "Status": "ipsec_sa_established", "ZoneNo": "z-a"},
+        {"Role": "slave", "Status": "ike_sa_not_established", "ZoneNo": "z-b"},
+    ]
+    rows = [
+        {"VpnConnectionId": "vco-1", "TunnelOptionsSpecification": {"TunnelOptions": tunnels}},
+        {"VpnConnectionId": "vco-2", "Name": "", "Status": "ipsec_sa_established"},
+    ]
+    operation = OPERATIONS["DescribeVpnConnections"]
+    body = {"RequestId": "r", "TotalCount": 2, "VpnConnections": {"VpnConnection": rows}}
+    assert lists.misfit(operation, body) is None
+    found = lists.frame_of(operation, rows, "cn-hangzhou")
+    assert found["tunnel_status"].tolist()[0] == "ipsec_sa_established, ike_sa_not_established"
+    assert found["zone"].tolist()[0] == "z-a, z-b"
+    assert found.loc[1, ["tunnel_status", "zone", "name"]].isna().all()
+    tunnels[1]["Status"] = 5
+    assert lists.misfit(operation, body).endswith("TunnelOptions[].Status")
+
+
+@pytest.mark.parametrize("total", [None, "2", 2.0, True])
+def test_a_list_without_its_total(total: object) -> None:
+    """A list that does not say how long it is could end anywhere: it is no answer."""
+    body = {"RequestId": "r", "VcoRouteEntries": [], "TotalCount": total}
+    with pytest.raises(errors.ProtocolError, match="TotalCount"):
+        answers.read(
+            OPERATIONS["DescribeVcoRouteEntries"],
+            came(200, content=json.dumps(body).encode()),
+            30.0,
+        )

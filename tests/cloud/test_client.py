@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 
-import httpx
 import pandas as pd
 import pytest
 
+from tests.cloud.stub import Stub, reply
+from tests.cloud.test_answers import came
 from vcokit import errors, schema
 from vcokit.cloud import answers
 from vcokit.cloud.client import AsyncClient, Calls, Client
@@ -99,6 +100,71 @@ def test_all_pages() -> None:
     with Simulator([Connection(A)], routes, quota=200) as cloud, connect(cloud) as client:
         listed = client.describe_vco_route_entries(region_id=REGION, vpn_connection_id=A)
         assert listed["route_dest"].tolist() == [route.route_dest for route in routes]
+
+
+def test_page_by_page() -> None:
+    """A listing can be taken a page at a time, by both clients, as frames that make the whole."""
+    routes = [Route(A, f"10.0.{n}.0/24") for n in range(55)]
+    asked = {"region_id": REGION, "vpn_connection_id": A, "page_size": 20}
+
+    async def ask(client: Client) -> list[pd.DataFrame]:
+        async with client.to_async() as both:
+            return [page async for page in both.pages("DescribeVcoRouteEntries", **asked)]
+
+    with Simulator([Connection(A)], routes, quota=200) as cloud, connect(cloud) as client:
+        pages = list(client.pages("DescribeVcoRouteEntries", **asked))
+        assert [len(page) for page in pages] == [20, 20, 15]
+        whole = client.describe_vco_route_entries(region_id=REGION, vpn_connection_id=A)
+        pd.testing.assert_frame_equal(pd.concat(pages, ignore_index=True), whole)
+        for mine, theirs in zip(pages, asyncio.run(ask(client)), strict=True):
+            pd.testing.assert_frame_equal(mine, theirs)
+        nothing = list(client.pages("DescribeVpnAttachments", region_id="eu-west-1"))
+        assert [len(page) for page in nothing] == [0]
+        assert list(nothing[0].columns) == list(schema.LIVE_CONNECTIONS)
+        assert len(next(client.pages("DescribeRegions"))) > 20
+        for name in ("DescribeVpnConnection", "DescribeEverything"):
+            with pytest.raises(errors.InputError, match="lists nothing"):
+                next(client.pages(name))
+
+
+def listing(*pages: tuple[int, int]) -> list[bytes]:
+    """Return answers of a listing: rows and total of each page."""
+    row = {"VpnConnectionId": A, "RouteDest": "10.0.0.0/8", "NextHop": A, "Weight": 0}
+    return [
+        reply({"RequestId": "R-1", "TotalCount": total, "VcoRouteEntries": [row] * rows})
+        for rows, total in pages
+    ]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        ((50, 60), (9, 59)),  # one has gone meanwhile
+        ((50, 60), (11, 61)),  # one has come
+        ((50, 60), (0, 60)),  # the rest does not come
+        ((50, 60), (20, 60)),  # more comes than there is
+        ((0, 3),),
+    ],
+)
+def test_a_list_that_changes_is_read_again(first: tuple) -> None:
+    """A list that does not add up is read from its start; page by page it is an error."""
+    asked = {"vpn_connection_id": A}
+    with Stub(listing(*first, (50, 60), (10, 60))) as stub, stub.client() as client:
+        assert len(client.describe_vco_route_entries(**asked)) == 60
+        assert client.waits == [0.5]
+    with Stub(listing(*first)) as stub, stub.client() as client:
+        pages = client.pages("DescribeVcoRouteEntries", **asked)
+        with pytest.raises(errors.ProtocolError, match="changed while it was read") as caught:
+            list(pages)
+        assert caught.value.request_id == "R-1"
+
+
+def test_a_list_that_never_adds_up() -> None:
+    """After its attempts it is an error: no part of a list is taken for the whole."""
+    with Stub(listing((0, 3))) as stub, stub.client(read_attempts=3) as client:
+        with pytest.raises(errors.ProtocolError, match="0 rows of 3"):
+            client.describe_vco_route_entries(vpn_connection_id=A)
+        assert len(stub.asked) == 3
 
 
 def test_async_is_the_same(cloud: Simulator) -> None:
@@ -229,7 +295,7 @@ def test_no_secret_of_an_answer_survives(cloud: Simulator) -> None:
         frame = client.describe_vpn_connections()
         assert answer["IkeConfig"]
         said = f"{answer!r} {answer.data} {frame.to_csv()} {client!r} {client.target!r}"
-    raw = httpx.Response(200, content=f'{{"IkeConfig":{{"Psk":"{CANARY_PSK}"}}, cut'.encode())
+    raw = came(200, content=f'{{"IkeConfig":{{"Psk":"{CANARY_PSK}"}}, cut'.encode())
     with pytest.raises(errors.ProtocolError) as caught:
         answers.read(OPERATIONS["DescribeVpnConnection"], raw, 30.0)
     said += f"{caught.value} {caught.value.received}"

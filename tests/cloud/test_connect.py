@@ -10,7 +10,8 @@ import pytest
 from tests.cloud.test_client import REGION, SPEED, A, simulator
 from vcokit import errors
 from vcokit.cloud.connect import connect
-from vcokit.cloud.operations import OPERATIONS, Limit, endpoint_host
+from vcokit.cloud.endpoints import endpoint_host
+from vcokit.cloud.operations import OPERATIONS, Limit
 from vcokit.cloud.target import Target
 from vcokit.simulator import Simulator, Switches
 

@@ -15,6 +15,7 @@ import typer
 from vcokit.cli.apply import apply_command, resume_command
 from vcokit.cli.audit import audit_command
 from vcokit.cli.demo import demo_command
+from vcokit.cli.policy import policy_command
 from vcokit.cli.show import error_console
 from vcokit.cli.simulate import simulate_command
 from vcokit.errors import (
@@ -40,6 +41,7 @@ app.command("apply")(apply_command)
 app.command("resume")(resume_command)
 app.command("simulate")(simulate_command)
 app.command("demo")(demo_command)
+app.command("policy")(policy_command)
 
 #: click's exception of a wrong call; where typer keeps click is its own affair.
 _Misuse: Final[type[Exception]] = typer.BadParameter.__mro__[2]

@@ -1,11 +1,19 @@
 """What came back from the cloud: a parsed answer, or the error that it is.
 
+::
+
+    Reply ─┬─ cut off, empty, HTML, no JSON, fields missing or of the wrong type ─▶ ProtocolError
+           ├─ status 400 and up, with a code ─▶ the ApiError of the code's kind
+           └─ else ─▶ Answer
+
 Secrets in answers (`Psk`, `AuthKey`) are dropped while the JSON is parsed: no object of this
-package ever holds them.
+package ever holds them. What an error shows of a strange answer is masked.
 """
 
 from __future__ import annotations
 
+import email.utils
+import html
 import json
 import re
 from collections.abc import Mapping
@@ -13,15 +21,18 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
-import pandas as pd
 
-from vcokit import schema
-from vcokit.cloud.operations import SECRET_FIELDS, Operation, classify
+from vcokit.cloud.codes import KINDS, Code, classify
+from vcokit.cloud.lists import misfit, rows_in
+from vcokit.cloud.masking import mask
+from vcokit.cloud.operations import SECRET_FIELDS, Operation
+from vcokit.cloud.transport import Reply
 from vcokit.errors import (
     ApiError,
     AuthError,
     BadRequestError,
     BusyError,
+    ClockError,
     CloudError,
     DryRunPassed,
     NoAnswerError,
@@ -50,14 +61,27 @@ _BY_KIND: Final[Mapping[str, type[ApiError]]] = {
     )
 }
 
-#: Bytes of a strange answer that its error carries.
+#: Characters of a strange answer that its error carries.
 _SHOWN: Final = 200
-_SECRET_TEXT: Final = re.compile(
-    rf"(?P<name>{'|'.join(sorted(SECRET_FIELDS))})(?P<between>\W{{1,6}})[^\"'<,}}\s]+"
-)
+#: How much of it is looked at: a secret that begins among those shown ends among these.
+_LOOKED_AT: Final = 8192
+
+#: Names of secrets, in the case of JSON as the vendor writes it and as others do.
+_DROPPED: Final = SECRET_FIELDS | {name[0].lower() + name[1:] for name in SECRET_FIELDS}
 
 #: A refused signature comes back with all that the server would have signed, tokens included.
-_SIGNED_TEXT: Final = re.compile(r"\s*server (?:StringToSign|string to sign) is.*", re.DOTALL)
+_SIGNED_TEXT: Final = re.compile(
+    r"\s*server (?:StringToSign|string to sign|CanonicalRequest) is.*", re.DOTALL | re.IGNORECASE
+)
+
+#: The code of a date that is too far from the cloud's.
+_WRONG_CLOCK: Final = "InvalidTimeStamp.Expired"
+
+_UNKNOWN: Final = "A write may have happened: read the live routes before it is sent again"
+
+#: An error in XML, which a gateway may send before it has read which form is wanted.
+_XML_ERROR: Final = re.compile(r"\s*(?:<\?xml[^>]*\?>)?\s*<Error>(.*)</Error>\s*", re.DOTALL)
+_XML_FIELD: Final = re.compile(r"<(\w+)>([^<]*)</\1>")
 
 
 @dataclass(frozen=True)
@@ -84,16 +108,26 @@ class Answer:
         return self.data.get(name, default)
 
 
-def read(operation: Operation, response: httpx.Response, retry_cap: float) -> Answer:
-    """Return the answer of a response, or raise the error that it is.
+def read(
+    operation: Operation,
+    reply: Reply,
+    retry_cap: float,
+    *,
+    secrets: tuple[str, ...] = (),
+    now: float | None = None,
+) -> Answer:
+    """Return the answer of a reply, or raise the error that it is.
 
     Parameters
     ----------
     operation : Operation
-    response : httpx.Response
-        Read to its end.
+    reply : Reply
     retry_cap : float
         Longest ``x-acs-retry-after`` that is believed, in seconds.
+    secrets : tuple of str
+        What no error may show, wherever it stands.
+    now : float, optional
+        Seconds since the epoch by this machine's clock; tells how wrong it is.
 
     Raises
     ------
@@ -102,71 +136,115 @@ def read(operation: Operation, response: httpx.Response, retry_cap: float) -> An
     ProtocolError
         For anything that is no answer of this API.
     """
-    body = _parse(operation, response)
-    if response.status_code >= 400:
-        raise _refusal(operation, response, body, retry_cap)
-    request_id = body.get("RequestId")
-    if not isinstance(request_id, str) or _rows(operation, body) is None:
-        raise _strange(operation, response, "an answer without the fields of this operation")
-    return Answer(operation.name, request_id, body)
+    body = _parse(reply.content)
+    if (wrong := _wrong_with(reply, body)) is None and body is not None:
+        if reply.status_code >= 400:
+            raise _refusal(operation, reply, body, retry_cap, secrets, now)
+        misfitting = misfit(operation, body)
+        if misfitting is None:
+            return Answer(operation.name, body["RequestId"], body)
+        wrong = f"an answer with {misfitting} missing or of the wrong type"
+    raise _strange(operation, reply, wrong or "", secrets)
 
 
-def _parse(operation: Operation, response: httpx.Response) -> dict[str, Any]:
-    try:
-        body = json.loads(response.content, object_pairs_hook=_without_secrets)
-    except (ValueError, RecursionError):
-        body = None
-    if isinstance(body, dict):
-        return body
-    raise _strange(operation, response, _what_it_is(response))
-
-
-def _without_secrets(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in pairs if name not in SECRET_FIELDS}
-
-
-def _what_it_is(response: httpx.Response) -> str:
-    content = response.content.lstrip()
+def _wrong_with(reply: Reply, body: dict[str, Any] | None) -> str | None:
+    """Return what is wrong with a reply of any operation, None where nothing is."""
+    content = reply.content.lstrip()
+    if reply.cut:
+        return f"an answer that is cut off ({reply.cut})"
+    if reply.status_code in range(300, 400):
+        return "a redirection, which is not followed"
     if not content:
         return "an empty answer"
+    if body is not None:
+        has_code = isinstance(_either(body, "Code"), str)
+        return None if reply.status_code < 400 or has_code else "an error without a code"
     if content[:1] == b"<":
         return "HTML or XML instead of JSON, perhaps from a proxy"
     return "an answer that is cut off or no JSON"
 
 
-def _strange(operation: Operation, response: httpx.Response, what: str) -> ProtocolError:
-    text = response.content[:_SHOWN].decode("utf-8", "replace")
-    shown = _SECRET_TEXT.sub(r"\g<name>\g<between>***", text)
+def _strange(
+    operation: Operation, reply: Reply, what: str, secrets: tuple[str, ...]
+) -> ProtocolError:
+    shown = mask(_text(reply.content[:_LOOKED_AT]), secrets)[:_SHOWN]
     return ProtocolError(
-        f"{what} (HTTP {response.status_code}): {shown!r}",
+        f"{mask(what, secrets)} (HTTP {reply.status_code}): {shown!r}",
         received=shown,
         operation=operation.name,
-        request_id=response.headers.get("x-acs-request-id"),
-        http_status=response.status_code,
+        request_id=reply.headers.get("x-acs-request-id"),
+        http_status=reply.status_code,
         remedy="Try again; if it stays so, check endpoint and proxy",
     )
 
 
 def _refusal(
-    operation: Operation, response: httpx.Response, body: dict[str, Any], retry_cap: float
-) -> CloudError:
-    code = body.get("Code")
-    if not isinstance(code, str) or not code:
-        return _strange(operation, response, "an error without a code")
-    known = classify(code, response.status_code)
-    wait = _milliseconds(response.headers.get("x-acs-retry-after"))
+    operation: Operation,
+    reply: Reply,
+    body: dict[str, Any],
+    retry_cap: float,
+    secrets: tuple[str, ...],
+    now: float | None,
+) -> ApiError:
+    code = str(_either(body, "Code"))
+    known = classify(code, reply.status_code)
+    wait = _milliseconds(reply.headers.get("x-acs-retry-after"))
+    message = mask(_SIGNED_TEXT.sub("", str(_either(body, "Message") or "")), secrets)
+    evidence: dict[str, Any] = {
+        "code": mask(code, secrets),
+        "operation": operation.name,
+        "request_id": str(_either(body, "RequestId") or reply.headers.get("x-acs-request-id", "")),
+        "http_status": reply.status_code,
+        "retry_after": min(wait / 1000, retry_cap) if wait else None,
+        "remedy": _remedy(known, operation, code),
+    }
+    if code == _WRONG_CLOCK:
+        return _wrong_clock(message, reply.headers.get("date"), now, evidence)
     # The vendor's SDKs take a positive x-acs-retry-after for throttling, whatever the code.
-    kind = "throttled" if wait else known.kind
-    message = _SIGNED_TEXT.sub("", str(body.get("Message") or ""))
-    return _BY_KIND[kind](
-        message,
-        code=code,
-        operation=operation.name,
-        request_id=str(body.get("RequestId") or response.headers.get("x-acs-request-id") or ""),
-        http_status=response.status_code,
-        retry_after=min(wait / 1000, retry_cap) if wait else None,
-        remedy=known.remedy or None,
-    )
+    return _BY_KIND["throttled" if wait else known.kind](message, **evidence)
+
+
+def _either(body: Mapping[str, Any], name: str) -> Any:
+    """Return a field of an error; the official SDK takes either case of its first letter."""
+    return body.get(name) or body.get(name[0].lower() + name[1:])
+
+
+def _wrong_clock(
+    message: str, date: str | None, now: float | None, evidence: dict[str, Any]
+) -> ClockError:
+    skew = None if now is None else _skew(date, now)
+    if skew is not None:
+        way = "behind" if skew > 0 else "ahead of"
+        message = f"{message} This machine's clock is {_span(abs(skew))} {way} the cloud's".strip()
+    return ClockError(message, skew=skew, **evidence)
+
+
+def _parse(content: bytes) -> dict[str, Any] | None:
+    """Return the fields of JSON, or of an error in XML; None where it is neither."""
+    try:
+        body = json.loads(content, object_pairs_hook=_without_secrets)
+    except (ValueError, RecursionError):
+        body = None
+    if body is None and (found := _XML_ERROR.fullmatch(_text(content[:_LOOKED_AT]))):
+        body = {name: html.unescape(value) for name, value in _XML_FIELD.findall(found[1])}
+    return body if isinstance(body, dict) else None
+
+
+def _without_secrets(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in pairs if name not in _DROPPED}
+
+
+def _text(content: bytes) -> str:
+    # JSON may come in UTF-16, in which no name of a secret would be found as it stands.
+    return content.decode(json.detect_encoding(content), "replace")
+
+
+def _remedy(known: Code, operation: Operation, code: str) -> str | None:
+    if operation.writes and KINDS[known.kind].write == "unknown":
+        return _UNKNOWN
+    if known.kind == "auth" and code.startswith(("Forb", "NoPermission")) and known.remedy:
+        return f"{known.remedy}: {operation.action} (vcokit policy prints what each command needs)"
+    return known.remedy or None
 
 
 def _milliseconds(header: str | None) -> int:
@@ -174,78 +252,61 @@ def _milliseconds(header: str | None) -> int:
     return int(header) if header and re.fullmatch(r"[0-9]{1,9}", header) else 0
 
 
-def transport_error(operation: Operation, error: httpx.RequestError) -> CloudError:
+def _skew(date: str | None, now: float) -> float | None:
+    """Return how far a server's clock is ahead of ours, in seconds; None without a date."""
+    try:
+        return email.utils.parsedate_to_datetime(date or "").timestamp() - now
+    except (ValueError, OverflowError):
+        return None
+
+
+def _span(seconds: float) -> str:
+    """Write a span of time.
+
+    Examples
+    --------
+    >>> _span(59.7), _span(1384), _span(7500)
+    ('60 s', '23 min 4 s', '2 h 5 min')
+    """
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def transport_error(
+    operation: Operation, error: httpx.RequestError, secrets: tuple[str, ...] = ()
+) -> CloudError:
     """Return the error that a failed exchange is, in this package's words.
 
     A connection that could not be opened never carried the request; of anything later it is
     unknown whether it arrived.
     """
+    said = mask(str(error), secrets)
     never_left = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
     if isinstance(error, (*never_left, httpx.UnsupportedProtocol, httpx.ProxyError)):
         return NotSentError(
-            f"the connection could not be opened ({type(error).__name__}: {error})",
+            f"the connection could not be opened ({type(error).__name__}: {said})",
             operation=operation.name,
             remedy="Check the endpoint, the network and the proxy",
         )
-    if isinstance(error, httpx.RemoteProtocolError | httpx.DecodingError):
+    closed = "without sending a response" in said  # h11's word for: not a byte came
+    if isinstance(error, httpx.RemoteProtocolError | httpx.DecodingError) and not closed:
         return ProtocolError(
-            f"the answer was cut off or garbled ({error})",
+            f"the answer was cut off or garbled ({said[:_SHOWN]})",
+            received=said[:_SHOWN],
             operation=operation.name,
             remedy="Try again; if it stays so, check the proxy",
         )
     return NoAnswerError(
         f"no answer ({type(error).__name__})",
         operation=operation.name,
-        remedy="A write may have happened: read the live routes before it is sent again",
+        remedy=_UNKNOWN,
     )
-
-
-def _rows(operation: Operation, body: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the rows of a list answer ([] for other answers), or None where it has no list."""
-    here: Any = body if operation.rows else []
-    for name in operation.rows:
-        here = here.get(name) if isinstance(here, dict) else None
-    if not isinstance(here, list) or not all(isinstance(row, dict) for row in here):
-        return None
-    return here
 
 
 def rows_of(operation: Operation, answer: Answer) -> list[dict[str, Any]]:
     """Return the rows of one page, under the API's names."""
-    return _rows(operation, answer.data) or []
-
-
-def frame_of(
-    operation: Operation, rows: list[dict[str, Any]], region_id: str | None
-) -> pd.DataFrame:
-    """Return rows as a frame of the operation; fields that it does not name are dropped.
-
-    Parameters
-    ----------
-    operation : Operation
-        One whose answer is a list.
-    rows : list of dict
-        Under the API's names, of all pages.
-    region_id : str or None
-        The region that was asked, for rows that do not repeat it.
-
-    Raises
-    ------
-    ProtocolError
-        If a value is not of its column's type.
-    """
-    columns: dict[str, list[Any]] = {}
-    for name, column in operation.columns.items():
-        if any(name in row for row in rows):
-            columns[column] = [row.get(name) for row in rows]
-    if "region_id" not in columns and region_id is not None:
-        columns["region_id"] = [region_id] * len(rows)
-    try:
-        if "create_time" in columns:
-            times = pd.to_numeric(pd.Series(columns["create_time"], dtype="object"))
-            columns["create_time"] = list(pd.to_datetime(times, unit="ms", utc=True))
-        return schema.frame(operation.frame, columns)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ProtocolError(
-            f"a list with values of the wrong type ({error})", operation=operation.name
-        ) from None
+    return rows_in(operation, answer.data) or []

@@ -13,56 +13,33 @@ Reads are tried again on throttling, server faults and lost answers, with a wait
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
+from collections.abc import Mapping
+from typing import Final, Generic, TypeVar, cast
 
 import httpx
 import pandas as pd
 
 from vcokit.cloud import answers
-from vcokit.cloud.answers import Answer
+from vcokit.cloud.answers import Answer, rows_of
+from vcokit.cloud.codes import may_try_again
+from vcokit.cloud.listing import Exchange, Listing, Outcome, Page
 from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, VERSION, Limit, Operation
 from vcokit.cloud.signing import Acs3Auth, canonical_query
 from vcokit.cloud.target import Target
-from vcokit.errors import (
-    BusyError,
-    CloudError,
-    InputError,
-    NoAnswerError,
-    ProtocolError,
-    ServerError,
-    ThrottledError,
-)
+from vcokit.cloud.transport import Reply
+from vcokit.errors import CloudError, InputError, ProtocolError
 
-_Result = TypeVar("_Result")
 _Answer = TypeVar("_Answer")
 _Frame = TypeVar("_Frame")
 
-#: What a call yields (a request to send, or seconds to wait) and is sent (what came of it).
-Effect: TypeAlias = httpx.Request | float
-Outcome: TypeAlias = httpx.Response | httpx.RequestError | None
-Exchange: TypeAlias = Generator[Effect, Outcome, _Result]
+_HEADERS: Final = {
+    "x-acs-version": VERSION,
+    "accept": "application/json",
+    "user-agent": "vcokit",
+}
 
-_AGAIN: Final = (ThrottledError, ServerError, NoAnswerError, ProtocolError, BusyError)
-
-
-@dataclass(frozen=True)
-class Page:
-    """One page of a listing.
-
-    Parameters
-    ----------
-    rows : list of dict
-        Under the API's names.
-    total : int
-        Rows of all pages.
-    request_id : str
-    """
-
-    rows: list[dict[str, Any]]
-    total: int
-    request_id: str
+#: How much of a new round trip goes into their mean.
+_LEAN: Final = 0.2
 
 
 class Calls(Generic[_Answer, _Frame]):
@@ -100,20 +77,19 @@ class Calls(Generic[_Answer, _Frame]):
     # -- what a call is, without I/O ------------------------------------------------------------
 
     def request(self, operation: Operation, parameters: Mapping[str, object]) -> httpx.Request:
-        """Return the unsigned request of a call: all parameters in the query, an empty body."""
-        given = {name: value for name, value in parameters.items() if value is not None}
-        if "RegionId" in operation.required:
-            given.setdefault("RegionId", self.target.region)
-        missing = [name for name in operation.required if given.get(name) in (None, "")]
-        if missing:
-            raise InputError(f"{operation.name} needs {', '.join(missing)}")
-        query = canonical_query((name, _wire(value)) for name, value in given.items())
+        """Return the unsigned request of a call: all parameters in the query, an empty body.
+
+        Raises
+        ------
+        InputError
+            If a parameter is missing, unknown, or can never be accepted.
+        """
+        given = dict(parameters)
+        if "RegionId" in operation.required and given.get("RegionId") is None:
+            given["RegionId"] = self.target.region
+        query = canonical_query(operation.wire(given))
         url = self.target.url(str(given.get("RegionId") or self.target.region or ""))
-        headers = {
-            "x-acs-action": operation.name,
-            "x-acs-version": VERSION,
-            "accept": "application/json",
-        }
+        headers = {**_HEADERS, "x-acs-action": operation.name}
         return httpx.Request("POST", f"{url}/?{query}", headers=headers)
 
     def exchange(
@@ -125,23 +101,23 @@ class Calls(Generic[_Answer, _Frame]):
             outcome = yield self.request(operation, parameters)
             try:
                 return self._read(operation, outcome)
-            except _AGAIN as error:
-                if attempt == tries:
+            except CloudError as error:
+                if attempt == tries or not may_try_again(error):
                     raise
-                yield self._pause(error, attempt)
+                yield self._pause(attempt, getattr(error, "retry_after", None))
         raise AssertionError("unreachable")
 
     def _read(self, operation: Operation, outcome: Outcome) -> Answer:
-        if isinstance(outcome, httpx.RequestError):
-            raise answers.transport_error(operation, outcome) from None
-        response = cast(httpx.Response, outcome)
-        seconds = response.elapsed.total_seconds()
-        before = seconds if self._round_trip is None else self._round_trip
-        self._round_trip = before + 0.2 * (seconds - before)
-        return answers.read(operation, response, self.target.retry_cap)
+        secrets = self._auth.secrets
+        if not isinstance(outcome, Reply):
+            error = cast(httpx.RequestError, outcome)
+            raise answers.transport_error(operation, error, secrets) from None
+        before = self._round_trip or outcome.seconds
+        self._round_trip = before + _LEAN * (outcome.seconds - before)
+        now = self.target.clock()
+        return answers.read(operation, outcome, self.target.retry_cap, secrets=secrets, now=now)
 
-    def _pause(self, error: CloudError, attempt: int) -> float:
-        asked = getattr(error, "retry_after", None)
+    def _pause(self, attempt: int, asked: float | None = None) -> float:
         backoff = self.target.retry_base * 2.0 ** (attempt - 1)
         return float(min(self.target.retry_cap, asked or backoff))
 
@@ -153,27 +129,44 @@ class Calls(Generic[_Answer, _Frame]):
         attempts: int | None = None,
     ) -> Exchange[Page]:
         """Play one page of a listing."""
-        paging = {"PageNumber": number, "PageSize": PAGE_SIZE} if operation.paged else {}
-        answer = yield from self.exchange(operation, {**parameters, **paging}, attempts)
-        rows = answers.rows_of(operation, answer)
-        total = answer.get("TotalCount", len(rows)) if operation.paged else len(rows)
-        if not isinstance(total, int):
-            raise ProtocolError(
-                "TotalCount is no number", operation=operation.name, request_id=answer.request_id
-            )
-        return Page(rows, total, answer.request_id)
+        paging = {"PageSize": PAGE_SIZE, "PageNumber": number} if operation.paged else {}
+        answer = yield from self.exchange(operation, {**paging, **parameters}, attempts)
+        rows = rows_of(operation, answer)
+        return Page(rows, answer.get("TotalCount", len(rows)), answer.request_id)
 
     def _all_pages(
         self, operation: Operation, parameters: Mapping[str, object]
     ) -> Exchange[pd.DataFrame]:
-        rows: list[dict[str, Any]] = []
-        for number in range(1, 1_000_000):
-            page = yield from self.page(operation, parameters, number)
-            rows += page.rows
-            if len(rows) >= page.total or not page.rows:
-                break
+        """Play a listing to its end; one that changes meanwhile is read again from the start."""
+        tries = self.target.read_attempts
+        for attempt in range(1, tries + 1):
+            listing = self._listing(operation, parameters)
+            try:
+                while not listing.ended:
+                    yield from listing.turn()
+                return listing.frame(listing.rows)
+            except ProtocolError:
+                if attempt == tries or not listing.changed:
+                    raise
+                yield self._pause(attempt)
+        raise AssertionError("unreachable")
+
+    def _listing(self, operation: Operation, parameters: Mapping[str, object]) -> Listing:
         region = parameters.get("RegionId") or self.target.region
-        return answers.frame_of(operation, rows, None if region is None else str(region))
+        return Listing(
+            operation,
+            lambda number: self.page(operation, parameters, number),
+            None if region is None else str(region),
+            cast(int, parameters.get("PageSize", PAGE_SIZE)),
+        )
+
+    def _listing_of(self, name: str, parameters: Mapping[str, object]) -> Listing:
+        operation = OPERATIONS.get(name)
+        if operation is None or not operation.rows:
+            lists = ", ".join(one.name for one in OPERATIONS.values() if one.rows)
+            raise InputError(f"{name} lists nothing", remedy=f"Name one of {lists}")
+        given = {_api_name(key): value for key, value in parameters.items()}
+        return self._listing(operation, given)
 
     # -- what the two forms make of it ----------------------------------------------------------
 
@@ -309,11 +302,18 @@ class Calls(Generic[_Answer, _Frame]):
         )
 
     def describe_vpn_connections(
-        self, *, region_id: str | None = None, vpn_connection_id: str | None = None
+        self,
+        *,
+        region_id: str | None = None,
+        vpn_connection_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> _Frame:
         """List the connections of a region, all pages, as `vcokit.schema.LIVE_CONNECTIONS`."""
         return self._list(
-            "DescribeVpnConnections", RegionId=region_id, VpnConnectionId=vpn_connection_id
+            "DescribeVpnConnections",
+            RegionId=region_id,
+            VpnConnectionId=vpn_connection_id,
+            Tag=tags,
         )
 
     def describe_vpn_attachments(
@@ -342,6 +342,6 @@ def _route(
     }
 
 
-def _wire(value: object) -> str:
-    """Write a parameter as it travels; booleans as the official SDK for Python writes them."""
-    return str(value)
+def _api_name(name: str) -> str:
+    """Return the API's name of a parameter that is written as Python writes names."""
+    return "".join(word.capitalize() for word in name.split("_"))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import TypeVar, cast
 
 import httpx
 import pandas as pd
 
 from vcokit.cloud.answers import Answer
-from vcokit.cloud.calls import Calls, Exchange, Outcome
+from vcokit.cloud.calls import Calls
+from vcokit.cloud.listing import Exchange, Outcome
 from vcokit.cloud.target import Target
+from vcokit.cloud.transport import AsyncTransport, Transport
 
 _Result = TypeVar("_Result")
 
@@ -32,9 +34,9 @@ class Client(Calls[Answer, pd.DataFrame]):
     def __init__(self, target: Target, *, sleep: Callable[[float], None] = time.sleep) -> None:
         super().__init__(target)
         self._sleep = sleep
-        self._http = httpx.Client(auth=self._auth, **target.http_options())
+        self._transport = Transport(target.timeouts, target.proxy)
         # In a notebook nobody closes a client: it closes itself when it is forgotten.
-        weakref.finalize(self, self._http.close)
+        weakref.finalize(self, self._transport.close)
 
     def run(self, exchange: Exchange[_Result]) -> _Result:
         """Play a call to its end."""
@@ -50,8 +52,9 @@ class Client(Calls[Answer, pd.DataFrame]):
             return cast(_Result, stop.value)
 
     def _fetch(self, request: httpx.Request) -> Outcome:
+        self._auth.sign(request)
         try:
-            return self._http.send(request)
+            return self._transport.send(request)
         except httpx.RequestError as error:
             return error
 
@@ -61,13 +64,38 @@ class Client(Calls[Answer, pd.DataFrame]):
     def _table(self, exchange: Exchange[pd.DataFrame]) -> pd.DataFrame:
         return self.run(exchange)
 
+    def pages(self, operation: str, **parameters: object) -> Iterator[pd.DataFrame]:
+        """Yield a listing page by page, for lists too long to wait for.
+
+        Parameters
+        ----------
+        operation : str
+            One that lists, for example ``DescribeVcoRouteEntries``.
+        **parameters
+            As of the operation's own method, for example ``vpn_connection_id=``; ``page_size=``
+            is 50 unless given.
+
+        Yields
+        ------
+        DataFrame
+            Of the operation's schema; the first one comes even where the list is empty.
+
+        Raises
+        ------
+        ProtocolError
+            If the list changes meanwhile.
+        """
+        listing = self._listing_of(operation, parameters)
+        while not listing.ended:
+            yield listing.frame(self.run(listing.turn()))
+
     def to_async(self) -> AsyncClient:
         """Return an asynchronous client of the same target."""
         return AsyncClient(self.target)
 
     def close(self) -> None:
         """Close the connections that are kept open."""
-        self._http.close()
+        self._transport.close()
 
     def __enter__(self) -> Client:
         return self
@@ -92,7 +120,7 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
     ) -> None:
         super().__init__(target)
         self._sleep = sleep
-        self._http = httpx.AsyncClient(auth=self._auth, **target.http_options())
+        self._transport = AsyncTransport(target.timeouts, target.proxy)
 
     async def run(self, exchange: Exchange[_Result]) -> _Result:
         """Play a call to its end."""
@@ -108,8 +136,12 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
             return cast(_Result, stop.value)
 
     async def _fetch(self, request: httpx.Request) -> Outcome:
+        if getattr(self.target.credentials, "is_due", False):
+            # A renewal may call somebody; the loop shall not stand still meanwhile.
+            await asyncio.to_thread(self.target.credentials)
+        self._auth.sign(request)
         try:
-            return await self._http.send(request)
+            return await self._transport.send(request)
         except httpx.RequestError as error:
             return error
 
@@ -119,9 +151,15 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
     def _table(self, exchange: Exchange[pd.DataFrame]) -> Awaitable[pd.DataFrame]:
         return self.run(exchange)
 
+    async def pages(self, operation: str, **parameters: object) -> AsyncIterator[pd.DataFrame]:
+        """Yield a listing page by page; see `Client.pages`."""
+        listing = self._listing_of(operation, parameters)
+        while not listing.ended:
+            yield listing.frame(await self.run(listing.turn()))
+
     async def aclose(self) -> None:
         """Close the connections that are kept open."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def __aenter__(self) -> AsyncClient:
         return self

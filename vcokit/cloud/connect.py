@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from vcokit import config
 from vcokit.cloud import credentials as keys
+from vcokit.cloud import profiles
 from vcokit.cloud.client import Client
 from vcokit.cloud.operations import OPERATIONS, Limit
 from vcokit.cloud.target import Target
@@ -43,6 +44,9 @@ def connect(
     access_key_id: str | None = None,
     access_key_secret: str | None = None,
     security_token: str | None = None,
+    profile: str | None = None,
+    credentials: object | None = None,
+    proxy: str | None = None,
     connect_timeout: float | None = None,
     read_timeout: float | None = None,
     read_attempts: int | None = None,
@@ -59,7 +63,15 @@ def connect(
     endpoint : str, optional
         Host or URL to use instead of each region's own.
     access_key_id, access_key_secret, security_token : str, optional
-        By default those of `cloud`, else those of the environment.
+        By default those of `cloud`, else those of the environment, of the vendor's CLI, or of the
+        official package: see `vcokit.cloud.credentials`.
+    profile : str, optional
+        Profile of the vendor's CLI whose key, and whose region unless one is given, are used.
+    credentials : object, optional
+        A callable that returns `Credentials`, or a client of the official package; asked again
+        before a key ends.
+    proxy : str, optional
+        URL of a proxy; by default that of the environment (``HTTPS_PROXY``, ``NO_PROXY``).
     connect_timeout, read_timeout : float, optional
         Seconds; settings of the same name.
     read_attempts : int, optional
@@ -74,7 +86,9 @@ def connect(
     Raises
     ------
     CredentialsError
-        If there is no AccessKey.
+        If there is no AccessKey, or it cannot be used.
+    InputError
+        If the AccessKey is given in more than one way.
     ConfigError
         If a setting cannot be used, or a key would travel over plain http.
 
@@ -91,12 +105,13 @@ def connect(
             remedy='Pass a Simulator or a region: connect(region="cn-hangzhou")',
         )
     speed = 1.0 if cloud is None else float(cloud.speed)
-    found = _keys(cloud, access_key_id, access_key_secret, security_token)
+    parts = (access_key_id, access_key_secret, security_token)
+    ring = _keyring(cloud, parts, profile, credentials, clock)
     return Client(
         Target(
-            credentials=lambda: found,
+            credentials=ring,
             endpoint=config.get("endpoint", endpoint or (cloud.endpoint if cloud else None)),
-            region=config.get("region", region) or None,
+            region=config.get("region", region) or ring.region,
             speed=speed,
             limits={name: limit.faster(speed) for name, limit in _limits(cloud).items()},
             connect_timeout=config.get("connect_timeout", connect_timeout),
@@ -104,20 +119,32 @@ def connect(
             read_attempts=config.get("read_attempts", read_attempts),
             retry_base=config.get("retry_base"),
             retry_cap=config.get("retry_cap"),
+            proxy=proxy,
             clock=clock,
         )
     )
 
 
-def _keys(
-    cloud: Cloud | None, key_id: str | None, secret: str | None, token: str | None
-) -> keys.Credentials:
-    if cloud is None or key_id or secret:
-        return keys.find(key_id, secret, token)
-    own = cloud.credentials
-    return keys.Credentials(
-        own.access_key_id, own.access_key_secret, getattr(own, "security_token", None)
-    )
+def _keyring(
+    cloud: Cloud | None,
+    parts: tuple[str | None, str | None, str | None],
+    profile: str | None,
+    given: object | None,
+    clock: Callable[[], float],
+) -> keys.Keyring:
+    ways = (any(parts[:2]), profile is not None, given is not None)
+    if sum(ways) > 1:
+        raise InputError(
+            "the AccessKey is given in more than one way",
+            remedy="Pass access_key_id= and access_key_secret=, or profile=, or credentials=",
+        )
+    if given is None and cloud is not None and not any(ways):
+        given = cloud.credentials
+    if given is None:
+        return profiles.find(*parts, profile=profile, clock=clock)
+    ring = keys.Keyring(keys.from_object(given), clock=clock)
+    ring()
+    return ring
 
 
 def _limits(cloud: Cloud | None) -> Mapping[str, Limit]:

@@ -1,15 +1,27 @@
-"""Whose AccessKey signs: explicit, else the environment's; masked wherever it is shown.
+"""Whose AccessKey signs: found in one of four places, renewed in time, masked wherever it is shown.
 
-The environment's names are those of the vendor's tools: ``ALIBABA_CLOUD_ACCESS_KEY_ID``,
-``ALIBABA_CLOUD_ACCESS_KEY_SECRET`` and, for temporary keys, ``ALIBABA_CLOUD_SECURITY_TOKEN``.
+::
+
+    explicit      access_key_id=, access_key_secret=, security_token=; or credentials=
+       │ none
+    environment   ALIBABA_CLOUD_ACCESS_KEY_ID, …_SECRET, ALIBABA_CLOUD_SECURITY_TOKEN
+       │ none, or profile= was given
+    profile       the vendor's CLI, ~/.aliyun/config.json        see `vcokit.cloud.profiles`
+       │ none
+    official      alibabacloud-credentials, where it is installed: RAM roles of machines, OIDC …
+
+The first place that has a key decides; half a key there is an error and is never completed from
+the next. The order is that of the vendor's own default chain.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from vcokit.errors import CredentialsError
 
@@ -17,9 +29,17 @@ _KEY_ID: Final = "ALIBABA_CLOUD_ACCESS_KEY_ID"
 _KEY_SECRET: Final = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"  # noqa: S105 - a name, no secret
 _TOKEN: Final = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105
 
-_REMEDY: Final = (
-    f"Set {_KEY_ID} and {_KEY_SECRET}, or pass access_key_id= and access_key_secret= to connect()"
+REMEDY: Final = (
+    f"Set {_KEY_ID} and {_KEY_SECRET}, name a profile= of the vendor's CLI, or pass "
+    "access_key_id= and access_key_secret= to connect()"
 )
+
+#: Seconds before its end at which a temporary key is renewed: longer than any call with its
+#: retries takes, a third of the shortest life that the vendor gives a token (900 s).
+EARLY: Final = 300.0
+#: Seconds after which a source is asked again that does not say when its key ends, or that failed
+#: while the key in hand is still good. Sources keep what they have got, so that costs nothing.
+ASK_AGAIN: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +51,8 @@ class Credentials:
     access_key_id : str
     access_key_secret : str
     security_token : str, optional
+    expires : float, optional
+        Seconds since the epoch; None where it is not known or never.
 
     Examples
     --------
@@ -41,12 +63,15 @@ class Credentials:
     access_key_id: str
     access_key_secret: str
     security_token: str | None = None
+    expires: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("access_key_id", "access_key_secret"):
+        for name in ("access_key_id", "access_key_secret", "security_token"):
             value = getattr(self, name)
+            if name == "security_token" and value is None:
+                continue
             if not isinstance(value, str) or not value:
-                raise CredentialsError(f"{name} is empty", remedy=_REMEDY)
+                raise CredentialsError(f"{name} is empty", remedy=REMEDY)
             if not value.isascii() or not value.isprintable() or " " in value:
                 raise CredentialsError(
                     f"{name} holds characters that no key has", remedy="Copy the key again"
@@ -57,40 +82,177 @@ class Credentials:
         key = f"{self.access_key_id[:4]}***" if len(self.access_key_id) > 4 else "***"
         return f"Credentials(access_key_id={key!r}, access_key_secret='***'{token})"
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never be shown."""
+        return tuple(text for text in (self.access_key_secret, self.security_token) if text)
 
-def find(
-    access_key_id: str | None = None,
-    access_key_secret: str | None = None,
-    security_token: str | None = None,
-    environ: Mapping[str, str] | None = None,
-) -> Credentials:
-    """Return the explicit AccessKey, else that of the environment.
+
+Source = Callable[[], Credentials]
+
+
+class Keyring:
+    """The AccessKey of the moment: called, it returns `Credentials` that are still good.
+
+    A key that ends is renewed `EARLY` seconds before. A source that fails while the key in hand is
+    good is asked again later; only when the key has ended is its failure an error.
 
     Parameters
     ----------
-    access_key_id, access_key_secret, security_token : str, optional
-        Given together; half a key is an error, it is never completed from the environment.
-    environ : mapping of str to str, optional
-        By default the environment of the process.
+    source : callable
+        Returns `Credentials`.
+    fixed : bool
+        Whether the source never has another one.
+    region : str, optional
+        Region that stands beside the key.
+    clock : callable
+        Seconds since the epoch.
+    """
 
-    Returns
-    -------
-    Credentials
+    def __init__(
+        self,
+        source: Source,
+        *,
+        fixed: bool = False,
+        region: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.region = region
+        self._source, self._fixed, self._clock = source, fixed, clock
+        self._lock = threading.Lock()
+        self._held: Credentials | None = None
+        self._due = 0.0
+
+    @classmethod
+    def of(cls, credentials: Credentials, **options: Any) -> Keyring:
+        """Return the keyring of one key that never changes."""
+        return cls(lambda: credentials, fixed=True, **options)
+
+    def __call__(self) -> Credentials:
+        """Return the key, renewed where it is time.
+
+        Raises
+        ------
+        CredentialsError
+            If there is none, or the one in hand has ended and the source has no other.
+        """
+        held = self._held
+        if held is None or self.is_due:
+            with self._lock:
+                held = self._held
+                if held is None or self.is_due:
+                    held = self._renew()
+        return held
+
+    def __repr__(self) -> str:
+        return "<no AccessKey yet>" if self._held is None else repr(self._held)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the next call asks the source, which may take as long as a call to the cloud."""
+        return self._clock() >= self._due
+
+    def _renew(self) -> Credentials:
+        now = self._clock()
+        try:
+            new = self._source()
+            if _has_ended(new, now):
+                raise CredentialsError(
+                    "the security token has expired", remedy="Get a new one, or use a profile"
+                )
+        except Exception:  # whatever a source of somebody else's raises
+            held = self._held
+            if held is None or _has_ended(held, now):
+                raise
+            self._due = now + ASK_AGAIN
+            return held
+        self._held, self._due = new, self._next(new, now)
+        return new
+
+    def _next(self, new: Credentials, now: float) -> float:
+        if self._fixed:
+            return float("inf") if new.expires is None else new.expires
+        if new.expires is None:
+            return now + ASK_AGAIN
+        return max(new.expires - EARLY, now + 1.0)
+
+
+def _has_ended(credentials: Credentials, now: float) -> bool:
+    return credentials.expires is not None and credentials.expires <= now
+
+
+def explicit(
+    access_key_id: str | None, access_key_secret: str | None, security_token: str | None
+) -> Credentials | None:
+    """Return an AccessKey from its parts, None where neither id nor secret is there.
 
     Raises
     ------
     CredentialsError
-        If none is found, or half of one.
+        If it is half a key.
     """
-    environ = os.environ if environ is None else environ
-    if access_key_id is None and access_key_secret is None:
-        access_key_id = environ.get(_KEY_ID)
-        access_key_secret = environ.get(_KEY_SECRET)
-        security_token = security_token or environ.get(_TOKEN) or None
     if not access_key_id and not access_key_secret:
-        raise CredentialsError("no AccessKey was found", remedy=_REMEDY)
+        return None
     if not access_key_id or not access_key_secret:
         raise CredentialsError(
-            "half an AccessKey was found, id or secret is missing", remedy=_REMEDY
+            "half an AccessKey was found, id or secret is missing", remedy=REMEDY
         )
-    return Credentials(access_key_id, access_key_secret, security_token)
+    return Credentials(access_key_id, access_key_secret, security_token or None)
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Credentials | None:
+    """Return the AccessKey of the environment, None where there is none.
+
+    Parameters
+    ----------
+    environ : mapping of str to str, optional
+        By default the environment of the process.
+
+    Raises
+    ------
+    CredentialsError
+        If it is half a key.
+
+    Examples
+    --------
+    >>> from_environment({}) is None
+    True
+    """
+    environ = os.environ if environ is None else environ
+    return explicit(environ.get(_KEY_ID), environ.get(_KEY_SECRET), environ.get(_TOKEN))
+
+
+def from_object(given: Any) -> Source:
+    """Return a source of whatever somebody else keeps keys in.
+
+    Parameters
+    ----------
+    given : object
+        A callable that returns such an object; the client of the official package
+        (``get_credential()``); or anything with access_key_id, access_key_secret and perhaps
+        security_token and expires.
+
+    Raises
+    ------
+    CredentialsError
+        When it is called, if the object is none of these.
+    """
+    if hasattr(given, "get_credential"):
+        return lambda: _copy(given.get_credential())
+    if callable(given):
+        return lambda: _copy(given())
+    return lambda: _copy(given)
+
+
+def _copy(found: Any) -> Credentials:
+    if isinstance(found, Credentials):
+        return found
+    try:
+        key_id, secret = found.access_key_id, found.access_key_secret
+    except AttributeError:
+        raise CredentialsError(
+            f"{type(found).__name__} has no access_key_id and access_key_secret",
+            remedy="Return vcokit.cloud.Credentials, or what the official package returns",
+        ) from None
+    token, expires = getattr(found, "security_token", None), getattr(found, "expires", None)
+    return Credentials(key_id, secret, token or None, expires)

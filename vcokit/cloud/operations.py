@@ -1,32 +1,30 @@
-"""The VPC API 2016-04-28 as data: eight operations, their limits, and the table of error codes.
+"""The VPC API 2016-04-28 as data: eight operations, what each takes and answers, and how often.
 
-Nothing here decides; the client, the scheduler and the audit walk these tables. Facts are from the
-vendor's API metadata and quota pages; what no source gives is marked *assumed*.
+Nothing here decides; client, scheduler, audit and `vcokit policy` walk these tables. Facts are from
+the vendor's API metadata, operation pages and quota pages; what no source gives is marked
+*assumed*. Beside it stand
 
-Error kinds, and what each means for a write:
-
-==============  ============================================================================
-``busy``        another task runs on the connection: wait, send again
-``throttled``   a rate limit: wait, send again; nothing was done
-``input``       can never succeed as sent
-``state``       not valid in the present state of account, route table or connection
-``quota``       a quota is used up
-``auth``        credentials, signature or permission
-``not-found``   a named resource does not exist
-``server``      a fault on the server's side: whether it was done is unknown
-``dry-run-ok``  not a failure: the dry run passed
-``other``       a code of no known kind: refused, reason unknown
-==============  ============================================================================
+============  =========================================================
+`parameters`  types and limits of parameters, and how they travel
+`fields`      the fields of answers and their types
+`codes`       the error codes and their kinds
+`endpoints`   which host answers for a region
+============  =========================================================
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from vcokit import schema
+from vcokit.cloud import fields
+from vcokit.cloud.codes import CODES as CODES
+from vcokit.cloud.codes import KEY_CODES as KEY_CODES
+from vcokit.cloud.codes import classify as classify
+from vcokit.cloud.parameters import Parameter
 from vcokit.errors import InputError
 
 PRODUCT: Final = "Vpc"
@@ -68,31 +66,103 @@ class Operation:
     name : str
     writes : bool
         Whether it changes something; a write is asynchronous and is never retried by the client.
-    required : tuple of str
-        Parameters that must be given.
+    parameters : tuple of Parameter
+        All that it takes.
     limit : Limit
         Calls per account and region.
+    answers : mapping of str to str
+        Type of each field of the answer, see `vcokit.cloud.fields`.
+    needs : tuple of str
+        Fields without which an answer is none.
     rows : tuple of str
         Where the list stands in the answer; empty where the answer is no list.
     columns : mapping of str to str
         Column of the frame for each field of a list's rows; fields not named here are dropped.
+        Of several fields of one column the first that has a value counts.
     frame : mapping of str to dtype
         Schema of the frame.
-    paged : bool
-        Whether the list comes in pages (PageNumber, PageSize, TotalCount).
+    resource : str
+        What a RAM policy allows it on, after ``acs:vpc:<region>:<account>:``; empty for everything.
     """
 
     name: str
     writes: bool
-    required: tuple[str, ...]
+    parameters: tuple[Parameter, ...]
     limit: Limit
+    answers: fields.Fields
+    needs: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     frame: schema.Schema = field(default_factory=dict)
-    paged: bool = False
+    resource: str = "vpnconnection"
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """Parameters that must be given."""
+        return tuple(parameter.name for parameter in self.parameters if parameter.required)
+
+    @cached_property
+    def paged(self) -> bool:
+        """Whether the list comes in pages (PageNumber, PageSize, TotalCount)."""
+        return any(parameter.name == "PageSize" for parameter in self.parameters)
+
+    @property
+    def action(self) -> str:
+        """What a RAM policy calls it."""
+        return f"{PRODUCT.lower()}:{self.name}"
+
+    def wire(self, given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+        """Yield parameters as they travel; those given as None are left out.
+
+        Raises
+        ------
+        InputError
+            If one is missing, unknown, or has a value that the cloud could never accept.
+        """
+        present = {name: value for name, value in given.items() if value is not None}
+        missing = [name for name in self.required if present.get(name, "") == ""]
+        if missing:
+            raise InputError(f"{self.name} needs {', '.join(missing)}")
+        unknown = [name for name in present if name not in self._by_name]
+        if unknown:
+            raise InputError(f"{self.name} takes no {', '.join(unknown)}")
+        for name, value in present.items():
+            yield from self._by_name[name].wire(value)
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, Parameter]:
+        return {parameter.name: parameter for parameter in self.parameters}
 
 
-_ROUTE: Final = ("RegionId", "VpnConnectionId", "RouteDest", "Weight", "NextHop")
+# -- parameters -----------------------------------------------------------------------------------
+
+_REGION: Final = Parameter("RegionId", required=True)
+_CONNECTION: Final = Parameter("VpnConnectionId", required=True)
+_TOKEN: Final = Parameter("ClientToken", longest=TOKEN_LENGTH)
+_OVERLAY: Final = Parameter("OverlayMode", choices=("Ipsec",), default="Ipsec")
+
+#: Every operation of the VPC API takes these; nobody needs them.
+_OWNER: Final = (
+    Parameter("OwnerAccount"),
+    Parameter("ResourceOwnerAccount"),
+    Parameter("ResourceOwnerId", "integer"),
+)
+_OWNER_ID: Final = Parameter("OwnerId", "integer")
+
+#: A route is named by all of these, its present weight included.
+_ROUTE: Final = (
+    _REGION,
+    _CONNECTION,
+    Parameter("RouteDest", required=True),
+    Parameter("Weight", "integer", required=True, choices=(0, 100)),
+    Parameter("NextHop", required=True),
+)
+_PAGES: Final = (
+    Parameter("PageNumber", "integer", default=1, least=1),
+    Parameter("PageSize", "integer", default=10, least=1, most=PAGE_SIZE),
+)
+
+# -- frames ---------------------------------------------------------------------------------------
 
 REGIONS: Final[schema.Schema] = {
     "region_id": schema.STR,
@@ -100,85 +170,152 @@ REGIONS: Final[schema.Schema] = {
     "endpoint": schema.STR,
 }
 
+_ROUTE_COLUMNS: Final = {
+    "VpnConnectionId": "vpn_connection_id",
+    "RouteDest": "route_dest",
+    "NextHop": "next_hop",
+    "Weight": "weight",
+    "State": "state",
+    "RouteEntryType": "route_entry_type",
+    "CreateTime": "create_time",
+    "AsPath": "as_path",
+    "Community": "community",
+    "Source": "origin",
+}
+
 _CONNECTION_COLUMNS: Final = {
     "VpnConnectionId": "vpn_connection_id",
-    "InstanceId": "vpn_connection_id",  # so named in DescribeVpnAttachments
     "Name": "name",
-    "RegionId": "region_id",
     "State": "state",
     "Status": "status",
+    "TunnelOptionsSpecification.TunnelOptions[].Status": "tunnel_status",
     "AttachType": "attach_type",
     "TransitRouterId": "transit_router_id",
     "TransitRouterName": "transit_router_name",
-    "ZoneNo": "zone",
+    "TunnelOptionsSpecification.TunnelOptions[].ZoneNo": "zone",
+    "CrossAccountAuthorized": "cross_account",
 }
+
+_ATTACHMENT_COLUMNS: Final = {
+    "InstanceId": "vpn_connection_id",  # so named in this answer alone
+    "Name": "name",
+    "AttachType": "attach_type",
+    "TransitRouterId": "transit_router_id",
+    "TransitRouterName": "transit_router_name",
+    "CrossAccountAuthorized": "cross_account",
+}
+
+# -- operations -----------------------------------------------------------------------------------
 
 _TABLE: Final = (
     Operation(
         "CreateVcoRouteEntry",
         writes=True,
-        required=_ROUTE,
+        parameters=(
+            *_ROUTE,
+            Parameter("Description"),
+            _OVERLAY,
+            _TOKEN,
+            Parameter("DryRun", "boolean", default=False),  # this operation alone has it
+            *_OWNER,
+        ),
         limit=Limit(60, 60),  # assumed: the page names no number, its siblings have this one
+        answers=fields.ROUTE,
     ),
-    Operation("DeleteVcoRouteEntry", writes=True, required=_ROUTE, limit=Limit(60, 60)),
+    Operation(
+        "DeleteVcoRouteEntry",
+        writes=True,
+        parameters=(*_ROUTE, _OVERLAY, _TOKEN, *_OWNER),
+        limit=Limit(60, 60),
+        answers=fields.NOTHING,
+    ),
     Operation(
         "ModifyVcoRouteEntryWeight",
         writes=True,
-        required=(*_ROUTE, "NewWeight"),
+        parameters=(
+            *_ROUTE,
+            Parameter("NewWeight", "integer", required=True, choices=(0, 100)),
+            _OVERLAY,
+            _TOKEN,
+            *_OWNER,
+        ),
         limit=Limit(120, 60),
+        answers=fields.NOTHING,
     ),
     Operation(
         "DescribeVcoRouteEntries",
         writes=False,
-        required=("RegionId", "VpnConnectionId"),
+        parameters=(
+            _REGION,
+            _CONNECTION,
+            Parameter("RouteEntryType", choices=("custom", "bgp"), default="custom"),
+            *_PAGES,
+            _TOKEN,
+            *_OWNER,
+        ),
         limit=Limit(600, 60),
+        answers=fields.ROUTES,
+        needs=("TotalCount",),
         rows=("VcoRouteEntries",),
-        columns={
-            "VpnConnectionId": "vpn_connection_id",
-            "RouteDest": "route_dest",
-            "NextHop": "next_hop",
-            "Weight": "weight",
-            "State": "state",
-            "RouteEntryType": "route_entry_type",
-            "CreateTime": "create_time",
-            "AsPath": "as_path",
-            "Community": "community",
-            "Source": "origin",
-        },
+        columns=_ROUTE_COLUMNS,
         frame=schema.LIVE_ROUTES,
-        paged=True,
     ),
     Operation(
         "DescribeVpnConnection",
         writes=False,
-        required=("RegionId", "VpnConnectionId"),
+        parameters=(_REGION, _CONNECTION, *_OWNER, _OWNER_ID),
         limit=Limit(600, 60),
+        answers=fields.CONNECTION,
+        needs=("State",),
     ),
     Operation(
         "DescribeVpnConnections",
         writes=False,
-        required=("RegionId",),
+        parameters=(
+            _REGION,
+            Parameter("VpnGatewayId"),
+            Parameter("CustomerGatewayId"),
+            *_PAGES,
+            Parameter("VpnConnectionId"),
+            Parameter("Tag", "tags"),
+            Parameter("ResourceGroupId"),
+            *_OWNER,
+            _OWNER_ID,
+        ),
         limit=Limit(600, 60),
+        answers=fields.CONNECTIONS,
+        needs=("TotalCount",),
         rows=("VpnConnections", "VpnConnection"),
         columns=_CONNECTION_COLUMNS,
         frame=schema.LIVE_CONNECTIONS,
-        paged=True,
     ),
     Operation(
         "DescribeVpnAttachments",
         writes=False,
-        required=("RegionId",),
+        parameters=(
+            _REGION,
+            *_PAGES,
+            Parameter("VpnConnectionId"),
+            Parameter("AttachType", choices=("CEN",), default="CEN"),
+            *_OWNER,
+            _OWNER_ID,
+        ),
         limit=Limit(600, 60),
+        answers=fields.ATTACHMENTS,
+        needs=("TotalCount",),
         rows=("VpnAttachments",),
-        columns=_CONNECTION_COLUMNS,
+        columns=_ATTACHMENT_COLUMNS,
         frame=schema.LIVE_CONNECTIONS,
-        paged=True,
     ),
     Operation(
         "DescribeRegions",
         writes=False,
-        required=(),
+        parameters=(
+            Parameter("ProductType", default="VPC"),
+            Parameter("AcceptLanguage", choices=("zh-CN", "en-US"), default="zh-CN"),
+        ),
         limit=Limit(60, 60),  # assumed: no source gives one
+        answers=fields.REGIONS,
         rows=("Regions", "Region"),
         columns={
             "RegionId": "region_id",
@@ -186,183 +323,8 @@ _TABLE: Final = (
             "RegionEndpoint": "endpoint",
         },
         frame=REGIONS,
+        resource="",
     ),
 )
 
 OPERATIONS: Final[Mapping[str, Operation]] = {operation.name: operation for operation in _TABLE}
-
-
-@dataclass(frozen=True)
-class Code:
-    """An error code: its kind, and what to do about it.
-
-    Parameters
-    ----------
-    kind : str
-        One of the kinds of this module.
-    remedy : str
-        As an imperative; empty where the code says it all.
-    """
-
-    kind: str
-    remedy: str = ""
-
-
-_WAIT: Final = "Wait until the connection's State is attached, then send it again"
-_SLOW: Final = "Send fewer calls, or wait"
-_RAM: Final = "Allow the RAM user this operation on the connection"
-_KEY: Final = "Check the AccessKey and its secret"
-
-#: Codes that name no parameter. `classify` knows the families of the others.
-CODES: Final[Mapping[str, Code]] = {
-    "VpnConnection.Configuring": Code("busy", _WAIT),
-    "VpnGateway.Configuring": Code("busy", _WAIT),
-    "Appliance.Configuring": Code("busy", _WAIT),
-    "TaskConflict": Code("busy", _WAIT),
-    "VpnTask.CONFLICT": Code("busy", _WAIT),
-    "OperationConflict": Code("busy", _WAIT),
-    "SystemBusy": Code("busy", _WAIT),
-    "OperationFailed.IdempotentTokenProcessing": Code("busy", "Wait for the first call to end"),
-    "Throttling": Code("throttled", _SLOW),
-    "Throttling.User": Code("throttled", _SLOW),
-    "Throttling.Api": Code("throttled", _SLOW),
-    "Throttling.DeepPageSkip": Code("throttled", "Read pages in order"),
-    "Rejected.Throttling": Code("throttled", _SLOW),
-    "IllegalParam.RouteDest": Code("input", "Write the destination as a.b.c.d/len, no host bits"),
-    "IllegalParam.RouteEntryType": Code("input", "Ask for custom or bgp"),
-    "IllegalParam.ClientToken": Code("input", "Use at most 64 ASCII characters"),
-    "OperationFailed.InvalidCidrBlock": Code("input", "The default route is no destination"),
-    "IdempotentParameterMismatch": Code("input", "Use a new ClientToken for another request"),
-    "MissingParameter": Code("input"),
-    "InvalidParameter": Code("input"),
-    "InvalidParameter.Format": Code("input"),
-    "InvalidParameter.TagKey": Code("input"),
-    "InvalidParameter.TagValue": Code("input"),
-    "Duplicated.TagKey": Code("input"),
-    "Forbidden.TagKey.Duplicated": Code("input"),
-    "SizeLimitExceeded.TagNum": Code("input"),
-    "InvalidAction.NotFound": Code("input"),
-    "InvalidApi.NotFound": Code("input"),
-    "InvalidVersion": Code("input"),
-    "NoSuchVersion": Code("input"),
-    "InvalidProduct.NotFound": Code("input", "Check the endpoint"),
-    "InvalidProtocol.NeedSsl": Code("input", "Use https"),
-    "UnsupportedHTTPMethod": Code("input"),
-    "VpnRouteEntry.AlreadyExists": Code("state", "The route is there: read the live routes again"),
-    "VpnRouteEntry.Conflict": Code("state", "Change the weight of the route that is there"),
-    "VpnRouteEntry.ConflictSSL": Code("state", "Choose another destination or SSL client pool"),
-    "VpnRouteEntry.BackupRoute": Code("state", "Take away the route with the other next hop"),
-    "VpnConnection.FinancialLocked": Code("state", "Settle the account's bills"),
-    "Vco.StatusNotSupport": Code("state", "Attach the connection to a transit router"),
-    "Resource.QuotaFull": Code("quota", "Ask the vendor for a higher quota"),
-    "Resource.PbrRouteQuotaFull": Code("quota", "Ask the vendor for a higher quota"),
-    "CreatePbrRoutesQuotaFull.QuotaFull": Code("quota", "Ask the vendor for a higher quota"),
-    "CreateDbrRoutesQuotaFull.QuotaFull": Code("quota", "Ask the vendor for a higher quota"),
-    "QuotaExceeded.VpnRouteEntry": Code("quota", "Ask the vendor for a higher quota"),
-    "InvalidNextHop.NotFound": Code("not-found", "Use the connection's own id as next hop"),
-    "InvalidRouteEntry.NotFound": Code("not-found", "Read the live routes again"),
-    "InvalidVpnConnectionInstanceId.NotFound": Code(
-        "not-found", "Check the connection's id, its region and the account"
-    ),
-    "Forbbiden.SubUser": Code("auth", _RAM),  # the misspelling is the vendor's
-    "Forbidden": Code("auth", _RAM),
-    "Forbidden.RAM": Code("auth", _RAM),
-    "Forbidden.RiskControl": Code("auth", "Ask the vendor's support"),
-    "SignatureDoesNotMatch": Code("auth", _KEY),
-    "IncompleteSignature": Code("auth"),
-    "SignatureNonceUsed": Code("auth", "Sign again with a new nonce"),
-    "InvalidTimeStamp.Expired": Code("auth", "Set this machine's clock"),
-    "InvalidTimeStamp.Format": Code("auth"),
-    "IllegalTimestamp": Code("auth"),
-    "InvalidAccessKeyId.NotFound": Code("auth", _KEY),
-    "InvalidAccessKeyId.Inactive": Code("auth", "Enable the AccessKey"),
-    "MissingSecurityToken": Code("auth", "Give the STS token with its key"),
-    "InvalidSecurityToken.Expired": Code("auth", "Get a new STS token"),
-    "InvalidSignatureMethod": Code("auth"),
-    "ServiceUnavailable": Code("server"),
-    "InternalError": Code("server"),
-    "InternalServerError": Code("server"),
-    "UnknownError": Code("server"),
-    "DryRunOperation": Code("dry-run-ok"),
-}
-
-#: Codes of credentials that cannot work for any call, as against one that lacks a permission.
-KEY_CODES: Final = frozenset(
-    {
-        "SignatureDoesNotMatch",
-        "IncompleteSignature",
-        "InvalidTimeStamp.Expired",
-        "InvalidAccessKeyId.NotFound",
-        "InvalidAccessKeyId.Inactive",
-        "MissingSecurityToken",
-        "InvalidSecurityToken.Expired",
-        "InvalidSignatureMethod",
-    }
-)
-
-#: Families of codes by how they begin, for those the table does not name.
-_FAMILIES: Final = (
-    ("Throttling", "throttled"),
-    ("Forbidden", "auth"),
-    ("InvalidSecurityToken", "auth"),
-    ("Missing", "input"),
-    ("IllegalParam", "input"),
-    ("InvalidParameter", "input"),
-)
-
-
-def classify(code: str, http_status: int) -> Code:
-    """Return kind and remedy of an error code, of an unknown one too.
-
-    Parameters
-    ----------
-    code : str
-        As in the answer's ``Code``.
-    http_status : int
-        Decides where the code says nothing.
-
-    Examples
-    --------
-    >>> classify("TaskConflict", 400).kind, classify("MissingRouteDest", 400).kind
-    ('busy', 'input')
-    >>> classify("Never.Seen", 400).kind, classify("Never.Seen", 502).kind
-    ('other', 'server')
-    """
-    if code in CODES:
-        return CODES[code]
-    for beginning, kind in _FAMILIES:
-        if code.startswith(beginning):
-            return Code(kind)
-    if code.endswith(".NotFound"):
-        return Code("not-found")
-    if http_status >= 500:
-        return Code("server")
-    return Code("input" if code.startswith("Invalid") else "other")
-
-
-#: Hosts that the general rule ``vpc.<region>.aliyuncs.com`` does not give.
-_CENTRAL: Final = "vpc.aliyuncs.com"
-_CENTRAL_REGIONS: Final = frozenset(
-    {"cn-hangzhou", "cn-shanghai-finance-1", "cn-shenzhen-finance-1"}
-)
-
-
-_REGION: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-
-
-def endpoint_host(region_id: str) -> str:
-    """Return the API's host for a region, as the official SDK maps it.
-
-    Raises
-    ------
-    InputError
-        If the text is no region id: a cell of a file must never choose a host.
-
-    Examples
-    --------
-    >>> endpoint_host("eu-central-1"), endpoint_host("cn-hangzhou")
-    ('vpc.eu-central-1.aliyuncs.com', 'vpc.aliyuncs.com')
-    """
-    if not _REGION.fullmatch(region_id):
-        raise InputError(f"{region_id!r} is no region id", remedy="Write it like cn-hangzhou")
-    return _CENTRAL if region_id in _CENTRAL_REGIONS else f"vpc.{region_id}.aliyuncs.com"

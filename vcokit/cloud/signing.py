@@ -132,32 +132,43 @@ class Acs3Auth(httpx.Auth):
         self._credentials = credentials
         self._clock = clock
         self._nonce = nonce
+        #: Secrets of the key that signed last: what no error about its calls may show.
+        self.secrets: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._credentials()!r})"
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Add date, nonce, hash and signature to the request."""
+        """Sign a request that httpx sends."""
+        self.sign(request)
+        yield request
+
+    def sign(self, request: httpx.Request) -> None:
+        """Add date, nonce, hash and signature to a request; signing it again makes them anew."""
         credentials = self._credentials()
-        now = time.gmtime(self._clock())
-        request.headers["x-acs-date"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", now)
-        request.headers["x-acs-signature-nonce"] = self._nonce()
-        request.headers["x-acs-content-sha256"] = hashlib.sha256(request.content).hexdigest()
+        self.secrets = credentials.secrets
+        headers = request.headers
+        headers["x-acs-date"] = _date(self._clock())
+        headers["x-acs-signature-nonce"] = self._nonce()
+        headers["x-acs-content-sha256"] = hashlib.sha256(request.content).hexdigest()
         if credentials.security_token:
-            request.headers["x-acs-accesskey-id"] = credentials.access_key_id
-            request.headers["x-acs-security-token"] = credentials.security_token
-        signed = {
-            name: value
-            for name, value in request.headers.items()
-            if name in ("host", "content-type") or name.startswith("x-acs-")
-        }
+            headers["x-acs-accesskey-id"] = credentials.access_key_id
+            headers["x-acs-security-token"] = credentials.security_token
         query = request.url.query.decode("ascii")
         signature = sign(
             request.method,
             parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)),
-            signed,
+            {name: value for name, value in headers.items() if _is_signed(name)},
             credentials,
-            request.headers["x-acs-content-sha256"],
+            headers["x-acs-content-sha256"],
         )
-        request.headers["Authorization"] = signature.authorization
-        yield request
+        headers["Authorization"] = signature.authorization
+
+
+def _date(now: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
+
+
+def _is_signed(name: str) -> bool:
+    """Tell whether a header must be signed; names are in lower case."""
+    return name in ("host", "content-type") or name.startswith("x-acs-")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 
 from vcokit import config
 from vcokit.cloud.credentials import Credentials
-from vcokit.cloud.operations import OPERATIONS, Limit, endpoint_host
+from vcokit.cloud.endpoints import endpoint_host, is_loopback
+from vcokit.cloud.operations import OPERATIONS, Limit
+from vcokit.cloud.transport import checked_proxy
 from vcokit.errors import ConfigError, InputError
 
 
@@ -42,6 +42,9 @@ class Target:
         Times a read is tried.
     retry_base, retry_cap : float
         First and longest wait between two tries, seconds.
+    proxy : str or None
+        URL of a proxy; None leaves it to the environment (``HTTPS_PROXY``, ``NO_PROXY``). This
+        machine is never asked for through one.
     clock : callable
         Seconds since the epoch, for signatures.
     """
@@ -56,15 +59,18 @@ class Target:
     read_attempts: int = config.SETTINGS["read_attempts"].default  # type: ignore[assignment]
     retry_base: float = config.SETTINGS["retry_base"].default  # type: ignore[assignment]
     retry_cap: float = config.SETTINGS["retry_cap"].default  # type: ignore[assignment]
+    proxy: str | None = None
     clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "endpoint", _checked(self.endpoint))
+        object.__setattr__(self, "proxy", checked_proxy(self.proxy))
 
     def __repr__(self) -> str:
         place = self.endpoint or f"region {self.region or 'of each call'}"
         speed = "" if self.speed == 1 else f", speed {self.speed:g}"
-        return f"<{place}{speed}, {self.credentials()!r}>"
+        proxy = ", by a proxy" if self.proxy else ""
+        return f"<{place}{speed}{proxy}, {self.credentials!r}>"
 
     def url(self, region_id: str) -> str:
         """Return the URL that calls of a region go to.
@@ -82,10 +88,11 @@ class Target:
             )
         return _checked(endpoint_host(region_id))
 
-    def http_options(self) -> dict[str, Any]:
-        """Return the options of the httpx client. Proxies are never asked for this machine."""
-        timeout = httpx.Timeout(self.read_timeout, connect=self.connect_timeout)
-        return {"timeout": timeout, "trust_env": not is_loopback(httpx.URL(self.endpoint).host)}
+    @property
+    def timeouts(self) -> Mapping[str, float]:
+        """Seconds to wait, under httpx's names."""
+        read = self.read_timeout
+        return {"connect": self.connect_timeout, "read": read, "write": read, "pool": read}
 
 
 def _checked(endpoint: str) -> str:
@@ -110,19 +117,3 @@ def _checked(endpoint: str) -> str:
             f"{url.host} would be reached over plain http", name="endpoint", remedy="Use https"
         )
     return str(url).rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine.
-
-    Examples
-    --------
-    >>> is_loopback("127.0.0.1"), is_loopback("localhost"), is_loopback("10.0.0.1")
-    (True, True, False)
-    """
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

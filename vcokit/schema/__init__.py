@@ -28,6 +28,7 @@ from vcokit.schema.conform import (
 from vcokit.schema.heads import ALIASES, field_of, header_key, match_heads
 from vcokit.schema.tables import (
     ACTIONS,
+    BOOL,
     CALLS,
     DIFFERENCES,
     FINDINGS,
@@ -50,6 +51,7 @@ __all__ = [
     "ACTIONS",
     "ALIASES",
     "BLANKS",
+    "BOOL",
     "CALLS",
     "DIFFERENCES",
     "FINDINGS",

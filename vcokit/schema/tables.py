@@ -14,6 +14,7 @@ Schema: TypeAlias = Mapping[str, Any]
 STR: Final = "str"
 INT: Final = "Int64"
 FLOAT: Final = "Float64"
+BOOL: Final = "boolean"
 TIME: Final = "datetime64[us, UTC]"
 CATEGORY: Final = "category"
 
@@ -84,12 +85,15 @@ LIVE_CONNECTIONS: Final[Schema] = {
     "vpn_connection_id": STR,
     "name": STR,
     "region_id": STR,
-    "state": STR,
-    "status": STR,
-    "attach_type": STR,
+    "state": STR,  # of its task: attached, updating …
+    "status": STR,  # of IKE and IPsec, of the connection as a whole
+    "tunnel_status": STR,  # of each tunnel, joined by commas; NA with a single tunnel
+    "attach_type": STR,  # CEN (a transit router), VPNGW or NO_ASSOCIATED
     "transit_router_id": STR,
     "transit_router_name": STR,
-    "zone": STR,
+    "zone": STR,  # of each tunnel likewise; NA with a single one unless asked for
+    "cross_account": BOOL,  # whether the transit router is another account's
+    "attached": BOOL,  # whether the cloud lists it among the attachments; NA where nobody asked
 }
 
 STEPS: Final[Schema] = {

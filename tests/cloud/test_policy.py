@@ -1,0 +1,98 @@
+"""A policy allows what a command calls, on what it names, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.cloud.test_contract import CONTRACT
+from vcokit import errors
+from vcokit.cli import app
+from vcokit.cli.policy import NEEDS, PREFLIGHT
+from vcokit.cloud.operations import OPERATIONS
+from vcokit.cloud.policy import LONGEST, policy_document
+
+
+def shell(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run ``vcokit policy``."""
+    return subprocess.run(
+        [sys.executable, "-m", "vcokit", "policy", *words], capture_output=True, text=True
+    )
+
+
+def allowed(document: dict) -> dict[str, list[str]]:
+    """Return the resources of each action."""
+    assert document["Version"] == "1"
+    assert all(one["Effect"] == "Allow" for one in document["Statement"])
+    return {name: one["Resource"] for one in document["Statement"] for name in one["Action"]}
+
+
+def test_resources_are_the_vendors() -> None:
+    """Action and resource of an operation are those that its page documents."""
+    for name, fact in CONTRACT["ram"].items():
+        document = policy_document([name], region="r", account="1", connections=["vco-1"])
+        resource = fact["resource"].replace("{#regionId}", "r").replace("{#accountId}", "1")
+        resource = resource.replace("{#VpnConnectionId}", "vco-1")
+        assert allowed(document) == {fact["action"]: [resource]}
+
+
+def test_every_operation() -> None:
+    """Each operation is allowed on connections, listings on all of them, regions on everything."""
+    found = allowed(policy_document(OPERATIONS, connections=["vco-2", "vco-1"]))
+    assert set(found) == {f"vpc:{name}" for name in OPERATIONS}
+    assert found["vpc:DescribeRegions"] == ["*"]
+    assert found["vpc:DescribeVpnConnections"] == ["acs:vpc:*:*:vpnconnection/*"]
+    assert found["vpc:DeleteVcoRouteEntry"] == [
+        "acs:vpc:*:*:vpnconnection/vco-1",
+        "acs:vpc:*:*:vpnconnection/vco-2",
+    ]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"region": "cn-*"},
+        {"region": ""},
+        {"account": "me"},
+        {"connections": ["vco-*"]},
+        {"connections": ["vco-1/x"]},
+        {"connections": [f"vco-{n:020}" for n in range(200)]},
+    ],
+)
+def test_what_would_allow_too_much(wrong: dict) -> None:
+    """A wildcard inside a name is refused, and so is a document that RAM would not take."""
+    with pytest.raises(errors.InputError) as caught:
+        policy_document(["CreateVcoRouteEntry"], **wrong)
+    assert caught.value.remedy
+
+
+def test_as_many_connections_as_fit() -> None:
+    """A document up to the vendor's length is made."""
+    names = [f"vco-{n:020}" for n in range(95)]
+    document = policy_document(["CreateVcoRouteEntry"], region="cn-hangzhou", connections=names)
+    assert len(json.dumps(document, separators=(",", ":"))) <= LONGEST
+
+
+def test_every_command_says_what_it_needs() -> None:
+    """The table names each command of the shell, and operations that there are."""
+    commands = {one.name for one in app.registered_commands}
+    assert set(NEEDS) == commands
+    assert all(name in OPERATIONS for names in (*NEEDS.values(), PREFLIGHT) for name in names)
+
+
+def test_the_shell_prints_it() -> None:
+    """Standard output is the document alone; a command that calls nothing says so elsewhere."""
+    result = shell("apply", "--region", "cn-hangzhou", "--account", "12", "--connection", "vco-1")
+    found = allowed(json.loads(result.stdout))
+    assert set(found) == {f"vpc:{name}" for name in NEEDS["apply"]}
+    assert found["vpc:CreateVcoRouteEntry"] == ["acs:vpc:cn-hangzhou:12:vpnconnection/vco-1"]
+    assert "vpc:DescribeVpnAttachments" in allowed(json.loads(shell().stdout))
+    offline = shell("audit")
+    assert (offline.returncode, offline.stdout) == (0, "")
+    assert "needs no policy" in offline.stderr
+    wrong = shell("aply")
+    assert wrong.returncode == 2
+    assert "there is no command 'aply'" in wrong.stderr

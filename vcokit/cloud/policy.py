@@ -1,0 +1,102 @@
+"""RAM policies from the table of operations: what calls need, and no more.
+
+A policy names actions (``vpc:CreateVcoRouteEntry``) and resources
+(``acs:vpc:<region>:<account>:vpnconnection/<id>``, ``*`` for any). Resources are those of the
+vendor's operation pages; the pages of DeleteVcoRouteEntry and DescribeVpnConnection disclose none,
+and have that of their siblings here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from vcokit.cloud.endpoints import is_region
+from vcokit.cloud.operations import OPERATIONS, PRODUCT, Operation
+from vcokit.errors import InputError
+
+#: Longest document of a custom policy (vendor: CreatePolicy).
+LONGEST: Final = 6144
+
+ANY: Final = "*"
+_ACCOUNT: Final = re.compile(r"[0-9]{1,20}")
+_CONNECTION: Final = re.compile(r"vco-[A-Za-z0-9]+")
+
+
+def policy_document(
+    operations: Iterable[str],
+    *,
+    region: str = ANY,
+    account: str = ANY,
+    connections: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return the policy that allows some operations.
+
+    Parameters
+    ----------
+    operations : iterable of str
+        Names of operations; order and repetition do not matter.
+    region, account : str
+        A region id and an account's number, or ``*``.
+    connections : sequence of str
+        Connections that the policy is for; all where none is named. Operations that list take no
+        connection and are allowed on all of the region.
+
+    Returns
+    -------
+    dict
+        To be written as JSON; a statement for each set of resources.
+
+    Raises
+    ------
+    InputError
+        If a part could not stand in a resource's name, or the document were too long.
+
+    Examples
+    --------
+    >>> document = policy_document(["DescribeVcoRouteEntries"], connections=["vco-1"])
+    >>> document["Statement"][0]["Resource"]
+    ['acs:vpc:*:*:vpnconnection/vco-1']
+    """
+    _check(region, account, connections)
+    actions: dict[tuple[str, ...], list[str]] = {}
+    for name in sorted(set(operations)):
+        operation = OPERATIONS[name]
+        resources = _resources(operation, region, account, connections)
+        actions.setdefault(resources, []).append(operation.action)
+    statements = [
+        {"Effect": "Allow", "Action": names, "Resource": list(resources)}
+        for resources, names in actions.items()
+    ]
+    document = {"Version": "1", "Statement": statements}
+    length = len(json.dumps(document, separators=(",", ":")))
+    if length > LONGEST:
+        raise InputError(
+            f"a policy for {len(connections)} connections has {length:,} characters, RAM takes"
+            f" {LONGEST:,}",
+            remedy="Leave the connections out and name the region and the account",
+        )
+    return document
+
+
+def _resources(
+    operation: Operation, region: str, account: str, connections: Sequence[str]
+) -> tuple[str, ...]:
+    if not operation.resource:
+        return (ANY,)
+    place = f"acs:{PRODUCT.lower()}:{region}:{account}:{operation.resource}"
+    narrow = connections and "VpnConnectionId" in operation.required
+    return tuple(f"{place}/{name}" for name in (sorted(set(connections)) if narrow else (ANY,)))
+
+
+def _check(region: str, account: str, connections: Sequence[str]) -> None:
+    # A * inside a name would widen the policy without anybody noticing.
+    if region != ANY and not is_region(region):
+        raise InputError(f"{region!r} is no region id", remedy="Write it like cn-hangzhou, or *")
+    if account != ANY and not _ACCOUNT.fullmatch(account):
+        raise InputError(f"{account!r} is no account", remedy="Write its number, or *")
+    wrong = [name for name in connections if not _CONNECTION.fullmatch(name)]
+    if wrong:
+        raise InputError(f"{wrong[0]!r} is no connection", remedy="Write it like vco-p0w2jp")

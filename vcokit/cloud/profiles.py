@@ -1,0 +1,212 @@
+"""Profiles of the vendor's CLI (``~/.aliyun/config.json``), and the official chain behind them.
+
+============================================================  ================================
+mode of the profile                                           read by
+============================================================  ================================
+``AK``, ``StsToken``                                          us, again whenever the file changes
+``RamRoleArn``, ``ChainableRamRoleArn``, ``EcsRamRole``,      ``alibabacloud-credentials``
+``OIDC``, ``CloudSSO``, ``OAuth``, ``External``               (``pip install vcokit[credentials]``)
+``RsaKeyPair``, ``RamRoleArnWithRoleName``,                   nobody: the official package for
+``CredentialsURI``, ``BearerToken``, ``Anonymous``            Python does not read them
+============================================================  ================================
+
+The profile is the one that is named, else ``ALIBABA_CLOUD_PROFILE``, else the file's ``current``.
+``ALIBABA_CLOUD_CLI_PROFILE_DISABLED=true`` leaves the file alone unless a profile is named. Without
+a profile the official package is asked for its default chain; on a machine that is none of the
+vendor's, ``ALIBABA_CLOUD_ECS_METADATA_DISABLED=true`` spares the wait for an answer of its metadata
+service. (Fields: the vendor's CLI, config/profile.go; modes: alibabacloud-credentials 1.0.)
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from vcokit.cloud.credentials import (
+    REMEDY,
+    Credentials,
+    Keyring,
+    Source,
+    explicit,
+    from_environment,
+)
+from vcokit.cloud.masking import mask
+from vcokit.errors import CredentialsError
+
+#: Modes that need no call to anybody.
+OURS: Final = ("AK", "StsToken")
+THEIRS: Final = (
+    "RamRoleArn",
+    "ChainableRamRoleArn",
+    "EcsRamRole",
+    "OIDC",
+    "CloudSSO",
+    "OAuth",
+    "External",
+)
+_EXTRA: Final = "Install it: pip install 'vcokit[credentials]'"
+_PACKAGE: Final = "alibabacloud_credentials"
+
+
+def find(
+    access_key_id: str | None = None,
+    access_key_secret: str | None = None,
+    security_token: str | None = None,
+    *,
+    profile: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    home: Path | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Keyring:
+    """Return the keyring of the first place that has an AccessKey; it is looked at once.
+
+    Parameters
+    ----------
+    access_key_id, access_key_secret, security_token : str, optional
+        Given together; half a key is an error, it is never completed from elsewhere.
+    profile : str, optional
+        Name of a profile of the vendor's CLI; the environment's key is then passed over.
+    environ : mapping of str to str, optional
+        By default the environment of the process.
+    home : Path, optional
+        Directory of ``.aliyun``; by default that of the user.
+    clock : callable
+        Seconds since the epoch.
+
+    Returns
+    -------
+    Keyring
+
+    Raises
+    ------
+    CredentialsError
+        If none is found, or half of one, or one that cannot be used.
+
+    Examples
+    --------
+    >>> find("LTAIexample", "s3cret")
+    Credentials(access_key_id='LTAI***', access_key_secret='***')
+    """
+    environ = os.environ if environ is None else environ
+    given = explicit(access_key_id, access_key_secret, security_token)
+    if given is None and profile is None:
+        given = from_environment(environ)
+    if given is not None:
+        ring = Keyring.of(given, clock=clock)
+    else:
+        ring = _from_profile(profile, environ, home, clock) or Keyring(official(), clock=clock)
+    ring()
+    return ring
+
+
+def _from_profile(
+    name: str | None, environ: Mapping[str, str], home: Path | None, clock: Callable[[], float]
+) -> Keyring | None:
+    path = (home or Path.home()) / ".aliyun" / "config.json"
+    if name is None:
+        disabled = environ.get("ALIBABA_CLOUD_CLI_PROFILE_DISABLED", "").lower() == "true"
+        if disabled or not path.is_file():
+            return None
+    wanted = name or environ.get("ALIBABA_CLOUD_PROFILE") or None
+    profile = _read(path, wanted)
+    mode, region = str(profile.get("mode", "")), profile.get("region_id") or None
+    if mode.lower() in (ours.lower() for ours in OURS):
+        if name is None and not profile.get("access_key_id"):
+            return None  # what the CLI leaves behind before it is configured
+        return Keyring(lambda: _key_of(_read(path, wanted), path), region=region, clock=clock)
+    if mode.lower() in (theirs.lower() for theirs in THEIRS):
+        chain = official(str(profile["name"]), path)
+        return Keyring(chain, region=region, clock=clock)
+    raise CredentialsError(
+        f"{path}: profile {profile.get('name')!r} is of mode {mode!r}, which is not read",
+        remedy=f"Use one of mode {', '.join((*OURS, *THEIRS))}",
+    )
+
+
+def _read(path: Path, name: str | None) -> Mapping[str, Any]:
+    """Return the profile of a name, or the current one."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8-sig"))
+        profiles = {one["name"]: one for one in found["profiles"]}
+        name = name or found.get("current") or "default"
+    except OSError:
+        raise CredentialsError(f"{path} cannot be read", remedy=REMEDY) from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        # The cause stays out: a JSON error carries the whole file.
+        raise CredentialsError(
+            f"{path} is no configuration of the vendor's CLI", remedy="Run aliyun configure"
+        ) from None
+    if name not in profiles:
+        known = ", ".join(sorted(map(str, profiles))) or "none"
+        raise CredentialsError(f"{path} has no profile {name!r}", remedy=f"There is: {known}")
+    profile: Mapping[str, Any] = profiles[name]
+    return profile
+
+
+def _key_of(profile: Mapping[str, Any], path: Path) -> Credentials:
+    token = profile.get("sts_token") if str(profile.get("mode")).lower() == "ststoken" else None
+    found = explicit(profile.get("access_key_id"), profile.get("access_key_secret"), token)
+    if found is None:
+        raise CredentialsError(
+            f"{path}: profile {profile.get('name')!r} has no AccessKey",
+            remedy="Run aliyun configure",
+        )
+    ends = profile.get("sts_expiration") if token else None
+    if isinstance(ends, int) and ends > 0:
+        return Credentials(found.access_key_id, found.access_key_secret, token, float(ends))
+    return found
+
+
+def official(profile: str | None = None, path: Path | None = None) -> Source:
+    """Return the official package's chain, or its reading of a profile, as a source.
+
+    The package renews what it hands out by itself; it does not say when that ends.
+
+    Parameters
+    ----------
+    profile : str, optional
+        Of the vendor's CLI; without it the package's default chain.
+    path : Path, optional
+        File of the profile.
+
+    Raises
+    ------
+    CredentialsError
+        If the package is not installed; when the source is called, if it finds no key.
+    """
+    try:
+        providers = importlib.import_module(f"{_PACKAGE}.provider")
+    except ImportError:
+        raise CredentialsError(
+            f"profile {profile!r} needs the package alibabacloud-credentials"
+            if profile
+            else "no AccessKey was found",
+            remedy=_EXTRA if profile else f"{REMEDY}. For roles and single sign-on: {_EXTRA}",
+        ) from None
+    if profile is None:
+        provider = providers.DefaultCredentialsProvider()
+    else:
+        provider = providers.CLIProfileCredentialsProvider(
+            profile_name=profile, profile_file=str(path)
+        )
+    return lambda: _ask(provider, profile)
+
+
+def _ask(provider: Any, profile: str | None) -> Credentials:
+    what = f"profile {profile!r}" if profile else "no AccessKey was found"
+    try:
+        found = provider.get_credentials()
+    except Exception as error:  # of a package that documents none
+        said = mask(str(error)).splitlines()
+        why = f"{type(error).__name__}: {said[0][:300] if said else ''}"
+        raise CredentialsError(f"{what} ({why})", remedy=REMEDY) from None
+    return Credentials(
+        found.get_access_key_id(),
+        found.get_access_key_secret(),
+        found.get_security_token() or None,
+    )
