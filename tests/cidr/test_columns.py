@@ -71,8 +71,9 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ("sets", "_combine", "loop"): "two sides",
     ("sets", "_lay", "loop"): "bits",
     # Bad cells, each different one once; there netaddr explains one at a time.
-    ("explain", "_suggest_distinct", "loop"): "different bad cells",
-    ("explain", "_suggest_distinct", "to_pylist"): "different bad cells",
+    ("explain", "_suggest_distinct", "loop"): "two ways to look again",
+    ("explain", "_one_by_one", "loop"): "different bad cells of no usual form",
+    ("explain", "_one_by_one", "to_pylist"): "different bad cells of no usual form",
     ("explain", "_in_ascii", "loop"): "characters of one bad cell",
     # Rules.
     ("rules", "_missing_value", "loop"): "five fields",

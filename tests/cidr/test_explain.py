@@ -75,9 +75,12 @@ PIECES = [
 CELLS = some.lists(
     some.none()
     | some.text(max_size=8)
-    | some.lists(some.sampled_from([*PIECES, "/", " ", "0", "8", "\n", "é"]), max_size=4).map(
-        "".join
-    )
+    | some.lists(
+        some.sampled_from(
+            [*PIECES, "/", " ", "0", "8", "\n", "é", "１", "१", "．", "\xa0", "\x0b", "\x1c"]
+        ),
+        max_size=4,
+    ).map("".join)
 )
 
 

@@ -8,11 +8,11 @@ import io
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vcokit.errors import InputError, InventoryError
-from vcokit.inventory.text import line_at, load
+from vcokit.inventory.text import is_utf8, line_at, load
 
 HEAD = "地域,IPsec连接ID,目标网段,下一跳,权重,描述\n"
 TABLE = HEAD + "cn-hangzhou,vco-a,10.1.0.0/16,vco-a,100,杭州 分部\n" * 3
@@ -260,3 +260,20 @@ def test_lines_are_counted_as_by_the_io_module(text: str, place: int) -> None:
         place += 1
     lines = list(io.StringIO(text + "x", newline=""))
     assert line_at(data, min(place, len(data))) == len(lines)
+
+
+PIECES = [b"", b"a", b"\x00", "é主😀".encode(), b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.binary(max_size=4), max_size=6))
+@example([b"\xf0\x9f\x98"])
+@example(PIECES[3:4])
+def test_what_utf8_is(parts: list[bytes]) -> None:
+    """Bytes are UTF-8 exactly where Python decodes them: no overlong form, no surrogate."""
+    data = b"".join(parts)
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        assert not is_utf8(data)
+    else:
+        assert is_utf8(data)

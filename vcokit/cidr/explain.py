@@ -55,18 +55,45 @@ def suggestions(cells: pd.Series) -> pd.Series:
 
 
 def _suggest_distinct(cells: Any) -> Any:
-    """Return suggestions for distinct cells, as Arrow text."""
+    """Return suggestions for distinct cells, as Arrow text.
+
+    First the usual forms as they stand; then, of what is left, the same without blanks and with
+    ASCII for their likes of other scripts; the rest one by one.
+    """
+    meant = _usual_forms(cells)
+    for again in (_without_blanks, None):
+        left = pc.is_null(meant)
+        rest = cells.filter(left)
+        found = _usual_forms(again(rest)) if again else _one_by_one(rest)
+        meant = pc.replace_with_mask(meant, left, found)
+    return meant
+
+
+def _one_by_one(cells: Any) -> Any:
+    return pa.array([suggest(cell) for cell in cells.to_pylist()], pa.large_string())
+
+
+def _without_blanks(cells: Any) -> Any:
+    """Return cells in plain form; null where blanks part two digits, which may mean anything."""
+    plain = pc.utf8_normalize(cells, "NFKC")
+    split = pc.match_substring_regex(plain, r"[0-9]\s+[0-9]")
+    plain = pc.replace_substring_regex(plain, r"\s+", "")
+    return pc.if_else(split, pa.scalar(None, pa.large_string()), plain)
+
+
+def _usual_forms(cells: Any) -> Any:
+    """Return what prefixes, bare addresses and dotted masks mean, as Arrow text; else null."""
+    direct = parse(pd.Series(cells, dtype="str"))
     whole = _as_prefixes(pc.replace_substring_regex(cells, "/.*", ""))
     mask = _as_prefixes(pc.replace_substring_regex(cells, "^[^/]*/?", ""))
-    bare = pc.invert(pc.match_substring(cells, "/")).to_numpy(zero_copy_only=False)
+    is_bare = pc.fill_null(pc.invert(pc.match_substring(cells, "/")), False)
+    bare = is_bare.to_numpy(zero_copy_only=False)
     bits = np.where(bare, np.uint8(32), _length_of_mask(mask))
+    bits = np.where(direct.valid, direct.length, bits)
     found = whole.valid & (bits > 0) & (bits <= 32)
     length = np.where(found, bits, NO_LENGTH).astype(np.uint8)
     network = whole.network & MASKS[np.where(found, bits, 0)]
-    meant = pa.array(to_text(network, length).array, pa.large_string(), from_pandas=True)
-    rest = np.flatnonzero(~found)
-    one_by_one = [suggest(cell) for cell in cells.take(pa.array(rest)).to_pylist()]
-    return pc.replace_with_mask(meant, pa.array(~found), pa.array(one_by_one, pa.large_string()))
+    return pa.array(to_text(network, length).array, pa.large_string(), from_pandas=True)
 
 
 def _as_prefixes(addresses: Any) -> Prefixes:
