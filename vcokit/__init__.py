@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vcokit import plots as plots
     from vcokit.audit import audit_routes as audit_routes
     from vcokit.audit import explain as explain
+    from vcokit.audit import with_connection_ids as with_connection_ids
     from vcokit.cidr.array import CidrArray as CidrArray
     from vcokit.cidr.array import CidrDtype as CidrDtype
     from vcokit.cidr.scalar import Cidr as Cidr
@@ -72,6 +73,7 @@ _ROOMS = {
     "plots": None,
     "read_routes": "vcokit.inventory",
     "verify_routes": "vcokit.live",
+    "with_connection_ids": "vcokit.audit",
     "write_routes": "vcokit.inventory",
 }
 

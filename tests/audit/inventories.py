@@ -94,6 +94,7 @@ def random_connections(rng: random.Random) -> list[dict]:
             "region_id": rng.choice(REGIONS[:2]),
             "attach_type": rng.choice(["CEN", "CEN", "VPNGW", None]),
             "transit_router_id": rng.choice(["tr-1", "tr-1", None]),
+            "attached": rng.choice([True, False, None]),
         }
         for name in CONNECTIONS[:5]
         if rng.random() < 0.8

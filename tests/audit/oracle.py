@@ -8,9 +8,10 @@ cells             None and blanks alone (zero-width too) are empty, all else sta
 identity          connection, network, next hop, weight: no region, not with live routes either
 connection id     ASCII letters, digits, ``*``, at least one of them after ``vco-``
 connection rules  each for itself: an invalid id is unknown as well, a connection of another
-                  region may be not attached too; attached is type CEN with a transit router id
-accepted          what no check matches: not-attached, region-mismatch and shared-address-space
-                  have no check, so those rows are accepted
+                  region may be not attached too; `attached` tells, and where it does not, type CEN
+                  with a transit router id is attached
+accepted          what no check matches: region-mismatch and shared-address-space have no check,
+                  so those rows are accepted; a row that is not attached is answered behind 6
 live routes       are there before row 1; a refusal one of them causes is on `already-live` or
                   `live-conflict`, even where an earlier row is equal; one whose destination
                   cannot be read counts for the quota; none is part of a destination
@@ -25,9 +26,10 @@ from __future__ import annotations
 
 import itertools
 import re
-import unicodedata
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Address
+from ipaddress import IPv4Network
+
+from tests.audit.oracle_cells import is_ipv6_prefix, network_of, none_if_blank, put_right
 
 # In the order of the design: severity, and the field at fault.
 RULES = {
@@ -60,7 +62,8 @@ RULES = {
 # Check 1, the fields in the order the cloud asks for them; the answer names the first empty one.
 ASKED_FOR = ("region_id", "vpn_connection_id", "route_dest", "weight", "next_hop")
 
-# Checks 2 to 6, in their order: the rule that says the check matches, and the cloud's answer.
+# Checks 2 to 6, and the one behind them that only live connections can tell of, in their order:
+# the rule that says the check matches, and the cloud's answer.
 ROW_CHECKS = {
     "invalid-weight": "InvalidWeight",
     "invalid-connection-id": "InvalidVpnConnectionInstanceId.NotFound",
@@ -71,6 +74,7 @@ ROW_CHECKS = {
     "host-bits-set": "IllegalParam.RouteDest",
     "default-route": "OperationFailed.InvalidCidrBlock",
     "next-hop-mismatch": "InvalidNextHop.NotFound",
+    "not-attached": "Vco.StatusNotSupport",
 }
 
 # Checks 7 to 9, of two routes of one connection and network: is the next hop the same, is the
@@ -84,10 +88,7 @@ RELATIONS = {
 
 SHARED = IPv4Network("100.64.0.0/10")
 SPECIAL = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"]
-MASKS = {str(IPv4Network((0, length)).netmask): length for length in range(33)}
 ACTIVE, STANDBY = 100, 0
-ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
-NUMBER = re.compile("0|[1-9][0-9]{0,2}")
 CONNECTION_ID = re.compile(r"vco-[A-Za-z0-9*]+")
 
 
@@ -166,54 +167,6 @@ class Route:
         return (self.next_hop == other.next_hop, self.weight == other.weight)
 
 
-def none_if_blank(cell: str | None) -> str | None:
-    """Return the cell as it stands, None if there is nothing in it but blanks."""
-    signs = [sign for sign in cell or "" if not sign.isspace() and sign not in ZERO_WIDTH]
-    return cell if signs else None
-
-
-def is_number(text: str, largest: int) -> bool:
-    """Tell whether a text is a whole number up to `largest`: ASCII, no leading zero."""
-    return NUMBER.fullmatch(text) is not None and int(text) <= largest
-
-
-def is_address(text: str) -> bool:
-    """Tell whether a text is four octets."""
-    return [is_number(octet, 255) for octet in text.split(".")] == [True] * 4
-
-
-def network_of(text: str | None) -> IPv4Network | None:
-    """Return the network of a well-formed `a.b.c.d/len`, its host bits cleared."""
-    address, _, length = (text or "").partition("/")
-    if not is_address(address) or not is_number(length, 32):
-        return None
-    return IPv4Network(f"{address}/{length}", strict=False)
-
-
-def is_ipv6_prefix(text: str) -> bool:
-    """Tell whether a text is a well-formed IPv6 prefix, host bits or not, without a zone."""
-    address, _, length = text.partition("/")
-    try:
-        return is_number(length, 128) and not IPv6Address(address).scope_id
-    except ValueError:
-        return False
-
-
-def put_right(text: str) -> str | None:
-    """Return what a malformed destination most likely means, None if that is a guess."""
-    text = "".join(str(unicodedata.decimal(sign, sign)) for sign in text)
-    text = "".join(sign for sign in text if sign not in ZERO_WIDTH)
-    if re.search(r"[0-9]\s+[0-9]", text):
-        return None
-    address, slash, length = re.sub(r"\s", "", text).partition("/")
-    if not slash:
-        length = "32"
-    elif is_address(length):
-        length = MASKS.get(length)
-    network = network_of(f"{address}/{length}")
-    return str(network) if network and network.prefixlen > 0 else None
-
-
 class Findings(dict):
     """The findings so far, by (row, rule): at most one of a rule per row."""
 
@@ -269,7 +222,7 @@ def find_connection(row: int, route: Route, connections: list[dict], findings: F
     if not route.vpn_connection_id:
         return
     same = [c for c in connections if c["vpn_connection_id"] == route.vpn_connection_id]
-    attached = [c for c in same if c["attach_type"] == "CEN" and c["transit_router_id"]]
+    attached = [connection for connection in same if is_attached(connection)]
     if not same:
         findings.add(row, "unknown-connection")
         return
@@ -277,6 +230,13 @@ def find_connection(row: int, route: Route, connections: list[dict], findings: F
         findings.add(row, "wrong-region")
     if not attached:
         findings.add(row, "not-attached")
+
+
+def is_attached(connection: dict) -> bool:
+    """Tell whether a live connection is attached to a transit router, as far as is known."""
+    if connection.get("attached") is not None:
+        return connection["attached"]
+    return connection["attach_type"] == "CEN" and bool(connection["transit_router_id"])
 
 
 def find_region_mismatch(routes: list[Route], findings: Findings) -> None:

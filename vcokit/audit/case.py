@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from vcokit import config
-from vcokit.audit.codes import I64, NONE, Mask, first_row
+from vcokit.audit.codes import I64, NONE, first_row
+from vcokit.audit.connections import Reach
 from vcokit.audit.facts import Facts
 from vcokit.audit.groups import Groups
 from vcokit.audit.predict import I8, LiveMatch, check_alone, match_live, predict
@@ -106,42 +107,16 @@ class Case:
         return np.append(first_row(with_region, facts.id_count), NONE)[facts.connection]
 
     @cached_property
-    def known(self) -> Mask:
-        """Rows whose connection is among the live connections."""
-        return self._among("vpn_connection_id")
-
-    @cached_property
-    def known_here(self) -> Mask:
-        """Rows whose connection is among the live connections of the row's region."""
-        return self._among("vpn_connection_id", "region_id")
-
-    def _among(self, *names: str) -> Mask:
-        """Tell which rows agree with some live connection in all of the named columns."""
-        connections = self.facts.connections
-        if connections is None:
-            raise LookupError("no live connections were given")
-        theirs = pd.MultiIndex.from_frame(connections[list(names)].astype("str"))
-        mine = pd.MultiIndex.from_frame(self.facts.routes[list(names)])
-        return np.asarray(mine.isin(theirs))
-
-    @cached_property
-    def unknown_connection(self) -> Mask:
-        """Rows that name a connection which is not live; none unless connections were given."""
-        if self.facts.connections is None:
-            return np.zeros(self.facts.size, dtype=np.bool_)
-        return np.asarray((self.facts.connection >= 0) & ~self.known)
-
-    @cached_property
-    def wrong_region(self) -> Mask:
-        """Rows that name a live connection in a region where it is not."""
-        if self.facts.connections is None:
-            return np.zeros(self.facts.size, dtype=np.bool_)
-        return np.asarray(self.known & ~self.known_here & (self.facts.region >= 0))
+    def reach(self) -> Reach | None:
+        """What the live connections say of the rows; None unless they were given."""
+        return None if self.facts.connections is None else Reach(self.facts)
 
     @cached_property
     def _alone(self) -> I8:
-        gone = ~self.facts.id_ok | self.unknown_connection | self.wrong_region
-        return check_alone(self.facts, gone)
+        gone, reach = ~self.facts.id_ok, self.reach
+        if reach is None:
+            return check_alone(self.facts, gone)
+        return check_alone(self.facts, gone | reach.unknown | reach.elsewhere, reach.not_attached)
 
     def _predicted(self, quota: int | None) -> I8:
         return predict(self.facts, self.groups.crowd, self.live, self._alone, quota)

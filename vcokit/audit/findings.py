@@ -99,20 +99,21 @@ def _choose(rules: Iterable[str] | None) -> tuple[Rule, ...]:
 
 def _cause(case: Case, rows: I64) -> I64:
     """Return the number of the rule on whose finding some rows' API code stands; -1 for none."""
-    facts, live = case.facts, case.live
+    facts, live, reach = case.facts, case.live, case.reach
     check = case.check[rows]
     number = {name: place for place, name in enumerate(RULE_NAMES.categories)}
     table: tuple[tuple[int, Mask | bool, str], ...] = (
         (predict.MISSING, True, "missing-value"),
         (predict.WEIGHT, True, "invalid-weight"),
         (predict.CONNECTION, ~facts.id_ok, "invalid-connection-id"),
-        (predict.CONNECTION, case.unknown_connection, "unknown-connection"),
-        (predict.CONNECTION, case.wrong_region, "wrong-region"),
+        (predict.CONNECTION, reach.unknown if reach else False, "unknown-connection"),
+        (predict.CONNECTION, True, "wrong-region"),
         (predict.DESTINATION, facts.malformed, "malformed-cidr"),
         (predict.DESTINATION, facts.ipv6, "ipv6-unsupported"),
         (predict.DESTINATION, facts.host_bits, "host-bits-set"),
         (predict.DEFAULT, True, "default-route"),
         (predict.NEXT_HOP, True, "next-hop-mismatch"),
+        (predict.NOT_ATTACHED, True, "not-attached"),
         (predict.SAME, live.same, "already-live"),
         (predict.SAME, True, "duplicate"),
         (predict.OTHER_WEIGHT, live.other_weight, "live-conflict"),
@@ -121,7 +122,7 @@ def _cause(case: Case, rows: I64) -> I64:
         (predict.QUOTA, True, "quota-exceeded"),
     )
     conditions = [
-        (check == decided) & (where if where is True else np.asarray(where)[rows])
+        (check == decided) & (where if isinstance(where, bool) else where[rows])
         for decided, where, _ in table
     ]
     return np.select(conditions, [number[name] for _, _, name in table], -1).astype(np.int64)

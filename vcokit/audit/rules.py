@@ -17,7 +17,6 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from vcokit import schema
 from vcokit.audit.case import Case, Hits
 from vcokit.audit.codes import I64, NONE, Mask, first_other, first_row
 from vcokit.audit.facts import NEEDED
@@ -77,6 +76,9 @@ def _rows(mask: Mask) -> I64:
     return np.flatnonzero(mask)
 
 
+_NOWHERE: Final[I64] = np.zeros(0, dtype=np.int64)
+
+
 @rule("missing-value", "error", "A field that the cloud requires is empty.")
 def _missing_value(case: Case) -> Hits | None:
     rows = _rows(~case.facts.complete)
@@ -109,46 +111,44 @@ def _invalid_connection_id(case: Case) -> Hits | None:
         return None
     text = case.text(rows, "vpn_connection_id")
     message = "'" + text + "' is no id of an IPsec connection: vco- and letters or digits"
-    return Hits(rows, "vpn_connection_id", message)
+    return _by_name(case, rows, message)
 
 
 @rule("unknown-connection", "error", "The connection is not among the live connections.")
 def _unknown_connection(case: Case) -> Hits | None:
-    rows = _rows(case.unknown_connection)
-    if not len(rows):
+    rows = _rows(case.reach.unknown) if case.reach else _NOWHERE
+    if case.reach is None or not len(rows):
         return None
     message = case.text(rows, "vpn_connection_id") + " is not among the live connections"
-    return Hits(rows, "vpn_connection_id", message)
+    unseen = "; region " + case.text(rows, "region_id") + " was not asked for"
+    message = message.where(case.reach.looked_at(rows), message + unseen)
+    return _by_name(case, rows, message)
+
+
+def _by_name(case: Case, rows: I64, message: pd.Series) -> Hits:
+    """Say of cells that are no known id whose name they are; suggest the id of the only one."""
+    if case.reach is None:
+        return Hits(rows, "vpn_connection_id", message)
+    where = case.text(rows, "region_id"), case.text(rows, "vpn_connection_id")
+    told = case.reach.names.told(*where)
+    message = message.where(told.isna(), message + "; it is " + told)
+    return Hits(rows, "vpn_connection_id", message, case.reach.names.ids(*where))
 
 
 @rule("wrong-region", "error", "The live connection is in another region.")
 def _wrong_region(case: Case) -> Hits | None:
-    connections = case.facts.connections
-    if connections is None:
+    rows = _rows(case.reach.elsewhere) if case.reach else _NOWHERE
+    if case.reach is None or not len(rows):
         return None
-    rows = _rows(case.wrong_region)
-    if not len(rows):
-        return None
+    region = case.reach.region(rows)
     ids = case.text(rows, "vpn_connection_id")
-    regions = connections.drop_duplicates("vpn_connection_id").set_index("vpn_connection_id")
-    region = ids.map(regions["region_id"]).astype("str")
     message = ids + " is in " + region + ", not in " + case.text(rows, "region_id")
     return Hits(rows, "region_id", message, region)
 
 
 @rule("not-attached", "error", "The live connection is not attached to a transit router.")
 def _not_attached(case: Case) -> Hits | None:
-    connections = case.facts.connections
-    if connections is None:
-        return None
-    attached = np.ones(len(connections), dtype=np.bool_)
-    for name, right in (("attach_type", "CEN"), ("transit_router_id", None)):
-        if name in connections.columns:
-            text = schema.text_column(connections[name])
-            attached &= (text.notna() if right is None else text == right).to_numpy()
-    ids = case.facts.routes["vpn_connection_id"]
-    there = ids.isin(connections["vpn_connection_id"][attached])
-    rows = _rows(case.known & ~there.to_numpy())
+    rows = _rows(case.reach.not_attached) if case.reach else _NOWHERE
     if not len(rows):
         return None
     message = case.text(rows, "vpn_connection_id") + " is not attached to a transit router"

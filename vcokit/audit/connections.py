@@ -1,0 +1,134 @@
+"""What the live connections say of the rows that name them: are they there, here, attached.
+
+A connection is known by its id alone, for ids are the cloud's and stand in one region each.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vcokit import schema
+from vcokit.audit.codes import I64, NONE, Mask, strings
+from vcokit.audit.facts import Facts
+from vcokit.audit.names import Names
+from vcokit.errors import InputError
+
+
+class Reach:
+    """What the live connections say of every row: is its connection there, here, attached.
+
+    Parameters
+    ----------
+    facts : Facts
+        Of an audit to which connections were given.
+    """
+
+    def __init__(self, facts: Facts) -> None:
+        if facts.connections is None:
+            raise LookupError("no live connections were given")
+        self._facts = facts
+        self._frame = facts.connections
+        self._code = _places(self._text("vpn_connection_id"), facts.ids.words)
+        # One place more, False for ever: rows without a connection have the code -1.
+        self._size = len(facts.ids) + 1
+
+    def _text(self, name: str) -> Any:
+        return strings(schema.text_column(self._frame[name]))
+
+    def _rows_of(self, which: Mask) -> Mask:
+        """Tell which rows name one of some connections, given as a mask over their frame."""
+        among = np.zeros(self._size, dtype=np.bool_)
+        among[self._code[which & (self._code >= 0)]] = True
+        return np.asarray(among[self._facts.connection])
+
+    @cached_property
+    def known(self) -> Mask:
+        """Rows whose connection is there, in whichever region."""
+        return self._rows_of(np.ones(len(self._code), dtype=np.bool_))
+
+    @cached_property
+    def unknown(self) -> Mask:
+        """Rows whose connection is not there."""
+        return np.asarray((self._facts.connection >= 0) & ~self.known)
+
+    @cached_property
+    def elsewhere(self) -> Mask:
+        """Rows with a region in which their connection, which is there, is not."""
+        facts, words = self._facts, self._text("region_id")
+        theirs = _places(words, facts.regions.words)
+        count = len(facts.regions) + 1
+        pairs = self._code * count + theirs
+        mine = facts.connection.astype(np.int64) * count + facts.region
+        here = np.isin(mine, pairs[(self._code >= 0) & (theirs >= 0)])
+        # A connection whose region nobody told may be here.
+        here |= self._rows_of(pc.is_null(words).to_numpy(zero_copy_only=False))
+        return np.asarray(self.known & ~here & (facts.region >= 0))
+
+    @cached_property
+    def not_attached(self) -> Mask:
+        """Rows whose connection is there, but not attached to a transit router."""
+        return np.asarray(self.known & ~self._rows_of(_attached(self._frame)))
+
+    def region(self, rows: I64) -> pd.Series:
+        """Return the region of some rows' connections, which are there; NA where nobody told."""
+        words = self._text("region_id")
+        place = np.full(self._size, len(words), dtype=np.int64)
+        place[self._code[::-1]] = np.arange(len(words))[::-1]
+        place[NONE] = len(words)
+        regions = pd.Series(pa.concat_arrays([words, pa.nulls(1, words.type)]), dtype=schema.STR)
+        return pd.Series(regions.array.take(place[self._facts.connection[rows]]))
+
+    @cached_property
+    def names(self) -> Names:
+        """The connections by name."""
+        return Names(self._frame)
+
+    def looked_at(self, rows: I64) -> Mask:
+        """Tell of which rows the region was asked for, where the frame says which were."""
+        regions = self._frame.attrs.get("regions")
+        if regions is None:
+            return np.ones(len(rows), dtype=np.bool_)
+        asked = np.append(np.isin(self._facts.regions.words.to_pylist(), list(regions)), True)
+        return np.asarray(asked[self._facts.region[rows]])
+
+
+def _attached(connections: pd.DataFrame) -> Mask:
+    """Tell which live connections are attached to a transit router.
+
+    The column ``attached`` says so, for it is whether the cloud lists the attachment. Where it is
+    missing, a connection counts as attached if its type is CEN and it names a transit router, as
+    far as the frame has these columns.
+    """
+    likely = np.ones(len(connections), dtype=np.bool_)
+    for name, right in (("attach_type", "CEN"), ("transit_router_id", None)):
+        if name in connections.columns:
+            text = schema.text_column(connections[name])
+            likely &= (text.notna() if right is None else text == right).to_numpy(dtype=np.bool_)
+    if "attached" not in connections.columns:
+        return likely
+    try:
+        said = pd.Series(connections["attached"].array).astype(schema.BOOL)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"column 'attached' of connections cannot be read as true or false: {error}",
+            remedy="Pass what vk.live_connections returned, or leave the column out",
+        ) from None
+    return np.where(said.isna(), likely, said.fillna(False).to_numpy(dtype=np.bool_))
+
+
+def _places(words: Any, among: Any) -> I64:
+    """Return the place of each word among some; -1 where it is not there.
+
+    Parameters
+    ----------
+    words, among : pyarrow.Array of large_string
+        No word twice in `among`, and no null.
+    """
+    found = pc.fill_null(pc.index_in(words, value_set=among), NONE)
+    return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
