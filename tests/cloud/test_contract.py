@@ -16,7 +16,7 @@ from alibabacloud_vpc20160428.client import Client as OfficialClient
 from tests.cloud.test_answers import came
 from vcokit import errors
 from vcokit.cloud import answers, endpoints, fields
-from vcokit.cloud.codes import CODES, KINDS, classify, kind_of, may_try_again
+from vcokit.cloud.codes import CODES, KINDS, classify, fate_of_write, kind_of, may_try_again
 from vcokit.cloud.operations import OPERATIONS, PRODUCT, SECRET_FIELDS, VERSION, Operation
 from vcokit.errors import InputError
 
@@ -219,6 +219,26 @@ def test_what_is_tried_again_may_be() -> None:
     assert unknown == {"server", "no-answer", "protocol"}
     assert may_try_again(errors.AuthError("", code="SignatureNonceUsed"))
     assert not may_try_again(errors.AuthError("", code="SignatureDoesNotMatch"))
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind", "fate"),
+    [
+        ("VpnTask.CONFLICT", 400, "busy", "refused"),
+        ("OperationConflict", 409, "busy", "refused"),
+        ("SystemBusy", 400, "busy", "refused"),
+        ("OperationFailed.IdempotentTokenProcessing", 400, "busy", "unknown"),
+        ("SignatureNonceUsed", 400, "auth", "unknown"),
+        ("SignatureDoesNotMatch", 400, "auth", "refused"),
+        ("VpnRouteEntry.AlreadyExists", 400, "state", "refused"),
+        ("InternalError", 500, "server", "unknown"),
+        ("Never.Seen", 502, "server", "unknown"),
+        ("DryRunOperation", 400, "dry-run-ok", "passed"),
+    ],
+)
+def test_what_became_of_a_write(code: str, status: int, kind: str, fate: str) -> None:
+    """A busy cloud has refused; a fault, or a copy of the request, leaves it to be looked at."""
+    assert (classify(code, status).kind, fate_of_write(code, status)) == (kind, fate)
 
 
 # -- endpoints ------------------------------------------------------------------------------------

@@ -166,6 +166,25 @@ def test_already_there_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "code"),
+    [
+        ("auth", "SignatureNonceUsed"),
+        ("throttled", "SignatureNonceUsed"),
+        ("busy", "OperationFailed.IdempotentTokenProcessing"),
+    ],
+)
+def test_a_request_that_came_twice_is_looked_at(kind: str, code: str) -> None:
+    """A copy of a write is refused: what is listed is done, else the same request goes again."""
+    for shown, state in (((0,), st.DONE), ((), st.SENT)):
+        play = Play(2).sending()
+        assert play.tell(Answered(0, kind, code)) == [Poll("vco-0")]
+        assert (play.states[0], play.codes[0]) == (st.UNKNOWN, code)
+        assert play.tell(Polled("vco-0", "attached")) == [List("vco-0", 1)]
+        assert play.tell(play.listed("vco-0", *shown)) == [Send(1, 0) if shown else Send(0, 0)]
+        assert play.states[0] == state
+
+
+@pytest.mark.parametrize(
     ("kind", "code", "rest"),
     [
         ("input", "IllegalParam.RouteDest", None),

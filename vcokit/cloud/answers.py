@@ -22,7 +22,7 @@ from typing import Any, Final
 
 import httpx
 
-from vcokit.cloud.codes import KINDS, Code, classify
+from vcokit.cloud.codes import Code, classify, fate_of_write
 from vcokit.cloud.lists import misfit, rows_in
 from vcokit.cloud.masking import mask
 from vcokit.cloud.operations import SECRET_FIELDS, Operation
@@ -196,7 +196,7 @@ def _refusal(
         "request_id": str(_either(body, "RequestId") or reply.headers.get("x-acs-request-id", "")),
         "http_status": reply.status_code,
         "retry_after": min(wait / 1000, retry_cap) if wait else None,
-        "remedy": _remedy(known, operation, code),
+        "remedy": _remedy(known, operation, code, reply.status_code),
     }
     if code == _WRONG_CLOCK:
         return _wrong_clock(message, reply.headers.get("date"), now, evidence)
@@ -239,8 +239,8 @@ def _text(content: bytes) -> str:
     return content.decode(json.detect_encoding(content), "replace")
 
 
-def _remedy(known: Code, operation: Operation, code: str) -> str | None:
-    if operation.writes and KINDS[known.kind].write == "unknown":
+def _remedy(known: Code, operation: Operation, code: str, http_status: int) -> str | None:
+    if operation.writes and fate_of_write(code, http_status) == "unknown":
         return _UNKNOWN
     if known.kind == "auth" and code.startswith(("Forb", "NoPermission")) and known.remedy:
         return f"{known.remedy}: {operation.action} (vcokit policy prints what each command needs)"

@@ -18,7 +18,9 @@ kind            a read  a write  meaning
 ==============  ======  =======  =========================================================
 
 A read is sent *again* by the client; a write never is, its sender must first learn what became of
-it. Codes and classes are from the vendor's operation pages and gateway tables.
+it. Codes in `REPEATED` tell of an earlier copy of the same request: a write that is answered so is
+*unknown*, whatever the kind. Codes and classes are from the vendor's operation pages and gateway
+tables.
 """
 
 from __future__ import annotations
@@ -173,6 +175,11 @@ KEY_CODES: Final = frozenset(
 #: Refusals that a new nonce and date cure.
 RESIGNED: Final = frozenset({"SignatureNonceUsed"})
 
+#: Refusals of a request because the same one came before. Nonces and tokens are new for each call,
+#: so only its own copy can have used them up (a proxy that sent it twice, say), and what became of
+#: that copy the refusal does not tell.
+REPEATED: Final = RESIGNED | {"OperationFailed.IdempotentTokenProcessing"}
+
 #: Families of codes by how they begin and how they end, for those the table does not name. The
 #: gateway makes codes of parameters' names: MissingRouteDest, InvalidWeight.
 _BEGINNINGS: Final = (
@@ -232,6 +239,22 @@ def kind_of(error: CloudError) -> str:
     if isinstance(error, ApiError):
         return error.kind
     return "no-answer" if isinstance(error, NoAnswerError) else "protocol"
+
+
+def fate_of_write(code: str, http_status: int) -> str:
+    """Return what became of a write that was answered with a code.
+
+    Returns
+    -------
+    str
+        ``refused``, ``unknown`` (look before it is sent again) or ``passed``, see `Kind`.
+
+    Examples
+    --------
+    >>> fate_of_write("SystemBusy", 400), fate_of_write("SignatureNonceUsed", 400)
+    ('refused', 'unknown')
+    """
+    return "unknown" if code in REPEATED else KINDS[classify(code, http_status).kind].write
 
 
 def may_try_again(error: CloudError) -> bool:

@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from vcokit.cloud.codes import REPEATED
 from vcokit.cloud.operations import KEY_CODES, PAGE_SIZE, Limit
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import (
@@ -185,6 +186,11 @@ class Scheduler:
             self._ledger.set(event.step, st.ACCEPTED, *said)
             lane.task, lane.accepted_at = event.step, now
             lane.not_before = now + 0.8 * self._task_seconds
+        elif event.code in REPEATED:
+            # The same request came before, and may have been carried out: not silence, but doubt.
+            self._ledger.set(event.step, st.UNKNOWN, *said)
+            lane.unknown[event.step] = None
+            lane.attached = False
         elif event.kind in ("busy", "throttled") or event.code in KEY_CODES:
             self._again(lane, event, now)
         elif event.code in _LOOK_FIRST:
