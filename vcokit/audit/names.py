@@ -13,6 +13,7 @@ told two connections apart by case alone would then name the wrong one. So those
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -101,6 +102,8 @@ class Names:
         known = schema.frame(_OWNER, columns).dropna().drop_duplicates(ignore_index=True)
         ids, region = known["vpn_connection_id"], known["region_id"]
         name = _as_name(known["name"])
+        #: Whether any connection has a name.
+        self.any = len(known) > 0
         self._here = _Owners(region + _APART + name, ids, ids)
         self._anywhere = _Owners(name, ids, ids + " in " + region)
 
@@ -113,21 +116,21 @@ class Names:
             Of one length; NA in `region` looks in all regions.
         """
         region, name = region.reset_index(drop=True), _as_name(cells)
-        here = self._here.find(region + _APART + name, "one")
-        return here.where(region.notna(), self._anywhere.find(name, "one"))
+        here = self._here.one(region + _APART + name)
+        return here.where(region.notna(), self._anywhere.one(name))
 
     def told(self, region: pd.Series, cells: pd.Series) -> pd.Series:
         """Return, for each row, whose name its cell is, as the end of a sentence; else NA."""
         name = _as_name(cells)
-        here = self._here.find(region.reset_index(drop=True) + _APART + name, "all")
-        return "the name of " + here.fillna(self._anywhere.find(name, "all"))
+        here = self._here.all(region.reset_index(drop=True) + _APART + name)
+        return "the name of " + here.fillna(self._anywhere.all(name))
 
 
 _OWNER: Final = {"vpn_connection_id": schema.STR, "region_id": schema.STR, "name": schema.STR}
 
 
 class _Owners:
-    """By key, its only owner (NA where it has several), and all of them as text.
+    """By key, its only owner, and all of them as text.
 
     Parameters
     ----------
@@ -138,19 +141,26 @@ class _Owners:
     """
 
     def __init__(self, keys: pd.Series, ids: pd.Series, said: pd.Series) -> None:
-        grouped = pd.DataFrame({"key": keys, "id": ids, "said": said}).groupby("key", sort=False)
-        table = grouped.agg(one=("id", "first"), count=("id", "size"), all=("said", _join))
-        one = table["one"].astype(schema.STR)
-        self._keys = strings(table.index.to_series().astype(schema.STR))
-        self._texts = {
-            "one": strings(one.where(table["count"] == 1)),
-            "all": strings(table["all"].astype(schema.STR)),
-        }
+        self._keys, self._said = keys, said
+        alone = ~keys.duplicated(keep=False)
+        self._one = strings(keys[alone]), strings(ids[alone])
 
-    def find(self, keys: pd.Series, what: str) -> pd.Series:
-        """Return ``one`` or ``all`` of each key; NA where it is not there."""
-        place = pc.index_in(strings(keys), value_set=self._keys)
-        return pd.Series(self._texts[what].take(place), dtype=schema.STR)
+    @cached_property
+    def _all(self) -> tuple[Any, Any]:
+        table = self._said.groupby(self._keys, sort=False).agg(_join)
+        return strings(table.index.to_series()), strings(table)
+
+    def one(self, keys: pd.Series) -> pd.Series:
+        """Return the only owner of each key; NA where it has none or several."""
+        return _looked_up(keys, *self._one)
+
+    def all(self, keys: pd.Series) -> pd.Series:
+        """Return all owners of each key, as text; NA where it has none."""
+        return _looked_up(keys, *self._all)
+
+
+def _looked_up(keys: pd.Series, among: Any, texts: Any) -> pd.Series:
+    return pd.Series(texts.take(pc.index_in(strings(keys), value_set=among)), dtype=schema.STR)
 
 
 def _join(owners: pd.Series) -> str:

@@ -127,7 +127,7 @@ def _unknown_connection(case: Case) -> Hits | None:
 
 def _by_name(case: Case, rows: I64, message: pd.Series) -> Hits:
     """Say of cells that are no known id whose name they are; suggest the id of the only one."""
-    if case.reach is None:
+    if case.reach is None or not case.reach.names.any:
         return Hits(rows, "vpn_connection_id", message)
     where = case.text(rows, "region_id"), case.text(rows, "vpn_connection_id")
     told = case.reach.names.told(*where)
