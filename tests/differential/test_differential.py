@@ -1,0 +1,131 @@
+"""The audit foretells what the simulator answers, row by row, on inventories nobody has seen.
+
+The two share no code: the audit is NumPy on columns, the simulator netaddr on one request. Both
+keep the order of checks that the design page writes down. `make differential` plays more seeds.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import pytest
+
+from tests.differential import judge
+from tests.differential.__main__ import told_of
+from tests.differential.inventories import TOLD, Row, Trial
+from vcokit.audit import audit_routes, predict
+from vcokit.audit.case import Case
+from vcokit.audit.rules import RULES
+from vcokit.simulator import checks
+
+#: Seeds played here, each in two ways that between them tell everything and its opposite.
+SEEDS, A_BLOCK = 400, 20
+#: Seeds within which a slip must show.
+NOTICED_WITHIN = 120
+
+
+@pytest.mark.parametrize("block", range(SEEDS // A_BLOCK))
+def test_the_audit_foretells_the_cloud(block: int) -> None:
+    """Each row's API code is what the simulator answers, and a row without one is accepted."""
+    for seed in range(block * A_BLOCK, (block + 1) * A_BLOCK):
+        for told in told_of(seed):
+            report = judge.judge(seed, told)
+            assert report is None, report
+
+
+def test_every_code_and_rule_is_met() -> None:
+    """The first trials alone meet every code the audit can foretell, and every rule it has."""
+    codes: Counter[str] = Counter()
+    rules = set()
+    for seed in range(60):
+        trial = Trial.draw(seed, told_of(seed)[seed // 4 % 2])
+        codes.update(judge.answered(trial))
+        rules |= set(audit_routes(trial.routes_frame(), **trial.told_frames())["rule"])
+    missing = {f"Missing{name}" for name in judge.PARAMETERS.values()}
+    assert codes.keys() == missing | set(predict.CODES.values()) | {""}
+    assert rules == {rule.name for rule in RULES}
+    assert codes[""] > 0.15 * codes.total()
+
+
+def test_everything_is_told_and_kept_back() -> None:
+    """Each seed tells the audit of everything, and keeps everything back; seeds go through all."""
+    assert {told for seed in range(4) for told in told_of(seed)} == set(TOLD)
+    for seed in range(4):
+        one, other = told_of(seed)
+        assert all(a is not b for a, b in zip(one, other, strict=True))
+
+
+# -- slips are noticed ----------------------------------------------------------------------------
+
+ORDER = checks.CHECKS["CreateVcoRouteEntry"]
+NUMBERED = [
+    check
+    for check in ORDER
+    if check not in (checks.overlay_mode, checks.dry_run, checks.description, checks.locked)
+    and check is not checks.busy
+][:11]
+
+
+def notice() -> bool:
+    """Tell whether any of the trials shows a disagreement."""
+    return any(
+        judge.disagreements(Trial.draw(seed, told))
+        for seed in range(NOTICED_WITHIN)
+        for told in told_of(seed)
+    )
+
+
+@pytest.mark.parametrize("place", range(len(NUMBERED) - 1))
+def test_another_order_in_the_simulator_is_noticed(
+    place: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two neighbouring checks of the simulator, swapped, disagree with the audit."""
+    swapped = list(ORDER)
+    one, other = (ORDER.index(check) for check in NUMBERED[place : place + 2])
+    swapped[one], swapped[other] = swapped[other], swapped[one]
+    monkeypatch.setitem(checks.CHECKS, "CreateVcoRouteEntry", tuple(swapped))
+    assert notice()
+
+
+@pytest.mark.parametrize("number", sorted({*predict.CODES, predict.MISSING}))
+def test_a_check_that_the_audit_leaves_out_is_noticed(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An audit that foretells nothing where a check decides disagrees with the simulator."""
+    whole = Case.check.func
+
+    def lame(case: Case) -> predict.I8:
+        check = whole(case).copy()
+        check[check == number] = predict.ACCEPTED
+        return check
+
+    monkeypatch.setattr(Case, "check", property(lame))
+    assert notice()
+
+
+def test_a_report_replays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report holds the inventory as CSV, no row too many, and the line that plays it again."""
+    monkeypatch.setitem(predict.CODES, predict.DEFAULT, "Wrong")
+    seed, told = next(
+        (seed, told)
+        for seed in range(NOTICED_WITHIN)
+        for told in told_of(seed)
+        if judge.disagreements(Trial.draw(seed, told))
+    )
+    lines = (judge.judge(seed, told) or "").splitlines()
+    assert lines[0] == ",".join(Row.__dataclass_fields__)
+    assert lines[1].split(",")[2].endswith("/0")
+    assert lines[-2] == (
+        "row 0: the audit foretells Wrong, the simulator answers OperationFailed.InvalidCidrBlock"
+    )
+    told_text = "".join("01"[one] for one in told)
+    assert lines[-1] == f"again: python -m tests.differential --seed {seed} --told {told_text}"
+
+
+def test_a_trial_is_its_seed() -> None:
+    """A seed and what is told draw the same trial at any time, and nothing else is looked at."""
+    random.seed(1)
+    one = Trial.draw(7, TOLD[-1])
+    random.seed(2)
+    assert Trial.draw(7, TOLD[-1]) == one != Trial.draw(8, TOLD[-1])
