@@ -109,8 +109,8 @@ def live_connections(
     -------
     DataFrame
         Of `vcokit.schema.LIVE_CONNECTIONS`, all text but two nullable booleans, cross_account and
-        attached; for ``audit_routes(connections=…)``. Regions in order of appearance, which stand
-        in ``attrs["regions"]`` as well.
+        attached; for `with_connection_ids` and ``audit_routes(connections=…)``. Regions in order
+        of appearance, which stand in ``attrs["regions"]`` as well.
 
     Raises
     ------

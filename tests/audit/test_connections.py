@@ -179,6 +179,16 @@ def test_all_else_stays() -> None:
     pd.testing.assert_frame_equal(vk.with_connection_ids(ids, NAMED), ids)
 
 
+@pytest.mark.parametrize("known", [NAMED.iloc[:0], NAMED[NAMED["name"].isna()]])
+def test_where_nothing_has_a_name(known: pd.DataFrame) -> None:
+    """Without any name nothing is changed, and the audit speaks of none."""
+    rows = routes(("depot", "depot"))
+    pd.testing.assert_frame_equal(vk.with_connection_ids(rows, known), rows)
+    pd.testing.assert_frame_equal(vk.with_connection_ids(rows.iloc[:0], NAMED), rows.iloc[:0])
+    messages = vk.audit_routes(rows, connections=known)["message"]
+    assert not messages.str.contains("name of").any()
+
+
 def test_frames_that_lack_columns() -> None:
     """What is missing is named, and in which frame."""
     with pytest.raises(InputError, match="connections lacks the column name"):

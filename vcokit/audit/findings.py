@@ -39,7 +39,9 @@ def audit_routes(
     live : DataFrame, optional
         Live routes, from `live_routes`: adds ``already-live`` and ``live-conflict``.
     connections : DataFrame, optional
-        Live connections: adds ``unknown-connection``, ``wrong-region``, ``not-attached``.
+        Live connections, from `live_connections`: adds ``unknown-connection``, ``wrong-region``,
+        ``not-attached``, and says of a cell that is no id whose name it is; `with_connection_ids`
+        puts the ids in.
     quota : int, optional
         Destination routes a connection may have. Without it, one warning stands on the first row
         past the usual quota (setting ``quota_hint``).
