@@ -100,6 +100,7 @@ STEPS: Final[Schema] = {
     "step": "int64",
     "action": ACTIONS,
     "state": STATES,
+    "scope": STR,
     "region_id": STR,
     "vpn_connection_id": STR,
     "route_dest": STR,
