@@ -36,6 +36,16 @@ SPECIAL: Final = (
     (0xE0000000, 4),
     (0xF0000000, 4),
 )
+#: By first octet, whether a network of 8 bits or more can touch one of `SPECIAL`.
+_NEAR_SPECIAL: Final = np.array(
+    [
+        any(
+            first >> (8 - min(length, 8)) == network >> (32 - min(length, 8))
+            for network, length in SPECIAL
+        )
+        for first in range(256)
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -228,13 +238,16 @@ def _shared_address_space(case: Case) -> Hits | None:
 @rule("special-purpose", "warning", "The destination touches a network of special purpose.")
 def _special_purpose(case: Case) -> Hits | None:
     prefixes = case.facts.prefixes
-    which = np.full(len(prefixes), NONE, dtype=np.int64)
+    # A glance at the first octet leaves few rows to compare.
+    by_octet = _NEAR_SPECIAL.take(prefixes.network >> np.uint32(24))
+    near = _rows(case.facts.has_network & (by_octet | (prefixes.length < 8)))
+    which = np.full(len(near), NONE, dtype=np.int64)
     for number, (network, length) in reversed(list(enumerate(SPECIAL))):
-        which[touches(prefixes.network, prefixes.length, network, length)] = number
-    rows = _rows(case.facts.has_network & (which != NONE))
+        which[touches(prefixes.network[near], prefixes.length[near], network, length)] = number
+    rows = near[which != NONE]
     if not len(rows):
         return None
-    table = np.array(SPECIAL, dtype=np.int64)[which[rows]]
+    table = np.array(SPECIAL, dtype=np.int64)[which[which != NONE]]
     touched = to_text(table[:, 0].astype(np.uint32), table[:, 1].astype(np.uint8))
     message = case.network(rows) + " touches " + touched + ", which has a meaning of its own"
     return Hits(rows, "route_dest", message)
