@@ -87,20 +87,27 @@ def _rows(mask: Mask) -> I64:
     return np.flatnonzero(mask)
 
 
+_EMPTY: Final = [
+    [name for bit, name in enumerate(NEEDED) if number >> bit & 1]
+    for number in range(1 << len(NEEDED))
+]
+_FIRST_EMPTY: Final = pd.array([names[0] if names else "" for names in _EMPTY], dtype="str")
+_ALL_EMPTY: Final = pd.array(["empty: " + ", ".join(names) for names in _EMPTY], dtype="str")
+
+
 @rule("missing-value", "error", "A field that the cloud requires is empty.")
 def _missing_value(case: Case) -> Hits | None:
     rows = _rows(~case.facts.complete)
     if not len(rows):
         return None
-    names = pd.Series("", index=range(len(rows)), dtype="str")
-    first = names.copy()
-    for name in NEEDED:
-        empty = pd.Series(case.facts.empty[name][rows])
-        first = first.mask(empty & (first == ""), name)
-        names = names.mask(empty, names + ", " + name)
+    # There are few ways to be incomplete: each is worded once, by its number in binary.
+    which = np.zeros(len(rows), dtype=np.int64)
+    for bit, name in enumerate(NEEDED):
+        which |= case.facts.empty[name][rows].astype(np.int64) << bit
+    first = pd.Series(_FIRST_EMPTY.take(which), dtype="str")
     connection = case.text(rows, "vpn_connection_id").where(case.facts.id_ok[rows])
     suggestion = connection.where(first == "next_hop")
-    return Hits(rows, first, "empty: " + names.str[2:], suggestion)
+    return Hits(rows, first, pd.Series(_ALL_EMPTY.take(which), dtype="str"), suggestion)
 
 
 @rule("invalid-weight", "error", "The weight is neither 0 (standby) nor 100 (active).")
