@@ -22,7 +22,7 @@ from benchmarks.report import Document, seconds, times
 COLOURS: Final = dict(
     zip(
         (peer.name for peer in PEERS),
-        ("#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#6B7077"),
+        ("#E69F00", "#F5D08A", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7", "#6B7077"),
         strict=True,
     )
 )

@@ -2,6 +2,7 @@
 
 ============  ==============================================================================
 netaddr       objects, a row at a time: what network scripts use
+netaddr*      the same with objects turned into numbers first, where that changes the time
 ipaddress     the standard library's objects, likewise
 pytricia      a Patricia trie in C
 Polars        frames in Rust, with the plugin polars-iptools
@@ -71,6 +72,7 @@ def _has_module(name: str) -> bool:
 
 PEERS: Final = (
     Peer("netaddr", "benchmarks.peers.by_netaddr", ("netaddr",)),
+    Peer("netaddr*", "benchmarks.peers.by_netaddr_numbers", ("netaddr",)),
     Peer("ipaddress", "benchmarks.peers.by_ipaddress"),
     Peer("pytricia", "benchmarks.peers.by_pytricia", ("pytricia",)),
     Peer("Polars", "benchmarks.peers.by_polars", ("polars", "polars_iptools")),

@@ -159,6 +159,15 @@ def test_what_is_no_name_of_one_connection_is_left() -> None:
     pd.testing.assert_frame_equal(vk.with_connection_ids(rows, NAMED), rows)
 
 
+def test_columns_in_several_pieces() -> None:
+    """Frames that were put together, whose columns Arrow holds in pieces, are one frame."""
+    rows = pd.concat([routes(("depot", "depot")), routes(("vco-b", "shop"))], ignore_index=True)
+    known = pd.concat([NAMED.iloc[:4], NAMED.iloc[4:]], ignore_index=True)
+    ids = vk.with_connection_ids(rows, known)
+    assert ids["vpn_connection_id"].tolist() == ["vco-a", "vco-b"]
+    assert found(rows, known) == found(rows, NAMED)
+
+
 def test_without_a_region_the_name_must_be_the_only_one() -> None:
     """A row that names no region is looked for in all of them."""
     rows = routes(("depot", "depot"), ("harbour", "harbour"), region=None)

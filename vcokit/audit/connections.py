@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcokit import schema
-from vcokit.audit.codes import I64, NONE, Mask, strings
+from vcokit.audit.codes import I64, NONE, Mask
 from vcokit.audit.facts import Facts
-from vcokit.audit.names import Names
+from vcokit.audit.names import Names, flat
 from vcokit.errors import InputError
 
 
@@ -39,7 +39,7 @@ class Reach:
         self._size = len(facts.ids) + 1
 
     def _text(self, name: str) -> Any:
-        return strings(schema.text_column(self._frame[name]))
+        return flat(schema.text_column(self._frame[name]))
 
     def _rows_of(self, which: Mask) -> Mask:
         """Tell which rows name one of some connections, given as a mask over their frame."""
@@ -85,17 +85,26 @@ class Reach:
         return pd.Series(regions.array.take(place[self._facts.connection[rows]]))
 
     @cached_property
-    def names(self) -> Names:
-        """The connections by name."""
+    def _names(self) -> Names:
         return Names(self._frame)
 
-    def looked_at(self, rows: I64) -> Mask:
-        """Tell of which rows the region was asked for, where the frame says which were."""
+    def by_name(self, rows: I64, message: pd.Series) -> tuple[pd.Series, pd.Series | None]:
+        """Add to messages whose name the cells of some rows are; suggest the only one's id."""
+        if not self._names.any:
+            return message, None
+        facts = self._facts
+        where = facts.text(rows, "region_id"), facts.text(rows, "vpn_connection_id")
+        told = self._names.told(*where)
+        return message.where(told.isna(), message + "; it is " + told), self._names.ids(*where)
+
+    def unseen(self, rows: I64) -> pd.Series:
+        """Say of which rows nobody asked for the region, where the frame tells; else nothing."""
         regions = self._frame.attrs.get("regions")
         if regions is None:
-            return np.ones(len(rows), dtype=np.bool_)
+            return pd.Series("", index=range(len(rows)), dtype=schema.STR)
         asked = np.append(np.isin(self._facts.regions.words.to_pylist(), list(regions)), True)
-        return np.asarray(asked[self._facts.region[rows]])
+        said = "; region " + self._facts.text(rows, "region_id") + " was not asked for"
+        return said.mask(asked[self._facts.region[rows]], "")
 
 
 def _attached(connections: pd.DataFrame) -> Mask:

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcokit import schema
@@ -75,7 +76,7 @@ def with_connection_ids(routes: pd.DataFrame, connections: pd.DataFrame) -> pd.D
     for column in ("vpn_connection_id", "next_hop"):
         if column in routes.columns:
             cells = schema.text_column(routes[column])
-            rows = np.flatnonzero(_may_be_name(strings(cells)))
+            rows = np.flatnonzero(_may_be_name(flat(cells)))
             ids = names.ids(region.take(rows), cells.take(rows))
             known = ids.notna().to_numpy()
             cells.iloc[rows[known]] = ids[known].array
@@ -143,12 +144,12 @@ class _Owners:
     def __init__(self, keys: pd.Series, ids: pd.Series, said: pd.Series) -> None:
         self._keys, self._said = keys, said
         alone = ~keys.duplicated(keep=False)
-        self._one = strings(keys[alone]), strings(ids[alone])
+        self._one = flat(keys[alone]), flat(ids[alone])
 
     @cached_property
     def _all(self) -> tuple[Any, Any]:
         table = self._said.groupby(self._keys, sort=False).agg(_join)
-        return strings(table.index.to_series()), strings(table)
+        return flat(table.index.to_series()), flat(table)
 
     def one(self, keys: pd.Series) -> pd.Series:
         """Return the only owner of each key; NA where it has none or several."""
@@ -160,7 +161,7 @@ class _Owners:
 
 
 def _looked_up(keys: pd.Series, among: Any, texts: Any) -> pd.Series:
-    return pd.Series(texts.take(pc.index_in(strings(keys), value_set=among)), dtype=schema.STR)
+    return pd.Series(texts.take(pc.index_in(flat(keys), value_set=among)), dtype=schema.STR)
 
 
 def _join(owners: pd.Series) -> str:
@@ -170,7 +171,7 @@ def _join(owners: pd.Series) -> str:
 
 def _as_name(cells: pd.Series) -> pd.Series:
     """Return cells as names are compared, on a fresh index."""
-    trimmed = pc.utf8_trim(strings(cells), characters=schema.BLANKS)
+    trimmed = pc.utf8_trim(flat(cells), characters=schema.BLANKS)
     return pd.Series(pc.utf8_lower(trimmed), dtype=schema.STR)
 
 
@@ -178,3 +179,9 @@ def _may_be_name(cells: Any) -> Mask:
     """Tell which cells hold something that has not the form of an id."""
     is_id = pc.fill_null(pc.match_substring_regex(cells, f"^{CONNECTION_ID}$"), True)
     return np.asarray(~is_id.to_numpy(zero_copy_only=False))
+
+
+def flat(column: pd.Series) -> Any:
+    """Return a column of text as one Arrow array of large_string."""
+    text = strings(column)
+    return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text

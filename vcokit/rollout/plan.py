@@ -36,6 +36,7 @@ PLAN_COLUMNS: Final = (
     "step",
     "action",
     "state",
+    "scope",
     "region_id",
     "vpn_connection_id",
     "route_dest",
@@ -80,7 +81,7 @@ class Plan:
         """SHA-256, in hex, of what is to be done and of the live routes it was made from."""
         digest = hashlib.sha256()
         for frame, names in (
-            (self.steps, [*PLAN_COLUMNS[1:2], *PLAN_COLUMNS[3:10]]),
+            (self.steps, [*PLAN_COLUMNS[1:2], *PLAN_COLUMNS[3:11]]),
             (self.live.sort_values(list(_LIVE_COLUMNS)), list(_LIVE_COLUMNS)),
         ):
             digest.update(frame[names].to_csv(index=False, lineterminator="\n").encode())
@@ -105,7 +106,7 @@ class Plan:
 
     def each(self) -> Iterator[Step]:
         """Yield the steps as records; of blocked ones, those that name a whole route."""
-        names = ("action", *_LIVE_COLUMNS, "old_weight", "description")
+        names = ("action", *_LIVE_COLUMNS, "old_weight", "description", "scope")
         columns = [self.steps[name].astype("object") for name in names]
         columns = [column.where(column.notna(), None) for column in columns]
         for number, values in zip(self.steps["step"], zip(*columns, strict=True), strict=True):
@@ -176,7 +177,17 @@ def plan_routes(
     unlisted = dict(live.attrs.get("unlisted", {})) if isinstance(live, pd.DataFrame) else {}
     rows = standing(Case(routes, live=live, connections=connections, quota=quota, scope=names))
     there = _live_routes(live)
-    return Plan(_steps(rows, there, unlisted), _of_interest(there, rows))
+    steps = _steps(rows, there, unlisted, _scopes(routes, names))
+    return Plan(steps, _of_interest(there, rows))
+
+
+def _scopes(routes: pd.DataFrame, names: Sequence[str]) -> pd.Series:
+    """Return the scope of each row as text: the cells of its columns, an empty one as nothing."""
+    parts = [schema.text_column(routes[name]).fillna("").reset_index(drop=True) for name in names]
+    joined = parts[0]
+    for part in parts[1:]:
+        joined = joined + " " + part
+    return joined
 
 
 def _live_routes(live: pd.DataFrame) -> pd.DataFrame:
@@ -200,7 +211,9 @@ def _of_interest(there: pd.DataFrame, rows: Standing) -> pd.DataFrame:
     return there[there["vpn_connection_id"].isin(wanted)].reset_index(drop=True)
 
 
-def _steps(rows: Standing, there: pd.DataFrame, unlisted: Mapping[str, str]) -> pd.DataFrame:
+def _steps(
+    rows: Standing, there: pd.DataFrame, unlisted: Mapping[str, str], scope: pd.Series
+) -> pd.DataFrame:
     routes = rows.routes
     size = len(routes)
     exact, other_weight, other_hop, old_weight = _compare(rows, there)
@@ -220,6 +233,7 @@ def _steps(rows: Standing, there: pd.DataFrame, unlisted: Mapping[str, str]) -> 
     columns: dict[str, object] = {name: routes[name] for name in _LIVE_COLUMNS}
     columns |= {
         "step": np.arange(size),
+        "scope": scope,
         "action": action,
         "state": np.array([BORN.get(name, PENDING) for name in action], dtype=object),
         "route_dest": rows.network.fillna(routes["route_dest"]),

@@ -85,6 +85,8 @@ class Step:
         Weight before a modify.
     description : str or None
         Goes out with a create; the cloud's listing never shows it.
+    scope : str
+        Within which forwarding is decided: the region, unless the plan was given more columns.
     """
 
     number: int
@@ -96,6 +98,7 @@ class Step:
     weight: int
     old_weight: int | None = None
     description: str | None = None
+    scope: str = ""
 
     @property
     def lane(self) -> str:

@@ -18,7 +18,7 @@ from typing import ClassVar, Final, TypeAlias
 
 #: ``PRAGMA application_id`` of a journal ("vcok"), and the version of its tables.
 APPLICATION_ID: Final = 0x76636F6B
-VERSION: Final = 1
+VERSION: Final = 2
 
 TABLES: Final = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -26,7 +26,7 @@ CREATE TABLE live (
     region_id TEXT, vpn_connection_id TEXT, route_dest TEXT, next_hop TEXT, weight INTEGER
 );
 CREATE TABLE step (
-    step INTEGER PRIMARY KEY, action TEXT NOT NULL, state TEXT NOT NULL,
+    step INTEGER PRIMARY KEY, action TEXT NOT NULL, state TEXT NOT NULL, scope TEXT,
     region_id TEXT, vpn_connection_id TEXT, route_dest TEXT, next_hop TEXT,
     old_weight INTEGER, weight INTEGER, description TEXT, message TEXT,
     row INTEGER, source TEXT, line INTEGER,
