@@ -11,7 +11,7 @@ connection rules  each for itself: an invalid id is unknown as well, a connectio
                   region may be not attached too; `attached` tells, and where it does not, type CEN
                   with a transit router id is attached
 accepted          what no check matches: region-mismatch and shared-address-space have no check,
-                  so those rows are accepted; a row that is not attached is answered behind 6
+                  so those rows are accepted; a row that is not attached is too
 live routes       are there before row 1; a refusal one of them causes is on `already-live` or
                   `live-conflict`, even where an earlier row is equal; one whose destination
                   cannot be read counts for the quota; none is part of a destination
@@ -74,7 +74,6 @@ ROW_CHECKS = {
     "host-bits-set": "IllegalParam.RouteDest",
     "default-route": "OperationFailed.InvalidCidrBlock",
     "next-hop-mismatch": "InvalidNextHop.NotFound",
-    "not-attached": "Vco.StatusNotSupport",
 }
 
 # Checks 7 to 9, of two routes of one connection and network: is the next hop the same, is the

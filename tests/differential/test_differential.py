@@ -63,8 +63,8 @@ NUMBERED = [
     check
     for check in ORDER
     if check not in (checks.overlay_mode, checks.dry_run, checks.description, checks.locked)
-    and check is not checks.busy
-][:11]
+    and check not in (checks.busy, checks.attached)
+][:10]
 
 
 def notice() -> bool:

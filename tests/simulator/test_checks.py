@@ -303,8 +303,11 @@ def test_a_weight_that_is_there_already_cannot_be_set(world):
 
 @pytest.mark.parametrize("kind", ["NO_ASSOCIATED", "VPNGW"])
 def test_a_connection_without_transit_router_has_no_routes(world, kind):
-    """Writes and listings need a connection that is attached."""
-    cloud = world(connections=[Connection("vco-1", attach_type=kind)])
+    """Listings need a connection that is attached, and writes where the switch says so."""
+    cloud = world(
+        connections=[Connection("vco-1", attach_type=kind)],
+        switches=Switches(not_attached_code="Vco.StatusNotSupport"),
+    )
     for answer in (cloud.create(), cloud.delete(), cloud.modify(), cloud.list()):
         assert answer.code == "Vco.StatusNotSupport"
 

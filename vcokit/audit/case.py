@@ -116,7 +116,7 @@ class Case:
         gone, reach = ~self.facts.id_ok, self.reach
         if reach is None:
             return check_alone(self.facts, gone)
-        return check_alone(self.facts, gone | reach.unknown | reach.elsewhere, reach.not_attached)
+        return check_alone(self.facts, gone | reach.unknown | reach.elsewhere)
 
     def _predicted(self, quota: int | None) -> I8:
         return predict(self.facts, self.groups.crowd, self.live, self._alone, quota)

@@ -115,7 +115,6 @@ def _cause(case: Case, rows: I64) -> I64:
         (predict.DESTINATION, facts.host_bits, "host-bits-set"),
         (predict.DEFAULT, True, "default-route"),
         (predict.NEXT_HOP, True, "next-hop-mismatch"),
-        (predict.NOT_ATTACHED, True, "not-attached"),
         (predict.SAME, live.same, "already-live"),
         (predict.SAME, True, "duplicate"),
         (predict.OTHER_WEIGHT, live.other_weight, "live-conflict"),

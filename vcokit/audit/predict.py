@@ -14,7 +14,6 @@ and the rows accepted so far:
  8  there with another weight                         ``VpnRouteEntry.Conflict``
  9  there with another next hop, same weight          ``VpnRouteEntry.BackupRoute``
 10  the connection's quota is used up                 ``CreateDbrRoutesQuotaFull.QuotaFull``
-11  behind 6: it is not attached (if that is known)   ``Vco.StatusNotSupport``
 ==  ================================================  ====================================
 
 No loop over rows is needed to play this through. Of the rows of one path (connection, network,
@@ -42,7 +41,6 @@ I8: TypeAlias = npt.NDArray[np.int8]
 ACCEPTED: Final = 0
 MISSING, WEIGHT, CONNECTION, DESTINATION, DEFAULT, NEXT_HOP = 1, 2, 3, 4, 5, 6
 SAME, OTHER_WEIGHT, OTHER_HOP, QUOTA = 7, 8, 9, 10
-NOT_ATTACHED = 11
 
 CODES: Final = {
     WEIGHT: "InvalidWeight",
@@ -54,7 +52,6 @@ CODES: Final = {
     OTHER_WEIGHT: "VpnRouteEntry.Conflict",
     OTHER_HOP: "VpnRouteEntry.BackupRoute",
     QUOTA: "CreateDbrRoutesQuotaFull.QuotaFull",
-    NOT_ATTACHED: "Vco.StatusNotSupport",
 }
 _MISSING_CODE: Final = {
     name: "Missing" + "".join(word.capitalize() for word in name.split("_")) for name in NEEDED
@@ -128,16 +125,14 @@ def _weight_code(weight: I64) -> I64:
     return np.where(weight == STANDBY, 0, np.where(weight == ACTIVE, 1, 2)).astype(np.int64)
 
 
-def check_alone(facts: Facts, no_connection: Mask, not_attached: Mask | None = None) -> I8:
-    """Return the number of the check that decides each row by itself; `ACCEPTED` if none does.
+def check_alone(facts: Facts, no_connection: Mask) -> I8:
+    """Return the number of the check, 1 to 6, that decides each row by itself; `ACCEPTED` if none.
 
     Parameters
     ----------
     facts : Facts
     no_connection : ndarray of bool
         Rows whose connection the cloud does not find.
-    not_attached : ndarray of bool, optional
-        Rows whose connection can have no routes.
     """
     conditions = (
         (NEXT_HOP, facts.next_hop != facts.connection),
@@ -148,8 +143,6 @@ def check_alone(facts: Facts, no_connection: Mask, not_attached: Mask | None = N
         (MISSING, ~facts.complete),
     )
     own = np.zeros(facts.size, dtype=np.int8)
-    if not_attached is not None:
-        own[not_attached] = NOT_ATTACHED
     for number, where in conditions:  # from the last to the first: what comes first overwrites
         own[where] = number
     return own
@@ -242,8 +235,8 @@ def live_count(facts: Facts) -> I64:
 def codes_text(facts: Facts, check: I8, rows: I64) -> Any:
     """Return the API's code for some rows' deciding checks, as Arrow text; null where accepted."""
     # By the number of the check; the codes of missing values, by field, stand at the end.
-    texts = [CODES.get(number) for number in range(NOT_ATTACHED + 1)] + list(_MISSING_CODE.values())
+    texts = [CODES.get(number) for number in range(QUOTA + 1)] + list(_MISSING_CODE.values())
     first_empty = np.argmax([facts.empty[name][rows] for name in NEEDED], axis=0)
     number = check[rows].astype(np.int64)
-    place = np.where(number == MISSING, NOT_ATTACHED + 1 + first_empty, number)
+    place = np.where(number == MISSING, QUOTA + 1 + first_empty, number)
     return pa.array(texts, pa.large_string()).take(pa.array(place))

@@ -189,7 +189,7 @@ def locked(ask: Ask) -> str | None:
 
 def attached(ask: Ask) -> str | None:
     """The connection is not attached to a transit router."""
-    return None if ask.site.connection.attached else ask.switches.not_attached_code
+    return None if ask.site.connection.attached else ask.switches.not_attached_code or None
 
 
 def busy(ask: Ask) -> str | None:

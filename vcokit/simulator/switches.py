@@ -51,7 +51,8 @@ class Switches:
     missing_route_code : str
         Answer to a Modify of a route that is not there; its page lists none.
     not_attached_code : str
-        Answer to a write on a connection that is not attached; their pages list none.
+        Answer to a write on a connection that is not attached; their pages list none. Empty: the
+        write is accepted.
     task_conflict_seconds : float
         A write so soon (simulated) after the last accepted one is answered ``TaskConflict``
         instead of ``VpnConnection.Configuring``.
@@ -100,7 +101,7 @@ class Switches:
     same_weight_on_router_refused: bool = False
     weight_change_in_pair_refused: bool = False
     missing_route_code: str = "InvalidRouteEntry.NotFound"
-    not_attached_code: str = "Vco.StatusNotSupport"
+    not_attached_code: str = ""
     task_conflict_seconds: float = 0.0
     listed_after_task: bool = True
     removed_at_acceptance: bool = True
@@ -116,7 +117,9 @@ class Switches:
     def __post_init__(self) -> None:
         _one_of("token_scope", self.token_scope, TOKEN_SCOPES)
         _one_of("parameter_codes", self.parameter_codes, PARAMETER_CODES)
-        answers = (self.missing_route_code, self.not_attached_code, *self.codes.values())
+        answers = (self.missing_route_code, *self.codes.values())
+        if self.not_attached_code:
+            answers += (self.not_attached_code,)
         for code in (*answers, *self.codes, *self.statuses):
             _one_of("error code", code, tuple(ERRORS))
         for name in ("task_conflict_seconds", "token_lifetime"):
