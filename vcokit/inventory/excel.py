@@ -47,12 +47,12 @@ from vcokit.inventory.heads import (
     shortened,
 )
 from vcokit.inventory.records import Progress, Records, joined
-from vcokit.inventory.table import Options, Table, check_cells
+from vcokit.inventory.table import Options, Table, check_cells, check_names
 
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 _BATCH: Final = 20_000  # rows that are kept as Python objects
-_WHOLE: Final = 1e15  # a larger float is not written as a whole number
+_WHOLE: Final = 2**53  # a larger float is not known to the last digit
 
 #: Names of sheets that are taken for regions.
 _REGION: Final = re.compile(r"(?:cn|ap|us|eu|me|na|sa|af)-[a-z]+(?:-[a-z0-9]+)*")
@@ -182,6 +182,7 @@ def _sheet(
         if best is None or not best.complete:
             return best
         region = name.lower() if _REGION.fullmatch(name.lower()) else None
+        check_names(source, best.cells, best.number)
         check_head(source, best, options.wanted, bool(region or options.region))
         body = ((n, cells) for n, cells in itertools.chain(above, rows) if n > best.line)
         records = _records(body, len(best.cells))
@@ -258,7 +259,7 @@ def written(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
-    if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE:
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _WHOLE:
         return str(int(value))
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ")

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcokit.errors import InventoryError
-from vcokit.inventory.heads import Candidate, Head, check_head, locate
+from vcokit.inventory.heads import Candidate, Head, check_head, locate, shortened
 from vcokit.inventory.records import CELL_LIMIT, Records
 
 #: Formats, as ``format=`` names them.
@@ -66,9 +66,22 @@ def named_head(source: str, names: Sequence[str], options: Options) -> Head:
     InventoryError
         If columns are missing, or two are one field.
     """
+    check_names(source, names)
     found = Candidate(-1, list(names), 1, "", locate(names, options.wanted))
     check_head(source, found, options.wanted, options.region is not None)
     return Head(None, tuple(names), {name: places[0] for name, places in found.found.items()})
+
+
+def check_names(source: str, names: Sequence[str], line: int | None = None) -> None:
+    """Raise `InventoryError` for a head that no file of text could hold."""
+    for name in names:
+        if "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise InventoryError(
+                f"the head {shortened(ascii(name))} holds what is no character",
+                source=source,
+                line=line,
+                remedy="Give the column another name",
+            )
 
 
 def check_cells(
