@@ -46,6 +46,7 @@ from vcokit.inventory.heads import (
     locate,
     shortened,
 )
+from vcokit.inventory.reasons import reason_of
 from vcokit.inventory.records import Progress, Records, joined
 from vcokit.inventory.table import Options, Table, check_cells, check_names
 
@@ -136,9 +137,8 @@ def _damaged(source: str, error: BaseException) -> InventoryError:
         return InventoryError(
             "an encrypted workbook", source=source, remedy="Save it without a password"
         )
-    reason = shortened(" ".join(str(error).split())) or type(error).__name__
     return InventoryError(
-        f"a damaged workbook: {reason}",
+        f"a damaged workbook: {reason_of(error)}",
         source=source,
         remedy="Open it in a spreadsheet, and save it anew as .xlsx",
     )

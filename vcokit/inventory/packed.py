@@ -15,6 +15,7 @@ from typing import IO, Any, Final
 import pyarrow as pa
 
 from vcokit.errors import InventoryError
+from vcokit.inventory.reasons import reason_of
 
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -55,7 +56,7 @@ def unpacked(name: str, data: bytes) -> tuple[bytes, list[str]]:
         content = _drained(name, packed, _opened(kind, packed))
     except (OSError, EOFError, ValueError, zlib.error, pa.ArrowException) as error:
         raise InventoryError(
-            f"a damaged {kind} file: {error}", source=name, remedy="Fetch the file again"
+            f"a damaged {kind} file: {reason_of(error)}", source=name, remedy="Fetch the file again"
         ) from None
     return content, [f"unpacked with {kind}"]
 

@@ -16,6 +16,7 @@ from vcokit.cidr.arrow import CidrType, from_arrow, register
 from vcokit.cidr.parse import to_text
 from vcokit.errors import InventoryError
 from vcokit.inventory.cells import absent
+from vcokit.inventory.reasons import reason_of
 from vcokit.inventory.records import Progress, Records
 from vcokit.inventory.table import Options, Table, check_cells, named_head
 
@@ -55,9 +56,8 @@ def read_parquet(
     except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError, OverflowError) as error:
         if isinstance(error, InventoryError):
             raise
-        reason = (str(error).splitlines() or [""])[0][:200] or type(error).__name__
         raise InventoryError(
-            f"a damaged Parquet file: {reason}", source=source, remedy=_REMEDY
+            f"a damaged Parquet file: {reason_of(error)}", source=source, remedy=_REMEDY
         ) from None
     records = Records(columns, None)
     check_cells(source, names, records)

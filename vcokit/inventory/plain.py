@@ -33,9 +33,7 @@ def json_lines(columns: Mapping[str, Column]) -> Iterator[str]:
         place = names.index("weight")
         cells[place] = [int(w) if n else w for w, n in zip(cells[place], whole, strict=True)]
         rows = zip(*cells, strict=True)
-        lines = (
-            encode(dict(zip(names, row, strict=True))) for row in rows
-        )
+        lines = (encode(dict(zip(names, row, strict=True))) for row in rows)
         yield "\n".join(lines) + "\n"
 
 

@@ -24,6 +24,8 @@ from xml.parsers import expat
 
 from vcokit.errors import InventoryError
 from vcokit.inventory.packed import swollen
+from vcokit.inventory.reasons import reason_of
+from vcokit.plain import visible
 
 #: Most cells that a sheet may span: a million rows of thirty columns, a gigabyte.
 SPAN: Final = 32_000_000
@@ -58,7 +60,7 @@ def opened(source: str, data: bytes) -> zipfile.ZipFile:
         raise
     except _DAMAGES as error:
         raise InventoryError(
-            f"a damaged workbook: {error or type(error).__name__}",
+            f"a damaged workbook: {reason_of(error)}",
             source=source,
             remedy="Fetch the file again, or save it anew as .xlsx",
         ) from None
@@ -163,7 +165,7 @@ def _survey(source: str, archive: zipfile.ZipFile) -> None:
             rows, columns = _corner(archive, part, blocks)
         if rows * columns > SPAN:
             raise InventoryError(
-                f"a sheet ({part.filename}) that spans {rows:,} rows and {columns:,} columns",
+                f"a sheet ({visible(part.filename)}) that spans {rows:,} rows and {columns:,} columns",
                 source=source,
                 remedy=_REMEDY,
             )
@@ -181,7 +183,7 @@ def _blocks(
                 seen, max(1, part.compress_size)
             ):
                 raise InventoryError(
-                    f"a part ({part.filename}) of more than {seen >> 20:,} MiB",
+                    f"a part ({visible(part.filename)}) of more than {seen >> 20:,} MiB",
                     source=source,
                     remedy=_REMEDY,
                 )

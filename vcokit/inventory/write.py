@@ -124,7 +124,7 @@ def write_routes(
                 pour(file)
         else:
             pour(target)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
             f"the target {_shown(target)} cannot be written: {reason}",
@@ -328,9 +328,15 @@ def _packing(file: IO[bytes], suffix: str) -> contextlib.AbstractContextManager[
     """Return what packs into a file, by the suffix of its name."""
     if suffix == ".gz":  # same rows, same bytes
         return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)
-    if suffix == ".zst":
-        return pa.CompressedOutputStream(pa.PythonFile(file, "w"), "zstd")  # type: ignore[no-any-return]
-    return contextlib.nullcontext(file)
+    return _zstd(file) if suffix == ".zst" else contextlib.nullcontext(file)
+
+
+@contextlib.contextmanager
+def _zstd(file: IO[bytes]) -> Iterator[Any]:
+    """Pack into a file. Arrow closes what it writes to, so it is given a second handle."""
+    handle = os.fdopen(os.dup(file.fileno()), "wb")
+    with pa.CompressedOutputStream(pa.PythonFile(handle, "w"), "zstd") as stream:
+        yield stream
 
 
 def _sync(directory: Path) -> None:
