@@ -49,6 +49,7 @@ from vcokit.inventory.heads import (
 from vcokit.inventory.reasons import reason_of
 from vcokit.inventory.records import Progress, Records, joined
 from vcokit.inventory.table import Options, Table, check_cells, check_names
+from vcokit.plain import visible
 
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
@@ -81,12 +82,13 @@ def read_excel(
     found: list[Table] = []
     failed: list[tuple[str, Candidate]] = []
     for number, sheet in enumerate(wanted, 1):
-        result = _sheet(f"{name}[{sheet}]", book, sheet, archive, parts.get(sheet), options)
+        source = f"{name}[{visible(sheet)}]"
+        result = _sheet(source, book, sheet, archive, parts.get(sheet), options)
         if isinstance(result, Table):
             found.append(result)
         else:
             notes.append(f"sheet {shortened(sheet)!r} holds no heads and was left out")
-            failed += [(f"{name}[{sheet}]", result)] if result else []
+            failed += [(source, result)] if result else []
         if progress:
             progress(number / len(wanted))
     if not found:

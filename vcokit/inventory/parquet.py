@@ -81,6 +81,7 @@ def _columns(source: str, file: Any, names: list[str], progress: Progress | None
     total = max(1, file.metadata.num_rows)
     for batch in file.iter_batches(_BATCH, use_threads=False):
         for place, column in enumerate(batch.columns):
+            column.validate(full=True)  # a page may hold text that is no UTF-8
             chunks[place].append(found := absent(_text(column)))
             size += found.nbytes
         rows += batch.num_rows

@@ -165,7 +165,8 @@ def _survey(source: str, archive: zipfile.ZipFile) -> None:
             rows, columns = _corner(archive, part, blocks)
         if rows * columns > SPAN:
             raise InventoryError(
-                f"a sheet ({visible(part.filename)}) that spans {rows:,} rows and {columns:,} columns",
+                f"a sheet ({visible(part.filename)}) that spans {rows:,} rows and "
+                f"{columns:,} columns",
                 source=source,
                 remedy=_REMEDY,
             )
