@@ -29,6 +29,8 @@ from vcokit.plain import visible
 
 #: Most cells that a sheet may span: a million rows of thirty columns, a gigabyte.
 SPAN: Final = 32_000_000
+#: Most columns that a sheet has, in Excel as in LibreOffice.
+COLUMNS: Final = 16_384
 #: A workbook as large as Excel makes has hundreds of parts.
 PARTS: Final = 5_000
 
@@ -37,6 +39,8 @@ _OVERLAP: Final = 1 << 10  # of two blocks, where a tag was not found to end
 _REMEDY: Final = "Copy the table into a new workbook, or save the sheet as CSV UTF-8"
 
 _REFERENCE: Final = re.compile(rb"""\br\s*=\s*["']([A-Za-z]*)([0-9]+)["']""")
+#: Records of xlsb: a row (0), cells and formulas (1 to 11), a cell of rich text (62).
+_CELLS: Final = frozenset([*range(12), 62])
 _TAG: Final = re.compile(rb"<(?:\w+:)?(row|c)[\s/>]")
 _ERROR: Final = re.compile(
     rb"""<(?:\w+:)?c\b([^>]*\bt=["']e["'][^>]*)>(?:(?!</(?:\w+:)?c>).){0,9000}?"""
@@ -157,13 +161,13 @@ def _survey(source: str, archive: zipfile.ZipFile) -> None:
     for part in parts:
         blocks = _blocks(source, archive, part, total)
         total += part.file_size
-        if part.filename.endswith(".bin") and "xl/workbook.bin" in names:
+        if "xl/workbook.bin" in names and not part.filename.endswith((".xml", ".rels")):
             rows, columns = _binary_corner(b"".join(blocks))
         elif part.filename == "content.xml":
             rows, columns = _repeated_corner(source, blocks)
         else:
             rows, columns = _corner(archive, part, blocks)
-        if rows * columns > SPAN:
+        if rows * columns > SPAN or columns > COLUMNS:
             raise InventoryError(
                 f"a sheet ({visible(part.filename)}) that spans {rows:,} rows and "
                 f"{columns:,} columns",
@@ -301,17 +305,21 @@ def _binary_corner(data: bytes) -> tuple[int, int]:
     """Return the corner of a sheet of an xlsb archive, from its records.
 
     A record is a type (one or two bytes), a length (up to four, seven bits each) and its content;
-    types 0 and 1 to 11 are rows and cells, beginning with their number ([MS-XLSB] 2.1.4, 2.4).
+    a row and a cell begin with their number ([MS-XLSB] 2.1.4, 2.4). One that is too short for it
+    is damage: the reader would take the number from the record before.
     """
     place = rows = columns = 0
     while place < len(data):
         kind, place = _varint(data, place, 2)
         length, place = _varint(data, place, 4)
-        if kind <= 11 and length >= 4:
+        if kind in _CELLS:
+            if length < 4 or place + length > len(data):
+                raise ValueError("a cell is cut off")
             number = int.from_bytes(data[place : place + 4], "little") + 1
-            rows, columns = (
-                (max(rows, number), columns) if kind == 0 else (rows, max(columns, number))
-            )
+            if kind == 0:
+                rows = max(rows, number)
+            else:
+                columns = max(columns, number)
         place += length
     return rows, columns
 
