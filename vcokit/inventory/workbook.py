@@ -208,11 +208,11 @@ def _corner(
             letters.add(column)
             referred += bool(column)
             rows = max(rows, int(row[:12]))
-        cells += len(_TAG.findall(block))
+        cells += _TAG.findall(block).count(b"c")
     columns = max(map(column_number, letters), default=0)
-    if cells > referred:  # rows count as well: this is no more than a hint to look closer
+    if cells > referred:
         counted = _counted(archive, part)
-        rows, columns = max(rows, 0) + counted[0], max(columns, counted[1])
+        rows, columns = rows + counted[0], max(columns, counted[1])
     return rows, columns
 
 
