@@ -215,6 +215,7 @@ def test_the_report_is_plain_and_complete() -> None:
     assert json.loads(json.dumps(report)) == report
     assert report == {
         "source": "<buffer>",
+        "format": "csv",
         "encoding": "utf-16-le",
         "delimiter": ";",
         "head_line": 2,

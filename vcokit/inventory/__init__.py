@@ -1,20 +1,27 @@
-"""Files of routes, in and out: any spreadsheet's CSV to a routes frame, and a frame to a file.
+"""Files of routes, in and out: any spreadsheet's table to a routes frame, and a frame to a file.
 
 ::
 
-    path, text, buffer ──text──▶ UTF-8 bytes ──heads──▶ head, delimiter, fields
-                                                           │
-    routes frame ◀──read── clean columns ◀──cells── raw columns ◀──records── body
-         │
-         └──write──▶ CSV that a spreadsheet opens safely and `read_routes` reads back equal
+    sources ──files──▶ File ┬─text, heads, records─▶┐
+                            ├─workbook, excel──────▶├─ Table ─cells, shape, read─▶ routes frame
+                            ├─jsonl────────────────▶│                                  │
+                            └─parquet──────────────▶┘       CSV, JSON lines, Parquet ◀─write
 
 ===========  =========================================================================
+`files`      which files are meant, and of which format each is
+`packed`     gzip and zstd, with an end to what they may become
 `text`       what bytes mean: encodings, and what is no text at all
 `heads`      where the table begins, what parts its cells, which column is which field
 `records`    where a row begins and ends: a fast parser and an exact one that agree
+`workbook`   what a workbook would become in memory, known before it is opened
+`excel`      workbooks: sheets, merged cells, what numbers and dates are as text
+`jsonl`      JSON lines; `parquet` Parquet
+`table`      what every format comes to: raw columns under a head
 `cells`      what a cell means: blanks, protection, case, absence, weight words
+`shape`      network and mask in two columns, several networks in a cell
 `read`       `read_routes`: the order of the above, and the report in ``attrs["read"]``
 `write`      `write_routes`: quoting, protection, the atomic replacement of a file
+`progress`   how far reading has come
 ===========  =========================================================================
 
 Dirty cells are data, for the audit to judge. Only a file that cannot be taken as a table of

@@ -64,17 +64,17 @@ def clean_cell(cell: str) -> str:
     return cell[1:] if cell[:1] == "'" and cell[1:2] and cell[1] in PROTECTED else cell
 
 
-def clean(column: Column, tally: Tally) -> Column:
-    """Return a column trimmed, unprotected, and null where it is blank.
+def clean(column: Column, tally: Tally, *, protected: bool = True) -> Column:
+    """Return a column trimmed, unprotected where it may be protected, null where it is blank.
 
     Parsers leave no empty cell; one is made here alone.
     """
-    if _holds(column, "\x80", " "):  # white space, or anything that is not ASCII
+    if holds(column, "\x80", " "):  # white space, or anything that is not ASCII
         column = pa.chunked_array([_trim(chunk, tally) for chunk in column.chunks], column.type)
-    if _holds(column, "'", "'"):
-        protected = pc.match_substring_regex(column, rf"^'[{PROTECTED[:2]}\-{PROTECTED[3:]}]")
-        tally.add("unprotected", _true(protected))
-        column = pc.if_else(protected, pc.utf8_slice_codeunits(column, 1), column)
+    if protected and holds(column, "'", "'"):
+        marked = pc.match_substring_regex(column, rf"^'[{PROTECTED[:2]}\-{PROTECTED[3:]}]")
+        tally.add("unprotected", _true(marked))
+        column = pc.if_else(marked, pc.utf8_slice_codeunits(column, 1), column)
     return column
 
 
@@ -112,7 +112,7 @@ def absent(column: Column) -> Column:
 
 def lower(column: Column, tally: Tally) -> Column:
     """Return a column in lower case."""
-    if not (_holds(column, "A", "Z") or _holds(column, "\x80", "\xff")):
+    if not (holds(column, "A", "Z") or holds(column, "\x80", "\xff")):
         return column
     lowered = pc.utf8_lower(column)
     tally.add("lowered", _true(pc.not_equal(column, lowered)))
@@ -164,7 +164,7 @@ def series(column: Column) -> pd.Series:
     return pd.Series(_STRING.__from_arrow__(column))
 
 
-def _holds(column: Column, first: str, last: str) -> bool:
+def holds(column: Column, first: str, last: str) -> bool:
     """Tell whether any byte of a column lies in a range, which may lead over 255 to 0.
 
     A glance at the bytes is far cheaper than to make new cells that are equal to the old.

@@ -38,32 +38,49 @@ _NEEDED: Final = ("region_id", "vpn_connection_id", "route_dest", "weight")
 class Head:
     """The head of a table: ``fields`` maps a field to its position among ``cells``.
 
-    ``body`` is the position of the first byte below the head, ``body_line`` its line; ``titles``
-    are the lines above, blank ones left out, as (line, text).
+    ``line`` is None where a table has none. In a text ``delimiter`` parts its cells, ``body`` is
+    the position of the first byte below the head, ``body_line`` its line. ``titles`` are the
+    lines above, blank ones left out, as (line, text).
     """
 
-    line: int
+    line: int | None
     cells: tuple[str, ...]
     fields: Mapping[str, int]
-    delimiter: str
-    body: int
-    body_line: int
-    titles: tuple[tuple[int, str], ...]
+    delimiter: str = ""
+    body: int = 0
+    body_line: int = 0
+    titles: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
-class _Candidate:
-    """A line read as a head: ``lines`` is how many it takes, 0 where a quote is never closed."""
+class Candidate:
+    """A line read as a head: ``lines`` is how many it takes, 0 where a quote is never closed.
+
+    ``line`` counts from 0, −1 where a table has no lines; ``names`` are the sheet's names of the
+    cells, such as ``B3``, where they have names.
+    """
 
     line: int
     cells: list[str]
     lines: int
     delimiter: str
     found: dict[str, list[int]] = field(repr=False)
+    names: Sequence[str] = ()
 
     @property
     def complete(self) -> bool:
+        """Tell whether this is a head at all."""
         return self.found.keys() >= _KEY_FIELDS
+
+    @property
+    def number(self) -> int | None:
+        """Return the line as people count."""
+        return self.line + 1 if self.line >= 0 else None
+
+    def shown(self, place: int) -> str:
+        """Return a head for a message, with the name of its cell."""
+        name = f"{self.names[place]} " if self.names else ""
+        return name + repr(shortened(self.cells[place]))
 
 
 def wanted_heads(columns: Mapping[str, str] | None) -> dict[str, str]:
@@ -147,8 +164,8 @@ def find_head(
     candidates = _candidates(lines, (delimiter,) if delimiter else DELIMITERS, wanted)
     if not candidates:
         _refuse_blank(text)
-    best = _best(candidates)
-    _check(text, best, wanted, region)
+    best = best_of(candidates)
+    check_head(text.source, best, wanted, region)
     above = [(number, line.strip(BLANKS)) for number, line in enumerate(lines[: best.line], 1)]
     return Head(
         line=best.line + 1,
@@ -192,15 +209,15 @@ def _first_lines(data: bytes) -> list[str]:
 
 def _candidates(
     lines: Sequence[str], delimiters: Iterable[str], wanted: Mapping[str, str]
-) -> list[_Candidate]:
+) -> list[Candidate]:
     """Return the lines that are not blank, read as heads, down to the first complete one."""
-    found: list[_Candidate] = []
+    found: list[Candidate] = []
     for number, line in enumerate(lines[:HEAD_LINES]):
         if not line.strip(BLANKS):
             continue
         for delimiter in delimiters:
             cells, taken = _record(lines, number, delimiter)
-            found.append(_Candidate(number, cells, taken, delimiter, _locate(cells, wanted)))
+            found.append(Candidate(number, cells, taken, delimiter, locate(cells, wanted)))
         if any(candidate.complete for candidate in found):
             break
     return found
@@ -221,7 +238,7 @@ def _record(lines: Sequence[str], start: int, delimiter: str) -> tuple[list[str]
     return [clean_cell(cell) for cell in cells], reader.line_num if ended else 0
 
 
-def _locate(cells: Sequence[str], wanted: Mapping[str, str]) -> dict[str, list[int]]:
+def locate(cells: Sequence[str], wanted: Mapping[str, str]) -> dict[str, list[int]]:
     """Return the positions of each field; a head that the caller named is no other field's."""
     found = {name: places for name, head in wanted.items() if (places := _places(cells, head))}
     claimed = {place for places in found.values() for place in places}
@@ -240,7 +257,7 @@ def _places(cells: Sequence[str], head: str) -> list[int]:
     return exact or [place for place, cell in enumerate(cells) if key and header_key(cell) == key]
 
 
-def _best(candidates: Sequence[_Candidate]) -> _Candidate:
+def best_of(candidates: Sequence[Candidate]) -> Candidate:
     """Return the head; where there is none, the line that comes nearest to one."""
     complete = [candidate for candidate in candidates if candidate.complete]
     if complete:
@@ -248,36 +265,36 @@ def _best(candidates: Sequence[_Candidate]) -> _Candidate:
     return max(candidates, key=lambda one: (len(one.found), -one.line, len(one.cells)))
 
 
-def _check(text: Text, best: _Candidate, wanted: Mapping[str, str], region: bool) -> None:
+def check_head(source: str, best: Candidate, wanted: Mapping[str, str], region: bool) -> None:
     """Raise for a head that cannot be used."""
-    line = best.line + 1
+    line = best.number
     if not best.lines:
         raise InventoryError(
             "a quote is opened and never closed, or a cell is far too long",
-            source=text.source,
+            source=source,
             line=line,
             remedy="Close the quote, or check that this is a CSV file",
         )
     twice = [
-        f"{name} ({' and '.join(repr(shortened(best.cells[place])) for place in places)})"
+        f"{name} ({' and '.join(best.shown(place) for place in places)})"
         for name, places in best.found.items()
         if len(places) > 1
     ]
     if twice:
         raise InventoryError(
             f"more than one column for {', '.join(twice)}",
-            source=text.source,
+            source=source,
             line=line,
             remedy='Say which: columns={"field": "head"}; of two equal heads rename one',
         )
     needed = [name for name in _NEEDED if name != "region_id" or not region]
     missing = [name for name in dict.fromkeys([*needed, *wanted]) if name not in best.found]
     if missing:
-        _refuse_missing(text, best, wanted, missing)
+        _refuse_missing(source, best, wanted, missing)
 
 
 def _refuse_missing(
-    text: Text, best: _Candidate, wanted: Mapping[str, str], missing: Sequence[str]
+    source: str, best: Candidate, wanted: Mapping[str, str], missing: Sequence[str]
 ) -> NoReturn:
     asked = [
         f"{name} (asked for as {wanted[name]!r})" if name in wanted else name for name in missing
@@ -288,15 +305,15 @@ def _refuse_missing(
         remedy += '; give one region for all rows: region="cn-hangzhou"'
     if "weight" in missing:
         remedy += "; a weight is never guessed, add a column of 100 (active) and 0 (standby)"
-    if not best.found:
+    if not best.found and best.line >= 0:
         remedy = (
             "The first row must name the columns: RegionId,VpnConnectionId,RouteDest,NextHop,"
             f"Weight,Description. {remedy}"
         )
     raise InventoryError(
         f"no column for {', '.join(asked)}; the heads here are {seen}",
-        source=text.source,
-        line=best.line + 1,
+        source=source,
+        line=best.number,
         remedy=remedy,
     )
 

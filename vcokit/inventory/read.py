@@ -1,26 +1,34 @@
 """`read_routes`: from any source to a routes frame, and the report of what was noticed.
 
-The stages, each in its own module: bytes to text, text to head and body, body to raw columns,
-raw columns to values. What is left for this one: fill what the caller gave (region, weight
-words), what the format implies (next hop), and say so in ``routes.attrs["read"]``.
+The stages, each in its own module: sources to files of a format, a file to tables of raw columns
+(`csv` by way of text, head and body), raw columns to values. What is left for this one: fill what
+the caller gave (region, weight words), what the format implies (next hop), and say so in
+``routes.attrs["read"]``.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow.compute as pc
 
-from vcokit.errors import InputError
+from vcokit.errors import InputError, InventoryError
 from vcokit.inventory import cells
 from vcokit.inventory.cells import Column, Tally
+from vcokit.inventory.excel import read_excel
+from vcokit.inventory.files import File, check_format, open_source, size_of, sources_of
 from vcokit.inventory.heads import Head, check_delimiter, extra_names, find_head, wanted_heads
-from vcokit.inventory.records import Body, Records, parse
-from vcokit.inventory.text import Source, Text, load
+from vcokit.inventory.jsonl import read_jsonl
+from vcokit.inventory.parquet import read_parquet
+from vcokit.inventory.progress import Hook, Meter
+from vcokit.inventory.records import Body, Progress, parse
+from vcokit.inventory.shape import shaped
+from vcokit.inventory.table import Options, Table
+from vcokit.inventory.text import Source, Text, check_encoding, decode
 from vcokit.schema import ROUTES, frame
 
 #: How a tally is worded in the report.
@@ -32,30 +40,40 @@ _NOTES: Final = {
     "region": "region_id filled in {} row{}",
     "blank": "{} blank line{} skipped",
     "short": "fewer cells than the head in {} row{}",
+    "joined": "network and mask joined in {} row{}",
+    "split": "several networks split into rows in {} cell{}",
 }
 
 
 def read_routes(
-    source: Source,
-    *,
+    source: Source | Sequence[Source],
+    *more: Source,
     columns: Mapping[str, str] | None = None,
     region: str | None = None,
     weights: Mapping[str, int] | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
+    format: str | None = None,  # noqa: A002
+    sheet: str | None = None,
+    progress: Hook | None = None,
 ) -> pd.DataFrame:
-    r"""Read an inventory of routes from a CSV file of almost any kind.
+    r"""Read an inventory of routes from files of almost any kind.
 
-    Encoding, delimiter and head line are found, and columns are matched by the names that the
-    API, its console and common spreadsheets give them. Dirty cells are kept for `audit_routes`
-    to judge; only a file that is no table of routes at all raises. What was found, and what was
-    changed, stands in ``routes.attrs["read"]``.
+    Format, encoding, delimiter and head line are found, and columns are matched by the names
+    that the API, its console and common spreadsheets give them. Dirty cells are kept for
+    `audit_routes` to judge; only a file that is no table of routes at all raises. What was
+    found, and what was changed, stands in ``routes.attrs["read"]``.
 
     Parameters
     ----------
-    source : str, path or file object
-        A path (``.csv`` or ``.csv.gz``), an open file, binary or text, or the text itself: a str
-        that contains a newline.
+    source : str, path, bytes, file object, or a list of these
+        A path, a pattern (``"sites/*.csv"``), ``"-"`` for standard input, an open file, binary or
+        text, or the text itself: a str that contains a newline. CSV, JSON lines, Parquet and
+        workbooks (``.xlsx .xlsm .xlsb .ods``, with the extra ``excel``) are known by their name,
+        or else by their content; ``.gz`` and ``.zst`` are unpacked. See `vcokit.inventory.excel`,
+        `vcokit.inventory.jsonl` and `vcokit.inventory.shape` for what becomes of them.
+    *more : str, path, bytes or file object
+        Further sources: their rows come below, ``source`` tells them apart.
     columns : mapping of str to str, optional
         Heads by field, where they are not found by themselves: ``{"route_dest": "Ziel"}``. The
         other way round, ``{"Ziel": "route_dest"}``, is understood too.
@@ -69,21 +87,29 @@ def read_routes(
         GB18030 are tried, strictly.
     delimiter : str, optional
         By default comma, semicolon, tab or bar, whichever parts the head.
+    format : {"csv", "excel", "jsonl", "parquet"}, optional
+        Format of every source, whatever its name.
+    sheet : str, optional
+        Sheet of a workbook; by default every sheet that is shown and has heads.
+    progress : callable, optional
+        Called with bytes done and bytes in all, now and then; see
+        `vcokit.inventory.progress.Meter`.
 
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.ROUTES`: a row a record, ``line`` the line it starts on, and behind
-        these the file's other columns, as str under their own heads. Without a next hop column
-        the next hop is the connection. ``attrs["read"]`` is a dict of plain values: source,
-        encoding, delimiter, head_line, skipped, columns, unknown, notes.
+        Of `vcokit.schema.ROUTES`: a row a record, ``line`` the line or sheet row it starts on (NA
+        in Parquet), and behind these the file's other columns, as str under their own heads.
+        Without a next hop column the next hop is the connection. ``attrs["read"]`` is a dict of
+        plain values: source, format, encoding, delimiter, head_line, skipped, columns, unknown,
+        notes; of several tables, source, notes, and such a dict for each under tables.
 
     Raises
     ------
     InventoryError
-        If the file cannot be read as routes; it names file, line and remedy.
+        If a file cannot be read as routes; it names file, line and remedy.
     InputError
-        If an argument cannot be used.
+        If an argument cannot be used, or an extra is not installed.
 
     Examples
     --------
@@ -99,23 +125,82 @@ def read_routes(
     >>> routes.attrs["read"]["head_line"], routes.attrs["read"]["delimiter"]
     (2, ';')
     """
-    wanted, words, region = wanted_heads(columns), _words(weights), _region(region)
+    words = _words(weights)
+    options = Options(wanted_heads(columns), _region(region), encoding, delimiter, sheet)
     check_delimiter(delimiter)
-    text = load(source, encoding)
-    head = find_head(text, wanted, delimiter, region=region is not None)
+    check_encoding(encoding)
+    check_format(format)
+    sources = sources_of([source, *more])
+    meter = Meter(progress, [size_of(each) for each in sources])
+    report = meter if progress else None
+    frames = []
+    for each in sources:
+        file = open_source(each, format)
+        meter.begin(len(file.content))
+        tables = _tables(file, options, report)
+        frames += [_routes(table, options.region, words) for table in tables]
+        meter.end()
+    return frames[0] if len(frames) == 1 else _stacked(frames)
+
+
+def _tables(file: File, options: Options, progress: Progress | None) -> list[Table]:
+    """Return the tables of a file, by the reader of its format."""
+    if isinstance(file.content, bytes) and file.format == "excel":
+        return read_excel(file.name, file.content, options, progress)
+    if isinstance(file.content, bytes) and file.format == "parquet":
+        return [read_parquet(file.name, file.content, options, progress)]
+    if file.format in ("excel", "parquet"):
+        raise InventoryError(
+            f"text, where a file of format {file.format!r} belongs",
+            source=file.name,
+            remedy='Open the file with mode "rb", or give its path',
+        )
+    text = decode(file.name, file.content, options.encoding, file.notes)
+    if file.format == "jsonl":
+        return [read_jsonl(text, options, progress)]
+    return [_csv(text, options, progress)]
+
+
+def _csv(text: Text, options: Options, progress: Progress | None) -> Table:
+    region = options.region is not None
+    head = find_head(text, options.wanted, options.delimiter, region=region)
     body = Body(text.source, text.data, head.body, head.body_line, len(head.cells), head.delimiter)
-    records = parse(body)
+    records = parse(body, progress)
+    return Table(text.source, "csv", head, records, text.encoding, text.notes)
+
+
+def _routes(table: Table, region: str | None, words: Mapping[str, int]) -> pd.DataFrame:
+    """Return a table as a routes frame."""
     tally = Tally()
-    clean = [cells.clean(column, tally) for column in records.columns]
-    fields = _fields(head, clean, words, region, tally)
+    head = table.head
+    raw = table.records.columns
+    clean = [cells.clean(column, tally, protected=table.protected) for column in raw]
+    clean, lines = shaped(head, clean, table.records.lines, tally)
+    fields = _fields(head, clean, words, (table.region, region), tally)
     extras = {
         name: clean[place]
         for place, name in extra_names(head).items()
-        if head.cells[place] or clean[place].null_count < len(records.lines)
+        if head.cells[place] or clean[place].null_count < len(clean[place])
     }
-    routes = _frame(text.source, fields, extras, records.lines)
-    routes.attrs["read"] = _report(text, head, records, list(extras), tally)
+    routes = _frame(table.source, fields, extras, lines)
+    routes.attrs["read"] = _report(table, list(extras), tally)
     return routes
+
+
+def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return frames one below the other, each still known by its source."""
+    reports = [routes.attrs["read"] for routes in frames]
+    categories = list(dict.fromkeys(report["source"] for report in reports))
+    for routes in frames:
+        routes.attrs = {}
+        routes["source"] = routes["source"].cat.set_categories(categories)
+    stacked = pd.concat(frames, ignore_index=True)
+    stacked.attrs["read"] = {
+        "source": ", ".join(categories),
+        "notes": [f"{one['source']}: {note}" for one in reports for note in one["notes"]],
+        "tables": reports,
+    }
+    return stacked
 
 
 def _words(weights: Mapping[str, int] | None) -> dict[str, int]:
@@ -150,7 +235,7 @@ def _fields(
     head: Head,
     clean: list[Column],
     words: Mapping[str, int],
-    region: str | None,
+    regions: Sequence[str | None],
     tally: Tally,
 ) -> dict[str, Column]:
     """Return the columns that are fields, filled as the caller and the format have it."""
@@ -159,10 +244,11 @@ def _fields(
         if name in fields:
             fields[name] = cells.lower(fields[name], tally)
     nothing = cells.missing(len(clean[0]))
-    if region is not None:
-        column: Column = fields.get("region_id", nothing)
-        tally.add("region", column.null_count)
-        fields["region_id"] = pc.fill_null(column, region)
+    for region in regions:
+        if region is not None:
+            column: Column = fields.get("region_id", nothing)
+            tally.add("region", column.null_count)
+            fields["region_id"] = pc.fill_null(column, region)
     if words:
         fields["weight"] = cells.translate(fields["weight"], words, tally)
     fields.setdefault("next_hop", fields["vpn_connection_id"])
@@ -175,39 +261,39 @@ def _frame(
 ) -> pd.DataFrame:
     """Return the frame: the schema's columns, then the others."""
     weight, weight_text = cells.weights(fields["weight"])
+    rows = len(weight)
     columns: dict[str, object] = {
         name: cells.series(column) for name, column in fields.items() if name != "weight"
     }
     columns |= {
         "weight": weight,
         "weight_text": weight_text,
-        "source": pd.Categorical.from_codes(
-            np.zeros(len(lines), dtype=np.int8), pd.Index([source])
-        ),
-        "line": pd.arrays.IntegerArray(lines, np.zeros(len(lines), dtype=bool)),
+        "source": pd.Categorical.from_codes(np.zeros(rows, dtype=np.int8), pd.Index([source])),
     }
+    if lines is not None:
+        columns["line"] = pd.arrays.IntegerArray(lines, np.zeros(rows, dtype=bool))
     routes = frame(ROUTES, columns, copy=False)
     others = pd.DataFrame({name: cells.series(c) for name, c in extras.items()}, copy=False)
     return pd.concat([routes, others], axis="columns") if extras else routes
 
 
-def _report(
-    text: Text, head: Head, records: Records, unknown: list[str], tally: Tally
-) -> dict[str, Any]:
+def _report(table: Table, unknown: list[str], tally: Tally) -> dict[str, Any]:
     """Return what reading noticed, in plain values: pandas copies and serialises ``attrs``."""
-    tally.add("blank", records.blank)
-    tally.add("short", records.short)
+    head = table.head
+    tally.add("blank", table.records.blank)
+    tally.add("short", table.records.short)
     fields = [(place, name) for name, place in head.fields.items()]
-    notes = list(text.notes)
+    notes = list(table.notes)
     if "next_hop" not in head.fields:
         notes.append("next_hop taken from the connection")
     notes += [
         _NOTES[what].format(count, "s" * (count != 1)) for what, count in tally.counts.items()
     ]
     return {
-        "source": text.source,
-        "encoding": text.encoding,
-        "delimiter": head.delimiter,
+        "source": table.source,
+        "format": table.format,
+        "encoding": table.encoding,
+        "delimiter": head.delimiter or None,
         "head_line": head.line,
         "skipped": [{"line": line, "text": title} for line, title in head.titles],
         "columns": {head.cells[place]: name for place, name in sorted(fields)},

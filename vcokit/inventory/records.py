@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -34,11 +34,15 @@ from vcokit.inventory.cells import Column, absent
 from vcokit.inventory.heads import NAMES
 from vcokit.schema import BLANKS
 
+#: Hears which part of a body is done, from 0 to 1.
+Progress: TypeAlias = Callable[[float], object]
+
 #: Longest cell, in characters. It is the `csv` module's own limit, so that reading need not
 #: change a setting of the whole process; a longer one comes of a quote that is never closed.
 CELL_LIMIT: Final = 131_072
 
 _BLOCK: Final = 4 << 20  # bytes that pyarrow parses at a time: few chunks, yet all cores busy
+_PART: Final = 16 << 20  # bytes between two words on progress
 _CACHED: Final = 1 << 18  # bytes that NumPy compares at a time: they stay in the cache
 _BATCH: Final = 20_000  # records that the exact parser keeps as Python objects
 _NAMED: Final = 5  # lines that a message names
@@ -60,17 +64,18 @@ class Body:
 class Records:
     """Rows of raw cells: a column a head, ``lines`` (int64) the line on which a row starts.
 
-    ``blank`` lines were skipped; ``short`` rows had fewer cells than the head.
+    ``blank`` lines were skipped; ``short`` rows had fewer cells than the head. ``lines`` is None
+    where a table has no lines.
     """
 
     columns: list[Column]
-    lines: np.ndarray[Any, np.dtype[np.int64]]
+    lines: np.ndarray[Any, np.dtype[np.int64]] | None
     blank: int = 0
     short: int = 0
 
 
-def parse(body: Body) -> Records:
-    """Return the rows of a body.
+def parse(body: Body, progress: Progress | None = None) -> Records:
+    """Return the rows of a body; ``progress`` hears from time to time which part of it is done.
 
     Raises
     ------
@@ -78,7 +83,36 @@ def parse(body: Body) -> Records:
         If a quote is never closed, a cell is beyond `CELL_LIMIT`, or rows have more cells than
         the head.
     """
-    return fast(body) or exact(body)
+    found = fast(body) if progress is None else _by_parts(body, progress)
+    return found or exact(body, progress)
+
+
+def _by_parts(body: Body, progress: Progress) -> Records | None:
+    """Return what `fast` returns, from one part of the body after another.
+
+    A part ends at a line end. Should it lie within quotes, `fast` sees them open, and says None.
+    """
+    parts: list[Records] = []
+    start, line = body.start, body.line
+    while start < len(body.data):
+        end = body.data.find(b"\n", start + _PART) + 1 or len(body.data)
+        part = fast(replace(body, data=body.data[start:end], start=0, line=line))
+        if part is None or part.lines is None:
+            return None
+        parts.append(part)
+        start, line = end, line + len(part.lines)
+        progress((end - body.start) / (len(body.data) - body.start))
+    return joined(parts) if parts else None
+
+
+def joined(parts: Sequence[Records]) -> Records:
+    """Return records of the same columns, one below the other."""
+    columns = [
+        pa.chunked_array([chunk for column in columns for chunk in column.chunks])
+        for columns in zip(*(part.columns for part in parts), strict=True)
+    ]
+    lines = np.concatenate([part.lines for part in parts if part.lines is not None])
+    return Records(columns, lines, sum(p.blank for p in parts), sum(p.short for p in parts))
 
 
 def fast(body: Body) -> Records | None:
@@ -150,11 +184,14 @@ def _last_quote_is_closed(body: Body) -> bool:
     return reader.line_num == 1
 
 
-def exact(body: Body) -> Records:
+def exact(body: Body, progress: Progress | None = None) -> Records:
     """Return the rows of any body, or raise; see `parse`."""
     heap = _Heap(body)
+    total = progress and max(1, body.data.count(b"\n", body.start))
     for line, record in _records(body):
         heap.add(line, record)
+        if progress and total and not heap.rows:
+            progress(min(1.0, (line - body.line) / total))
     return heap.records()
 
 

@@ -18,10 +18,9 @@ A line ends with LF, CR LF or CR alone, as in the `csv` module; lines count from
 from __future__ import annotations
 
 import codecs
-import gzip
 import os
 import re
-import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
@@ -30,6 +29,7 @@ import numpy as np
 import pyarrow as pa
 
 from vcokit.errors import InputError, InventoryError
+from vcokit.inventory.packed import GZIP, unpacked
 
 
 class Readable(Protocol):
@@ -50,16 +50,16 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
-_GZIP: Final = b"\x1f\x8b"
 _SAVE_SHEET: Final = "Open it in a spreadsheet, save the sheet as CSV UTF-8, and read that file"
 _UNPACK: Final = "Unpack it, and read the CSV file in it"
 
 #: What binary files begin with, what they look like then, and what to do.
 _MAGIC: Final = (
-    (rb"PK\x03\x04", "an Excel workbook (.xlsx) or another zip archive", _SAVE_SHEET),
+    (rb"PK\x03\x04", "an Excel workbook (.xlsx) or another zip archive", "Name it .xlsx, .xlsm, "
+     '.xlsb or .ods as what it is, or pass format="excel"'),
     (rb"\xd0\xcf\x11\xe0", "an old Excel workbook (.xls)", _SAVE_SHEET),
-    (rb"PAR1(?:[^\t\n\r -~]|[\s\S]*PAR1\Z)", "a Parquet file", "Write it out as CSV: "
-     "pandas.read_parquet(path).to_csv(...)"),
+    (rb"PAR1(?:[^\t\n\r -~]|[\s\S]*PAR1\Z)", "a Parquet file", "Name it .parquet, "
+     'or pass format="parquet"'),
     (rb"ARROW1\x00", "an Arrow file", "Write it out as CSV: pandas.read_feather(path).to_csv(...)"),
     (rb"SQLite format 3\x00", "an SQLite database", "Export the table as CSV"),
     (rb"%PDF-", "a PDF document", "Ask for the table as CSV"),
@@ -108,14 +108,21 @@ def load(source: Source, encoding: str | None = None) -> Text:
     >>> load("RouteDest,Weight\n10.0.0.0/8,100\n").source
     '<text>'
     """
-    _check_encoding(encoding)
-    name, content = _content(source)
+    check_encoding(encoding)
+    name, content = content_of(source)
+    if isinstance(content, str):
+        return decode(name, content, encoding)
+    content, notes = unpacked(name, content)
+    return decode(name, content, encoding, notes)
+
+
+def decode(
+    name: str, content: bytes | str, encoding: str | None = None, notes: Sequence[str] = ()
+) -> Text:
+    """Return unpacked content as text; see `load`."""
     if isinstance(content, str):
         return Text(name, _utf8(name, content), None)
-    notes = []
-    if content.startswith(_GZIP):
-        content = _unpacked(name, content)
-        notes.append("unpacked with gzip")
+    notes = list(notes)
     _refuse_binary(name, content)
     found, data = _decoded(name, content, encoding)
     if found == "gb18030" and encoding is None:
@@ -135,7 +142,7 @@ def line_at(data: bytes, end: int) -> int:
     return ends + 1
 
 
-def _content(source: Source) -> tuple[str, bytes | str]:
+def content_of(source: object) -> tuple[str, bytes | str]:
     """Return the name of a source and what it holds."""
     if isinstance(source, str) and ("\n" in source or "\r" in source):
         return "<text>", source
@@ -189,25 +196,17 @@ def _drained(file: Readable) -> bytes | str:
     )
 
 
-def _unpacked(name: str, data: bytes) -> bytes:
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError, zlib.error) as error:
-        raise InventoryError(
-            f"a damaged gzip file: {error}", source=name, remedy="Fetch the file again"
-        ) from None
-
-
 def _refuse_binary(name: str, data: bytes) -> None:
     """Raise for what is known to be no text. NULs are seen later, once UTF-16 is decoded."""
     for magic, looks_like, remedy in _MAGIC:
         if re.match(magic, data):
             raise InventoryError(f"this is {looks_like}, no CSV", source=name, remedy=remedy)
-    if data.startswith(_GZIP):
+    if data.startswith(GZIP):
         raise InventoryError("a gzip file within a gzip file", source=name, remedy=_UNPACK)
 
 
-def _check_encoding(encoding: str | None) -> None:
+def check_encoding(encoding: str | None) -> None:
+    """Raise `InputError` for what names no encoding of text."""
     if encoding is None:
         return
     try:

@@ -20,7 +20,7 @@ import gzip
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any, Final, Protocol, TypeAlias
 
@@ -30,6 +30,8 @@ import pyarrow.compute as pc
 
 from vcokit.errors import InputError
 from vcokit.inventory.cells import PROTECTED, Column
+from vcokit.inventory.files import check_format, named_format
+from vcokit.inventory.plain import json_lines, write_parquet
 from vcokit.inventory.records import CELL_LIMIT
 from vcokit.schema import (
     ROUTES,
@@ -63,8 +65,13 @@ class Writable(Protocol):
 Target: TypeAlias = str | os.PathLike[str] | Writable
 
 
-def write_routes(routes: pd.DataFrame, target: Target) -> None:
-    r"""Write routes as a CSV file that is safe in a spreadsheet and reads back equal.
+def write_routes(
+    routes: pd.DataFrame,
+    target: Target,
+    *,
+    format: str | None = None,  # noqa: A002
+) -> None:
+    r"""Write routes as a file that `read_routes` reads back equal: CSV, JSON lines or Parquet.
 
     `read_routes` returns the same six columns, ``weight_text`` and other columns, for every
     frame it could have returned itself. ``source`` and ``line`` are not written. Where values
@@ -76,19 +83,24 @@ def write_routes(routes: pd.DataFrame, target: Target) -> None:
     routes : DataFrame
         Routes; see `vcokit.schema.conform_routes` for what is accepted.
     target : str, path or file object
-        A path is replaced in one step, or not at all; ``.gz`` packs it. A file object may be
-        binary or text; open a text file with ``newline=""`` and UTF-8.
+        A path is replaced in one step, or not at all. ``.jsonl``, ``.ndjson``, ``.parquet`` and
+        ``.pq`` are written as such, all else as CSV; ``.gz`` and ``.zst`` pack it. A file object
+        may be binary or text (not for Parquet); open a text file with ``newline=""`` and UTF-8.
+    format : {"csv", "jsonl", "parquet"}, optional
+        Format, whatever the name.
 
     Raises
     ------
     InputError
-        If the frame lacks columns, holds what no CSV file can (a NUL, half a surrogate pair, a
-        cell beyond 131,072 characters), or the target cannot be written.
+        If the frame lacks columns, holds what no text file can (a NUL, half a surrogate pair, a
+        cell beyond 131,072 characters), the target cannot be written, or is a workbook.
 
     Notes
     -----
     A column whose name `read_routes` would take for a field (``Prefix``, say) is written with
-    ``(file)`` behind its name.
+    ``(file)`` behind its name. CSV is safe in a spreadsheet; in JSON lines and Parquet cells stand
+    as they are, under the names of the frame, and a leading tab is lost when they are read. JSON
+    lines of no routes are an empty file, which is refused when it is read.
 
     Examples
     --------
@@ -105,13 +117,13 @@ def write_routes(routes: pd.DataFrame, target: Target) -> None:
     cn-hangzhou,vco-a,10.1.0.0/16,vco-a,100,,"Berlin, old"
     cn-hangzhou,vco-a,10.2.0.0/16,vco-a,abc,,'=1+1
     """
-    columns = _columns(routes)
+    pour = _writer(routes, _format(target, format))
     try:
         if isinstance(target, str | os.PathLike):
             with _replacing(Path(target)) as file:
-                _pour(columns, file)
+                pour(file)
         else:
-            _pour(columns, target)
+            pour(target)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
@@ -120,19 +132,62 @@ def write_routes(routes: pd.DataFrame, target: Target) -> None:
         ) from error
 
 
-def _columns(routes: pd.DataFrame) -> list[Column]:
-    """Return the columns of the file, head first, every cell as it is written."""
+def _format(target: object, given: str | None) -> str:
+    """Return the format to write."""
+    check_format(given)
+    named = named_format(os.fspath(target)) if isinstance(target, str | os.PathLike) else None
+    found = given or named or "csv"
+    if found == "excel":
+        raise InputError(
+            f"{_shown(target)}: workbooks are not written",
+            remedy="Write .csv, which is safe to open in a spreadsheet, and save it from there",
+        )
+    return found
+
+
+def _writer(routes: pd.DataFrame, format: str) -> Callable[[Any], None]:  # noqa: A002
+    """Return what writes the routes to an open file; what cannot be written raises here."""
+    if format == "csv":
+        columns = _columns(routes)
+        return lambda file: _pour(_csv_lines(columns), file)
+    plain = plain_columns(routes)
+    if format == "jsonl":
+        return lambda file: _pour(json_lines(plain), file)
+    return lambda file: write_parquet(plain, file)
+
+
+def plain_columns(routes: pd.DataFrame) -> dict[str, Column]:
+    """Return the columns of the frame as text, by name, unprotected; checked."""
+    fields, others = _parts(routes)
+    plain = {name: _arrow(fields[name]) for name in HEADS if name != "weight"}
+    plain["weight"] = _weights(fields)
+    columns = {name: plain[name] for name in HEADS}
+    for column in others:
+        if (head := _extra_head(column)) in columns:
+            raise InputError(f"two columns would be called {head!r}", remedy="Rename one")
+        with _characters():
+            columns[head] = _arrow(text_column(column))
+    for name, column in columns.items():
+        _refuse_unreadable(name, pa.chunked_array([pa.array([name], pa.large_string())]))
+        _refuse_unreadable(name, column)
+    return columns
+
+
+def _parts(routes: pd.DataFrame) -> tuple[pd.DataFrame, list[pd.Series]]:
+    """Return the fields of routes in the shape of the schema, and the other columns."""
     require_columns(routes, ROUTES_REQUIRED, what="routes")
     known = [name for name in (*HEADS, "weight_text") if name in routes.columns]
     require_columns(routes, known, what="routes")
+    others = [place for place, name in enumerate(routes.columns) if name not in ROUTES]
+    with _characters():
+        return conform_routes(routes[known]), [routes.iloc[:, place] for place in others]
+
+
+@contextlib.contextmanager
+def _characters() -> Iterator[None]:
+    """Say in our words what Arrow says of half a surrogate pair."""
     try:
-        fields = conform_routes(routes[known])
-        columns = [
-            _column(head, _weights(fields) if name == "weight" else _text(fields[name]))
-            for name, head in HEADS.items()
-        ]
-        others = [place for place, name in enumerate(routes.columns) if name not in ROUTES]
-        return columns + [_extra(routes.iloc[:, place]) for place in others]
+        yield
     except UnicodeEncodeError as error:
         raise InputError(
             f"routes hold half of a surrogate pair ({error.object[error.start]!a}), no character",
@@ -140,18 +195,36 @@ def _columns(routes: pd.DataFrame) -> list[Column]:
         ) from None
 
 
-def _weights(fields: pd.DataFrame) -> Column:
+def _columns(routes: pd.DataFrame) -> list[Column]:
+    """Return the columns of a CSV file, head first, every cell as it is written."""
+    fields, others = _parts(routes)
+    with _characters():
+        columns = [
+            _column(head, _protected_weights(fields) if name == "weight" else _text(fields[name]))
+            for name, head in HEADS.items()
+        ]
+        return columns + [_extra(column) for column in others]
+
+
+def _protected_weights(fields: pd.DataFrame) -> Column:
     """Return weights as text. The number itself needs no protection, not even a negative one."""
     return pc.coalesce(_arrow(fields["weight"].astype("str")), _text(fields["weight_text"]))
 
 
+def _weights(fields: pd.DataFrame) -> Column:
+    return pc.coalesce(_arrow(fields["weight"].astype("str")), _arrow(fields["weight_text"]))
+
+
 def _extra(column: pd.Series) -> Column:
     """Return a column of the file that is no field."""
-    head = str(column.name)
-    head += " (file)" if field_of(head) else ""
     cells = text_column(column)
     numeric = pd.api.types.is_numeric_dtype(column.dtype)
-    return _column(head, _arrow(cells) if numeric else _text(cells))
+    return _column(_extra_head(column), _arrow(cells) if numeric else _text(cells))
+
+
+def _extra_head(column: pd.Series) -> str:
+    head = str(column.name)
+    return head + (" (file)" if field_of(head) else "")
 
 
 def _text(column: pd.Series) -> Column:
@@ -200,12 +273,17 @@ def _joined(*parts: Any, by: str = "") -> Column:
     return pc.binary_join_element_wise(*parts, _scalar(by))
 
 
-def _pour(columns: list[Column], file: Any) -> None:
-    """Write the columns to an open file, binary or text, a batch of rows at a time."""
-    text = _takes_text(file)
+def _csv_lines(columns: list[Column]) -> Iterator[str]:
+    """Yield the lines of a CSV file, a batch of rows at a time."""
     for start in range(0, len(columns[0]), _BATCH):
         lines = _joined(*(column.slice(start, _BATCH) for column in columns), by=",")
-        part = "\n".join(lines.to_pylist()) + "\n"
+        yield "\n".join(lines.to_pylist()) + "\n"
+
+
+def _pour(parts: Iterator[str], file: Any) -> None:
+    """Write text to an open file, binary or text."""
+    text = _takes_text(file)
+    for part in parts:
         file.write(part if text else part.encode("utf-8"))
 
 
@@ -233,7 +311,7 @@ def _replacing(path: Path) -> Iterator[Any]:
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:
-            with _packing(file) if path.suffix == ".gz" else contextlib.nullcontext(file) as inner:
+            with _packing(file, path.suffix.lower()) as inner:
                 yield inner
             file.flush()
             os.fsync(file.fileno())
@@ -246,8 +324,19 @@ def _replacing(path: Path) -> Iterator[Any]:
     _sync(path.parent)
 
 
-def _packing(file: IO[bytes]) -> gzip.GzipFile:
-    return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)  # same rows, same bytes
+def _packing(file: IO[bytes], suffix: str) -> contextlib.AbstractContextManager[Any]:
+    """Return what packs into a file, by the suffix of its name."""
+    if suffix == ".gz":  # same rows, same bytes
+        return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)
+    return _zstd(file) if suffix == ".zst" else contextlib.nullcontext(file)
+
+
+@contextlib.contextmanager
+def _zstd(file: IO[bytes]) -> Iterator[Any]:
+    """Pack into a file. Arrow closes what it writes to, so it is given a second handle."""
+    handle = os.fdopen(os.dup(file.fileno()), "wb")
+    with pa.CompressedOutputStream(pa.PythonFile(handle, "w"), "zstd") as stream:
+        yield stream
 
 
 def _sync(directory: Path) -> None:

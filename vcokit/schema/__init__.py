@@ -25,7 +25,7 @@ from vcokit.schema.conform import (
     split_weight,
     text_column,
 )
-from vcokit.schema.heads import ALIASES, field_of, header_key, match_heads
+from vcokit.schema.heads import ALIASES, MASK_HEADS, field_of, header_key, match_heads
 from vcokit.schema.tables import (
     ACTIONS,
     BOOL,
@@ -59,6 +59,7 @@ __all__ = [
     "INT",
     "LIVE_CONNECTIONS",
     "LIVE_ROUTES",
+    "MASK_HEADS",
     "ROUTES",
     "ROUTES_REQUIRED",
     "SEVERITIES",

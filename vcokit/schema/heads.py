@@ -68,6 +68,23 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 
+#: Heads of a column that holds the mask or the length of the network beside it.
+MASK_HEADS: Final = (
+    "mask",
+    "netmask",
+    "subnetmask",
+    "networkmask",
+    "prefixlength",
+    "prefixlen",
+    "masklength",
+    "masklen",
+    "掩码",
+    "子网掩码",
+    "网络掩码",
+    "掩码长度",
+    "前缀长度",
+)
+
 
 def header_key(head: str) -> str:
     """Return a head as it is compared: NFKC, lower case, letters and digits only.

@@ -1,0 +1,93 @@
+"""Networks and masks in two columns, and several networks in a cell; `ipaddress` is the judge."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from vcokit.inventory import read_routes
+
+NETWORK = st.builds(
+    lambda address, length: ipaddress.ip_network((address, length), strict=False),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 32),
+)
+
+
+def dests(*cells: tuple[str, str], head: str = "Mask") -> list[str]:
+    """Return the destinations of rows of network and mask."""
+    rows = "".join(f'r,v,"{network}","{mask}",100\n' for network, mask in cells)
+    routes = read_routes(f"region,connection,Network,{head},weight\n{rows}")
+    return routes["route_dest"].fillna("").tolist()
+
+
+@given(NETWORK, st.sampled_from(["netmask", "length", "slash", "float"]))
+def test_a_mask_column_gives_the_length(network: ipaddress.IPv4Network, form: str) -> None:
+    """Dotted or a length, as a spreadsheet writes it: the network is the same."""
+    length = str(network.prefixlen)
+    forms = {"netmask": str(network.netmask), "slash": f"/{length}", "float": f"{length}.0"}
+    assert dests((str(network.network_address), forms.get(form, length))) == [str(network)]
+
+
+@pytest.mark.parametrize("head", ["Mask", "Prefix Length", "Subnet-Mask", "子网掩码"])
+def test_mask_columns_have_many_heads(head: str) -> None:
+    """The common words for it are known; the column itself stays where it was."""
+    assert dests(("10.0.0.0", "8"), head=head) == ["10.0.0.0/8"]
+
+
+def test_what_is_no_mask_is_left_to_the_audit() -> None:
+    """A network with its length, no network, and a mask that is none come as they stand."""
+    cells = [("10.0.0.0/8", "16"), ("10.0.0.0", ""), ("", "8"), ("10.0.0.0", "255.0.255.0"),
+             ("10.0.0.0", "abc"), ("10.0.0.0", "８")]  # fmt: skip
+    assert dests(*cells) == ["10.0.0.0/8", "10.0.0.0", "", "10.0.0.0/255.0.255.0",
+                             "10.0.0.0/abc", "10.0.0.0/８"]  # fmt: skip
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(NETWORK, min_size=2, max_size=6),
+    st.sampled_from([",", ", ", ";", " ; ", "\n", "\r\n", "|", "、", "，", "；", " ", "\u3000"]),
+    st.sampled_from(["", "end"]),
+)
+def test_several_networks_are_several_rows(
+    networks: list[ipaddress.IPv4Network], mark: str, end: str
+) -> None:
+    """Each gives a row with the line and the other cells of the one they stood in."""
+    tail = mark if end and mark.strip() else ""
+    cell = mark.join(map(str, networks)) + tail
+    routes = read_routes(
+        "region,connection,cidr,weight,Site\n"
+        f'r,a,10.0.0.0/8,100,x\nr,b,"{cell}",0,y\nr,c,11.0.0.0/8,100,z\n'
+    )
+    wanted = ["10.0.0.0/8", *map(str, networks), "11.0.0.0/8"]
+    assert routes["route_dest"].tolist() == wanted
+    assert routes["Site"].tolist() == ["x", *["y"] * len(networks), "z"]
+    assert routes["line"].nunique() == 3
+    assert "several networks split into rows in 1 cell" in routes.attrs["read"]["notes"]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "10.0.0.0 255.0.0.0",
+        "10.0.0.0 /8",
+        "10.0.0.0/8, HQ",
+        "10.0.0.0/8,,x",
+        "10.0.0.0/8 and 11.0.0.0/8",
+        "10.0.0.0-10.0.0.255",
+        "１0.0.0.0/8, 11.0.0.0/8",
+        "10.0.0.0/8,",
+    ],
+)
+def test_a_cell_is_split_only_where_every_part_is_a_network(cell: str) -> None:
+    """Anything else stands as it is, for the audit to judge."""
+    routes = read_routes(f'region,connection,cidr,weight\nr,v,"{cell}",0\n')
+    assert routes["route_dest"].tolist() == [cell]
+
+
+def test_several_networks_share_a_mask() -> None:
+    """A mask beside several networks is the mask of each."""
+    assert dests(("10.1.0.0, 10.2.0.0", "16")) == ["10.1.0.0/16", "10.2.0.0/16"]

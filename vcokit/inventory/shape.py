@@ -1,0 +1,129 @@
+"""What the shape of a table says: network and mask in two columns, several networks in a cell.
+
+====================================  ======================================================
+in the file                           routes
+====================================  ======================================================
+``10.1.0.0`` and ``255.255.0.0``      ``10.1.0.0/16``, where the mask has a column of its own
+``10.1.0.0`` and ``16`` or ``/16``    ``10.1.0.0/16``
+``10.1.0.0`` and ``255.0.255.0``      ``10.1.0.0/255.0.255.0``, for the audit to judge
+``10.1.0.0/16`` and anything          ``10.1.0.0/16``
+``10.1.0.0/16, 10.2.0.0/16``          two rows with the same line
+``10.1.0.0/16 10.2.0.0/16``           two rows, as each has its length
+``10.1.0.0 255.255.0.0``              as it stands, for the audit to judge
+``10.1.0.0/16, HQ``                   as it stands: not every part is a network
+====================================  ======================================================
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vcokit.inventory.cells import Column, Tally, holds
+from vcokit.inventory.heads import Head
+from vcokit.schema import MASK_HEADS, header_key
+
+_ADDRESS: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
+_LENGTH: Final = r"/[0-9.]{1,15}"
+_BLANK: Final = r"[\s\x{3000}\x{A0}]"
+_MARK: Final = rf"{_BLANK}*[,;|\n\r\x{{FF0C}}\x{{FF1B}}\x{{3001}}]{_BLANK}*"  # , ; | ， ； 、
+_EITHER: Final = rf"{_ADDRESS}(?:{_LENGTH})?"
+#: Several networks in one cell, as RE2 has it.
+_SEVERAL: Final = (
+    rf"^(?:{_EITHER}(?:{_MARK}{_EITHER})+(?:{_MARK})?"
+    rf"|{_ADDRESS}{_LENGTH}(?:{_BLANK}+{_ADDRESS}{_LENGTH})+)$"
+)
+_BETWEEN: Final = re.compile("[,;|\\s\u3000\xa0\uff0c\uff1b\u3001]+")
+_MASKS: Final = {
+    ".".join(str((0xFFFFFFFF << (32 - length) >> shift) & 255) for shift in (24, 16, 8, 0)): length
+    for length in range(33)
+}
+
+Lines = Any  # ndarray of int64, or None
+
+
+def shaped(
+    head: Head, columns: list[Column], lines: Lines, tally: Tally
+) -> tuple[list[Column], Lines]:
+    """Return clean columns with one network a row, its length with it."""
+    place = head.fields["route_dest"]
+    several = _several(columns[place])
+    if several is not None:
+        columns, lines = _split(columns, lines, place, several, tally)
+    mask = _mask_place(head)
+    if mask is not None:
+        columns = [*columns]
+        columns[place] = _joined(columns[place], columns[mask], tally)
+    return columns, lines
+
+
+def _several(column: Column) -> Any:
+    """Return the positions of cells that hold several networks, or None.
+
+    A column of digits, dots and slashes alone, the bytes from ``.`` to ``9``, needs no look.
+    """
+    if not holds(column, ":", "-"):
+        return None
+    found = pc.fill_null(pc.match_substring_regex(column, _SEVERAL), False)
+    places = np.flatnonzero(found.to_numpy())
+    return places if len(places) else None
+
+
+def _split(
+    columns: list[Column], lines: Lines, place: int, rows: Any, tally: Tally
+) -> tuple[list[Column], Lines]:
+    cells = columns[place].take(pa.array(rows)).to_pylist()
+    parts = [[part for part in _BETWEEN.split(cell) if part] for cell in cells]
+    counts = np.ones(len(columns[place]), dtype=np.int64)
+    counts[rows] = [len(part) for part in parts]
+    origin = np.repeat(np.arange(len(counts)), counts)
+    taken = pa.array(origin)
+    columns = [column.take(taken) for column in columns]
+    new = np.zeros(len(counts), dtype=np.bool_)
+    new[rows] = True
+    values = pa.array([part for cell in parts for part in cell], pa.large_string())
+    whole = columns[place].combine_chunks()
+    columns[place] = pa.chunked_array([pc.replace_with_mask(whole, pa.array(new[origin]), values)])
+    tally.add("split", len(rows))
+    return columns, None if lines is None else lines[origin]
+
+
+def _mask_place(head: Head) -> int | None:
+    """Return which column is a mask; of several none is."""
+    fields = set(head.fields.values())
+    places = [
+        place
+        for place, cell in enumerate(head.cells)
+        if place not in fields and header_key(cell) in MASK_HEADS
+    ]
+    return places[0] if len(places) == 1 else None
+
+
+def _joined(network: Column, mask: Column, tally: Tally) -> Column:
+    """Return networks with the length that their mask gives, where they have none."""
+    encoded = pc.dictionary_encode(mask).combine_chunks()
+    lengths = [_length(text) for text in encoded.dictionary.to_pylist()]
+    length = pa.chunked_array([pc.take(pa.array(lengths, pa.large_string()), encoded.indices)])
+    wanting = pc.and_(pc.invert(pc.match_substring(network, "/")), pc.is_valid(length))
+    wanting = pc.fill_null(wanting, False)
+    tally.add("joined", pc.sum(wanting, min_count=0).as_py())
+    slash = pa.scalar("/", pa.large_string())
+    return pc.if_else(wanting, pc.binary_join_element_wise(network, length, slash), network)
+
+
+def _length(mask: str) -> str:
+    """Return a mask as a length; what is neither, as it stands.
+
+    Examples
+    --------
+    >>> _length("255.255.0.0"), _length("/16"), _length("16.0"), _length("255.0.255.0")
+    ('16', '16', '16', '255.0.255.0')
+    """
+    mask = mask.removeprefix("/")
+    if re.fullmatch(r"[0-9]{1,2}\.0+", mask):
+        mask = mask.partition(".")[0]
+    return str(_MASKS.get(mask, mask))
