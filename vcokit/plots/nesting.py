@@ -1,0 +1,266 @@
+"""The routes in and around one prefix, as a tree.
+
+::
+
+    10.0.0.0/8        ●─┐                         vco-a active
+    10.1.0.0/16         └───●─┬───┐               vco-b active, vco-c standby
+    10.1.2.0/24               │   ●               vco-b active
+    10.1.9.0/24               └───●               vco-d standby                  12 more inside
+                      /8    /16  /24
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from vcokit.cidr.coerce import from_keys
+from vcokit.cidr.parse import I64, Mask, to_text
+from vcokit.cidr.relations import NONE, closest_cover_sorted, pack, touches
+from vcokit.cidr.scalar import Cidr
+from vcokit.colours import WEIGHTS
+from vcokit.plots import canvas, lettering
+from vcokit.plots.columns import Rows, read
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from vcokit.cidr.scalar import Prefix
+
+#: Connections of one destination that are named, and letters of each name.
+_NAMED: Final = 3
+_NAME: Final = 25
+#: Marks of a destination: by (some route active, some route standby).
+_LOOKS: Final = {
+    (True, True): (WEIGHTS["active"], WEIGHTS["standby"], "active, and a standby"),
+    (True, False): (WEIGHTS["active"], WEIGHTS["active"], "active only"),
+    (False, True): (WEIGHTS["standby"], WEIGHTS["standby"], "standby only"),
+}
+
+
+def nesting_tree(
+    routes: pd.DataFrame, prefix: Prefix, ax: Axes | None = None, *, top: int = 32
+) -> Axes:
+    """Show which routes hold a prefix, and which lie in it.
+
+    Parameters
+    ----------
+    routes : DataFrame
+        Routes, planned steps or live routes: with vpn_connection_id, route_dest and weight.
+    prefix : str, Cidr or IPv4Network
+        What is asked about; it need not be a route. A bare address is taken as its /32.
+    ax : Axes, optional
+    top : int
+        Destinations shown, the outer ones first; what lies in them is counted.
+
+    Returns
+    -------
+    Axes
+        A row a destination, in the order of addresses, each where its length stands on the axis
+        and tied to the closest destination that holds it. Beside it its connections.
+
+    Raises
+    ------
+    InputError
+        If a column is missing.
+    ValueError, TypeError
+        If it is no prefix.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> routes = pd.DataFrame({"vpn_connection_id": "vco-a", "weight": 100,
+    ...     "route_dest": ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.9.0.0/16"]})
+    >>> nesting_tree(routes, "10.1.0.0/16", Figure().subplots()).get_title("left")
+    '10.1.0.0/16 is a destination; 1 holds it, 1 lies in it'
+    """
+    asked = _asked(prefix)
+    rows = read(routes)
+    rows = rows.take(rows.valid & touches(rows.network, rows.length, *_numbers(asked)))
+    tree = _Tree(rows, asked)
+    kept = tree.kept(top)
+    ax = canvas.axes(ax, height=canvas.rows_height(len(kept)))
+    canvas.quiet(ax)
+    ax.set_xlabel("prefix length, bits")
+    if not len(rows.length):
+        canvas.head(ax, f"{asked} is no destination, nothing holds it, nothing lies in it")
+        return canvas.say_empty(ax, "no routes to show")
+    _ties(ax, tree, kept)
+    handles, names = _marks(ax, tree, kept)
+    _rows(ax, tree, kept, rows)
+    canvas.head(ax, tree.title(), handles, names)
+    return ax
+
+
+def _asked(prefix: Prefix) -> Cidr:
+    is_bare = isinstance(prefix, str) and "/" not in prefix
+    return Cidr(f"{prefix}/32" if is_bare else prefix)
+
+
+def _numbers(prefix: Cidr) -> tuple[int, int]:
+    return prefix.network, prefix.prefix_length
+
+
+class _Tree:
+    """Destinations in and around a prefix, that one too, each under the closest that holds it.
+
+    Attributes
+    ----------
+    keys : ndarray of uint64
+        Distinct destinations, sorted: a tree's rows from above.
+    node : ndarray of int64
+        Destination of each row.
+    cover, depth : ndarray of int64
+        Position of the closest that holds each, -1 at the top; how many hold it.
+    asked : int
+        Position of the prefix asked about.
+    """
+
+    def __init__(self, rows: Rows, asked: Cidr) -> None:
+        self.prefix = asked
+        network, length = _numbers(asked)
+        mine = pack(np.array([network], np.uint32), np.array([length], np.uint8))
+        given = pack(rows.network, rows.length)
+        self.keys, position = np.unique(np.append(given, mine), return_inverse=True)
+        self.node, self.asked = position[:-1], int(position[-1])
+        self.is_route = bool((self.node == self.asked).any())
+        self.network, self.length = from_keys(self.keys.astype(np.int64))
+        self.cover = closest_cover_sorted(self.keys)
+        self.depth = self._climb(lambda above: above >= 0)[0]
+        self.active = self._any(rows.active)
+        self.standby = self._any(rows.standby)
+
+    def _any(self, mask: Mask) -> Mask:
+        found = np.zeros(len(self.keys), dtype=np.bool_)
+        found[self.node[mask]] = True
+        return found
+
+    def _climb(self, goes_on: Any) -> tuple[I64, I64]:
+        """Climb from every destination while the next one is wanted: steps, and where it ended."""
+        steps = np.zeros(len(self.keys), dtype=np.int64)
+        at = np.arange(len(self.keys))
+        while True:
+            above = np.where(at >= 0, self.cover[at], NONE)
+            moves = np.asarray(goes_on(above)) & (above >= 0)
+            if not moves.any():
+                return steps, at
+            at = np.where(moves, above, at)
+            steps += moves
+
+    def kept(self, top: int) -> I64:
+        """Return the destinations shown: the outer ones, and all that hold what is asked about."""
+        order = np.lexsort((np.arange(len(self.keys)), self.depth))
+        number = max(top, int(self.depth[self.asked]) + 1)
+        return np.sort(order[:number])
+
+    def hidden(self, kept: I64) -> I64:
+        """Return, for each destination shown, how many below it are not."""
+        is_kept = np.zeros(len(self.keys), dtype=np.bool_)
+        is_kept[kept] = True
+        at = np.arange(len(self.keys))
+        while not is_kept[at].all():
+            at = np.where(is_kept[at], at, self.cover[at])
+        return np.bincount(at, minlength=len(self.keys))[kept] - 1
+
+    def title(self) -> str:
+        """Say how many destinations hold the prefix, and how many lie in it."""
+        around = int(self.depth[self.asked])
+        inside = len(self.keys) - around - 1
+        what = "is a destination" if self.is_route else "is no destination itself"
+        holds = f"{around:,} hold{'s' if around == 1 else ''} it" if around else "none holds it"
+        lies = f"{inside:,} lie{'s' if inside == 1 else ''} in it" if inside else "none lies in it"
+        deep = int(self.depth.max()) - around
+        levels = f", {deep} deep" if deep > 1 else ""
+        return f"{self.prefix} {what}; {holds}, {lies}{levels}"
+
+
+def _ties(ax: Axes, tree: _Tree, kept: I64) -> None:
+    """Tie each destination to the one above it: down from there, then across."""
+    from matplotlib.collections import LineCollection
+
+    row = np.full(len(tree.keys), NONE)
+    row[kept] = np.arange(len(kept))
+    lower = kept[tree.cover[kept] >= 0]
+    upper = tree.cover[lower]
+    x, end, level = tree.length[upper], tree.length[lower], row[lower]
+    across = np.stack([np.column_stack([x, level]), np.column_stack([end, level])], axis=1)
+    # Rows rise, so that the last child met is the lowest.
+    lowest = dict(zip(upper.tolist(), level.tolist(), strict=True))
+    down = [[(tree.length[node], row[node]), (tree.length[node], y)] for node, y in lowest.items()]
+    lines = [*across, *down]
+    style: canvas.Style = {"colors": canvas.ink(ax), "linewidths": 0.8, "alpha": 0.5, "zorder": 1}
+    ax.add_collection(LineCollection(lines, **style))
+
+
+def _marks(ax: Axes, tree: _Tree, kept: I64) -> tuple[list[Any], list[str]]:
+    handles, names = [], []
+    for (active, standby), (face, edge, name) in _LOOKS.items():
+        here = (tree.active[kept] == active) & (tree.standby[kept] == standby)
+        if here.any():
+            style: canvas.Style = {
+                "c": face,
+                "edgecolors": edge,
+                "linewidths": 2.2,
+                "s": 52,
+                "zorder": 3,
+            }
+            at = (tree.length[kept][here], np.flatnonzero(here))
+            handles.append(ax.scatter(*at, label=name, **style))
+            names.append(name)
+    neither = ~tree.active[kept] & ~tree.standby[kept]
+    if neither.any():
+        style = {
+            "facecolors": ax.get_facecolor(),
+            "edgecolors": canvas.ink(ax),
+            "zorder": 3,
+        }
+        at = (tree.length[kept][neither], np.flatnonzero(neither))
+        handles.append(ax.scatter(*at, s=40, label="neither", **style))
+        names.append("no active or standby route")
+    return handles, names
+
+
+def _rows(ax: Axes, tree: _Tree, kept: I64, rows: Rows) -> None:
+    """Name the rows: the destination on the left, its connections on the right."""
+    texts = list(to_text(tree.network[kept], tree.length[kept]))
+    canvas.row_names(ax, texts)
+    asked = int(np.searchsorted(kept, tree.asked))
+    ax.get_yticklabels()[asked].set_fontweight("bold")
+    ax.axhspan(asked - 0.5, asked + 0.5, color=canvas.ink(ax), alpha=0.07, linewidth=0)
+    hidden = tree.hidden(kept)
+    across = ax.get_yaxis_transform()
+    for place, node in enumerate(kept):
+        said = _connections(rows, tree.node == node)
+        if hidden[place]:
+            said = f"{said} (+ {hidden[place]:,} more in it)".strip()
+        text = ax.annotate(
+            said, (1, place), (6, 0), xycoords=across, textcoords="offset points", va="center"
+        )
+        text.set(color=canvas.ink(ax), fontsize=canvas.ROW)
+        lettering.plain(text, said, mono=True)
+    low = int(tree.length[kept].min())
+    high = int(tree.length[kept].max())
+    ax.set_xlim(low - 0.8, max(high, low + 8) + 0.8)
+    ax.set_xticks([bits for bits in range(0, 33, 4) if low - 0.8 <= bits <= max(high, low + 8)])
+    ax.xaxis.set_major_formatter(lambda value, _: f"/{value:.0f}")
+
+
+def _connections(rows: Rows, mine: Mask) -> str:
+    """Name the connections of a destination, active ones first."""
+    chosen = rows.take(mine)
+    order = np.lexsort((np.arange(len(chosen.weight)), -chosen.weight))
+    words = {100: "active", 0: "standby", NONE: "?"}
+    said = dict.fromkeys(
+        f"{_name(chosen, place)} {words.get(int(chosen.weight[place]), chosen.weight[place])}"
+        for place in order
+    )
+    named = list(said)[:_NAMED]
+    rest = len(said) - len(named)
+    return ", ".join([*named, *([f"{rest:,} more"] if rest else [])])
+
+
+def _name(rows: Rows, place: int) -> str:
+    group = int(rows.group[place])
+    return "(no connection)" if group < 0 else lettering.shown(rows.names[group], _NAME)
