@@ -44,7 +44,7 @@ def findings_by_rule(findings: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> from vcokit.audit import audit_routes
     >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
     ...     "route_dest": ["10.0.0.0/8", "10.1.2.3/16"], "next_hop": "vco-a", "weight": 100})
-    >>> findings_by_rule(audit_routes(routes), Figure().subplots()).get_title("left")
+    >>> findings_by_rule(audit_routes(routes), Figure(figsize=(14, 4)).subplots()).get_title("left")
     '2 findings on 1 row: 1 error, 0 warnings, 1 info; the most frequent error is host-bits-set'
     """
     schema.require_columns(findings, ("row", "rule", "severity"), what="findings")

@@ -58,7 +58,7 @@ def lane_timeline(
         since, are marked too; a step itself knows its last call only.
     top : int
         Connections shown, those whose steps ended last (which the rollout waited for); one row
-        shows how many of the others did what.
+        shows what share of the others did what.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def lane_timeline(
     ...     "vpn_connection_id": ["vco-a"], "sent_at": [begun],
     ...     "accepted_at": [begun + pd.Timedelta("1s")], "settled_at": [begun + pd.Timedelta("4s")],
     ...     "ended_at": [begun + pd.Timedelta("5s")]})
-    >>> lane_timeline(steps, Figure().subplots()).get_title("left")
+    >>> lane_timeline(steps, Figure(figsize=(14, 4)).subplots()).get_title("left")
     '1 step on 1 connection in 5 s: lanes were busy 80 % of it, the last to end is vco-a'
     """
     sends = sending(steps)
@@ -97,7 +97,7 @@ def lane_timeline(
     marks = _marks(ax, lanes, shown, scale, calls, since)
     names = [str(lanes.names[lane]) for lane in shown]
     if rest:
-        names.append(f"{rest:,} others, how many")
+        names.append(f"{rest:,} others, share")
     canvas.row_names(ax, names, tall=_REST if rest else 1.0)
     if rest:
         _others(ax, lanes, shown, scale)
@@ -261,7 +261,7 @@ def _calls(calls: pd.DataFrame, lanes: _Lanes, row: I64, since: Any) -> dict[str
 
 
 def _others(ax: Axes, lanes: _Lanes, shown: I64, scale: float) -> None:
-    """Stack, below the rows, how many of the other lanes did what at each moment."""
+    """Stack, below the rows, what share of the other lanes did what at each moment."""
     is_rest = np.ones(len(lanes.names), dtype=np.bool_)
     is_rest[shown] = False
     count = int(is_rest.sum())

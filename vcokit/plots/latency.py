@@ -54,7 +54,7 @@ def call_latency(calls: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> from matplotlib.figure import Figure
     >>> calls = pd.DataFrame({"operation": "CreateVcoRouteEntry", "outcome": "ok",
     ...     "seconds": [0.03, 0.04, 0.05]})
-    >>> call_latency(calls, Figure().subplots()).get_title("left")
+    >>> call_latency(calls, Figure(figsize=(14, 4)).subplots()).get_title("left")
     '3 calls: the median took 40 ms, 99 % at most 50 ms; all answered'
     """
     schema.require_columns(calls, ("operation", "seconds", "outcome"), what="calls")

@@ -52,7 +52,7 @@ def prefix_lengths(routes: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> from matplotlib.figure import Figure
     >>> routes = pd.DataFrame({"vpn_connection_id": "vco-a", "weight": 100,
     ...     "route_dest": ["10.0.0.0/24", "10.0.1.0/24", "10.0.0.0/8"]})
-    >>> prefix_lengths(routes, Figure().subplots()).get_title("left")
+    >>> prefix_lengths(routes, Figure(figsize=(14, 4)).subplots()).get_title("left")
     '3 routes to 16.8 M addresses: 67 % are /24, 100 % of the addresses are in a /8'
     """
     rows = read(routes)

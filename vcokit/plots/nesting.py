@@ -5,7 +5,7 @@
     10.0.0.0/8        ●─┐                         vco-a active
     10.1.0.0/16         └───●─┬───┐               vco-b active, vco-c standby
     10.1.2.0/24               │   ●               vco-b active
-    10.1.9.0/24               └───●               vco-d standby                  12 more inside
+    10.1.9.0/24               └───●               vco-d standby
                       /8    /16  /24
 """
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from vcokit.audit.facts import ACTIVE, STANDBY
 from vcokit.cidr.coerce import from_keys
 from vcokit.cidr.parse import I64, Mask, to_text
 from vcokit.cidr.relations import NONE, closest_cover_sorted, pack, touches
@@ -29,9 +30,10 @@ if TYPE_CHECKING:
 
     from vcokit.cidr.scalar import Prefix
 
-#: Connections of one destination that are named, and letters of each name.
-_NAMED: Final = 3
+#: Connections of one destination that are named (one, where there are more), and their letters.
+_NAMED: Final = 2
 _NAME: Final = 25
+_WORDS: Final = {ACTIVE: "active", STANDBY: "standby", NONE: "(no weight)"}
 #: Marks of a destination: by (some route active, some route standby).
 _LOOKS: Final = {
     (True, True): (WEIGHTS["active"], WEIGHTS["standby"], "active, and a standby"),
@@ -73,7 +75,7 @@ def nesting_tree(
     >>> from matplotlib.figure import Figure
     >>> routes = pd.DataFrame({"vpn_connection_id": "vco-a", "weight": 100,
     ...     "route_dest": ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.9.0.0/16"]})
-    >>> nesting_tree(routes, "10.1.0.0/16", Figure().subplots()).get_title("left")
+    >>> nesting_tree(routes, "10.1.0.0/16", Figure(figsize=(14, 4)).subplots()).get_title("left")
     '10.1.0.0/16 is a destination; 1 holds it, 1 lies in it'
     """
     asked = _asked(prefix)
@@ -81,7 +83,7 @@ def nesting_tree(
     rows = rows.take(rows.valid & touches(rows.network, rows.length, *_numbers(asked)))
     tree = _Tree(rows, asked)
     kept = tree.kept(top)
-    ax = canvas.axes(ax, height=canvas.rows_height(len(kept)))
+    ax = canvas.axes(ax, height=canvas.rows_height(len(kept)), width=10.5)
     canvas.quiet(ax)
     ax.set_xlabel("prefix length, bits")
     if not len(rows.length):
@@ -230,14 +232,14 @@ def _rows(ax: Axes, tree: _Tree, kept: I64, rows: Rows) -> None:
     ax.get_yticklabels()[asked].set_fontweight("bold")
     ax.axhspan(asked - 0.5, asked + 0.5, color=canvas.ink(ax), alpha=0.07, linewidth=0)
     hidden = tree.hidden(kept)
+    if hidden.any():
+        cells = [f"+ {count:,}" if count else "" for count in hidden]
+        canvas.column(ax, "not shown,\nbelow it", cells, left=2, width=44)
+    left = 56 if hidden.any() else 6
     across = ax.get_yaxis_transform()
-    for place, node in enumerate(kept):
-        said = _connections(rows, tree.node == node)
-        if hidden[place]:
-            said = f"{said} (+ {hidden[place]:,} more in it)".strip()
-        text = ax.annotate(
-            said, (1, place), (6, 0), xycoords=across, textcoords="offset points", va="center"
-        )
+    for place, said in enumerate(_connections(rows, tree.node, kept)):
+        where: canvas.Style = {"xycoords": across, "textcoords": "offset points", "va": "center"}
+        text = ax.annotate(said, (1, place), (left, 0), **where)
         text.set(color=canvas.ink(ax), fontsize=canvas.ROW)
         lettering.plain(text, said, mono=True)
     low = int(tree.length[kept].min())
@@ -247,20 +249,22 @@ def _rows(ax: Axes, tree: _Tree, kept: I64, rows: Rows) -> None:
     ax.xaxis.set_major_formatter(lambda value, _: f"/{value:.0f}")
 
 
-def _connections(rows: Rows, mine: Mask) -> str:
-    """Name the connections of a destination, active ones first."""
-    chosen = rows.take(mine)
-    order = np.lexsort((np.arange(len(chosen.weight)), -chosen.weight))
-    words = {100: "active", 0: "standby", NONE: "?"}
-    said = dict.fromkeys(
-        f"{_name(chosen, place)} {words.get(int(chosen.weight[place]), chosen.weight[place])}"
-        for place in order
-    )
-    named = list(said)[:_NAMED]
-    rest = len(said) - len(named)
-    return ", ".join([*named, *([f"{rest:,} more"] if rest else [])])
+def _connections(rows: Rows, node: I64, kept: I64) -> list[str]:
+    """Name the connections of each destination shown, active ones first."""
+    table = pd.DataFrame({"node": node, "group": rows.group, "weight": rows.weight})
+    table = table[np.isin(node, kept)].drop_duplicates()
+    table = table.sort_values("weight", ascending=False, kind="stable")
+    parts = dict(iter(table.groupby("node")))
+    return [_said(rows, parts[place]) if place in parts else "" for place in kept.tolist()]
 
 
-def _name(rows: Rows, place: int) -> str:
-    group = int(rows.group[place])
+def _said(rows: Rows, table: pd.DataFrame) -> str:
+    count = len(table) if len(table) <= _NAMED else 1
+    pairs = zip(table["group"][:count], table["weight"][:count], strict=True)
+    said = [f"{_name(rows, group)} {_WORDS.get(weight, weight)}" for group, weight in pairs]
+    rest = len(table) - count
+    return ", ".join([*said, *([f"{rest:,} more"] if rest else [])])
+
+
+def _name(rows: Rows, group: int) -> str:
     return "(no connection)" if group < 0 else lettering.shown(rows.names[group], _NAME)

@@ -73,7 +73,7 @@ def rollout_progress(
     >>> begun = pd.Timestamp("2026-01-01", tz="UTC")
     >>> steps = schema.frame(schema.STEPS, {"action": ["create"] * 2, "state": ["done", "pending"],
     ...     "sent_at": [begun, pd.NaT], "ended_at": [begun + pd.Timedelta("9s"), pd.NaT]})
-    >>> rollout_progress(steps, Figure().subplots()).get_title("left")
+    >>> rollout_progress(steps, Figure(figsize=(14, 4)).subplots()).get_title("left")
     '1 of 2 steps done after 9 s, 1 pending'
     """
     ax = canvas.axes(ax, height=3.6)

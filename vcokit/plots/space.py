@@ -117,7 +117,7 @@ def address_map(
     >>> from matplotlib.figure import Figure
     >>> routes = pd.DataFrame({"vpn_connection_id": ["vco-a", "vco-b"], "weight": 100,
     ...     "route_dest": ["10.0.0.0/9", "10.1.0.0/16"]})
-    >>> address_map(routes, Figure().subplots(), zoom="10.0.0.0/8").get_title("left")
+    >>> address_map(routes, Figure(figsize=(14, 4)).subplots(), zoom="10.0.0.0/8").get_title("left")
     '8.39 M addresses of 10.0.0.0/8 are routed (50 %), by 2 routes; < 1 % of them nest'
     """
     rows = read(routes, by)

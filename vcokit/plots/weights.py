@@ -57,7 +57,7 @@ def weight_distribution(
     >>> from matplotlib.figure import Figure
     >>> routes = pd.DataFrame({"vpn_connection_id": ["vco-a", "vco-b"], "weight": [100, 0],
     ...     "route_dest": "10.0.0.0/8"})
-    >>> weight_distribution(routes, Figure().subplots()).get_title("left")
+    >>> weight_distribution(routes, Figure(figsize=(14, 4)).subplots()).get_title("left")
     '1 active and 1 standby route on 2 connections; 100 % of active destinations have a standby'
     """
     if measure not in _UNITS:
