@@ -15,11 +15,12 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
-from vcokit.cidr.parse import I64, Mask
+from vcokit.cidr.parse import I64
 from vcokit.colours import STATES
-from vcokit.plots import canvas, lettering
-from vcokit.plots.figures import many, span, unit
-from vcokit.plots.moments import F64, begin, entered, present, seconds, sending
+from vcokit.plots import canvas
+from vcokit.plots.figures import many, unit
+from vcokit.plots.moments import F64, begin, present, seconds, sending
+from vcokit.plots.spans import Lanes
 from vcokit.rollout.steps import OPERATION
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def lane_timeline(
     """
     sends = sending(steps)
     since = begin(sends)
-    lanes = _Lanes(sends, since)
+    lanes = Lanes(sends, since)
     shown = lanes.latest(top)
     rest = len(lanes.names) - len(shown)
     ax = canvas.axes(ax, height=canvas.rows_height(len(shown) + (5 if rest else 0)))
@@ -108,85 +109,7 @@ def lane_timeline(
     return ax
 
 
-class _Lanes:
-    """The intervals of all lanes, by kind.
-
-    Attributes
-    ----------
-    names : ndarray of object
-        Connections, in the order of their first steps.
-    lane : ndarray of int64
-        Lane of each step.
-    spans : dict of str to (lane, begin, end)
-        Intervals of each kind; seconds.
-    end : float
-        When the last stamp was made, seconds.
-    """
-
-    def __init__(self, steps: pd.DataFrame, since: Any) -> None:
-        self.lane, self.names = pd.factorize(
-            schema.text_column(steps["vpn_connection_id"]).fillna("")
-        )
-        self.state = steps["state"].astype("str").to_numpy()
-        into, out = entered(steps, since)
-        stamps = into[np.isfinite(into)]
-        self.end = float(stamps.max(initial=0.0))
-        self.into, self.out = np.minimum(into, self.end), np.minimum(out, self.end)
-        self.sent = np.isfinite(into[:, 1])
-        self.failed_at = np.where(self.state == "failed", into[:, 4], np.inf)
-        self.spans = {
-            "queue": self._queues(np.isfinite(into[:, 1])),
-            "call": self._phase(1, np.isfinite(into[:, 1]) & (self.state != "unknown")),
-            "task": self._phase(2, np.isfinite(into[:, 2])),
-            "doubt": self._phase(1, np.isfinite(into[:, 1]) & (self.state == "unknown")),
-            "wait": self._phase(3, np.isfinite(into[:, 3])),
-        }
-        self.there = [kind for kind, (lane, _, _) in self.spans.items() if len(lane)]
-
-    def _phase(self, place: int, mask: Mask) -> tuple[I64, F64, F64]:
-        return self.lane[mask], self.into[mask, place], self.out[mask, place]
-
-    def _queues(self, sent: Mask) -> tuple[I64, F64, F64]:
-        """Return the gaps in which a lane had steps left and none in flight."""
-        order = np.lexsort((self.into[:, 1], self.lane))
-        lane = self.lane[order]
-        free = np.where(sent, self.out[:, 2], 0.0)[order]  # its task has ended, or it has failed
-        first = np.append(True, lane[1:] != lane[:-1])[: len(lane)]
-        since = np.where(first, 0.0, np.append(0.0, free[:-1])[: len(lane)])
-        until = np.where(sent, self.into[:, 1], self._stopped())[order]
-        # Of the steps not sent yet, one stands for all: the lane has one queue.
-        waits = until > since
-        again = ~sent[order] & ~first & ~np.append(True, sent[order][:-1])[: len(lane)]
-        keep = waits & ~again
-        return lane[keep], since[keep], until[keep]
-
-    def _stopped(self) -> F64:
-        """Return when a step that was never sent stopped waiting: skipped, or not yet."""
-        return self.out[:, 0]
-
-    def latest(self, top: int) -> I64:
-        """Return the lanes that ended last, the last one first."""
-        ends = np.zeros(len(self.names))
-        np.maximum.at(ends, self.lane, np.where(self.sent, self.out[:, 2], 0.0))
-        return np.lexsort((np.arange(len(ends)), -ends))[:top]
-
-    def title(self) -> str:
-        """Say how long it took, how busy the lanes were, and which was the last."""
-        busy = sum(float((out - into).sum()) for _, into, out in self._busy())
-        lanes = len(np.unique(self.lane[self.sent]))
-        share = busy / (lanes * self.end) if self.end else 1.0
-        last = lettering.shown(self.names[self.latest(1)[0]])
-        count = many(int(self.sent.sum()), "step")
-        return (
-            f"{count} on {many(lanes, 'connection')} in {span(self.end)}: lanes were busy "
-            f"{share:.0%} of it, the last to end is {last}"
-        ).replace("%", " %")
-
-    def _busy(self) -> list[tuple[I64, F64, F64]]:
-        return [self.spans[kind] for kind in ("call", "task", "doubt")]
-
-
-def _rows(ax: Axes, lanes: _Lanes, shown: I64, scale: float) -> None:
+def _rows(ax: Axes, lanes: Lanes, shown: I64, scale: float) -> None:
     """Draw the intervals of the lanes shown: one collection of bars a kind."""
     from matplotlib.collections import PolyCollection
 
@@ -211,7 +134,7 @@ def _rows(ax: Axes, lanes: _Lanes, shown: I64, scale: float) -> None:
 
 def _marks(
     ax: Axes,
-    lanes: _Lanes,
+    lanes: Lanes,
     shown: I64,
     scale: float,
     calls: pd.DataFrame | None,
@@ -245,7 +168,7 @@ def _marks(
     return made
 
 
-def _calls(calls: pd.DataFrame, lanes: _Lanes, row: I64, since: Any) -> dict[str, tuple[I64, F64]]:
+def _calls(calls: pd.DataFrame, lanes: Lanes, row: I64, since: Any) -> dict[str, tuple[I64, F64]]:
     needed = ("operation", "vpn_connection_id", "sent_at", "outcome")
     schema.require_columns(calls, needed, what="calls")
     writes = calls[calls["operation"].isin(OPERATION.values()).to_numpy()]
@@ -260,7 +183,7 @@ def _calls(calls: pd.DataFrame, lanes: _Lanes, row: I64, since: Any) -> dict[str
     }
 
 
-def _others(ax: Axes, lanes: _Lanes, shown: I64, scale: float) -> None:
+def _others(ax: Axes, lanes: Lanes, shown: I64, scale: float) -> None:
     """Stack, below the rows, what share of the other lanes did what at each moment."""
     is_rest = np.ones(len(lanes.names), dtype=np.bool_)
     is_rest[shown] = False

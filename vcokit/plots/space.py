@@ -7,72 +7,40 @@ nest, so that the longest prefix decides, an outline is drawn.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from vcokit.cidr.lookup import Table
-from vcokit.cidr.parse import I64, MASKS, Mask
-from vcokit.cidr.relations import closest_cover, pack, span
-from vcokit.cidr.scalar import Cidr
-from vcokit.cidr.sets import aggregate
+from vcokit.cidr.parse import I64, Mask
 from vcokit.colours import GROUPS, REST
 from vcokit.plots import canvas, lettering
-from vcokit.plots.columns import Rows, read
+from vcokit.plots.columns import read
 from vcokit.plots.figures import many, share, short
 from vcokit.plots.hilbert import cells
+from vcokit.plots.moments import F64
+from vcokit.plots.territory import (
+    Frame,
+    Shares,
+    active_first,
+    fill,
+    frame_of,
+    nested,
+    segments,
+    shares,
+    touched,
+    touching,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from vcokit.cidr.scalar import Prefix
 
-F64 = npt.NDArray[np.float64]
-
-#: The map has 2^8 by 2^8 cells at most: a cell of the whole address space is a /16.
-_ORDER: Final = 8
 #: Opacity of a cell of which next to nothing is routed, and of one that is routed whole.
 _PALE, _FULL = 0.45, 1.0
 #: Blocks that have a name on the map: 4^n of them.
 _NAMED: Final = 4
-
-
-@dataclass(frozen=True)
-class Frame:
-    """The part of the address space that a map shows.
-
-    Parameters
-    ----------
-    prefix : Cidr
-    order : int
-        Of the curve.
-    """
-
-    prefix: Cidr
-    order: int
-
-    @property
-    def first(self) -> int:
-        """First address."""
-        return self.prefix.network
-
-    @property
-    def size(self) -> int:
-        """Number of addresses."""
-        return 1 << (32 - self.prefix.prefix_length)
-
-    @property
-    def cell(self) -> int:
-        """Addresses in a cell."""
-        return self.size >> (2 * self.order)
-
-    @property
-    def side(self) -> int:
-        """Cells along a side."""
-        return 1 << self.order
 
 
 def address_map(
@@ -121,115 +89,37 @@ def address_map(
     '8.39 M addresses of 10.0.0.0/8 are routed (50 %), by 2 routes; < 1 % of them nest'
     """
     rows = read(routes, by)
-    rows = _active_first(rows.take(rows.valid & (rows.group >= 0)))
+    rows = active_first(rows.take(rows.valid & (rows.group >= 0)))
     ax = canvas.axes(ax, height=7.6, width=7.2)
-    frame = _frame(rows, zoom)
-    rows = rows.take(_touching(rows, frame))
+    frame = frame_of(rows, zoom)
+    rows = rows.take(touching(rows, frame))
     ax.set(xticks=[], yticks=[])
+    ax.xaxis.label.set_fontsize(canvas.TEXT)
     if not len(rows.length):
         canvas.head(ax, f"No routes in {frame.prefix}")
         return canvas.say_empty(ax, "no routes to show")
-    lengths, winner = _segments(rows, frame)
-    groups, rank = _ranked(rows, lengths, winner, min(top, len(GROUPS)))
-    colour, filled = _cells(frame, lengths, np.append(rank, -1)[rows.group[winner]], winner)
-    nested = _nested(rows, frame)
-    _paint(ax, frame, colour, filled)
-    _outline(ax, frame, _touched(nested, frame))
+    lengths, winner = segments(rows, frame)
+    held = shares(rows, lengths, winner, max(0, min(top, len(GROUPS))))
+    rank, filled = fill(frame, lengths, np.append(held.rank, 0)[rows.group[winner]], winner)
+    ranges = nested(rows, frame)
+    palette = [*GROUPS[: len(held.named)], REST]
+    _paint(ax, frame, palette, rank, filled)
+    _outline(ax, frame, touched(ranges, frame))
     _name_blocks(ax, frame)
-    _describe(ax, frame, rows, groups, float(lengths[winner >= 0].sum()), nested)
+    inside = float((ranges[1] - ranges[0]).sum())
+    _legend(ax, _title(frame, held, len(rows.length), inside), palette, held, inside > 0)
+    cell = frame.prefix.prefix_length + 2 * frame.order
+    sizes = "1 address" if frame.cell == 1 else f"{frame.cell:,} addresses"
+    ax.set_xlabel(f"a cell is a /{cell}, {sizes}; pale cells are routed in part")
     return ax
 
 
-def _active_first(rows: Rows) -> Rows:
-    order = np.argsort(~rows.active, kind="stable")
-    return rows.take(order)
+def _paint(ax: Axes, frame: Frame, palette: list[str], rank: I64, filled: F64) -> None:
+    from matplotlib.colors import to_rgba_array
 
-
-def _frame(rows: Rows, zoom: Prefix | None) -> Frame:
-    """Return what is shown: the prefix given, or the longest that holds all routes."""
-    if zoom is not None:
-        prefix = Cidr(zoom)
-    elif not len(rows.length):
-        prefix = Cidr(0, 0)
-    else:
-        low = int(rows.network.min())
-        high = int((rows.network | ~MASKS.take(rows.length)).max())
-        length = 32 - (low ^ high).bit_length()
-        prefix = Cidr(low & int(MASKS[length]), length)
-    return Frame(prefix, min(_ORDER, (32 - prefix.prefix_length) // 2))
-
-
-def _touching(rows: Rows, frame: Frame) -> Mask:
-    last = rows.network | ~MASKS.take(rows.length)
-    return np.asarray((last >= frame.first) & (rows.network <= frame.first + frame.size - 1))
-
-
-def _segments(rows: Rows, frame: Frame) -> tuple[I64, I64]:
-    """Cut the frame where a route begins or ends: length of each piece, and its winning row."""
-    first, last = span(pack(rows.network, rows.length))
-    edges = np.concatenate([first, last + np.uint64(1)]).astype(np.int64)
-    end = frame.first + frame.size
-    inner = edges[(edges > frame.first) & (edges < end)]
-    cell_edges = np.arange(frame.first, end, frame.cell)
-    edges = np.unique(np.concatenate([inner, cell_edges]))
-    winner = Table(rows.network, rows.length).find(edges.astype(np.uint32))
-    return np.diff(edges, append=end), winner
-
-
-def _ranked(rows: Rows, lengths: I64, winner: I64, top: int) -> tuple[list[tuple[str, float]], I64]:
-    """Return the groups with most addresses, and the rank of every group, the rest the last."""
-    routed = winner >= 0
-    held = np.bincount(rows.group[winner[routed]], lengths[routed], minlength=len(rows.names))
-    order = np.argsort(-held, kind="stable")
-    order = order[held[order] > 0]
-    rank = np.full(len(rows.names), min(top, len(order)))
-    rank[order[:top]] = np.arange(len(order[:top]))
-    groups = [(str(rows.names[group]), float(held[group])) for group in order[:top]]
-    rest = held[order[top:]]
-    if len(rest):
-        groups.append((f"{len(rest):,} others", float(rest.sum())))
-    return groups, rank
-
-
-def _cells(frame: Frame, lengths: I64, rank: I64, winner: I64) -> tuple[I64, F64]:
-    """Return each cell's rank, that of most of its routed addresses, and its routed share."""
-    start = np.cumsum(lengths) - lengths
-    cell = start // frame.cell  # no piece crosses the edge of a cell
-    count, ranks = frame.side**2, int(rank.max(initial=0)) + 1
-    routed = winner >= 0
-    held = np.bincount(
-        cell[routed] * ranks + rank[routed], lengths[routed], minlength=count * ranks
-    ).reshape(count, ranks)
-    return held.argmax(axis=1), held.sum(axis=1) / frame.cell
-
-
-def _nested(rows: Rows, frame: Frame) -> tuple[I64, I64]:
-    """Return the ranges, first and past the last, of routes that lie in a shorter one."""
-    inside = closest_cover(rows.network, rows.length, rows.region) >= 0
-    network, length, _ = aggregate(rows.network[inside], rows.length[inside])
-    first, last = span(pack(network, length))
-    end = frame.first + frame.size
-    low = np.clip(first.astype(np.int64), frame.first, end)
-    return low, np.clip(last.astype(np.int64) + 1, frame.first, end)
-
-
-def _touched(ranges: tuple[I64, I64], frame: Frame) -> Mask:
-    """Tell which cells hold a part of some ranges."""
-    first = (ranges[0] - frame.first) // frame.cell
-    last = (ranges[1] - 1 - frame.first) // frame.cell
-    count = frame.side**2
-    turns = np.bincount(first, minlength=count + 1) - np.bincount(last + 1, minlength=count + 1)
-    return np.asarray(np.cumsum(turns[:count]) > 0)
-
-
-def _paint(ax: Axes, frame: Frame, rank: I64, filled: F64) -> None:
-    from matplotlib.colors import to_rgb
-
-    palette = np.array([to_rgb(colour) for colour in (*GROUPS, REST)])
-    # The rest has the rank behind the last that has a colour of its own.
     image = np.zeros((frame.side, frame.side, 4))
     x, y = cells(frame.order)
-    image[y, x, :3] = palette[rank]
+    image[y, x] = to_rgba_array(palette)[rank]
     image[y, x, 3] = np.where(filled > 0, _PALE + (_FULL - _PALE) * filled, 0.0)
     ax.imshow(image, interpolation="nearest", extent=(0, frame.side, frame.side, 0), aspect="equal")
     for spine in ax.spines.values():
@@ -293,31 +183,23 @@ def _block_name(network: int, bits: int, shown: int) -> str:
     return ("." if first else "") + ".".join(octets[first : max(past, first + 1)])
 
 
-def _describe(
-    ax: Axes,
-    frame: Frame,
-    rows: Rows,
-    groups: list[tuple[str, float]],
-    routed: float,
-    nested: tuple[I64, I64],
-) -> None:
-    """Say what is seen: title, legend, and what a cell is."""
+def _title(frame: Frame, held: Shares, routes: int, inside: float) -> str:
+    routed = sum(addresses for _, addresses in held.named) + held.others_hold
+    said = f"{share(inside, routed)} of them nest" if inside else "none nest"
+    return (
+        f"{short(routed)} addresses of {frame.prefix} are routed ({share(routed, frame.size)}), "
+        f"by {many(routes, 'route')}; {said}"
+    )
+
+
+def _legend(ax: Axes, title: str, palette: list[str], held: Shares, nests: bool) -> None:
     from matplotlib.lines import Line2D
 
-    inside = float((nested[1] - nested[0]).sum())
-    said = f"{share(inside, routed)} of them nest" if inside else "none nest"
-    title = (
-        f"{short(routed)} addresses of {frame.prefix} are routed ({share(routed, frame.size)}), "
-        f"by {many(len(rows.length), 'route')}; {said}"
-    )
-    names = [f"{lettering.shown(name)}: {short(held)}" for name, held in groups]
-    others = len(groups) and groups[-1][0].endswith(" others")
-    colours = [*GROUPS[: len(groups) - 1], REST] if others else list(GROUPS[: len(groups)])
-    handles: list[Any] = [canvas.patch(colour) for colour in colours]
-    if inside:
+    names = [f"{lettering.shown(name)}: {short(addresses)}" for name, addresses in held.named]
+    if held.others:
+        names.append(f"{many(held.others, 'other')}: {short(held.others_hold)}")
+    handles: list[Any] = [canvas.patch(colour) for colour in palette[: len(names)]]
+    if nests:
         handles.append(Line2D([], [], color=canvas.ink(ax), linewidth=1.2))
         names.append("nested: the longest prefix decides")
     canvas.head(ax, title, handles, names)
-    length = frame.prefix.prefix_length + 2 * frame.order
-    sizes = f"a /{length}, {many(frame.cell, 'address').replace('addresss', 'addresses')}"
-    ax.set_xlabel(f"a cell is {sizes}; pale cells are routed in part", fontsize=canvas.TEXT)
