@@ -183,9 +183,10 @@ def row_names(
     shown = [lettering.shown(name, limit) for name in names]
     places = [*range(len(shown) - 1), len(shown) - 1 + (tall - 1) / 2]
     ax.set_yticks(places, shown)
-    for label, text in zip(ax.get_yticklabels(), shown, strict=True):
-        label.set_fontsize(ROW)
-        lettering.plain(label, text, mono=True)
+    for tick, text in zip(ax.yaxis.get_major_ticks(), shown, strict=True):
+        for label in (tick.label1, tick.label2):
+            label.set_fontsize(ROW)
+            lettering.plain(label, text, mono=True)
     ax.tick_params(axis="y", length=0)
     ax.set_ylim(len(shown) - 1.4 + tall, -0.6)
 

@@ -141,7 +141,7 @@ def _marks(
     since: Any,
 ) -> list[Any]:
     """Mark failed steps, and calls that were refused or not answered."""
-    row = np.full(len(lanes.names) + 1, -1)
+    row = np.full(len(lanes.names) + 1, -1)  # the last is for connections that are no lane
     row[shown] = np.arange(len(shown))
     failed = np.isfinite(lanes.failed_at)
     points = {"failed": (row[lanes.lane[failed]], lanes.failed_at[failed])}

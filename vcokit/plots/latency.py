@@ -11,6 +11,7 @@ from vcokit import schema
 from vcokit.colours import STATES
 from vcokit.plots import canvas
 from vcokit.plots.figures import many, span
+from vcokit.plots.moments import F64
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,9 +86,10 @@ def _outcomes(column: pd.Series) -> np.ndarray:
 
 
 def _draw(ax: Axes, table: pd.DataFrame, order: list[str]) -> None:
-    ax.set_xscale("log")
     groups = table.groupby("operation")["seconds"]
     quantiles = np.array([np.quantile(groups.get_group(name), _QUANTILES) for name in order])
+    ax.set_xscale("log")
+    ax.set_xlim(*_decades(quantiles, table["seconds"][table["outcome"] != "ok"]))
     places = np.arange(len(order))
     low, first, median, third, high = quantiles.T
     colour = STATES["accepted"]
@@ -98,7 +100,6 @@ def _draw(ax: Axes, table: pd.DataFrame, order: list[str]) -> None:
     canvas.row_names(ax, order, limit=36)
     ax.xaxis.set_major_formatter(lambda value, _: span(value))
     ax.xaxis.set_minor_formatter(lambda *_: "")
-    _at_least_a_decade(ax)
     sizes = [f"{len(groups.get_group(name)):,}" for name in order]
     canvas.column(ax, "calls", sizes, left=0, width=46)
     canvas.column(ax, "median", [span(value) for value in median], left=42, width=54)
@@ -127,11 +128,11 @@ def _marks(ax: Axes, table: pd.DataFrame, order: list[str]) -> tuple[list[object
     return handles, names
 
 
-def _at_least_a_decade(ax: Axes) -> None:
-    """Show whole decades, so that at least two ticks have a name."""
-    low, high = ax.dataLim.intervalx
-    low, high = np.floor(np.log10(low)), np.ceil(np.log10(high))
-    ax.set_xlim(10.0**low, 10.0 ** max(high, low + 1))
+def _decades(quantiles: F64, marked: pd.Series) -> tuple[float, float]:
+    """Return the whole decades in which all that is drawn lies, at least one."""
+    drawn = np.log10(np.append(quantiles.ravel(), marked))
+    low, high = np.floor(drawn.min()), np.ceil(drawn.max())
+    return 10.0**low, 10.0 ** max(high, low + 1)
 
 
 def _title(table: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from vcokit import schema
 from vcokit.cidr.parse import I64, Mask
 from vcokit.plots import lettering
-from vcokit.plots.figures import many, span
+from vcokit.plots.figures import many, share, span
 from vcokit.plots.moments import F64, entered
 
 
@@ -48,10 +48,10 @@ class Lanes:
         self.sent = np.isfinite(into[:, 1])
         self.failed_at = np.where(self.state == "failed", into[:, 4], np.inf)
         self.spans = {
-            "queue": self._queues(np.isfinite(into[:, 1])),
-            "call": self._phase(1, np.isfinite(into[:, 1]) & (self.state != "unknown")),
+            "queue": self._queues(self.sent),
+            "call": self._phase(1, self.sent & (self.state != "unknown")),
             "task": self._phase(2, np.isfinite(into[:, 2])),
-            "doubt": self._phase(1, np.isfinite(into[:, 1]) & (self.state == "unknown")),
+            "doubt": self._phase(1, self.sent & (self.state == "unknown")),
             "wait": self._phase(3, np.isfinite(into[:, 3])),
         }
         self.there = [kind for kind, (lane, _, _) in self.spans.items() if len(lane)]
@@ -61,21 +61,18 @@ class Lanes:
 
     def _queues(self, sent: Mask) -> tuple[I64, F64, F64]:
         """Return the gaps in which a lane had steps left and none in flight."""
-        order = np.lexsort((self.into[:, 1], self.lane))
+        stopped = self.out[:, 0]  # of a step that was never sent: skipped, or not yet
+        order = np.lexsort((-stopped, self.into[:, 1], self.lane))
         lane = self.lane[order]
         free = np.where(sent, self.out[:, 2], 0.0)[order]  # its task has ended, or it has failed
         first = np.append(True, lane[1:] != lane[:-1])[: len(lane)]
         since = np.where(first, 0.0, np.append(0.0, free[:-1])[: len(lane)])
-        until = np.where(sent, self.into[:, 1], self._stopped())[order]
+        until = np.where(sent, self.into[:, 1], stopped)[order]
         # Of the steps not sent yet, one stands for all: the lane has one queue.
         waits = until > since
         again = ~sent[order] & ~first & ~np.append(True, sent[order][:-1])[: len(lane)]
         keep = waits & ~again
         return lane[keep], since[keep], until[keep]
-
-    def _stopped(self) -> F64:
-        """Return when a step that was never sent stopped waiting: skipped, or not yet."""
-        return self.out[:, 0]
 
     def latest(self, top: int) -> I64:
         """Return the lanes that ended last, the last one first."""
@@ -87,13 +84,12 @@ class Lanes:
         """Say how long it took, how busy the lanes were, and which was the last."""
         busy = sum(float((out - into).sum()) for _, into, out in self._busy())
         lanes = len(np.unique(self.lane[self.sent]))
-        share = busy / (lanes * self.end) if self.end else 1.0
         last = lettering.shown(self.names[self.latest(1)[0]])
-        count = many(int(self.sent.sum()), "step")
         return (
-            f"{count} on {many(lanes, 'connection')} in {span(self.end)}: lanes were busy "
-            f"{share:.0%} of it, the last to end is {last}"
-        ).replace("%", " %")
+            f"{many(int(self.sent.sum()), 'step')} on {many(lanes, 'connection')} in "
+            f"{span(self.end)}: lanes were busy {share(busy, lanes * self.end)} of it, "
+            f"the last to end is {last}"
+        )
 
     def _busy(self) -> list[tuple[I64, F64, F64]]:
         return [self.spans[kind] for kind in ("call", "task", "doubt")]
