@@ -8,7 +8,7 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.colours import SEVERITIES
-from vcokit.plots import canvas
+from vcokit.plots import canvas, lettering
 from vcokit.plots.figures import many
 
 if TYPE_CHECKING:
@@ -95,5 +95,5 @@ def _title(findings: pd.DataFrame, table: pd.DataFrame) -> str:
     return (
         f"{many(len(findings), 'finding')} on {many(findings['row'].nunique(), 'row')}: "
         f"{many(errors, 'error')}, {many(warnings, 'warning')}, {infos:,} info; "
-        f"the most frequent{kind} is {most.idxmax()}"
+        f"the most frequent{kind} is {lettering.shown(most.idxmax())}"
     )
