@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -200,3 +201,15 @@ def test_frames_as_they_come() -> None:
     one, two = (plots.address_map(f, Figure().subplots()) for f in (ROUTES, typed))
     assert (one.images[0].get_array() == two.images[0].get_array()).all()
     assert schema.frame(schema.ROUTES).empty
+
+
+def test_every_plot_stands_in_the_docs() -> None:
+    """Each plot has its line of code and both its pictures in docs/plots.md, none too large."""
+    docs = Path(__file__).parents[2] / "docs"
+    page = (docs / "plots.md").read_text(encoding="utf-8")
+    for name in plots.__all__:
+        assert f"vk.plots.{name}(" in page
+        for theme in ("light", "dark"):
+            picture = f"pictures/{name}-{theme}.png"
+            assert f'"{picture}"' in page
+            assert (docs / picture).stat().st_size <= 120_000

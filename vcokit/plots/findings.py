@@ -45,7 +45,7 @@ def findings_by_rule(findings: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
     ...     "route_dest": ["10.0.0.0/8", "10.1.2.3/16"], "next_hop": "vco-a", "weight": 100})
     >>> findings_by_rule(audit_routes(routes), Figure(figsize=(14, 4)).subplots()).get_title("left")
-    '2 findings on 1 row: 1 error, 0 warnings, 1 info; the most frequent error is host-bits-set'
+    '2 findings on 1 row: 1 error (host-bits-set first), 0 warnings, 1 info'
     """
     schema.require_columns(findings, ("row", "rule", "severity"), what="findings")
     table = _table(findings)
@@ -90,10 +90,12 @@ def _bars(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def _title(findings: pd.DataFrame, table: pd.DataFrame) -> str:
-    errors, warnings, infos = (int(table[name].sum()) for name in _ORDER)
-    most, kind = (table["error"], " error") if errors else (table.sum(axis=1), "")
-    return (
-        f"{many(len(findings), 'finding')} on {many(findings['row'].nunique(), 'row')}: "
-        f"{many(errors, 'error')}, {many(warnings, 'warning')}, {infos:,} info; "
-        f"the most frequent{kind} is {lettering.shown(most.idxmax())}"
-    )
+    """Say how many there are of each severity, and the first rule of the worst."""
+    counts = dict(zip(_ORDER, table[list(_ORDER)].sum(), strict=True))
+    errors, warnings, infos = counts.values()
+    said = [many(int(errors), "error"), many(int(warnings), "warning"), f"{infos:,} info"]
+    worst = next(place for place, name in enumerate(_ORDER) if counts[name])
+    rule = lettering.shown(table[_ORDER[worst]].idxmax())
+    said[worst] += f" ({rule} first)"
+    rows = many(findings["row"].nunique(), "row")
+    return f"{many(len(findings), 'finding')} on {rows}: {', '.join(said)}"

@@ -156,15 +156,9 @@ def _limit_line(
 
 def _line(ax: Axes, x: F64, y: Any, style: str, label: str, **more: Any) -> Any:
     """Draw a line that stands out from areas of any colour."""
-    from matplotlib import patheffects
-
-    halo = patheffects.withStroke(linewidth=3.2, foreground=ax.get_facecolor(), alpha=0.8)
-    look: canvas.Style = {
-        "color": canvas.ink(ax),
-        "linewidth": 1.4,
-        "label": label,
-        "path_effects": [halo],
-    }
+    under: canvas.Style = {"color": ax.get_facecolor(), "linewidth": 3.4, "alpha": 0.55}
+    ax.plot(x, y, "-", **under, **more)
+    look: canvas.Style = {"color": canvas.ink(ax), "linewidth": 1.4, "label": label}
     return ax.plot(x, y, style, **look, **more)[0]
 
 

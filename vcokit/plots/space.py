@@ -86,7 +86,7 @@ def address_map(
     >>> routes = pd.DataFrame({"vpn_connection_id": ["vco-a", "vco-b"], "weight": 100,
     ...     "route_dest": ["10.0.0.0/9", "10.1.0.0/16"]})
     >>> address_map(routes, Figure(figsize=(14, 4)).subplots(), zoom="10.0.0.0/8").get_title("left")
-    '8.39 M addresses of 10.0.0.0/8 are routed (50 %), by 2 routes; < 1 % of them nest'
+    '8.39 M addresses of 10.0.0.0/8 are routed (50 %), by 2 routes; < 1 % nest'
     """
     rows = read(routes, by)
     rows = active_first(rows.take(rows.valid & (rows.group >= 0)))
@@ -185,7 +185,7 @@ def _block_name(network: int, bits: int, shown: int) -> str:
 
 def _title(frame: Frame, held: Shares, routes: int, inside: float) -> str:
     routed = sum(addresses for _, addresses in held.named) + held.others_hold
-    said = f"{share(inside, routed)} of them nest" if inside else "none nest"
+    said = f"{share(inside, routed)} nest" if inside else "none nest"
     return (
         f"{short(routed)} addresses of {frame.prefix} are routed ({share(routed, frame.size)}), "
         f"by {many(routes, 'route')}; {said}"
