@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable
@@ -213,3 +214,31 @@ def test_every_plot_stands_in_the_docs() -> None:
             picture = f"pictures/{name}-{theme}.png"
             assert f'"{picture}"' in page
             assert (docs / picture).stat().st_size <= 120_000
+
+
+def test_pictures_side_by_side() -> None:
+    """In a grid, titles and legends keep to their own column."""
+    figure = Figure(figsize=(11, 7.5), layout="constrained")
+    axes = figure.subplots(2, 2)
+    many = [(f"vco-{n:04}", f"10.{n % 256}.{n // 256}.0/24", 100 * (n % 2)) for n in range(500)]
+    plots.weight_distribution(frames.routes(*many), axes[0, 0], top=5)
+    plots.rollout_progress(frames.STEPS, axes[0, 1])
+    plots.call_latency(frames.calls(("Poll", 0.1, "ok"), ("Send", 1, "busy")), axes[1, 0])
+    plots.prefix_lengths(frames.routes(*many), axes[1, 1])
+    figure.savefig(io.BytesIO(), format="png")
+    for left, right in axes:
+        ends = [box_of(artist).x1 for artist in lettered(left)]
+        begins = [box_of(artist).x0 for artist in lettered(right)]
+        assert max(ends) <= min(begins) + 3
+        assert max(box_of(artist).x1 for artist in lettered(right)) <= figure.bbox.x1 + 3
+
+
+def lettered(ax: Any) -> list[Any]:
+    """Return the title, the legend and the names beside the data."""
+    texts = [ax._left_title, *ax.texts, *ax.get_yticklabels()]
+    return [ax.get_legend(), *(text for text in texts if text.get_text())]
+
+
+def box_of(artist: Any) -> Any:
+    """Return where an artist stands on the figure."""
+    return artist.get_window_extent()

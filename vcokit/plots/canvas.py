@@ -14,6 +14,7 @@ made under a dark style stay readable when they are drawn on after it.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -37,6 +38,11 @@ _AXIS: Final = 22
 #: Width of a legend's patch and the gaps around it, letters.
 _PATCH: Final = 6
 _LINE: Final = 1.45
+_NUMBER: Final = re.compile(r"([0-9]) (?=(?:%|k|M|bn|ms|s|min|h)(?![a-z]))")
+#: What is left of the width of axes in a grid when a layout has made room for all names.
+_BESIDE_OTHERS: Final = 0.8
+#: Height of the heads of columns, points.
+_HEADS: Final = 25
 
 
 def axes(ax: Axes | None, *, height: float, width: float = 9.0) -> Axes:
@@ -78,7 +84,7 @@ def head(
     handles: Sequence[Any] = (),
     names: Sequence[str] = (),
     *,
-    free: float = 0,
+    columns: float = 0,
 ) -> None:
     """Write the title, and below it the legend; rows and columns have their names by then.
 
@@ -90,34 +96,40 @@ def head(
         Of the legend.
     names : sequence of str
         One a handle.
-    free : float
-        Points above the axes that are kept for heads of columns.
+    columns : float
+        Width of the columns of figures to the right, points; their heads stand beside the legend.
     """
-    width = _points_to_the_right(ax)
-    legend_rows = _legend(ax, handles, names, width) if len(handles) else 0
-    letters = max(20, int(width / (TITLE * _LETTER)))
-    wrapped = textwrap.fill(title, letters, break_on_hyphens=False)
-    pad = max(7 + legend_rows * TEXT * _LINE, free)
+    room = width(ax)
+    legend_rows = _legend(ax, handles, names, room - columns) if len(handles) else 0
+    letters = max(20, int(room / (TITLE * _LETTER)))
+    # A number stays on the line of its unit.
+    kept = _NUMBER.sub("\\1\N{NO-BREAK SPACE}", title)
+    wrapped = textwrap.fill(kept, letters, break_on_hyphens=False)
+    wrapped = wrapped.replace("\N{NO-BREAK SPACE}", " ")
+    pad = max(7 + legend_rows * TEXT * _LINE, _HEADS if columns else 0)
     lettering.plain(ax.set_title(wrapped, loc="left", fontsize=TITLE, pad=pad), wrapped)
 
 
-def _points_to_the_right(ax: Axes) -> float:
-    """Return the points from the left edge of the axes to the right edge of the figure.
+def width(ax: Axes) -> float:
+    """Return the points from the left edge of the axes to the end of the room they have.
 
-    A layout that is made when the figure is drawn puts the edge beside the names of the rows.
+    A layout that is made when the figure is drawn will put the edge beside the names of the rows.
     """
     figure: Any = ax.get_figure(root=True)
-    left = ax.bbox.x0 * 72 / figure.dpi
-    if figure.get_layout_engine() is not None and len(figure.axes) == 1:
-        names = [label.get_text() for label in ax.get_yticklabels()]
-        left = _AXIS + max(map(len, names), default=0) * ROW * _LETTER
-    return float(figure.bbox.x1 * 72 / figure.dpi - left)
+    points = 72 / figure.dpi
+    if len(figure.axes) > 1:
+        return float(ax.bbox.width * points * _BESIDE_OTHERS)
+    if figure.get_layout_engine() is None:
+        return float((figure.bbox.x1 - ax.bbox.x0) * points)
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    left = _AXIS + max(map(len, names), default=0) * ROW * _LETTER
+    return float(figure.bbox.width * points - left)
 
 
-def _legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], width: float) -> int:
+def _legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], room: float) -> int:
     widths = [(len(name) + _PATCH) * TEXT * _LETTER for name in names]
-    columns = max(1, min(len(names), int(width / max(widths))))
-    if sum(widths) <= width:
+    columns = max(1, min(len(names), int(room / max(widths))))
+    if sum(widths) <= room:
         columns = len(names)
     legend = ax.legend(
         handles,

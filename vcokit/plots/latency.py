@@ -104,7 +104,7 @@ def _draw(ax: Axes, table: pd.DataFrame, order: list[str]) -> None:
     canvas.column(ax, "calls", sizes, left=0, width=46)
     canvas.column(ax, "median", [span(value) for value in median], left=42, width=54)
     canvas.column(ax, "99 % within", [span(value) for value in high], left=94, width=62)
-    canvas.head(ax, _title(table), [ax.lines[0], *handles], ["median", *names])
+    canvas.head(ax, _title(table), [ax.lines[0], *handles], ["median", *names], columns=156)
 
 
 def _marks(ax: Axes, table: pd.DataFrame, order: list[str]) -> tuple[list[object], list[str]]:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _LENGTHS: Final = 33
+#: Room that a number above a bar, and a name below it, needs, points.
+_NUMBER: Final = 17
+_TICK: Final = 22
 #: What is stacked from below: colour and name.
 _PARTS: Final = {
     "active": (WEIGHTS["active"], "active (weight 100)"),
@@ -88,15 +91,17 @@ def _bars(ax: Axes, parts: dict[str, I64]) -> None:
             ax.bar(places, counts, bottom=bottom, color=_PARTS[name][0], width=0.8, label=name)
             bottom = bottom + counts
     used = np.flatnonzero(bottom)
-    for place in used:
+    first = max(0, min(int(used[0]) - 1, 8))
+    room = canvas.width(ax) / (_LENGTHS - first)
+    for place in used if room > _NUMBER else ():
         above: canvas.Style = {"textcoords": "offset points", "ha": "center", "va": "bottom"}
         text = short(int(bottom[place])).replace(" ", "")
         ax.annotate(
             text, (place, bottom[place]), (0, 2), color=canvas.ink(ax), fontsize=6.5, **above
         )
-    first = max(0, min(int(used[0]) - 1, 8))
     ax.set_xlim(first - 0.6, _LENGTHS - 0.4)
-    ax.set_xticks(range(first, _LENGTHS, 2 if first % 2 == 0 else 1))
+    apart = next(step for step in (1, 2, 4, 8) if step * room > _TICK or step == 8)
+    ax.set_xticks(range(-(-first // apart) * apart, _LENGTHS, apart))
     ax.xaxis.set_major_formatter(lambda value, _: f"/{value:.0f}")
     ax.yaxis.set_major_formatter(lambda value, _: short(value))
     ax.margins(y=0.1)

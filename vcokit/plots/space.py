@@ -90,7 +90,7 @@ def address_map(
     """
     rows = read(routes, by)
     rows = active_first(rows.take(rows.valid & (rows.group >= 0)))
-    ax = canvas.axes(ax, height=7.6, width=7.2)
+    ax = canvas.axes(ax, height=7.6 if len(rows.length) else 2.4, width=7.2)
     frame = frame_of(rows, zoom)
     rows = rows.take(touching(rows, frame))
     ax.set(xticks=[], yticks=[])
@@ -145,7 +145,11 @@ def _outline(ax: Axes, frame: Frame, marked: Mask) -> None:
 
 def _name_blocks(ax: Axes, frame: Frame) -> None:
     """Draw a faint grid of blocks, and name each in its corner."""
-    order = min(_NAMED, frame.order, max(0, frame.order - 2))
+    length = frame.prefix.prefix_length
+    finest = max(0, min(_NAMED, frame.order - 2))
+    # Names of one octet leave room for the map.
+    fitting = (n for n in range(finest, 0, -1) if -(-(length + 2 * n) // 8) - length // 8 <= 1)
+    order = next(fitting, min(2, finest))
     per_side = 1 << order
     width = frame.side // per_side
     lines = np.arange(1, per_side) * width
@@ -153,11 +157,11 @@ def _name_blocks(ax: Axes, frame: Frame) -> None:
     ax.hlines(lines, 0, frame.side, **style)
     ax.vlines(lines, 0, frame.side, **style)
     x, y = cells(order)
-    bits = frame.prefix.prefix_length + 2 * order
+    bits = length + 2 * order
     for place, (column, row) in enumerate(zip(x, y, strict=True)):
         network = frame.first + place * (frame.size >> (2 * order))
         ax.annotate(
-            _block_name(network, bits, frame.prefix.prefix_length),
+            _block_name(network, bits, length),
             (column * width, row * width),
             (1.5, -1.5),
             textcoords="offset points",

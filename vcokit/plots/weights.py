@@ -79,7 +79,7 @@ def weight_distribution(
     _columns(ax, shown, measure)
     handles = [canvas.patch(WEIGHTS["active"]), canvas.patch(WEIGHTS["standby"])]
     names = ["active (weight 100)", "standby (weight 0)"]
-    canvas.head(ax, _title(table, coverage), handles, names, free=25)
+    canvas.head(ax, _title(table, coverage), handles, names, columns=104)
     return ax
 
 
