@@ -8,7 +8,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo test lint bench differential clean
+.PHONY: demo test lint bench differential pictures clean
 
 demo: $(VENV)/.core
 	$(BIN)/vcokit demo
@@ -29,6 +29,10 @@ bench: $(VENV)/.bench
 # minutes on two cores; ARGS='--seeds 100000' for a night, ARGS='--seed 7' for one of them again.
 differential: $(VENV)/.test
 	$(BIN)/python -m tests.differential $(ARGS)
+
+# The pictures of docs/plots.md, light and dark; half a minute.
+pictures: $(VENV)/.core
+	$(BIN)/python docs/pictures.py
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

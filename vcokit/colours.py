@@ -1,6 +1,8 @@
 """One colour a state, a severity and a weight: the same in plot, widget, report and shell.
 
-From the palette of Okabe and Ito, which people with any colour vision can tell apart.
+From the palette of Okabe and Ito, which people with any colour vision can tell apart. What has no
+meaning of its own, one connection beside another, has colours of another palette made for the same
+purpose, "bright" of P. Tol, Colour Schemes, SRON/EPS/TN/09-002: no connection looks like a state.
 """
 
 from __future__ import annotations
@@ -27,3 +29,7 @@ SEVERITIES: Final[Mapping[str, str]] = {
 }
 
 WEIGHTS: Final[Mapping[str, str]] = {"active": "#0072B2", "standby": "#8FC1E3"}
+
+#: Colours of groups, the first for the greatest; and of all groups that have none of their own.
+GROUPS: Final = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377")
+REST: Final = "#9A9A9A"

@@ -1,0 +1,43 @@
+"""Pictures of routes, findings and rollouts: each takes a frame and ``ax=None``, returns `Axes`.
+
+=======================  ======================================================================
+`weight_distribution`    routes and address space of connections, active against standby
+`prefix_lengths`         how long the prefixes are
+`address_map`            the address space as a Hilbert curve, by connection, nesting outlined
+`nesting_tree`           the routes in and around one prefix
+`findings_by_rule`       what an audit found
+`rollout_progress`       steps by state over time, with limit and forecast
+`lane_timeline`          connections over time: queue, call, task, wait
+`call_latency`           how long calls took, by operation
+=======================  ======================================================================
+
+Below them stand `canvas` (axes, heads, colours of text), `lettering` (text from outside) and
+`figures` (numbers for people); `columns` (routes as arrays), `tree`, `territory` and `hilbert` (the
+figures behind tree and map); `moments` and `spans` (when steps and lanes did what).
+
+Without an ``ax`` a new figure is made by pyplot, so that a notebook shows it; nothing is ever
+shown, and no setting of matplotlib is changed. Data have the colours of `vcokit.colours`, which
+hold on light and on dark; text and lines take theirs from the axes drawn on, so that
+``with plt.style.context("dark_background")`` is all that a dark picture needs. Text from outside
+is shown as it stands, never as mathematics. matplotlib is loaded by the first picture.
+"""
+
+from vcokit.plots.findings import findings_by_rule
+from vcokit.plots.lanes import lane_timeline
+from vcokit.plots.latency import call_latency
+from vcokit.plots.lengths import prefix_lengths
+from vcokit.plots.nesting import nesting_tree
+from vcokit.plots.progress import rollout_progress
+from vcokit.plots.space import address_map
+from vcokit.plots.weights import weight_distribution
+
+__all__ = [
+    "address_map",
+    "call_latency",
+    "findings_by_rule",
+    "lane_timeline",
+    "nesting_tree",
+    "prefix_lengths",
+    "rollout_progress",
+    "weight_distribution",
+]
