@@ -20,7 +20,6 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from dataclasses import dataclass, field
 
 from vcokit.rollout.steps import CREATE, DELETE, Step
@@ -31,7 +30,7 @@ _NAMED = 3
 _MANY = 1 << 60
 #: Games played at most to find one without a gap, and steps played in all of them together.
 _TRIES = 40
-_PATIENCE = 200_000
+_PATIENCE = 50_000
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,13 @@ class Waits:
     active_marks: set[int] = field(default_factory=set)
     active_gates: set[int] = field(default_factory=set)
 
+    def copy(self) -> Waits:
+        """Return one more, to be changed without the other."""
+        before = {number: list(first) for number, first in self.before.items()}
+        # A list of needs is never changed, only more are put behind it.
+        gates = dict(self.breaks), list(self.needs)
+        return Waits(self.makes, *gates, before, self.active_marks, set(self.active_gates))
+
 
 def open_circles(
     waits: Waits, steps: Iterable[Step], room: Mapping[str, int], quota: int | None
@@ -96,12 +102,12 @@ def open_circles(
     if not room and not waits.before:
         return ()
     steps = list(steps)
-    best = _Play(deepcopy(waits), steps, room).to_the_end()
+    best = _Play(waits.copy(), steps, room).to_the_end()
     for luck in range(min(_TRIES, _PATIENCE // max(1, len(steps)))):
         if not best.given_up:
             break
         lot = random.Random(luck)  # noqa: S311 - not for secrets
-        play = _Play(deepcopy(waits), steps, room, lot).to_the_end()
+        play = _Play(waits.copy(), steps, room, lot).to_the_end()
         best = min(best, play, key=lambda played: len(played.given_up))
     vars(waits).update(vars(best.waits))
     return tuple(best.gap(number, quota) for number in sorted(best.given_up))

@@ -230,13 +230,11 @@ def _same_place(steps: list[Step]) -> dict[int, list[int]]:
     On one connection and network it takes no second route with the same next hop
     (``VpnRouteEntry.Conflict``), nor one with the same weight (``VpnRouteEntry.BackupRoute``).
     """
-    places: dict[tuple[str, str], list[Step]] = {}
-    for step in steps:
-        places.setdefault((step.lane, step.route_dest), []).append(step)
+    place = pd.Series([f"{step.route_dest} {step.lane}" for step in steps], dtype=object)
+    crowded = np.flatnonzero(place.duplicated(keep=False))
     waits: dict[int, list[int]] = {}
-    for together in places.values():
-        if len(together) == 1:
-            continue
+    for rows in pd.Series(crowded).groupby(place[crowded].to_numpy()).groups.values():
+        together = [steps[crowded[row]] for row in rows]
         for step in together:
             first = [other.number for other in together if _in_the_way(other, step)]
             if first:
