@@ -26,6 +26,8 @@ FLOORS = {
     "rollout.steps": 3,
     "rollout.events": 3,
     "rollout.circles": 3,
+    "rollout.compare": 3,
+    "rollout.prune": 3,
     "rollout.order": 3,
     "rollout.plan": 3,
     "rollout.tables": 3,
