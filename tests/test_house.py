@@ -28,6 +28,7 @@ FLOORS = {
     "rollout.circles": 3,
     "rollout.compare": 3,
     "rollout.prune": 3,
+    "rollout.undo": 3,
     "rollout.order": 3,
     "rollout.plan": 3,
     "rollout.tables": 3,
