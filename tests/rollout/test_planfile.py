@@ -145,7 +145,7 @@ DAMAGE = {
     "twice": (lambda text: text.replace("  1      modify", "  0      modify", 1), None, "changed"),
     "a quotation mark": (lambda text: text.replace(" modify ", ' modify" ', 1), None, "quotation"),
     "a bad escape": (
-        lambda text: text.replace(" modify 10.", r' modify "\q" 10.', 1),
+        lambda text: text.replace(" modify 10.1.0.0/16", r' modify "\q"', 1),
         None,
         "read",
     ),
