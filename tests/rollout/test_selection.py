@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.rollout.test_plan import A, B, actions, live, routes
 from vcokit.errors import InputError
+from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import Plan, plan_routes
 from vcokit.rollout.steps import Route
 
@@ -83,6 +85,15 @@ def test_what_was_lost_stays_lost() -> None:
     assert [gap.steps for gap in part.only(actions="delete").order.gaps] == [(0,)]
     assert part.only(actions="modify").order.gaps == ()
     assert Plan.of(part.steps, part.live, part.meta()).order == part.order
+
+
+def test_a_journal_keeps_what_was_lost(tmp_path: Path) -> None:
+    """A rollout that is resumed knows quota and gaps, and its plan has the same fingerprint."""
+    part = moving().only(actions="delete")
+    with Journal.create(tmp_path / "a.db", part, "id") as journal:
+        again = journal.plan()
+    assert (again.quota, again.order) == (50, part.order)
+    assert again.fingerprint == part.fingerprint
 
 
 def test_a_standby_route_lost_is_no_gap() -> None:

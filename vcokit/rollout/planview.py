@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from vcokit.cidr.scalar import Cidr
 from vcokit.plain import visible
 from vcokit.rollout.steps import Route, Step
 
@@ -82,7 +81,8 @@ def _of_lane(lane: str, changes: list[Step], old: frozenset[Route]) -> Iterator[
 def _place(route: Route) -> tuple[bool, object, str]:
     """Return what sorts routes: the network, then the next hop; what is no network comes last."""
     try:
-        return False, Cidr(route.route_dest), route.next_hop
+        numbers = [int(part) for part in route.route_dest.replace("/", ".").split(".")]
+        return False, numbers, route.next_hop
     except ValueError:
         return True, route.route_dest, route.next_hop
 
