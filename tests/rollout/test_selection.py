@@ -104,6 +104,11 @@ def test_a_standby_route_lost_is_no_gap() -> None:
         prune=True,
     )
     assert plan.only(actions="delete").order.gaps == ()
+    plan = plan_routes(
+        routes((A, "10.0.0.0/8", 0), (B, "10.0.0.0/8", 0)), live((A, "10.0.0.0/8", 100))
+    )
+    assert plan.order.breaks
+    assert plan.only(actions="modify").order.gaps == ()
 
 
 # -- looks --------------------------------------------------------------------------------------
@@ -154,6 +159,15 @@ def test_the_diff_leads_from_live_to_planned(seed: int) -> None:
     lines = plan.diff().splitlines()
     assert lines[:2] == [f"--- {A} (live)", f"+++ {A} (planned)"]
     assert patched(listed(plan, A, old), lines[2:]) == listed(plan, A, new)
+
+
+def test_a_change_stands_among_three_lines_on_each_side() -> None:
+    """Unchanged routes around a change are shown, as in any diff; far ones are not."""
+    same = [(A, f"10.{n}.0.0/16", 0) for n in range(20)]
+    plan = plan_routes(routes(*same, (A, "10.9.0.0/24", 100)), live(*same))
+    shown = [f" 10.{n}.0.0/16    0  {A}" for n in range(7, 13)]
+    shown.insert(3, f"+10.9.0.0/24  100  {A}")
+    assert plan.diff().splitlines()[2:] == ["@@ -8,6 +8,7 @@", *shown]
 
 
 def test_nothing_to_do_is_no_diff() -> None:
