@@ -165,8 +165,8 @@ def test_a_change_stands_among_three_lines_on_each_side() -> None:
     """Unchanged routes around a change are shown, as in any diff; far ones are not."""
     same = [(A, f"10.{n}.0.0/16", 0) for n in range(20)]
     plan = plan_routes(routes(*same, (A, "10.9.0.0/24", 100)), live(*same))
-    shown = [f" 10.{n}.0.0/16    0  {A}" for n in range(7, 13)]
-    shown.insert(3, f"+10.9.0.0/24  100  {A}")
+    shown = [f" {f'10.{n}.0.0/16':<12}    0  {A}" for n in range(7, 13)]
+    shown.insert(3, f"+10.9.0.0/24   100  {A}")
     assert plan.diff().splitlines()[2:] == ["@@ -8,6 +8,7 @@", *shown]
 
 
