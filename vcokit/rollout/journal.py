@@ -93,6 +93,7 @@ class Journal:
                 "fingerprint": plan.fingerprint,
                 "state": "ready",
                 "created_at": repr(now),
+                **plan.meta(),
             }
             self._db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
             self._insert("step", plan.steps, PLAN_COLUMNS)
@@ -226,7 +227,7 @@ class Journal:
         """Return the plan that the rollout carries out."""
         steps = self._frame("step", {name: schema.STEPS[name] for name in PLAN_COLUMNS})
         live = self._frame("live", {name: schema.LIVE_ROUTES[name] for name in _LIVE}, "rowid")
-        return Plan(steps, live)
+        return Plan.of(steps, live, self.meta())
 
     def standing(self) -> Iterator[tuple[int, str, int, int]]:
         """Yield step, state, attempt, misses of every step that is not blocked."""
