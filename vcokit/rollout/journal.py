@@ -146,6 +146,7 @@ class Journal:
         try:
             database.check(path)
             with cls.read(path) as found:
+                found._refuse(lock, now())
                 found.check_seal()
             journal = cls(path, database.connect(path, write=True), lock, now)
             journal._plan = found.plan()
@@ -218,9 +219,7 @@ class Journal:
         mine = Lease(now, now)
         try:
             with self._transaction():
-                other = self.lease()
-                if other is not None:
-                    other.refuse(self.path, now, locked=lock.locked)
+                self._refuse(lock, now)
                 self._db.execute("DELETE FROM lease")
                 self._db.execute(
                     "INSERT INTO lease (since, seen, owner, process, host) VALUES (?, ?, ?, ?, ?)",
@@ -230,6 +229,11 @@ class Journal:
             self._db.close()
             raise
         self._lease, self._seen = mine, now
+
+    def _refuse(self, lock: Lock, now: float) -> None:
+        other = self.lease()
+        if other is not None:
+            other.refuse(self.path, now, locked=lock.locked)
 
     def _lease_is_ours(self) -> bool:
         found = self._db.execute("SELECT owner FROM lease").fetchone()
