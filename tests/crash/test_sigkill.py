@@ -22,9 +22,9 @@ def test_killed_again_and_again_with_faults(tmp_path: Path, seed: int) -> None:
 
 
 def test_the_real_inventory(tmp_path: Path) -> None:
-    """data/routes.csv, killed with SIGKILL twice on its way: the same routes, none twice."""
-    routes = vk.read_routes(ROOT / "data" / "routes.csv")
-    outcome = accident.play(Case(0, routes, [], set(), [], stretch=400), 2, tmp_path)
+    """Rows of data/routes.csv as they are, dirty ones too, killed twice on their way."""
+    routes = vk.read_routes(ROOT / "data" / "routes.csv").iloc[:500]
+    outcome = accident.play(Case(0, routes, [], set(), [], stretch=200), 2, tmp_path)
     assert outcome.violations == []
     assert outcome.kills == 2
     assert outcome.calls > 400
