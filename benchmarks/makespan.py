@@ -246,7 +246,7 @@ _HEADS: Final = (
 
 
 def cells(shape: str, limit: str, who: str, result: Result) -> list[str]:
-    """Return a row of the table.
+    """Return a row of the table; who did not do all the work is not held against its bound.
 
     >>> cells("even", "as told", "x", Result(1.0123, 7200.0, 0.0, 0.0012, 0.3, 0.0))
     ['even', 'as told', 'x', '1.012', '2.0', '0.00 %', '0.12 %', '30 %', '0.0 %', '–', '–']
@@ -256,7 +256,7 @@ def cells(shape: str, limit: str, who: str, result: Result) -> list[str]:
         shape,
         limit,
         who,
-        f"{result.ratio:.3f}",
+        "–" if result.failed else f"{result.ratio:.3f}",
         f"{result.seconds / 3600:.1f}",
         f"{result.throttled:.2%}".replace("%", " %"),
         f"{result.busy:.2%}".replace("%", " %"),
