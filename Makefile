@@ -8,7 +8,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo test lint bench differential pictures clean
+.PHONY: demo test lint bench differential pictures crash clean
 
 demo: $(VENV)/.core
 	$(BIN)/vcokit demo
@@ -33,6 +33,11 @@ differential: $(VENV)/.test
 # The pictures of docs/plots.md, light and dark; half a minute.
 pictures: $(VENV)/.core
 	$(BIN)/python docs/pictures.py
+
+# Rollouts over HTTP, killed with SIGKILL until N were, and resumed: about a second a kill.
+N ?= 300
+crash: $(VENV)/.test
+	$(BIN)/python -m tests.crash --kills $(N) $(ARGS)
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
