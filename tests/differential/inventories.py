@@ -112,6 +112,8 @@ class Trial:
             connections = tuple(_real(rng, one) for one in connections if rng.random() < 0.8)
         live = [_live(rng, one) for one in connections for _ in range(rng.randrange(6))]
         live += [_beside(rng, route) for route in live if rng.random() < 0.4]
+        here = {one.vpn_connection_id for one in connections}
+        live += [as_live(row) for row in rows if may_live(row, here) and rng.random() < 0.05]
         quota = rng.randrange(8)
         return cls(
             rows, connections, tuple(live if told[0] else ()), quota if told[2] else None, told
@@ -204,6 +206,19 @@ def _live(rng: random.Random, one: There) -> LiveRoute:
     next_hop = one.vpn_connection_id if rng.random() < 0.8 else rng.choice(("vco-z", *IDS))
     return LiveRoute(
         one.vpn_connection_id, rng.choice(NETWORKS), next_hop, rng.choice((0, 100, 100))
+    )
+
+
+def may_live(row: Row, connections: set[str]) -> bool:
+    """Tell whether a row can be a live route as it stands, whatever its next hop."""
+    there = row.vpn_connection_id in connections and row.route_dest in NETWORKS
+    return there and row.weight in ("0", "100") and row.next_hop in (*IDS, "vco-z")
+
+
+def as_live(row: Row) -> LiveRoute:
+    """Return a row as a live route."""
+    return LiveRoute(
+        str(row.vpn_connection_id), str(row.route_dest), str(row.next_hop), int(str(row.weight))
     )
 
 
