@@ -204,7 +204,7 @@ class Board:
 
     def note_calls(self, calls: pd.DataFrame) -> None:
         """Take the calls of a journal into account; of `vcokit.schema.CALLS`."""
-        self.calls = Counter(calls["operation"].value_counts().to_dict())
+        self.calls = Counter(calls["operation"].tolist())
         self.refused = int((calls["outcome"].fillna("ok") != "ok").sum())
         if not len(calls):
             return
@@ -289,4 +289,3 @@ def seconds(times: pd.Series) -> np.ndarray:
     """
     stamps = times.to_numpy(dtype="datetime64[us]")
     return np.where(np.isnat(stamps), np.nan, stamps.astype("int64") / 1e6)
-

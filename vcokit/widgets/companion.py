@@ -41,6 +41,11 @@ class Companion:
         self.published = False
 
     @property
+    def mark(self) -> str:
+        """Class that the view must have."""
+        return f"vco-live-{self.key}"
+
+    @property
     def hides_copy(self) -> str:
         """CSS for the view: while it is there, the copy is not seen."""
         copy = f".vco-copy-{self.key}"
@@ -51,7 +56,7 @@ class Companion:
         """CSS for the copy: the output behind it is not seen unless the view is alive in it."""
         return (
             f".jp-OutputArea-child:has(.vco-copy-{self.key})"
-            f" + .jp-OutputArea-child:not(:has(.vco-live-{self.key})){{display:none}}"
+            f" + .jp-OutputArea-child:not(:has(.{self.mark})){{display:none}}"
         )
 
     def publish(self, html: str, words: str) -> bool:
@@ -66,6 +71,23 @@ class Companion:
             self._send(html, words, update=False)
         self.published = True
         return True
+
+    def bundle(self, made: Any, html: str, words: str) -> Any:
+        """Return a widget's own mime bundle with words beside it, and with the copy put out.
+
+        Parameters
+        ----------
+        made : dict or tuple
+            What the widget's ``_repr_mimebundle_`` returned.
+        html, words : str
+            The view as static HTML, and in a line of text. Where no kernel runs the copy cannot be
+            an output of its own, and stands in the bundle.
+        """
+        data = made[0] if isinstance(made, tuple) else made
+        data["text/plain"] = words
+        if not self.publish(html, words):
+            data["text/html"] = self.wrapped(html)
+        return made
 
     def update(self, html: str, words: str) -> None:
         """Bring the copy up to date, wherever it is; from any thread."""

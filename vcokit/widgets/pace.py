@@ -103,8 +103,9 @@ class Pace:
         # A forecast of other steps than these, say of the whole plan after a resume, tells nothing.
         if self.forecast is None or len(course) != self._sends or self._first is None:
             return None
-        begun, here = (course[self._sends - n - 1] if n < self._sends else 0.0
-                       for n in (self._first, left))
+        begun, here = (
+            course[self._sends - n - 1] if n < self._sends else 0.0 for n in (self._first, left)
+        )
         if here <= begun:
             return None
         stretch = self._moved / (here - begun)

@@ -48,9 +48,7 @@ class Panel:
     (True, False, True)
     """
 
-    def __init__(
-        self, put: Callable[[str], None], *, every: float, bytes_a_second: float
-    ) -> None:
+    def __init__(self, put: Callable[[str], None], *, every: float, bytes_a_second: float) -> None:
         self._put = put
         self._every = every
         self._bytes_a_second = bytes_a_second

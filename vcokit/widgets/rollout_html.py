@@ -228,4 +228,3 @@ def static_page(board: Board, title: Title, moment: Moment, rule: str = "") -> s
         found = board.failures_with()
         parts.append(failures(found, len(found)))
     return sheet(rule) + "".join(parts)
-

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import threading
 import time
-import weakref
 from collections.abc import Callable, Mapping
 from os import PathLike
 from typing import Any, Final
@@ -109,6 +108,7 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
         clock: Callable[[], float],
         heartbeat: float,
     ) -> None:
+        self.closed = False
         self._source = source
         self._clock = clock
         self._guard = threading.RLock()
@@ -138,7 +138,7 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
         self._failed = ipywidgets.VBox([ipywidgets.HBox([label, self._filter]), elements[3]])
         parts = [style, elements[0], self._steering, elements[1], elements[2], self._failed]
         ipywidgets.VBox.__init__(self, parts)
-        self.add_class(f"vco-live-{self._companion.key}")
+        self.add_class(self._companion.mark)
 
     # -- told ------------------------------------------------------------------------------------
 
@@ -164,15 +164,14 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
             now = self._clock()
             moment = self._moment(board, now)
             self._head.show(rollout_html.head(board, self._source.title, moment), now)
-            for panel, made in (
-                (self._lanes, lambda: rollout_html.lanes(board.lanes())),
-                (self._events, lambda: rollout_html.events(board)),
-                (self._copy, lambda: self._static(board, moment)),
-            ):
-                if over or panel.due(now):
-                    panel.show(made(), now)
+            if over or self._lanes.due(now):
+                self._lanes.show(rollout_html.lanes(board.lanes()), now)
+            if over or self._events.due(now):
+                self._events.show(rollout_html.events(board), now)
             if over or self._failures.due(now):
                 self._paint_failures(now)
+            if over or self._copy.due(now):
+                self._copy.show(self._static(board, moment), now)
             self._steering.show(board)
             return not over
 
@@ -205,14 +204,9 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
         """Return the widget for the page; put its static copy beside it, for the saved notebook."""
-        made = super()._repr_mimebundle_(**given)
-        data = made[0] if isinstance(made, tuple) else made
         with self._guard:
             html = self._static(self._board, self._moment(self._board, self._clock()))
-        if not self._companion.publish(html, repr(self)):
-            data["text/html"] = html
-        data["text/plain"] = repr(self)
-        return made
+        return self._companion.bundle(super()._repr_mimebundle_(**given), html, repr(self))
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {name}" for name, count in self._board.states.items() if count)
@@ -220,6 +214,7 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
 
     def close(self) -> None:
         """Paint no more, and take the view from the page."""
+        self.closed = True
         self._painter.stop()
         if isinstance(self._source, LiveSource):
             self._source.closed = True
@@ -233,7 +228,8 @@ def _putter(element: Any) -> Callable[[str], None]:
     return put
 
 
-_views: weakref.WeakKeyDictionary[Rollout, RolloutView] = weakref.WeakKeyDictionary()
+# Open widgets live until they are closed (ipywidgets keeps them all), so this keeps no more alive.
+_views: dict[Rollout, RolloutView] = {}
 
 
 def view_of(rollout: Rollout) -> RolloutView:
@@ -241,6 +237,6 @@ def view_of(rollout: Rollout) -> RolloutView:
 
     A view for each would paint for each.
     """
-    if rollout not in _views:
+    if rollout not in _views or _views[rollout].closed:
         _views[rollout] = RolloutView(rollout)
     return _views[rollout]

@@ -41,9 +41,7 @@ class Steering(ipywidgets.HBox):  # type: ignore[misc]
         pausable = not dead and board.state in ("looking", "running", "paused")
         _set(self.hold, disabled=not pausable, tooltip=dead or "Send nothing new, or go on")
         paused = board.state == "paused"
-        self.hold.description, self.hold.icon = (
-            ("Resume", "play") if paused else ("Pause", "pause")
-        )
+        self.hold.description, self.hold.icon = ("Resume", "play") if paused else ("Pause", "pause")
         can_cancel = pausable and not self._asking
         _set(self.cancel, disabled=not can_cancel, tooltip=dead or "Skip what is pending")
         self._asking = self._asking and pausable

@@ -149,7 +149,7 @@ def table(
     columns = "".join(f'<col style="width:{width}">' for _, width in heads)
     head = "".join(f"<th>{text(name)}</th>" for name, _ in heads)
     body = "".join(
-        f'<tr{" class=on" if place == marked else ""}>{"".join(map(_cell, cells))}</tr>'
+        f"<tr{' class=on' if place == marked else ''}>{''.join(map(_cell, cells))}</tr>"
         for place, cells in enumerate(rows)
     )
     kind = ' class="wrap"' if wrap else ""
@@ -170,7 +170,7 @@ def duration(seconds: float) -> str:
     Examples
     --------
     >>> duration(9), duration(75), duration(7_500), duration(200_000)
-    ('9 s', '1 min 15 s', '2 h 5 min', '2 d 8 h')
+    ('9 s', '1 min 15 s', '2 h 5 min', '2 d 7 h')
     """
     whole = max(0, round(seconds))
     for unit, name, part, part_name in (
