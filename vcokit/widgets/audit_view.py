@@ -82,7 +82,7 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         super().__init__(
             [summary, self._bars(), self.search, self.table, self._detail, self._actions()]
         )
-        self.add_class(self._companion.mark)
+        self.add_class("vco-live").add_class(self._companion.mark)
         self._show_chosen()
 
     # -- choose ----------------------------------------------------------------------------------

@@ -72,13 +72,13 @@ class Lane:
     vpn_connection_id : str
     state : str
         What decides its colour.
-    done, total : int
-        Steps.
+    made, total : int
+        Steps that are settled or done, and all.
     """
 
     vpn_connection_id: str
     state: str
-    done: int
+    made: int
     total: int
 
 
@@ -106,7 +106,7 @@ class Board:
     ...     "state": ["pending", "done"], "vpn_connection_id": ["vco-a", "vco-a"]})
     >>> board = Board(steps)
     >>> board.add(StepChanged(9.0, 0, "pending", "sent"))
-    >>> board.states["sent"], board.lanes()[0].done
+    >>> board.states["sent"], board.lanes()[0].made
     (1, 1)
     """
 
@@ -260,12 +260,12 @@ class Board:
         order = [_NUMBER[name] for name in _LOUD]
         there = self.counts[:, order] > 0
         state = np.where(there.any(axis=1), there.argmax(axis=1), -1)
-        done = self.counts[:, _NUMBER["done"]].tolist()
+        made = self.counts[:, [_NUMBER["settled"], _NUMBER["done"]]].sum(axis=1).tolist()
         total = self.counts.sum(axis=1).tolist()
         return [
             Lane(name, "done" if place < 0 else _LOUD[place], *numbers)
             for name, place, *numbers in zip(
-                self._lane_names, state.tolist(), done, total, strict=True
+                self._lane_names, state.tolist(), made, total, strict=True
             )
         ]
 

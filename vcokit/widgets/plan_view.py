@@ -53,7 +53,7 @@ class PlanView(ipywidgets.VBox):  # type: ignore[misc]
         tabs = [self._by_connection(), self._blocked(), self._timeline()]
         self.tabs = ipywidgets.Tab(tabs, titles=self._titles())
         super().__init__([style, self._head, self.tabs])
-        self.add_class(self._companion.mark)
+        self.add_class("vco-live").add_class(self._companion.mark)
         self._show_forecast()
 
     def _titles(self) -> list[str]:

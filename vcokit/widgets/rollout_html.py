@@ -2,7 +2,7 @@
 
 ==============  ==========================================================================
 `head`          plan, state, stacked progress, time, rate against limit
-`lanes`         one small cell a connection, filled as far as it is done
+`lanes`         one small cell a connection, filled as far as it is made
 `events`        what happened last
 `failures`      a table: code, message, what to do, request id
 `static_page`   all of it, for a saved notebook without a kernel
@@ -144,7 +144,7 @@ def _left(board: Board, remaining: Remaining | None) -> str:
 
 def _rate(rate: Rate) -> str:
     verb = _VERBS.get(rate.operation, rate.operation)
-    where = f"{verb} calls a second in {rate.region_id}"
+    where = f"{verb} calls/s in {rate.region_id}"
     if rate.limit is None:
         return fact(f"{rate.a_second:.3g}", where)
     share = min(100.0, 100 * rate.a_second / rate.limit)
@@ -156,11 +156,11 @@ def _rate(rate: Rate) -> str:
 
 
 def lanes(every: Sequence[Lane]) -> str:
-    """Return one element with a small cell a connection, filled from below as it gets done."""
+    """Return one element with a small cell a connection, filled from below as changes are made."""
     many = len(every) > _MANY_LANES
     high = _SMALL_CELL if many else _CELL
     cells = "".join(_cell(lane, high) for lane in every)
-    said = f"{len(every):,}, a cell each; green grows as steps are done"
+    said = f"{len(every):,}, a cell each; green grows as changes are made"
     return page(
         f"<h4>Connections {grey(said)}</h4>",
         f'<div class="lanes{" many" if many else ""}">{cells}</div>',
@@ -168,13 +168,14 @@ def lanes(every: Sequence[Lane]) -> str:
 
 
 def _cell(lane: Lane, high: int) -> str:
-    # Full only when all is done, so that one step of a thousand that is not can be seen.
-    filled = 0 if lane.state == "done" else high * lane.done // max(1, lane.total)
+    # Rounded down, so that one step of a thousand that is still to be made can be seen.
+    plain = lane.state in ("done", "settled")
+    filled = 0 if plain else high * lane.made // max(1, lane.total)
     fill = f" f{filled}" if filled else ""
     name = text(lane.vpn_connection_id) or "no connection"
     return (
         f'<i class="s-{lane.state}{fill}" '
-        f'title="{name}: {lane.state}, {lane.done} of {lane.total} done"></i>'
+        f'title="{name}: {lane.state}, {lane.made} of {lane.total} made"></i>'
     )
 
 

@@ -138,7 +138,7 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
         self._failed = ipywidgets.VBox([ipywidgets.HBox([label, self._filter]), elements[3]])
         parts = [style, elements[0], self._steering, elements[1], elements[2], self._failed]
         ipywidgets.VBox.__init__(self, parts)
-        self.add_class(self._companion.mark)
+        self.add_class("vco-live").add_class(self._companion.mark)
 
     # -- told ------------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ CSS: Final = (
     f".vco .meter>i{{display:block;height:100%;background:{STATES['accepted']}}}"
     ".vco .lanes{display:flex;flex-wrap:wrap;gap:2px;margin:4px 0}"
     ".vco .lanes>i{width:14px;height:14px;border-radius:2px;"
-    f"border-bottom:0 solid {STATES['done']};box-sizing:border-box}}"
+    f"border-bottom:0 solid {STATES['settled']};box-sizing:border-box}}"
     ".vco .many>i{width:8px;height:8px;border-radius:1px}"
     ".vco table{border-collapse:collapse;font-size:12px;margin:2px 0;width:100%;"
     "table-layout:fixed;border:none}"
