@@ -22,7 +22,7 @@ import pandas as pd
 from vcokit import schema
 from vcokit.cloud.codes import classify
 from vcokit.rollout.events import ENDED, CallEnded, Event, RolloutChanged, StepChanged, Tally
-from vcokit.rollout.steps import OPERATION
+from vcokit.rollout.steps import KEEP, OPERATION
 
 #: Names of the states, by their number.
 NAMES: Final = tuple(schema.STATES.categories)
@@ -127,6 +127,7 @@ class Board:
         np.add.at(self.counts, (self._lane, self.step_states), 1)
         self._regions = dict(zip(connection, steps["region_id"].fillna(""), strict=True))
         self.sends = int(steps["action"].isin(list(OPERATION)).sum())
+        self._kept = int((steps["action"] == KEEP).sum())
         self.state = state
         self.message = message
         self.started = started
@@ -147,6 +148,8 @@ class Board:
 
     def _failure(self, step: int, code: str, message: str, request_id: str) -> Failure:
         remedy = classify(code, 0).remedy if code else ""
+        # Errors begin with their code, which has a column of its own.
+        message = message.removeprefix(f"{code}: ").rstrip(". ")
         lane, what = self._lane_names[self._lane[step]], self._names[step]
         return Failure(step, lane, what, code, message, request_id, remedy)
 
@@ -243,6 +246,12 @@ class Board:
     def total(self) -> int:
         """Number of steps, blocked and kept ones too."""
         return len(self.step_states)
+
+    @property
+    def made(self) -> int:
+        """Number of changes that have settled, listed or not."""
+        counts = self.states
+        return counts["settled"] + counts["done"] - self._kept
 
     @property
     def left(self) -> int:

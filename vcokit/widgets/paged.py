@@ -11,7 +11,7 @@ from vcokit.widgets.chosen import Chosen
 from vcokit.widgets.style import grey, page, table
 
 #: Height of a row of the table and of the button before it, and of the table's head; pixels.
-_ROW, _HEAD = 27, 28
+_ROW, _HEAD = 26, 27
 _DOT: Final = "▸"
 
 

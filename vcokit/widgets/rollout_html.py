@@ -122,7 +122,7 @@ def head(board: Board, title: Title, moment: Moment) -> str:
 
 
 def _facts(board: Board, moment: Moment) -> list[str]:
-    share = 1.0 if not board.sends else 1 - board.left / board.sends
+    share = 1.0 if not board.sends else board.made / board.sends
     # Rounded down: 100 % is said of nothing but the end.
     found = [fact(f"{int(100 * share)} %", f"of {board.sends:,} changes made")]
     if moment.elapsed is None:

@@ -61,8 +61,8 @@ def timeline_png(plan: Plan, forecast: Forecast, *, top: int = TOP) -> bytes:
     place = shown["vpn_connection_id"].map({name: at for at, name in enumerate(drawn)})
     begin, until = shown["sent"] / scale, shown["settled"] / scale
     ax.hlines(place, begin, until, color=STATES["accepted"], linewidth=7, capstyle="butt")
-    end = shown.groupby(place)["sent"].agg(["min", "max"])
-    ax.hlines(end.index, 0, end["min"] / scale, color=STATES["pending"], linewidth=1)
+    last = until.groupby(place).max()
+    ax.hlines(last.index, 0, last, color=STATES["pending"], linewidth=1, zorder=0.5)
     ax.set_yticks(range(len(drawn)), [visible(name) for name in drawn])
     ax.invert_yaxis()
     ax.set_xlim(0, max(forecast.seconds / scale, 1e-9))
@@ -75,7 +75,7 @@ def timeline_png(plan: Plan, forecast: Forecast, *, top: int = TOP) -> bytes:
 
 
 def _title(names: list[str], drawn: list[str]) -> str:
-    said = "a call and its task, by connection"
+    said = "calls and their tasks (blue), by connection"
     if len(drawn) == len(names):
         return said
     return f"{said}: the {len(drawn)} that end last of {len(names):,}"
