@@ -177,9 +177,8 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         usable = picked is not None and self._fixable[picked] and not self._taken[picked]
         self.accept.disabled = not usable
         self.accept_shown.disabled = not open_here
-        self.accept_shown.description = (
-            f"Accept all {open_here:,} shown" if open_here else "Accept all shown"
-        )
+        number = f"{open_here:,} " if open_here else ""
+        self.accept_shown.description = f"Accept all {number}shown"
         taken = int(self._taken.sum())
         self.undo.disabled = not taken
         said = (

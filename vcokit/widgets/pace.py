@@ -24,6 +24,7 @@ from vcokit.rollout.forecast import Forecast
 
 _WINDOW: Final = 60.0  # seconds of moving time that the pace is taken from
 _ENOUGH: Final = 5  # settled steps before an estimate is more than a guess
+_FORECAST_UP_TO: Final = 10_000  # steps that a forecast is made of without being asked
 _RATE_WINDOW: Final = 10.0  # seconds that a rate is taken over
 
 
@@ -67,6 +68,11 @@ class Pace:
         self._moved = 0.0
         self._first: int | None = None
         self._samples: deque[tuple[float, int]] = deque()
+
+    @property
+    def wants_forecast(self) -> bool:
+        """Whether a forecast would help, and is made in a fraction of a second."""
+        return self.forecast is None and self._sends <= _FORECAST_UP_TO
 
     def note(self, now: float, left: int, *, moving: bool) -> None:
         """Take in how many steps are left at a moment.

@@ -120,9 +120,8 @@ class PlanView(ipywidgets.VBox):  # type: ignore[misc]
         if self.forecast is None:
             return
         self.ask.layout.display = "none"
-        calls = ", ".join(
-            f"{count:,} {name.lower()}" for name, count in self.forecast.calls.items()
-        )
+        made = self.forecast.calls.items()
+        calls = ", ".join(f"{count:,} {name.lower()}" for name, count in made)
         said = f"In all about <b>{text(self._takes())}</b>, with {text(calls)} calls."
         self._words.value = page(said)
         if len(self.forecast.times):

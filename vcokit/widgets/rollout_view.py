@@ -35,8 +35,6 @@ from vcokit.widgets.style import sheet
 
 _LANES_EVERY: Final = 2.0
 _COPY_EVERY: Final = 30.0
-#: Steps up to which a forecast is made without being asked: it takes a quarter of a second then.
-_FORECAST_UP_TO: Final = 10_000
 
 
 class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
@@ -118,6 +116,8 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
         self._copy = Panel(self._update_copy, every=_COPY_EVERY, bytes_a_second=5_000)
         self._build()
         self.paint()
+        # Apart: it takes the processor for a while, and neither cells nor clicks shall wait for it.
+        self._foreteller = threading.Thread(target=self._foretell, name="forecast", daemon=True)
         self._painter = Painter(self.paint, name="view", heartbeat=heartbeat)
         if not source.over():
             self._painter.start()
@@ -180,11 +180,14 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
             return Moment()
         end = board.latest if board.ended and board.latest else now
         moving = board.state in ("looking", "running", "cancelling")
-        if moving and self._pace.forecast is None and board.sends <= _FORECAST_UP_TO:
-            self._pace.forecast = forecast(self._source.plan)
         self._pace.note(now, board.left, moving=moving)
         found = rates(board.writes, now, self._source.limits)
+        if board.made and moving and self._pace.wants_forecast and self._foreteller.ident is None:
+            self._foreteller.start()
         return Moment(max(0.0, end - board.started), self._pace.remaining(), found)
+
+    def _foretell(self) -> None:
+        self._pace.forecast = forecast(self._source.plan)
 
     def _paint_failures(self, now: float) -> None:
         total = len(self._board.failures)
