@@ -114,10 +114,10 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
         self._pace = Pace(self._board.sends, forecast)
         self._companion = Companion()
         self._copy = Panel(self._update_copy, every=_COPY_EVERY, bytes_a_second=5_000)
-        self._build()
-        self.paint()
         # Apart: it takes the processor for a while, and neither cells nor clicks shall wait for it.
         self._foreteller = threading.Thread(target=self._foretell, name="forecast", daemon=True)
+        self._build()
+        self.paint()
         self._painter = Painter(self.paint, name="view", heartbeat=heartbeat)
         if not source.over():
             self._painter.start()
