@@ -60,6 +60,8 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
     A saved notebook shows a static copy, see `vcokit.widgets.companion`.
     """
 
+    _painter: Painter | None = None
+
     def __init__(
         self,
         rollout: Rollout,
@@ -95,8 +97,9 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
         JournalError
             If there is no such journal, or it cannot be read.
         """
+        source = JournalSource(path, limits)
         view = cls.__new__(cls)
-        view._begin(JournalSource(path, limits), forecast, clock, every)
+        view._begin(source, forecast, clock, every)
         return view
 
     def _begin(
@@ -143,9 +146,8 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
     # -- told ------------------------------------------------------------------------------------
 
     def _touch(self) -> None:
-        painter = getattr(self, "_painter", None)
-        if painter is not None:
-            painter.touch()
+        if self._painter is not None:
+            self._painter.touch()
 
     def _on_filter(self, _: Any) -> None:
         with self._guard:
@@ -218,9 +220,10 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
     def close(self) -> None:
         """Paint no more, and take the view from the page."""
         self.closed = True
-        self._painter.stop()
-        if isinstance(self._source, LiveSource):
-            self._source.closed = True
+        # Also called when a view that could not be made is thrown away.
+        if self._painter is not None:
+            self._painter.stop()
+            self._source.close()
         super().close()
 
 

@@ -48,6 +48,9 @@ class Source(Protocol):
     def over(self) -> bool:
         """Tell whether nothing will change any more."""
 
+    def close(self) -> None:
+        """Take in nothing any more."""
+
     def pause(self) -> None:
         """Send nothing new."""
 
@@ -79,7 +82,7 @@ class LiveSource:
         self._rollout = rollout
         self._touch = touch
         self._events: deque[Event] = deque()
-        self.closed = False
+        self._closed = False
         self.plan = rollout.plan
         self.title = Title.of(rollout.plan, rollout.journal.name)
         self.limits = limits or getattr(rollout, "limits", None)
@@ -91,7 +94,7 @@ class LiveSource:
         self._board.note_tally(rollout.tally())
 
     def _on_event(self, event: Event) -> None:
-        if not self.closed:
+        if not self._closed:
             self._events.append(event)
             self._touch()
 
@@ -110,6 +113,10 @@ class LiveSource:
     def dead(self) -> str:
         """Return why it cannot be steered."""
         return f"The rollout is {self._rollout.state}" if self._rollout.ended else ""
+
+    def close(self) -> None:
+        """Take in no more events; the rollout keeps the observer and it does nothing."""
+        self._closed = True
 
     def pause(self) -> None:
         """See `Rollout.pause`."""
@@ -202,7 +209,7 @@ class JournalSource:
     def pause(self) -> None:
         """Do nothing: the buttons are disabled."""
 
-    resume = cancel = pause
+    resume = cancel = close = pause
 
 
 def _stat(path: Path) -> os.stat_result | None:
