@@ -26,14 +26,8 @@ def routes(*destinations: str, **columns: object) -> pd.DataFrame:
 
 def test_every_suggested_cell_and_no_other() -> None:
     """Host bits go, masks become lengths, bare addresses get one; all else stays as it is."""
-    given = routes(
-        "10.1.2.3/16",
-        "10.2.0.0 255.255.0.0",
-        "192.0.2.1",
-        "nonsense",
-        "10.9.0.0/16",
-        extra=range(5),
-    )
+    cells = ("10.1.2.3/16", "10.2.0.0 255.255.0.0", "192.0.2.1", "nonsense", "10.9.0.0/16")
+    given = routes(*cells, extra=range(5))
     kept = given.copy(deep=True)
     findings = audit_routes(given)
     corrected = apply_suggestions(given, findings)

@@ -93,7 +93,7 @@ def test_how_long(plan: Plan) -> None:
     assert view.forecast is not None
     assert "In all about" in view._words.value
     assert "about" in view._head.value
-    assert view._picture.value.startswith(b"\x89PNG")
+    assert bytes(view._picture.value).startswith(b"\x89PNG")
     given = PlanView(plan, forecast=view.forecast)
     assert given.ask.layout.display == "none"
 
