@@ -73,6 +73,16 @@ def test_a_rule_is_clicked(view: AuditView) -> None:
     assert len(view.shown) == len(view.findings)
 
 
+def test_a_severity_is_clicked(view: AuditView) -> None:
+    """A click shows the findings of a severity, of whatever rule."""
+    view.severity_buttons["warning"].click()
+    assert len(view.shown) == 0
+    view.severity_buttons["error"].click()
+    assert len(view.shown) == (view.findings["severity"] == "error").sum() > 50
+    assert view.severity_buttons["error"].button_style == "primary"
+    assert view.severity_buttons["warning"].button_style == ""
+
+
 def test_words_are_searched_within_the_rule(view: AuditView) -> None:
     """Words are taken as they stand, in any case, in any column that names something."""
     view.choose(rule="host-bits-set", words="10.0.11.")

@@ -96,9 +96,13 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
             self._bar(str(rule), str(severity), int(count), most, str(sentence))
             for rule, severity, count, sentence in counted.itertuples(index=False)
         ]
-        self.every = ipywidgets.Button(description="all findings", layout={"width": "190px"})
-        self.every.on_click(lambda _: self.choose())
-        return ipywidgets.VBox([*lines, self.every])
+        self.every = _button("all findings", "", lambda _: self.choose())
+        self.severity_buttons = {
+            name: _button(f"{name} only", "", functools.partial(self._on_severity, name))
+            for name in report.counts(self.findings)
+        }
+        wide = ipywidgets.HBox([self.every, *self.severity_buttons.values()])
+        return ipywidgets.VBox([*lines, wide])
 
     def _bar(self, rule: str, severity: str, count: int, most: int, sentence: str) -> Any:
         slim = {"height": "24px", "margin": "1px 4px 1px 0"}
@@ -118,6 +122,9 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
     def _on_rule(self, rule: str, severity: str, _: Any) -> None:
         again = (rule, severity) == (self._rule, self._severity)
         self.choose() if again else self.choose(rule=rule, severity=severity)
+
+    def _on_severity(self, severity: str, _: Any) -> None:
+        self.choose(severity=severity)
 
     def _on_search(self, _: Any) -> None:
         self._show_chosen()
@@ -142,6 +149,9 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         self._chosen.choose(equal, self.search.value)
         for key, button in self.rule_buttons.items():
             button.button_style = "primary" if key == (self._rule, self._severity) else ""
+        for name, button in self.severity_buttons.items():
+            alone = not self._rule and name == self._severity
+            button.button_style = "primary" if alone else ""
         self.table.pick(0 if len(self._chosen.positions) else None)
 
     @property

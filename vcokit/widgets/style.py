@@ -57,7 +57,9 @@ CSS: Final = (
     ".vco .n{text-align:right}"
     ".vco details>summary{cursor:pointer;font-weight:600;margin-top:6px}"
     ".vco h4{margin:10px 0 2px;font-size:13px;font-weight:600}"
-    + "".join(f".vco .f{pixels}{{border-bottom-width:{pixels}px}}" for pixels in range(1, 15))
+    + "".join(
+        f".vco .lanes>.f{pixels}{{border-bottom-width:{pixels}px}}" for pixels in range(1, 15)
+    )
     + "".join(f".vco .s-{name}{{background:{colour}}}" for name, colour in STATES.items())
     + "".join(f".vco .v-{name}{{background:{colour}}}" for name, colour in SEVERITIES.items())
 )
