@@ -204,5 +204,7 @@ def test_a_row_is_found_on_its_page() -> None:
     assert chosen.here().tolist() == [4, 6]
     assert chosen.show(1) is None
     assert str(chosen) == "3 to 4 of 4"
+    chosen.choose({"a": "y"})
+    assert str(chosen) == "1 to 2 of 3"
     chosen.turn(-5)
     assert chosen.page == 0
