@@ -160,7 +160,7 @@ def test_a_busy_cell_does_not_stop_it(
     notebook.page.get_by_placeholder("connection, code").fill("conflict")
     notebook.says("Change the weight of the route that is there")
     filled = "e => getComputedStyle(e).borderBottomWidth"
-    assert notebook.page.locator(".vco-live .lanes > .s-failed").first.evaluate(filled) == "13px"
+    assert notebook.page.locator(".vco-live .lanes > .s-failed").first.evaluate(filled) != "0px"
     picture(notebook.page, "rollout-failures-dark")
     kept_without_kernel(lab, notebook, name)
     picture(notebook.page, "saved-dark")
