@@ -135,4 +135,4 @@ def test_no_steps_at_all() -> None:
     board = Board(schema.frame(schema.STEPS))
     board.note_moments(schema.frame(schema.STEPS))
     board.note_calls(schema.frame(schema.CALLS))
-    assert (board.total, board.lanes(), board.longest(), list(board.events)) == (0, [], 0, [])
+    assert (board.total, board.lanes(), list(board.events)) == (0, [], [])

@@ -259,11 +259,6 @@ class Board:
         counts = self.states
         return sum(counts[name] for name in ("pending", "sent", "unknown", "accepted"))
 
-    def longest(self) -> int:
-        """Return the number of steps still to settle in the lane that has most of them."""
-        columns = [_NUMBER[name] for name in ("pending", "sent", "unknown", "accepted")]
-        return int(self.counts[:, columns].sum(axis=1).max(initial=0))
-
     def lanes(self) -> list[Lane]:
         """Return the connections in the plan's order."""
         order = [_NUMBER[name] for name in _LOUD]
