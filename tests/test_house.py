@@ -34,7 +34,6 @@ FLOORS = {
     "rollout.journal": 3,
     "rollout.alphabet": 4,
     "rollout.windows": 4,
-    "rollout.order": 3,
     "rollout.lanes": 4,
     "rollout.durations": 4,
     "rollout.drift": 4,
