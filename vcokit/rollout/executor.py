@@ -16,7 +16,6 @@ How signals end it stands in `vcokit.rollout.interrupt`, how its ends are raised
 from __future__ import annotations
 
 import asyncio
-import atexit
 import threading
 import time
 import uuid
@@ -29,11 +28,12 @@ from typing import Any
 from vcokit.cloud.client import Client
 from vcokit.errors import PlanError
 from vcokit.live import live_routes
-from vcokit.rollout.alphabet import Command, Finished
+from vcokit.rollout.alphabet import Finished
+from vcokit.rollout.background import Background
 from vcokit.rollout.ends import error_of, refuse_gaps
 from vcokit.rollout.engine import Clocks, Engine, guarded
-from vcokit.rollout.events import Event, Observer, RolloutChanged, Tally
-from vcokit.rollout.interrupt import in_notebook, leave, terminating
+from vcokit.rollout.events import Observer, Tally
+from vcokit.rollout.interrupt import interrupted, terminating
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lanes import Record
 from vcokit.rollout.looks import Looks
@@ -41,12 +41,11 @@ from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.resume import records_in, slots_held
 from vcokit.rollout.scheduler import Scheduler
+from vcokit.rollout.steering import Steers
 from vcokit.rollout.undo import undo_plan
 
 #: How often a waiting thread looks up, so that an interrupt reaches it; seconds.
 _LOOK_UP = 0.2
-#: How long the program's end waits for calls under way; seconds.
-_AT_EXIT = 15.0
 
 _view: Callable[[Rollout], object] | None = None
 
@@ -57,7 +56,7 @@ def show_with(view: Callable[[Rollout], object] | None) -> None:
     _view = view
 
 
-class Rollout(Looks):
+class Rollout(Looks, Steers):
     """The carrying out of a plan.
 
     Parameters
@@ -125,7 +124,7 @@ class Rollout(Looks):
         refuse_gaps(plan, allowed=allow_gap)
         rollout_id = uuid.uuid4().hex
         clocks = clocks or Clocks(time.time, time.monotonic)
-        meta = {**plan.meta(), "options": wishes.to_json()}
+        meta = {"options": wishes.to_json()}
         made = Journal.create(journal, plan, rollout_id, meta=meta, now=clocks.wall)
         self._begin(plan, client, made, rollout_id, {}, observers, wishes, clocks)
 
@@ -136,10 +135,10 @@ class Rollout(Looks):
         client: Client,
         *,
         observers: Iterable[Observer] = (),
-        waves: Sequence[int | None] | None | EllipsisType = ...,
-        stop_after: int | None | EllipsisType = ...,
+        waves: Sequence[int | None] | EllipsisType | None = ...,
+        stop_after: int | EllipsisType | None = ...,
         rate_share: float | EllipsisType = ...,
-        deadline: float | None | EllipsisType = ...,
+        deadline: float | EllipsisType | None = ...,
         options: Options | None = None,
         clocks: Clocks | None = None,
     ) -> Rollout:
@@ -207,8 +206,7 @@ class Rollout(Looks):
         self._ended: Finished | None = None
         self._error: BaseException | None = None
         self._guard = threading.Lock()
-        # Not Thread.join: an interrupt in the middle of it marks a living thread as ended.
-        self._over = threading.Event()
+        self._background = Background(f"rollout {journal.path.name}", self._run, self.stop)
         held = slots_held(journal.calls(), client.limits, clocks.wall()) if records else ()
         self._scheduler = Scheduler(
             plan.each(),
@@ -227,9 +225,6 @@ class Rollout(Looks):
         self._engine = Engine(
             self._scheduler, journal, rollout_id, client.to_async(), self._tell, clocks
         )
-        self._thread = threading.Thread(
-            target=self._run, name=f"rollout {journal.path.name}", daemon=True
-        )
 
     # -- go -------------------------------------------------------------------------------------
 
@@ -241,10 +236,7 @@ class Rollout(Looks):
         Rollout
             Itself.
         """
-        if self._thread.ident is not None:
-            raise PlanError("this rollout was started already", remedy="Use Rollout.open")
-        self._thread.start()
-        atexit.register(self._at_exit)
+        self._background.start()
         return self
 
     def _run(self) -> None:
@@ -259,57 +251,15 @@ class Rollout(Looks):
 
     def _finish(self, ended: Finished) -> None:
         self._ended = ended
-        self._try(
-            lambda: self._journal.write(meta={"state": ended.reason, "message": ended.message})
-        )
-        self._try(self._journal.close)
-        atexit.unregister(self._at_exit)
-        self._say(ended.reason, ended.message)
-        self._over.set()
-
-    def _try(self, move: Callable[[], None]) -> None:
         try:
-            move()
+            self._journal.write(meta={"state": ended.reason, "message": ended.message})
         except BaseException as error:
             self._error = self._error or error
-
-    def _at_exit(self) -> None:
-        """End in order when the program does and nobody has waited."""
-        self.stop()
-        self._over.wait(_AT_EXIT)
-
-    def _say(self, state: str, message: str | None = None) -> None:
-        self._tell(RolloutChanged(self._clocks.wall(), state, message))
-
-    def _tell(self, event: Event) -> None:
-        with self._guard:
-            self._tally.add(event)
-        self._told(event)
-
-    # -- steer ----------------------------------------------------------------------------------
-
-    def pause(self) -> None:
-        """Send nothing new; what is on its way is seen to its end."""
-        self._engine.command(Command("pause"))
-        self._say("paused")
-
-    def resume(self) -> None:
-        """Go on after a pause."""
-        self._engine.command(Command("resume"))
-        self._say("running")
-
-    def cancel(self) -> None:
-        """Skip what is pending; what is on its way is seen to its end."""
-        self._engine.command(Command("cancel"))
-        self._say("cancelling")
-
-    def stop(self) -> None:
-        """Leave what is pending for another day: `open` goes on with it."""
-        self._engine.command(Command("stop"))
-
-    def observe(self, observer: Observer) -> None:
-        """Tell an observer of every event from now on."""
-        self._observers.append(observer)
+        try:
+            self._journal.close()
+        except BaseException as error:
+            self._error = self._error or error
+        self._say(ended.reason, ended.message)
 
     # -- wait -----------------------------------------------------------------------------------
 
@@ -349,19 +299,8 @@ class Rollout(Looks):
                     if deadline is not None and time.monotonic() >= deadline:
                         raise TimeoutError(f"the rollout goes on after {timeout:g} s")
         except KeyboardInterrupt as caught:
-            self._interrupted(caught)
+            interrupted(caught, self.stop, self._background.wait, self.how_to_go_on())
         return self._result()
-
-    def _interrupted(self, caught: KeyboardInterrupt) -> None:
-        if in_notebook():
-            print(
-                "The rollout goes on. rollout.wait() waits again, rollout.stop() ends it in order."
-            )
-            raise caught
-        self.stop()
-        self.join()
-        print(f"Stopped in order. Go on with: {self.how_to_go_on()}")
-        leave(caught)
 
     def join(self, timeout: float | None = None) -> bool:
         """Block until the rollout has ended, or for a time; tell whether it has.
@@ -371,17 +310,11 @@ class Rollout(Looks):
         timeout : float, optional
             Seconds. Unlike `wait`, neither the end of the time nor that of the rollout raises.
         """
-        self._must_run()
-        return self._over.wait(None if timeout is None else max(0.0, timeout))
+        return self._background.wait(timeout)
 
     def __await__(self) -> Generator[Any, None, Rollout]:
-        self._must_run()
-        yield from asyncio.to_thread(self._over.wait).__await__()
+        yield from self._background.__await__()
         return self._result()
-
-    def _must_run(self) -> None:
-        if self._thread.ident is None:
-            raise PlanError("the rollout was not started", remedy="Call start() first")
 
     def _result(self) -> Rollout:
         error = self._error or error_of(self._ended or Finished("stopped"), self.how_to_go_on())
@@ -406,7 +339,7 @@ class Rollout(Looks):
         PlanError
             If the rollout still runs.
         """
-        if self._thread.is_alive():
+        if self._background.running:
             raise PlanError("the rollout still runs", remedy="stop() it, or wait() for its end")
         with Journal.read(self.journal) as journal:
             steps, calls = journal.steps(), journal.calls()

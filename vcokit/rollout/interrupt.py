@@ -20,9 +20,10 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NoReturn
 
 #: What a shell reports of a program that was ended by a signal, over its number.
 _SIGNALLED = 128
@@ -57,18 +58,36 @@ def terminating() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     raise Terminated
 
 
-def leave(caught: KeyboardInterrupt) -> None:
+def interrupted(
+    caught: KeyboardInterrupt,
+    stop: Callable[[], None],
+    wait: Callable[[], object],
+    how_to_go_on: str,
+) -> NoReturn:
     """Go on with an interrupt once all is in order: SIGTERM ends the program, Ctrl-C is raised.
+
+    Parameters
+    ----------
+    caught : KeyboardInterrupt
+    stop, wait : callable
+        Ask the rollout to end in order, and block until it has.
+    how_to_go_on : str
 
     Raises
     ------
     SystemExit, KeyboardInterrupt
     """
+    if in_notebook():
+        print("The rollout goes on. rollout.wait() waits again, rollout.stop() ends it in order.")
+        raise caught
+    stop()
+    wait()
+    print(f"Stopped in order. Go on with: {how_to_go_on}")
     if isinstance(caught, Terminated):
         raise SystemExit(_SIGNALLED + signal.SIGTERM) from None
     raise caught

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 import pandas as pd
 
@@ -10,6 +12,9 @@ from vcokit.cloud.operations import Limit
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lanes import Record
 from vcokit.rollout.windows import MARGIN
+
+#: A call that left longer ago was counted or lost, answered or not; seconds.
+_LONGEST_CALL: Final = 120.0
 
 
 def records_in(journal: Journal) -> dict[int, Record]:
@@ -60,15 +65,12 @@ def slots_held(
             "region": calls["region_id"],
             "operation": calls["operation"],
             "free": now - answered,
-            "age": now - sent,
         }
     )[late & (sent > now - 2 * longest - _LONGEST_CALL)]
-    for row in recent.itertuples(index=False):
-        seconds = limits[row.operation].seconds if row.operation in limits else 0.0
-        ago = 0.0 if pd.isna(row.free) else max(0.0, row.free)
+    for region, operation, since in zip(
+        recent["region"], recent["operation"], recent["free"], strict=True
+    ):
+        seconds = limits[operation].seconds if operation in limits else 0.0
+        ago = 0.0 if math.isnan(since) else max(0.0, since)
         if ago < seconds:
-            yield str(row.region), str(row.operation), seconds - ago + MARGIN
-
-
-#: A call that left longer ago has been counted or lost; seconds.
-_LONGEST_CALL = 120.0
+            yield region, operation, seconds - ago + MARGIN
