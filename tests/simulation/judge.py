@@ -73,10 +73,16 @@ class _Judge:
         self.writers: dict[str, float] = {}  # connection → last change of somebody else
         self.touched: set[tuple[str, str]] = set()
         self.routes: dict[str, frozenset] = {}
+        self.shown: dict[int, float] = {}  # step → since when the cloud has been as it wants
+        self.of_lane: dict[str, list[int]] = defaultdict(list)
+        for step in self.case.steps:
+            if step.action in OPERATION.values():
+                self.of_lane[step.lane].append(step.number)
         self.cover = Cover(self.case)
         self.writes_in: Counter[int] = Counter()
         self.generation = 0
-        self.killed = 0
+        self.unkept: list[tuple[str, int]] = []  # heard and not on disk yet
+        self.decided: dict[int, float] = {}  # step → when its lane was looked at before its end
 
     def say(self, promise: str, text: str) -> None:
         self.wrong.append(f"{promise}: {text}")
@@ -99,7 +105,13 @@ class _Judge:
         self.attached, self.pages, self.listed = set(), defaultdict(dict), {}
 
     def _dead(self, _moment: float, _generation: int, _where: str) -> None:
-        self.killed += 1
+        """What was heard and not written down, the next process cannot know."""
+        for token, step in self.unkept:
+            self.settled_tokens.discard(token)
+            self.refused.pop(step, None)
+
+    def _kept(self, _moment: float) -> None:
+        self.unkept = []
 
     def _end(self, moment: float, generation: int, ended: Any) -> None:
         if ended.reason == "stale":
@@ -140,7 +152,10 @@ class _Judge:
             self._throttled(moment, operation)
 
     def _late(self, moment: float, call: Any) -> None:
-        if call.operation in OPERATION and not call.client_token.startswith("somebody"):
+        if call.client_token.startswith("somebody"):
+            if call.changed:
+                self._foreign(moment, call.parameters)
+        elif call.operation in OPERATION:
             self._changed(moment, call.operation, call.parameters, call)
 
     def _changed(self, moment: float, operation: str, given: dict, answer: Any) -> None:
@@ -156,12 +171,19 @@ class _Judge:
         self.effects[self.of_token.get(given.get("ClientToken", ""), -1)].append(moment)
 
     def _writer(self, moment: float, operation: str, given: dict, answer: Any) -> None:
-        if not answer.code:
-            self.writers[given["VpnConnectionId"]] = moment
-            self.touched.add((given["VpnConnectionId"], given["RouteDest"]))
+        if answer.changed:
+            self._foreign(moment, given)
+
+    def _foreign(self, moment: float, given: dict) -> None:
+        self.writers[given["VpnConnectionId"]] = moment
+        self.touched.add((given["VpnConnectionId"], given["RouteDest"]))
 
     def _routes(self, moment: float, name: str, routes: frozenset) -> None:
         self.routes[name] = routes
+        for number in self.of_lane[name]:
+            shown = self._shows(self.steps[number], routes)
+            if shown != (number in self.shown):
+                (self.shown.__setitem__(number, moment) if shown else self.shown.pop(number))
         gap = self.cover.gap(name, routes, self.touched)
         if gap:
             self.say("gap", f"{gap} at {moment:.3f} s, when {name} had changed")
@@ -182,6 +204,7 @@ class _Judge:
 
     def _heard_write(self, given: dict, outcome: str) -> None:
         token, step = given["ClientToken"], self.of_token.get(given["ClientToken"], -1)
+        self.unkept.append((token, step))
         if outcome == "ok":
             self.settled_tokens.add(token)
         elif outcome in UNKNOWN or outcome == "unsent":
@@ -210,6 +233,8 @@ class _Judge:
         if self.state[step] in FINAL:
             self.say("final", f"step {step} went from {self.state[step]} to {new}")
         self.state[step], self.code[step] = new, code
+        if new in FINAL:
+            self.decided[step] = self.listed.get(self.steps[step].lane, (-1.0,))[0]
         if new == "done":
             self._done(moment, step)
 
@@ -238,8 +263,7 @@ class _Judge:
         )
         kinds = {fault.kind for fault in story.faults}
         if known and not self.writers and not kinds & {"late", "duplicate"}:
-            after = f", after {self.killed} deaths" if self.killed else ""
-            self.say("throttled", f"{operation} at {moment:.3f} s{after}")
+            self.say("throttled", f"{operation} at {moment:.3f} s, process {self.generation}")
 
     def _stale(self, generation: int, ended: Any) -> None:
         if self.writes_in[generation]:
@@ -267,13 +291,13 @@ class _Judge:
             self.say("twice", f"step {number} changed the cloud at {effects}")
         if (step.lane, step.route_dest) in self.touched:
             return
-        shown = self._shows(step, self.routes[step.lane])
-        if state == "done" and not shown:
+        shown = self.shown.get(number)
+        if state == "done" and shown is None:
             self.say("final", f"step {number} ({step}) is done, but not live")
-        # What arrived after the last look nobody could know.
-        looked = self.listed.get(step.lane, (-1.0,))[0]
-        known = [moment for moment in effects if moment < looked]
-        if state in ("skipped", "failed", "pending") and shown and known:
+        # What came into force after the last look nobody could know.
+        looked = self.decided.get(number, self.listed.get(step.lane, (-1.0,))[0])
+        known = shown is not None and shown < looked
+        if state in ("skipped", "failed", "pending") and effects and known:
             self.say("final", f"step {number} ({step}) is {state} ({code}), but live")
 
     def _calls(self) -> None:

@@ -246,6 +246,7 @@ class _Stage:
     def _write(self, write, *rows, **more) -> None:
         self._moment("before a transaction")
         write(*rows, **more)
+        self.network.note("kept")
         self._moment("after a transaction")
 
     def _leaving(
