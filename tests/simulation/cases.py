@@ -25,7 +25,7 @@ from vcokit.rollout.plan import Plan, plan_routes
 from vcokit.rollout.steps import Step
 
 #: Seeds that share a case; each has its own times, faults, limits and deaths.
-SEEDS_A_CASE = 16
+SEEDS_A_CASE = 25
 REGION, OTHER_REGION = "cn-hangzhou", "eu-central-1"
 CAN_PRUNE = "prune" in inspect.signature(plan_routes).parameters
 

@@ -262,7 +262,7 @@ class _Judge:
             for name, (calls, seconds) in story.limits.items()
         )
         kinds = {fault.kind for fault in story.faults}
-        if known and not self.writers and not kinds & {"late", "duplicate"}:
+        if known and not story.writers and not kinds & {"late", "duplicate"}:
             self.say("throttled", f"{operation} at {moment:.3f} s, process {self.generation}")
 
     def _stale(self, generation: int, ended: Any) -> None:
