@@ -102,7 +102,9 @@ def planned(case: Case) -> Case:
     case.plan = plan_routes(inventory_frame(case.rows), live_frame(case), **options)
     case.steps = list(case.plan.each())
     # Reading a frame row by row takes longer than a whole rollout; the plan never changes.
+    by_lane = case.plan.live_by_lane()
     object.__setattr__(case.plan, "each", lambda: iter(case.steps))
+    object.__setattr__(case.plan, "live_by_lane", lambda: by_lane)
     return case
 
 

@@ -84,9 +84,7 @@ class Network:
     def look(self) -> None:
         """Note every connection whose routes have changed, and calls that came by themselves."""
         sites = self.cloud.sites(self.world.now)
-        for call in self.cloud.history[self._seen :]:
-            self.note("late", call)
-        self._seen = len(self.cloud.history)
+        self._late()
         for site in sites:
             name = site.connection.vpn_connection_id
             routes = frozenset(tuple(route.key) for route in site.table)
@@ -97,11 +95,18 @@ class Network:
                 self._ends[name] = site.task.ends
                 self.world.at(site.task.ends, self.look)
 
+    def _late(self) -> None:
+        for call in self.cloud.history[self._seen :]:
+            self.note("late", call)
+        self._seen = len(self.cloud.history)
+
     def arrive(self, operation: str, parameters: Mapping[str, str]) -> Any:
         """Let the cloud answer a call that arrives now; watch what comes of it."""
-        self.look()
         answer = self.cloud.call(operation, parameters, now=self.world.now)
-        self._seen = len(self.cloud.history)
+        own = self.cloud.history.pop()
+        self._late()
+        self.cloud.history.append(own)
+        self._seen += 1
         for seconds in answer.verdict.copies:
             self.world.at(self.world.now + seconds, self.look)
         if OPERATIONS[operation].writes:

@@ -109,6 +109,11 @@ def cloud_of(scenario: Scenario) -> Cloud:
     )
 
 
+@lru_cache(maxsize=1)
+def _defaults() -> Options:
+    return Options.in_force()
+
+
 class _Stage:
     def __init__(self, scenario: Scenario, folder: Path) -> None:
         self.scenario, self.folder = scenario, folder
@@ -216,7 +221,7 @@ class _Stage:
             number: Record(state, attempt, misses)
             for number, state, attempt, misses in journal.standing()
         }
-        options = replace(Options.in_force(), **self.scenario.options)
+        options = replace(_defaults(), **self.scenario.options)
         scheduler = Scheduler(
             case.steps, case.plan.live_by_lane(), wire.limits, options, records
         )
