@@ -25,6 +25,8 @@ FLOORS = {
     "audit": 2,
     "rollout.steps": 3,
     "rollout.events": 3,
+    "rollout.circles": 3,
+    "rollout.order": 3,
     "rollout.plan": 3,
     "rollout.tables": 3,
     "rollout.lock": 3,

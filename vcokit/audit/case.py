@@ -13,7 +13,7 @@ from vcokit import config
 from vcokit.audit.codes import I64, NONE, Mask, first_row
 from vcokit.audit.facts import Facts
 from vcokit.audit.groups import Groups
-from vcokit.audit.predict import I8, LiveMatch, check_alone, match_live, predict
+from vcokit.audit.predict import I8, LiveMatch, check_alone, live_count, match_live, predict
 from vcokit.cidr.parse import to_text
 from vcokit.errors import InputError
 
@@ -78,7 +78,7 @@ class Case:
 
     def text(self, rows: I64, column: str) -> pd.Series:
         """Return a column of some rows on a fresh index."""
-        return pd.Series(self.facts.routes[column].array.take(rows))
+        return self.facts.text(rows, column)
 
     def network(self, rows: I64) -> pd.Series:
         """Return the networks of some rows as text."""
@@ -154,4 +154,10 @@ class Case:
     @cached_property
     def hinted(self) -> I8:
         """The same under the quota that is thought usual."""
-        return self._predicted(config.get("quota_hint"))
+        quota = config.get("quota_hint")
+        facts = self.facts
+        rows = np.bincount(facts.connection + 1, minlength=facts.code_count + 1)[1:]
+        most = rows + live_count(facts)[: len(rows)]
+        if self.quota is None and most.max(initial=0) <= quota:
+            return self.check  # no connection can go past it
+        return self._predicted(quota)

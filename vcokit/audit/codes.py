@@ -18,10 +18,16 @@ NONE: Final = -1
 
 
 def strings(column: pd.Series) -> Any:
-    """Return a column of text as one flat Arrow array, without a copy where it is one already."""
+    """Return a column of text as Arrow holds it, chunked or flat, without a copy.
+
+    Returns
+    -------
+    pyarrow.Array or pyarrow.ChunkedArray
+        Of large_string; a chunked one has chunks.
+    """
     text = pa.array(column.array, from_pandas=True)
-    if isinstance(text, pa.ChunkedArray):
-        text = text.combine_chunks()
+    if isinstance(text, pa.ChunkedArray) and not text.num_chunks:
+        text = pa.nulls(0, pa.large_string())
     return text if text.type == pa.large_string() else text.cast(pa.large_string())
 
 
@@ -30,7 +36,7 @@ class Vocabulary:
 
     Parameters
     ----------
-    words : pyarrow.Array of large_string
+    words : pyarrow.Array or pyarrow.ChunkedArray of large_string
         The first words; their numbers are `codes`.
 
     Examples
@@ -42,8 +48,10 @@ class Vocabulary:
 
     def __init__(self, words: Any) -> None:
         encoded = words.dictionary_encode()
-        self.words = encoded.dictionary
-        self.codes: I32 = _indices(encoded.indices)
+        # Arrow gives all chunks of one column the same dictionary.
+        chunks = encoded.chunks if isinstance(encoded, pa.ChunkedArray) else [encoded]
+        self.words = chunks[0].dictionary
+        self.codes: I32 = np.concatenate([_indices(chunk.indices) for chunk in chunks])
 
     def __len__(self) -> int:
         return len(self.words)
@@ -53,10 +61,15 @@ class Vocabulary:
         codes = _indices(pc.index_in(words, value_set=self.words))
         new = (codes == NONE) & pc.is_valid(words).to_numpy(zero_copy_only=False)
         if new.any():
-            encoded = words.filter(pa.array(new)).dictionary_encode()
-            codes[new] = _indices(encoded.indices) + len(self.words)
-            self.words = pa.concat_arrays([self.words, encoded.dictionary])
+            more = Vocabulary(words.filter(pa.array(new)))
+            codes[new] = more.codes + len(self.words)
+            self.words = pa.concat_arrays([self.words, more.words])
         return codes
+
+    def take(self, codes: I32) -> pd.Series:
+        """Return the words of some numbers as a column; NA for -1."""
+        words = self.words.take(pa.array(codes, mask=codes == NONE))
+        return pd.Series(words, dtype="str")
 
 
 def _indices(indices: Any) -> I32:

@@ -146,7 +146,7 @@ def _assemble(case: Case, said: list[tuple[Rule, Hits]]) -> pd.DataFrame:
     line[related_row < 0] = pd.NA
     code = codes_text(case.facts, case.check, row)
     code = pc.if_else(pa.array(_cause(case, row) == number), code, None)
-    columns: dict[str, object] = {name: routes[name].array.take(row) for name in _ROW_COLUMNS}
+    columns: dict[str, object] = {name: case.text(row, name) for name in _ROW_COLUMNS}
     columns |= {
         "row": row,
         "column": _strings([hits.column for _, hits in said], sizes, order),
@@ -158,7 +158,7 @@ def _assemble(case: Case, said: list[tuple[Rule, Hits]]) -> pd.DataFrame:
         "related_line": line,
         "api_code": pd.Series(code, dtype="str"),
     }
-    return schema.frame({**schema.FINDINGS, "rule": RULE_NAMES}, columns)
+    return schema.frame({**schema.FINDINGS, "rule": RULE_NAMES}, columns, copy=False)
 
 
 def _strings(parts: list[str | pd.Series | None], sizes: list[int], order: I64) -> pd.Series:

@@ -36,6 +36,16 @@ SPECIAL: Final = (
     (0xE0000000, 4),
     (0xF0000000, 4),
 )
+#: By first octet, whether a network of 8 bits or more can touch one of `SPECIAL`.
+_NEAR_SPECIAL: Final = np.array(
+    [
+        any(
+            first >> (8 - min(length, 8)) == network >> (32 - min(length, 8))
+            for network, length in SPECIAL
+        )
+        for first in range(256)
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -77,20 +87,27 @@ def _rows(mask: Mask) -> I64:
     return np.flatnonzero(mask)
 
 
+_EMPTY: Final = [
+    [name for bit, name in enumerate(NEEDED) if number >> bit & 1]
+    for number in range(1 << len(NEEDED))
+]
+_FIRST_EMPTY: Final = pd.array([names[0] if names else "" for names in _EMPTY], dtype="str")
+_ALL_EMPTY: Final = pd.array(["empty: " + ", ".join(names) for names in _EMPTY], dtype="str")
+
+
 @rule("missing-value", "error", "A field that the cloud requires is empty.")
 def _missing_value(case: Case) -> Hits | None:
     rows = _rows(~case.facts.complete)
     if not len(rows):
         return None
-    names = pd.Series("", index=range(len(rows)), dtype="str")
-    first = names.copy()
-    for name in NEEDED:
-        empty = pd.Series(case.facts.empty[name][rows])
-        first = first.mask(empty & (first == ""), name)
-        names = names.mask(empty, names + ", " + name)
+    # There are few ways to be incomplete: each is worded once, by its number in binary.
+    which = np.zeros(len(rows), dtype=np.int64)
+    for bit, name in enumerate(NEEDED):
+        which |= case.facts.empty[name][rows].astype(np.int64) << bit
+    first = pd.Series(_FIRST_EMPTY.take(which), dtype="str")
     connection = case.text(rows, "vpn_connection_id").where(case.facts.id_ok[rows])
     suggestion = connection.where(first == "next_hop")
-    return Hits(rows, first, "empty: " + names.str[2:], suggestion)
+    return Hits(rows, first, pd.Series(_ALL_EMPTY.take(which), dtype="str"), suggestion)
 
 
 @rule("invalid-weight", "error", "The weight is neither 0 (standby) nor 100 (active).")
@@ -228,13 +245,16 @@ def _shared_address_space(case: Case) -> Hits | None:
 @rule("special-purpose", "warning", "The destination touches a network of special purpose.")
 def _special_purpose(case: Case) -> Hits | None:
     prefixes = case.facts.prefixes
-    which = np.full(len(prefixes), NONE, dtype=np.int64)
+    # A glance at the first octet leaves few rows to compare.
+    by_octet = _NEAR_SPECIAL.take(prefixes.network >> np.uint32(24))
+    near = _rows(case.facts.has_network & (by_octet | (prefixes.length < 8)))
+    which = np.full(len(near), NONE, dtype=np.int64)
     for number, (network, length) in reversed(list(enumerate(SPECIAL))):
-        which[touches(prefixes.network, prefixes.length, network, length)] = number
-    rows = _rows(case.facts.has_network & (which != NONE))
+        which[touches(prefixes.network[near], prefixes.length[near], network, length)] = number
+    rows = near[which != NONE]
     if not len(rows):
         return None
-    table = np.array(SPECIAL, dtype=np.int64)[which[rows]]
+    table = np.array(SPECIAL, dtype=np.int64)[which[which != NONE]]
     touched = to_text(table[:, 0].astype(np.uint32), table[:, 1].astype(np.uint8))
     message = case.network(rows) + " touches " + touched + ", which has a meaning of its own"
     return Hits(rows, "route_dest", message)

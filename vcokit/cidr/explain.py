@@ -70,7 +70,17 @@ def _suggest_distinct(cells: Any) -> Any:
 
 
 def _one_by_one(cells: Any) -> Any:
-    return pa.array([suggest(cell) for cell in cells.to_pylist()], pa.large_string())
+    """Return what `suggest` says of the cells that the columns left; few can still mean anything.
+
+    In printable ASCII that is only an address and a mask with blanks between them.
+    """
+    doubtful = pc.or_(
+        pc.match_substring_regex(cells, f"^ *{_ADDRESS} +{_ADDRESS} *$"),
+        pc.match_substring_regex(cells, "[^ -~]"),
+    )
+    found = [suggest(cell) for cell in cells.filter(doubtful).to_pylist()]
+    meant = pa.nulls(len(cells), pa.large_string())
+    return pc.replace_with_mask(meant, doubtful, pa.array(found, pa.large_string()))
 
 
 def _without_blanks(cells: Any) -> Any:

@@ -70,14 +70,38 @@ def clean(column: Column, tally: Tally) -> Column:
     Parsers leave no empty cell; one is made here alone.
     """
     if _holds(column, "\x80", " "):  # white space, or anything that is not ASCII
-        trimmed = pc.utf8_trim(column, characters=BLANKS)
-        tally.add("trimmed", _changed(column, trimmed))
-        column = absent(trimmed)
+        column = pa.chunked_array([_trim(chunk, tally) for chunk in column.chunks], column.type)
     if _holds(column, "'", "'"):
         protected = pc.match_substring_regex(column, rf"^'[{PROTECTED[:2]}\-{PROTECTED[3:]}]")
         tally.add("unprotected", _true(protected))
         column = pc.if_else(protected, pc.utf8_slice_codeunits(column, 1), column)
     return column
+
+
+def _trim(chunk: Any, tally: Tally) -> Any:
+    """Return a flat array trimmed, and null where it is blank.
+
+    Only cells that begin or end with a blank, or with a byte that is not ASCII, are made anew.
+    """
+    doubtful = pa.array(_outer(chunk))
+    cells = chunk.filter(doubtful)
+    if not len(cells):
+        return chunk
+    trimmed = pc.utf8_trim(cells, characters=BLANKS)
+    tally.add("trimmed", _changed(cells, trimmed))
+    return pc.replace_with_mask(chunk, doubtful, absent(trimmed))
+
+
+def _outer(chunk: Any) -> Any:
+    """Tell which cells of a flat array begin or end with a byte that may be of a blank."""
+    _, offsets, data = chunk.buffers()
+    bounds = np.frombuffer(offsets, dtype=np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
+    if data is None or not len(chunk):
+        return np.zeros(len(chunk), dtype=np.bool_)
+    letters = np.append(np.frombuffer(data, dtype=np.uint8), np.uint8(0))
+    suspect = (letters <= 0x20) | (letters >= 0x80)
+    there = bounds[1:] > bounds[:-1]
+    return there & (suspect.take(bounds[:-1]) | suspect.take(bounds[1:] - 1))
 
 
 def absent(column: Column) -> Column:
@@ -119,8 +143,11 @@ def weights(column: Column) -> tuple[pd.Series, pd.Series]:
     encoded = pc.dictionary_encode(column).combine_chunks()
     weight, text = split_weight(pd.Series(_STRING.__from_arrow__(encoded.dictionary)))
     places = pc.fill_null(encoded.indices, -1).to_numpy()
+    # Behind the distinct values stands the missing one, which place -1 takes.
+    values = np.append(weight.to_numpy(dtype=np.int64, na_value=0), 0)
+    absent_there = np.append(weight.isna().to_numpy(), True)
     return (
-        pd.Series(weight.array.take(places, allow_fill=True)),
+        pd.Series(pd.arrays.IntegerArray(values[places], absent_there[places])),
         pd.Series(text.array.take(places, allow_fill=True))
         if text.notna().any()
         else series(missing(len(column))),

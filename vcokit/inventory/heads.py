@@ -144,8 +144,7 @@ def find_head(
     (3, ';', 1)
     """
     lines = _first_lines(text.data)
-    choices = (delimiter,) if delimiter else DELIMITERS
-    candidates = [found for choice in choices for found in _candidates(lines, choice, wanted)]
+    candidates = _candidates(lines, (delimiter,) if delimiter else DELIMITERS, wanted)
     if not candidates:
         _refuse_blank(text)
     best = _best(candidates)
@@ -192,13 +191,19 @@ def _first_lines(data: bytes) -> list[str]:
 
 
 def _candidates(
-    lines: Sequence[str], delimiter: str, wanted: Mapping[str, str]
-) -> Iterable[_Candidate]:
-    """Yield every line that is not blank, read as a head."""
+    lines: Sequence[str], delimiters: Iterable[str], wanted: Mapping[str, str]
+) -> list[_Candidate]:
+    """Return the lines that are not blank, read as heads, down to the first complete one."""
+    found: list[_Candidate] = []
     for number, line in enumerate(lines[:HEAD_LINES]):
-        if line.strip(BLANKS):
+        if not line.strip(BLANKS):
+            continue
+        for delimiter in delimiters:
             cells, taken = _record(lines, number, delimiter)
-            yield _Candidate(number, cells, taken, delimiter, _locate(cells, wanted))
+            found.append(_Candidate(number, cells, taken, delimiter, _locate(cells, wanted)))
+        if any(candidate.complete for candidate in found):
+            break
+    return found
 
 
 def _record(lines: Sequence[str], start: int, delimiter: str) -> tuple[list[str], int]:

@@ -186,8 +186,8 @@ def _frame(
         ),
         "line": pd.arrays.IntegerArray(lines, np.zeros(len(lines), dtype=bool)),
     }
-    routes = frame(ROUTES, columns)
-    others = pd.DataFrame({name: cells.series(column) for name, column in extras.items()})
+    routes = frame(ROUTES, columns, copy=False)
+    others = pd.DataFrame({name: cells.series(c) for name, c in extras.items()}, copy=False)
     return pd.concat([routes, others], axis="columns") if extras else routes
 
 

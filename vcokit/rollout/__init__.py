@@ -3,6 +3,8 @@
 ============  =================================================================
 `steps`       a step, its action, its states and the ways between them
 `events`      what happens, told to observers; tallies of it
+`order`       which steps wait for which others, so that nothing is uncovered in between
+`circles`     what is given up where no order can do that
 `plan`        desired against live routes
 `journal`     the SQLite file that makes a rollout survive anything
 `scheduler`   pure: which call next, at what time

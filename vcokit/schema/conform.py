@@ -69,7 +69,8 @@ def conform_routes(routes: pd.DataFrame, names: Iterable[str] = tuple(ROUTES)) -
     weight, weight_text = split_weight(routes["weight"])
     if "weight_text" in routes.columns and routes["weight_text"].notna().any():
         weight_text = weight_text.fillna(text_column(routes["weight_text"]).where(weight.isna()))
-    return frame(ROUTES, {**columns, "weight": weight, "weight_text": weight_text})
+    given = {**columns, "weight": weight, "weight_text": weight_text}
+    return frame(ROUTES, given, copy=False)
 
 
 def require_columns(frame: pd.DataFrame, names: Iterable[str], *, what: str) -> None:
@@ -116,14 +117,22 @@ def text_column(column: pd.Series) -> pd.Series:
     """
     text = column if column.dtype == STR else pd.Series(column.array).astype(STR)
     cells = pa.array(text.array, from_pandas=True)
-    if isinstance(cells, pa.ChunkedArray):
-        cells = cells.combine_chunks()
-    blank = _blank(cells if cells.type == pa.large_string() else cells.cast(pa.large_string()))
-    if len(blank):
-        there = np.ones(len(cells), dtype=np.bool_)
-        there[blank] = False
-        cells = pc.if_else(pa.array(there), cells, None)
-    return pd.Series(cells, dtype=STR)
+    chunks = cells.chunks if isinstance(cells, pa.ChunkedArray) else [cells]
+    cleared = [_without_blank(chunk) for chunk in chunks]
+    if all(new is old for new, old in zip(cleared, chunks, strict=True)):
+        return pd.Series(text.array)
+    return pd.Series(pa.chunked_array(cleared, pa.large_string()), dtype=STR)
+
+
+def _without_blank(cells: Any) -> Any:
+    """Return flat Arrow text with null for a blank cell; the very same where there is none."""
+    text = cells if cells.type == pa.large_string() else cells.cast(pa.large_string())
+    blank = _blank(text)
+    if not len(blank):
+        return text
+    there = np.ones(len(text), dtype=np.bool_)
+    there[blank] = False
+    return pc.if_else(pa.array(there), text, None)
 
 
 def _blank(cells: Any) -> Any:

@@ -150,7 +150,9 @@ DIFFERENCES: Final[Schema] = {
 }
 
 
-def frame(schema: Schema, columns: Mapping[str, object] | None = None) -> pd.DataFrame:
+def frame(
+    schema: Schema, columns: Mapping[str, object] | None = None, *, copy: bool = True
+) -> pd.DataFrame:
     """Build a frame of a schema: its columns, in its order, with its dtypes.
 
     Parameters
@@ -159,6 +161,8 @@ def frame(schema: Schema, columns: Mapping[str, object] | None = None) -> pd.Dat
         One of the schemas of this module.
     columns : mapping of str to array-like, optional
         Values by column, all of one length. Columns left out are missing throughout.
+    copy : bool
+        Whether the frame gets copies of its own; without, nobody else may write to the values.
 
     Returns
     -------
@@ -182,7 +186,7 @@ def frame(schema: Schema, columns: Mapping[str, object] | None = None) -> pd.Dat
         name: _typed(given[name], dtype, index) if name in given else missing(dtype, index)
         for name, dtype in schema.items()
     }
-    return pd.DataFrame(data, index=index)
+    return pd.DataFrame(data, index=index, copy=copy)
 
 
 def _typed(values: object, dtype: Any, index: pd.Index) -> pd.Series:
