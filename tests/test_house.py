@@ -30,6 +30,7 @@ FLOORS = {
     "rollout.plan": 3,
     "rollout.tables": 3,
     "rollout.lock": 3,
+    "rollout.database": 3,
     "rollout.journal": 3,
     "rollout.alphabet": 4,
     "rollout.windows": 4,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from tests.rollout.test_plan import A, live, routes
 from vcokit import schema
 from vcokit.errors import JournalError, JournalLockedError
+from vcokit.rollout import database
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import Plan, plan_routes
 from vcokit.rollout.tables import CallEnd, CallRow, StepRow
@@ -135,12 +137,11 @@ def foreign_database(path: Path) -> None:
     connection.close()
 
 
-def newer_journal(path: Path) -> None:
-    """Make a journal of a later version."""
+def versioned(path: Path, version: int) -> None:
+    """Make a journal of another version."""
     Journal.create(path, plan_routes(routes(), live()), "id").close()
     connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 99")
-    connection.commit()
+    connection.execute(f"PRAGMA user_version = {version}")
     connection.close()
 
 
@@ -154,8 +155,10 @@ WRONG = {
     "text": (lambda path: path.write_text("RegionId,Weight\n"), "no journal"),
     "empty": (lambda path: path.write_bytes(b""), "no journal"),
     "foreign": (foreign_database, "no journal"),
-    "newer": (newer_journal, "another version"),
-    "torn": (torn_journal, "cannot be read"),
+    "newer": (lambda path: versioned(path, 99), "a newer version.*[Ii]nstall a newer"),
+    "older": (lambda path: versioned(path, 2), "an older version.*new plan"),
+    "torn": (torn_journal, "damaged"),
+    "torn in its header": (lambda path: path.write_bytes(b"SQLite format 3\x00 "), "damaged"),
     "absent": (lambda _: None, "no such journal"),
     "folder": (lambda path: path.mkdir(), "no such journal"),
 }
@@ -178,3 +181,87 @@ def test_where_nothing_can_be_made(plan: Plan, tmp_path: Path) -> None:
     """A journal in a folder that is not there is one clear error."""
     with pytest.raises(JournalError, match="cannot be"):
         Journal.create(tmp_path / "nowhere" / "rollout.db", plan, "id")
+
+
+def test_what_is_kept_besides(plan: Plan, path: Path) -> None:
+    """What the rollout wants kept comes back; it cannot pass for the journal's own."""
+    given = {"options": '{"waves": [1, null]}', "rollout_id": "forged"}
+    with Journal.create(path, plan, "id", meta=given) as journal:
+        assert journal.meta()["options"] == '{"waves": [1, null]}'
+        assert journal.meta()["rollout_id"] == "id"
+
+
+def test_many_changes_of_one_step_in_a_round(plan: Plan, path: Path) -> None:
+    """Changes of a round are written in their order; times and counts add up."""
+    with Journal.create(path, plan, "id") as journal:
+        journal.write([StepRow(1.0, 0, "sent", 0, 0), StepRow(1.0, 1, "sent", 0, 0)])
+        journal.write(
+            [
+                StepRow(2.0, 0, "pending", 1, 0, "Busy", "b", "q1"),
+                StepRow(2.0, 1, "done", 0, 0),
+                StepRow(2.0, 0, "sent", 1, 0),
+            ]
+        )
+        journal.write([StepRow(3.0, 0, "failed", 1, 2, "X", "no")])
+        step, other = (journal.steps().iloc[n] for n in range(2))
+    assert (step["state"], step["attempts"], step["request_id"]) == ("failed", 2, "q1")
+    assert (step["sent_at"].timestamp(), step["ended_at"].timestamp()) == (2.0, 3.0)
+    assert pd.isna(step["accepted_at"])
+    assert (other["state"], other["attempts"], other["ended_at"].timestamp()) == ("done", 1, 2.0)
+
+
+def test_made_whole_or_not_at_all(plan: Plan, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that dies while it makes a journal leaves none, and the next try makes it."""
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database, "_name", dies)
+        with pytest.raises(KeyboardInterrupt):
+            Journal.create(path, plan, "id")
+    assert list(path.parent.iterdir()) == []
+    path.with_name("rollout.db-new").write_bytes(b"what a killed process left")
+    Journal.create(path, plan, "id").close()
+    assert [each.name for each in path.parent.iterdir()] == ["rollout.db"]
+
+
+def test_where_there_are_no_hard_links(
+    plan: Plan, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system without hard links takes a journal too."""
+
+    def refuses(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuses)
+    Journal.create(path, plan, "id").close()
+    Journal.open(path).close()
+    assert [each.name for each in path.parent.iterdir()] == ["rollout.db"]
+
+
+def test_a_closed_journal_is_one_file(plan: Plan, path: Path) -> None:
+    """After the end all is in one file, also if it is closed twice; copies of it are journals."""
+    journal = Journal.create(path, plan, "id")
+    journal.write([StepRow(1.0, 0, "sent", 0, 0)])
+    journal.close()
+    journal.close()
+    copy = path.with_name("copy.db")
+    copy.write_bytes(path.read_bytes())
+    assert sorted(each.name for each in path.parent.iterdir()) == ["copy.db", "rollout.db"]
+    with Journal.read(copy) as reader:
+        assert reader.steps()["state"].tolist()[0] == "sent"
+
+
+def test_a_full_disk(plan: Plan, path: Path) -> None:
+    """A round that does not fit on the disk is an error with a remedy; the rounds before stay."""
+    journal = Journal.create(path, plan, "id")
+    journal.write([StepRow(1.0, 0, "sent", 0, 0)])
+    journal._db.execute("PRAGMA max_page_count = 1")  # SQLite's own way to be full
+    calls = [CallRow(n, "CreateVcoRouteEntry", "r" * 500, A, 1.0) for n in range(100)]
+    with pytest.raises(JournalError, match=r"full.*Make room"):
+        journal.write([StepRow(2.0, 0, "unknown", 0, 0)], calls)
+    journal.close()
+    with Journal.open(path) as again:
+        assert again.steps()["state"].tolist()[0] == "sent"
+        assert len(again.calls()) == 0

@@ -1,15 +1,21 @@
 """The SQLite file that makes a rollout survive anything: intent on disk before a call leaves.
 
-One file a rollout, readable with any SQLite tool; its tables stand in `vcokit.rollout.tables`.
-Everything of one round of the scheduler is one transaction, committed (synchronous FULL, WAL)
-before any of its calls leaves. The file is made with mode 0600
-and holds neither secrets nor an endpoint. A lock beside it keeps a second writer out; readers are
-welcome at any time.
+::
+
+    Journal.create(path, plan, id)   Journal.open(path)   Journal.read(path)
+        a new one, locked                to go on, locked     to look, at any time
+                      .write(steps, calls, ends)              .steps()  .calls()  .plan()
+                          one round, one transaction
+
+One file a rollout, readable with any SQLite tool; its tables stand in `vcokit.rollout.tables`, how
+it is opened in `vcokit.rollout.database`, who may write in `vcokit.rollout.lock`. Everything of one
+round of the scheduler is one transaction, on disk before any of its calls leaves. The file is made
+with mode 0600 and holds neither secrets nor an endpoint.
 """
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import os
 import sqlite3
 import time
@@ -21,12 +27,14 @@ from typing import Any, Final
 import pandas as pd
 
 from vcokit import schema
-from vcokit.errors import JournalError
-from vcokit.rollout.lock import Lock
+from vcokit.errors import JournalError, JournalLockedError
+from vcokit.rollout import database
+from vcokit.rollout.lock import RENEW_SECONDS, Lease, Lock
 from vcokit.rollout.plan import PLAN_COLUMNS, Plan
-from vcokit.rollout.tables import APPLICATION_ID, TABLES, VERSION, CallEnd, CallRow, StepRow
+from vcokit.rollout.tables import TABLES, CallEnd, CallRow, StepRow
 
 _LIVE: Final = ("region_id", "vpn_connection_id", "route_dest", "next_hop", "weight")
+_SEALED: Final = ("rollout_id", "fingerprint", "created_at")
 
 
 class Journal:
@@ -38,12 +46,38 @@ class Journal:
     connection : sqlite3.Connection
     lock : Lock or None
         Held by a writer.
+    now : callable
+        Seconds since the epoch.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from vcokit.rollout.plan import plan_routes
+    >>> plan = plan_routes(schema.frame(schema.ROUTES), schema.frame(schema.LIVE_ROUTES))
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "rollout.db"
+    ...     Journal.create(path, plan, "some id", meta={"options": "{}"}).close()
+    ...     with Journal.read(path) as journal:
+    ...         journal.meta()["options"], len(journal.steps())
+    ('{}', 0)
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, lock: Lock | None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        lock: Lock | None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self.path = path
         self._db = connection
         self._lock = lock
+        self._now = now
+        self._plan: Plan | None = None
+        self._lease: Lease | None = None
+        self._seen = 0.0
+        if lock is not None:
+            self._take_lease(lock)
 
     def __repr__(self) -> str:
         return f"<Journal {self.path}>"
@@ -57,9 +91,21 @@ class Journal:
         plan: Plan,
         rollout_id: str,
         *,
+        meta: Mapping[str, str] | None = None,
         now: Callable[[], float] = time.time,
     ) -> Journal:
         """Make the journal of a new rollout and lock it.
+
+        Parameters
+        ----------
+        path : path
+        plan : Plan
+        rollout_id : str
+            Part of every client token.
+        meta : mapping of str to str, optional
+            What is to be kept besides, such as options; the journal's own names win.
+        now : callable
+            Seconds since the epoch.
 
         Raises
         ------
@@ -67,107 +113,147 @@ class Journal:
             If the file exists already, or cannot be made.
         """
         path = Path(path)
-        lock = Lock(path)
+        own = {
+            "rollout_id": rollout_id,
+            "fingerprint": plan.fingerprint,
+            "created_at": repr(now()),
+            "state": "ready",
+        }
+        kept = {**(meta or {}), **own, "seal": _seal(own)}
+        lock = Lock(path, now())
         try:
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-            journal = cls(path, _connect(path, read_only=False), lock)
-        except FileExistsError:
+            database.make(path, lambda db: _fill(db, plan, kept))
+            return cls(path, database.connect(path, write=True), lock, now)
+        except BaseException:
             lock.release()
-            raise JournalError(
-                "this journal exists already",
-                path=path,
-                remedy="Go on with it by Rollout.open(path, client), or choose another name",
-            ) from None
-        except OSError as error:
-            lock.release()
-            raise JournalError(f"cannot be made ({error})", path=path) from None
-        journal._fill(plan, rollout_id, now())
-        return journal
-
-    def _fill(self, plan: Plan, rollout_id: str, now: float) -> None:
-        with self._transaction(immediate=False):
-            for statement in TABLES.split(";"):
-                self._db.execute(statement)
-            meta = {
-                "rollout_id": rollout_id,
-                "fingerprint": plan.fingerprint,
-                "state": "ready",
-                "created_at": repr(now),
-            }
-            self._db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-            self._insert("step", plan.steps, PLAN_COLUMNS)
-            self._insert("live", plan.live, _LIVE)
-            self._db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            self._db.execute(f"PRAGMA user_version = {VERSION}")
-
-    def _insert(self, table: str, frame: pd.DataFrame, columns: Sequence[str]) -> None:
-        holes = ", ".join("?" * len(columns))
-        objects = [frame[name].astype("object") for name in columns]
-        rows = zip(*(column.where(column.notna(), None) for column in objects), strict=True)
-        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({holes})"  # noqa: S608
-        self._db.executemany(sql, rows)
+            raise
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Journal:
+    def open(cls, path: str | os.PathLike[str], *, now: Callable[[], float] = time.time) -> Journal:
         """Open a journal to go on with its rollout, and lock it.
 
         Raises
         ------
         JournalError
-            If there is none, or it is of another program or a newer version; it is not touched.
+            If there is none, or it is of another program, of another version, or damaged; it is
+            not touched.
         JournalLockedError
             If another rollout holds it.
         """
         path = Path(path)
-        _check_file(path)
-        lock = Lock(path)
+        database.check_bytes(path)
+        lock = Lock(path, now())
         try:
-            return cls._checked(path, read_only=False, lock=lock)
-        except JournalError:
+            database.check(path)
+            with cls.read(path) as found:
+                found._refuse(lock, now())
+                found.check_seal()
+            journal = cls(path, database.connect(path, write=True), lock, now)
+            journal._plan = found.plan()
+            return journal
+        except BaseException as error:
             lock.release()
+            if isinstance(error, sqlite3.Error):
+                raise JournalError(f"cannot be opened ({error})", path=path) from None
             raise
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Journal:
-        """Open a journal to look at it, also while its rollout goes on."""
-        path = Path(path)
-        _check_file(path)
-        return cls._checked(path, read_only=True, lock=None)
+        """Open a journal to look at it, also while its rollout goes on.
 
-    @classmethod
-    def _checked(cls, path: Path, *, read_only: bool, lock: Lock | None) -> Journal:
-        # Looked at read-only first: to open a foreign database for writing would change it.
+        Raises
+        ------
+        JournalError
+            As for `open`; what only a look at all of the file would show is seen by `open`, or
+            when it is read.
+        """
+        path = Path(path)
+        database.check_bytes(path)
         try:
-            connection = _connect(path, read_only=True)
-            application = connection.execute("PRAGMA application_id").fetchone()[0]
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            return cls(path, database.connect(path, write=False), None)
         except sqlite3.Error as error:
-            raise JournalError(f"cannot be read ({error})", path=path) from None
-        if application != APPLICATION_ID or version != VERSION:
-            connection.close()
-            raise _foreign(path, application, version)
-        if not read_only:
-            connection.close()
-            connection = _connect(path, read_only=False)
-        return cls(path, connection, lock)
+            raise database.damaged(path, str(error)) from None
+
+    def check_seal(self) -> None:
+        """Refuse a journal whose rollout or plan is not what it was made with.
+
+        Raises
+        ------
+        JournalError
+        """
+        meta = self.meta()
+        if meta.get("seal") != _seal(meta):
+            raise database.damaged(self.path, "its seal does not fit")
+        self.plan()
 
     def close(self) -> None:
         """Write everything into the one file and let go of it."""
-        if self._lock is not None:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            # Back to one plain file, which a reader need not put others beside; a reader that
-            # looks at it just now keeps it as it is.
-            with contextlib.suppress(sqlite3.OperationalError):
-                self._db.execute("PRAGMA journal_mode = DELETE")
-        self._db.close()
-        if self._lock is not None:
+        if self._lock is None:
+            self._db.close()
+            return
+        try:
+            if self._lease is not None and self._lease_is_ours():
+                self._db.execute("DELETE FROM lease")
+        except sqlite3.Error:
+            pass  # a full disk: the lease runs out by itself
+        finally:
+            database.settle(self._db)
             self._lock.release()
+            self._lock = None
 
     def __enter__(self) -> Journal:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    # -- who writes -----------------------------------------------------------------------------
+
+    def lease(self) -> Lease | None:
+        """Return who writes this journal; None when nobody does."""
+        found = list(self._query("SELECT since, seen, owner, process, host FROM lease"))
+        return Lease(*found[0]) if found else None
+
+    def _take_lease(self, lock: Lock) -> None:
+        now = self._now()
+        mine = Lease(now, now)
+        try:
+            with self._transaction():
+                self._refuse(lock, now)
+                self._db.execute("DELETE FROM lease")
+                self._db.execute(
+                    "INSERT INTO lease (since, seen, owner, process, host) VALUES (?, ?, ?, ?, ?)",
+                    (mine.since, mine.seen, mine.owner, mine.process, mine.host),
+                )
+        except BaseException:
+            self._db.close()
+            raise
+        self._lease, self._seen = mine, now
+
+    def _refuse(self, lock: Lock, now: float) -> None:
+        other = self.lease()
+        if other is not None:
+            other.refuse(self.path, now, locked=lock.locked)
+
+    def _lease_is_ours(self) -> bool:
+        found = self._db.execute("SELECT owner FROM lease").fetchone()
+        return found is not None and self._lease is not None and found[0] == self._lease.owner
+
+    def _renew(self) -> None:
+        """Refuse to write once another took the journal over; else be seen, now and then.
+
+        In the transaction of every round: two writers never both have an intent on disk.
+        """
+        if not self._lease_is_ours():
+            raise JournalLockedError(
+                f"another rollout has taken this journal over ({self.lease() or 'and ended'})",
+                path=self.path,
+                remedy="Leave it to that one; nothing was sent since",
+            )
+        now = self._now()
+        if now - self._seen >= RENEW_SECONDS:
+            self._db.execute("UPDATE lease SET seen = ?", (now,))
+            self._seen = now
 
     # -- write ----------------------------------------------------------------------------------
 
@@ -184,29 +270,32 @@ class Journal:
         ------
         JournalError
             If it cannot be written, for example because the disk is full.
+        JournalLockedError
+            If another rollout has taken the journal over.
         """
         try:
             with self._transaction():
-                for row in steps:
-                    self._db.execute(*row.update())
+                self._renew()
+                self._db.executemany(StepRow.UPDATE, [row.values() for row in steps])
                 self._db.executemany(CallRow.INSERT, [row.values() for row in calls])
                 self._db.executemany(CallEnd.UPDATE, [row.values() for row in ends])
-                for name, value in (meta or {}).items():
-                    self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+                self._db.executemany(_SET, list((meta or {}).items()))
         except sqlite3.Error as error:
             raise JournalError(
                 f"cannot be written ({error})", path=self.path, remedy="Make room, then resume"
             ) from None
 
     @contextmanager
-    def _transaction(self, *, immediate: bool = True) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            # A disk that is full has ended the transaction already.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     # -- read -----------------------------------------------------------------------------------
 
@@ -223,10 +312,22 @@ class Journal:
         return self._frame("call", schema.CALLS)
 
     def plan(self) -> Plan:
-        """Return the plan that the rollout carries out."""
-        steps = self._frame("step", {name: schema.STEPS[name] for name in PLAN_COLUMNS})
-        live = self._frame("live", {name: schema.LIVE_ROUTES[name] for name in _LIVE}, "rowid")
-        return Plan(steps, live)
+        """Return the plan that the rollout carries out.
+
+        Raises
+        ------
+        JournalError
+            If it is not the one that the journal was made with.
+        """
+        if self._plan is None:
+            # All columns, so that no damage to a step comes to light only when it is too late.
+            steps = self.steps()[list(PLAN_COLUMNS)]
+            live = self._frame("live", {name: schema.LIVE_ROUTES[name] for name in _LIVE}, "rowid")
+            plan = Plan(steps, live)
+            if plan.fingerprint != self.meta().get("fingerprint"):
+                raise database.damaged(self.path, "the plan in it is not the one it began with")
+            self._plan = plan
+        return self._plan
 
     def standing(self) -> Iterator[tuple[int, str, int, int]]:
         """Yield step, state, attempt, misses of every step that is not blocked."""
@@ -241,46 +342,56 @@ class Journal:
     def _query(self, sql: str) -> Iterator[Any]:
         try:
             yield from self._db.execute(sql)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:
             raise JournalError(f"cannot be read ({error})", path=self.path) from None
 
     def _frame(self, table: str, columns: schema.Schema, order: str = "") -> pd.DataFrame:
         names = ", ".join(columns)
         sql = f"SELECT {names} FROM {table} ORDER BY {order or table}"  # noqa: S608
-        values = list(zip(*self._query(sql), strict=True)) or [()] * len(columns)
-        data: dict[str, object] = {}
-        for (name, dtype), column in zip(columns.items(), values, strict=True):
-            seconds = pd.Series(column, dtype="float64") if dtype == schema.TIME else None
-            data[name] = (
-                list(column) if seconds is None else pd.to_datetime(seconds, unit="s", utc=True)
-            )
-        return schema.frame(columns, data)
+        rows = list(self._query(sql))
+        try:
+            return _frame(columns, rows)
+        except (TypeError, ValueError, OverflowError) as error:  # not what was ever written
+            raise database.damaged(self.path, f"{table}: {error}") from None
 
 
-def _foreign(path: Path, application: int, version: int) -> JournalError:
-    if application != APPLICATION_ID:
-        return JournalError("this is no journal of vcokit", path=path)
-    return JournalError(
-        f"written by another version of vcokit (format {version}, known is {VERSION})",
-        path=path,
-        remedy="Use that version, or install a newer vcokit",
-    )
+_SET: Final = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rw'}"
-    # A rollout's thread writes what another thread opened; its one lock is the loop it runs in.
-    connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-    if not read_only:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-    return connection
+def _seal(meta: Mapping[str, str]) -> str:
+    """Return a digest of what never changes."""
+    said = "\n".join(meta.get(name, "") for name in _SEALED)
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
-def _check_file(path: Path) -> None:
-    if not path.is_file():
-        raise JournalError("there is no such journal", path=path, remedy="Check the path")
-    with path.open("rb") as file:
-        head = file.read(16)
-    if head != b"SQLite format 3\x00":
-        raise JournalError("this is no journal of vcokit", path=path)
+def _fill(connection: sqlite3.Connection, plan: Plan, meta: Mapping[str, str]) -> None:
+    for statement in TABLES.split(";"):
+        connection.execute(statement)
+    connection.executemany(_SET, list(meta.items()))
+    _insert(connection, "step", plan.steps, PLAN_COLUMNS)
+    _insert(connection, "live", plan.live, _LIVE)
+
+
+def _insert(
+    connection: sqlite3.Connection, table: str, frame: pd.DataFrame, columns: Sequence[str]
+) -> None:
+    holes = ", ".join("?" * len(columns))
+    objects = [frame[name].astype("object") for name in columns]
+    rows = zip(*(column.where(column.notna(), None) for column in objects), strict=True)
+    sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({holes})"  # noqa: S608
+    connection.executemany(sql, rows)
+
+
+def _frame(columns: schema.Schema, rows: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    """Return rows as a frame; seconds since the epoch become times."""
+    values = list(zip(*rows, strict=True)) or [()] * len(columns)
+    data: dict[str, object] = {}
+    for (name, dtype), column in zip(columns.items(), values, strict=True):
+        if dtype == schema.TIME:
+            seconds = pd.Series(column, dtype="float64")
+            data[name] = pd.to_datetime(seconds, unit="s", utc=True)
+            continue
+        if isinstance(dtype, pd.CategoricalDtype) and not set(column) <= set(dtype.categories):
+            raise ValueError(f"{name} is none of {', '.join(dtype.categories)}")
+        data[name] = list(column)
+    return schema.frame(columns, data)

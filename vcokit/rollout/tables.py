@@ -2,13 +2,21 @@
 
 ::
 
-    meta   name, value        rollout_id, fingerprint, state, message, created_at, started_at
+    meta   name, value        rollout_id, fingerprint, seal, created_at, state, message, and what
+                              the rollout was told to keep (options)
+    lease  one row            who writes: owner, process, host, since, seen; none when closed
     live   the live routes that the plan was made from
-    step   a row a step: what is planned (action, route, row of the inventory), where it stands
-           (state, attempt, misses), what was answered last (code, message, request_id), when
-    call   a row a call, reads too: operation, token, when sent, how long, what came of it
+    step   a row a step       what is planned: action, scope, route, description, row, source, line
+                              where it stands: state, attempt, misses
+                              what was answered last: code, message, request_id
+                              when: sent_at, accepted_at, settled_at, ended_at; attempts sent
+    call   a row a call       what left: operation, region, connection, step, attempt, client_token
+                              and when; what came of it: seconds, outcome, code, http_status,
+                              request_id. No outcome: the process died before it knew one
 
-Times are seconds since the epoch.
+Times are seconds since the epoch. ``application_id`` says whose file it is, ``user_version`` which
+version of these tables. What is written once cannot be altered unseen: `seal` is a digest of
+rollout_id, fingerprint and created_at, and the fingerprint one of step and live.
 """
 
 from __future__ import annotations
@@ -16,21 +24,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Final, TypeAlias
 
+from vcokit import schema
+from vcokit.rollout.steps import ACCEPTED, DONE, FAILED, SENT, SETTLED, SKIPPED
+
 #: ``PRAGMA application_id`` of a journal ("vcok"), and the version of its tables.
 APPLICATION_ID: Final = 0x76636F6B
-VERSION: Final = 2
+VERSION: Final = 3
 
-TABLES: Final = """
+_STATES: Final = ", ".join(f"'{state}'" for state in schema.STATES.categories)
+_ACTIONS: Final = ", ".join(f"'{action}'" for action in schema.ACTIONS.categories)
+TABLES: Final = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE lease (
+    owner TEXT NOT NULL, process INTEGER NOT NULL, host TEXT NOT NULL,
+    since REAL NOT NULL, seen REAL NOT NULL
+);
 CREATE TABLE live (
     region_id TEXT, vpn_connection_id TEXT, route_dest TEXT, next_hop TEXT, weight INTEGER
 );
 CREATE TABLE step (
-    step INTEGER PRIMARY KEY, action TEXT NOT NULL, state TEXT NOT NULL, scope TEXT,
+    step INTEGER PRIMARY KEY,
+    action TEXT NOT NULL CHECK (action IN ({_ACTIONS})),
+    state TEXT NOT NULL CHECK (state IN ({_STATES})), scope TEXT,
     region_id TEXT, vpn_connection_id TEXT, route_dest TEXT, next_hop TEXT,
     old_weight INTEGER, weight INTEGER, description TEXT, message TEXT,
     row INTEGER, source TEXT, line INTEGER,
-    attempt INTEGER NOT NULL DEFAULT 0, misses INTEGER NOT NULL DEFAULT 0,
+    attempt INTEGER NOT NULL DEFAULT 0 CHECK (typeof(attempt) = 'integer' AND attempt >= 0),
+    misses INTEGER NOT NULL DEFAULT 0 CHECK (typeof(misses) = 'integer' AND misses >= 0),
     attempts INTEGER NOT NULL DEFAULT 0, code TEXT, request_id TEXT,
     sent_at REAL, accepted_at REAL, settled_at REAL, ended_at REAL
 );
@@ -40,14 +60,15 @@ CREATE TABLE call (
     seconds REAL, outcome TEXT, code TEXT, http_status INTEGER, request_id TEXT
 );
 """
-#: The column that says when a step came into a state.
+#: The columns that say when a step came into a state, and the one of each state.
+_STAMPS: Final = ("sent_at", "accepted_at", "settled_at", "ended_at")
 _STAMP: Final = {
-    "sent": "sent_at",
-    "accepted": "accepted_at",
-    "settled": "settled_at",
-    "done": "ended_at",
-    "failed": "ended_at",
-    "skipped": "ended_at",
+    SENT: "sent_at",
+    ACCEPTED: "accepted_at",
+    SETTLED: "settled_at",
+    DONE: "ended_at",
+    FAILED: "ended_at",
+    SKIPPED: "ended_at",
 }
 
 Value: TypeAlias = str | int | float | None
@@ -76,18 +97,20 @@ class StepRow:
     message: str | None = None
     request_id: str | None = None
 
-    def update(self) -> tuple[str, dict[str, Value]]:
-        """Return the statement that brings the step here, and its parameters."""
+    UPDATE: ClassVar[str] = (
+        "UPDATE step SET state = ?, attempt = ?, misses = ?, code = ?, message = ?,"
+        " request_id = coalesce(?, request_id), attempts = attempts + ?,"
+        " sent_at = coalesce(?, sent_at), accepted_at = coalesce(?, accepted_at),"
+        " settled_at = coalesce(?, settled_at), ended_at = coalesce(?, ended_at) WHERE step = ?"
+    )
+
+    def values(self) -> tuple[Value, ...]:
+        """Return the parameters of `UPDATE`: one statement for all states, so many at once."""
         stamp = _STAMP.get(self.state)
-        times = f", {stamp} = :at" if stamp else ""
-        sent = ", attempts = attempts + 1" if self.state == "sent" else ""
-        # The column's name comes from the table above, never from data.
-        statement = (
-            "UPDATE step SET state = :state, attempt = :attempt, misses = :misses, code = :code,"  # noqa: S608
-            " message = :message, request_id = coalesce(:request_id, request_id)"
-            f"{times}{sent} WHERE step = :step"
-        )
-        return statement, {name: getattr(self, name) for name in self.__slots__}
+        times = [self.at if stamp == name else None for name in _STAMPS]
+        said = (self.code, self.message, self.request_id)
+        sent = int(self.state == SENT)
+        return (self.state, self.attempt, self.misses, *said, sent, *times, self.step)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,237 @@
+"""The journal's file as SQLite sees it: made whole, told from others, opened as its disk allows.
+
+::
+
+    make(path, fill)   beside it, then under its name: it is there whole or not at all
+    check_bytes(path)  is it ours? By its bytes, for SQLite may alter what it opens
+    check(path)        is it whole? By SQLite, read-only
+    connect(path)      WAL, synchronous FULL; DELETE where the file system cannot do WAL
+
+WAL needs memory that all processes share; where there is none SQLite keeps the old mode or fails
+(https://www.sqlite.org/wal.html). Either way the journal goes on in DELETE mode: slower, as safe.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from vcokit.errors import JournalError
+from vcokit.rollout.tables import APPLICATION_ID, VERSION
+
+#: Seconds to wait for another's lock: in DELETE mode a reader holds up the writer for a moment.
+_PATIENCE: Final = 30.0
+
+#: The file's header (https://www.sqlite.org/fileformat.html, 1.3): offsets of its numbers, all
+#: big-endian; pages that are counted are those of the file as it was last written in DELETE mode.
+_MAGIC: Final = b"SQLite format 3\x00"
+_HEADER: Final = 100
+_PAGE_SIZE: Final = slice(16, 18)
+_PAGES: Final = slice(28, 32)
+_USER_VERSION: Final = slice(60, 64)
+_APPLICATION_ID: Final = slice(68, 72)
+
+_DAMAGED: Final = "Restore it from a copy, or make a new plan from the live routes"
+
+
+def make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
+    """Make a journal that is there whole, or not at all.
+
+    Parameters
+    ----------
+    path : Path
+        Locked by the caller.
+    fill : callable
+        Makes tables and rows.
+
+    Raises
+    ------
+    JournalError
+        If the file is there already, or cannot be made.
+    """
+    if os.path.lexists(path):
+        raise _there_already(path)
+    unborn = path.with_name(path.name + "-new")  # may be left from one that was killed
+    try:
+        unborn.unlink(missing_ok=True)
+        os.close(os.open(unborn, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        with contextlib.closing(_open(unborn, "rw")) as connection:
+            connection.execute("PRAGMA journal_mode = MEMORY")
+            connection.execute("BEGIN")
+            fill(connection)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {VERSION}")
+            connection.execute("COMMIT")
+        _name(unborn, path)
+    except FileExistsError:
+        raise _there_already(path) from None
+    except (OSError, sqlite3.Error) as error:
+        raise JournalError(f"cannot be made ({error})", path=path) from None
+    finally:
+        with contextlib.suppress(OSError):
+            unborn.unlink(missing_ok=True)
+
+
+def _name(unborn: Path, path: Path) -> None:
+    """Give a file its name, without taking that of another, and have both on disk."""
+    try:
+        os.link(unborn, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        unborn.rename(path)
+    with contextlib.suppress(OSError):  # where folders cannot be opened
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _there_already(path: Path) -> JournalError:
+    return JournalError(
+        "this journal exists already",
+        path=path,
+        remedy="Go on with it by Rollout.open(path, client), or choose another name",
+    )
+
+
+def check(path: Path) -> None:
+    """Refuse a file, passed by `check_bytes`, in which SQLite finds damage; never alter it.
+
+    Raises
+    ------
+    JournalError
+    """
+    try:
+        with contextlib.closing(connect(path, write=False)) as connection:
+            found = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
+    except (sqlite3.Error, UnicodeError) as error:
+        raise damaged(path, str(error)) from None
+    if found != ["ok"]:
+        raise damaged(path, str(found[0]) if found else "no answer to quick_check")
+
+
+def check_bytes(path: Path) -> None:
+    """Refuse what the first bytes and the size tell; SQLite is not asked.
+
+    Raises
+    ------
+    JournalError
+    """
+    if not path.is_file():
+        raise JournalError("there is no such journal", path=path, remedy="Check the path")
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER)
+            size = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise JournalError(f"cannot be read ({error})", path=path) from None
+    if not _is_ours(head):
+        raise JournalError(
+            "this is no journal of vcokit",
+            path=path,
+            remedy="Check the path; the file was not touched",
+        )
+    if len(head) < _HEADER:
+        raise damaged(path, "it ends in its header")
+    _check_version(path, _number(head, _USER_VERSION))
+    whole = _number(head, _PAGES) * _number(head, _PAGE_SIZE)
+    if size != whole and not (_beside(path, "-wal") or _beside(path, "-journal")):
+        raise damaged(path, f"{size:,} bytes of {whole:,}")
+
+
+def _is_ours(head: bytes) -> bool:
+    """Tell whether these are the first bytes of a journal, as far as they go."""
+    if len(head) < _HEADER:
+        return head.startswith(_MAGIC)
+    return head.startswith(_MAGIC) and _number(head, _APPLICATION_ID) == APPLICATION_ID
+
+
+def _number(head: bytes, where: slice) -> int:
+    return int.from_bytes(head[where], "big")
+
+
+def _check_version(path: Path, version: int) -> None:
+    if version == VERSION:
+        return
+    newer = version > VERSION
+    raise JournalError(
+        f"written by {'a newer' if newer else 'an older'} version of vcokit"
+        f" (format {version}, known is {VERSION})",
+        path=path,
+        remedy="Install a newer vcokit"
+        if newer
+        else "Go on with the version that made it, or make a new plan from the live routes",
+    )
+
+
+def damaged(path: Path, how: str) -> JournalError:
+    """Return the error of a journal that is damaged."""
+    return JournalError(f"cannot be read: damaged ({how})", path=path, remedy=_DAMAGED)
+
+
+def connect(path: Path, *, write: bool) -> sqlite3.Connection:
+    """Open a journal that was checked.
+
+    Raises
+    ------
+    sqlite3.Error
+    """
+    if write:
+        return _writer(path)
+    # What a killed writer left half-written in DELETE mode has to be taken back before anything
+    # can be read, and SQLite does so on a connection that may write only.
+    connection = _open(path, "rw" if _beside(path, "-journal") else "ro")
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def _writer(path: Path) -> sqlite3.Connection:
+    connection = _open(path, "rw")
+    try:
+        with contextlib.suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA journal_mode = WAL")
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _open(path: Path, mode: str) -> sqlite3.Connection:
+    # A rollout's thread writes what another thread opened; its one lock is the loop it runs in.
+    return sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=_PATIENCE,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+
+
+def settle(connection: sqlite3.Connection) -> None:
+    """Write all into the one file, which a reader need not put others beside; then close.
+
+    A reader that looks just now, or a disk that is full, leaves it in two files, as whole.
+    """
+    with contextlib.suppress(sqlite3.Error):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.execute("PRAGMA busy_timeout = 0")
+        connection.execute("PRAGMA journal_mode = DELETE")
+    connection.close()
+
+
+def _beside(path: Path, end: str) -> bool:
+    """Tell whether SQLite has something beside the file that belongs to it."""
+    other = path.with_name(path.name + end)
+    try:
+        return other.stat().st_size > 0
+    except OSError:
+        return False
