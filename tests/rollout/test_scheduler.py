@@ -16,6 +16,7 @@ from vcokit.rollout.alphabet import (
     Listed,
     Poll,
     Polled,
+    PolledAll,
     Send,
     TimedOut,
     WaitUntil,
@@ -270,19 +271,18 @@ def test_long_listings_come_page_by_page() -> None:
 def test_the_longest_lane_goes_first() -> None:
     """Of lanes that are ready, the one with the most steps left has the slot."""
     play = Play(1, 3, 2, limits={"CreateVcoRouteEntry": Limit(1, 60.0)})
-    for lane in ("vco-0", "vco-1", "vco-2"):
+    lanes = ("vco-0", "vco-1", "vco-2")
+    for lane in lanes:
         play.tell(play.listed(lane))
-    sent = []
-    for lane in ("vco-0", "vco-1", "vco-2"):
-        sent += [d for d in play.tell(Polled(lane, "attached")) if isinstance(d, Send)]
-    assert [play.steps[s.step].lane for s in sent] == ["vco-0"]
-    play.tell(Answered(0, "ok"))
+    states = dict.fromkeys(lanes, "attached")
+    assert play.tell(PolledAll("r", 1, states, 3)) == [Send(1, 0)]
+    play.tell(Answered(1, "ok"))
     while not any(isinstance(d, Send) for d in play.asked):
         assert play.until_asked()
         for decision in play.asked:
             if isinstance(decision, Poll):
                 play.tell(Polled(decision.lane, "updating"))
-    assert play.steps[play.asked[0].step].lane == "vco-1"
+    assert play.steps[play.asked[0].step].lane == "vco-2"
 
 
 def test_in_flight_is_a_bound() -> None:

@@ -121,7 +121,9 @@ class CallRow:
     ----------
     call : int
         Numbered by the writer, ascending.
-    operation, region_id, vpn_connection_id : str
+    operation, region_id : str
+    vpn_connection_id : str or None
+        None of a call that is about a whole region.
     sent_at : float
         Seconds since the epoch.
     step, attempt, client_token
@@ -131,7 +133,7 @@ class CallRow:
     call: int
     operation: str
     region_id: str
-    vpn_connection_id: str
+    vpn_connection_id: str | None
     sent_at: float
     step: int | None = None
     attempt: int | None = None
