@@ -21,6 +21,7 @@ from ipaddress import IPv4Network
 import pandas as pd
 
 from vcokit import schema
+from vcokit.rollout.order import Order, order
 from vcokit.rollout.plan import Plan, plan_routes
 from vcokit.rollout.steps import Step
 
@@ -52,6 +53,8 @@ class Case:
         Whether the plan was told to delete.
     plan : Plan
     steps : list of Step
+    order : Order
+        Which of them wait for which.
     """
 
     number: int
@@ -62,6 +65,7 @@ class Case:
     prune: bool = False
     plan: Plan = None  # type: ignore[assignment]
     steps: list[Step] = field(default_factory=list)
+    order: Order = field(default_factory=Order)
     unreadable: set[str] = field(default_factory=set)
     named: set[tuple[str, str]] = field(default_factory=set)
 
@@ -103,6 +107,7 @@ def planned(case: Case) -> Case:
     case.steps = list(case.plan.each())
     # Reading a frame row by row takes longer than a whole rollout; the plan never changes.
     by_lane = case.plan.live_by_lane()
+    case.order = order(case.steps, by_lane)
     object.__setattr__(case.plan, "each", lambda: iter(case.steps))
     object.__setattr__(case.plan, "live_by_lane", lambda: by_lane)
     return case

@@ -62,13 +62,7 @@ class Cover:
         lost = self.kept[scope] & ~self.covered(scope, self.routes)
         for _, net in touched:
             lost &= ~self.masks.get(net, 0)
-        if not lost or not self.ordered:
+        if not lost or self.case.order.gaps:
             return None
         point = self.points[(lost & -lost).bit_length() - 1]
         return f"{point >> 24}.{point >> 16 & 255}.{point >> 8 & 255}.{point & 255}"
-
-    @property
-    def ordered(self) -> bool:
-        """Whether the plan can be carried out without a gap."""
-        order = getattr(self.case.plan, "order", None)
-        return order is not None and not order.gaps

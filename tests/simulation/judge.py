@@ -23,6 +23,7 @@ promise that was broken::
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from math import inf
 from typing import Any
 
 from tests.simulation.cover import Cover
@@ -67,6 +68,7 @@ class _Judge:
         self.of_token: dict[str, int] = {row[4]: row[1] for row in story.calls if row[4]}
         self.effects: dict[int, list[float]] = defaultdict(list)
         self.attached: set[str] = set()
+        self.quiet: dict[str, float] = defaultdict(float)  # since when no write is under way
         self.pages: dict[str, dict[int, tuple[float, list]]] = defaultdict(dict)
         self.listed: dict[str, tuple[float, frozenset]] = {}
         self.last_sent: dict[int, float] = {}
@@ -103,6 +105,7 @@ class _Judge:
     def _boot(self, _moment: float, generation: int) -> None:
         self.generation = generation
         self.attached, self.pages, self.listed = set(), defaultdict(dict), {}
+        self.quiet = defaultdict(float)
 
     def _dead(self, _moment: float, _generation: int, _where: str) -> None:
         """What was heard and not written down, the next process cannot know."""
@@ -141,6 +144,7 @@ class _Judge:
         if name not in self.attached:
             self.say("attached", f"{operation} on {name} at {moment:.3f} s")
         self.attached.discard(name)
+        self.quiet[name] = inf
         self.last_sent[step] = moment
 
     def _cloud(self, moment: float, call: int, answer: Any) -> None:
@@ -188,17 +192,18 @@ class _Judge:
         if gap:
             self.say("gap", f"{gap} at {moment:.3f} s, when {name} had changed")
 
-    def _hear(self, _moment: float, call: int, outcome: str) -> None:
-        generation, operation, given, _ = self.sent[call]
+    def _hear(self, moment: float, call: int, outcome: str) -> None:
+        _, operation, given, left = self.sent[call]
         arrived, answer = self.answers.get(call, (0.0, None))
         if operation in OPERATION:
+            self.quiet[given["VpnConnectionId"]] = moment
             self._heard_write(given, outcome)
-        elif outcome == "ok" and operation == POLL:
-            if answer.fields["State"] == "attached":
-                self.attached.add(given["VpnConnectionId"])
-        elif outcome == "ok" and operation == POLL_ALL:
-            rows = answer.fields["VpnConnections"]["VpnConnection"]
-            self.attached |= {r["VpnConnectionId"] for r in rows if r["State"] == "attached"}
+        elif outcome == "ok" and operation in (POLL, POLL_ALL):
+            rows = answer.fields.get("VpnConnections", {}).get("VpnConnection", [answer.fields])
+            for row in rows:
+                # A look that left before the last write ended may not have seen what it did.
+                if row["State"] == "attached" and left >= self.quiet[row["VpnConnectionId"]]:
+                    self.attached.add(row["VpnConnectionId"])
         elif outcome == "ok" and operation == LIST:
             self._heard_listing(arrived, given, answer)
 

@@ -138,6 +138,7 @@ class _Stage:
         self.deaths = list(scenario.deaths)
         self.moments = 0
         self.generation = 0
+        self.reopened = 0
         self.offset = 0.0
         self.engine: Engine | None = None
         self.path = folder / "0.db"
@@ -178,6 +179,7 @@ class _Stage:
                 if ended is not None and ended.reason not in ("stopped", "interrupted"):
                     break
                 openings += ended is not None
+                self.reopened = openings
                 self.world.sleep(self.rng.choice([0.05, 1.0, 20.0, 100.0]))
             self.world.until += 2000.0
             self._let_things_settle()
@@ -237,11 +239,27 @@ class _Stage:
             for number, state, attempt, misses in journal.standing()
         }
         options = replace(_defaults(), **self.scenario.options)
+        if self.reopened < 2:  # who goes on for the second time has other wishes
+            options = options.wishing(**self.scenario.rollout)
         scheduler = Scheduler(
-            case.steps, case.plan.live_by_lane(), wire.limits, options, records
+            case.steps,
+            case.plan.live_by_lane(),
+            wire.limits,
+            options,
+            records,
+            case.order,
+            self._recent(journal, wire.limits),
         )
         clocks = Clocks(self._wall, lambda: self.world.now)
         return Engine(scheduler, journal, ROLLOUT_ID, wire, self._told, clocks)  # type: ignore
+
+    def _recent(self, journal: Journal, limits: dict[str, Limit]) -> list[tuple[str, str, float]]:
+        """Return which slots the calls of earlier processes still hold, and until when."""
+        sql = "SELECT region_id, operation, sent_at + coalesce(seconds, 10.0) FROM call"
+        return [
+            (region, name, min(ended - self._wall() + limits[name].seconds, limits[name].seconds))
+            for region, name, ended in journal._query(sql)
+        ]
 
     def _wall(self) -> float:
         return EPOCH + self.world.now + self.offset
