@@ -55,12 +55,15 @@ class Cover:
                         found |= self.masks.get(net, 0)
         return found
 
-    def gap(self, name: str, routes: frozenset, touched: set[tuple[str, str]]) -> str | None:
-        """Take a connection's new routes; return an address that is uncovered now, if one is."""
+    def gap(self, name: str, routes: frozenset, touched: set[str]) -> str | None:
+        """Take a connection's new routes; return an address that is uncovered now, if one is.
+
+        Networks that somebody else may have touched do not count.
+        """
         self.routes[name] = routes
         scope = self.case.regions[name]
         lost = self.kept[scope] & ~self.covered(scope, self.routes)
-        for _, net in touched:
+        for net in touched:
             lost &= ~self.masks.get(net, 0)
         if not lost or self.case.order.gaps:
             return None

@@ -74,6 +74,7 @@ class _Judge:
         self.last_sent: dict[int, float] = {}
         self.writers: dict[str, float] = {}  # connection → last change of somebody else
         self.touched: set[tuple[str, str]] = set()
+        self.foreign = {given["RouteDest"] for *_, given in story.scenario.writers}
         self.routes: dict[str, frozenset] = {}
         self.shown: dict[int, float] = {}  # step → since when the cloud has been as it wants
         self.of_lane: dict[str, list[int]] = defaultdict(list)
@@ -83,6 +84,7 @@ class _Judge:
         self.cover = Cover(self.case)
         self.writes_in: Counter[int] = Counter()
         self.generation = 0
+        self.killed = 0
         self.unkept: list[tuple[str, int]] = []  # heard and not on disk yet
         self.decided: dict[int, float] = {}  # step → when its lane was looked at before its end
 
@@ -109,6 +111,7 @@ class _Judge:
 
     def _dead(self, _moment: float, _generation: int, _where: str) -> None:
         """What was heard and not written down, the next process cannot know."""
+        self.killed += 1
         for token, step in self.unkept:
             self.settled_tokens.discard(token)
             self.refused.pop(step, None)
@@ -188,7 +191,7 @@ class _Judge:
             shown = self._shows(self.steps[number], routes)
             if shown != (number in self.shown):
                 (self.shown.__setitem__(number, moment) if shown else self.shown.pop(number))
-        gap = self.cover.gap(name, routes, self.touched)
+        gap = self.cover.gap(name, routes, self.foreign)
         if gap:
             self.say("gap", f"{gap} at {moment:.3f} s, when {name} had changed")
 
@@ -267,6 +270,9 @@ class _Judge:
             for name, (calls, seconds) in story.limits.items()
         )
         kinds = {fault.kind for fault in story.faults}
+        # Reads are written down now and then; those that a death took along nobody can count.
+        if self.killed and operation not in OPERATION:
+            return
         if known and not story.writers and not kinds & {"late", "duplicate"}:
             self.say("throttled", f"{operation} at {moment:.3f} s, process {self.generation}")
 
