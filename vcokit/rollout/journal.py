@@ -119,7 +119,7 @@ class Journal:
             "created_at": repr(now()),
             "state": "ready",
         }
-        kept = {**(meta or {}), **own, "seal": _seal(own)}
+        kept = {**(meta or {}), **plan.meta(), **own, "seal": _seal(own)}
         lock = Lock(path, now())
         try:
             database.make(path, lambda db: _fill(db, plan, kept))
@@ -323,7 +323,7 @@ class Journal:
             # All columns, so that no damage to a step comes to light only when it is too late.
             steps = self.steps()[list(PLAN_COLUMNS)]
             live = self._frame("live", {name: schema.LIVE_ROUTES[name] for name in _LIVE}, "rowid")
-            plan = Plan(steps, live)
+            plan = Plan.of(steps, live, self.meta())
             if plan.fingerprint != self.meta().get("fingerprint"):
                 raise database.damaged(self.path, "the plan in it is not the one it began with")
             self._plan = plan

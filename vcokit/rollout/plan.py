@@ -1,55 +1,35 @@
 """Desired routes against live ones: a frozen, fingerprinted list of steps.
 
-For every row that stands (see `vcokit.audit.standing`) its connection and network decide:
-
-==============================================  ==========================================
-the very route is live                          keep
-live with the other weight, same next hop       modify, in place
-live with another next hop only                 blocked: the cloud cannot change it in place
-not live                                        create
-the cloud does not list the connection          blocked
-==============================================  ==========================================
-
-Live routes that no row names are left alone.
+What is to be done about each row, `vcokit.rollout.compare` tells; which live routes that no row
+names may go, `vcokit.rollout.prune`; what waits for what, `vcokit.rollout.order`. Here they become
+one value that can be looked at, filtered, saved, and carried out by a rollout.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from vcokit import schema
 from vcokit.audit.case import Case
-from vcokit.audit.standing import Standing, standing
-from vcokit.errors import PlanError
-from vcokit.rollout.steps import BLOCKED, BORN, CREATE, KEEP, MODIFY, PENDING, Route, Step
+from vcokit.audit.standing import standing
+from vcokit.rollout import order as waits
+from vcokit.rollout.circles import Gap
+from vcokit.rollout.compare import routes_there, scopes, steps_of_rows
+from vcokit.rollout.prune import deletes
+from vcokit.rollout.steps import BLOCKED, DELETE, LIVE_COLUMNS, PLAN_COLUMNS, Route, Step
 
-#: Columns of a plan's steps: those of `vcokit.schema.STEPS` that are known before it is carried
-#: out. ``message`` says what blocks a step.
-PLAN_COLUMNS: Final = (
-    "step",
-    "action",
-    "state",
-    "scope",
-    "region_id",
-    "vpn_connection_id",
-    "route_dest",
-    "next_hop",
-    "old_weight",
-    "weight",
-    "description",
-    "message",
-    "row",
-    "source",
-    "line",
-)
-_LIVE_COLUMNS: Final = ("region_id", "vpn_connection_id", "route_dest", "next_hop", "weight")
+__all__ = ["PLAN_COLUMNS", "Plan", "plan_routes"]
+
+
+#: Columns of the steps that the fingerprint is made of.
+_DIGESTED = tuple(name for name in PLAN_COLUMNS[1:11] if name != "state")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,10 +45,17 @@ class Plan:
     live : DataFrame
         Destination routes that the plan's connections held: region_id, vpn_connection_id,
         route_dest, next_hop, weight; private to the plan.
+    quota : int, optional
+        Routes a connection may have, where that is known.
+    lost : tuple of Gap
+        Steps that this plan does without waiting for what a larger plan would have made first; see
+        `only`.
     """
 
     steps: pd.DataFrame
     live: pd.DataFrame
+    quota: int | None = None
+    lost: tuple[Gap, ...] = ()
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -80,12 +67,35 @@ class Plan:
     def fingerprint(self) -> str:
         """SHA-256, in hex, of what is to be done and of the live routes it was made from."""
         digest = hashlib.sha256()
-        for frame, names in (
-            (self.steps, [*PLAN_COLUMNS[1:2], *PLAN_COLUMNS[3:11]]),
-            (self.live.sort_values(list(_LIVE_COLUMNS)), list(_LIVE_COLUMNS)),
-        ):
-            digest.update(frame[names].to_csv(index=False, lineterminator="\n").encode())
+        live = self.live.sort_values(list(LIVE_COLUMNS))
+        for frame, names in ((self.steps, _DIGESTED), (live, LIVE_COLUMNS)):
+            digest.update(frame[list(names)].to_csv(index=False, lineterminator="\n").encode())
+        digest.update(json.dumps(self.meta(), sort_keys=True).encode())
         return digest.hexdigest()
+
+    @cached_property
+    def order(self) -> waits.Order:
+        """What waits for what, and what cannot be ordered: ``plan.order.gaps``."""
+        found = waits.order(self.each(), self.live_by_lane(), self.quota)
+        return replace(found, gaps=self.lost + found.gaps)
+
+    def meta(self) -> dict[str, str]:
+        """Return what of the plan stands in neither of its frames, as text; for a journal."""
+        given: dict[str, str] = {}
+        if self.quota is not None:
+            given["quota"] = str(self.quota)
+        if self.lost:
+            given["lost"] = json.dumps([[list(gap.steps), gap.reason] for gap in self.lost])
+        return given
+
+    @classmethod
+    def of(cls, steps: pd.DataFrame, live: pd.DataFrame, meta: Mapping[str, str]) -> Plan:
+        """Return the plan of two frames and what `meta` gave."""
+        lost = [
+            Gap(tuple(numbers), reason) for numbers, reason in json.loads(meta.get("lost", "[]"))
+        ]
+        quota = int(meta["quota"]) if "quota" in meta else None
+        return cls(steps, live, quota, tuple(lost))
 
     def __str__(self) -> str:
         return ", ".join(f"{count} {action}" for action, count in self.counts.items())
@@ -105,33 +115,24 @@ class Plan:
         return f"<p><b>Plan</b> <code>{self.fingerprint[:12]}</code>: {self}</p>{table}"
 
     def each(self) -> Iterator[Step]:
-        """Yield the steps as records; of blocked ones, those that name a whole route."""
-        names = ("action", *_LIVE_COLUMNS, "old_weight", "description", "scope")
-        columns = [self.steps[name].astype("object") for name in names]
-        columns = [column.where(column.notna(), None) for column in columns]
-        for number, values in zip(self.steps["step"], zip(*columns, strict=True), strict=True):
-            given: dict[str, Any] = dict(zip(names, values, strict=True))
-            if given["action"] != BLOCKED:
-                yield Step(number=int(number), **given)
+        """Yield the steps that are not blocked, as records."""
+        there = self.steps[(self.steps["action"] != BLOCKED).to_numpy()]
+        objects = (there[name].astype("object") for name in Step.COLUMNS)
+        columns = (column.where(column.notna(), None) for column in objects)
+        for values in zip(there["step"].tolist(), *columns, strict=True):
+            yield Step(*values)
 
     def live_by_lane(self) -> Mapping[str, frozenset[Route]]:
         """Return the live routes the plan was made from, by connection."""
+        steps, live = self.steps, self.live
         lanes: dict[str, set[Route]] = {
             connection: set()
-            for connection in self.steps.loc[
-                self.steps["action"] != BLOCKED, "vpn_connection_id"
-            ].unique()
+            for connection in steps.loc[steps["action"] != BLOCKED, "vpn_connection_id"].unique()
         }
-        live = self.live
-        for connection, dest, hop, weight in zip(
-            live["vpn_connection_id"],
-            live["route_dest"],
-            live["next_hop"],
-            live["weight"],
-            strict=True,
-        ):
+        columns = (live[name].tolist() for name in LIVE_COLUMNS[1:])
+        for connection, dest, hop, weight in zip(*columns, strict=True):
             if connection in lanes:
-                lanes[connection].add(Route(dest, hop, int(weight)))
+                lanes[connection].add(Route(dest, hop, weight))
         return {connection: frozenset(routes) for connection, routes in lanes.items()}
 
 
@@ -142,6 +143,8 @@ def plan_routes(
     connections: pd.DataFrame | None = None,
     quota: int | None = None,
     scope: str | Sequence[str] = "region_id",
+    prune: bool = False,
+    max_delete: int | None = None,
 ) -> Plan:
     """Compare an inventory with the live routes and plan what makes them agree.
 
@@ -152,17 +155,26 @@ def plan_routes(
     live : DataFrame
         What its connections hold now, from `live_routes`.
     connections, quota, scope
-        As in `audit_routes`; rows with errors are blocked.
+        As in `audit_routes`; rows with errors are blocked. With `prune`, routes that the plan
+        deletes do not count.
+    prune : bool
+        Whether to delete live routes that no row names, on connections that some row names; see
+        `vcokit.rollout.prune` for what is never deleted.
+    max_delete : int, optional
+        Deletes a connection may have; by default 10, or a tenth of its live routes where that is
+        more.
 
     Returns
     -------
     Plan
-        A step a row of the inventory, in its order. Nothing is ever deleted.
+        A step a row of the inventory, in its order, then the deletes, in the order of `live`.
 
     Raises
     ------
     InputError
-        If a frame lacks columns.
+        If a frame lacks columns, or an argument is no number of routes.
+    PlanError
+        If a live route lacks a part of its identity, or more would be deleted than may be.
 
     Examples
     --------
@@ -175,96 +187,23 @@ def plan_routes(
     """
     names = (scope,) if isinstance(scope, str) else tuple(scope)
     unlisted = dict(live.attrs.get("unlisted", {})) if isinstance(live, pd.DataFrame) else {}
-    rows = standing(Case(routes, live=live, connections=connections, quota=quota, scope=names))
-    there = _live_routes(live)
-    steps = _steps(rows, there, unlisted, _scopes(routes, names))
-    return Plan(steps, _of_interest(there, rows))
+    there, of_row = routes_there(live), scopes(routes, names)
+    case = Case(routes, live=there, connections=connections, quota=quota, scope=names)
+    facts = case.facts
+    gone = deletes(facts, there, of_row, max_delete) if prune else None
+    if gone is not None and quota is not None:
+        stay = there.drop(index=gone.index[gone["action"] == DELETE])
+        case = Case(routes, live=stay, connections=connections, quota=quota, scope=names)
+    rows = standing(case)
+    steps = steps_of_rows(facts, rows, there, unlisted, of_row)
+    touched = np.zeros(facts.code_count + 1, dtype=np.bool_)
+    touched[facts.connection[rows.stands]] = True
+    if gone is not None:
+        touched[facts.live_connection[gone.index[gone["action"] == DELETE]]] = True
+        steps = _numbered(pd.concat([steps, gone], ignore_index=True) if len(gone) else steps)
+    kept = there[touched[facts.live_connection]].drop_duplicates(ignore_index=True)
+    return Plan(steps, kept, quota)
 
 
-def _scopes(routes: pd.DataFrame, names: Sequence[str]) -> pd.Series:
-    """Return the scope of each row as text: the cells of its columns, an empty one as nothing."""
-    parts = [schema.text_column(routes[name]).fillna("").reset_index(drop=True) for name in names]
-    joined = parts[0]
-    for part in parts[1:]:
-        joined = joined + " " + part
-    return joined
-
-
-def _live_routes(live: pd.DataFrame) -> pd.DataFrame:
-    """Return the destination routes among the live ones, with the columns that matter."""
-    schema.require_columns(live, _LIVE_COLUMNS, what="live routes")
-    live = schema.destination_routes(live)
-    there = schema.frame(
-        {name: schema.LIVE_ROUTES[name] for name in _LIVE_COLUMNS},
-        {name: live[name] for name in _LIVE_COLUMNS},
-    )
-    if there.isna().to_numpy().any():
-        raise PlanError(
-            "a live route lacks a part of its identity", remedy="Read the live routes again"
-        )
-    return there.drop_duplicates(ignore_index=True)
-
-
-def _of_interest(there: pd.DataFrame, rows: Standing) -> pd.DataFrame:
-    """Return the live routes of the connections on which something stands."""
-    wanted = rows.routes.loc[rows.stands, "vpn_connection_id"]
-    return there[there["vpn_connection_id"].isin(wanted)].reset_index(drop=True)
-
-
-def _steps(
-    rows: Standing, there: pd.DataFrame, unlisted: Mapping[str, str], scope: pd.Series
-) -> pd.DataFrame:
-    routes = rows.routes
-    size = len(routes)
-    exact, other_weight, other_hop, old_weight = _compare(rows, there)
-    connection = routes["vpn_connection_id"]
-    unseen = connection.isin(list(unlisted)).to_numpy()
-    action = np.select(
-        [~rows.stands, unseen, exact, other_weight, other_hop],
-        [BLOCKED, BLOCKED, KEEP, MODIFY, BLOCKED],
-        CREATE,
-    )
-    message = rows.reason.copy()
-    message[rows.stands & unseen] = "the cloud does not list the connection: " + connection.map(
-        dict(unlisted)
-    ).astype("str")
-    change_hop = rows.stands & ~unseen & ~exact & ~other_weight & other_hop
-    message[change_hop] = "live with another next hop, which the cloud cannot change in place"
-    columns: dict[str, object] = {name: routes[name] for name in _LIVE_COLUMNS}
-    columns |= {
-        "step": np.arange(size),
-        "scope": scope,
-        "action": action,
-        "state": np.array([BORN.get(name, PENDING) for name in action], dtype=object),
-        "route_dest": rows.network.fillna(routes["route_dest"]),
-        "old_weight": pd.Series(old_weight).where(action == MODIFY),
-        "description": routes["description"],
-        "message": message.where(action == BLOCKED),
-        "row": np.arange(size),
-        "source": routes["source"].astype("str"),
-        "line": routes["line"],
-    }
-    return schema.frame({name: schema.STEPS[name] for name in PLAN_COLUMNS}, columns)
-
-
-def _compare(
-    rows: Standing, there: pd.DataFrame
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, pd.Series]:
-    """Return where this very route is live, with another weight, with another next hop only.
-
-    The last item is the weight that a modify changes.
-    """
-    connection, network = rows.routes["vpn_connection_id"], rows.network
-    next_hop, weight = rows.routes["next_hop"], rows.routes["weight"]
-    mine = pd.DataFrame({"c": connection, "n": network, "h": next_hop, "w": weight})
-    live = there.rename(
-        columns={"vpn_connection_id": "c", "route_dest": "n", "next_hop": "h", "weight": "w"}
-    )
-    exact = pd.MultiIndex.from_frame(mine).isin(pd.MultiIndex.from_frame(live[list("cnhw")]))
-    path = pd.MultiIndex.from_frame(mine[list("cnh")])
-    by_path = live.drop_duplicates(list("cnh")).set_index(list("cnh"))["w"]
-    old_weight = by_path.reindex(path).reset_index(drop=True)
-    place = pd.MultiIndex.from_frame(mine[list("cn")])
-    in_place = place.isin(pd.MultiIndex.from_frame(live[list("cn")]))
-    other_weight = old_weight.notna().to_numpy() & ~exact
-    return exact, other_weight, in_place & ~exact & ~other_weight, old_weight
+def _numbered(steps: pd.DataFrame) -> pd.DataFrame:
+    return steps.assign(step=np.arange(len(steps)))

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from vcokit.cloud.operations import TOKEN_LENGTH
 
@@ -46,6 +46,29 @@ OPERATION: Final = {
     MODIFY: "ModifyVcoRouteEntryWeight",
     DELETE: "DeleteVcoRouteEntry",
 }
+
+#: What tells a live route, its connection and its region.
+LIVE_COLUMNS: Final = ("region_id", "vpn_connection_id", "route_dest", "next_hop", "weight")
+
+#: Columns of a plan's steps: those of `vcokit.schema.STEPS` that are known before it is carried
+#: out. ``message`` says what blocks a step.
+PLAN_COLUMNS: Final = (
+    "step",
+    "action",
+    "state",
+    "scope",
+    "region_id",
+    "vpn_connection_id",
+    "route_dest",
+    "next_hop",
+    "old_weight",
+    "weight",
+    "description",
+    "message",
+    "row",
+    "source",
+    "line",
+)
 
 #: State a step is born in, where it is not pending.
 BORN: Final = {KEEP: DONE, BLOCKED: BLOCKED}
@@ -88,6 +111,15 @@ class Step:
     scope : str
         Within which forwarding is decided: the region, unless the plan was given more columns.
     """
+
+    #: Columns of a plan that the fields behind the number come from, in their order.
+    COLUMNS: ClassVar[tuple[str, ...]] = (
+        "action",
+        *LIVE_COLUMNS,
+        "old_weight",
+        "description",
+        "scope",
+    )
 
     number: int
     action: str

@@ -1,0 +1,238 @@
+"""The plan that takes back what a rollout provably did, and nothing else.
+
+A step is *ours* where its last write was answered with success, and a listing has shown the effect:
+in the rollout (done), or now (accepted, settled). Then
+
+========  =================================  ==================================================
+was       is taken back by                   only while
+========  =================================  ==================================================
+create    delete                             the very route is there
+modify    modify, to the old weight          the very route is there, the old one is not
+delete    create                             no route stands in its way
+========  =================================  ==================================================
+
+The cloud's listing shows no description, so that a route deleted and made again has none.
+
+What is not proven is listed as blocked, with the reason: an answer that was lost may have been
+somebody else's doing as well, ``AlreadyExists`` says that it was, and a change that was not seen
+yet may still come. A step that had no effect and can have none leaves nothing to take back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from vcokit import schema
+from vcokit.rollout import steps as st
+from vcokit.rollout.compare import routes_there
+from vcokit.rollout.plan import Plan
+from vcokit.rollout.steps import LIVE_COLUMNS, PLAN_COLUMNS, Route, Step
+
+#: What came of a write that may have happened all the same: no answer, or a fault of the server.
+_UNCERTAIN: Final = frozenset({"unknown", "server", None})
+
+_CHANGED: Final = "changed since: "
+_UNSEEN: Final = "may still come: resume the rollout, so that it is settled"
+_DESCRIPTION: Final = "made again without a description, which no listing shows"
+
+
+def undo_plan(
+    steps: pd.DataFrame, calls: pd.DataFrame, live: pd.DataFrame, *, quota: int | None = None
+) -> Plan:
+    """Return the plan that takes back what a rollout provably did.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        From `Journal.steps`.
+    calls : DataFrame
+        From `Journal.calls`.
+    live : DataFrame
+        What the connections of the rollout hold now, from `live_routes`.
+    quota : int, optional
+        Routes a connection may have, so that what is made again waits for room.
+
+    Returns
+    -------
+    Plan
+        A step for each step of the rollout that did something or may have done, the last one
+        first; those that are not provably ours are blocked, with the reason. ``row``, ``source``
+        and ``line`` are those of the step that is taken back.
+
+    Raises
+    ------
+    InputError, PlanError
+        If `live` are no live routes.
+
+    Examples
+    --------
+    >>> steps = schema.frame(schema.STEPS, {"step": [0], "action": ["create"], "state": ["done"],
+    ...     "scope": ["r"], "region_id": ["r"], "vpn_connection_id": ["vco-a"],
+    ...     "route_dest": ["10.0.0.0/8"], "next_hop": ["vco-a"], "weight": [100]})
+    >>> calls = schema.frame(schema.CALLS, {"call": [1], "step": [0], "outcome": ["ok"],
+    ...     "operation": ["CreateVcoRouteEntry"]})
+    >>> live = schema.frame(schema.LIVE_ROUTES, {name: steps[name] for name in LIVE_COLUMNS})
+    >>> print(undo_plan(steps, calls, live))
+    0 create, 0 modify, 1 delete, 0 keep, 0 blocked
+    >>> print(undo_plan(steps, calls.assign(outcome="unknown"), live))
+    0 create, 0 modify, 0 delete, 0 keep, 1 blocked
+    """
+    unlisted = live.attrs.get("unlisted", {}) if isinstance(live, pd.DataFrame) else {}
+    there = routes_there(live).drop_duplicates(ignore_index=True)
+    now = _Live(there, unlisted)
+    found = list(_marks(steps, calls, now))
+    taken = {(mark.step.lane, mark.step.after) for mark in found if mark.reason is None}
+    rows = [_row(mark, now, taken) for mark in reversed(found)]
+    return _plan(rows, steps, there, quota)
+
+
+class _Live:
+    """The routes that are there now, by connection.
+
+    Parameters
+    ----------
+    there : DataFrame
+        Of `LIVE_COLUMNS`.
+    unlisted : mapping of str to str
+        The cloud's code, by connections that it does not list.
+    """
+
+    def __init__(self, there: pd.DataFrame, unlisted: Mapping[str, str]) -> None:
+        self.unlisted = unlisted
+        lanes: dict[str, set[Route]] = {}
+        columns = (there[name].tolist() for name in LIVE_COLUMNS[1:])
+        for connection, *route in zip(*columns, strict=True):
+            lanes.setdefault(connection, set()).add(Route(*route))
+        self.lanes = {lane: frozenset(routes) for lane, routes in lanes.items()}
+        self.places: dict[tuple[str, str], set[Route]] = {}
+        for lane, routes in self.lanes.items():
+            for one in routes:
+                self.places.setdefault((lane, one.route_dest), set()).add(one)
+
+    def of(self, lane: str) -> frozenset[Route]:
+        """Return the routes of a connection."""
+        return self.lanes.get(lane, frozenset())
+
+    def in_the_way(
+        self, step: Step, route: Route, taken: set[tuple[str, Route | None]]
+    ) -> Route | None:
+        """Return a route that the cloud would not let another stand beside, unless it goes too."""
+        for other in self.places.get((step.lane, route.route_dest), ()):
+            alike = other.next_hop == route.next_hop or other.weight == route.weight
+            if alike and (step.lane, other) not in taken:
+                return other
+        return None
+
+
+@dataclass(frozen=True)
+class _Mark:
+    """A step that did something, or may have.
+
+    Parameters
+    ----------
+    step : Step
+    reason : str or None
+        Why it cannot be taken back; None where it is ours.
+    """
+
+    step: Step
+    reason: str | None
+
+
+def _marks(steps: pd.DataFrame, calls: pd.DataFrame, live: _Live) -> Iterator[_Mark]:
+    """Yield the steps that did something or may have, in their order."""
+    answers = _answers(calls)
+    states = dict(zip(steps["step"].tolist(), steps["state"].tolist(), strict=True))
+    for step in Plan(steps, schema.frame(schema.LIVE_ROUTES)).each():
+        if not step.sends or step.number not in answers:
+            continue
+        state, answer = states[step.number], answers[step.number]
+        if step.lane in live.unlisted:
+            gone = f"the cloud does not list the connection: {live.unlisted[step.lane]}"
+            yield _Mark(step, gone)
+            continue
+        shows = step.shows(live.of(step.lane))
+        if answer == "ok" and state in (st.DONE, st.ACCEPTED, st.SETTLED):
+            yield _Mark(step, _why_not(step, state, shows=shows))
+        elif shows and _may_be_ours(state, answer):
+            yield _Mark(step, _unproven(answer))
+        elif not shows and state in (st.SENT, st.UNKNOWN, st.PENDING) and answer in _UNCERTAIN:
+            yield _Mark(step, _UNSEEN)
+
+
+def _answers(calls: pd.DataFrame) -> dict[int, str | None]:
+    """Return what came of the last write of each step; None where no end is known."""
+    writes = calls[calls["step"].notna() & calls["operation"].isin(list(st.OPERATION.values()))]
+    last = writes.sort_values("call").drop_duplicates("step", keep="last")
+    outcome = last["outcome"].astype("object")
+    said = outcome.where(outcome.notna(), None).tolist()
+    return dict(zip(last["step"].tolist(), said, strict=True))
+
+
+def _why_not(step: Step, state: str, *, shows: bool) -> str | None:
+    """Return why a step that was answered with success cannot be taken back; None if it can."""
+    if shows:
+        return None
+    if state != st.DONE:
+        return _UNSEEN
+    if step.action == st.DELETE:
+        return _CHANGED + "the route is there again"
+    return _CHANGED + "the route is not as the rollout left it"
+
+
+def _may_be_ours(state: str, answer: str | None) -> bool:
+    """Tell whether an effect that is there may be of a step that no answer proves.
+
+    A definite refusal had none, unless it was settled by looking (``AlreadyExists`` and the like).
+    """
+    return answer == "ok" or answer in _UNCERTAIN or state in (st.DONE, st.UNKNOWN)
+
+
+def _unproven(answer: str | None) -> str:
+    if answer == "ok":
+        return "not proven ours: accepted, then given up as not there"
+    if answer in _UNCERTAIN:
+        return "not proven ours: no answer came"
+    return "not proven ours: the cloud said that it was so before"
+
+
+# -- steps --------------------------------------------------------------------------------------
+
+
+def _row(mark: _Mark, live: _Live, taken: set[tuple[str, Route | None]]) -> dict[str, Any]:
+    """Return a mark as what a plan does about it."""
+    step, reason, message = mark.step, mark.reason, None
+    back = step.before
+    if reason is None and back is not None:
+        other = live.in_the_way(step, back, taken)
+        if other is not None:
+            reason = f"{_CHANGED}there is a route by {other.next_hop}, weight {other.weight}"
+        elif step.action == st.DELETE:
+            message = _DESCRIPTION
+    action = {st.CREATE: st.DELETE, st.DELETE: st.CREATE}.get(step.action, step.action)
+    given = {"of": step.number, "action": action, "state": st.PENDING, "message": message}
+    if reason is not None:
+        given |= {"action": st.BLOCKED, "state": st.BLOCKED, "message": reason}
+    given |= {name: getattr(step, name) for name in (*LIVE_COLUMNS, "scope")}
+    if step.action == st.MODIFY:
+        given |= {"weight": step.old_weight, "old_weight": step.weight}
+    return given
+
+
+def _plan(
+    rows: list[dict[str, Any]], steps: pd.DataFrame, there: pd.DataFrame, quota: int | None
+) -> Plan:
+    columns: dict[str, object] = {
+        name: [row.get(name) for row in rows] for name in PLAN_COLUMNS if name != "step"
+    }
+    origin = steps.set_index("step").loc[[row["of"] for row in rows]]
+    columns |= {name: origin[name] for name in ("row", "source", "line")}
+    columns["step"] = range(len(rows))
+    plan = schema.frame({name: schema.STEPS[name] for name in PLAN_COLUMNS}, columns)
+    touched = plan.loc[plan["action"] != st.BLOCKED, "vpn_connection_id"].unique()
+    kept = there[there["vpn_connection_id"].isin(touched)].reset_index(drop=True)
+    return Plan(plan, kept, quota)
