@@ -8,7 +8,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench crash clean
 
 demo: $(VENV)/.core
 	$(BIN)/vcokit demo
@@ -24,6 +24,11 @@ lint: $(VENV)/.test
 # Some ten minutes on two quiet cores; `make bench ARGS=--growth` goes up to ten million rows.
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
+
+# Rollouts over HTTP, killed with SIGKILL until N were, and resumed: about a second a kill.
+N ?= 300
+crash: $(VENV)/.test
+	$(BIN)/python -m tests.crash --kills $(N) $(ARGS)
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

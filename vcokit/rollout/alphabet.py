@@ -146,8 +146,9 @@ class Finished:
     message : str or None
     cause : str or None
         Of ``stopped``: ``key`` (the AccessKey was refused), ``silence`` (no answers),
-        ``deadline``, ``failures`` (as many as were allowed) or ``wave`` (a step of a wave came to
-        nothing, so the next one does not begin).
+        ``refused`` (some connections cannot be read or listed, for another reason than being
+        gone), ``deadline``, ``failures`` (as many as were allowed) or ``wave`` (a step of a wave
+        came to nothing, so the next one does not begin).
     differences : tuple of str
         Of ``stale``: what is not as the plan saw it.
     """

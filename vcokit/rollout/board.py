@@ -170,7 +170,8 @@ class Board:
             return
         most = self.options.stop_after
         if most is not None and self._failures >= most:
-            self.drain(f"{self._failures} steps failed, as many as were allowed", "failures", now)
+            said = f"{self._failures} steps failed, as many as were allowed (stop_after)"
+            self.drain(said, "failures", now)
         elif self.waves.spoilt is not None:
             wave = self.waves.spoilt + 1
             self.drain(
@@ -203,6 +204,14 @@ class Board:
         """Send nothing new; end once all that was sent was seen."""
         self.draining = Finished("stopped", message, cause)
         self.requeue_all(now)
+
+    def held_up(self) -> Finished | None:
+        """Return the end of a rollout of which some lanes could not be brought to theirs."""
+        held = [lane for lane in self.lanes.values() if lane.held is not None and lane.undone]
+        if not held:
+            return None
+        more = f", and {len(held) - 1} more connections" if len(held) > 1 else ""
+        return Finished("stopped", f"{held[0].name}: {held[0].held}{more}", "refused")
 
     # -- answers, and their absence -------------------------------------------------------------
 

@@ -123,8 +123,7 @@ def forecast(
     table = limits or {name: op.limit.faster(speed) for name, op in OPERATIONS.items()}
     live = plan.live_by_lane()
     options = Options.in_force(speed).wishing(waves=waves or (), rate_share=rate_share)
-    order = getattr(plan, "order", None)
-    scheduler = Scheduler(plan.each(), live, table, options, order=order)
+    scheduler = Scheduler(plan.each(), live, table, options, order=plan.order)
     trip = _ROUND_TRIP if round_trip is None else round_trip
     model = _Model(scheduler, live, seconds, trip)
     return _run(scheduler, model)

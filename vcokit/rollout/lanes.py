@@ -55,7 +55,7 @@ class Lane:
         Steps that wait for steps of any lane, or for their wave.
     task : int or None
         Step that was accepted and whose task runs.
-    settled : list of int
+    settled : dict of int to None
         Steps whose task has ended, to be seen in a listing.
     unknown : dict of int to str or None
         Steps that may have happened, to be looked at before anything else; with the code of the
@@ -72,6 +72,11 @@ class Lane:
         Whether its listing fits into the time of a task, so that it costs the lane nothing.
     verify : bool
         Whether it is to be read back at the end.
+    shy : bool
+        Whether it can be listed only once its connection was seen attached.
+    held : str or None
+        Why nothing more is sent and nothing more can be known of the lane in this run; what is in
+        doubt stays so, after one more listing.
     quiet_at : float
         When its last write ended; infinite while one is on its way. A look that left before that
         says nothing.
@@ -86,7 +91,7 @@ class Lane:
     ready: list[int] = field(default_factory=list)
     waiting: set[int] = field(default_factory=set)
     task: int | None = None
-    settled: list[int] = field(default_factory=list)
+    settled: dict[int, None] = field(default_factory=dict)
     unknown: dict[int, str | None] = field(default_factory=dict)
     asked: tuple[int, ...] = ()
     looked: bool = False
@@ -94,6 +99,8 @@ class Lane:
     awaited: bool = False
     brief: bool = True
     verify: bool = False
+    shy: bool = False
+    held: str | None = None
     sent: bool = False
     quiet_at: float = -1.0
     seen: frozenset[Route] | None = None
@@ -134,9 +141,22 @@ class Lane:
     @property
     def ended(self) -> bool:
         """Whether nothing is left to do, now or later."""
+        if self.held is not None:
+            return not self.verify and self.page == 1
         return self.looked and not (
             self.ready or self.waiting or self.in_doubt or self.verify or self.page > 1
         )
+
+    @property
+    def undone(self) -> bool:
+        """Whether steps are to be sent or in doubt."""
+        return bool(self.ready or self.waiting or self.in_doubt)
+
+    def hold(self, why: str) -> None:
+        """Send nothing more; look once more at what is in doubt."""
+        self.held = why
+        self.verify = self.in_doubt
+        self.forget_listing()
 
     def wants(self, *, sending: bool = True) -> str | None:
         """Return what the lane does next: `LIST`, `POLL`, `SEND`, or None when it has nothing.
@@ -149,8 +169,12 @@ class Lane:
         sending : bool
             Whether anything may be sent at all.
         """
+        if self.shy and self.held is None:
+            return POLL
         if not self.looked or self.page > 1 or self.verify:
             return LIST
+        if self.held is not None:
+            return None
         if self.task is not None:
             return LIST if self.brief and self._list_due() else POLL
         if not (self.ready or self.unknown or self.settled):
@@ -186,6 +210,18 @@ class Lane:
     def put(self, number: int) -> None:
         """Let a step wait for its turn to be sent."""
         heapq.heappush(self.ready, number)
+
+    def doubts(self) -> tuple[int, ...]:
+        """Return the steps that a listing asked for now decides."""
+        running = () if self.task is None or self.held is None else (self.task,)
+        return (*self.settled, *self.unknown, *running)
+
+    def decided(self, number: int) -> None:
+        """Let go of a step that a listing has decided."""
+        self.unknown.pop(number, None)
+        self.settled.pop(number, None)
+        if number == self.task:
+            self.task = None
 
     def next_step(self) -> int:
         """Take the step that is sent next out of those that may be."""

@@ -117,7 +117,7 @@ class Ledger:
             self.set(number, st.UNKNOWN, message="the rollout broke off before an answer")
             lane.unknown[number] = None
         elif state in (st.ACCEPTED, st.SETTLED):
-            lane.settled.append(number)
+            lane.settled[number] = None
 
     def settle(self, lane: Lane, listed: frozenset[Route]) -> list[int]:
         """Decide the steps that were in doubt when a listing was asked for, by what it shows.
@@ -128,20 +128,19 @@ class Ledger:
             Steps that came to nothing and are to be sent again; they stand in the lane for it.
         """
         again = []
-        settled = set(lane.settled)
-        for number in lane.asked:
-            if number not in settled and number not in lane.unknown:
-                continue
-            refused = lane.unknown.pop(number, None)
+        doubts = frozenset(lane.doubts())
+        for number in (asked for asked in lane.asked if asked in doubts):
+            refused = lane.unknown.get(number)
             if self.steps[number].shows(listed):
                 self.set(number, st.DONE)
+            elif lane.held is not None:
+                continue
             elif refused is not None:
                 self.set(number, st.FAILED, refused, "refused, and the listing shows it is not so")
-            elif self._miss(number, accepted=number in settled):
+            elif self._miss(number, accepted=number in lane.settled):
                 again.append(number)
                 lane.put(number)
-        asked = set(lane.asked)
-        lane.settled = [number for number in lane.settled if number not in asked]
+            lane.decided(number)
         return again
 
     def _miss(self, number: int, *, accepted: bool) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from vcokit.cloud.codes import RESIGNED
 from vcokit.cloud.operations import PAGE_SIZE
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import LIST, POLL, POLL_ALL, Listed, Polled, PolledAll
@@ -15,6 +16,9 @@ from vcokit.rollout.steps import Route
 ATTACHED: Final = "attached"
 #: States of a connection that pass by themselves; in any other but attached it takes no writes.
 PASSING: Final = frozenset({"updating", "attaching", "provisioning", "upgrading"})
+
+#: A connection is listed only while it is attached, where the cloud says so.
+_ONLY_ATTACHED: Final = "Vco.StatusNotSupport"
 
 #: How often a listing that changes while it is read is begun anew before it is taken as it is.
 _RESTARTS: Final = 5
@@ -45,9 +49,7 @@ class Reads:
             board.heard(lane)
             self._state(lane, event.state, sent, now)
         elif self._read_failed(lane, POLL, event, now):
-            message = "the connection cannot be read"
-            board.skip(lane, lane.unsent(), event.code, message)
-            self._task_over(lane)
+            self._out_of_reach(lane, "read", event)
         board.requeue(lane, now)
 
     def polled_all(self, event: PolledAll, now: float) -> None:
@@ -81,7 +83,8 @@ class Reads:
 
     def _passing_by(self, lane: Lane, state: str, sent: float, now: float) -> None:
         """Take in a state that was read for several lanes, if it is younger than the last write."""
-        if lane.looked and lane.quiet_at <= sent and (lane.ready or lane.in_doubt):
+        wanted = lane.shy or (lane.looked and lane.held is None and lane.undone)
+        if wanted and lane.quiet_at <= sent:
             lane.failures = 0
             self._state(lane, state, sent, now)
 
@@ -97,7 +100,7 @@ class Reads:
             lane.poll_at = now + self._again_in(lane, now)
         else:
             board.skip(lane, lane.unsent(), None, f"the connection is {state}")
-            self._task_over(lane)
+            self._hold(lane, f"the connection is {state}")
 
     def _again_in(self, lane: Lane, now: float) -> float:
         if lane.task is None:
@@ -105,10 +108,10 @@ class Reads:
         return self._board.pace.next_look(lane, now - lane.accepted_at)
 
     def _task_over(self, lane: Lane) -> None:
-        lane.attached = True
+        lane.attached, lane.shy = True, False
         if lane.task is not None:
             self._board.ledger.set(lane.task, st.SETTLED)
-            lane.settled.append(lane.task)
+            lane.settled[lane.task] = None
             lane.awaited = lane.awaited or self._board.waits.awaited(lane.task)
             lane.task = None
 
@@ -116,7 +119,7 @@ class Reads:
         """Deal with a page that was not read; return the lanes that waited for the whole list."""
         board = self._board
         pages = board.dispatch.pages[event.region]
-        passes = event.kind in ("throttled", "unknown", "server", "busy")
+        passes = event.kind in ("throttled", "unknown", "server", "busy") or event.code in RESIGNED
         if event.kind == "throttled":
             board.shut(event.region, POLL_ALL, event.retry_after, now)
         elif passes:
@@ -135,7 +138,7 @@ class Reads:
         board.dispatch.end(lane, LIST, now, throttled=event.kind == "throttled")
         if event.routes is None:
             if self._read_failed(lane, LIST, event, now):
-                self._cannot_list(lane, event.code)
+                self._cannot_list(lane, event)
         else:
             board.heard(lane)
             routes = self._whole(lane, event)
@@ -176,16 +179,42 @@ class Reads:
         if board.cancelled:
             board.skip(lane, again, None, "cancelled")
 
-    def _cannot_list(self, lane: Lane, code: str | None) -> None:
-        board = self._board
+    def _cannot_list(self, lane: Lane, event: Listed) -> None:
+        """Deal with a listing that is refused."""
         lane.forget_listing()
-        lane.verify = False
-        if not lane.looked:
-            self._seen(lane, [f"{lane.name}: can no longer be listed ({code})"])
+        if event.code == _ONLY_ATTACHED and not lane.shy and lane.held is None:
+            lane.shy, lane.attached = True, False
+        elif lane.looked or event.kind != "not-found":
+            self._out_of_reach(lane, "listed", event)
+        else:
+            self._seen(lane, [f"{lane.name}: can no longer be listed ({event.code})"])
+
+    def _out_of_reach(self, lane: Lane, what: str, event: Polled | Listed) -> None:
+        """Send nothing more on a lane of which nothing can be known any more.
+
+        A connection that is gone takes its steps with it. Any other refusal may be mended (a
+        policy, for example), so its steps stay where they are for another run.
+        """
+        board = self._board
+        gone = event.kind == "not-found"
+        if gone:
+            message = "the connection cannot be read"
+            board.skip(lane, lane.unsent(), event.code, message)
+        if what == "read":
+            self._hold(lane, f"the connection cannot be read: {event.code}")
             return
-        for number in [*lane.settled, *lane.unknown]:
-            board.ledger.set(number, st.FAILED, code, "the connection can no longer be listed")
-        lane.settled, lane.unknown = [], {}
+        self._hold(lane, f"the connection cannot be listed: {event.code}")
+        lane.verify = False
+        if gone:
+            for number in lane.doubts():
+                message = "the connection can no longer be listed"
+                board.ledger.set(number, st.FAILED, event.code, message)
+                lane.decided(number)
+
+    def _hold(self, lane: Lane, why: str) -> None:
+        lane.hold(lane.held or why)
+        if not lane.looked:
+            self._board.end("stopped", f"{lane.name}: {why}", "refused")
 
     def _seen(self, lane: Lane, strange: list[str]) -> None:
         board = self._board
@@ -205,7 +234,7 @@ class Reads:
             return False
         if board.refused_key(event.code):
             return False
-        if event.kind in ("unknown", "server", "busy"):
+        if event.kind in ("unknown", "server", "busy") or event.code in RESIGNED:
             board.unanswered(lane, now)
             return False
         board.heard(lane)

@@ -192,7 +192,9 @@ class Scheduler:
             if not board.verified:
                 self._verify(now)
             if not board.going:
-                board.ending = Finished("cancelled" if board.cancelled else "finished")
+                board.ending = board.held_up() or Finished(
+                    "cancelled" if board.cancelled else "finished"
+                )
         elif board.draining is not None and not board.in_doubt and not board.unseen:
             board.ending = board.draining
 
@@ -201,7 +203,7 @@ class Scheduler:
         board = self._board
         board.verified = True
         for lane in board.lanes.values():
-            if lane.sent and now - lane.seen_at > self.options.fresh:
+            if lane.sent and lane.held is None and now - lane.seen_at > self.options.fresh:
                 lane.verify = True
                 board.requeue(lane, now)
 
@@ -214,7 +216,7 @@ class Scheduler:
             return Poll(lane.name)
         if want == LIST:
             if lane.page == 1:
-                lane.asked = (*lane.settled, *lane.unknown)
+                lane.asked = lane.doubts()
             return List(lane.name, lane.page)
         return self._send(lane)
 
