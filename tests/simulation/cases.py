@@ -21,7 +21,7 @@ from ipaddress import IPv4Network
 import pandas as pd
 
 from vcokit import schema
-from vcokit.rollout.order import Order, order
+from vcokit.rollout.order import Order
 from vcokit.rollout.plan import Plan, plan_routes
 from vcokit.rollout.steps import Step
 
@@ -107,9 +107,9 @@ def planned(case: Case) -> Case:
     case.steps = list(case.plan.each())
     # Reading a frame row by row takes longer than a whole rollout; the plan never changes.
     by_lane = case.plan.live_by_lane()
-    case.order = order(case.steps, by_lane)
     object.__setattr__(case.plan, "each", lambda: iter(case.steps))
     object.__setattr__(case.plan, "live_by_lane", lambda: by_lane)
+    case.order = case.plan.order
     return case
 
 
