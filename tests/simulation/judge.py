@@ -42,9 +42,10 @@ PASSING = KINDS["busy"] | KINDS["throttle"] | {
     "InvalidAccessKeyId.Inactive",
     "InvalidSecurityToken.Expired",
 }
-#: Refusals after which a look decides, and the one that may be a second copy's.
-LOOKED_AT = {"VpnRouteEntry.AlreadyExists", "InvalidRouteEntry.NotFound", "SignatureNonceUsed"}
-UNKNOWN = KINDS["server"] | {"lost", "cut"}
+#: Refusals after which a look decides.
+LOOKED_AT = {"VpnRouteEntry.AlreadyExists", "InvalidRouteEntry.NotFound"}
+#: No answer, and the answers that say nothing: a nonce was used by another copy of the same call.
+UNKNOWN = KINDS["server"] | {"lost", "cut", "SignatureNonceUsed"}
 FINAL = {"done", "failed", "skipped", "blocked"}
 
 
