@@ -240,7 +240,11 @@ def can_be_ordered(steps: list[Step], sizes: dict[str, int], quota: int | None) 
 
 @pytest.mark.parametrize("chunk", range(5))
 def test_a_gap_is_a_gap(chunk: int) -> None:
-    """A gap is reported where a search through all orders finds none, and only there."""
+    """A gap is reported where a search through all orders finds none, and here only there.
+
+    Which create takes what room is a search that is cut short: of some thousand such worlds, one
+    in two thousand has a gap reported that a cleverer order would avoid. None the other way round.
+    """
     for seed in range(chunk * 100, chunk * 100 + 100):
         _, steps, cloud, quota = world(seed)
         if len(steps) > 9:

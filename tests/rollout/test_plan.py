@@ -134,6 +134,36 @@ def test_empty_and_wrong_frames() -> None:
         plan_routes(routes(), pd.DataFrame())
 
 
+def expected(row: object, there: set[tuple]) -> tuple[str, int | None]:
+    """Return action and old weight of a row that stands, by looking through all live routes."""
+    here = [route for route in there if route[:2] == (row.vpn_connection_id, row.route_dest)]
+    if (row.vpn_connection_id, row.route_dest, row.next_hop, row.weight) in here:
+        return "keep", None
+    weights = [weight for *_, hop, weight in here if hop == row.next_hop]
+    if weights:
+        return "modify", weights[0]
+    return ("blocked" if here else "create"), None
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_rows_meet_live_routes(seed: int) -> None:
+    """On random dirt, each row that stands gets what a look through all live routes says."""
+    rng = random.Random(seed)
+    found = [tuple(route[name] for name in NAMES) for route in random_live(rng, 30)]
+    # One weight a path: which of two a modify starts from nobody says, as the cloud allows one.
+    rows = list({route[1:4]: route for route in found}.values())
+    rows += [("cn-a", "vco-a", "10.0.0.1/8", "vco-a", 100), ("cn-z", "vco-new", "::/0", "x", 0)]
+    there = schema.frame(schema.LIVE_ROUTES, pd.DataFrame(rows, columns=NAMES).to_dict("series"))
+    plan = plan_routes(routes_frame(random_rows(rng, 60)), there)
+    lives = {tuple(row[1:]) for row in rows}
+    steps = plan.frame()
+    for row in steps[
+        steps["message"].isna() | steps["message"].str.startswith("live with")
+    ].itertuples():
+        old = None if pd.isna(row.old_weight) else row.old_weight
+        assert (row.action, old) == expected(row, lives)
+
+
 @pytest.mark.parametrize("seed", range(30))
 def test_carrying_out_converges(seed: int) -> None:
     """On random dirt: when the steps are done, verify finds all as planned and a new plan keeps."""

@@ -8,6 +8,9 @@
 `compare`     rows beside live routes: what is to be done about each
 `prune`       live routes that no row names: which of them may be deleted
 `plan`        all of that as one value that can be looked at, filtered and saved
+`planfile`    a plan as text, and back
+`planview`    a plan as a unified diff
+`selection`   some steps of a plan, and what they lose with the others
 `undo`        the plan that takes back what a rollout provably did
 `journal`     the SQLite file that makes a rollout survive anything
 `scheduler`   pure: which call next, at what time

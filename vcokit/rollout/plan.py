@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from os import PathLike
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,9 @@ import pandas as pd
 from vcokit import schema
 from vcokit.audit.case import Case
 from vcokit.audit.standing import standing
+from vcokit.errors import PlanError
 from vcokit.rollout import order as waits
+from vcokit.rollout import planfile, planview, selection
 from vcokit.rollout.circles import Gap
 from vcokit.rollout.compare import routes_there, scopes, steps_of_rows
 from vcokit.rollout.prune import deletes
@@ -96,6 +99,82 @@ class Plan:
         ]
         quota = int(meta["quota"]) if "quota" in meta else None
         return cls(steps, live, quota, tuple(lost))
+
+    # -- files ----------------------------------------------------------------------------------
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the plan to a text file that can be read in a pull request.
+
+        Raises
+        ------
+        PlanError
+            If it cannot be written.
+        """
+        contents = planfile.Contents(self.steps, self.live, self.meta(), self.fingerprint)
+        planfile.write(path, contents, str(self))
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Plan:
+        """Return the plan that `save` wrote.
+
+        Raises
+        ------
+        PlanError
+            If the file cannot be read, is no plan, is damaged, or was changed since; with file,
+            line and remedy.
+        """
+        found = planfile.read(path)
+        plan = cls.of(found.steps, found.live, found.meta)
+        if plan.fingerprint != found.fingerprint:
+            raise PlanError(
+                f"{path}, line 2: the plan is not the one of this fingerprint",
+                remedy="Make the plan again",
+            )
+        return plan
+
+    # -- looks ----------------------------------------------------------------------------------
+
+    def table(self) -> str:
+        """Return the steps as aligned text, by connection, whatever they hold made harmless."""
+        return "\n".join(planfile.step_lines(self.steps)).rstrip("\n")
+
+    def diff(self) -> str:
+        """Return a unified diff of what each connection holds and what it will hold."""
+        return planview.diff(self.each(), self.live_by_lane())
+
+    def only(
+        self,
+        *,
+        connections: str | Iterable[str] | None = None,
+        regions: str | Iterable[str] | None = None,
+        actions: str | Iterable[str] | None = None,
+        networks: str | Iterable[str] | None = None,
+    ) -> Plan:
+        """Return a plan of some of the steps, numbered anew, with a fingerprint of its own.
+
+        Parameters
+        ----------
+        connections, regions, actions : str or iterable of str, optional
+            Which steps to keep; all where nothing is given.
+        networks : str or iterable of str, optional
+            Keep steps whose network is one of these prefixes, or lies within one.
+
+        Returns
+        -------
+        Plan
+            A step that breaks, and was to wait for one that is left out, is a gap in its `order`.
+
+        Raises
+        ------
+        InputError
+            If an action or a network is none.
+        """
+        keep = selection.mask(self.steps, connections, regions, actions, networks)
+        steps = self.steps[keep].reset_index(drop=True)
+        lost = selection.lost(self.each(), self.order, keep, self.lost)
+        lanes = steps.loc[steps["action"] != BLOCKED, "vpn_connection_id"].unique()
+        live = self.live[self.live["vpn_connection_id"].isin(lanes)].reset_index(drop=True)
+        return Plan(_numbered(steps), live, self.quota, lost)
 
     def __str__(self) -> str:
         return ", ".join(f"{count} {action}" for action, count in self.counts.items())

@@ -1,0 +1,193 @@
+"""Parts of a plan are plans; what they lose is a gap; what they show is harmless and true."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.rollout.test_plan import A, B, actions, live, routes
+from vcokit.errors import InputError
+from vcokit.rollout.journal import Journal
+from vcokit.rollout.plan import Plan, plan_routes
+from vcokit.rollout.steps import Route
+
+C = "vco-c"
+
+
+def moving() -> Plan:
+    """Return a plan that moves one network from A to B, and does something else on C."""
+    wanted = routes((A, "10.0.0.0/8", 100), (B, "172.16.0.0/12", 100), (C, "10.1.2.0/24", 0))
+    there = live((A, "10.0.0.0/8", 0), (A, "172.16.0.0/12", 100), (B, "10.9.0.0/16", 0))
+    return plan_routes(wanted, there, prune=True, quota=50)
+
+
+def kept(plan: Plan) -> list[tuple[str, str]]:
+    """Return connection and destination of the steps."""
+    steps = plan.frame()
+    return list(zip(steps["vpn_connection_id"], steps["route_dest"], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("chosen", "rows"),
+    [
+        ({}, [0, 1, 2, 3, 4]),
+        ({"connections": A}, [0, 3]),
+        ({"connections": [A, C]}, [0, 2, 3]),
+        ({"regions": "r"}, [0, 1, 2, 3, 4]),
+        ({"regions": ["x"]}, []),
+        ({"actions": "delete"}, [3, 4]),
+        ({"actions": ["create", "modify"], "connections": A}, [0]),
+        ({"networks": "10.0.0.0/8"}, [0, 2, 4]),
+        ({"networks": ["10.1.0.0/16", "172.16.0.0/12"]}, [1, 2, 3]),
+        ({"networks": []}, []),
+    ],
+)
+def test_what_is_kept(chosen: dict, rows: list[int]) -> None:
+    """All that is asked for must hold; steps are numbered anew, in their order."""
+    whole = moving()
+    part = whole.only(**chosen)
+    assert kept(part) == [kept(whole)[row] for row in rows]
+    assert part.frame()["step"].tolist() == list(range(len(rows)))
+    assert [step.number for step in part.each()] == list(range(len(rows)))
+    assert part.quota == 50
+    assert (part.fingerprint == whole.fingerprint) == (len(rows) == 5)
+    assert set(part.live["vpn_connection_id"]) <= set(part.frame()["vpn_connection_id"])
+
+
+def test_what_is_asked_for_must_be_something() -> None:
+    """An action or a network that is none is an error, not an empty plan."""
+    with pytest.raises(InputError, match="remove"):
+        moving().only(actions="remove")
+    with pytest.raises(InputError, match=r"10\.0\.0\.1/8"):
+        moving().only(networks=["10.0.0.0/8", "10.0.0.1/8"])
+
+
+def test_a_delete_without_its_make_is_a_gap() -> None:
+    """What the whole plan would have made first is named; the whole plan has no gap."""
+    whole = moving()
+    assert whole.order.gaps == ()
+    part = whole.only(actions="delete")
+    (gap,) = part.order.gaps
+    assert gap.steps == (0,)
+    assert "delete 172.16.0.0/12 on vco-a" in gap.reason
+    assert "create 172.16.0.0/12 on vco-b" in gap.reason
+    assert whole.only(connections=[A, B]).order.gaps == ()
+    assert whole.only(connections=C).order.gaps == ()
+
+
+def test_what_was_lost_stays_lost() -> None:
+    """A part of a part has the gaps of the steps that are left in it, by their numbers there."""
+    part = moving().only(actions=["modify", "delete"])
+    assert [gap.steps for gap in part.order.gaps] == [(1,)]
+    assert [gap.steps for gap in part.only(actions="delete").order.gaps] == [(0,)]
+    assert part.only(actions="modify").order.gaps == ()
+    assert Plan.of(part.steps, part.live, part.meta()).order == part.order
+
+
+def test_a_journal_keeps_what_was_lost(tmp_path: Path) -> None:
+    """A rollout that is resumed knows quota and gaps, and its plan has the same fingerprint."""
+    part = moving().only(actions="delete")
+    with Journal.create(tmp_path / "a.db", part, "id") as journal:
+        again = journal.plan()
+    assert (again.quota, again.order) == (50, part.order)
+    assert again.fingerprint == part.fingerprint
+
+
+def test_a_standby_route_lost_is_no_gap() -> None:
+    """A standby route covers nothing, so that its delete may go alone."""
+    plan = plan_routes(
+        routes((A, "10.0.0.0/8", 100), (B, "10.1.0.0/16", 0)),
+        live((A, "10.1.0.0/16", 0)),
+        prune=True,
+    )
+    assert plan.only(actions="delete").order.gaps == ()
+    plan = plan_routes(
+        routes((A, "10.0.0.0/8", 0), (B, "10.0.0.0/8", 0)), live((A, "10.0.0.0/8", 100))
+    )
+    assert plan.order.breaks
+    assert plan.only(actions="modify").order.gaps == ()
+
+
+# -- looks --------------------------------------------------------------------------------------
+
+
+def patched(old: list[str], diff: list[str]) -> list[str]:
+    """Apply one file's unified diff, as the format says, every line of it checked."""
+    new, at = [], 0
+    lines = iter(diff)
+    for head in lines:
+        first, size, to, count = map(int, re.findall(r"\d+", head))
+        first -= size > 0
+        new += old[at:first]
+        at = first
+        assert len(new) == to - (count > 0)
+        end_old, end_new = at + size, len(new) + count
+        while at < end_old or len(new) < end_new:
+            line = next(lines)
+            if line[0] in " -":
+                assert old[at] == line[1:]
+                at += 1
+            if line[0] in " +":
+                new.append(line[1:])
+    return new + old[at:]
+
+
+def listed(plan: Plan, lane: str, table: set[Route]) -> list[str]:
+    """Return a connection's routes as the diff writes them: by network, columns aligned."""
+    both = plan.live_by_lane()[lane] | {s.after for s in plan.each() if s.after and s.lane == lane}
+    dest, weight = (max(len(str(route[n])) for route in both) for n in (0, 2))
+    ordered = sorted(table, key=lambda route: [int(part) for part in re.findall(r"\d+", route[0])])
+    return [f"{r.route_dest:<{dest}}  {r.weight:>{weight}}  {r.next_hop}" for r in ordered]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_diff_leads_from_live_to_planned(seed: int) -> None:
+    """Applied to what a connection holds, the diff gives what it will hold; others have none."""
+    rng = random.Random(seed)
+    networks = [f"10.{n}.0.0/16" for n in range(rng.randint(1, 40))]
+    some = lambda: [  # noqa: E731
+        (A, net, rng.choice([0, 100])) for net in networks if rng.random() < rng.choice([0.2, 0.9])
+    ]
+    plan = plan_routes(
+        routes((A, "8.0.0.0/8", 0), *some()), live(*some()), prune=True, max_delete=99
+    )
+    old = set(plan.live_by_lane()[A])
+    new = {s.after for s in plan.each() if s.after}
+    lines = plan.diff().splitlines()
+    assert lines[:2] == [f"--- {A} (live)", f"+++ {A} (planned)"]
+    assert patched(listed(plan, A, old), lines[2:]) == listed(plan, A, new)
+
+
+def test_a_change_stands_among_three_lines_on_each_side() -> None:
+    """Unchanged routes around a change are shown, as in any diff; far ones are not."""
+    same = [(A, f"10.{n}.0.0/16", 0) for n in range(20)]
+    plan = plan_routes(routes(*same, (A, "10.9.0.0/24", 100)), live(*same))
+    shown = [f" {f'10.{n}.0.0/16':<12}    0  {A}" for n in range(7, 13)]
+    shown.insert(3, f"+10.9.0.0/24   100  {A}")
+    assert plan.diff().splitlines()[2:] == ["@@ -8,6 +8,7 @@", *shown]
+
+
+def test_nothing_to_do_is_no_diff() -> None:
+    """Where live is as wanted, the diff is empty."""
+    assert plan_routes(routes((A, "10.0.0.0/8", 0)), live((A, "10.0.0.0/8", 0))).diff() == ""
+
+
+def test_the_table_has_a_line_a_step() -> None:
+    """Every step is one line, and what a cell holds cannot reach the terminal."""
+    wanted = routes((A, "10.0.0.0/8\x1b[31m", 100), (B, "10.0.0.0/8", 0))
+    plan = plan_routes(wanted.assign(description="\x1b]0;x\x07\n"), live())
+    text = plan.table()
+    assert {letter for letter in text if not letter.isprintable()} == {"\n"}
+    assert sum(f" {action} " in text for action in actions(plan)) == 2
+
+
+def test_html_is_escaped() -> None:
+    """What a cell holds cannot reach the notebook."""
+    wanted = routes((A, "<script>1</script>", 100)).assign(description="<img src=x>")
+    shown = plan_routes(wanted, live())._repr_html_()
+    assert "<script>" not in shown
+    assert "<img" not in shown
+    assert "&lt;script&gt;" in shown
