@@ -66,14 +66,14 @@ def _ask(given: Given, case: str, peer: str, rounds: int) -> dict[str, Any]:
     pa.default_memory_pool().release_unused()
     settle()  # a call that took freed memory again would seem to need none
     _set_back()
-    before = _mib("VmRSS")
+    before = mib("VmRSS")
     seconds = []
     peak = 0.0
     for turn in range(rounds):
         gc.collect()
         taken, result = clocked(entry.call)
         seconds.append(taken)
-        peak = peak if turn else _mib("VmHWM")
+        peak = peak if turn else mib("VmHWM")
         del result
     return {"seconds": seconds, "before_mib": before, "peak_mib": peak}
 
@@ -83,7 +83,7 @@ def _set_back() -> None:
         _CLEAR.write_text(_SET_BACK)
 
 
-def _mib(field: str) -> float:
+def mib(field: str) -> float:
     """Return a field of the process's status, in MiB."""
     if not _STATUS.exists():
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

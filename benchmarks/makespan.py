@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import resource
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import naive
+from benchmarks.child import mib
 from benchmarks.cloudmodel import CREATES, CloudModel, Work
 from benchmarks.driver import Driver
 from vcokit import schema
@@ -197,35 +197,30 @@ def _ours(work: Work, seed: int, share: float, on_disk: bool) -> Result:
 # -- memory -------------------------------------------------------------------------------------
 
 
-def memory(steps: int, lanes: int, until: float) -> float:
-    """Return MB that scheduler and journal take at most, above what is there without steps.
+def weigh(steps: int, lanes: int, until: float) -> tuple[float, float]:
+    """Return MiB that a rollout takes that goes on from its journal: in all, and before it is read.
 
-    In a process of its own: `python -m benchmarks.makespan --weigh`. The steps themselves, the plan
-    and the model are there before, and are not counted.
+    Measured in a process of its own, at its peak: journal, plan, scheduler, and the model besides,
+    over so many virtual seconds.
     """
     work = Work.of(even(steps, lanes), 0)
+    command = [sys.executable, "-m", "benchmarks.makespan", "--weigh"]
     with tempfile.TemporaryDirectory(prefix="vcokit-bench-") as folder:
         path = Path(folder) / "rollout.db"
         Journal.create(path, plan_of(work), "bench").close()
-        with Journal.open(path) as journal:
-            before = _resident()
-            Driver(CloudModel(work, limits()), limits(), 0, journal).run(until)
-            return _resident() - before
+        given = [str(path), str(steps), str(lanes), str(until)]
+        said = subprocess.run([*command, *given], check=True, capture_output=True, text=True)
+    whole, before = said.stdout.split()
+    return float(whole), float(before)
 
 
-def _resident() -> float:
-    """Return the most memory of this process so far, MB."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-
-
-def weigh(steps: int, lanes: int, until: float) -> tuple[float, float]:
-    """Return memory above the plan's, and of the whole process at its peak; MB."""
-    command = [sys.executable, "-m", "benchmarks.makespan", "--weigh"]
-    sizes = [str(number) for number in (steps, lanes, until)]
-    said = subprocess.run([*command, *sizes], check=True, capture_output=True, text=True).stdout
-    above, whole = said.split()
-    return float(above), float(whole)
+def _weigh_here(path: str, steps: int, lanes: int, until: float) -> tuple[float, float]:
+    before = mib("VmHWM")
+    work = Work.of(even(steps, lanes), 0)
+    with Journal.open(path) as journal:
+        journal.plan()
+        Driver(CloudModel(work, limits()), limits(), 0, journal).run(until)
+    return mib("VmHWM"), before
 
 
 # -- what is shown ------------------------------------------------------------------------------
@@ -294,7 +289,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     add("--journal", action="store_true", help="write the journal to disk as well")
     add("--readme", action="store_true", help="print the table as Markdown")
     add("--memory", type=int, metavar="STEPS", help="weigh so many steps, for an hour of theirs")
-    add("--weigh", nargs=3, type=float, help=argparse.SUPPRESS)
+    add("--weigh", nargs=4, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
 
 
@@ -302,13 +297,14 @@ def main(arguments: Sequence[str]) -> None:
     """Do what the command line says."""
     chosen = options(arguments)
     if chosen.weigh:
-        steps, lanes, until = chosen.weigh
-        above = memory(int(steps), int(lanes), until)
-        print(f"{above:.1f} {_resident():.1f}")
+        path, steps, lanes, until = chosen.weigh
+        print(*_weigh_here(path, int(steps), int(lanes), float(until)))
         return
     if chosen.memory:
-        above, whole = weigh(chosen.memory, chosen.lanes, 3600.0)
-        print(f"{chosen.memory:,} steps: {above:.0f} MB above the plan's, {whole:.0f} MB in all")
+        whole, before = weigh(chosen.memory, chosen.lanes, 3600.0)
+        print(
+            f"{chosen.memory:,} steps: {whole:.0f} MiB at the peak, {before:.0f} MiB of it imports"
+        )
         return
     found = measure(chosen.steps, chosen.lanes, range(chosen.seeds), on_disk=chosen.journal)
     rows = [cells(*row) for row in found]

@@ -129,10 +129,10 @@ def test_nobody_pays_for_who_came_before(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.undo()
     objects = [bytes(1000) for _ in range(200_000)]
     pins = objects[::1000]  # so that the heap cannot shrink by itself
-    full = child._mib("VmRSS")
+    full = child.mib("VmRSS")
     del objects
     timing.settle()
-    assert full - child._mib("VmRSS") > 100
+    assert full - child.mib("VmRSS") > 100
     assert len(pins) == 200
 
 

@@ -118,3 +118,11 @@ def test_what_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(line.count("|") == 12 for line in lines)
     makespan.main(["--steps", "40", "--lanes", "4", "--seeds", "1"])
     assert makespan.NAIVE in capsys.readouterr().out
+
+
+def test_memory_is_weighed(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a rollout takes is told in all and before it began, the first being more."""
+    makespan.main(["--memory", "200", "--lanes", "4"])
+    words = capsys.readouterr().out.split()
+    assert words[:2] == ["200", "steps:"]
+    assert int(words[2]) >= int(words[7]) > 0

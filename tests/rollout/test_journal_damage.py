@@ -127,11 +127,11 @@ def test_any_bit_turned(closed: Path, tmp_path: Path) -> None:
     """A journal with a bit turned is refused or read; a plan or an id that changed never passes."""
     path, rng = tmp_path / "rollout.db", random.Random(5)
     size, found = closed.stat().st_size, 0
-    for _ in range(100):
+    for _ in range(60):
         position, bit = rng.randrange(size), rng.randrange(8)
         damaged(closed, path, lambda data, p=position, b=bit: flip(data, p, b))
         found += refusals(path)
-    assert found > 20  # most bits of a small file are unused
+    assert found > 10  # most bits of a small file are unused
 
 
 def test_the_plan_or_the_id_altered(closed: Path, tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_the_tail_cut_off(killed: Path, tmp_path: Path) -> None:
     """If the file beside is cut at any byte, whole rounds are missing from the end, never parts."""
     path = tmp_path / "rollout.db"
     seen = set()
-    for cut in cuts(Path(f"{killed}-wal").stat().st_size, 15):
+    for cut in cuts(Path(f"{killed}-wal").stat().st_size, 8):
         damaged(killed, path, lambda data, cut=cut: data[:cut], end="-wal")
         go_on(path)
         steps, calls = look(path)
@@ -192,7 +192,7 @@ def test_damage_beside(killed: Path, tmp_path: Path) -> None:
     path, rng = tmp_path / "rollout.db", random.Random(11)
     for end in ("", "-wal"):
         size = Path(f"{killed}{end}").stat().st_size
-        for _ in range(40):
+        for _ in range(25):
             position, bit = rng.randrange(size), rng.randrange(8)
             damaged(killed, path, lambda data, p=position, b=bit: flip(data, p, b), end)
             refusals(path)
