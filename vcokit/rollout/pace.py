@@ -40,6 +40,8 @@ _LOOKS: Final = 0.7
 _EXPLORED: Final = 8
 #: Tasks of others that count as much as a lane's own when its times are guessed.
 _OTHERS: Final = 8
+#: Shortest time to go by, where neither steps nor times seen give one; seconds.
+_INSTANT: Final = 0.001
 #: How much of a new round trip goes into their mean.
 _LEAN: Final = 0.1
 
@@ -109,7 +111,7 @@ class Pace:
         """
         active = [(lane, self.remaining(lane)) for lane in lanes if lane.left]
         through = [left / w.calls * w.seconds for w, left in windows.values() if left]
-        horizon = max([*through, *(time for _, time in active), self.times.mean])
+        horizon = max([*through, *(time for _, time in active), self.times.mean, _INSTANT])
         critical: dict[str, list[Lane]] = defaultdict(list)
         hurried: dict[tuple[str, str], float] = defaultdict(float)
         changed = []
