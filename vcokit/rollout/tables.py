@@ -71,6 +71,16 @@ _STAMP: Final = {
     SKIPPED: "ended_at",
 }
 
+#: Where each step stands for whoever goes on. A request whose answer was lost may have come after
+#: the look that did not show it; a nonce that was used says that a second copy of it came.
+STANDING: Final = """
+SELECT step, CASE WHEN state = 'pending' AND step IN (
+    SELECT step FROM call WHERE outcome IS NULL OR outcome IN ('unknown', 'server')
+    OR code = 'SignatureNonceUsed'
+) THEN 'unknown' ELSE state END, attempt, misses
+FROM step WHERE action != 'blocked' ORDER BY step
+"""
+
 Value: TypeAlias = str | int | float | None
 
 
