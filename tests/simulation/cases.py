@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 import random
 from collections import Counter
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Network
@@ -103,7 +104,9 @@ def case_of(number: int) -> Case:
 def planned(case: Case) -> Case:
     """Return a case with its plan."""
     options = {"prune": True, "max_delete": 1000} if case.prune else {}
-    case.plan = plan_routes(inventory_frame(case.rows), live_frame(case), **options)
+    case.plan = plan_routes(
+        inventory_frame(case.rows), live_frame(case.regions, case.live), **options
+    )
     case.steps = list(case.plan.each())
     # Reading a frame row by row takes longer than a whole rollout; the plan never changes.
     by_lane = case.plan.live_by_lane()
@@ -204,11 +207,11 @@ def inventory_frame(rows: list[tuple]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-def live_frame(case: Case) -> pd.DataFrame:
-    """Return the live routes of a case as a listing gives them."""
+def live_frame(regions: Mapping[str, str], live: Mapping[str, Set[Live]]) -> pd.DataFrame:
+    """Return live routes as a listing gives them."""
     rows = [
-        (case.regions[name], name, *route, "custom")
-        for name, routes in case.live.items()
+        (regions[name], name, *route, "custom")
+        for name, routes in live.items()
         for route in sorted(routes)
     ]
     names = [*schema.ROUTES_REQUIRED, "route_entry_type"]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Set
 from ipaddress import IPv4Network
 
-from tests.simulation.cases import Case
+from tests.simulation.cases import Expected, Live
 
 
 class Cover:
@@ -15,14 +16,28 @@ class Cover:
 
     Parameters
     ----------
-    case : Case
+    regions : mapping of str to str
+        Region of each connection, within which forwarding is decided.
+    live : mapping of str to set
+        Routes of each connection before the plan.
+    changes : iterable of tuple
+        Steps of the plan.
+    ordered : bool
+        Whether the plan can be carried out without a gap.
     """
 
-    def __init__(self, case: Case) -> None:
-        self.case = case
-        self.routes = {name: frozenset(routes) for name, routes in case.live.items()}
-        after = {name: set(routes) for name, routes in case.live.items()}
-        for action, name, net, hop, old, weight in case.expected.elements():
+    def __init__(
+        self,
+        regions: Mapping[str, str],
+        live: Mapping[str, Set[Live]],
+        changes: Iterable[Expected],
+        *,
+        ordered: bool = True,
+    ) -> None:
+        self.regions, self.ordered = regions, ordered
+        self.routes = {name: frozenset(routes) for name, routes in live.items()}
+        after = {name: set(routes) for name, routes in live.items()}
+        for action, name, net, hop, old, weight in changes:
             if action != "create":
                 after[name].discard((net, hop, weight if old is None else old))
             if action != "delete":
@@ -34,7 +49,7 @@ class Cover:
             ends |= {int(network.network_address), int(network.broadcast_address) + 1}
         self.points = sorted(ends)
         self.masks: dict[str, int] = {net: self._mask(net) for net in nets}
-        self.scopes = sorted(set(case.regions.values()))
+        self.scopes = sorted(set(regions.values()))
         self.kept = {
             scope: self.covered(scope, self.routes) & self.covered(scope, after)
             for scope in self.scopes
@@ -49,7 +64,7 @@ class Cover:
         """Return the addresses that active routes of a scope cover."""
         found = 0
         for name, table in tables.items():
-            if self.case.regions[name] == scope:
+            if self.regions[name] == scope:
                 for net, _, weight in table:
                     if weight == 100:
                         found |= self.masks.get(net, 0)
@@ -61,11 +76,11 @@ class Cover:
         Networks that somebody else may have touched do not count.
         """
         self.routes[name] = routes
-        scope = self.case.regions[name]
+        scope = self.regions[name]
         lost = self.kept[scope] & ~self.covered(scope, self.routes)
         for net in touched:
             lost &= ~self.masks.get(net, 0)
-        if not lost or self.case.order.gaps:
+        if not lost or not self.ordered:
             return None
         point = self.points[(lost & -lost).bit_length() - 1]
         return f"{point >> 24}.{point >> 16 & 255}.{point >> 8 & 255}.{point & 255}"

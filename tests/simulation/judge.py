@@ -7,6 +7,7 @@ promise that was broken::
     plan       the plan is the one that the generator of the case knows
     intent     a write left that was not on disk before
     token      a token meant two requests, or was sent again after a definite answer
+    unknown    a step was sent with another token while the outcome of the last was not known
     refused    a step was sent again after it was refused for good
     unplanned  the cloud changed something for us that nobody planned
     twice      one step had its effect twice
@@ -17,6 +18,7 @@ promise that was broken::
     stale      the rollout took its own doing, or nothing at all, for somebody else's
     gap        an address that is covered before and after was uncovered in between
     calls      a call that the cloud saw is not in the journal, or another is
+    undo       something else was taken back than what was provably ours, or not all of it
     end        the rollout did not come to an end, or steps were left
 """
 
@@ -28,6 +30,7 @@ from typing import Any
 
 from tests.simulation.cover import Cover
 from tests.simulation.play import Story
+from tests.simulation.undoing import judge_undo
 from vcokit.simulator.codes import KINDS
 
 OPERATION = {
@@ -51,7 +54,11 @@ FINAL = {"done", "failed", "skipped", "blocked"}
 
 def judge(story: Story) -> list[str]:
     """Return what was wrong with a story, in order; nothing where all was right."""
-    return [*story.wrong, *_Judge(story).judge()]
+    wrong = [*story.wrong, *_Judge(story).judge()]
+    if story.undoing is not None:
+        case = story.scenario.case
+        wrong += judge_undo(story.undoing, case.regions, case.live)
+    return wrong
 
 
 class _Judge:
@@ -82,7 +89,10 @@ class _Judge:
         for step in self.case.steps:
             if step.action in OPERATION.values():
                 self.of_lane[step.lane].append(step.number)
-        self.cover = Cover(self.case)
+        changes = self.case.expected.elements()
+        ordered = not self.case.order.gaps
+        self.cover = Cover(self.case.regions, self.case.live, changes, ordered=ordered)
+        self.open: dict[int, str] = {}  # step → token whose outcome is not known
         self.writes_in: Counter[int] = Counter()
         self.generation = 0
         self.killed = 0
@@ -143,6 +153,10 @@ class _Judge:
         if token in self.settled_tokens:
             self.say("token", f"{token[:14]} was sent again after a definite answer")
         step = self.of_token.get(token, -1)
+        before = self.open.get(step, token)
+        if before != token and before not in self.settled_tokens:
+            self.say("unknown", f"step {step} has a new token, the last one's outcome is not known")
+        self.open[step] = token
         if step in self.refused:
             self.say("refused", f"step {step} was sent again after {self.refused[step]}")
         if name not in self.attached:

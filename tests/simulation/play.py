@@ -2,32 +2,37 @@
 
 ::
 
-    play(scenario)   boot ─→ engine.run() ─→ ended ──────────────→ Story
-                      ↑          │ killed        │ stopped, to be resumed
+    play(scenario)   boot ─→ engine.run() ─→ ended ───────────→ (undo) ─→ Story
+                      ↑          │ killed        │ stopped
                       └──────────┴───────────────┘ by what the journal's file holds
 
 A killed process leaves the files of its journal as they lie on the disk at that moment, and calls
-that have left still arrive.
+that have left still arrive. Of one seed in each case the rollout is opened as a user opens it; of
+the others engine and scheduler are put together here, which takes a tenth of the time.
 """
 
 from __future__ import annotations
 
 import random
-import shutil
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any
 
+from tests.simulation import disk
 from tests.simulation.cases import SEEDS_A_CASE, case_of
 from tests.simulation.clockwork import Hang, Loop, World
+from tests.simulation.disk import KnownJournal
 from tests.simulation.network import Network, Wire
 from tests.simulation.scenario import Scenario
+from tests.simulation.undoing import Undoing, undo
 from vcokit.cloud.operations import OPERATIONS, Limit, Operation
 from vcokit.rollout.alphabet import Command, Finished
 from vcokit.rollout.engine import Clocks, Engine
 from vcokit.rollout.events import StepChanged
+from vcokit.rollout.executor import Rollout
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lanes import Record
 from vcokit.rollout.options import Options
@@ -50,16 +55,6 @@ class Killed(SystemExit):
     """The process is no more; asyncio lets nothing run after it."""
 
 
-class KnownJournal(Journal):
-    """A journal whose plan need not be read out of it: that takes longer than a whole rollout."""
-
-    known: ClassVar[Plan | None] = None
-
-    def plan(self) -> Plan:
-        """Return the plan of the case that is played."""
-        return self.known or super().plan()
-
-
 @dataclass
 class Story:
     """What happened, and where it has left things.
@@ -75,8 +70,12 @@ class Story:
         How the last process ended.
     calls : list of tuple
         Rows of the journal's calls: number, step, attempt, operation, token, outcome, code.
+    undoing : Undoing or None
+        What became of taking it back, where it was.
     wrong : list of str
         What broke the story off.
+    error : Exception or None
+        The error that did.
     """
 
     scenario: Scenario
@@ -84,22 +83,25 @@ class Story:
     states: dict[int, tuple[str, str | None]] = field(default_factory=dict)
     ended: Finished | None = None
     calls: list[tuple] = field(default_factory=list)
+    undoing: Undoing | None = None
     wrong: list[str] = field(default_factory=list)
+    error: Exception | None = None
 
 
 def play(scenario: Scenario, folder: Path) -> Story:
-    """Play a story; its files go into a folder, which is emptied again."""
+    """Play a story; its files go into a folder, and are gone when it is over."""
     return _Stage(scenario, folder).play()
 
 
 @lru_cache(maxsize=64)
 def _template(number: int, folder: Path) -> bytes:
     """Return the journal of a case as a new rollout has it; making one takes long."""
-    path = folder / f"case-{number}.db"
-    Journal.create(path, case_of(number).plan, ROLLOUT_ID, now=lambda: EPOCH).close()
-    data = path.read_bytes()
-    path.unlink()
-    return data
+    return disk.fresh(folder, case_of(number).plan, ROLLOUT_ID, EPOCH)
+
+
+@lru_cache(maxsize=1)
+def _settings() -> Options:
+    return Options.in_force()
 
 
 def cloud_of(scenario: Scenario) -> Cloud:
@@ -121,19 +123,12 @@ def cloud_of(scenario: Scenario) -> Cloud:
     )
 
 
-@lru_cache(maxsize=1)
-def _defaults() -> Options:
-    return Options.in_force()
-
-
 class _Stage:
     def __init__(self, scenario: Scenario, folder: Path) -> None:
         self.scenario, self.folder = scenario, folder
         self.rng = random.Random(f"play/{scenario.seed}")
         self.world = World(UNTIL)
-        self.network = Network(
-            self.world, cloud_of(scenario), self.rng, scenario.outages
-        )
+        self.network = Network(self.world, cloud_of(scenario), self.rng, scenario.outages)
         self.story = Story(scenario, self.network.log)
         self.deaths = list(scenario.deaths)
         self.moments = 0
@@ -141,128 +136,174 @@ class _Stage:
         self.reopened = 0
         self.offset = 0.0
         self.engine: Engine | None = None
+        self.clocks = Clocks(self._wall, lambda: self.world.now)
+        self.is_opened = scenario.seed % SEEDS_A_CASE == 0
         self.path = folder / "0.db"
-        self.path.write_bytes(_template(scenario.case.number, folder))
+        self.path.write_bytes(self._new_journal())
         self._plan_events()
 
-    def _plan_events(self) -> None:
-        for moment, name in self.scenario.commands:
-            self.world.at(moment, lambda name=name: self._command(name))
-        for number, (moment, operation, _, given) in enumerate(self.scenario.writers):
-            token = f"somebody-{number}"
-            self.world.at(
-                moment, lambda o=operation, g=given, t=token: self._foreign(o, g, t)
-            )
-        for moment, seconds in self.scenario.jumps:
-            self.world.at(moment, lambda seconds=seconds: self._jump(seconds))
+    def _new_journal(self) -> bytes:
+        case = self.scenario.case
+        if not self.is_opened:
+            return _template(case.number, self.folder)
+        meta = {"options": self._options().to_json()}
+        return disk.fresh(self.folder, case.plan, ROLLOUT_ID, EPOCH, meta)
 
-    def _command(self, name: str) -> None:
+    def _plan_events(self) -> None:
+        at = self.world.at
+        for moment, name in self.scenario.commands:
+            at(moment, lambda name=name: self._command(name))
+        for number, (moment, operation, _, given) in enumerate(self.scenario.writers):
+            named = {**given, "ClientToken": f"somebody-{number}"}
+            at(moment, lambda operation=operation, named=named: self._foreign(operation, named))
+        for moment, seconds in self.scenario.jumps:
+            at(moment, lambda seconds=seconds: self._jump(seconds))
+
+    def _command(self, name: Any) -> None:
         self.network.note("command", name)
         if self.engine is not None:
-            self.engine.command(Command(name))  # type: ignore[arg-type]
+            self.engine.command(Command(name))
 
-    def _foreign(self, operation: str, given: dict, token: str) -> None:
-        answer = self.network.arrive(operation, {**given, "ClientToken": token})
+    def _foreign(self, operation: str, given: dict[str, str]) -> None:
+        answer = self.network.arrive(operation, given)
         self.network.note("writer", operation, given, answer)
 
     def _jump(self, seconds: float) -> None:
         self.offset += seconds
 
-    # -- processes ------------------------------------------------------------------------------
+    def _wall(self) -> float:
+        return EPOCH + self.world.now + self.offset
 
     def play(self) -> Story:
         """Let processes follow one another until the rollout has ended."""
-        openings = 0
         try:
-            while openings <= REOPENINGS:
+            while self.reopened <= REOPENINGS:
                 ended = self._process()
                 if ended is not None and ended.reason not in ("stopped", "interrupted"):
                     break
-                openings += ended is not None
-                self.reopened = openings
+                self.reopened += ended is not None
                 self.world.sleep(self.rng.choice([0.05, 1.0, 20.0, 100.0]))
-            self.world.until += 2000.0
             self._let_things_settle()
+            if self.scenario.undo:
+                self.story.undoing = self._undo()
         except Hang as hang:
-            self.story.wrong.append(f"hang: {hang}")
+            self.story.wrong.append(f"end: {hang}")
         except Exception as error:
-            if "PYTEST" in str(type(error)):
-                raise
-            self.story.wrong.append(f"raised: {type(error).__name__}: {error}")
-            self.story.error = error  # type: ignore[attr-defined]
-        self._read_journal()
+            self.story.wrong.append(f"end: {type(error).__name__}: {error}")
+            self.story.error = error
+        self.story.states, self.story.calls = disk.read(self.path)
+        disk.remove(self.path)
         return self.story
 
     def _let_things_settle(self) -> None:
         """Let everything arrive that is still on its way, and every task end."""
+        self.world.until += 2000.0
         end = self.world.now + 200.0
         while self.world.now < end:
             self.world.sleep(end - self.world.now)
 
+    def _undo(self) -> Undoing:
+        log_begins = len(self.network.log)
+        done = undo(self.path, self.network, self.scenario, self.run_plan)
+        done.log = [
+            (entry[0], *entry[2:]) for entry in self.network.log[log_begins:] if entry[1] == "routes"
+        ]
+        del self.network.log[log_begins:]
+        return done
+
+    # -- processes ------------------------------------------------------------------------------
+
     def _process(self) -> Finished | None:
         """Run one process; None where it was killed."""
         self.generation += 1
-        case = self.scenario.case
         self.network.note("boot", self.generation)
-        # Of one seed in each case the plan is read from the journal every time.
-        KnownJournal.known = case.plan if self.scenario.seed % SEEDS_A_CASE else None
-        journal = KnownJournal.open(self.path, now=self._wall)
+        KnownJournal.known = None if self.is_opened else self.scenario.case.plan
         reader = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
         wire = Wire(self.network, self._limits(), lambda *call: self._leaving(reader, *call))
-        loop = Loop(self.world)
+        journal, finish = self._open(wire)
+        write = journal.write
+        journal.write = lambda *rows, **more: self._write(write, *rows, **more)  # type: ignore
         try:
-            self.engine = self._engine(journal, wire)
-            write = journal.write
-            journal.write = lambda *rows, **more: self._write(write, *rows, **more)  # type: ignore
-            self.world.each_wait = self._moment
-            ended = loop.run_until_complete(self.engine.run())
+            ended = self._run(self.engine, wire, self._moment)
+            journal.write = write  # type: ignore[method-assign]
             reader.close()
-            write(meta={"state": ended.reason, "message": ended.message})
-            journal.close()
+            finish(ended)
         except Killed as killed:
-            self._bury(journal, reader)
+            reader.close()
+            self.path = disk.bury(journal, self.folder / f"{self.generation}.db")
             self.network.note("dead", self.generation, str(killed))
             return None
         finally:
-            wire.alive = False
             self.engine = None
-            self.world.each_wait = None
-            loop.drop()
         self.network.note("end", self.generation, ended)
         self.story.ended = ended
         return ended
 
-    def _engine(self, journal: Journal, wire: Wire) -> Engine:
-        case = self.scenario.case
-        records = {
-            number: Record(state, attempt, misses)
-            for number, state, attempt, misses in journal.standing()
-        }
-        options = replace(_defaults(), **self.scenario.options)
-        if self.reopened < 2:  # who goes on for the second time has other wishes
-            options = options.wishing(**self.scenario.rollout)
+    def _run(
+        self, engine: Engine | None, wire: Wire, each_wait: Callable[[], None] | None
+    ) -> Finished:
+        assert engine is not None
+        loop = Loop(self.world)
+        self.world.each_wait = each_wait
+        try:
+            return loop.run_until_complete(engine.run())
+        finally:
+            wire.alive = False
+            self.world.each_wait = None
+            loop.drop()
+
+    def _options(self) -> Options:
+        return replace(_settings(), **self.scenario.options).wishing(**self.scenario.rollout)
+
+    def _open(self, wire: Wire) -> tuple[Journal, Callable[[Finished], None]]:
+        """Open the rollout, as a user does or as quickly as it goes."""
+        if self.is_opened:
+            options = replace(_settings(), **self.scenario.options)
+            # Who goes on for the second time has other wishes.
+            wishes: Any = dict.fromkeys(("waves", "stop_after", "deadline"))
+            rollout = Rollout.open(
+                self.path,
+                wire,  # type: ignore[arg-type]
+                observers=[self._told],
+                options=options,
+                clocks=self.clocks,
+                **(wishes if self.reopened > 1 else {}),
+            )
+            self.engine = rollout._engine
+            return rollout._journal, rollout._finish
+        journal = KnownJournal.open(self.path, now=self._wall)
+        options = self._options()
+        if self.reopened > 1:
+            options = options.wishing(waves=None, stop_after=None, deadline=None)
+        self.engine = self._engine(journal, wire, self.scenario.case.plan, ROLLOUT_ID, options)
+        return journal, lambda ended: self._finish(journal, ended)
+
+    @staticmethod
+    def _finish(journal: Journal, ended: Finished) -> None:
+        journal.write(meta={"state": ended.reason, "message": ended.message})
+        journal.close()
+
+    def _engine(
+        self, journal: Journal, wire: Wire, plan: Plan, rollout_id: str, options: Options
+    ) -> Engine:
+        records = {number: Record(*stands) for number, *stands in journal.standing()}
+        slots = disk.slots_held(journal, wire.limits, self._wall())
         scheduler = Scheduler(
-            case.steps,
-            case.plan.live_by_lane(),
-            wire.limits,
-            options,
-            records,
-            case.order,
-            self._recent(journal, wire.limits),
+            plan.each(), plan.live_by_lane(), wire.limits, options, records, plan.order, slots
         )
-        clocks = Clocks(self._wall, lambda: self.world.now)
-        return Engine(scheduler, journal, ROLLOUT_ID, wire, self._told, clocks)  # type: ignore
+        client: Any = wire
+        return Engine(scheduler, journal, rollout_id, client, self._told, self.clocks)
 
-    def _recent(self, journal: Journal, limits: dict[str, Limit]) -> list[tuple[str, str, float]]:
-        """Return which slots the calls of earlier processes still hold, and until when."""
-        sql = "SELECT region_id, operation, sent_at + coalesce(seconds, 10.0) FROM call"
-        return [
-            (region, name, min(ended - self._wall() + limits[name].seconds, limits[name].seconds))
-            for region, name, ended in journal._query(sql)
-        ]
-
-    def _wall(self) -> float:
-        return EPOCH + self.world.now + self.offset
+    def run_plan(self, plan: Plan) -> list[str]:
+        """Carry out another plan where nothing goes wrong; return where its steps have ended."""
+        path = self.folder / "other.db"
+        journal = Journal.create(path, plan, "another", now=self._wall)
+        wire = Wire(self.network, self._limits(), lambda *_: None)
+        engine = self._engine(journal, wire, plan, "another", _settings())
+        records = engine._scheduler.records
+        self._finish(journal, self._run(engine, wire, None))
+        disk.remove(path)
+        return [records[step.number].state for step in plan.each() if step.sends]
 
     def _limits(self) -> dict[str, Limit]:
         known = {name: operation.limit for name, operation in OPERATIONS.items()}
@@ -282,46 +323,15 @@ class _Stage:
             self.deaths.pop(0)
             raise Killed(what)
 
-    def _write(self, write, *rows, **more) -> None:
+    def _write(self, write: Callable[..., None], *rows: Any, **more: Any) -> None:
         self._moment("before a transaction")
         write(*rows, **more)
         self.network.note("kept")
         self._moment("after a transaction")
 
     def _leaving(
-        self, reader: sqlite3.Connection, number: int, operation: Operation, given: dict
+        self, reader: sqlite3.Connection, number: int, operation: Operation, given: dict[str, str]
     ) -> None:
         self._moment("before a call leaves")
-        intended = None
-        if operation.writes:
-            sql = (
-                "SELECT count(*) FROM call JOIN step USING (step) WHERE client_token = ? AND"
-                " outcome IS NULL AND state = 'sent' AND step.attempt = call.attempt"
-            )
-            intended = bool(reader.execute(sql, (given.get("ClientToken"),)).fetchone()[0])
+        intended = disk.is_intended(reader, given["ClientToken"]) if operation.writes else None
         self.network.note("send", number, self.generation, operation.name, given, intended)
-
-    def _bury(self, journal: Journal, reader: sqlite3.Connection) -> None:
-        """Keep the journal's files as they are now, and let go of the dead process's hold."""
-        path = self.folder / f"{self.generation}.db"
-        for old in self.folder.glob(f"{self.path.name}*"):
-            if not old.name.endswith("-shm"):
-                shutil.copyfile(old, path.with_name(old.name.replace(self.path.name, path.name)))
-        reader.close()
-        journal._db.close()
-        if journal._lock is not None:
-            journal._lock.release()
-        for old in self.folder.glob(f"{self.path.name}*"):
-            old.unlink()
-        self.path = path
-
-    def _read_journal(self) -> None:
-        with sqlite3.connect(self.path) as db:
-            rows = db.execute("SELECT step, state, code FROM step")
-            self.story.states = {step: (state, code) for step, state, code in rows}
-            self.story.calls = db.execute(
-                "SELECT call, step, attempt, operation, client_token, outcome, code FROM call"
-            ).fetchall()
-        db.close()
-        for old in self.folder.glob(f"{self.path.name}*"):
-            old.unlink()

@@ -92,7 +92,7 @@ def scenario_of(seed: int) -> Scenario:
     ):
         if rng.random() < chance:
             draw(rng, story)
-    story.undo = rng.random() < 0.1
+    story.undo = rng.random() < 0.04
     return story
 
 
