@@ -332,7 +332,7 @@ class Journal:
     def standing(self) -> Iterator[tuple[int, str, int, int]]:
         """Yield step, state, attempt, misses of every step that is not blocked.
 
-        A pending step that was ever sent without a definite answer counts as unknown again.
+        A pending step that was ever sent counts as unknown again.
         """
         yield from self._query(STANDING)
 
