@@ -143,7 +143,11 @@ class Board:
             wave = self.waves.next_wave()
             if wave is None:
                 break
-            self._free(self.waits.open_wave(wave), touched)
+            freed = self.waits.open_wave(wave)
+            for number in freed:
+                # Hours may have passed since its connection was seen.
+                self.lanes[self.steps[number].lane].attached = False
+            self._free(freed, touched)
         for lane in touched.values():
             self.requeue(lane, now)
         self._enough(now)

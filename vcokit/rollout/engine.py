@@ -14,6 +14,7 @@ notebook cell never holds it up.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from typing import Any, Final
 
 from vcokit.cloud.client import AsyncClient
 from vcokit.cloud.operations import OPERATIONS
-from vcokit.errors import ApiError, CloudError, NotSentError
+from vcokit.errors import ApiError, CloudError, JournalError, NotSentError
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import (
     LIST,
@@ -141,11 +142,30 @@ class Engine:
         async with self._client:
             while True:
                 now = self._clocks.steady() - start
-                finished, wake = self._round(arrived, now)
-                if finished is not None:
-                    self._flush(force=True)
-                    return finished
+                try:
+                    finished, wake = self._round(arrived, now)
+                    if finished is not None:
+                        self._flush(force=True)
+                        return finished
+                except JournalError:
+                    await self._land()
+                    raise
                 arrived = await self._wait(None if wake is None else wake - now)
+
+    async def _land(self) -> None:
+        """See the calls under way to their end; nothing else leaves.
+
+        What they answer is kept if the journal takes it after all. If not, their steps are looked
+        at by whoever goes on.
+        """
+        self._calls = []  # those of the round that was not written down never left
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while not self._inbox.empty():
+            item = self._inbox.get_nowait()
+            if isinstance(item, _Ended):
+                self._ends.append(item.row)
+        with contextlib.suppress(JournalError):
+            self._flush(force=True)
 
     def _round(
         self, arrived: list[_Ended | Command], now: float
