@@ -15,7 +15,7 @@ import inspect
 import random
 from collections import Counter
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from ipaddress import IPv4Network
 
@@ -52,6 +52,8 @@ class Case:
         The steps that send something, as the generator knows them.
     prune : bool
         Whether the plan was told to delete.
+    quota : int or None
+        Routes a connection may have, where the plan knows of it.
     plan : Plan
     steps : list of Step
     order : Order
@@ -64,6 +66,7 @@ class Case:
     rows: list[tuple] = field(default_factory=list)
     expected: Counter = field(default_factory=Counter)
     prune: bool = False
+    quota: int | None = None
     plan: Plan = None  # type: ignore[assignment]
     steps: list[Step] = field(default_factory=list)
     order: Order = field(default_factory=Order)
@@ -98,6 +101,8 @@ def case_of(number: int) -> Case:
         _wants(case, rng, next(iter(case.regions)), "192.168.0.0/24", None)
     rng.shuffle(case.rows)
     _expect_deletes(case)
+    if rng.random() < 0.2:
+        case.quota = max(map(len, [*case.live.values(), *after(case).values()]), default=1)
     return planned(case)
 
 
@@ -109,11 +114,24 @@ def planned(case: Case) -> Case:
     )
     case.steps = list(case.plan.each())
     # Reading a frame row by row takes longer than a whole rollout; the plan never changes.
+    # Told afterwards: what an audit makes of a quota is not what is tried here.
+    case.plan = replace(case.plan, quota=case.quota)
     by_lane = case.plan.live_by_lane()
     object.__setattr__(case.plan, "each", lambda: iter(case.steps))
     object.__setattr__(case.plan, "live_by_lane", lambda: by_lane)
     case.order = case.plan.order
     return case
+
+
+def after(case: Case) -> dict[str, set[Live]]:
+    """Return the routes of each connection once every step is done."""
+    tables = {name: set(routes) for name, routes in case.live.items()}
+    for action, name, net, hop, old, weight in case.expected.elements():
+        if action != "create":
+            tables[name].discard((net, hop, weight if old is None else old))
+        if action != "delete":
+            tables[name].add((net, hop, weight))
+    return tables
 
 
 def networks(rng: random.Random, size: int) -> list[str]:

@@ -13,6 +13,7 @@ promise that was broken::
     twice      one step had its effect twice
     attached   a write left for a connection that had not been seen attached since the last
     throttled  the cloud saw more calls than it allows, although the limits were known
+    quota      a create found its connection full, although there is an order that finds room
     done       a step was done that no listing had shown since it was sent
     final      a step left a final state, or was reported as what it was not
     stale      the rollout took its own doing, or nothing at all, for somebody else's
@@ -170,6 +171,9 @@ class _Judge:
         _, operation, given, _ = self.sent[call]
         if operation in OPERATION:
             self._changed(moment, operation, given, answer)
+        quiet = not self.story.scenario.faults and not self.story.scenario.writers
+        if self.case.quota and quiet and answer.code.endswith("QuotaFull"):
+            self.say("quota", f"{given['RouteDest']} found no room at {moment:.3f} s")
         if answer.code == "Throttling.User" and not answer.verdict.struck:
             self._throttled(moment, operation)
 

@@ -92,6 +92,8 @@ def scenario_of(seed: int) -> Scenario:
     ):
         if rng.random() < chance:
             draw(rng, story)
+    if story.case.quota is not None:
+        story.quota = story.case.quota
     story.undo = rng.random() < 0.04
     return story
 
