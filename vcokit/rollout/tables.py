@@ -71,6 +71,16 @@ _STAMP: Final = {
     SKIPPED: "ended_at",
 }
 
+#: Where each step stands for whoever goes on. A request whose answer was lost may have come after
+#: the look that did not show it; a nonce that was used says that a second copy of it came.
+STANDING: Final = """
+SELECT step, CASE WHEN state = 'pending' AND step IN (
+    SELECT step FROM call WHERE outcome IS NULL OR outcome IN ('unknown', 'server')
+    OR code = 'SignatureNonceUsed'
+) THEN 'unknown' ELSE state END, attempt, misses
+FROM step WHERE action != 'blocked' ORDER BY step
+"""
+
 Value: TypeAlias = str | int | float | None
 
 
@@ -121,7 +131,9 @@ class CallRow:
     ----------
     call : int
         Numbered by the writer, ascending.
-    operation, region_id, vpn_connection_id : str
+    operation, region_id : str
+    vpn_connection_id : str or None
+        None of a call that is about a whole region.
     sent_at : float
         Seconds since the epoch.
     step, attempt, client_token
@@ -131,7 +143,7 @@ class CallRow:
     call: int
     operation: str
     region_id: str
-    vpn_connection_id: str
+    vpn_connection_id: str | None
     sent_at: float
     step: int | None = None
     attempt: int | None = None
