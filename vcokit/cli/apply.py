@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -18,9 +17,7 @@ from vcokit.cli.reach import Reach
 from vcokit.cli.reading import FILES, Quota, Reading, named
 from vcokit.cli.running import Pace, Saying, Yes, conduct, may_send
 from vcokit.cloud.client import Client
-from vcokit.errors import InputError
 from vcokit.live import live_routes, verify_routes
-from vcokit.plain import visible
 from vcokit.rollout.executor import Rollout
 from vcokit.rollout.plan import Plan
 
@@ -81,9 +78,7 @@ def apply_command(
             return Exit.OK
         rollout = Rollout(plan, client, journal=path, allow_gap=allow_gap, **wishes)
         verify = _Verify(plan, routes, client)
-        return conduct(
-            rollout, client, shown, saying, simulated=reach.simulated, check=verify.say
-        )
+        return conduct(rollout, client, shown, saying, simulated=reach.simulated, check=verify.say)
 
 
 def _wanted(plan: Plan) -> pd.DataFrame:

@@ -35,16 +35,25 @@ def config_command(
     """
     settings = config.in_force()
     settings["value"] = [_masked(value) for value in settings["value"]]
-    facts = {"key": _key(profile), "proxies": _proxies(), "unknown": _unknown()}
+    key, proxies, unknown = _key(profile), _proxies(), _unknown()
     if json:
-        print(one_line({"settings": settings.to_dict("records"), **facts}))
+        print(
+            one_line(
+                {
+                    "settings": settings.to_dict("records"),
+                    "key": key,
+                    "proxies": proxies,
+                    "unknown": unknown,
+                }
+            )
+        )
         return
     shown = show.console()
     shown.print(show.table("Settings", settings.columns, settings.itertuples(index=False)))
-    shown.print(f"\nAccessKey  {visible(facts['key'])}", markup=False)
-    for name, value in facts["proxies"].items():
+    shown.print(f"\nAccessKey  {visible(key)}", markup=False)
+    for name, value in proxies.items():
         shown.print(f"{name}  {visible(value)}", markup=False)
-    for name in facts["unknown"]:
+    for name in unknown:
         show.error_console().print(f"{visible(name)}: no such setting", markup=False)
 
 

@@ -37,7 +37,7 @@ def grouped(function: Callable[..., Any]) -> Callable[..., Any]:
     ("(*, name: str, region: str = 'cn-hangzhou')", 'a in eu')
     """
     signature = inspect.signature(function, eval_str=True)
-    groups = {
+    groups: dict[str, Any] = {
         parameter.name: parameter.annotation
         for parameter in signature.parameters.values()
         if is_dataclass(parameter.annotation)

@@ -158,7 +158,7 @@ class Standing:
             regions[step.lane] = step.region_id
             if step.number in took:
                 lanes[step.lane].discard(step.before)  # type: ignore[arg-type]
-                lanes[step.lane] |= {step.after} - {None}  # type: ignore[arg-type]
+                lanes[step.lane] |= set() if step.after is None else {step.after}
         rows = [(regions[lane], lane, *route) for lane, routes in lanes.items() for route in routes]
         names = ["region_id", "vpn_connection_id", *Route._fields]
         wanted = steps.loc[steps["action"] != "blocked", names].reset_index(drop=True)

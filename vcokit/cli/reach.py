@@ -42,9 +42,7 @@ class Reach:
         return self.simulate or self.scenario is not None
 
     @contextmanager
-    def connected(
-        self, routes: pd.DataFrame, live: pd.DataFrame | None = None
-    ) -> Iterator[Client]:
+    def connected(self, routes: pd.DataFrame, live: pd.DataFrame | None = None) -> Iterator[Client]:
         """Yield a client of the cloud that is meant.
 
         Parameters

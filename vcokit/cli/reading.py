@@ -73,7 +73,7 @@ def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
     wrong += [pair for pair in given or () if "=" not in pair]
     if wrong:
         raise InputError(f"{option} {wrong[0]!r} is no pair", remedy="Write it like NAME=VALUE")
-    return dict(pair.split("=", 1) for pair in given or ())  # type: ignore[misc]
+    return dict(pair.split("=", 1) for pair in given or ())
 
 
 def _path(name: str) -> str:

@@ -188,7 +188,7 @@ def conduct(
         rollout.observe(log)
     code, failure = Exit.INTERRUPTED, None
     try:
-        _forecast_and_follow(rollout, client, shown, go_on)
+        forecast_and_follow(rollout, client, shown, go_on)
         code = _end(rollout, shown, go_on)
         code = code or (check() if check is not None else Exit.OK)
     except VcokitError as error:
@@ -205,7 +205,14 @@ def conduct(
     return code
 
 
-def _forecast_and_follow(rollout: Rollout, client: Client, shown: Console, go_on: str) -> None:
+def forecast_and_follow(rollout: Rollout, client: Client, shown: Console, go_on: str) -> None:
+    """Start a rollout and show it until it has ended.
+
+    Raises
+    ------
+    VcokitError, KeyboardInterrupt
+        As `follow` does.
+    """
     thought = forecast(
         rollout.plan,
         limits=client.limits,

@@ -130,8 +130,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     if facts["holder"]:
         seen = facts["holder"]["seen_seconds_ago"]
         said.append(f"holder  {visible(facts['holder']['text'])}; seen {seen:g} s ago")
-    for name in ("actions", "states", "calls"):
-        said.append(f"{name:<7} {_listed(facts[name])}")
+    said += [f"{name:<7} {_listed(facts[name])}" for name in ("actions", "states", "calls")]
     said.append(f"left    {facts['left']:,} steps{_at_pace(facts)}")
     if facts["resume"]:
         said.append(f"Go on with: {facts['resume']}")
