@@ -12,12 +12,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from typing import Any, Final
 
 import typer
 
-from vcokit.cli.commands import Lazy
+from vcokit.cli.commands import COMPLETE, Lazy
 from vcokit.cli.exits import Exit, exit_code
 from vcokit.errors import VcokitError
 from vcokit.plain import visible
@@ -69,6 +70,10 @@ def main() -> None:
 
 def _prepare() -> None:
     """Let nothing but us write to the screen, and nothing that is written fail."""
+    if COMPLETE in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()  # else typer knows the plain shells of click alone, or none
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # A terminal that cannot show a letter is shown its number, not a traceback.

@@ -12,6 +12,9 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+#: The variable by which a shell asks for completions.
+COMPLETE: Final = "_VCOKIT_COMPLETE"
+
 #: Module and one line of help of each command; its function is the name with ``_command``.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "audit": ("audit", "Read an inventory and print what is wrong, or worth knowing."),

@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
+from vcokit.cli.commands import COMPLETE
+
 
 class Shell(StrEnum):
     """Shells that can be taught."""
@@ -25,8 +27,4 @@ def completion_command(
 
     For bash: vcokit completion bash > ~/.local/share/bash-completion/completions/vcokit
     """
-    print(
-        get_completion_script(
-            prog_name="vcokit", complete_var="_VCOKIT_COMPLETE", shell=shell.value
-        )
-    )
+    print(get_completion_script(prog_name="vcokit", complete_var=COMPLETE, shell=shell.value))

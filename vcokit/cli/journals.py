@@ -157,7 +157,7 @@ class Standing:
         for step in plan.each():
             regions[step.lane] = step.region_id
             if step.number in took:
-                lanes[step.lane].discard(step.before)  # type: ignore[arg-type]
+                lanes[step.lane].discard(step.before)
                 lanes[step.lane] |= set() if step.after is None else {step.after}
         rows = [(regions[lane], lane, *route) for lane, routes in lanes.items() for route in routes]
         names = ["region_id", "vpn_connection_id", *Route._fields]
