@@ -93,30 +93,36 @@ def _destinations(wanted: pd.DataFrame, scope: I64, network: I64, length: I64) -
 def _merged(destinations: pd.DataFrame) -> pd.DataFrame:
     """Put siblings of one set together, from the longest prefixes to the shortest.
 
-    Not to length 0: two halves of everything are routes, and the default route is refused.
+    Not to length 0, which is the default route and refused.
     """
     by_length = dict(list(destinations.groupby("length")))
-    nothing = destinations.iloc[:0]
-    done = []
-    for length in range(_ADDRESS, 1, -1):
+    nothing, done = destinations.iloc[:0], []
+    for length in range(_ADDRESS, 0, -1):
         here, above = by_length.get(length, nothing), by_length.get(length - 1, nothing)
-        bit = 1 << (_ADDRESS - length)
-        parent = here["network"] & ~bit
-        groups = here.groupby([here["scope"], parent])["set"]
-        alike = (groups.transform("size") == 2) & (groups.transform("nunique") == 1)
-        new = here.assign(network=parent, length=length - 1)[alike]
-        new = new.drop_duplicates(["scope", "network"])
-        both = new.merge(above, on=["scope", "network"], how="left", suffixes=("", "_above"))
-        there = both["set_above"].notna().to_numpy()
-        other = there & (both["set_above"] != both["set"]).to_numpy()
-        key = pd.MultiIndex.from_arrays([here["scope"], parent])
-        refused = pd.MultiIndex.from_frame(both.loc[other, ["scope", "network"]])
-        gone = alike.to_numpy() & ~key.isin(refused)
-        done.append(here[~gone])
-        fresh = new[~there]
-        by_length[length - 1] = pd.concat([above, fresh]) if len(fresh) else above
-    done += [by_length.get(length, nothing) for length in (1, 0)]
-    return pd.concat(done, ignore_index=True)
+        if len(here) > 1 and length > 1:
+            here, above = _level(here, above, length)
+            by_length[length - 1] = above
+        done.append(here)
+    return pd.concat([*done, by_length.get(0, nothing)], ignore_index=True)
+
+
+def _level(
+    here: pd.DataFrame, above: pd.DataFrame, length: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what stays of the destinations of a length, and those of the length above."""
+    parent = here["network"] & ~(1 << (_ADDRESS - length))
+    groups = here.groupby([here["scope"], parent])["set"]
+    alike = (groups.transform("size") == 2) & (groups.transform("nunique") == 1)
+    new = here.assign(network=parent, length=length - 1)[alike]
+    new = new.drop_duplicates(["scope", "network"])
+    both = new.merge(above, on=["scope", "network"], how="left", suffixes=("", "_above"))
+    there = both["set_above"].notna().to_numpy()
+    other = there & (both["set_above"] != both["set"]).to_numpy()
+    refused = pd.MultiIndex.from_frame(both.loc[other, ["scope", "network"]])
+    key = pd.MultiIndex.from_arrays([here["scope"], parent])
+    gone = alike.to_numpy() & ~key.isin(refused)
+    fresh = new[~there]
+    return here[~gone], pd.concat([above, fresh]) if len(fresh) else above
 
 
 def _covered(kept: pd.DataFrame) -> pd.Series:
