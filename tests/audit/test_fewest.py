@@ -98,11 +98,8 @@ def test_a_second_time_changes_nothing() -> None:
 
 def test_merging_by_connection_alone_would_be_wrong() -> None:
     """Halves of one connection stay where another holds one of them as well."""
-    routes = frame(
-        [("r", "a", "10.0.0.0/25", 100), ("r", "a", "10.0.0.128/25", 100)]
-        + [("r", "b", "10.0.0.0/25", 0)]
-    )
-    assert len(fewest_routes(routes)) == 3
+    halves = [("r", "a", "10.0.0.0/25", 100), ("r", "a", "10.0.0.128/25", 100)]
+    assert len(fewest_routes(frame([*halves, ("r", "b", "10.0.0.0/25", 0)]))) == 3
 
 
 def test_a_parent_that_is_a_destination_stays() -> None:
