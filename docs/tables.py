@@ -1,0 +1,127 @@
+"""Fill the tables of README and docs that the code knows better: ``make docs``.
+
+A table stands between two marks that name it::
+
+    <!-- made: commands -->
+    …
+    <!-- end: commands -->
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from vcokit.audit.rules import RULES
+from vcokit.cli.commands import COMMANDS
+from vcokit.cli.exits import MEANING
+from vcokit.cloud.codes import CODES, KINDS
+from vcokit.cloud.operations import OPERATIONS
+from vcokit.config import SETTINGS
+
+ROOT: Final = Path(__file__).parent.parent
+PAGES: Final = ("README.md", "README.zh-CN.md", "docs/tutorial-bulk-import.md", "docs/contract.md")
+
+
+def main() -> int:
+    """Fill all pages."""
+    for page in PAGES:
+        path = ROOT / page
+        path.write_text(filled(path.read_text("utf-8")), encoding="utf-8")
+    return 0
+
+
+def filled(text: str) -> str:
+    r"""Return a page with its tables as the code has them.
+
+    Examples
+    --------
+    >>> filled("<!-- made: nothing -->\nold\n<!-- end: nothing -->")
+    Traceback (most recent call last):
+    KeyError: 'nothing'
+    """
+    marked = re.compile(r"(<!-- made: (.+?) -->\n).*?(<!-- end: \2 -->)", re.DOTALL)
+    return marked.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}{found[3]}", text)
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as Markdown.
+
+    Examples
+    --------
+    >>> print(table(["a", "b"], [[1, "x|y"]]), end="")
+    | a | b |
+    |---|---|
+    | 1 | x\\|y |
+    """
+    lines = [list(map(str, row)) for row in rows]
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in (list(heads), *lines)]
+    cells.insert(1, [])
+    drawn = ("| " + " | ".join(row) + " |" if row else "|" + "---|" * len(heads) for row in cells)
+    return "\n".join(drawn) + "\n"
+
+
+def commands() -> str:
+    """Return the commands of the shell."""
+    rows = ((f"`{name}`", sentence) for name, (_, sentence) in COMMANDS.items())
+    return table(("command", "does"), rows)
+
+
+def exits() -> str:
+    """Return the exit codes of the shell."""
+    return table(("exit code", "says"), ((int(code), said) for code, said in MEANING.items()))
+
+
+def rules() -> str:
+    """Return the rules of the audit."""
+    rows = ((f"`{rule.name}`", rule.severity, rule.sentence) for rule in RULES)
+    return table(("rule", "severity", "says"), rows)
+
+
+def settings() -> str:
+    """Return the settings with their defaults."""
+    rows = (
+        (f"`{each.name}`", f"{each.default} {each.unit}".strip() or "–", each.meaning)
+        for each in SETTINGS.values()
+    )
+    return table(("setting", "default", "decides"), rows)
+
+
+def operations() -> str:
+    """Return the operations of the API with their limits."""
+    rows = (
+        (
+            f"`{each.name}`",
+            "write" if each.writes else "read",
+            f"{each.limit.calls} in {each.limit.seconds:g} s",
+            ", ".join(each.required) or "–",
+        )
+        for each in OPERATIONS.values()
+    )
+    return table(("operation", "kind", "limit that is taken", "needs"), rows)
+
+
+def codes() -> str:
+    """Return the error codes that are known, by kind."""
+    rows = []
+    for name, kind in KINDS.items():
+        named = [f"`{code}`" for code, each in CODES.items() if each.kind == name]
+        rows.append((name, "yes" if kind.again else "no", kind.write, ", ".join(named) or "–"))
+    return table(("kind", "a read is sent again", "a write is then", "codes"), rows)
+
+
+TABLES: Final[Mapping[str, Callable[[], str]]] = {
+    "commands": commands,
+    "exit codes": exits,
+    "rules": rules,
+    "settings": settings,
+    "operations": operations,
+    "error codes": codes,
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
