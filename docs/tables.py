@@ -48,14 +48,14 @@ def filled(text: str) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table as Markdown.
+    r"""Return a table as Markdown.
 
     Examples
     --------
     >>> print(table(["a", "b"], [[1, "x|y"]]), end="")
     | a | b |
     |---|---|
-    | 1 | x\\|y |
+    | 1 | x\|y |
     """
     lines = [list(map(str, row)) for row in rows]
     cells = [[cell.replace("|", "\\|") for cell in row] for row in (list(heads), *lines)]
