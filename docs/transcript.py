@@ -160,7 +160,7 @@ def steady(page: str) -> str:
         if re.match(r"  [a-z]+ \d+  ", line):
             continue
         kept.append(
-            words[0] if words and words[0] in _HOW_FAR else re.sub(r"[\d,.]+ s\\b", "# s", line)
+            words[0] if words and words[0] in _HOW_FAR else re.sub(r"[\d,.]+ s\b", "# s", line)
         )
     return "\n".join(kept) + "\n"
 
