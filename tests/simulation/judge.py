@@ -42,10 +42,14 @@ OPERATION = {
 POLL, POLL_ALL = "DescribeVpnConnection", "DescribeVpnConnections"
 LIST = "DescribeVcoRouteEntries"
 #: Refusals that say nothing of the step: it may be sent again, as another attempt.
-PASSING = KINDS["busy"] | KINDS["throttle"] | {
-    "InvalidAccessKeyId.Inactive",
-    "InvalidSecurityToken.Expired",
-}
+PASSING = (
+    KINDS["busy"]
+    | KINDS["throttle"]
+    | {
+        "InvalidAccessKeyId.Inactive",
+        "InvalidSecurityToken.Expired",
+    }
+)
 #: Refusals after which a look decides.
 LOOKED_AT = {"VpnRouteEntry.AlreadyExists", "InvalidRouteEntry.NotFound"}
 #: No answer, and the answers that say nothing: a nonce was used by another copy of the same call.
@@ -246,7 +250,9 @@ class _Judge:
 
     def _heard_listing(self, arrived: float, given: dict, answer: Any) -> None:
         name, page = given["VpnConnectionId"], int(given["PageNumber"])
-        rows = [(r["RouteDest"], r["NextHop"], r["Weight"]) for r in answer.fields["VcoRouteEntries"]]
+        rows = [
+            (r["RouteDest"], r["NextHop"], r["Weight"]) for r in answer.fields["VcoRouteEntries"]
+        ]
         pages = self.pages[name]
         if page == 1:
             pages.clear()

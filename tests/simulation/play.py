@@ -206,7 +206,9 @@ class _Stage:
         log_begins = len(self.network.log)
         done = undo(self.path, self.network, self.scenario, self.run_plan)
         done.log = [
-            (entry[0], *entry[2:]) for entry in self.network.log[log_begins:] if entry[1] == "routes"
+            (entry[0], *entry[2:])
+            for entry in self.network.log[log_begins:]
+            if entry[1] == "routes"
         ]
         del self.network.log[log_begins:]
         return done

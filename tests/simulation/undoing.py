@@ -123,9 +123,7 @@ class Undoing:
         )
 
 
-def judge_undo(
-    undoing: Undoing, regions: dict[str, str], start: dict[str, set[Live]]
-) -> list[str]:
+def judge_undo(undoing: Undoing, regions: dict[str, str], start: dict[str, set[Live]]) -> list[str]:
     """Return what was wrong with taking back; nothing where all was right."""
     wrong = []
     changes = undoing.changes()
