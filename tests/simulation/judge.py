@@ -135,7 +135,7 @@ class _Judge:
     def _kept(self, _moment: float) -> None:
         self.unkept = []
 
-    def _end(self, moment: float, generation: int, ended: Any) -> None:
+    def _end(self, _moment: float, generation: int, ended: Any) -> None:
         if ended.reason == "stale":
             self._stale(generation, ended)
 
@@ -200,7 +200,7 @@ class _Judge:
             self.say("unplanned", f"{change} at {moment:.3f} s")
         self.effects[self.of_token.get(given.get("ClientToken", ""), -1)].append(moment)
 
-    def _writer(self, moment: float, operation: str, given: dict, answer: Any) -> None:
+    def _writer(self, moment: float, _operation: str, given: dict, answer: Any) -> None:
         if answer.changed:
             self._foreign(moment, given)
 
@@ -261,7 +261,7 @@ class _Judge:
         self.listed[name] = (pages[1][0] if 1 in pages else arrived, routes)
 
     def _step(
-        self, moment: float, _generation: int, step: int, old: str, new: str, code: Any, _text: Any
+        self, moment: float, _generation: int, step: int, _old: str, new: str, code: Any, _text: Any
     ) -> None:
         if self.state[step] in FINAL:
             self.say("final", f"step {step} went from {self.state[step]} to {new}")

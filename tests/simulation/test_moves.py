@@ -1,7 +1,7 @@
 """From any inventory to any other: routes that move, swap, split and merge leave no gap on the way.
 
-What one inventory asks for is live; the plan leads to the other, with deletes. After every change of
-a route in the simulator each address that is covered before and after is looked up anew.
+What one inventory asks for is live; the plan leads to the other, with deletes. After every change
+of a route in the simulator each address that is covered before and after is looked up anew.
 """
 
 from __future__ import annotations
