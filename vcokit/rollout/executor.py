@@ -39,7 +39,7 @@ from vcokit.rollout.lanes import Record
 from vcokit.rollout.looks import Looks
 from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan
-from vcokit.rollout.resume import records_in, slots_held
+from vcokit.rollout.resume import latest_calls, records_in, slots_held
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steering import Steers
 from vcokit.rollout.undo import undo_plan
@@ -207,7 +207,7 @@ class Rollout(Looks, Steers):
         self._error: BaseException | None = None
         self._guard = threading.Lock()
         self._background = Background(f"rollout {journal.path.name}", self._run, self.stop)
-        held = slots_held(journal.calls(), client.limits, clocks.wall()) if records else ()
+        held = slots_held(latest_calls(journal), client.limits, clocks.wall()) if records else ()
         self._scheduler = Scheduler(
             plan.each(),
             plan.live_by_lane(),
