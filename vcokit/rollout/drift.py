@@ -19,8 +19,8 @@ def differences(
 ) -> list[str]:
     """Hold a listing against what the plan saw, plus what its steps have done since.
 
-    Steps in doubt, failed and skipped ones, may or may not have had their effect: their routes count as
-    neither there nor gone.
+    Steps in doubt, failed and skipped ones, may or may not have had their effect: their routes
+    count as neither there nor gone.
 
     Parameters
     ----------
