@@ -40,7 +40,10 @@ def undo(
     with Journal.read(path) as journal:
         steps, calls = journal.steps(), journal.calls()
     before = routes_of(network)
-    plan = undo_plan(steps, calls, live_frame(scenario.case.regions, before), quota=scenario.quota)
+    # What was there at the start has room again, whatever quota came into force since.
+    quota = max(scenario.quota, *map(len, scenario.case.live.values()))
+    network.cloud.quota = quota
+    plan = undo_plan(steps, calls, live_frame(scenario.case.regions, before), quota=quota)
     network.cloud.faults = FaultPlan(())
     network.outages.clear()
     undoing = Undoing(plan, before)
