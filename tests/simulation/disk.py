@@ -73,7 +73,9 @@ def bury(journal: Any, path: Path) -> Path:
 def read(path: Path) -> tuple[dict[int, tuple[str, str | None]], list[tuple]]:
     """Return state and code of every step, and all calls."""
     db = sqlite3.connect(path)
-    states = {n: (state, code) for n, state, code in db.execute("SELECT step, state, code FROM step")}
+    states = {
+        n: (state, code) for n, state, code in db.execute("SELECT step, state, code FROM step")
+    }
     calls = db.execute(
         "SELECT call, step, attempt, operation, client_token, outcome, code FROM call ORDER BY call"
     ).fetchall()
