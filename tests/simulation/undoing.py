@@ -43,7 +43,11 @@ def undo(
     # What was there at the start has room again, whatever quota came into force since.
     quota = max(scenario.quota, *map(len, scenario.case.live.values()))
     network.cloud.quota = quota
-    plan = undo_plan(steps, calls, live_frame(scenario.case.regions, before), quota=quota)
+    live = live_frame(scenario.case.regions, before)
+    # So has what takes room because nothing proves it ours.
+    quota += undo_plan(steps, calls, live, quota=quota).counts["blocked"]
+    network.cloud.quota = quota
+    plan = undo_plan(steps, calls, live, quota=quota)
     network.cloud.faults = FaultPlan(())
     network.outages.clear()
     undoing = Undoing(plan, before)
