@@ -8,7 +8,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo test lint bench differential pictures crash clean
+.PHONY: demo test lint bench differential pictures crash badinput commands clean
 
 demo: $(VENV)/.core
 	$(BIN)/vcokit demo
@@ -38,6 +38,14 @@ pictures: $(VENV)/.core
 N ?= 300
 crash: $(VENV)/.test
 	$(BIN)/python -m tests.crash --kills $(N) $(ARGS)
+
+# Damaged files of every kind and wrong arguments, N of each of nine kinds; `make test` plays 225.
+badinput: $(VENV)/.test
+	BADINPUT=$(N) $(BIN)/python -m pytest tests/cli/test_bad_input.py -q
+
+# docs/commands.md, from the commands themselves; a test compares it.
+commands: $(VENV)/.core
+	$(BIN)/python docs/commands.py > docs/commands.md
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

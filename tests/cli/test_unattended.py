@@ -49,6 +49,9 @@ def under_way(journal: Path, *arguments: object, **options) -> Iterator[subproce
         if child.poll() is None:
             child.kill()
         child.wait(30)
+        for stream in (child.stdout, child.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def _settled(journal: Path) -> bool:
@@ -191,6 +194,6 @@ def test_a_pipe_that_closes_is_no_error(inventory: Path) -> None:
 def test_help_is_light() -> None:
     """The overall help loads neither the executor, nor rich, nor the simulator."""
     code = "import sys, vcokit.cli as c; sys.argv = ['vcokit', '--help']\ntry: c.main()\nfinally: "
-    code += "print(*(n for n in ('httpx', 'rich.console', 'matplotlib', 'uvicorn') if n in sys.modules))"
+    code += "print(*({'httpx', 'rich.console', 'matplotlib', 'uvicorn'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == ""

@@ -90,14 +90,8 @@ def _refuse(path: Path, ended: str | None = None) -> None:
     InputError, JournalLockedError
     """
     with Journal.read(path) as journal:
-        held = holder(journal.lease(), time.time())
+        refuse_held(journal)
         left = int((~journal.steps()["state"].isin([*FINAL])).sum())
-    if held is not None:
-        raise JournalLockedError(
-            f"another rollout holds this journal ({held})",
-            path=path,
-            remedy=f"Wait for it; vcokit status {path} looks at it",
-        )
     if left:
         raise InputError(
             f"{path}: a rollout that has not ended, {left:,} steps are left",
@@ -105,6 +99,23 @@ def _refuse(path: Path, ended: str | None = None) -> None:
         )
     if ended is not None:
         raise InputError(f"{path}: this journal exists already", remedy=ended)
+
+
+def refuse_held(journal: Journal) -> None:
+    """Refuse a journal whose rollout runs.
+
+    Raises
+    ------
+    JournalLockedError
+        It says who holds it.
+    """
+    held = holder(journal.lease(), time.time())
+    if held is not None:
+        raise JournalLockedError(
+            f"another rollout holds this journal ({held})",
+            path=journal.path,
+            remedy=f"Wait for it; vcokit status {journal.path} looks at it",
+        )
 
 
 def is_simulated(path: Path) -> bool:
