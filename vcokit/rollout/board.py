@@ -83,7 +83,8 @@ class Board:
     def requeue(self, lane: Lane, now: float) -> None:
         """Put a lane where it belongs after something has changed."""
         (self.going.discard if lane.ended else self.going.add)(lane.name)
-        (self.in_doubt.add if lane.in_doubt else self.in_doubt.discard)(lane.name)
+        doubted = lane.in_doubt and not lane.ended  # one that is held may have ended in doubt
+        (self.in_doubt.add if doubted else self.in_doubt.discard)(lane.name)
         self.dispatch.queue_up(lane, now, sending=self.sending)
 
     def requeue_all(self, now: float) -> None:

@@ -162,9 +162,18 @@ class Scheduler:
         decisions = [self._decision(lane) for lane in going]
         wake = self._wake(now, may_send=may_send)
         stuck = wake is None and not decisions and not flying and not board.paused
-        if stuck and board.let_loose(now):
+        if stuck and self._get_unstuck(now):
             return self._decide(now)
         return decisions if wake is None else [*decisions, WaitUntil(wake)]
+
+    def _get_unstuck(self, now: float) -> bool:
+        """End, or let go of waits, where nothing moves any more; tell whether that helped.
+
+        What waits for a connection that cannot be read, or for another day, is left as it is.
+        """
+        board = self._board
+        board.ending = board.draining or board.held_up()
+        return board.ending is not None or board.let_loose(now)
 
     def _wake(self, now: float, *, may_send: bool) -> float | None:
         times = [self._board.dispatch.next_time(now, may_send=may_send), self.options.deadline]

@@ -71,13 +71,11 @@ _STAMP: Final = {
     SKIPPED: "ended_at",
 }
 
-#: Where each step stands for whoever goes on. A request whose answer was lost may have come after
-#: the look that did not show it; a nonce that was used says that a second copy of it came.
+#: Where each step stands for whoever goes on. What was sent once may have arrived after the look
+#: that did not show it, or as a second copy after a refusal: it is in question again.
 STANDING: Final = """
-SELECT step, CASE WHEN state = 'pending' AND step IN (
-    SELECT step FROM call WHERE outcome IS NULL OR outcome IN ('unknown', 'server')
-    OR code = 'SignatureNonceUsed'
-) THEN 'unknown' ELSE state END, attempt, misses
+SELECT step, CASE WHEN state = 'pending' AND attempts > 0 THEN 'unknown' ELSE state END,
+    attempt, misses
 FROM step WHERE action != 'blocked' ORDER BY step
 """
 
