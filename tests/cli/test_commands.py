@@ -223,6 +223,40 @@ def test_config_says_from_where(shell, tmp_path: Path, monkeypatch) -> None:
     assert "LTAI***" in told["key"]
 
 
+def test_a_profile_is_an_account(
+    shell, inventory: Path, tmp_path: Path, cloud, monkeypatch
+) -> None:
+    """--profile takes the key of a profile of the vendor's CLI, not the environment's."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    keys = cloud.credentials
+    profile = {"name": "prod", "mode": "AK", "access_key_id": keys.access_key_id}
+    profile["access_key_secret"] = keys.access_key_secret
+    (tmp_path / ".aliyun").mkdir(mode=0o700)
+    config = tmp_path / ".aliyun" / "config.json"
+    config.write_text(json.dumps({"current": "other", "profiles": [profile]}))
+    config.chmod(0o600)
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "wrong")
+    assert shell("plan", inventory)[0] == 4
+    code, out, err = shell("apply", inventory, "--profile", "prod", "--yes")
+    assert (code, len(cloud.routes())) == (0, 10)
+    assert keys.access_key_secret not in out + err
+    assert "prod" in shell("config", "--profile", "prod")[1]
+
+
+def test_regions_share_a_journal(shell, tmp_path: Path) -> None:
+    """Rows of several regions are one rollout; a region that rows lack is given."""
+    path = tmp_path / "two.csv"
+    other = GOOD.replace("cn-hangzhou", "eu-central-1").replace("vco-a", "vco-b")
+    path.write_text(TEN + other)
+    assert shell("apply", path, "--simulate", "--speed", "600")[0] == 0
+    with vk.Journal.read(tmp_path / "two.simulated.db") as journal:
+        assert set(journal.calls()["region_id"]) == {"cn-hangzhou", "eu-central-1"}
+    path.write_text(TEN.replace("RegionId,", "").replace("cn-hangzhou,", ""))
+    assert shell("plan", path, "--simulate")[0] == 2
+    code, _, err = shell("plan", path, "--simulate", "--region", "cn-beijing")
+    assert (code, "10 create" in err) == (0, True)
+
+
 def test_completion(shell) -> None:
     """The script is what the shell itself takes for well-formed."""
     for name in ("bash", "zsh", "fish", "powershell"):
