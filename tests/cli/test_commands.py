@@ -273,6 +273,7 @@ def test_hostile_text_is_harmless_everywhere(shell, tmp_path: Path) -> None:
     rows = (
         f"cn-hangzhou,vco-a,10.0.0.0/8,{cell},100,{cell}\ncn-hangzhou,{cell},{cell},vco-a,{cell},\n"
     )
+    rows += GOOD.replace("10.0.0.0/8", "10.1.0.0/16").replace("fine", cell)
     path.write_text(HEAD + rows + GOOD)
     commands = [
         ("audit", path),
