@@ -182,3 +182,20 @@ def test_simulate_serves_until_interrupted() -> None:
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=30)
     assert child.returncode == 0
+
+
+def test_remedies_are_those_of_the_shell(shell, tmp_path: Path) -> None:
+    """What the library advises in Python is advised here as an option that there is."""
+    path = tmp_path / "routes.csv"
+    asked = {
+        HEAD.replace("RouteDest", "Ziel") + GOOD: ('--column "route_dest=', ("audit", path)),
+        HEAD.replace("RegionId,", "") + GOOD[12:]: ("--region", ("plan", path, "--simulate")),
+    }
+    for text, (words, command) in asked.items():
+        path.write_text(text)
+        code, _, err = shell(*command)
+        assert code == 2
+        assert words in err
+        assert not re.search(r"\w=[\[{\"'(]|\w=(?:True|None)|\w\(\)", err)
+    code, _, err = shell("plan", SMALL)
+    assert (code, "--profile" in err) == (4, True)

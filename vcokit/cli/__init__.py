@@ -20,6 +20,7 @@ import typer
 
 from vcokit.cli.commands import COMPLETE, Lazy
 from vcokit.cli.exits import Exit, exit_code
+from vcokit.cli.words import in_shell
 from vcokit.errors import VcokitError
 from vcokit.plain import visible
 
@@ -50,7 +51,7 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except VcokitError as error:
-        _say(str(error))
+        _say(in_shell(error))
         sys.exit(exit_code(error))
     except _Misuse as error:
         _say_misuse(error)

@@ -28,6 +28,7 @@ from vcokit.cli import show
 from vcokit.cli.exits import MEANING, Exit, exit_code
 from vcokit.cli.follow import follow
 from vcokit.cli.steplog import LogFormat, StepLog, one_line
+from vcokit.cli.words import in_shell
 from vcokit.cloud.client import Client
 from vcokit.errors import InputError, VcokitError
 from vcokit.plain import visible
@@ -252,7 +253,7 @@ def _facts(
         "plan": rollout.plan.fingerprint,
         "actions": rollout.plan.counts,
         "state": tally.rollout,
-        "message": str(failure) if failure is not None else tally.message,
+        "message": in_shell(failure) if failure is not None else tally.message,
         "exit_code": int(code),
         "meaning": MEANING[code],
         "seconds": round(seconds, 3),
