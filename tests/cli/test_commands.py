@@ -7,8 +7,10 @@ import io
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 
+import openpyxl
 import pytest
 
 import vcokit as vk
@@ -158,6 +160,36 @@ def test_names_stand_for_ids(shell, inventory: Path, cloud) -> None:
     inventory.write_text(TEN.replace("vco-a", name))
     assert "0 create" in shell("plan", inventory)[2]
     assert "10 create" in shell("plan", inventory, "--names")[2]
+
+
+def test_any_file_is_an_inventory(shell, inventory: Path, tmp_path: Path, monkeypatch) -> None:
+    """Standard input, a workbook, a pattern and words for weights, as `read_routes` takes them."""
+    stdin = io.TextIOWrapper(io.BytesIO(TEN.encode()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert "10 create" in shell("plan", "-", "--simulate")[2]
+    book = openpyxl.Workbook()
+    for line in TEN.replace(",100,", ",主,").splitlines():
+        book.active.append(line.split(","))
+    book.save(tmp_path / "routes.xlsx")
+    book.close()
+    given = ("plan", tmp_path / "routes.xlsx", "--simulate")
+    assert "10 blocked" in shell(*given)[2]
+    assert "10 create" in shell(*given, "--weight-word", "主=100")[2]
+    inventory.with_name("more.csv").write_text(HEAD + GOOD.replace("10.0.0.0/8", "10.50.0.0/16"))
+    assert "11 create" in shell("plan", tmp_path / "*.csv", "--simulate")[2]
+
+
+def test_a_scenario_says_what_is_there(shell, inventory: Path, tmp_path: Path) -> None:
+    """Connections and routes of the scenario, not of the inventory."""
+    scenario = tmp_path / "s.toml"
+    scenario.write_text(
+        'speed = 600\n[[connections]]\nid = "vco-a"\nregion = "cn-hangzhou"\n'
+        '[[routes]]\nconnection = "vco-a"\nroute_dest = "10.1.0.0/16"\nweight = 0\n'
+    )
+    err = shell("plan", inventory, "--scenario", scenario)[2]
+    assert "9 create, 1 modify, 0 delete, 0 keep" in err
+    code, out, _ = shell("apply", inventory, "--scenario", scenario)
+    assert (code, "Verified live: 10 as planned" in out) == (0, True)
 
 
 def test_diff(shell, inventory: Path, tmp_path: Path) -> None:

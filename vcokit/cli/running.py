@@ -198,12 +198,20 @@ def conduct(
         code, failure = exit_code(error), error
         raise
     finally:
-        facts = _facts(rollout, code, failure, time.monotonic() - started, go_on)
         if log is not None:
-            log.write(time.time(), "end", **{name: facts[name] for name in ("state", "exit_code")})
+            log.write(time.time(), "end", state=rollout.state, exit_code=int(code))
         if saying.summary is not None:
-            write_json(saying.summary, facts)
+            seconds = time.monotonic() - started
+            _sum_up(saying.summary, lambda: _facts(rollout, code, failure, seconds, go_on))
     return code
+
+
+def _sum_up(path: Path, facts: Callable[[], dict[str, Any]]) -> None:
+    """Write a summary; where that fails, say so and let the rollout's own end stand."""
+    try:
+        write_json(path, facts())
+    except (OSError, VcokitError) as error:
+        show.error_console().print(f"no summary: {visible(error)}", markup=False)
 
 
 def forecast_and_follow(rollout: Rollout, client: Client, shown: Console, go_on: str) -> None:
