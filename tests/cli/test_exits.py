@@ -64,6 +64,17 @@ def test_0_and_1_findings(shell, inventory: Path) -> None:
     assert shell("plan", inventory, "--simulate")[0] == Exit.OK
 
 
+def test_a_simulated_journal_is_never_taken_for_a_real_one(shell, inventory: Path) -> None:
+    """Neither the first nor the next one, nor that of an undo, is resumed on the real cloud."""
+    given = (inventory, "--simulate", "--speed", "600")
+    assert shell("apply", *given)[0] == shell("apply", *given)[0] == Exit.OK
+    second = inventory.with_name("routes.simulated-2.db")
+    assert shell("undo", second, *given[1:])[0] == Exit.OK
+    for journal in (second, inventory.with_name("routes.simulated-2.undo.db")):
+        code, _, err = shell("resume", journal)
+        assert (code, "Add --simulate" in err) == (Exit.INPUT, True)
+
+
 def test_1_differences(shell, inventory: Path, tmp_path: Path) -> None:
     """Verify and diff say by their code whether there is a difference."""
     other = tmp_path / "other.csv"
@@ -99,6 +110,12 @@ def test_1_differences(shell, inventory: Path, tmp_path: Path) -> None:
         (("undo", "nowhere.db"), "no such journal"),
         (("resume", "FILE"), "no journal of vcokit"),
         (("live", "--simulate"), "no region"),
+        (("live", "FILE", "--simulate", "--connections", "--output", "/no/x.csv"), "/no/x.csv"),
+        (("live", "FILE", "--simulate", "--output", "/no/x.csv"), "/no/x.csv"),
+        (("aggregate", "FILE", "--output", "/no/x.csv"), "/no/x.csv"),
+        (("plan", "FILE", "--simulate", "--save", "/no/plan.txt"), "/no/plan.txt"),
+        (("apply", "FILE", "--simulate", "--journal", "/no/x.simulated.db"), "/no/x.sim"),
+        (("apply", "FILE", "--simulate", "--journal", "x.db"), "x.simulated.db"),
         (("completion", "tcsh"), "tcsh"),
         (("audti", "FILE"), "Did you mean 'audit'"),
     ],

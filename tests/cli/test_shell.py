@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import io
-import os
-import pty
 import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, ROOT, SMALL, as_environment, read_all, run
+from tests.cli.stage import GOOD, HEAD, ROOT, SMALL, as_environment, run
 from vcokit import cli, errors
 from vcokit.cli.commands import COMMANDS
 from vcokit.cli.show import visible
@@ -187,42 +184,18 @@ def test_simulate_serves_until_interrupted() -> None:
     assert child.returncode == 0
 
 
-def test_a_terminal_sees_progress_and_ctrl_c_stops_in_order(tmp_path: Path) -> None:
-    """On a terminal there is a bar; Ctrl-C leaves the journal whole and prints how to go on."""
-    journal = tmp_path / "rollout.db"
-    master, slave = pty.openpty()
-    command = ["apply", str(SMALL), "--simulate", "--speed", "5", "--journal", str(journal)]
-    child = subprocess.Popen(
-        [sys.executable, "-m", "vcokit", *command],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "150"},
-        start_new_session=True,
-    )
-    os.close(slave)
-    deadline = time.monotonic() + 60
-    while not _settled(journal):
-        assert time.monotonic() < deadline
-        assert child.poll() is None
-    asked = time.monotonic()
-    os.kill(child.pid, signal.SIGINT)
-    shown = read_all(master)
-    child.wait(30)
-    os.close(master)
-    assert child.returncode == 130
-    assert time.monotonic() - asked < 20
-    assert "accepted" in shown
-    assert f"vcokit resume {journal}" in shown.replace("\r\n", "")
-    with vk.Journal.open(journal) as opened:
-        assert opened.meta()["state"] == "interrupted"
-        assert (opened.steps()["state"] == "pending").any()
-
-
-def _settled(journal: Path) -> bool:
-    """Tell whether some step of a journal has settled already."""
-    try:
-        with vk.Journal.read(journal) as opened:
-            return bool(opened.steps()["settled_at"].notna().any())
-    except errors.JournalError:
-        return False
+def test_remedies_are_those_of_the_shell(shell, tmp_path: Path) -> None:
+    """What the library advises in Python is advised here as an option that there is."""
+    path = tmp_path / "routes.csv"
+    asked = {
+        HEAD.replace("RouteDest", "Ziel") + GOOD: ('--column "route_dest=', ("audit", path)),
+        HEAD.replace("RegionId,", "") + GOOD[12:]: ("--region", ("plan", path, "--simulate")),
+    }
+    for text, (words, command) in asked.items():
+        path.write_text(text)
+        code, _, err = shell(*command)
+        assert code == 2
+        assert words in err
+        assert not re.search(r"\w=[\[{\"'(]|\w=(?:True|None)|\w\(\)", err)
+    code, _, err = shell("plan", SMALL)
+    assert (code, "--profile" in err) == (4, True)

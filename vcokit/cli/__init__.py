@@ -20,8 +20,10 @@ import typer
 
 from vcokit.cli.commands import COMPLETE, Lazy
 from vcokit.cli.exits import Exit, exit_code
+from vcokit.cli.words import in_shell
 from vcokit.errors import VcokitError
 from vcokit.plain import visible
+from vcokit.rollout.interrupt import terminating
 
 __all__ = ["app", "exit_code", "main"]
 
@@ -48,9 +50,11 @@ def main() -> None:
     """Run the shell's command and leave with its exit code."""
     _prepare()
     try:
-        code = app(standalone_mode=False)
+        # Also before a rollout, and after: SIGTERM is an interrupt, and whatever is open is closed.
+        with terminating():
+            code = app(standalone_mode=False)
     except VcokitError as error:
-        _say(str(error))
+        _say(in_shell(error))
         sys.exit(exit_code(error))
     except _Misuse as error:
         _say_misuse(error)

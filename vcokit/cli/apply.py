@@ -12,6 +12,7 @@ from vcokit.audit import audit_routes
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
 from vcokit.cli.journals import Standing, new_journal, refuse_stranger
+from vcokit.cli.plan import say_gaps
 from vcokit.cli.planning import FailOn, Planning, fails, saved_plan
 from vcokit.cli.reach import Reach
 from vcokit.cli.reading import FILES, Quota, Reading, named
@@ -73,6 +74,7 @@ def apply_command(
                 return Exit.FINDINGS
             plan = planning.plan(routes, client, connections, quota)
         shown.print(f"Plan {plan.fingerprint[:12]}: {plan}", markup=False)
+        say_gaps(plan)
         if not may_send(plan, ask=not (yes or reach.simulated)):
             shown.print("Nothing was sent.")
             return Exit.OK

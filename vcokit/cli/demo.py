@@ -35,7 +35,7 @@ _TASK_SECONDS: Final = (2.0, 5.0)
 
 def demo_command(
     file: Annotated[
-        Path | None, typer.Argument(help="Inventory. By default the one that comes with vcokit.")
+        Path | None, typer.Argument(metavar="[FILE]", help="Inventory. By default vcokit's own.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for report, plots and journal.")] = Path("out"),
     speed: Annotated[

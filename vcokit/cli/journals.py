@@ -4,7 +4,8 @@
 ``apply routes.csv``            ``routes.rollout.db``, beside the inventory
 again, once that has ended      ``routes.rollout-2.db``: no journal is ever overwritten
 again, while it has not         an error that says who holds it, or how to go on
-``--simulate``                  ``routes.simulated.db``, that no real cloud is resumed from
+``--simulate``                  ``routes.simulated.db``; every such name has ``.simulated``
+resume ``….simulated.db``       with ``--simulate`` only, never on the real cloud
 ``undo routes.rollout.db``      ``routes.rollout.undo.db``
 ==============================  ===========================================================
 """
@@ -12,6 +13,7 @@ again, while it has not         an error that says who holds it, or how to go on
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ from vcokit.rollout.steps import ACCEPTED, DONE, FINAL, SETTLED, Route
 
 _END: Final = ".rollout.db"
 _SIMULATED: Final = ".simulated.db"
+_IS_SIMULATED: Final = re.compile(r"\.simulated(-\d+)?(\.|$)")
 #: States in which a step's effect is there.
 _THERE: Final = (DONE, SETTLED, ACCEPTED)
 
@@ -67,6 +70,12 @@ def new_journal(given: Path | None, files: Sequence[str], *, simulated: bool) ->
         If its rollout still runs.
     """
     if given is not None:
+        if simulated and not is_simulated(given):
+            raise InputError(
+                f"{given}: no name for the journal of a simulated cloud",
+                remedy=f"Name it {given.with_suffix(_SIMULATED).name}, so that it is never taken "
+                "for a real one",
+            )
         if given.exists():
             _refuse(given, ended="Name another journal")
         return given
@@ -90,14 +99,8 @@ def _refuse(path: Path, ended: str | None = None) -> None:
     InputError, JournalLockedError
     """
     with Journal.read(path) as journal:
-        held = holder(journal.lease(), time.time())
+        refuse_held(journal)
         left = int((~journal.steps()["state"].isin([*FINAL])).sum())
-    if held is not None:
-        raise JournalLockedError(
-            f"another rollout holds this journal ({held})",
-            path=path,
-            remedy=f"Wait for it; vcokit status {path} looks at it",
-        )
     if left:
         raise InputError(
             f"{path}: a rollout that has not ended, {left:,} steps are left",
@@ -107,9 +110,33 @@ def _refuse(path: Path, ended: str | None = None) -> None:
         raise InputError(f"{path}: this journal exists already", remedy=ended)
 
 
+def refuse_held(journal: Journal) -> None:
+    """Refuse a journal whose rollout runs.
+
+    Raises
+    ------
+    JournalLockedError
+        It says who holds it.
+    """
+    held = holder(journal.lease(), time.time())
+    if held is not None:
+        raise JournalLockedError(
+            f"another rollout holds this journal ({held})",
+            path=journal.path,
+            remedy=f"Wait for it; vcokit status {journal.path} looks at it",
+        )
+
+
 def is_simulated(path: Path) -> bool:
-    """Tell whether a journal is one of a simulated cloud, by its name."""
-    return path.name.endswith(".db") and ".simulated" in path.name
+    """Tell whether a journal is one of a simulated cloud, by its name.
+
+    Examples
+    --------
+    >>> names = ("a.simulated.db", "a.simulated-2.db", "a.simulated.undo.db", "simulated.db")
+    >>> [is_simulated(Path(name)) for name in names]
+    [True, True, True, False]
+    """
+    return _IS_SIMULATED.search(path.name) is not None
 
 
 def refuse_stranger(path: Path, *, simulated: bool) -> None:

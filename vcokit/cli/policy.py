@@ -57,7 +57,10 @@ OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
 def policy_command(
     commands: Annotated[
         list[str] | None,
-        typer.Argument(help="Commands the policy is for. By default all, and what options need."),
+        typer.Argument(
+            metavar="[COMMAND...]",
+            help="Commands the policy is for. By default all, and what options need.",
+        ),
     ] = None,
     region: Annotated[str, typer.Option(help="Region id; * is any.")] = ANY,
     account: Annotated[str, typer.Option(help="Number of the account; * is any.")] = ANY,

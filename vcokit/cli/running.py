@@ -28,6 +28,7 @@ from vcokit.cli import show
 from vcokit.cli.exits import MEANING, Exit, exit_code
 from vcokit.cli.follow import follow
 from vcokit.cli.steplog import LogFormat, StepLog, one_line
+from vcokit.cli.words import in_shell
 from vcokit.cloud.client import Client
 from vcokit.errors import InputError, VcokitError
 from vcokit.plain import visible
@@ -197,12 +198,20 @@ def conduct(
         code, failure = exit_code(error), error
         raise
     finally:
-        facts = _facts(rollout, code, failure, time.monotonic() - started, go_on)
         if log is not None:
-            log.write(time.time(), "end", **{name: facts[name] for name in ("state", "exit_code")})
+            log.write(time.time(), "end", state=rollout.state, exit_code=int(code))
         if saying.summary is not None:
-            write_json(saying.summary, facts)
+            seconds = time.monotonic() - started
+            _sum_up(saying.summary, lambda: _facts(rollout, code, failure, seconds, go_on))
     return code
+
+
+def _sum_up(path: Path, facts: Callable[[], dict[str, Any]]) -> None:
+    """Write a summary; where that fails, say so and let the rollout's own end stand."""
+    try:
+        write_json(path, facts())
+    except (OSError, VcokitError) as error:
+        show.error_console().print(f"no summary: {visible(error)}", markup=False)
 
 
 def forecast_and_follow(rollout: Rollout, client: Client, shown: Console, go_on: str) -> None:
@@ -252,7 +261,7 @@ def _facts(
         "plan": rollout.plan.fingerprint,
         "actions": rollout.plan.counts,
         "state": tally.rollout,
-        "message": str(failure) if failure is not None else tally.message,
+        "message": in_shell(failure) if failure is not None else tally.message,
         "exit_code": int(code),
         "meaning": MEANING[code],
         "seconds": round(seconds, 3),

@@ -10,7 +10,7 @@ import typer
 from vcokit.cli import show
 from vcokit.cli.apply import JournalPath
 from vcokit.cli.exits import Exit
-from vcokit.cli.journals import Standing, new_journal, refuse_stranger
+from vcokit.cli.journals import Standing, new_journal, refuse_held, refuse_stranger
 from vcokit.cli.plan import PlanFormat, save_plan, say_gaps, shown_plan
 from vcokit.cli.reach import Reach
 from vcokit.cli.running import Pace, Saying, Yes, conduct, may_send
@@ -47,9 +47,11 @@ def undo_command(
     shown = show.console()
     saying.check()
     refuse_stranger(journal, simulated=reach.simulated)
-    # Opened, not read: nobody shall go on with it while it is looked at.
-    with Journal.open(journal) as opened:
-        steps, calls, quota = opened.steps(), opened.calls(), opened.plan().quota
+    # Read, not opened: what is taken back is not written to.
+    with Journal.read(journal) as read:
+        read.check_seal()
+        refuse_held(read)
+        steps, calls, quota = read.steps(), read.calls(), read.plan().quota
     standing = Standing.of(journal)
     path = new_journal(undo_journal or _name(journal), [], simulated=reach.simulated)
     with reach.connected(standing.routes, standing.live) as client:
