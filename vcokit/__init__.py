@@ -28,6 +28,7 @@ from vcokit.cidr import accessor as _registers_type_and_accessor  # noqa: F401
 if TYPE_CHECKING:
     from vcokit import errors as errors
     from vcokit import plots as plots
+    from vcokit.audit import apply_suggestions as apply_suggestions
     from vcokit.audit import audit_routes as audit_routes
     from vcokit.audit import explain as explain
     from vcokit.audit import with_connection_ids as with_connection_ids
@@ -47,21 +48,26 @@ if TYPE_CHECKING:
     from vcokit.rollout.plan import Plan as Plan
     from vcokit.rollout.plan import plan_routes as plan_routes
     from vcokit.simulator import Simulator as Simulator
+    from vcokit.widgets import AuditView as AuditView
+    from vcokit.widgets import PlanView as PlanView
     from vcokit.widgets import RolloutView as RolloutView
 
 __version__ = "0.1.0"
 
 #: Public names and the rooms they live in; a name without a room is a module.
 _ROOMS = {
+    "AuditView": "vcokit.widgets",
     "Cidr": "vcokit.cidr.scalar",
     "CidrArray": "vcokit.cidr.array",
     "CidrDtype": "vcokit.cidr.array",
     "Journal": "vcokit.rollout.journal",
     "Plan": "vcokit.rollout.plan",
+    "PlanView": "vcokit.widgets",
     "Rollout": "vcokit.rollout.executor",
     "RolloutView": "vcokit.widgets",
     "Simulator": "vcokit.simulator",
     "apply_plan": "vcokit.rollout.executor",
+    "apply_suggestions": "vcokit.audit",
     "audit_routes": "vcokit.audit",
     "connect": "vcokit.cloud.connect",
     "errors": None,
@@ -95,7 +101,7 @@ def __getattr__(name: str) -> Any:
 
 def _show_rollouts(executor: Any) -> None:
     """Let a notebook show a rollout as its live view; the executor itself knows no view."""
-    executor.show_with(lambda rollout: __getattr__("RolloutView")(rollout))
+    executor.show_with(lambda rollout: importlib.import_module("vcokit.widgets").view_of(rollout))
 
 
 def __dir__() -> list[str]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import sys
 import threading
 import time
 import uuid
@@ -248,6 +249,8 @@ class Rollout:
             If the time is over.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        if self._observers:
+            _say_if_buttons_are_dead()
         try:
             while not self.join(_LOOK_UP if deadline is None else deadline - time.monotonic()):
                 if deadline is not None and time.monotonic() >= deadline:
@@ -352,6 +355,14 @@ class Rollout:
         # Where no widget can be shown, one line says more than the widget's own parts.
         data["text/plain"] = repr(self)
         return made
+
+
+def _say_if_buttons_are_dead() -> None:
+    # A kernel hears no clicks while a cell blocks it; found without loading IPython.
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    if getattr(shell, "kernel", None) is not None:
+        print("While this cell waits, the view's buttons are dead. Write instead: await rollout")
 
 
 def apply_plan(

@@ -1,0 +1,210 @@
+"""Findings are chosen, turned, searched and accepted; the page gets the rows it shows."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from vcokit.audit import audit_routes
+from vcokit.widgets import AuditView, audit_html
+from vcokit.widgets.chosen import Chosen
+
+HOSTILE = "<script>alert(1)</script>\x1b[31m"
+
+
+def routes(size: int = 100) -> pd.DataFrame:
+    """Return routes of which each second has host bits, and one is hostile throughout."""
+    numbers = np.arange(size)
+    frame = pd.DataFrame(
+        {
+            "region_id": "cn-hangzhou",
+            "vpn_connection_id": [f"vco-{n % 7}" for n in numbers],
+            "route_dest": [f"10.{n // 250}.{n % 250}.{n % 2}/24" for n in numbers],
+            "next_hop": [f"vco-{n % 7}" for n in numbers],
+            "weight": 100,
+            "description": HOSTILE,
+        }
+    )
+    frame.loc[4, ["region_id", "vpn_connection_id", "route_dest", "next_hop"]] = HOSTILE
+    return frame
+
+
+@pytest.fixture
+def view() -> AuditView:
+    """A view of a hundred routes."""
+    return AuditView(routes())
+
+
+def cells(view: AuditView) -> list[list[str]]:
+    """Return the texts of the page's rows."""
+    body = view.table.table.value.split("<tbody>")[1]
+    return [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in body.split("</tr>")[:-1]]
+
+
+def test_the_page_has_but_its_rows() -> None:
+    """Of a hundred thousand findings fifteen are sent, and turning a page sends as little."""
+    frame = audit_routes(routes(1_000))
+    many = pd.concat([frame] * 200, ignore_index=True)
+    assert len(many) > 100_000
+    view = AuditView(routes(1_000), many)
+    assert len(cells(view)) == 15
+    assert len(view.table.table.value) < 15_000
+    view.table.last.click()
+    assert view._chosen.page == view._chosen.pages - 1
+    assert 1 <= len(cells(view)) <= 15
+
+
+def test_a_rule_is_clicked(view: AuditView) -> None:
+    """A click shows the findings of a rule, a second one all of them."""
+    view.rule_buttons["host-bits-set", "error"].click()
+    assert set(view.shown["rule"]) == {"host-bits-set"}
+    assert len(view.shown) == 50
+    assert view.rule_buttons["host-bits-set", "error"].button_style == "primary"
+    view.rule_buttons["host-bits-set", "error"].click()
+    assert len(view.shown) == len(view.findings)
+    view.rule_buttons["malformed-cidr", "error"].click()
+    assert len(view.shown) == 1
+    view.every.click()
+    assert len(view.shown) == len(view.findings)
+
+
+def test_a_severity_is_clicked(view: AuditView) -> None:
+    """A click shows the findings of a severity, of whatever rule."""
+    view.severity_buttons["warning"].click()
+    assert len(view.shown) == 0
+    view.severity_buttons["error"].click()
+    assert len(view.shown) == (view.findings["severity"] == "error").sum() > 50
+    assert view.severity_buttons["error"].button_style == "primary"
+    assert view.severity_buttons["warning"].button_style == ""
+
+
+def test_words_are_searched_within_the_rule(view: AuditView) -> None:
+    """Words are taken as they stand, in any case, in any column that names something."""
+    view.choose(rule="host-bits-set", words="10.0.11.")
+    assert view.shown["route_dest"].tolist() == ["10.0.11.1/24"]
+    view.search.value = ".*"
+    assert len(view.shown) == 0
+    assert "No finding" in view._detail.value
+    view.search.value = "HOST BITS SET; ITS NETWORK IS 10.0.13.0/24"
+    assert view.shown["row"].tolist() == [13]
+    view.choose(words="")
+    assert len(view.shown) == len(view.findings)
+
+
+def test_pages_turn_to_both_ends(view: AuditView) -> None:
+    """Buttons that lead nowhere are disabled."""
+    view.choose(rule="host-bits-set")
+    assert view.table.back.disabled
+    assert "1 to 15 of 50 · page 1 of 4" in view.table.where.value
+    view.table.on.click()
+    view.table.last.click()
+    assert view.table.on.disabled
+    assert len(cells(view)) == 5
+    assert [b.layout.visibility for b in view.table.buttons].count("visible") == 5
+    view.table.first.click()
+    assert cells(view)[0][3] == "10.0.1.1/24"
+
+
+def test_the_row_behind_and_the_related_row() -> None:
+    """A click shows the whole row, beside it the row it is said to meet; what differs is marked."""
+    frame = routes(6).drop(4)
+    frame.loc[5, "route_dest"] = "10.0.0.0/24"
+    frame.loc[5, ["vpn_connection_id", "next_hop"]] = "vco-0"
+    frame.loc[5, "weight"] = 0
+    view = AuditView(frame)
+    view.choose(rule="weight-conflict")
+    view.table.buttons[0].click()
+    shown = re.sub(r"<[^>]*>", " ", view._detail.value)
+    assert "related row 0" in shown
+    assert "VpnRouteEntry.Conflict" in shown
+    marked = r'<td><span class="g">(\w+)</span></td><td class="diff">'
+    assert re.findall(marked, view._detail.value) == ["weight"]
+
+
+def test_accepting_makes_a_new_frame(view: AuditView) -> None:
+    """One suggestion, all that are chosen, none again; the routes that were given stay."""
+    before = view.routes.copy(deep=True)
+    view.choose(rule="host-bits-set")
+    view.table.buttons[1].click()
+    view.accept.click()
+    assert view.accepted["row"].tolist() == [3]
+    assert view.accept.disabled
+    assert view.corrected["route_dest"][3] == "10.0.3.0/24"
+    assert view.corrected["route_dest"][1] == "10.0.1.1/24"
+    assert view.accept_shown.description == "Accept all 49 shown"
+    view.accept_shown.click()
+    assert len(view.accepted) == 50
+    assert not (audit_routes(view.corrected)["rule"] == "host-bits-set").any()
+    pd.testing.assert_frame_equal(view.routes, before)
+    view.undo.click()
+    assert len(view.accepted) == 0
+    pd.testing.assert_frame_equal(view.corrected, before)
+
+
+def test_nothing_to_accept(view: AuditView) -> None:
+    """Where a finding has no suggestion, the button says so."""
+    view.choose(rule="invalid-connection-id")
+    assert view.accept.disabled
+    assert view.accept_shown.disabled
+    view.accept_picked()
+    assert len(view.accepted) == 0
+
+
+def test_export_writes_what_was_corrected(view: AuditView, tmp_path: Path) -> None:
+    """The file holds the corrected routes; a file that is there already is left alone."""
+    view.choose(rule="host-bits-set")
+    view.accept_all()
+    view.path.value = str(tmp_path / "corrected.csv")
+    view.export.click()
+    assert "100 routes written" in view._said.value
+    with (tmp_path / "corrected.csv").open(newline="") as file:
+        written = [row["RouteDest"] for row in csv.DictReader(file)]
+    assert written[3] == "10.0.3.0/24"
+    (tmp_path / "corrected.csv").write_text("mine")
+    view.export.click()
+    assert "choose another name" in view._said.value
+    assert (tmp_path / "corrected.csv").read_text() == "mine"
+    view.path.value = str(tmp_path / "no" / "folder.csv")
+    view.export.click()
+    assert "not written" in view._said.value
+
+
+def test_hostile_text_is_text(view: AuditView) -> None:
+    """In every part, live and static, markup is shown and terminal codes are spelt out."""
+    view.choose(words="<script>")
+    parts = [view.table.table.value, view._detail.value]
+    parts += [audit_html.static_page(view.routes, view.findings)]
+    for html in parts:
+        assert "<script" not in html
+        assert "&lt;script&gt;" in html
+        assert "\x1b" not in html
+    assert "\\x1b[31m" in view._detail.value
+
+
+def test_no_findings_and_no_routes() -> None:
+    """A clean inventory, and an empty one, are shown as that."""
+    clean = routes(10).head(1)
+    view = AuditView(clean)
+    assert "nothing found" in view.children[0].value
+    assert view.table.picked is None
+    assert AuditView(clean.head(0)).corrected.empty
+
+
+def test_a_row_is_found_on_its_page() -> None:
+    """A row of the frame is shown by its position, if it is among those chosen."""
+    chosen = Chosen(pd.DataFrame({"a": list("xyxyxyx")}), ["a"], rows_a_page=2)
+    chosen.choose({"a": "x"})
+    assert chosen.show(4) == 0
+    assert chosen.page == 1
+    assert chosen.here().tolist() == [4, 6]
+    assert chosen.show(1) is None
+    assert str(chosen) == "3 to 4 of 4"
+    chosen.choose({"a": "y"})
+    assert str(chosen) == "1 to 2 of 3"
+    chosen.turn(-5)
+    assert chosen.page == 0

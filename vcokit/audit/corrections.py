@@ -1,0 +1,91 @@
+"""What an audit suggests, put into the cells: always a new frame, never the given one."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from vcokit import schema
+from vcokit.errors import InputError
+
+
+def apply_suggestions(routes: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
+    """Return routes with the suggestions of some findings in their cells.
+
+    Parameters
+    ----------
+    routes : DataFrame
+        What was audited.
+    findings : DataFrame
+        From `audit_routes` on these routes, all or some. Those without a suggestion change
+        nothing.
+
+    Returns
+    -------
+    DataFrame
+        A copy with the same index, columns and order of rows; only the cells of the suggestions
+        differ. A number suggested for a column of numbers is one there. Audit it again: what is
+        right by itself may meet other rows in a new way.
+
+    Raises
+    ------
+    InputError
+        If the findings are not of these routes, or two of them suggest different values for one
+        cell.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from vcokit.audit import audit_routes
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
+    ...     "route_dest": ["10.0.0.0/8", "10.1.2.3/16"], "next_hop": "vco-a", "weight": 100})
+    >>> apply_suggestions(routes, audit_routes(routes))["route_dest"].tolist()
+    ['10.0.0.0/8', '10.1.0.0/16']
+    >>> routes["route_dest"].tolist()
+    ['10.0.0.0/8', '10.1.2.3/16']
+    """
+    schema.require_columns(findings, ("row", "column", "route_dest", "suggestion"), what="findings")
+    made = findings[findings["suggestion"].notna() & findings["column"].notna()]
+    made = made.drop_duplicates(["row", "column", "suggestion"])
+    _refuse_others(routes, made)
+    corrected = routes.copy()
+    for column, part in made.groupby("column", observed=True):
+        corrected[column] = _put(corrected[column], part["row"], part["suggestion"])
+    return corrected
+
+
+def _refuse_others(routes: pd.DataFrame, made: pd.DataFrame) -> None:
+    schema.require_columns(routes, schema.ROUTES_REQUIRED, what="routes")
+    rows = made["row"]
+    there = rows.between(0, len(routes) - 1)
+    same = there.copy()
+    cells = schema.text_column(routes["route_dest"]).take(rows[there].to_numpy())
+    said = made.loc[there, "route_dest"]
+    alike = cells.fillna("").to_numpy() == said.fillna("").to_numpy()
+    same[there] = alike
+    if not same.all():
+        raise InputError(
+            f"{(~same).sum()} findings are not of these routes, the first names row "
+            f"{rows[~same].iloc[0]}",
+            remedy="Audit these routes and take the findings of that",
+        )
+    twice = made[made.duplicated(["row", "column"])]
+    if len(twice):
+        row, column = twice.iloc[0][["row", "column"]]
+        raise InputError(
+            f"two findings suggest different values for {column} of row {row}",
+            remedy="Hand over one of them",
+        )
+
+
+def _put(cells: pd.Series, rows: pd.Series, values: pd.Series) -> pd.Series:
+    """Return a column with some values at some positions, of its own dtype if they fit there."""
+    fitting: pd.Series = values
+    if pd.api.types.is_numeric_dtype(cells.dtype):
+        fitting = pd.to_numeric(values)
+    elif isinstance(cells.dtype, pd.CategoricalDtype):
+        cells = cells.astype(cells.cat.categories.dtype)
+    elif cells.dtype != object:
+        fitting = values.astype(cells.dtype)
+    changed = cells.copy()
+    changed.iloc[rows.to_numpy()] = fitting.array
+    return changed

@@ -1,0 +1,92 @@
+"""The forecast of a plan as a picture: which connection is busy when. Pure, without pyplot.
+
+Drawn on `matplotlib.figure.Figure`: pyplot keeps a current figure of its own, which a callback
+must not touch.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import Any, Final
+
+import pandas as pd
+
+from vcokit.colours import STATES
+from vcokit.plain import visible
+from vcokit.rollout.forecast import Forecast
+from vcokit.rollout.plan import Plan
+
+#: Connections that are drawn, those that take longest.
+TOP: Final = 24
+_INK: Final = "#7d8590"  # is read on white and on black alike
+
+
+def lanes_by_end(plan: Plan, forecast: Forecast) -> pd.DataFrame:
+    """Return the forecast's steps with their connection, those that end last first.
+
+    Returns
+    -------
+    DataFrame
+        vpn_connection_id, sent, settled, done; times in seconds since the start.
+    """
+    lane = plan.steps.set_index("step")["vpn_connection_id"]
+    times = forecast.times.assign(vpn_connection_id=forecast.times["step"].map(lane))
+    end = times.groupby("vpn_connection_id")["settled"].max().rename("end")
+    times = times.join(end, on="vpn_connection_id")
+    order = ["end", "vpn_connection_id", "sent"]
+    return times.sort_values(order, ascending=[False, True, True], ignore_index=True)
+
+
+def timeline_png(plan: Plan, forecast: Forecast, *, top: int = TOP) -> bytes:
+    """Return the picture: a line a connection, a bar from each call to the end of its task.
+
+    Parameters
+    ----------
+    plan : Plan
+    forecast : Forecast
+        Of this plan.
+    top : int
+        Connections drawn.
+    """
+    from matplotlib.figure import Figure
+
+    times = lanes_by_end(plan, forecast)
+    names = list(times["vpn_connection_id"].unique())
+    drawn = names[:top]
+    figure = Figure(figsize=(9.5, 1.1 + 0.2 * max(3, len(drawn))), layout="constrained", dpi=100)
+    figure.patch.set_alpha(0.0)
+    ax = figure.subplots()
+    scale, unit = (60.0, "minutes") if forecast.seconds > 120 else (1.0, "seconds")
+    shown = times[times["vpn_connection_id"].isin(drawn)]
+    place = shown["vpn_connection_id"].map({name: at for at, name in enumerate(drawn)})
+    begin, until = shown["sent"] / scale, shown["settled"] / scale
+    ax.hlines(place, begin, until, color=STATES["accepted"], linewidth=7, capstyle="butt")
+    last = until.groupby(place).max()
+    ax.hlines(last.index, 0, last, color=STATES["pending"], linewidth=1, zorder=0.5)
+    ax.set_yticks(range(len(drawn)), [visible(name) for name in drawn])
+    ax.invert_yaxis()
+    ax.set_xlim(0, max(forecast.seconds / scale, 1e-9))
+    ax.set_xlabel(f"{unit} since the start")
+    ax.set_title(_title(names, drawn), loc="left", fontsize=10, color=_INK)
+    _on_any_ground(ax)
+    out = BytesIO()
+    figure.savefig(out, format="png", transparent=True)
+    return out.getvalue()
+
+
+def _title(names: list[str], drawn: list[str]) -> str:
+    said = "calls and their tasks (blue), by connection"
+    if len(drawn) == len(names):
+        return said
+    return f"{said}: the {len(drawn)} that end last of {len(names):,}"
+
+
+def _on_any_ground(ax: Any) -> None:
+    ax.patch.set_alpha(0.0)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(_INK)
+    ax.tick_params(colors=_INK, labelsize=8)
+    for label in ax.get_yticklabels():
+        label.set(fontfamily="monospace", fontsize=7, parse_math=False)
+    ax.xaxis.label.set_color(_INK)
