@@ -22,9 +22,9 @@ from vcokit.plain import visible
 
 _RISKY: Final = ("=", "+", "-", "@", "'", "\t")
 _NEEDS_QUOTES: Final = re.compile(r'[",\r\n]|^\s|\s$')
-_MARKS: Final = re.compile(r"([\\`*_{}\[\]()#+\-.!|~$^=])")
+_MARKS: Final = re.compile(r"([\\`*_\[\]|~$])")
 #: What a code host makes a mention, a reference or a link of, wherever it stands.
-_CALLS: Final = re.compile(r"[@#:]|www\.|\bGH-\d|[0-9a-f]{7}", re.IGNORECASE)
+_CALLS: Final = re.compile(r"[@#]|:\S*:|:/|www\.|\bGH-\d|\b[0-9a-f]{7}", re.IGNORECASE)
 
 
 def as_json(value: Any, *, indent: int | None = None) -> str:

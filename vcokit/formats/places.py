@@ -86,7 +86,8 @@ def _frame(spans: list[Span | None], exact: list[bool], index: pd.Index) -> pd.D
 
 
 def _same(cell: str, value: object) -> bool:
-    return isinstance(value, str) and clean_cell(unquoted(cell)).casefold() == value.casefold()
+    text = clean_cell(unquoted(cell))
+    return text.casefold() == value.casefold() if isinstance(value, str) else not text
 
 
 def unquoted(cell: str) -> str:
