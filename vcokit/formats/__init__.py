@@ -73,7 +73,7 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 
 def write(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: Any) -> str:
-    """Return findings as the text of a file.
+    r"""Return findings as the text of a file.
 
     Parameters
     ----------
@@ -100,25 +100,28 @@ def write(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: An
     --------
     >>> from vcokit.audit import audit_routes
     >>> from vcokit.inventory import read_routes
-    >>> routes = read_routes("region,connection,cidr,weight\\ncn-a,vco-a,10.1.2.3/16,100\\n")
-    >>> print(write("csv", audit_routes(routes), routes).partition("\\n")[0])
-    row,source,line,column,region_id,vpn_connection_id,route_dest,rule,severity,message,...
+    >>> routes = read_routes("region,connection,cidr,weight\ncn-a,vco-a,10.1.2.3/16,100\n")
+    >>> print(write("text", audit_routes(routes), routes))  # doctest: +ELLIPSIS
+    <text>: 1 routes
+    <BLANKLINE>
+    Findings by rule
+    severity  rule           rows  which says
+    error     host-bits-set     1  The address is not that of its network.
+    ...
     """
     return "".join(parts(kind, findings, routes, **options))
 
 
-def parts(
-    kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: Any
-) -> Iterator[str]:
+def parts(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: Any) -> Iterator[str]:
     """Yield the text of `write` part by part, so that a million findings need no room at once.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> parts("pdf", pd.DataFrame(), pd.DataFrame())
+    >>> parts("pdf", pd.DataFrame(), pd.DataFrame())  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    vcokit.errors.base.InputError: there is no format 'pdf'...
+    vcokit.errors.base.InputError: there is no format 'pdf'. There is text, json, csv, ...
     """
     if kind not in KINDS:
         raise InputError(f"there is no format {kind!r}", remedy=f"There is {', '.join(KINDS)}")
@@ -139,10 +142,11 @@ def kind_of(path: str | os.PathLike[str]) -> str:
 
     Examples
     --------
-    >>> kind_of("out/audit.sarif"), kind_of("audit.MD"), kind_of("audit.sarif.json")
-    ('sarif', 'markdown', 'sarif')
+    >>> kind_of("out/audit.sarif"), kind_of("audit.MD"), kind_of("audit.json.gz")
+    ('sarif', 'markdown', 'json')
     """
     suffixes = [suffix.lower() for suffix in PurePath(path).suffixes]
+    suffixes = suffixes[:-1] if suffixes[-1:] in ([".gz"], [".zst"]) else suffixes
     if suffixes[-2:] == [".sarif", ".json"]:  # as the standard has it, beside plain .sarif
         return "sarif"
     for name, kind in KINDS.items():

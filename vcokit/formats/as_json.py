@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from vcokit.formats.facts import Report, records
+from vcokit.formats.facts import Report, records, version
 from vcokit.formats.harmless import as_json
 
 FORMAT: Final = "vcokit-findings"
@@ -29,12 +29,10 @@ def lines(report: Report) -> Iterator[str]:
 
 
 def _head(report: Report) -> dict[str, Any]:
-    from vcokit import __version__
-
     return {
         "format": FORMAT,
         "version": VERSION,
-        "tool": {"name": "vcokit", "version": __version__},
+        "tool": {"name": "vcokit", "version": version()},
         "sources": [{"source": name, "routes": n} for name, n in report.sources.items()],
         "counts": {
             "routes": len(report.routes),

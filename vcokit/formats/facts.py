@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,11 @@ WORST_FIRST: Final = tuple(reversed(schema.SEVERITIES.categories))
 NEVER: Final = "never"
 
 _BATCH: Final = 10_000  # findings that are Python objects at a time
+
+
+def version() -> str:
+    """Return the version of vcokit that is installed."""
+    return metadata.version("vcokit")
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,9 @@ class Report:
     def by_rule(self) -> list[dict[str, Any]]:
         """Rule, severity, rows and sentence of what was found, the worst first."""
         table = counting.by_rule(self.findings)
-        return [{**row, "rows": int(row["rows"])} for row in table.to_dict("records")]
+        names = ("rule", "severity", "rows", "sentence")
+        columns = (plain(table[name]) for name in names)
+        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
     @cached_property
     def sources(self) -> dict[str, int]:

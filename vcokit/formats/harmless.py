@@ -64,12 +64,12 @@ def csv_cell(value: object) -> str:
 
 
 def markdown_cell(value: object) -> str:
-    """Return a cell of a table in Markdown that shows a text and does nothing else.
+    r"""Return a cell of a table in Markdown that shows a text and does nothing else.
 
     Examples
     --------
     >>> print(markdown_cell("a|b <i>"), markdown_cell("@all"), markdown_cell("`@a`"))
-    a\\|b &lt;i&gt; `@all` `` `@a` ``
+    a\|b &lt;i&gt; `@all` `` `@a` ``
     """
     text = visible(value)
     if _CALLS.search(text):
@@ -78,12 +78,12 @@ def markdown_cell(value: object) -> str:
 
 
 def code_span(value: object) -> str:
-    """Return a text as code; nothing in it means anything but ``|``, which a table would see.
+    r"""Return a text as code; nothing in it means anything but ``|``, which a table would see.
 
     Examples
     --------
     >>> print(code_span("10.0.0.0/8"), code_span("a``b|c"))
-    `10.0.0.0/8` ```a``b\\|c```
+    `10.0.0.0/8` ```a``b\|c```
     """
     text = visible(value)
     if not text.strip():
@@ -123,7 +123,7 @@ def xml_attribute(value: object) -> str:
 
 
 def sarif_text(value: object) -> str:
-    """Return the plain text of a SARIF message: no placeholder and no link is in it.
+    r"""Return the plain text of a SARIF message: no placeholder and no link is in it.
 
     Braces are doubled (SARIF 2.1.0, 3.11.5), brackets that an address in parentheses follows are
     escaped (3.11.6).
@@ -131,7 +131,7 @@ def sarif_text(value: object) -> str:
     Examples
     --------
     >>> print(sarif_text("{0} [a](b) [c]"))
-    {{0}} \\[a\\](b) [c]
+    {{0}} \[a\](b) \[c\]
     """
     text = visible(value).replace("{", "{{").replace("}", "}}")
     return re.sub(r"[\[\]]", r"\\\g<0>", text) if "](" in text else text

@@ -84,9 +84,7 @@ def _digest(text: str) -> str:
 def _data(report: Report) -> str:
     """Return the findings as JSON in which no tag and no comment can begin or end."""
     heads = [head for head in _HEADS if head[0] != "source" or len(report.sources) > 1]
-    rows = [
-        [_cell(record[name]) for name, _, _ in heads] for record in records(report.listed)
-    ]
+    rows = [[_cell(record[name]) for name, _, _ in heads] for record in records(report.listed)]
     data = {"heads": [{"name": n, "says": s, "look": k} for n, s, k in heads], "rows": rows}
     text = as_json(data)
     for letter in "<>&":
@@ -105,9 +103,7 @@ def _pictures(report: Report) -> Iterator[dict[str, Any]]:
         yield _picture(lambda ax: plots.findings_by_rule(report.findings, ax), len(report.by_rule))
     if len(report.routes):
         connections = min(report.routes["vpn_connection_id"].nunique() + 1, 13)
-        yield _picture(
-            lambda ax: plots.weight_distribution(report.routes, ax, top=12), connections
-        )
+        yield _picture(lambda ax: plots.weight_distribution(report.routes, ax, top=12), connections)
 
 
 def _picture(draw: Callable[[Any], Any], bars: int) -> dict[str, Any]:
@@ -132,7 +128,5 @@ def _png(draw: Callable[[Any], Any], height: float) -> tuple[str, str]:
     says = draw(figure.subplots()).get_title("left").replace("\n", " ")
     buffer = io.BytesIO()
     # Without the software's name and version the same plot is the same file.
-    figure.savefig(
-        buffer, format="png", dpi=_DPI, transparent=True, metadata={"Software": None}
-    )
+    figure.savefig(buffer, format="png", dpi=_DPI, transparent=True, metadata={"Software": None})
     return base64.b64encode(buffer.getvalue()).decode(), says

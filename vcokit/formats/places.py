@@ -64,8 +64,8 @@ def locate(findings: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
     for source, line, field, row in zip(*(findings[name] for name in names), strict=True):
         file = files.get(source) if isinstance(source, str) else None
         found = None if file is None or pd.isna(line) else file.cell(int(line), field)
-        spans.append(found and found[0])
-        exact.append(bool(found) and _same(found[1], routes[field].iloc[row]))
+        spans.append(found[0] if found else None)
+        exact.append(found is not None and _same(found[1], routes[field].iloc[row]))
     return _frame(spans, exact, findings.index)
 
 
@@ -110,7 +110,7 @@ class _File:
     starts: npt.NDArray[np.int64]
     cells: re.Pattern[str]
     fields: Mapping[str, int]
-    at: tuple[int, list[Any]] = (0, [])
+    at: tuple[int, list[tuple[str, int, int]]] = (0, [])
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> _File | None:
@@ -140,7 +140,8 @@ class _File:
             self.at = (line, self._record(line))
         if place >= len(self.at[1]):
             return None
-        cell, start, end, text = *self.at[1][place], self._text(line)
+        cell, start, end = self.at[1][place]
+        text = self._text(line)
         return (*_position(text, start, line), *_position(text, end, line)), cell
 
     def _record(self, line: int) -> list[tuple[str, int, int]]:

@@ -28,7 +28,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from vcokit.formats.facts import Report, plain, records, rules_of
+from vcokit.formats.facts import Report, plain, records, rules_of, version
 from vcokit.formats.harmless import as_json, sarif_text
 from vcokit.formats.places import tables_of
 from vcokit.plain import visible
@@ -57,10 +57,8 @@ def lines(report: Report) -> Iterator[str]:
 
 
 def _run(report: Report) -> Json:
-    from vcokit import __version__
-
     rules = [_rule(rule.name, rule.severity, rule.sentence) for rule in _rules(report).values()]
-    driver = {"name": "vcokit", "semanticVersion": __version__, "rules": rules}
+    driver = {"name": "vcokit", "semanticVersion": version(), "rules": rules}
     invocation: Json = {"executionSuccessful": True}
     if report.left_out:
         said = f"{report.left_out:,} more findings, none worse than those listed, are left out"
@@ -130,7 +128,9 @@ def _spans(report: Report) -> list[Json | None]:
     if report.places is None:
         return [None] * len(report.listed)
     places = report.places.set_axis(report.findings.index).loc[report.listed.index]
-    found = places.astype("object").where(places.notna(), None).to_dict("records")
+    columns = [plain(places[name]) for name in places]
+    names = [str(name) for name in places]
+    found = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
     return [None if place["line"] is None else place for place in found]
 
 

@@ -61,9 +61,7 @@ def _rank(record: dict[str, object]) -> int:
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Yield lines whose cells stand below one another; the last one is as long as it is."""
-    widths = [
-        max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)
-    ]
+    widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
     for row in (heads, *rows):
         cells = [
             cell.rjust(width) if head in _RIGHT else cell.ljust(width)
