@@ -85,8 +85,11 @@ class Report:
     @cached_property
     def sources(self) -> dict[str, int]:
         """Routes by source, in the order of the routes; sources of none are passed over."""
-        names = self.routes["source"].astype("str").fillna("")
-        return {str(k): int(v) for k, v in names.value_counts(sort=False).items() if v}
+        names = self.routes["source"].astype("category")  # counted without a text a row
+        counts = names.cat.remove_unused_categories().value_counts(dropna=False)
+        places = {name: place for place, name in enumerate(names.cat.categories)}
+        known = sorted(counts.items(), key=lambda pair: places.get(pair[0], len(places)))
+        return {"" if pd.isna(name) else str(name): int(count) for name, count in known}
 
     @property
     def failing(self) -> tuple[str, ...]:
@@ -130,7 +133,7 @@ def report_of(
     limit : int, optional
         Findings listed at most, the worst; counts are always of all.
     places : DataFrame, optional
-        From `vcokit.formats.places.locate` (SARIF).
+        From `vcokit.formats.places.locate`, of these findings or some of them (SARIF).
     root : path, optional
         Folder that paths of files are told relative to (SARIF).
 

@@ -127,7 +127,7 @@ def _spans(report: Report) -> list[Json | None]:
     """Return the cells' places of the listed findings, None where there is none."""
     if report.places is None:
         return [None] * len(report.listed)
-    places = report.places.set_axis(report.findings.index).loc[report.listed.index]
+    places = report.places.reindex(report.listed.index)
     columns = [plain(places[name]) for name in places]
     names = [str(name) for name in places]
     found = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
