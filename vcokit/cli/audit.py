@@ -171,16 +171,15 @@ def _write(
     fail_on: FailOn,
 ) -> None:
     """Write findings in a format, to a file or to standard output."""
-    from vcokit.formats import parts
-    from vcokit.formats.facts import report_of
+    from vcokit.formats import KINDS, parts
+    from vcokit.formats.facts import report_of, worst
 
-    options: dict[str, Any] = {"fail_on": str(fail_on)}
-    if limit is not None:
-        options["limit"] = limit
+    limit = KINDS[kind].limit if limit is None else limit
+    options: dict[str, Any] = {"fail_on": str(fail_on), "limit": limit}
     if kind == "sarif":
         from vcokit.formats.places import locate
 
-        options |= {"places": locate(findings, routes), "root": Path.cwd()}
+        options |= {"places": locate(worst(findings, limit), routes), "root": Path.cwd()}
     text = parts(kind, findings, routes, **options)
     if output is None:
         _say(text, kind)

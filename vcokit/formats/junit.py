@@ -59,7 +59,8 @@ def _case(report: Report, source: str, rule: str, found: Any) -> Iterator[str]:
     yield f'{head} time="0">\n'
     bad = found["severity"].isin(report.failing)
     if bad.any():
-        said = f"{bad.sum():,} row{'s' * (bad.sum() != 1)}: {sentence}"
+        count = int(bad.sum())
+        said = f"{count:,} row{'s' * (count != 1)}: {sentence}"
         yield f'<failure type="{found["severity"][bad].max()}" message={xml_attribute(said)}>'
         yield from _listing(report, found[bad])
         yield "</failure>\n"
