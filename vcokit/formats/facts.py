@@ -153,9 +153,10 @@ def report_of(
             f"a finding of row {findings['row'].max()}, of {len(routes)} routes",
             remedy="Give the routes that were audited",
         )
-    routes = schema.conform_routes(routes)
+    conformed = schema.conform_routes(routes)
+    conformed.attrs = routes.attrs  # what reading noted: which source is a sheet
     findings = findings.astype({"severity": schema.SEVERITIES})
-    return Report(findings, routes, fail_on, limit, places, Path(root) if root else None)
+    return Report(findings, conformed, fail_on, limit, places, Path(root) if root else None)
 
 
 def worst(findings: pd.DataFrame, limit: int | None) -> pd.DataFrame:
