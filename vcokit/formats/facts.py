@@ -89,7 +89,7 @@ class Report:
         counts = names.cat.remove_unused_categories().value_counts(dropna=False)
         places = {name: place for place, name in enumerate(names.cat.categories)}
         known = sorted(counts.items(), key=lambda pair: places.get(pair[0], len(places)))
-        return {"" if pd.isna(name) else str(name): int(count) for name, count in known}
+        return {name if isinstance(name, str) else "": int(count) for name, count in known}
 
     @property
     def failing(self) -> tuple[str, ...]:
