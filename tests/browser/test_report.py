@@ -1,4 +1,4 @@
-"""The page of an audit, in a browser without a network: it searches, sorts, prints and bears harm."""
+"""The page of an audit in a browser, without a network: it searches, sorts, prints, bears harm."""
 
 from __future__ import annotations
 
