@@ -179,6 +179,6 @@ def test_a_terminal_gets_tables() -> None:
     assert child.wait(30) == 1
     text = shown.decode("utf-8")
     assert "\x1b[" in text
-    assert "Findings, the first 5 of 28" in text
+    assert "Findings, the worst 5 of 28" in text
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert max(map(len, plain.splitlines())) <= 120

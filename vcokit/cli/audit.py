@@ -148,7 +148,7 @@ def _tables(findings: pd.DataFrame, routes: pd.DataFrame, limit: int) -> None:
     from vcokit.formats.facts import report_of
     from vcokit.formats.text import counts
 
-    shown, report = show.console(), report_of(findings, routes)
+    shown, report = show.console(), report_of(findings, routes, limit=limit)
     for name, count in report.sources.items():
         shown.print(f"{visible(name)}: {count:,} routes", markup=False)
     if len(findings):
@@ -156,9 +156,23 @@ def _tables(findings: pd.DataFrame, routes: pd.DataFrame, limit: int) -> None:
         shown.print(show.findings_by_rule(findings))
     if len(findings) and limit:
         shown.print()
-        shown.print(show.findings_list(findings, limit))
+        shown.print(_listed(report))
     shown.print()
     shown.print(counts(report) if len(findings) else "Nothing found.", markup=False)
+
+
+def _listed(report: Report) -> Any:
+    """Return a table of the worst findings; with the file, where there are several."""
+    from vcokit.cli import show
+    from vcokit.formats.text import listed, more
+
+    heads, rows = listed(report)
+    place = heads.index("severity")
+    return show.table(
+        f"Findings{more(report)}",
+        heads,
+        ([*row[:place], show.severity(row[place]), *row[place + 1 :]] for row in rows),
+    )
 
 
 def _write(

@@ -24,19 +24,20 @@ from vcokit.plain import visible
 _DPI: Final = 144
 #: Size of a picture, inches; wide enough that its letters are readable beside another.
 _WIDTH: Final = 6.4
-#: Column of findings, head, class of the cells.
+#: Has no column of its own: it stands below the message.
+_BELOW: Final = "api_code"
+#: Column of findings, head, classes of the cells.
 _HEADS: Final = (
-    ("source", "File", "c"),
+    ("source", "File", "c f"),
     ("line", "Line", "n"),
     ("severity", "Severity", "s"),
-    ("rule", "Rule", "c"),
-    ("column", "Field", "c"),
-    ("vpn_connection_id", "Connection", "c"),
+    ("rule", "Rule", "c s"),
+    ("column", "Field", "c s"),
+    ("vpn_connection_id", "Connection", "c w"),
     ("route_dest", "Destination", "c"),
     ("message", "Message", "m"),
     ("suggestion", "Suggestion", "c"),
-    ("related_line", "Related line", "n"),
-    ("api_code", "API code", "c"),
+    (_BELOW, "", ""),
 )
 
 

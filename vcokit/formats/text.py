@@ -24,7 +24,7 @@ def lines(report: Report) -> Iterator[str]:
         )
     if len(report.listed):
         yield "\nFindings" + more(report) + "\n"
-        yield from _listed(report)
+        yield from _table(*listed(report))
     yield "\n" + (counts(report) if len(report.findings) else "Nothing found.") + "\n"
 
 
@@ -45,14 +45,15 @@ def place(record: dict[str, object]) -> str:
     return f"{record['line']}" if record["line"] is not None else f"row {record['row']}"
 
 
-def _listed(report: Report) -> Iterator[str]:
+def listed(report: Report) -> tuple[tuple[str, ...], list[list[str]]]:
+    """Return heads and rows of the listed findings, the worst first; with the file, if several."""
     several = len(report.sources) > 1
     heads = ("file",) * several + ("line", "severity", "rule", "column", "message", "suggestion")
     rows = []
     for record in sorted(records(report.listed), key=_rank):
         cells = [place(record), *(record[name] for name in heads[1 + several :])]
         rows.append([visible(cell) for cell in [record["source"]] * several + cells])
-    yield from _table(heads, rows)
+    return heads, rows
 
 
 def _rank(record: dict[str, object]) -> int:

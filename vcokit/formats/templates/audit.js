@@ -26,9 +26,13 @@ function element(name, text, className) {
 function line(row) {
   const made = document.createElement("tr");
   heads.forEach((head, place) => {
+    if (!head.says) return;
     const cell = element("td", null, head.look);
     if (head.name === "severity") cell.append(element("span", null, `dot ${row[place]}`));
     if (row[place] !== null) cell.append(row[place]);
+    if (head.name === "message" && row[at.api_code] !== null) {
+      cell.append(element("div", row[at.api_code], "soft"));
+    }
     made.append(cell);
   });
   return made;
@@ -80,6 +84,7 @@ function sortBy(place, head) {
 }
 
 heads.forEach((head, place) => {
+  if (!head.says) return;
   const cell = element("th", null, head.look === "n" ? "n" : "");
   const button = element("button", head.says);
   button.type = "button";
