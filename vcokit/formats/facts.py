@@ -91,6 +91,14 @@ class Report:
         known = sorted(counts.items(), key=lambda pair: places.get(pair[0], len(places)))
         return {name if isinstance(name, str) else "": int(count) for name, count in known}
 
+    @cached_property
+    def rules(self) -> Mapping[str, Rule]:
+        """The rules by name; one that findings have and the registry does not, too."""
+        known = {rule.name: rule for rule in RULES}
+        for name in self.findings["rule"].astype("category").cat.categories:
+            known.setdefault(str(name), Rule(str(name), "warning", f"{name}.", lambda _: None))
+        return known
+
     @property
     def failing(self) -> tuple[str, ...]:
         """Severities that are failures, the worst first."""
@@ -187,11 +195,3 @@ def plain(column: pd.Series) -> list[Any]:
     """
     objects = column.astype("object")
     return [None if gone else v for v, gone in zip(objects, column.isna(), strict=True)]
-
-
-def rules_of(findings: pd.DataFrame) -> Mapping[str, Rule]:
-    """Return the rules by name; one that findings have and the registry does not, too."""
-    known = {rule.name: rule for rule in RULES}
-    for name in findings["rule"].astype("str").unique():
-        known.setdefault(name, Rule(name, "warning", f"{name}.", lambda _: None))
-    return known

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from vcokit.formats.facts import Report, records, rules_of
+from vcokit.formats.facts import Report, records
 from vcokit.formats.harmless import xml_attribute, xml_text
 from vcokit.formats.text import place
 
@@ -20,7 +20,7 @@ NAMELESS: Final = "routes"
 
 def lines(report: Report) -> Iterator[str]:
     """Yield the document, a suite a source."""
-    cases = {source: _cases(report, source) for source in report.sources or {"": 0}}
+    cases = _cases(report)
     failed = sum(bad for suite in cases.values() for _, _, bad in suite)
     total = sum(map(len, cases.values()))
     yield '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -36,14 +36,17 @@ def lines(report: Report) -> Iterator[str]:
     yield "</testsuites>\n"
 
 
-def _cases(report: Report, source: str) -> list[tuple[str, Any, bool]]:
-    """Return rule, its findings in a source, and whether they fail it."""
+def _cases(report: Report) -> dict[str, list[tuple[str, Any, bool]]]:
+    """Return, by source, each rule, its findings there, and whether they fail it."""
     findings = report.findings
-    mine = findings[(findings["source"].astype("str").fillna("") == source).to_numpy()]
-    groups = dict(iter(mine.groupby(mine["rule"].astype("str"))))
-    nothing = mine.iloc[:0]
-    cases = [(name, groups.get(name, nothing)) for name in rules_of(findings)]
-    return [(name, found, _fails(report, found)) for name, found in cases]
+    names = findings["source"].astype("str").fillna("")
+    groups = dict(iter(findings.groupby([names, findings["rule"].astype("str")])))
+    nothing = findings.iloc[:0]
+    return {
+        source: [(rule, found, _fails(report, found)) for rule, found in suite]
+        for source in report.sources or {"": 0}
+        for suite in [[(rule, groups.get((source, rule), nothing)) for rule in report.rules]]
+    }
 
 
 def _fails(report: Report, found: Any) -> bool:
@@ -51,7 +54,7 @@ def _fails(report: Report, found: Any) -> bool:
 
 
 def _case(report: Report, source: str, rule: str, found: Any) -> Iterator[str]:
-    sentence = rules_of(report.findings)[rule].sentence
+    sentence = report.rules[rule].sentence
     head = f"<testcase name={xml_attribute(rule)} classname={xml_attribute(source or NAMELESS)}"
     if not len(found):
         yield f'{head} time="0"/>\n'

@@ -28,7 +28,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from vcokit.formats.facts import Report, plain, records, rules_of, version
+from vcokit.formats.facts import Report, plain, records, version
 from vcokit.formats.harmless import as_json, sarif_text
 from vcokit.formats.places import tables_of
 from vcokit.plain import visible
@@ -57,7 +57,7 @@ def lines(report: Report) -> Iterator[str]:
 
 
 def _run(report: Report) -> Json:
-    rules = [_rule(rule.name, rule.severity, rule.sentence) for rule in _rules(report).values()]
+    rules = [_rule(rule.name, rule.severity, rule.sentence) for rule in report.rules.values()]
     driver = {"name": "vcokit", "semanticVersion": version(), "rules": rules}
     invocation: Json = {"executionSuccessful": True}
     if report.left_out:
@@ -70,10 +70,6 @@ def _run(report: Report) -> Json:
         "columnKind": "unicodeCodePoints",
         "newlineSequences": ["\r\n", "\n", "\r"],
     }
-
-
-def _rules(report: Report) -> Any:
-    return rules_of(report.findings)
 
 
 def _rule(name: str, severity: str, sentence: str) -> Json:
@@ -93,7 +89,7 @@ def _problem(severity: str) -> str:
 
 
 def _results(report: Report) -> Iterator[Json]:
-    numbers = {name: number for number, name in enumerate(_rules(report))}
+    numbers = {name: number for number, name in enumerate(report.rules)}
     where = _Where(report)
     listed = report.listed
     seen: Counter[str] = Counter()
