@@ -8,7 +8,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo test lint bench differential pictures crash browser campaign badinput commands clean
+.PHONY: demo test lint bench differential pictures crash browser campaign badinput commands docs clean
 
 demo: $(VENV)/.core
 	$(BIN)/vcokit demo
@@ -51,6 +51,12 @@ crash: $(VENV)/.test
 # Damaged files of every kind and wrong arguments, N of each of nine kinds; `make test` plays 225.
 badinput: $(VENV)/.test
 	BADINPUT=$(N) $(BIN)/python -m pytest tests/cli/test_bad_input.py -q
+
+# Pages and tables that the code knows best, and a new user's session, really run; tests compare them.
+docs: $(VENV)/.core commands
+	$(BIN)/python docs/rules.py
+	$(BIN)/python docs/tables.py
+	$(BIN)/python docs/transcript.py
 
 # docs/commands.md, from the commands themselves; a test compares it.
 commands: $(VENV)/.core
