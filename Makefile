@@ -8,7 +8,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo test lint bench differential pictures crash browser campaign clean
+.PHONY: demo test lint bench differential pictures crash browser campaign badinput commands clean
 
 demo: $(VENV)/.core
 	$(BIN)/vcokit demo
@@ -47,6 +47,14 @@ pictures: $(VENV)/.core
 N ?= 300
 crash: $(VENV)/.test
 	$(BIN)/python -m tests.crash --kills $(N) $(ARGS)
+
+# Damaged files of every kind and wrong arguments, N of each of nine kinds; `make test` plays 56.
+badinput: $(VENV)/.test
+	BADINPUT=$(N) $(BIN)/python -m pytest tests/cli/test_bad_input.py -q
+
+# docs/commands.md, from the commands themselves; a test compares it.
+commands: $(VENV)/.core
+	$(BIN)/python docs/commands.py > docs/commands.md
 
 # Rollouts in virtual time with everything that can go wrong: `make campaign SEEDS=100000` plays so
 # many seeds on all cores; a seed that fails prints the command that plays it again.

@@ -10,7 +10,7 @@ import matplotlib.image
 import pytest
 
 import vcokit as vk
-from tests.cli.test_shell import GOOD, HEAD, SMALL, shell  # noqa: F401 - a fixture
+from tests.cli.stage import GOOD, HEAD, SMALL
 from vcokit.cli import demo
 
 SCRIPT = "<script>alert(1)</script>"
@@ -25,7 +25,7 @@ def inventory(tmp_path: Path) -> Path:
     return path
 
 
-def test_twice(shell, tmp_path: Path, inventory: Path) -> None:  # noqa: F811
+def test_twice(shell, tmp_path: Path, inventory: Path) -> None:
     """The first run creates all and says so; the second finds it all live; --fresh begins anew."""
     out = tmp_path / "out"
     given = ("demo", inventory, "--out", out, "--speed", "600")
@@ -51,7 +51,7 @@ def test_twice(shell, tmp_path: Path, inventory: Path) -> None:  # noqa: F811
     assert "29 create" in shell(*given, "--fresh")[1]
 
 
-def test_the_report(shell, tmp_path: Path, inventory: Path) -> None:  # noqa: F811
+def test_the_report(shell, tmp_path: Path, inventory: Path) -> None:
     """One HTML file with the figures, the findings and the plots; hostile text is text in it."""
     out = tmp_path / "out"
     shell("demo", inventory, "--out", out, "--speed", "600")
@@ -68,7 +68,7 @@ def test_the_report(shell, tmp_path: Path, inventory: Path) -> None:  # noqa: F8
 
 
 def test_a_kept_cloud_of_another_inventory_is_not_used(
-    shell,  # noqa: F811
+    shell,
     tmp_path: Path,
     inventory: Path,
 ) -> None:
@@ -82,7 +82,7 @@ def test_a_kept_cloud_of_another_inventory_is_not_used(
     assert "29 create" in said
 
 
-def test_a_damaged_cloud_says_how_to_begin_anew(shell, tmp_path: Path, inventory: Path) -> None:  # noqa: F811
+def test_a_damaged_cloud_says_how_to_begin_anew(shell, tmp_path: Path, inventory: Path) -> None:
     """A kept cloud that cannot be read is one error with its remedy."""
     out = tmp_path / "out"
     out.mkdir()

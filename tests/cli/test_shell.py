@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 import io
-import os
-import pty
 import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 import vcokit as vk
+from tests.cli.stage import GOOD, HEAD, ROOT, SMALL, as_environment, run
 from vcokit import cli, errors
+from vcokit.cli.commands import COMMANDS
 from vcokit.cli.show import visible
 from vcokit.simulator import Simulator
-
-ROOT = Path(__file__).parents[2]
-SMALL = ROOT / "data" / "routes-small.csv"
-HEAD = "RegionId,VpnConnectionId,RouteDest,NextHop,Weight,Description\n"
-GOOD = "cn-hangzhou,vco-a,10.0.0.0/8,vco-a,100,fine\n"
-
-
-def run(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user would, without a terminal."""
-    command = [sys.executable, "-m", "vcokit", *map(str, arguments)]
-    return subprocess.run(
-        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **options
-    )
-
-
-@pytest.fixture
-def shell(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Run the command inside this process; return exit code, standard output, errors."""
-
-    def go(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vcokit", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        said = capsys.readouterr()
-        return int(caught.value.code or 0), said.out, said.err
-
-    return go
 
 
 def test_audit_says_what_the_library_finds(shell) -> None:
@@ -84,7 +56,7 @@ def test_apply_simulate(shell, tmp_path: Path) -> None:
     assert (code, err) == (0, "")
     assert "29 create, 0 modify, 0 delete, 0 keep, 11 blocked" in out
     assert "Verified live: 29 as planned" in out
-    with vk.Journal.read(tmp_path / "routes.rollout.db") as journal:
+    with vk.Journal.read(tmp_path / "routes.simulated.db") as journal:
         assert (journal.steps()["state"] == "done").sum() == 29
 
 
@@ -98,15 +70,6 @@ def test_apply_asks_nobody(shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert code == 2
         assert "--yes" in err
         assert not (cloud.calls()["operation"] == "CreateVcoRouteEntry").any()
-
-
-def as_environment(monkeypatch: pytest.MonkeyPatch, cloud: Simulator) -> None:
-    """Name a simulator in the environment, as a user names the cloud."""
-    monkeypatch.setenv("VCOKIT_ENDPOINT", cloud.endpoint)
-    monkeypatch.setenv("VCOKIT_POLL_INTERVAL", "0.01")
-    monkeypatch.setenv("VCOKIT_TASK_SECONDS", "0.01")
-    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", cloud.credentials.access_key_id)
-    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", cloud.credentials.access_key_secret)
 
 
 def test_apply_and_resume_against_an_endpoint(
@@ -133,7 +96,7 @@ WRONG = {
     ("audit",): (2, "FILE"),
     ("audit", str(SMALL), "--quota", "x"): (2, "quota"),
     ("nonsense",): (2, "nonsense"),
-    ("resume", "nowhere.db"): (4, "AccessKey"),
+    ("resume", "nowhere.db"): (2, "no such journal"),
     ("apply", str(SMALL)): (4, "AccessKey"),
 }
 
@@ -187,12 +150,15 @@ def test_visible() -> None:
     assert visible("a\u202eb\u200bc\n主") == "a\\u202eb\\u200bc\\n主"
 
 
-def test_help_of_every_command() -> None:
+def test_help_of_every_command(shell) -> None:
     """Every command has help, and the commands stand in the overall help."""
     overall = run("--help").stdout
-    for name in ("audit", "apply", "resume", "simulate", "demo"):
+    for name in COMMANDS:
         assert re.search(rf"^  {name} ", overall, re.M)
-        assert run(name, "--help").returncode == 0
+        code, shown, _ = shell(name, "--help")
+        assert code == 0
+        assert f"vcokit {name} " in shown
+        assert len(shown.splitlines()) > 4
 
 
 def test_simulate_serves_until_interrupted() -> None:
@@ -218,55 +184,18 @@ def test_simulate_serves_until_interrupted() -> None:
     assert child.returncode == 0
 
 
-def read_all(descriptor: int) -> str:
-    """Read what a terminal shows until it closes."""
-    shown = b""
-    while True:
-        try:
-            piece = os.read(descriptor, 65536)
-        except OSError:
-            return shown.decode("utf-8", "replace")
-        if not piece:
-            return shown.decode("utf-8", "replace")
-        shown += piece
-
-
-def test_a_terminal_sees_progress_and_ctrl_c_stops_in_order(tmp_path: Path) -> None:
-    """On a terminal there is a bar; Ctrl-C leaves the journal whole and prints how to go on."""
-    journal = tmp_path / "rollout.db"
-    master, slave = pty.openpty()
-    command = ["apply", str(SMALL), "--simulate", "--speed", "5", "--journal", str(journal)]
-    child = subprocess.Popen(
-        [sys.executable, "-m", "vcokit", *command],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "150"},
-        start_new_session=True,
-    )
-    os.close(slave)
-    deadline = time.monotonic() + 60
-    while not _settled(journal):
-        assert time.monotonic() < deadline
-        assert child.poll() is None
-    asked = time.monotonic()
-    os.kill(child.pid, signal.SIGINT)
-    shown = read_all(master)
-    child.wait(30)
-    os.close(master)
-    assert child.returncode == 130
-    assert time.monotonic() - asked < 20
-    assert "accepted" in shown
-    assert f"vcokit resume {journal}" in shown.replace("\r\n", "")
-    with vk.Journal.open(journal) as opened:
-        assert opened.meta()["state"] == "interrupted"
-        assert (opened.steps()["state"] == "pending").any()
-
-
-def _settled(journal: Path) -> bool:
-    """Tell whether some step of a journal has settled already."""
-    try:
-        with vk.Journal.read(journal) as opened:
-            return bool(opened.steps()["settled_at"].notna().any())
-    except errors.JournalError:
-        return False
+def test_remedies_are_those_of_the_shell(shell, tmp_path: Path) -> None:
+    """What the library advises in Python is advised here as an option that there is."""
+    path = tmp_path / "routes.csv"
+    asked = {
+        HEAD.replace("RouteDest", "Ziel") + GOOD: ('--column "route_dest=', ("audit", path)),
+        HEAD.replace("RegionId,", "") + GOOD[12:]: ("--region", ("plan", path, "--simulate")),
+    }
+    for text, (words, command) in asked.items():
+        path.write_text(text)
+        code, _, err = shell(*command)
+        assert code == 2
+        assert words in err
+        assert not re.search(r"\w=[\[{\"'(]|\w=(?:True|None)|\w\(\)", err)
+    code, _, err = shell("plan", SMALL)
+    assert (code, "--profile" in err) == (4, True)

@@ -1,89 +1,103 @@
 """The same verbs in a shell: thin functions over the library.
 
-Exit codes: 0 all is well; 1 findings at or above ``--fail-on``; 2 usage or input; 3 the plan is
-stale; 4 credentials; 5 the cloud is out of reach; 6 steps failed; 130 interrupted.
+::
+
+    commands     which there are, loaded when called      exits     the exit codes
+    audit plan apply status undo verify live diff …       groups    options that commands share
+                                                            reading   files → routes
+    show   tables, consoles                                 reach     which cloud, real or simulated
+    follow a rollout, shown until it ends                   running   pace, log, summary of one
 """
 
 from __future__ import annotations
 
+import logging
+import os
 import sys
-from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import typer
 
-from vcokit.cli.apply import apply_command, resume_command
-from vcokit.cli.audit import audit_command
-from vcokit.cli.demo import demo_command
-from vcokit.cli.policy import policy_command
-from vcokit.cli.show import error_console
-from vcokit.cli.simulate import simulate_command
-from vcokit.errors import (
-    AuthError,
-    CloudError,
-    CredentialsError,
-    RolloutError,
-    StalePlanError,
-    VcokitError,
-)
+from vcokit.cli.commands import COMPLETE, Lazy
+from vcokit.cli.exits import Exit, exit_code
+from vcokit.cli.words import in_shell
+from vcokit.errors import VcokitError
 from vcokit.plain import visible
+from vcokit.rollout.interrupt import terminating
+
+__all__ = ["app", "exit_code", "main"]
 
 app = typer.Typer(
     name="vcokit",
+    cls=Lazy,
     help="From a CSV of destination routes to converged IPsec-VPN connections on Alibaba Cloud.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-app.command("audit")(audit_command)
-app.command("apply")(apply_command)
-app.command("resume")(resume_command)
-app.command("simulate")(simulate_command)
-app.command("demo")(demo_command)
-app.command("policy")(policy_command)
 
 #: click's exception of a wrong call; where typer keeps click is its own affair.
 _Misuse: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 
-#: Exit code of each error; the first class that fits decides, any other error of ours is 2.
-_EXIT: Final[Mapping[type[VcokitError], int]] = {
-    StalePlanError: 3,
-    CredentialsError: 4,
-    AuthError: 4,
-    CloudError: 5,
-    RolloutError: 6,
-}
 
-
-def exit_code(error: VcokitError) -> int:
-    """Return the exit code of an error.
-
-    Examples
-    --------
-    >>> exit_code(StalePlanError("…")), exit_code(VcokitError("…"))
-    (3, 2)
-    """
-    for kind, code in _EXIT.items():
-        if isinstance(error, kind):
-            return code
-    return 2
+@app.callback()
+def _all() -> None:
+    """From a CSV of destination routes to converged IPsec-VPN connections on Alibaba Cloud."""
 
 
 def main() -> None:
     """Run the shell's command and leave with its exit code."""
+    _prepare()
     try:
-        code = app(standalone_mode=False)
+        # Also before a rollout, and after: SIGTERM is an interrupt, and whatever is open is closed.
+        with terminating():
+            code = app(standalone_mode=False)
     except VcokitError as error:
-        error_console().print(f"error: {visible(str(error))}", markup=False, highlight=False)
+        _say(in_shell(error))
         sys.exit(exit_code(error))
     except _Misuse as error:
-        error.show()  # type: ignore[attr-defined]
-        sys.exit(2)
+        _say_misuse(error)
+        sys.exit(Exit.INPUT)
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(130)
+        sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has gone; writing to it at exit would fail once more.
         sys.stdout = None
-        sys.exit(0)
-    sys.exit(code if isinstance(code, int) else 0)
+        sys.exit(Exit.OK)
+    except OSError as error:
+        name = f"{error.filename}: " if error.filename else ""
+        _say(f"{name}{error.strerror or error}. Check path, permissions and space")
+        sys.exit(Exit.INPUT)
+    sys.exit(int(code) if isinstance(code, int) else Exit.OK)
+
+
+def _prepare() -> None:
+    """Let nothing but us write to the screen, and nothing that is written fail."""
+    if COMPLETE in os.environ:
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()  # else typer knows the plain shells of click alone, or none
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A terminal that cannot show a letter is shown its number, not a traceback.
+            stream.reconfigure(errors="backslashreplace")
+    root, ours = logging.getLogger(), logging.getLogger("vcokit")
+    if not root.handlers and logging.lastResort is not None:
+        # The vendor's credentials package logs tracebacks of what we tell in one line.
+        root.addHandler(logging.NullHandler())
+        ours.addHandler(logging.lastResort)
+
+
+def _say(message: str) -> None:
+    print(f"error: {visible(message)}", file=sys.stderr)
+
+
+def _say_misuse(error: Any) -> None:
+    """Tell of a wrong call in one line; of no call at all, what there is."""
+    context = error.ctx
+    if context is not None and not sys.argv[1:]:
+        print(context.get_help(), file=sys.stderr)
+        return
+    help_of = f". See {context.command_path} --help" if context is not None else ""
+    _say(f"{error.format_message().rstrip('.')}{help_of}")

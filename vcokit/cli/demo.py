@@ -19,7 +19,8 @@ from vcokit import config
 from vcokit.audit import audit_routes, report
 from vcokit.cli import report as report_file
 from vcokit.cli import show
-from vcokit.cli.apply import STEPS_FAILED, carry_out
+from vcokit.cli.exits import Exit
+from vcokit.cli.running import forecast_and_follow, resume_command_of
 from vcokit.cloud.connect import connect
 from vcokit.errors import InputError
 from vcokit.inventory import read_routes
@@ -34,7 +35,7 @@ _TASK_SECONDS: Final = (2.0, 5.0)
 
 def demo_command(
     file: Annotated[
-        Path | None, typer.Argument(help="Inventory. By default the one that comes with vcokit.")
+        Path | None, typer.Argument(metavar="[FILE]", help="Inventory. By default vcokit's own.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for report, plots and journal.")] = Path("out"),
     speed: Annotated[
@@ -62,7 +63,8 @@ def demo_command(
         (out / "rollout.db").unlink(missing_ok=True)
         rollout = Rollout(plan, client, journal=out / "rollout.db")
         try:
-            carry_out(rollout, client, shown)
+            go_on = resume_command_of(rollout.journal, simulated=True)
+            forecast_and_follow(rollout, client, shown, go_on)
         finally:
             cloud.save(kept)
         differences = verify_routes(routes, live_routes(client, routes))
@@ -172,4 +174,4 @@ def _exit_code(rollout: Rollout, differences: pd.DataFrame, again: Plan) -> int:
     done = tally.states["done"] + tally.states["blocked"] == tally.total
     right = (differences["verdict"] == "as planned").all()
     nothing_left = not (again.counts["create"] or again.counts["modify"])
-    return 0 if done and right and nothing_left else STEPS_FAILED
+    return Exit.OK if done and right and nothing_left else Exit.FAILED

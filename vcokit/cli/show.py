@@ -3,40 +3,44 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import IO, Final
 
 import pandas as pd
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from vcokit.audit import report
 from vcokit.colours import SEVERITIES, STATES
-from vcokit.errors import NoAnswerError
 from vcokit.plain import visible
 from vcokit.rollout.events import Tally
-from vcokit.rollout.executor import Rollout
-from vcokit.rollout.forecast import Forecast
-from vcokit.rollout.interrupt import terminating
 
-#: Columns of output that goes to a file or pipe, so that nothing is wrapped.
-_WIDE: Final = 200
-#: Seconds between two looks at a rollout, and between two lines where there is no terminal.
-_LOOK: Final = 0.1
-_SAY: Final = 5.0
+#: Columns of output that goes to a file or pipe, so that no line is ever folded.
+_WIDE: Final = 100_000
 
 
 def console() -> Console:
     """Return the console for results: colours and a bar only on a terminal."""
-    return Console(width=None if sys.stdout.isatty() else _WIDE, highlight=False)
+    return _console(sys.stdout)
 
 
 def error_console() -> Console:
     """Return the console for errors."""
-    return Console(stderr=True, width=None if sys.stderr.isatty() else _WIDE, highlight=False)
+    return _console(sys.stderr)
+
+
+def _console(stream: IO[str]) -> Console:
+    # Rich would take the word of FORCE_COLOR for a terminal; a pipe gets plain text whatever it is.
+    is_terminal = stream.isatty()
+    return Console(
+        file=stream,
+        width=None if is_terminal else _WIDE,
+        force_terminal=is_terminal,
+        color_system="auto" if is_terminal else None,
+        highlight=False,
+        soft_wrap=not is_terminal,
+    )
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
@@ -80,6 +84,18 @@ def findings_list(findings: pd.DataFrame, limit: int) -> Table:
     return table(f"Findings{more}", columns, rows)
 
 
+#: What is told of a failed step.
+FAILED: Final = ("line", "vpn_connection_id", "route_dest", "code", "message")
+
+
+def failed_steps(failed: pd.DataFrame, limit: int) -> Table:
+    """Return the first failed steps."""
+    more = f", the first {limit} of {len(failed):,}" if len(failed) > limit else ""
+    columns = ("line", "connection", "destination", "code", "message")
+    rows = failed[list(FAILED)].head(limit).itertuples(index=False)
+    return table(f"Failed steps{more}", columns, rows)
+
+
 def states(tally: Tally) -> Text:
     """Return the counts by state, each in its colour."""
     result = Text()
@@ -87,90 +103,6 @@ def states(tally: Tally) -> Text:
         if tally.states[name] > 0:
             result.append(f"{name} {tally.states[name]:,}  ", style=colour)
     return result
-
-
-def follow(rollout: Rollout, thought: Forecast, shown: Console) -> None:
-    """Show a rollout until it has ended.
-
-    On Ctrl-C or SIGTERM the rollout is stopped in order, and the command that goes on with it is
-    printed; a second one ends the program at once.
-    """
-    try:
-        with terminating(), _Follower(rollout, thought, shown) as follower:
-            while not rollout.join(_LOOK):
-                follower.show()
-            follower.show(last=True)
-    except KeyboardInterrupt:
-        shown.print("Stopping in order …")
-        rollout.stop()
-        rollout.join()
-        shown.print(f"The journal is whole. Go on with: vcokit resume {rollout.journal}")
-        raise
-    try:
-        rollout.wait()
-    except NoAnswerError:
-        shown.print(f"Go on with: vcokit resume {rollout.journal}")
-        raise
-
-
-class _Follower:
-    """A progress bar on a terminal, a line now and then elsewhere."""
-
-    def __init__(self, rollout: Rollout, thought: Forecast, shown: Console) -> None:
-        self._rollout = rollout
-        self._forecast = thought
-        self._console = shown
-        self._said = time.monotonic()
-        self._before = _settled(rollout.tally())
-        self._ended = rollout.tally().ended
-        self._bar: Progress | None = None
-
-    def __enter__(self) -> _Follower:
-        if self._console.is_terminal:
-            self._bar = Progress(
-                BarColumn(bar_width=32),
-                TextColumn("{task.percentage:>3.0f}%"),
-                TextColumn("{task.fields[rate]}"),
-                TextColumn("{task.fields[left]}"),
-                TextColumn("{task.fields[states]}"),
-                console=self._console,
-                transient=True,
-            )
-            tally = self._rollout.tally()
-            self._task = self._bar.add_task(
-                "", total=max(1, tally.total - tally.ended), rate="", left="", states=""
-            )
-            self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def show(self, *, last: bool = False) -> None:
-        """Show the counts of this moment."""
-        tally = self._rollout.tally()
-        fields = self._fields(tally)
-        if self._bar is not None:
-            nearly = 0.9 * tally.states["settled"] + 0.5 * tally.states["accepted"]
-            self._bar.update(self._task, completed=tally.ended - self._ended + nearly, **fields)
-        elif last or time.monotonic() - self._said > _SAY:
-            self._said = time.monotonic()
-            self._console.print(f"  {states(tally).plain.strip()}  {fields['rate']}")
-
-    def _fields(self, tally: Tally) -> dict[str, Any]:
-        elapsed = max((tally.latest or 0.0) - (tally.started or 0.0), 1e-9)
-        settled = _settled(tally) - self._before
-        left = self._forecast.remaining(settled, elapsed)
-        return {
-            "rate": f"{settled / elapsed:,.1f}/s",
-            "left": f"about {duration(left)} left",
-            "states": states(tally).markup,
-        }
-
-
-def _settled(tally: Tally) -> int:
-    return sum(tally.states[state] for state in ("settled", "done", "failed"))
 
 
 def duration(seconds: float) -> str:

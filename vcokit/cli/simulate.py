@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def simulate_command(
     file: Annotated[
-        Path | None, typer.Argument(help="Inventory whose connections shall be there.")
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="Inventory whose connections shall be there."),
     ] = None,
     scenario: Annotated[
         Path | None,

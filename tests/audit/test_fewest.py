@@ -1,0 +1,117 @@
+"""Aggregating changes no forwarding, whoever is down, and leaves nothing that could go."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import vcokit as vk
+from vcokit.audit.fewest import fewest_routes
+
+Entry = tuple[str, str, int]
+
+#: A small corner of the address space, so that prefixes meet often.
+NETWORKS = st.integers(27, 32).flatmap(
+    lambda length: st.integers(0, 2 ** (length - 27) - 1).map(
+        lambda number: f"10.0.0.{number << (32 - length)}/{length}"
+    )
+)
+ROWS = st.tuples(st.sampled_from("rs"), st.sampled_from("abc"), NETWORKS, st.sampled_from([0, 100]))
+
+
+def frame(rows: list[tuple[str, str, str, int]]) -> pd.DataFrame:
+    """Return rows as routes; a connection lives in one region."""
+    return pd.DataFrame(
+        {
+            "region_id": [row[0] for row in rows],
+            "vpn_connection_id": [f"vco-{row[0]}{row[1]}" for row in rows],
+            "route_dest": [row[2] for row in rows],
+            "next_hop": [f"vco-{row[0]}{row[1]}" for row in rows],
+            "weight": [row[3] for row in rows],
+            "description": [f"row {number}" for number in range(len(rows))],
+        }
+    )
+
+
+def table(routes: pd.DataFrame) -> dict[tuple[str, ipaddress.IPv4Network], frozenset[Entry]]:
+    """Return the set of each destination, by the standard library alone."""
+    found: dict[tuple[str, ipaddress.IPv4Network], set[Entry]] = {}
+    for row in routes.itertuples():
+        key = row.region_id, ipaddress.IPv4Network(row.route_dest)
+        found.setdefault(key, set()).add((row.vpn_connection_id, row.next_hop, int(row.weight)))
+    return {key: frozenset(entries) for key, entries in found.items()}
+
+
+def standing(routes: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that no plan blocks: neither repeats nor rows that contradict others."""
+    unique = routes.drop_duplicates(["vpn_connection_id", "route_dest", "weight"])
+    alone = ~unique.duplicated(["vpn_connection_id", "route_dest"], keep=False)
+    return unique[alone]
+
+
+def decides(destinations, region: str, address: ipaddress.IPv4Address) -> frozenset[Entry] | None:
+    """Return the set of the longest prefix that holds an address, by looking at each."""
+    holding = [key for key in destinations if key[0] == region and address in key[1]]
+    return destinations[max(holding, key=lambda key: key[1].prefixlen)] if holding else None
+
+
+@settings(max_examples=80)
+@given(st.lists(ROWS, max_size=14))
+def test_no_address_is_forwarded_otherwise(rows) -> None:
+    """Every address has the same set before and after: same winner, same one that takes over."""
+    routes = frame(rows)
+    before, after = table(standing(routes)), table(fewest_routes(routes))
+    assert len(after) <= len(before)
+    for region in "rs":
+        for address in ipaddress.IPv4Network("10.0.0.0/27"):
+            assert decides(before, region, address) == decides(after, region, address)
+
+
+@settings(max_examples=80)
+@given(st.lists(ROWS, max_size=14))
+def test_nothing_is_left_to_do(rows) -> None:
+    """No two siblings of one set whose parent is free, and nothing under its own set."""
+    after = table(fewest_routes(frame(rows)))
+    for (region, network), entries in after.items():
+        above = [n for r, n in after if r == region and n != network and network.subnet_of(n)]
+        if above:
+            closest = max(above, key=lambda one: one.prefixlen)
+            assert after[region, closest] != entries
+        (sibling,) = set(network.supernet().subnets()) - {network}
+        if after.get((region, sibling)) == entries:
+            assert (region, network.supernet()) in after
+
+
+def test_a_second_time_changes_nothing() -> None:
+    """What was aggregated is its own aggregate, and passes the audit without an error."""
+    routes = vk.read_routes("data/routes.csv")
+    once = fewest_routes(routes)
+    again = fewest_routes(once)
+    pd.testing.assert_frame_equal(again, once)
+    assert not (vk.audit_routes(once)["severity"] == "error").any()
+    assert 0 < len(once) < len(routes)
+
+
+def test_merging_by_connection_alone_would_be_wrong() -> None:
+    """Halves of one connection stay where another holds one of them as well."""
+    halves = [("r", "a", "10.0.0.0/25", 100), ("r", "a", "10.0.0.128/25", 100)]
+    assert len(fewest_routes(frame([*halves, ("r", "b", "10.0.0.0/25", 0)]))) == 3
+
+
+def test_a_parent_that_is_a_destination_stays() -> None:
+    """It would take over if all connections of a half are down; that is not documented, so kept."""
+    halves = [("r", "a", "10.0.0.0/25", 100), ("r", "a", "10.0.0.128/25", 100)]
+    assert len(fewest_routes(frame([*halves, ("r", "b", "10.0.0.0/24", 100)]))) == 3
+    assert len(fewest_routes(frame([*halves, ("r", "a", "10.0.0.0/24", 100)]))) == 1
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_little(count: int) -> None:
+    """Nothing gives nothing; a row keeps its description."""
+    found = fewest_routes(frame([("r", "a", "10.0.0.0/25", 100)])[:count])
+    assert found["description"].tolist() == ["row 0"][:count]
+    assert list(found.columns)[:5] == list(vk.read_routes("data/routes.csv").columns)[:5]

@@ -1,0 +1,47 @@
+"""What tests of the shell share: inventories, the command as a user runs it, a cloud to name."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from vcokit.simulator import Simulator
+
+ROOT = Path(__file__).parents[2]
+SMALL = ROOT / "data" / "routes-small.csv"
+HEAD = "RegionId,VpnConnectionId,RouteDest,NextHop,Weight,Description\n"
+GOOD = "cn-hangzhou,vco-a,10.0.0.0/8,vco-a,100,fine\n"
+
+
+def run(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user would, without a terminal."""
+    command = [sys.executable, "-m", "vcokit", *map(str, arguments)]
+    return subprocess.run(
+        command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **options
+    )
+
+
+def as_environment(monkeypatch: pytest.MonkeyPatch, cloud: Simulator) -> None:
+    """Name a simulator in the environment, as a user names the cloud."""
+    monkeypatch.setenv("VCOKIT_ENDPOINT", cloud.endpoint)
+    monkeypatch.setenv("VCOKIT_POLL_INTERVAL", "0.01")
+    monkeypatch.setenv("VCOKIT_TASK_SECONDS", "0.01")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", cloud.credentials.access_key_id)
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", cloud.credentials.access_key_secret)
+
+
+def read_all(descriptor: int) -> str:
+    """Read what a terminal shows until it closes."""
+    shown = b""
+    while True:
+        try:
+            piece = os.read(descriptor, 65536)
+        except OSError:
+            return shown.decode("utf-8", "replace")
+        if not piece:
+            return shown.decode("utf-8", "replace")
+        shown += piece

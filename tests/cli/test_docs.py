@@ -1,0 +1,85 @@
+"""The reference is the code's, and what the page on unattended rollouts says can be done."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.stage import ROOT
+from vcokit.cli.commands import COMMANDS, load
+from vcokit.cli.exits import MEANING
+
+UNATTENDED = (ROOT / "docs" / "unattended.md").read_text("utf-8")
+
+
+def reference() -> str:
+    """Return what ``make commands`` writes."""
+    spec = importlib.util.spec_from_file_location("commands", ROOT / "docs" / "commands.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.reference()
+
+
+def test_the_reference_is_that_of_the_code() -> None:
+    """docs/commands.md is what the commands say of themselves: make commands."""
+    written = (ROOT / "docs" / "commands.md").read_text("utf-8")
+    assert written == reference()
+    for name in COMMANDS:
+        assert f"\n## {name}\n" in written
+    for code, meaning in MEANING.items():
+        assert f"| {int(code)} | {meaning} |" in written
+
+
+def options_of(name: str) -> set[str]:
+    """Return the options of a command."""
+    return {word for one in load(name).params for word in one.opts if word.startswith("--")}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_help(name: str) -> None:
+    """No option and no argument is left unexplained."""
+    for one in load(name).params:
+        assert getattr(one, "help", None), f"{name} {one.name}"
+
+
+def test_commands_of_the_page_are_there() -> None:
+    """Each command of the page takes the options it is shown with."""
+    text = UNATTENDED.replace("\\\n", " ")
+    lines = re.findall(r"^(?:\$ |    exec |exec )?(vcokit \w+ .*)$", text, re.M)
+    assert len(lines) >= 8
+    for line in lines:
+        words = shlex.split(line.split(" #")[0].split("2>>")[0])
+        wrong = {word for word in words if word.startswith("--")} - options_of(words[1])
+        assert not wrong, line
+
+
+def test_the_nightly_script_goes_on_or_begins(tmp_path: Path) -> None:
+    """It is well-formed, resumes what is left, and applies where nothing is."""
+    script = UNATTENDED.split("```sh\n")[1].split("```")[0]
+    (tmp_path / "nightly.sh").write_text(script)
+    bins = tmp_path / "bin"
+    bins.mkdir()
+    fake = bins / "vcokit"
+    fake.write_text(
+        '#!/bin/sh\necho "$@" >> calls.txt\n[ "$1" = status ] && cat status.json || true\n'
+    )
+    fake.chmod(0o755)
+
+    def night(status: str | None) -> list[str]:
+        (tmp_path / "calls.txt").unlink(missing_ok=True)
+        if status is not None:
+            (tmp_path / "routes.rollout.db").touch()
+            (tmp_path / "status.json").write_text(status)
+        env = {"PATH": f"{bins}:/usr/bin:/bin"}
+        subprocess.run(["sh", "nightly.sh"], cwd=tmp_path, env=env, check=True)
+        calls = (tmp_path / "calls.txt").read_text().splitlines()
+        return [line.split()[0] for line in calls]
+
+    assert night(None) == ["audit", "apply"]
+    assert night('{"resume": "vcokit resume routes.rollout.db"}') == ["status", "resume"]
+    assert night('{"resume": null}') == ["status", "audit", "apply"]

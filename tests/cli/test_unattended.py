@@ -1,0 +1,199 @@
+"""A rollout that nobody watches: logged, summed up, interrupted in order, gone on with."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import vcokit as vk
+from tests.cli.stage import GOOD, HEAD, SMALL, read_all, run
+from vcokit import errors
+
+TEN = HEAD + "".join(GOOD.replace("10.0.0.0/8", f"10.{n}.0.0/16") for n in range(10))
+CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f]")
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    """Ten good rows of one connection."""
+    path = tmp_path / "routes.csv"
+    path.write_text(TEN)
+    return path
+
+
+@contextmanager
+def under_way(journal: Path, *arguments: object, **options) -> Iterator[subprocess.Popen]:
+    """Start ``vcokit apply`` at a slow clock; yield it once a step has settled."""
+    given = ["apply", *arguments, "--simulate", "--speed", "5", "--journal", journal]
+    child = subprocess.Popen(
+        [sys.executable, "-m", "vcokit", *map(str, given)], start_new_session=True, **options
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while not _settled(journal):
+            assert time.monotonic() < deadline
+            assert child.poll() is None
+        yield child
+    finally:
+        if child.poll() is None:
+            child.kill()
+        child.wait(30)
+        for stream in (child.stdout, child.stderr):
+            if stream is not None:
+                stream.close()
+
+
+def _settled(journal: Path) -> bool:
+    """Tell whether some step of a journal has settled already."""
+    try:
+        with vk.Journal.read(journal) as opened:
+            return bool(opened.steps()["settled_at"].notna().any())
+    except errors.JournalError:
+        return False
+
+
+PIPES = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+
+
+def test_a_terminal_sees_progress_and_ctrl_c_stops_in_order(shell, tmp_path: Path) -> None:
+    """A bar on a terminal; Ctrl-C leaves the journal whole and says how to go on; that goes on."""
+    journal = tmp_path / "rollout.simulated.db"
+    master, slave = pty.openpty()
+    terminal = {"stdin": slave, "stdout": slave, "stderr": slave}
+    env = {**os.environ, "TERM": "xterm", "COLUMNS": "150"}
+    with under_way(journal, SMALL, **terminal, env=env) as child:
+        os.close(slave)
+        os.kill(child.pid, signal.SIGINT)
+        shown = read_all(master)
+        child.wait(30)
+    os.close(master)
+    assert child.returncode == 130
+    assert "\x1b[" in shown
+    assert "accepted" in shown
+    go_on = f"vcokit resume {journal} --simulate"
+    assert go_on in shown.replace("\r\n", "")
+    with vk.Journal.open(journal) as opened:
+        assert opened.meta()["state"] == "interrupted"
+        assert (opened.steps()["state"] == "pending").any()
+    code, _, err = shell("resume", journal)
+    assert (code, go_on in err) == (2, True)
+    code, out, err = shell("resume", journal, "--simulate", "--speed", "600")
+    assert (code, err) == (0, "")
+    assert "done 29" in out
+
+
+def test_sigterm_ends_in_order(tmp_path: Path, inventory: Path) -> None:
+    """As Ctrl-C does: exit code 130, the summary is written, nothing holds the journal."""
+    journal, summary = tmp_path / "x.simulated.db", tmp_path / "s.json"
+    with under_way(journal, inventory, "--summary", summary, **PIPES, text=True) as child:
+        child.send_signal(signal.SIGTERM)
+        out, err = child.communicate(timeout=30)
+    assert (child.returncode, err) == (130, "")
+    assert f"vcokit resume {journal} --simulate" in out
+    facts = json.loads(summary.read_text())
+    assert (facts["state"], facts["exit_code"]) == ("interrupted", 130)
+    assert facts["states"]["pending"] > 0
+    with vk.Journal.open(journal) as opened:
+        assert opened.meta()["state"] == "interrupted"
+
+
+def test_a_second_start_says_who_holds_the_journal(shell, tmp_path, inventory: Path) -> None:
+    """Apply, resume and undo name the process; status tells how it stands, and disturbs nothing."""
+    journal = tmp_path / "x.simulated.db"
+    with under_way(journal, inventory, **PIPES) as child:
+        for command in (
+            ("apply", inventory, "--journal", journal),
+            ("resume", journal),
+            ("undo", journal),
+        ):
+            code, _, err = shell(*command, "--simulate")
+            assert code == 2
+            assert f"process {child.pid} on " in err
+        facts = json.loads(shell("status", journal, "--json")[1])
+        assert (facts["state"], facts["holder"]["process"]) == ("running", child.pid)
+        assert 0 < facts["left"] <= 10
+        child.kill()
+        child.wait(30)
+        facts = json.loads(shell("status", journal, "--json")[1])
+        assert (facts["state"], facts["holder"]) == ("broken off", None)
+        assert facts["resume"] == f"vcokit resume {journal} --simulate"
+        assert shell("resume", journal, "--simulate", "--speed", "600")[0] == 0
+
+
+def test_one_line_a_step(shell, inventory: Path) -> None:
+    """JSON lines on standard error: each step once, and how the rollout began and ended."""
+    given = ("apply", inventory, "--simulate", "--speed", "600", "--log-format")
+    code, _, err = shell(*given, "json")
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert code == 0
+    steps = [line for line in lines if line["event"] == "step"]
+    assert sorted(line["step"] for line in steps) == list(range(10))
+    assert {line["state"] for line in steps} == {"done"}
+    assert {line["route_dest"] for line in steps} == {f"10.{n}.0.0/16" for n in range(10)}
+    rollout = [line["state"] for line in lines if line["event"] == "rollout"]
+    assert (rollout[0], rollout[-1]) == ("looking", "finished")
+    assert (lines[-1]["event"], lines[-1]["exit_code"]) == ("end", 0)
+    _, _, err = shell(*given, "text")
+    assert len(re.findall(r"^\S+ step \d+ done create ", err, re.M)) == 10
+
+
+def test_no_terminal_no_control_characters(tmp_path: Path) -> None:
+    """Whatever the environment says of colours; and no line is folded, however long."""
+    folder = tmp_path / ("a" * 200) / ("b" * 200)
+    folder.mkdir(parents=True)
+    path = folder / "routes.csv"
+    path.write_text(TEN)
+    env = {**os.environ, "FORCE_COLOR": "1", "TTY_COMPATIBLE": "1", "CLICOLOR_FORCE": "1"}
+    done = run("apply", path, "--simulate", "--speed", "600", env=env)
+    assert done.returncode == 0
+    assert not CONTROL.search(done.stdout + done.stderr)
+    assert f"{path}: 10 routes\n" in done.stdout
+    missing = run("audit", folder / "nowhere.csv", env=env)
+    assert missing.returncode == 2
+    assert missing.stderr.count("\n") == 1
+
+
+def test_nobody_is_waited_for(inventory: Path) -> None:
+    """Without a terminal nothing is asked, neither of a closed nor of an open pipe."""
+    read, write = os.pipe()
+    command = [sys.executable, "-m", "vcokit", "apply", str(inventory)]
+    with vk.Simulator.for_routes(vk.read_routes(inventory), speed=600.0) as cloud:
+        env = {
+            **os.environ,
+            "VCOKIT_ENDPOINT": cloud.endpoint,
+            "ALIBABA_CLOUD_ACCESS_KEY_ID": cloud.credentials.access_key_id,
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": cloud.credentials.access_key_secret,
+        }
+        done = subprocess.run(
+            command, stdin=read, capture_output=True, text=True, env=env, timeout=60
+        )
+    os.close(read)
+    os.close(write)
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+
+
+def test_a_pipe_that_closes_is_no_error(inventory: Path) -> None:
+    """``vcokit plan … | head`` ends quietly."""
+    command = f"{sys.executable} -m vcokit plan {inventory} --simulate 2>/dev/null | head -1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_help_is_light() -> None:
+    """The overall help loads neither the executor, nor rich, nor the simulator."""
+    code = "import sys, vcokit.cli as c; sys.argv = ['vcokit', '--help']\ntry: c.main()\nfinally: "
+    code += "print(*({'httpx', 'rich.console', 'matplotlib', 'uvicorn'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == ""

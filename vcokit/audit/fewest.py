@@ -1,0 +1,154 @@
+"""The fewest destinations that forward as an inventory does, whoever is down.
+
+What decides over an address is the *set* of its destination: every (connection, next hop, weight)
+of the longest prefix that holds it. Two things leave the set of every address as it is::
+
+    siblings   10.0.0.0/9 {a}  10.128.0.0/9 {a}   ──▶  10.0.0.0/8 {a}    unless 10.0.0.0/8 is
+                                                                         another destination
+    covered    10.0.0.0/8 {a}  10.1.0.0/16 {a}    ──▶  10.0.0.0/8 {a}    where 10.0.0.0/8 is the
+                                                                         closest that holds it
+
+Siblings first, from the longest to the shortest, then what is covered: nothing is left to do then.
+A set is taken whole, standby routes too, and never replaced by a larger or smaller one, so that
+what takes over is the same as well. Prefixes are not merged connection by connection: ``10.0.0.0/8
+{a}`` over ``10.0.0.0/9 {b}`` sends traffic another way than two halves of ``a`` beside it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from vcokit import schema
+from vcokit.audit.case import Case
+from vcokit.audit.codes import I64
+from vcokit.audit.standing import standing
+from vcokit.cidr.parse import to_text
+from vcokit.cidr.relations import closest_cover
+
+_ENTRY = ["vpn_connection_id", "next_hop", "weight"]
+_ADDRESS = 32
+
+
+def fewest_routes(routes: pd.DataFrame) -> pd.DataFrame:
+    """Return the fewest routes with the same set of routes for every address.
+
+    Parameters
+    ----------
+    routes : DataFrame
+        An inventory; rows that a plan would block take no part.
+
+    Returns
+    -------
+    DataFrame
+        Of `vcokit.schema.ROUTES`, by region in order of appearance, network and length. The
+        description stays where the destination does.
+
+    Raises
+    ------
+    InputError
+        If a column is not there.
+
+    Examples
+    --------
+    >>> routes = pd.DataFrame({"region_id": "r", "vpn_connection_id": "vco-a", "weight": 100,
+    ...     "next_hop": "vco-a", "route_dest": ["10.0.0.0/9", "10.128.0.0/9", "10.1.0.0/16"]})
+    >>> fewest_routes(routes)["route_dest"].tolist()
+    ['10.0.0.0/8']
+    """
+    case = Case(routes)
+    rows = standing(case)
+    wanted = rows.routes.assign(route_dest=rows.network)[rows.stands].reset_index(drop=True)
+    prefixes = case.facts.prefixes
+    scope = pd.factorize(wanted["region_id"])[0].astype(np.int64)
+    network = prefixes.network[rows.stands].astype(np.int64)
+    length = prefixes.length[rows.stands].astype(np.int64)
+    kept = _merged(_destinations(wanted, scope, network, length))
+    kept = kept[~_covered(kept)].sort_values(["scope", "network", "length"])
+    return _as_routes(kept, wanted)
+
+
+def _destinations(wanted: pd.DataFrame, scope: I64, network: I64, length: I64) -> pd.DataFrame:
+    """Return a row a destination: scope, network, length, the number of its set, one of its rows.
+
+    Sets are numbered place by place: two are the same if they were so far, and go on alike.
+    """
+    entry = wanted.groupby(_ENTRY, sort=True, dropna=False).ngroup()
+    table = pd.DataFrame({"scope": scope, "network": network, "length": length, "entry": entry})
+    table = table.drop_duplicates().sort_values(["scope", "network", "length", "entry"])
+    names = ["scope", "network", "length"]
+    table["destination"] = table.groupby(names, sort=False).ngroup()
+    table["place"] = table.groupby("destination").cumcount()
+    found = table[table["place"] == 0][names].reset_index(drop=True)
+    number = np.full(len(found), -1, dtype=np.int64)
+    for _, part in table.groupby("place"):
+        where = part["destination"].to_numpy()
+        pairs = pd.DataFrame({"before": number[where], "entry": part["entry"].to_numpy()})
+        number[where] = number.max(initial=-1) + 1 + pairs.groupby(["before", "entry"]).ngroup()
+    found["set"] = pd.factorize(number)[0]
+    found["row"] = table.index[table["place"] == 0]
+    return found
+
+
+def _merged(destinations: pd.DataFrame) -> pd.DataFrame:
+    """Put siblings of one set together, from the longest prefixes to the shortest.
+
+    Not to length 0, which is the default route and refused.
+    """
+    by_length = dict(list(destinations.groupby("length")))
+    nothing, done = destinations.iloc[:0], []
+    for length in range(_ADDRESS, 0, -1):
+        here, above = by_length.get(length, nothing), by_length.get(length - 1, nothing)
+        if len(here) > 1 and length > 1:
+            here, above = _level(here, above, length)
+            by_length[length - 1] = above
+        done.append(here)
+    return pd.concat([*done, by_length.get(0, nothing)], ignore_index=True)
+
+
+def _level(
+    here: pd.DataFrame, above: pd.DataFrame, length: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what stays of the destinations of a length, and those of the length above."""
+    parent = here["network"] & ~(1 << (_ADDRESS - length))
+    groups = here.groupby([here["scope"], parent])["set"]
+    alike = (groups.transform("size") == 2) & (groups.transform("nunique") == 1)
+    new = here.assign(network=parent, length=length - 1)[alike]
+    new = new.drop_duplicates(["scope", "network"])
+    both = new.merge(above, on=["scope", "network"], how="left", suffixes=("", "_above"))
+    there = both["set_above"].notna().to_numpy()
+    other = there & (both["set_above"] != both["set"]).to_numpy()
+    refused = pd.MultiIndex.from_frame(both.loc[other, ["scope", "network"]])
+    key = pd.MultiIndex.from_arrays([here["scope"], parent])
+    gone = alike.to_numpy() & ~key.isin(refused)
+    fresh = new[~there]
+    return here[~gone], pd.concat([above, fresh]) if len(fresh) else above
+
+
+def _covered(kept: pd.DataFrame) -> pd.Series:
+    """Tell which destinations have the set of the closest one that holds them."""
+    cover = closest_cover(
+        kept["network"].to_numpy(np.uint32),
+        kept["length"].to_numpy(np.uint8),
+        kept["scope"].to_numpy(np.int64),
+    )
+    sets = kept["set"].to_numpy()
+    return pd.Series((cover >= 0) & (sets[cover] == sets), index=kept.index)
+
+
+def _as_routes(kept: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
+    """Return destinations as routes: each with the entries of the destination it came from."""
+    first = wanted.loc[kept["row"], ["region_id", "route_dest"]]
+    origin = first.assign(
+        target=to_text(
+            kept["network"].to_numpy(np.uint32), kept["length"].to_numpy(np.uint8)
+        ).to_numpy(),
+        order=np.arange(len(kept)),
+    )
+    entries = wanted[["region_id", "route_dest", *_ENTRY]].drop_duplicates()
+    found = origin.merge(entries, on=["region_id", "route_dest"], how="left", sort=False)
+    found = found.sort_values("order", kind="stable").assign(route_dest=lambda one: one["target"])
+    told = wanted.drop_duplicates(["region_id", "route_dest", *_ENTRY])
+    names = ["region_id", "route_dest", *_ENTRY]
+    found = found[names].merge(told[[*names, "description"]], on=names, how="left", sort=False)
+    return schema.frame(schema.ROUTES, {str(name): found[name] for name in found})

@@ -1,0 +1,57 @@
+"""``vcokit aggregate``: the same forwarding with the fewest destinations, as an inventory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vcokit.audit.case import Case
+from vcokit.audit.fewest import fewest_routes
+from vcokit.audit.standing import standing
+from vcokit.cli import show
+from vcokit.cli.exits import Exit
+from vcokit.cli.reading import Files, Reading, named
+from vcokit.cli.tabular import as_csv
+from vcokit.inventory import write_routes
+from vcokit.plain import visible
+
+_FIELDS = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight", "description"]
+
+
+def aggregate_command(
+    files: Files,
+    reading: Reading,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write; by default standard output, as CSV.")
+    ] = None,
+    drop_blocked: Annotated[
+        bool, typer.Option("--drop-blocked", help="Leave out rows with errors, and repeats.")
+    ] = False,
+) -> int:
+    """Write the same forwarding with the fewest destinations.
+
+    For every address the same connections with the same weights decide before and after, also when
+    one of them is down. Rows with errors have no forwarding: while there are any, nothing is
+    written and the exit code is 1, unless --drop-blocked leaves them out.
+    """
+    routes = reading.read(files)
+    rows = standing(Case(routes))
+    said = show.error_console()
+    blocked = len(routes) - int(rows.stands.sum())
+    if blocked:
+        errors = rows.findings[rows.findings["severity"] == "error"]
+        said.print(show.findings_by_rule(errors))
+        said.print(f"{named(files, routes)}, {blocked:,} of them with errors, or repeats")
+    if blocked and not drop_blocked:
+        said.print("Nothing was written: mend them, or pass --drop-blocked.")
+        return Exit.FINDINGS
+    fewest = fewest_routes(routes)
+    if output is None:
+        print(as_csv(fewest[_FIELDS]), end="")
+    else:
+        write_routes(fewest, output)
+    where = f" → {visible(output)}" if output is not None else ""
+    said.print(f"{named(files, routes)} → {len(fewest):,} routes{where}", markup=False)
+    return Exit.OK

@@ -1,0 +1,83 @@
+"""``vcokit live``: what the cloud holds now, as an inventory to adopt or to compare."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import pandas as pd
+import typer
+
+from vcokit import schema
+from vcokit.cli import show
+from vcokit.cli.reach import Reach
+from vcokit.cli.reading import FILES, Reading
+from vcokit.cli.tabular import as_csv
+from vcokit.errors import InputError
+from vcokit.inventory import write_routes
+from vcokit.inventory.files import named_format
+from vcokit.live import live_connections, live_routes
+from vcokit.plain import visible
+
+if TYPE_CHECKING:
+    from vcokit.cloud.client import Client
+
+_FIELDS = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
+
+
+def live_command(
+    reach: Reach,
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FILE...]", help=f"{FILES} Their connections alone are read."),
+    ] = None,
+    region: Annotated[
+        list[str] | None, typer.Option(help="Region to read; may be repeated.")
+    ] = None,
+    connections: Annotated[
+        bool, typer.Option("--connections", help="The connections, not their routes.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write; by default standard output, as CSV.")
+    ] = None,
+) -> None:
+    """Write what the cloud holds now, as an inventory.
+
+    Destination routes of the connections of some files, or of all connections of some regions.
+    What is written can be read, audited, compared and applied like any inventory.
+    """
+    routes = Reading().read(files) if files else schema.frame(schema.ROUTES)
+    if connections and output is not None and named_format(output.name) not in (None, "csv"):
+        raise InputError(f"{output}: connections are written as CSV", remedy="Name a .csv file")
+    with reach.connected(routes) as client:
+        found = _found(client, routes if files else None, region, connections=connections)
+    what = "connections" if connections else "routes"
+    if output is None:
+        print(as_csv(found), end="")
+    elif connections:
+        output.write_text(as_csv(found), encoding="utf-8")
+    else:
+        write_routes(found, output)
+    where = f" → {visible(output)}" if output is not None else ""
+    said = show.error_console()
+    for connection, code in found.attrs.get("unlisted", {}).items():
+        said.print(f"{visible(connection)}: cannot be listed ({visible(code)})", markup=False)
+    said.print(f"{len(found):,} {what}{where}", markup=False)
+    sys.stdout.flush()
+
+
+def _found(
+    client: Client, routes: pd.DataFrame | None, region: list[str] | None, *, connections: bool
+) -> pd.DataFrame:
+    if routes is not None and not connections:
+        return _destinations(live_routes(client, routes))
+    there = live_connections(client, routes if routes is not None and not region else region)
+    return there if connections else _destinations(live_routes(client, there))
+
+
+def _destinations(live: pd.DataFrame) -> pd.DataFrame:
+    """Return live routes as an inventory has them; routes learnt by BGP are none."""
+    found = schema.destination_routes(live)[_FIELDS].reset_index(drop=True)
+    found.attrs = dict(live.attrs)
+    return found

@@ -1,0 +1,111 @@
+"""Which cloud is meant: the real one of a profile, or a simulated one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vcokit import config
+from vcokit.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vcokit.cloud.client import Client
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which cloud a command talks to."""
+
+    profile: Annotated[
+        str | None, typer.Option(help="Profile of the vendor's CLI whose AccessKey is used.")
+    ] = None
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Against a simulator made for these routes.")
+    ] = False
+    scenario: Annotated[
+        Path | None, typer.Option(help="TOML file that says what the simulator holds.")
+    ] = None
+    speed: Annotated[
+        float | None, typer.Option(help="How many times faster the simulator's clock runs.")
+    ] = None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the cloud is a simulated one."""
+        return self.simulate or self.scenario is not None
+
+    @contextmanager
+    def connected(self, routes: pd.DataFrame, live: pd.DataFrame | None = None) -> Iterator[Client]:
+        """Yield a client of the cloud that is meant.
+
+        Parameters
+        ----------
+        routes : DataFrame
+            Rows whose connections a simulator has.
+        live : DataFrame, optional
+            Routes that a simulator holds at the start.
+
+        Raises
+        ------
+        InputError
+            If options contradict one another, or the scenario cannot be used.
+        CredentialsError
+            If there is no AccessKey.
+        """
+        from vcokit.cloud.connect import connect
+
+        if not self.simulated:
+            self._refuse(speed="--speed is the simulator's: add --simulate, or leave it out")
+            with connect(profile=self.profile) as client:
+                yield client
+            return
+        self._refuse(profile="--profile is the real cloud's: leave it out, or leave out --simulate")
+        with self._cloud(routes, live) as cloud, connect(cloud) as client:
+            yield client
+
+    def _refuse(self, **remedies: str) -> None:
+        for name, remedy in remedies.items():
+            if getattr(self, name) is not None:
+                fault, _, remedy = remedy.partition(": ")
+                raise InputError(fault, remedy=remedy.capitalize())
+
+    def _cloud(self, routes: pd.DataFrame, live: pd.DataFrame | None) -> Any:
+        from vcokit.simulator import Simulator, seeding
+        from vcokit.simulator.scenario import read_scenario
+
+        try:
+            options = {} if self.scenario is None else read_scenario(self.scenario)
+            if self.speed is not None or "speed" not in options:
+                options["speed"] = config.get("speed", self.speed)
+            if live is not None:
+                options["routes"] = _held(live)
+            if "connections" not in options:
+                owner = [account.account_id for account in options.get("accounts", ())[:1]]
+                options["connections"] = seeding.connections_for(
+                    routes, options.get("seed", 0), *owner
+                )
+                options.setdefault("quota", seeding.quota_for(routes) + _most(live))
+            return Simulator(**options)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+
+
+def _held(live: pd.DataFrame) -> list[Any]:
+    from vcokit.simulator import Route
+
+    columns = ["vpn_connection_id", "route_dest", "weight", "next_hop"]
+    return [Route(*row) for row in live[columns].itertuples(index=False)]
+
+
+def _most(live: pd.DataFrame | None) -> int:
+    """Return how many live routes a connection has at most."""
+    if live is None or not len(live):
+        return 0
+    return int(live["vpn_connection_id"].value_counts().max())

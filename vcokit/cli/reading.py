@@ -1,0 +1,98 @@
+"""The options by which files are read, and what a reader is told of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from vcokit.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FILES: Final = "Inventories: CSV, workbook, JSON lines, Parquet; patterns; - is standard input."
+
+Files = Annotated[list[str], typer.Argument(help=FILES, metavar="FILE...")]
+Quota = Annotated[int | None, typer.Option(min=0, help="Routes a connection may have.")]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How inventories are read."""
+
+    region: Annotated[str | None, typer.Option(help="Region of rows that name none.")] = None
+    weight_word: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WORD=N", help="Word that stands for a weight; may be repeated."),
+    ] = None
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FIELD=HEAD", help="Head of a field, where it is not found."),
+    ] = None
+    sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook; by default all.")] = None
+    delimiter: Annotated[str | None, typer.Option(help="Of a CSV; by default found.")] = None
+    encoding: Annotated[str | None, typer.Option(help="Of a text; by default found.")] = None
+
+    def read(self, files: Sequence[str]) -> pd.DataFrame:
+        """Return the routes of some files.
+
+        Raises
+        ------
+        InputError
+            If a file or an option cannot be used.
+        """
+        from vcokit.inventory import read_routes
+
+        return read_routes(
+            [_path(name) for name in files],
+            region=self.region,
+            weights=self._weights(),
+            columns=_pairs("--column", self.column) or None,
+            sheet=self.sheet,
+            delimiter=self.delimiter,
+            encoding=self.encoding,
+        )
+
+    def _weights(self) -> Mapping[str, int] | None:
+        words = _pairs("--weight-word", self.weight_word)
+        wrong = [f"{word}={number}" for word, number in words.items() if not _is_number(number)]
+        if wrong:
+            raise InputError(f"--weight-word {wrong[0]!r}: no weight", remedy="Write standby=0")
+        return {word: int(number) for word, number in words.items()} or None
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
+    wrong = [pair for pair in given or () if not all(part.strip() for part in pair.split("=", 1))]
+    wrong += [pair for pair in given or () if "=" not in pair]
+    if wrong:
+        raise InputError(f"{option} {wrong[0]!r} is no pair", remedy="Write it like NAME=VALUE")
+    return dict(pair.split("=", 1) for pair in given or ())
+
+
+def _path(name: str) -> str:
+    """Return a file's name; what `read_routes` would take for the text itself is none."""
+    if not name or "\n" in name or "\r" in name or "\x00" in name:
+        raise InputError(f"{name!r} is no file", remedy="Name a file, or - for standard input")
+    return name
+
+
+def named(files: Sequence[str], routes: pd.DataFrame) -> str:
+    """Return what was read, in a line.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> named(["a.csv"], pd.DataFrame(index=range(1200)))
+    'a.csv: 1,200 routes'
+    """
+    from vcokit.plain import visible
+
+    shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+    return f"{visible(shown)}: {len(routes):,} routes"

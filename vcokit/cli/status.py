@@ -1,0 +1,149 @@
+"""``vcokit status``: how a rollout stands, by its journal, also while it runs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import pandas as pd
+import typer
+
+from vcokit.cli import show
+from vcokit.cli.apply import JournalPath
+from vcokit.cli.journals import holder, is_simulated, state_of
+from vcokit.cli.running import records, resume_command_of
+from vcokit.cli.steplog import one_line
+from vcokit.plain import visible
+from vcokit.rollout.journal import Journal
+from vcokit.rollout.lock import Lease
+from vcokit.rollout.steps import FINAL
+
+#: Seconds that the pace of the moment is taken of.
+_WINDOW: Final = 300.0
+
+
+def status_command(
+    journal: JournalPath,
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+    limit: Annotated[int, typer.Option(min=0, help="Failed steps listed at most.")] = 20,
+) -> None:
+    """Tell how a rollout stands, also while it runs.
+
+    Looking changes nothing and disturbs nobody.
+    """
+    facts = facts_of(journal, time.time(), limit)
+    if json:
+        print(one_line(facts))
+        return
+    shown = show.console()
+    shown.print("\n".join(_lines(facts)), markup=False)
+    if facts["failed"]:
+        listed = pd.DataFrame(facts["failed"], columns=list(show.FAILED))
+        shown.print(show.failed_steps(listed, limit))
+
+
+def facts_of(path: Any, now: float, limit: int) -> dict[str, Any]:
+    """Return what a journal says of its rollout, as plain values.
+
+    Parameters
+    ----------
+    path : Path
+    now : float
+        Seconds since the epoch.
+    limit : int
+        Failed steps at most.
+
+    Raises
+    ------
+    JournalError
+        If there is no such journal, or it cannot be read.
+    """
+    with Journal.read(path) as journal:
+        steps, meta, lease = journal.steps(), journal.meta(), journal.lease()
+        outcomes = journal.calls()["outcome"].value_counts()
+    held = holder(lease, now)
+    left = int((~steps["state"].isin([*FINAL])).sum())
+    state = state_of(meta.get("state", ""), held, left)
+    failed = steps[steps["state"] == "failed"]
+    pace = _pace(steps, now if held is not None else None)
+    return {
+        "journal": str(path),
+        "state": state,
+        "message": meta.get("message") if held is None else None,
+        "holder": None if held is None else _told(held, now),
+        "actions": _counts(steps["action"]),
+        "states": _counts(steps["state"]),
+        "left": left,
+        "steps_per_minute": pace.per_minute,
+        "seconds_left": pace.seconds(left) if held is not None else None,
+        "calls": {str(name): int(number) for name, number in outcomes.items()},
+        "failed_steps": len(failed),
+        "failed": records(failed[list(show.FAILED)].head(limit)),
+        "resume": resume_command_of(path, simulated=is_simulated(path))
+        if left and held is None
+        else None,
+    }
+
+
+def _told(lease: Lease, now: float) -> dict[str, Any]:
+    return {
+        "process": lease.process,
+        "host": lease.host,
+        "since": lease.since,
+        "seen_seconds_ago": round(max(0.0, now - lease.seen), 1),
+        "text": str(lease),
+    }
+
+
+def _counts(column: pd.Series) -> dict[str, int]:
+    return {str(name): int(number) for name, number in column.value_counts().items() if number}
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Steps that came to their end in a minute; None where none has."""
+
+    per_minute: float | None
+
+    def seconds(self, left: int) -> float | None:
+        """Return how long what is left takes at this pace."""
+        return None if not self.per_minute else round(left / self.per_minute * 60)
+
+
+def _pace(steps: pd.DataFrame, now: float | None) -> Pace:
+    """Return the pace of the last minutes: until now of a rollout that runs, else at its end."""
+    sent = steps["sent_at"].dropna()
+    settled = steps["settled_at"].fillna(steps["ended_at"])[steps["sent_at"].notna()].dropna()
+    if not len(settled):
+        return Pace(None)
+    last = settled.max() if now is None else pd.Timestamp(now, unit="s", tz="UTC")
+    first = max(sent.min(), last - pd.Timedelta(seconds=_WINDOW))
+    seconds = max((last - first).total_seconds(), 1.0)
+    return Pace(round(float((settled >= first).sum()) / seconds * 60, 1))
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    said = [f"{visible(facts['journal'])}: {facts['state']}"]
+    if facts["message"]:
+        said.append(f"message {visible(facts['message'])}")
+    if facts["holder"]:
+        seen = facts["holder"]["seen_seconds_ago"]
+        said.append(f"holder  {visible(facts['holder']['text'])}; seen {seen:g} s ago")
+    said += [f"{name:<7} {_listed(facts[name])}" for name in ("actions", "states", "calls")]
+    said.append(f"left    {facts['left']:,} steps{_at_pace(facts)}")
+    if facts["resume"]:
+        said.append(f"Go on with: {facts['resume']}")
+    return said
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {visible(name)}" for name, number in counts.items()) or "none"
+
+
+def _at_pace(facts: dict[str, Any]) -> str:
+    if facts["steps_per_minute"] is None:
+        return ""
+    rest = facts["seconds_left"]
+    until = "" if rest is None else f", about {show.duration(rest)}"
+    return f"; {facts['steps_per_minute']:g} a minute{until}"

@@ -1,0 +1,75 @@
+"""Frames as a table, JSON or CSV on standard output, whatever they hold made harmless.
+
+A cell of CSV that a spreadsheet would take for a formula bears a ``'``, as `write_routes` has it;
+what cannot be seen is spelt out, so that neither a terminal nor a log is at the mercy of a cell.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from enum import StrEnum
+from typing import Final
+
+import pandas as pd
+
+from vcokit.cli import show
+from vcokit.cli.running import records
+from vcokit.cli.steplog import one_line
+from vcokit.plain import visible
+
+#: What begins a formula, or a cell that was protected before.
+_PROTECTED: Final = ("=", "+", "-", "@", "'", "\t")
+
+
+class TableFormat(StrEnum):
+    """How a frame is shown."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+def show_frame(frame: pd.DataFrame, form: TableFormat, title: str, limit: int) -> None:
+    """Print a frame.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    form : TableFormat
+    title : str
+        Of a table.
+    limit : int
+        Rows of a table at most; the other formats have all.
+    """
+    if form is TableFormat.json:
+        print(one_line(records(frame)))
+    elif form is TableFormat.csv:
+        print(as_csv(frame), end="")
+    elif len(frame):
+        more = f", the first {limit} of {len(frame):,}" if len(frame) > limit else ""
+        rows = frame.head(limit).itertuples(index=False)
+        show.console().print(show.table(f"{title}{more}", frame.columns, rows))
+
+
+def as_csv(frame: pd.DataFrame) -> str:
+    r"""Return a frame as CSV that is safe to show and to open in a spreadsheet.
+
+    Examples
+    --------
+    >>> print(as_csv(pd.DataFrame({"a": ["=1+1", "\x1b[31m", None], "b": [-1, 2, 3]})))
+    a,b
+    '=1+1,-1
+    \x1b[31m,2
+    ,3
+    """
+    file = io.StringIO()
+    lines = csv.writer(file, lineterminator="\n")
+    lines.writerow([_cell(name) for name in frame.columns])
+    lines.writerows([_cell(value) for value in row] for row in frame.itertuples(index=False))
+    return file.getvalue()
+
+
+def _cell(value: object) -> str:
+    text = visible(None if value is pd.NaT else value)
+    return f"'{text}" if isinstance(value, str) and text.startswith(_PROTECTED) else text

@@ -1,0 +1,75 @@
+"""``vcokit undo``: take back what a rollout provably did, as a plan of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vcokit.cli import show
+from vcokit.cli.apply import JournalPath
+from vcokit.cli.exits import Exit
+from vcokit.cli.journals import Standing, new_journal, refuse_held, refuse_stranger
+from vcokit.cli.plan import PlanFormat, save_plan, say_gaps, shown_plan
+from vcokit.cli.reach import Reach
+from vcokit.cli.running import Pace, Saying, Yes, conduct, may_send
+from vcokit.live import live_routes
+from vcokit.rollout.executor import Rollout
+from vcokit.rollout.journal import Journal
+from vcokit.rollout.undo import undo_plan
+
+
+def undo_command(
+    journal: JournalPath,
+    reach: Reach,
+    pace: Pace,
+    saying: Saying,
+    undo_journal: Annotated[
+        Path | None, typer.Option(help="Journal to make. By default JOURNAL with .undo.db.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Write the plan to a file and send nothing.")
+    ] = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        PlanFormat, typer.Option(help="How the plan is shown.")
+    ] = PlanFormat.table,
+    allow_gap: Annotated[
+        bool, typer.Option("--allow-gap", help="Also where addresses are uncovered in between.")
+    ] = False,
+    yes: Yes = False,
+) -> int:
+    """Take back what a rollout provably did.
+
+    The plan is shown first. What is not proven to be this rollout's doing is listed as blocked and
+    left alone. The undoing has a journal of its own and can be resumed, and undone, like any other.
+    """
+    shown = show.console()
+    saying.check()
+    refuse_stranger(journal, simulated=reach.simulated)
+    # Read, not opened: what is taken back is not written to.
+    with Journal.read(journal) as read:
+        read.check_seal()
+        refuse_held(read)
+        steps, calls, quota = read.steps(), read.calls(), read.plan().quota
+    standing = Standing.of(journal)
+    path = new_journal(undo_journal or _name(journal), [], simulated=reach.simulated)
+    with reach.connected(standing.routes, standing.live) as client:
+        live = live_routes(client, standing.routes)
+        plan = undo_plan(steps, calls, live, quota=quota)
+        if len(plan):
+            shown.print(shown_plan(plan, format), markup=False, soft_wrap=True)
+        shown.print(f"Plan {plan.fingerprint[:12]}: {plan}", markup=False)
+        say_gaps(plan)
+        if save is not None:
+            save_plan(plan, save)
+            return Exit.OK
+        if not may_send(plan, ask=not (yes or reach.simulated)):
+            shown.print("Nothing was sent.")
+            return Exit.OK
+        rollout = Rollout(plan, client, journal=path, allow_gap=allow_gap, **pace.given())
+        return conduct(rollout, client, shown, saying, simulated=reach.simulated)
+
+
+def _name(journal: Path) -> Path:
+    return journal.with_suffix(".undo.db")

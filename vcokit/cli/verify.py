@@ -1,0 +1,55 @@
+"""``vcokit verify``: whether what is live is what an inventory asks for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vcokit.cli import show
+from vcokit.cli.exits import Exit
+from vcokit.cli.planning import Planning
+from vcokit.cli.reach import Reach
+from vcokit.cli.reading import Files, Quota, Reading, named
+from vcokit.cli.tabular import TableFormat, show_frame
+from vcokit.live import live_routes, verify_routes
+from vcokit.plain import visible
+
+
+def verify_command(
+    files: Files,
+    reading: Reading,
+    reach: Reach,
+    names: Annotated[
+        bool, typer.Option("--names", help="Look connections up: names become ids.")
+    ] = False,
+    allow_unexpected: Annotated[
+        bool,
+        typer.Option("--allow-unexpected", help="Live routes that no row names are no difference."),
+    ] = False,
+    format: Annotated[  # noqa: A002 - the option's name
+        TableFormat, typer.Option(help="How differences are shown.")
+    ] = TableFormat.table,
+    limit: Annotated[int, typer.Option(min=0, help="Differences listed at most.")] = 50,
+    quota: Quota = None,
+) -> int:
+    """Compare what an inventory asks for with what is live.
+
+    Exit code 1 if something is missing, different or unexpected. Rows with errors are passed over.
+    """
+    routes = reading.read(files)
+    with reach.connected(routes) as client:
+        routes, _ = Planning(names=names).resolved(routes, client)
+        live = live_routes(client, routes)
+    verdicts = verify_routes(routes, live, quota=quota)
+    said = show.error_console()
+    counts = {str(name): n for name, n in verdicts["verdict"].value_counts().items() if n}
+    told = ", ".join(f"{number:,} {name}" for name, number in counts.items())
+    said.print(f"{named(files, routes)}; live: {told or 'nothing to compare'}", markup=False)
+    for connection, code in live.attrs.get("unlisted", {}).items():
+        said.print(f"{visible(connection)}: cannot be listed ({visible(code)})", markup=False)
+    differing = verdicts[verdicts["verdict"] != "as planned"]
+    if allow_unexpected:
+        differing = differing[differing["verdict"] != "unexpected"]
+    show_frame(differing, format, "Differences", limit)
+    return Exit.FINDINGS if len(differing) else Exit.OK
