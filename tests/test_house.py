@@ -65,6 +65,7 @@ FLOORS = {
     "rollout.executor": 5,
     "colours": 6,
     "plots": 6,
+    "formats": 6,
     "widgets": 6,
     "cli": 7,
     "__main__": 7,

@@ -1,18 +1,36 @@
-"""``vcokit audit``: what is wrong, or worth knowing, about an inventory."""
+"""``vcokit audit``: what is wrong, or worth knowing, about inventories.
+
+::
+
+    FILE… ──read──▶ routes ──audit──▶ findings ─┬─ a terminal: tables, as wide as it is
+                                                ├─ a pipe: the same as plain lines
+                                                └─ --format, --output: a file of `vcokit.formats`
+"""
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from vcokit import schema
-from vcokit.audit import audit_routes, report
-from vcokit.cli import show
-from vcokit.inventory import read_routes
+from vcokit.errors import InputError
 from vcokit.plain import visible
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vcokit.formats import Report
+
+#: Findings that a terminal lists where nobody says how many.
+_LISTED: Final = 50
+#: Bytes of files above which reading them is worth a bar.
+_LONG: Final = 4_000_000
 
 
 class FailOn(StrEnum):
@@ -24,31 +42,191 @@ class FailOn(StrEnum):
     never = "never"
 
 
+class Format(StrEnum):
+    """Formats of findings, those of `vcokit.formats.KINDS`."""
+
+    text = "text"
+    json = "json"
+    csv = "csv"
+    markdown = "markdown"
+    sarif = "sarif"
+    junit = "junit"
+    html = "html"
+
+
 def audit_command(
-    file: Annotated[Path, typer.Argument(help="Inventory, a CSV file.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE...",
+            help="Inventories: CSV, workbook, JSON lines, Parquet; patterns; - is standard input.",
+        ),
+    ],
+    output_format: Annotated[
+        Format | None,
+        typer.Option("--format", help="By default what --output ends in, else tables or text."),
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="File to write, whole or not at all.")] = None,
+    live: Annotated[
+        str | None, typer.Option(help="File of live routes, as vcokit live writes it.")
+    ] = None,
+    rules: Annotated[
+        list[str] | None, typer.Option(help="Rules to run, by name; commas, or repeated.")
+    ] = None,
     quota: Annotated[int | None, typer.Option(min=0, help="Routes a connection may have.")] = None,
     region: Annotated[str | None, typer.Option(help="Region of rows that name none.")] = None,
     fail_on: Annotated[
         FailOn, typer.Option(help="Least severity that gives exit code 1.")
     ] = FailOn.error,
-    limit: Annotated[int, typer.Option(min=0, help="Findings listed at most.")] = 50,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=0, help="Findings listed at most, the worst.  [default: by format]"),
+    ] = None,
 ) -> int:
-    """Read an inventory and print what is wrong, or worth knowing, about its rows."""
-    shown = show.console()
-    routes = read_routes(file, region=region)
-    findings = audit_routes(routes, quota=quota)
-    counted = report.counts(findings)
-    shown.print(f"{visible(file)}: {len(routes):,} routes", markup=False)
+    """Read inventories and print what is wrong, or worth knowing, about their rows."""
+    from vcokit.audit import audit_routes, report
+
+    kind = _kind(output_format, output)  # a wrong name is told before an hour's work
+    routes = _read(files, region)
+    known = None if live is None else _read([live], region)
+    chosen = [name.strip() for part in rules for name in part.split(",")] if rules else None
+    findings = audit_routes(routes, live=known, quota=quota, rules=chosen)
+    if kind is None:
+        _tables(findings, routes, _LISTED if limit is None else limit)
+    else:
+        _write(kind, findings, routes, output, limit=limit, fail_on=fail_on)
+    return _exit_code(report.counts(findings), fail_on)
+
+
+def _kind(asked: Format | None, output: Path | None) -> str | None:
+    """Return the format, None for tables on a terminal; raise where nothing can be written."""
+    from vcokit.formats import kind_of
+
+    if asked is None and output is None:
+        return None if sys.stdout.isatty() else "text"
+    if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
+        raise InputError(f"{output} cannot be written", remedy="Name a file in a folder there is")
+    return kind_of(output) if asked is None and output is not None else str(asked)
+
+
+def _read(files: list[str], region: str | None) -> pd.DataFrame:
+    from vcokit.inventory import read_routes
+
+    for name in files:
+        if not name or "\n" in name or "\r" in name:  # would be taken for the text itself
+            raise InputError(f"{name!r} is no file", remedy="Name a file, or - for standard input")
+    with _bar() as progress:
+        return read_routes(files, region=region, progress=progress)
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[int, int], object] | None]:
+    """Give what shows bytes read as a bar, on a terminal and only for long files."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    columns = ("Reading", BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task("")
+
+    def hear(done: int, total: int) -> None:
+        if total >= _LONG and not bar.finished:
+            bar.start()
+            bar.update(task, completed=done, total=total)
+
+    try:
+        yield hear
+    finally:
+        bar.stop()
+
+
+def _tables(findings: pd.DataFrame, routes: pd.DataFrame, limit: int) -> None:
+    from vcokit.cli import show
+    from vcokit.formats.facts import report_of
+    from vcokit.formats.text import counts
+
+    shown, report = show.console(), report_of(findings, routes, limit=limit)
+    for name, count in report.sources.items():
+        shown.print(f"{visible(name)}: {count:,} routes", markup=False)
     if len(findings):
         shown.print()
         shown.print(show.findings_by_rule(findings))
     if len(findings) and limit:
         shown.print()
-        shown.print(show.findings_list(findings, limit))
+        shown.print(_listed(report))
     shown.print()
-    rows = ", ".join(f"{count:,} rows with {name}" for name, count in counted.items())
-    shown.print(rows if len(findings) else "Nothing found.", markup=False)
-    return _exit_code(counted, fail_on)
+    shown.print(counts(report) if len(findings) else "Nothing found.", markup=False)
+
+
+def _listed(report: Report) -> Any:
+    """Return a table of the worst findings; with the file, where there are several."""
+    from vcokit.cli import show
+    from vcokit.formats.text import listed, more
+
+    heads, rows = listed(report)
+    place = heads.index("severity")
+    return show.table(
+        f"Findings{more(report)}",
+        heads,
+        ([*row[:place], show.severity(row[place]), *row[place + 1 :]] for row in rows),
+    )
+
+
+def _write(
+    kind: str,
+    findings: pd.DataFrame,
+    routes: pd.DataFrame,
+    output: Path | None,
+    *,
+    limit: int | None,
+    fail_on: FailOn,
+) -> None:
+    """Write findings in a format, to a file or to standard output."""
+    from vcokit.formats import KINDS, parts
+    from vcokit.formats.facts import report_of, worst
+
+    limit = KINDS[kind].limit if limit is None else limit
+    options: dict[str, Any] = {"fail_on": str(fail_on), "limit": limit}
+    if kind == "sarif":
+        from vcokit.formats.places import locate
+
+        options |= {"places": locate(worst(findings, limit), routes), "root": Path.cwd()}
+    text = parts(kind, findings, routes, **options)
+    if output is None:
+        _say(text, kind)
+        return
+    _replace(output, text)
+    _say([_written(report_of(findings, routes), output)], "text")
+
+
+def _written(report: Report, output: Path) -> str:
+    return f"{report.summary}: {visible(output)}\n"
+
+
+def _say(text: Iterable[str], kind: str) -> None:
+    """Write to standard output: lines in its own encoding, files in UTF-8, whatever it is."""
+    encoding = "utf-8" if kind != "text" else sys.stdout.encoding or "utf-8"
+    sys.stdout.flush()
+    for part in text:
+        sys.stdout.buffer.write(part.encode(encoding, "backslashreplace"))
+    sys.stdout.buffer.flush()
+
+
+def _replace(output: Path, text: Iterable[str]) -> None:
+    from vcokit.inventory.write import replacing
+
+    try:
+        with replacing(output) as file:
+            for part in text:
+                file.write(part.encode("utf-8", "backslashreplace"))
+    except OSError as error:
+        raise InputError(
+            f"{output} cannot be written: {error.strerror or error}",
+            remedy="Check folder, rights and room",
+        ) from None
 
 
 def _exit_code(counted: dict[str, int], fail_on: FailOn) -> int:

@@ -92,7 +92,10 @@ def _png(draw: Callable[[Any], object], height: float) -> bytes:
 def render(facts: Facts, pictures: Mapping[str, bytes]) -> str:
     """Return the report as HTML; whatever comes from outside is escaped."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("vcokit.cli"),
+        # The look of pages stands with the formats: one for rollouts and for audits.
+        loader=jinja2.ChoiceLoader(
+            [jinja2.PackageLoader("vcokit.cli"), jinja2.PackageLoader("vcokit.formats")]
+        ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

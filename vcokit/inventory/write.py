@@ -120,7 +120,7 @@ def write_routes(
     pour = _writer(routes, _format(target, format))
     try:
         if isinstance(target, str | os.PathLike):
-            with _replacing(Path(target)) as file:
+            with replacing(Path(target)) as file:
                 pour(file)
         else:
             pour(target)
@@ -301,7 +301,7 @@ def _takes_text(file: Any) -> bool:
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Any]:
+def replacing(path: Path) -> Iterator[Any]:
     """Open a file that takes the place of a path once it is complete and on the disk."""
     if path.exists() and not path.is_file():  # a device or a pipe cannot be replaced
         with path.open("wb") as file:

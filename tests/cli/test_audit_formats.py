@@ -1,0 +1,184 @@
+"""`vcokit audit` into files and pipes: whole or not at all, plain, and the library's own text."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import vcokit as vk
+from vcokit import cli, formats
+from vcokit.cli.audit import Format
+from vcokit.formats.places import locate
+
+ROOT = Path(__file__).parents[2]
+SMALL = ROOT / "data" / "routes-small.csv"
+HEAD = "RegionId,VpnConnectionId,RouteDest,NextHop,Weight,Description\n"
+CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]):
+    """Run the command inside this process; return exit code, standard output, errors."""
+
+    def go(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vcokit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        said = capsysbinary.readouterr()
+        return int(caught.value.code or 0), said.out.decode("utf-8"), said.err.decode("utf-8")
+
+    return go
+
+
+def test_the_command_has_every_format() -> None:
+    """The shell's formats are the library's."""
+    assert [one.value for one in Format] == list(formats.KINDS)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in formats.KINDS if kind != "html"])
+def test_a_format_on_standard_output(shell, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Standard output is the library's text, and nothing else; the exit code is the audit's."""
+    monkeypatch.chdir(ROOT)
+    code, out, err = shell("audit", "data/routes-small.csv", "--format", kind)
+    routes = vk.read_routes("data/routes-small.csv")
+    findings = vk.audit_routes(routes)
+    options = {"places": locate(findings, routes), "root": ROOT} if kind == "sarif" else {}
+    assert (code, err) == (1, "")
+    assert out == formats.write(kind, findings, routes, **options)
+
+
+def test_a_file_by_its_name(shell, tmp_path: Path) -> None:
+    """--output says the format by its end; what is printed says what was found, and where."""
+    path = tmp_path / "audit.sarif"
+    code, out, _ = shell("audit", SMALL, "--output", path, "--fail-on", "never")
+    assert code == 0
+    assert out.count("\n") == 1
+    assert "10 rows with error" in out
+    assert str(path) in out
+    assert json.loads(path.read_text("utf-8"))["version"] == "2.1.0"
+
+
+def test_a_failed_run_leaves_nothing(
+    shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where writing breaks off, the file of before stands, and nothing beside it."""
+    path = tmp_path / "audit.json"
+    path.write_text("before")
+
+    def breaks(*_: object, **__: object):
+        yield "{"
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(formats, "parts", breaks)
+    code, _, err = shell("audit", SMALL, "--output", path)
+    assert code == 2
+    assert "No space left on device" in err
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--output", "audit.pdf"), "means no format"),
+        (("--output", "nowhere/audit.json"), "folder"),
+        (("--output", "."), "file"),
+        (("--format", "pdf"), "pdf"),
+        (("--rules", "no-such-rule"), "no-such-rule"),
+        (("--live", "nowhere.csv"), "nowhere.csv"),
+    ],
+)
+def test_wrong_options(
+    shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, str], words: str
+) -> None:
+    """What cannot be used is exit code 2, one message, and nothing written."""
+    monkeypatch.chdir(tmp_path)
+    code, out, err = shell("audit", SMALL, *arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_several_files_and_patterns(shell, tmp_path: Path) -> None:
+    """Findings of several files name theirs."""
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(f"{HEAD}cn-{name},vco-{name},10.0.0.1/8,,100,\n")
+    code, out, _ = shell("audit", tmp_path / "*.csv")
+    assert code == 1
+    assert re.search(r"^\S*a\.csv +2 +error +host-bits-set", out, re.M)
+    assert re.search(r"^\S*b\.csv +2 +error +host-bits-set", out, re.M)
+
+
+def test_standard_input(shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dash is standard input."""
+    text = io.TextIOWrapper(io.BytesIO(f"{HEAD}cn-a,vco-a,10.0.0.1/8,vco-a,100,\n".encode()))
+    monkeypatch.setattr(sys, "stdin", text)
+    code, out, _ = shell("audit", "-", "--format", "csv")
+    assert code == 1
+    assert "host-bits-set" in out
+
+
+def test_live_quota_and_rules(shell, tmp_path: Path) -> None:
+    """Live routes of a file, a quota and a choice of rules go into the audit."""
+    path = tmp_path / "routes.csv"
+    path.write_text(f"{HEAD}cn-a,vco-a,10.0.0.0/8,vco-a,100,\ncn-a,vco-a,11.0.0.1/8,vco-a,100,\n")
+    *_, out = shell("audit", path, "--live", path, "--quota", "1", "--format", "json")[:2]
+    found = {one["rule"] for one in json.loads(out)["findings"]}
+    assert found >= {"already-live", "host-bits-set"}
+    chosen = "already-live,duplicate"
+    *_, out = shell("audit", path, "--live", path, "--rules", chosen, "--format", "json")[:2]
+    assert {one["rule"] for one in json.loads(out)["findings"]} == {"already-live"}
+
+
+def test_a_pipe_gets_plain_lines(tmp_path: Path) -> None:
+    """Whatever the environment asks for: no colours, no control characters, nothing folded."""
+    path = tmp_path / "routes.csv"
+    path.write_text(f"{HEAD}cn-a,vco-a,{'9' * 400}\x1b[31m,vco-a,100,\n")
+    result = subprocess.run(
+        [sys.executable, "-m", "vcokit", "audit", str(path)],
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "FORCE_COLOR": "1", "COLUMNS": "40", "PYTHONIOENCODING": "ascii"},
+    )
+    out = result.stdout.decode("ascii")
+    assert result.returncode == 1
+    assert not CONTROL.search(out)
+    assert any("9" * 400 in line and "malformed-cidr" in line for line in out.splitlines())
+    assert result.stderr == b""
+
+
+def test_a_terminal_gets_tables() -> None:
+    """A person sees colours and tables as wide as the terminal."""
+    master, slave = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "vcokit", "audit", str(SMALL), "--limit", "5"],
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"},
+    )
+    os.close(slave)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(master, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(master)
+    assert child.wait(30) == 1
+    text = shown.decode("utf-8")
+    assert "\x1b[" in text
+    assert "Findings, the worst 5 of 28" in text
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert max(map(len, plain.splitlines())) <= 120

@@ -1,0 +1,191 @@
+"""SARIF: a log that code hosts take, which points at the very cell and can mend it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import jsonschema
+import openpyxl
+import pandas as pd
+import pytest
+
+import vcokit as vk
+from tests.formats.samples import HEAD, SMALL, audited
+from vcokit import formats
+from vcokit.formats.places import locate
+
+PART = json.loads(Path(__file__).with_name("sarif-part.schema.json").read_text("utf-8"))
+
+
+def log_of(path: Path | str, root: Path | None = None, **options: Any) -> dict[str, Any]:
+    """Audit a file and return its log, checked against the schema."""
+    routes = vk.read_routes(path)
+    findings = vk.audit_routes(routes)
+    places = locate(findings, routes)
+    log = json.loads(formats.write("sarif", findings, routes, places=places, root=root, **options))
+    jsonschema.Draft202012Validator(PART).validate(log)
+    return log["runs"][0]
+
+
+def region(result: dict[str, Any]) -> dict[str, int]:
+    """Return the region of a result's location."""
+    return result["locations"][0]["physicalLocation"]["region"]
+
+
+def cut(text: str, place: dict[str, int]) -> str:
+    """Return what stands at a region of a text, by splitting it into lines anew."""
+    lines = text.splitlines(keepends=True)[place["startLine"] - 1 : place["endLine"]]
+    last = len("".join(lines[:-1])) + place["endColumn"] - 1
+    return "".join(lines)[place["startColumn"] - 1 : last]
+
+
+def test_each_rule_and_result() -> None:
+    """Rules stand in the registry's order, results name theirs, levels follow severities."""
+    run = log_of(SMALL)
+    findings = vk.audit_routes(vk.read_routes(SMALL))
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert rules == list(findings["rule"].cat.categories)
+    assert len(run["results"]) == len(findings)
+    levels = {"error": "error", "warning": "warning", "info": "note"}
+    for result, (_, finding) in zip(run["results"], findings.iterrows(), strict=True):
+        assert rules[result["ruleIndex"]] == result["ruleId"] == finding["rule"]
+        assert result["level"] == levels[finding["severity"]]
+        assert region(result)["startLine"] == finding["line"]
+        related = [one["physicalLocation"]["region"] for one in result.get("relatedLocations", [])]
+        line = finding["related_line"]
+        assert related == ([] if pd.isna(line) else [{"startLine": line}])
+
+
+DIRTY = [
+    ("plain", "{head}\ncn-a,vco-a,10.1.2.3/16,vco-a,100,\n", "10.1.2.3/16"),
+    ("quoted", '{head}\n"cn-a","vco-a","10.1.2.3/16",vco-a,100,\n', '"10.1.2.3/16"'),
+    ("crlf", "{head}\r\ncn-a,vco-a,10.1.2.3/16,vco-a,100,\r\n", "10.1.2.3/16"),
+    ("cr", "{head}\rcn-a,vco-a,10.1.2.3/16,vco-a,100,\r", "10.1.2.3/16"),
+    ("wide letters", "{head}\n主机𝔘,vco-a,10.1.2.3/16,vco-a,100,\n", "10.1.2.3/16"),
+    ("comma in a cell", '{head}\n"cn,a",vco-a,10.1.2.3/16,vco-a,100,\n', "10.1.2.3/16"),
+    ("line in a cell", '{head}\n"cn\na",vco-a,10.1.2.3/16,vco-a,100,\n', "10.1.2.3/16"),
+    ("blanks", "{head}\ncn-a,vco-a, 10.1.2.3/16 ,vco-a,100,\n", " 10.1.2.3/16 "),
+    ("titles above", "Routes\n\n{head}\ncn-a,vco-a,10.1.2.3/16,vco-a,100,\n", "10.1.2.3/16"),
+    ("end of file", "{head}\ncn-a,vco-a,10.1.2.3/16,vco-a,100", "10.1.2.3/16"),
+    ("semicolons", "{semi}\ncn-a;vco-a;10.1.2.3/16;vco-a;100;\n", "10.1.2.3/16"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "cell"), DIRTY, ids=[name for name, _, _ in DIRTY])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_columns_are_those_of_the_cell(
+    tmp_path: Path, name: str, text: str, cell: str, encoding: str
+) -> None:
+    """Between the columns stands the cell, quotes and all, however lines end."""
+    written = text.format(head=HEAD, semi=HEAD.replace(",", ";"))
+    path = tmp_path / "routes.csv"
+    path.write_bytes(written.encode(encoding))
+    results = [r for r in log_of(path)["results"] if r["ruleId"] == "host-bits-set"]
+    assert [cut(written, region(result)) for result in results] == [cell]
+    (fix,) = results[0]["fixes"]
+    (replacement,) = fix["artifactChanges"][0]["replacements"]
+    assert replacement["deletedRegion"] == region(results[0])
+    assert replacement["insertedContent"]["text"] == "10.1.0.0/16"
+
+
+def test_fixes_mend_the_file(tmp_path: Path) -> None:
+    """With every fix carried out, what the fixes were of is found no more."""
+    path = tmp_path / "routes.csv"
+    path.write_bytes(SMALL.read_bytes())
+    text = path.read_text("utf-8")
+    changes = [
+        (change["deletedRegion"], change["insertedContent"]["text"], result["ruleId"])
+        for result in log_of(path)["results"]
+        for fix in result.get("fixes", [])
+        for change in fix["artifactChanges"][0]["replacements"]
+    ]
+    assert {rule for *_, rule in changes} >= {"malformed-cidr", "host-bits-set", "missing-value"}
+    lines = text.splitlines(keepends=True)
+    for place, new, _ in changes:
+        line = lines[place["startLine"] - 1]
+        lines[place["startLine"] - 1] = (
+            line[: place["startColumn"] - 1] + new + line[place["endColumn"] - 1 :]
+        )
+    path.write_text("".join(lines), "utf-8")
+    before, after = (vk.audit_routes(vk.read_routes(p)) for p in (SMALL, path))
+    for rule in {rule for *_, rule in changes}:
+        with_suggestion = (before["rule"] == rule) & before["suggestion"].notna()
+        left = (before["rule"] == rule).sum() - with_suggestion.sum()
+        assert (after["rule"] == rule).sum() == left
+
+
+def test_a_changed_file_is_not_mended(tmp_path: Path) -> None:
+    """A cell that is no longer what was audited has no fix; a file that has gone, no columns."""
+    path = tmp_path / "routes.csv"
+    path.write_text(f"{HEAD}\ncn-a,vco-a,10.1.2.3/16,vco-a,100,\n")
+    routes = vk.read_routes(path)
+    findings = vk.audit_routes(routes)
+    path.write_text(f"{HEAD}\ncn-a,vco-a,10.9.9.9/16,vco-a,100,\n")
+    assert not locate(findings, routes)["exact"].any()
+    path.write_text("nothing of this kind\n")
+    assert locate(findings, routes)["line"].isna().all()
+    path.unlink()
+    assert locate(findings, routes)["line"].isna().all()
+
+
+def test_files_are_named_below_the_root(tmp_path: Path) -> None:
+    """Paths are relative to the root and escaped; a file elsewhere has its whole address."""
+    folder = tmp_path / "sites and more"
+    folder.mkdir()
+    path = folder / "主 #1.csv"
+    path.write_text(f"{HEAD}\ncn-a,vco-a,10.1.2.3/16,vco-a,100,\n")
+    (result,) = log_of(path, root=tmp_path)["results"]
+    where = result["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert unquote(where["uri"]) == "sites and more/主 #1.csv"
+    assert where["uriBaseId"] == "%SRCROOT%"
+    (result,) = log_of(path, root=tmp_path / "elsewhere")["results"]
+    where = result["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert where == {"uri": path.as_uri()}
+
+
+def test_fingerprints_hold_when_rows_move() -> None:
+    """New lines above change no fingerprint; findings of one log have different ones."""
+    rows = "cn-a,vco-a,10.1.2.3/16,vco-a,100,\ncn-a,vco-a,10.1.2.3/16,vco-a,100,\n"
+
+    def prints(text: str) -> list[str]:
+        routes = vk.read_routes(text)
+        log = json.loads(formats.write("sarif", *audited(routes)))
+        results = log["runs"][0]["results"]
+        return [one["partialFingerprints"]["primaryLocationLineHash"] for one in results]
+
+    before = prints(f"{HEAD}\n{rows}")
+    after = prints(f"{HEAD}\ncn-a,vco-b,11.0.0.0/8,vco-b,100,\n{rows}")
+    assert len(before) == len(set(before)) >= 3
+    assert before == after
+
+
+def test_a_workbook_has_sheets(tmp_path: Path) -> None:
+    """A row of a workbook is a logical location, for its file has no lines."""
+    book = openpyxl.Workbook()
+    book.active.title = "North"
+    for row in (HEAD.split(","), ["cn-a", "vco-a", "10.1.2.3/16", "vco-a", 100, ""]):
+        book.active.append(row)
+    path = tmp_path / "book.xlsx"
+    book.save(path)
+    (result,) = log_of(path, root=tmp_path)["results"]
+    (location,) = result["locations"]
+    artifact = location["physicalLocation"]["artifactLocation"]
+    assert location["physicalLocation"] == {"artifactLocation": artifact}
+    assert artifact["uri"] == "book.xlsx"
+    assert location["logicalLocations"] == [{"name": "North!2"}]
+
+
+def test_frames_made_by_hand() -> None:
+    """Routes of no file have rows for places, and a log all the same."""
+    routes = pd.DataFrame(
+        {"region_id": "cn-a", "vpn_connection_id": "vco-a", "route_dest": ["10.1.2.3/16"],
+         "next_hop": "vco-a", "weight": 100}
+    )  # fmt: skip
+    findings = vk.audit_routes(routes)
+    log = json.loads(formats.write("sarif", findings, routes, places=locate(findings, routes)))
+    jsonschema.Draft202012Validator(PART).validate(log)
+    (result,) = log["runs"][0]["results"]
+    assert result["locations"] == [{"logicalLocations": [{"name": "row 0"}]}]

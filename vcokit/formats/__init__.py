@@ -1,0 +1,158 @@
+"""Findings as files: what an audit found, for people, pipelines, code hosts and spreadsheets.
+
+::
+
+    findings, routes ──facts──▶ Report ──▶ a writer ──▶ parts of text
+    the inventory's files ──places──▶ line and column of the cells at fault ┘ (SARIF)
+
+============  ================================================================================
+`text`        a pipe or a log: plain lines, no control characters, nothing folded
+`as_json`     programs: stable keys, a version, counts, every finding (`findings.schema.json`)
+`as_csv`      spreadsheets: no cell is taken for a formula
+`markdown`    a comment in a merge request
+`sarif`       a code host that marks the lines of a change, SARIF 2.1.0
+`junit`       a pipeline that knows tests: a case a rule
+`html`        one page that needs no network: search, sort, print
+`facts`       what all of them are told
+`places`      where in the file a cell stands, for `sarif`
+`harmless`    text from outside, as each of them can bear it
+============  ================================================================================
+
+Writers are pure: the same frames give the same text, to the byte. No time of day and no path of
+this machine goes in that was not in the frames. What is left out (`Report.limit`) is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from vcokit.errors import InputError
+from vcokit.formats.facts import Report, report_of
+
+if TYPE_CHECKING:
+    import os
+
+__all__ = ["KINDS", "Kind", "Report", "kind_of", "parts", "write"]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One format.
+
+    Parameters
+    ----------
+    module : str
+        Module of this package whose ``lines`` writes it.
+    suffixes : tuple of str
+        Ends of file names that mean it.
+    limit : int or None
+        Findings it holds where nobody says how many; None is all.
+    """
+
+    module: str
+    suffixes: tuple[str, ...]
+    limit: int | None = None
+
+
+#: The formats by name. A code host takes no SARIF of more results than 25,000 a run.
+KINDS: Final[Mapping[str, Kind]] = {
+    "text": Kind("text", (".txt", ".log"), 50),
+    "json": Kind("as_json", (".json",)),
+    "csv": Kind("as_csv", (".csv",)),
+    "markdown": Kind("markdown", (".md", ".markdown"), 200),
+    "sarif": Kind("sarif", (".sarif",), 25_000),
+    "junit": Kind("junit", (".xml",), 5_000),
+    "html": Kind("html", (".html", ".htm"), 20_000),
+}
+
+
+def write(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: Any) -> str:
+    r"""Return findings as the text of a file.
+
+    Parameters
+    ----------
+    kind : str
+        Name of a format, of `KINDS`.
+    findings : DataFrame
+        From `vcokit.audit_routes`.
+    routes : DataFrame
+        The routes that were audited, from `vcokit.read_routes` or made by hand.
+    **options
+        See `vcokit.formats.facts.report_of`: ``fail_on``, ``limit``, ``places``, ``root``.
+
+    Returns
+    -------
+    str
+        The whole file. It has no control characters but line feeds; encode it as UTF-8.
+
+    Raises
+    ------
+    InputError
+        If there is no such format, a frame lacks columns, or an option cannot be used.
+
+    Examples
+    --------
+    >>> from vcokit.audit import audit_routes
+    >>> from vcokit.inventory import read_routes
+    >>> routes = read_routes("region,connection,cidr,weight\ncn-a,vco-a,10.1.2.3/16,100\n")
+    >>> print(write("text", audit_routes(routes), routes))  # doctest: +ELLIPSIS
+    <text>: 1 routes
+    <BLANKLINE>
+    Findings by rule
+    severity  rule           rows  which says
+    error     host-bits-set     1  The address is not that of its network.
+    ...
+    """
+    return "".join(parts(kind, findings, routes, **options))
+
+
+def parts(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: Any) -> Iterator[str]:
+    """Yield the text of `write` part by part, so that a million findings need no room at once.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> parts("pdf", pd.DataFrame(), pd.DataFrame())  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    vcokit.errors.base.InputError: there is no format 'pdf'. There is text, json, csv, ...
+    """
+    if kind not in KINDS:
+        raise InputError(f"there is no format {kind!r}", remedy=f"There is {', '.join(KINDS)}")
+    options.setdefault("limit", KINDS[kind].limit)
+    report = report_of(findings, routes, **options)
+    lines: Callable[[Report], Iterator[str]]
+    lines = import_module(f"vcokit.formats.{KINDS[kind].module}").lines
+    return lines(report)
+
+
+def kind_of(path: str | os.PathLike[str]) -> str:
+    """Return the format that the end of a file's name means.
+
+    Raises
+    ------
+    InputError
+        If it means none.
+
+    Examples
+    --------
+    >>> kind_of("out/audit.sarif"), kind_of("audit.MD"), kind_of("audit.json.gz")
+    ('sarif', 'markdown', 'json')
+    """
+    suffixes = [suffix.lower() for suffix in PurePath(path).suffixes]
+    suffixes = suffixes[:-1] if suffixes[-1:] in ([".gz"], [".zst"]) else suffixes
+    if suffixes[-2:] == [".sarif", ".json"]:  # as the standard has it, beside plain .sarif
+        return "sarif"
+    for name, kind in KINDS.items():
+        if suffixes[-1:] and suffixes[-1] in kind.suffixes:
+            return name
+    known = ", ".join(suffix for kind in KINDS.values() for suffix in kind.suffixes)
+    raise InputError(
+        f"the name {str(path)!r} means no format", remedy=f"Name a format, or end it in {known}"
+    )

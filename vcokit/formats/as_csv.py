@@ -1,0 +1,20 @@
+"""Findings as CSV, for spreadsheets: the columns of the frame, a line a finding.
+
+UTF-8, comma, LF. A cell that a spreadsheet would take for a formula has a ``'`` before it, as in
+`vcokit.write_routes`; control characters, line feeds too, are spelt out, so that a finding is a
+line for every tool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from vcokit.formats.facts import COLUMNS, Report, records
+from vcokit.formats.harmless import csv_cell
+
+
+def lines(report: Report) -> Iterator[str]:
+    """Yield the head and a line a finding."""
+    yield ",".join(COLUMNS) + "\n"
+    for record in records(report.listed):
+        yield ",".join(map(csv_cell, record.values())) + "\n"

@@ -1,0 +1,44 @@
+"""Findings as JSON, for programs.
+
+One object: ``format`` and ``version`` (of this layout; a key that goes or changes its meaning makes
+it 2), ``tool``, ``sources``, ``counts``, ``rules`` (those that found something), ``findings`` (all
+of them, with the columns of the frame; missing is null). `findings.schema.json`, beside this
+module, is its JSON Schema (draft 2020-12). Text stands in it as it was, escaped as JSON escapes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from vcokit.formats.facts import Report, records, version
+from vcokit.formats.harmless import as_json
+
+FORMAT: Final = "vcokit-findings"
+VERSION: Final = 1
+
+
+def lines(report: Report) -> Iterator[str]:
+    """Yield the object, a finding a line."""
+    for name, value in _head(report).items():
+        yield f"{'{' if name == 'format' else ''}{as_json(name)}: {as_json(value)},\n"
+    yield '"findings": ['
+    for number, record in enumerate(records(report.listed)):
+        yield (",\n" if number else "\n") + as_json(record)
+    yield "\n]}\n"
+
+
+def _head(report: Report) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "tool": {"name": "vcokit", "version": version()},
+        "sources": [{"source": name, "routes": n} for name, n in report.sources.items()],
+        "counts": {
+            "routes": len(report.routes),
+            "findings": len(report.findings),
+            "listed": len(report.listed),
+            "rows": report.rows,
+        },
+        "rules": report.by_rule,
+    }

@@ -1,0 +1,137 @@
+r"""Text from outside, as each format can bear it.
+
+========  ====================================================================================
+all       control, bidirectional and invisible characters are spelt out: ``\x1b``, ``\u202e``
+JSON      as JSON spells them, so that what is read is what was there
+CSV       a ``'`` before what a spreadsheet would take for a formula, quotes where needed
+Markdown  marks escaped; what would call somebody or make a link stands as code
+XML       escaped, after the above: what XML cannot hold was spelt out
+HTML      by the template engine, or as text by the page's own script
+SARIF     braces doubled, brackets that would make a link escaped
+========  ====================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final
+from xml.sax.saxutils import escape, quoteattr
+
+from vcokit.plain import visible
+
+_RISKY: Final = ("=", "+", "-", "@", "'", "\t")
+_NEEDS_QUOTES: Final = re.compile(r'[",\r\n]|^\s|\s$')
+_MARKS: Final = re.compile(r"([\\`*_\[\]|~$])")
+#: What a code host makes a mention, a reference or a link of, wherever it stands.
+_CALLS: Final = re.compile(r"[@#]|:\S*:|:/|www\.|\bGH-\d|\b[0-9a-f]{7}", re.IGNORECASE)
+
+
+def as_json(value: Any, *, indent: int | None = None) -> str:
+    r"""Return a value as JSON whose text shows every character it has.
+
+    Examples
+    --------
+    >>> print(as_json("主\x7f\u202e<"))
+    "主\u007f\u202e<"
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return "".join(map(_spelt, text))
+
+
+def _spelt(letter: str) -> str:
+    if letter.isprintable() or letter == "\n":
+        return letter
+    return json.dumps(letter)[1:-1] if letter > "\x7f" else f"\\u{ord(letter):04x}"
+
+
+def csv_cell(value: object) -> str:
+    r"""Return a cell of a CSV file, harmless in a spreadsheet; a number stands as it is.
+
+    Examples
+    --------
+    >>> csv_cell("=1+1"), csv_cell("a,b"), csv_cell(-1), csv_cell(None), csv_cell("a\tb")
+    ("'=1+1", '"a,b"', '-1', '', 'a\\tb')
+    """
+    if isinstance(value, int):
+        return str(value)
+    text = visible(value)
+    if text.startswith(_RISKY) or (isinstance(value, str) and value.startswith(_RISKY)):
+        text = f"'{text}"
+    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
+
+
+def markdown_cell(value: object) -> str:
+    r"""Return a cell of a table in Markdown that shows a text and does nothing else.
+
+    Examples
+    --------
+    >>> print(markdown_cell("a|b <i>"), markdown_cell("@all"), markdown_cell("`@a`"))
+    a\|b &lt;i&gt; `@all` `` `@a` ``
+    """
+    text = visible(value)
+    if _CALLS.search(text):
+        return code_span(text)
+    return escape(_MARKS.sub(r"\\\1", text))
+
+
+def code_span(value: object) -> str:
+    r"""Return a text as code; nothing in it means anything but ``|``, which a table would see.
+
+    Examples
+    --------
+    >>> print(code_span("10.0.0.0/8"), code_span("a``b|c"))
+    `10.0.0.0/8` ```a``b\|c```
+    """
+    text = visible(value)
+    if not text.strip():
+        return ""
+    # A backslash before the bar is the table's affair; one that is the text's own would be eaten.
+    if re.search(r"\\\|", text):
+        return f"<code>{escape(_MARKS.sub(_entity, text))}</code>"
+    fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
+    blank = " " if text[0] in "` " or text[-1] in "` " else ""
+    return f"{fence}{blank}{text.replace('|', chr(92) + '|')}{blank}{fence}"
+
+
+def _entity(mark: re.Match[str]) -> str:
+    return f"\\{mark[1]}"
+
+
+def xml_text(value: object) -> str:
+    r"""Return text between tags of XML.
+
+    Examples
+    --------
+    >>> print(xml_text("]]> <b> \x00\ufffe"))
+    ]]&gt; &lt;b&gt; \x00\ufffe
+    """
+    return escape(visible(value))
+
+
+def xml_attribute(value: object) -> str:
+    """Return an attribute of XML, with its quotes.
+
+    Examples
+    --------
+    >>> print(xml_attribute('a "b" <'))
+    'a "b" &lt;'
+    """
+    return quoteattr(visible(value))
+
+
+def sarif_text(value: object) -> str:
+    r"""Return the plain text of a SARIF message: no placeholder and no link is in it.
+
+    Braces are doubled (SARIF 2.1.0, 3.11.5), brackets that an address in parentheses follows are
+    escaped (3.11.6).
+
+    Examples
+    --------
+    >>> print(sarif_text("{0} [a](b) [c]"))
+    {{0}} \[a\](b) \[c\]
+    """
+    text = visible(value).replace("{", "{{").replace("}", "}}")
+    return re.sub(r"[\[\]]", r"\\\g<0>", text) if "](" in text else text

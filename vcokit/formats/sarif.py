@@ -1,0 +1,214 @@
+"""Findings as SARIF 2.1.0, for code hosts that mark the lines of a change.
+
+The standard: OASIS, Static Analysis Results Interchange Format 2.1.0. Of what it leaves open:
+
+===================  =============================================================================
+level                error, warning; note for info
+location             the file, relative to a root (``%SRCROOT%``) where it lies below it; the
+                     line; where `vcokit.formats.places` knows them, the columns of the cell
+relatedLocations     the row that the finding speaks of
+fixes                the suggestion in place of the cell, where the cell is known to the character
+partialFingerprints  of rule and route, not of the line: it holds when rows move.
+                     ``primaryLocationLineHash`` is the name that GitHub looks for
+===================  =============================================================================
+
+A workbook has sheets and rows, not lines: the location is the file, the sheet a logical location.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import pandas as pd
+
+from vcokit.formats.facts import Report, plain, records, version
+from vcokit.formats.harmless import as_json, sarif_text
+from vcokit.formats.places import tables_of
+from vcokit.plain import visible
+
+_SCHEMA: Final = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+_LEVELS: Final = {"error": "error", "warning": "warning", "info": "note"}
+_ROOT: Final = "%SRCROOT%"
+_SHEET: Final = re.compile(r"(.*)\[([^\[\]]*)\]")
+#: Values of a route that make it the same one when its line has moved.
+_IDENTITY: Final = ("region_id", "vpn_connection_id", "route_dest", "next_hop", "weight")
+
+Json = dict[str, Any]
+
+
+def lines(report: Report) -> Iterator[str]:
+    """Yield the log, a result a line."""
+    yield f'{{"$schema": {as_json(_SCHEMA)}, "version": "2.1.0", "runs": [{{\n'
+    for name, value in _run(report).items():
+        yield f"{as_json(name)}: {as_json(value)},\n"
+    yield '"results": ['
+    for number, result in enumerate(_results(report)):
+        yield (",\n" if number else "\n") + as_json(result)
+    yield "\n]}]}\n"
+
+
+def _run(report: Report) -> Json:
+    rules = [_rule(rule.name, rule.severity, rule.sentence) for rule in report.rules.values()]
+    driver = {"name": "vcokit", "semanticVersion": version(), "rules": rules}
+    invocation: Json = {"executionSuccessful": True}
+    if report.left_out:
+        said = f"{report.left_out:,} more findings, none worse than those listed, are left out"
+        notice = {"level": "warning", "message": {"text": said}}
+        invocation["toolExecutionNotifications"] = [notice]
+    return {
+        "tool": {"driver": driver},
+        "invocations": [invocation],
+        "columnKind": "unicodeCodePoints",
+        "newlineSequences": ["\r\n", "\n", "\r"],
+    }
+
+
+def _rule(name: str, severity: str, sentence: str) -> Json:
+    text = {"text": sarif_text(sentence)}
+    return {
+        "id": visible(name),
+        "shortDescription": text,
+        "fullDescription": text,
+        "help": text,
+        "defaultConfiguration": {"level": _LEVELS[severity]},
+        "properties": {"tags": ["routes"], "problem.severity": _problem(severity)},
+    }
+
+
+def _problem(severity: str) -> str:
+    return {"info": "recommendation"}.get(severity, severity)
+
+
+def _results(report: Report) -> Iterator[Json]:
+    numbers = {name: number for number, name in enumerate(report.rules)}
+    where = _Where(report)
+    listed = report.listed
+    seen: Counter[str] = Counter()
+    spans = _spans(report)
+    digests = _digests(listed, report.routes)
+    for record, span, digest in zip(records(listed), spans, digests, strict=True):
+        seen[digest] += 1
+        result = {
+            "ruleId": visible(record["rule"]),
+            "ruleIndex": numbers[record["rule"]],
+            "level": _LEVELS[record["severity"]],
+            "message": {"text": _message(record)},
+            "locations": [where.location(record["source"], record["line"], span, record["row"])],
+            "partialFingerprints": {"primaryLocationLineHash": f"{digest}:{seen[digest]}"},
+            "properties": _properties(record),
+        }
+        yield result | _related(where, record) | _fixes(where, record, span)
+
+
+def _message(record: Json) -> str:
+    hint = f" (suggestion: {record['suggestion']})" if record["suggestion"] else ""
+    return sarif_text(f"{record['message']}{hint}")
+
+
+def _properties(record: Json) -> Json:
+    names = ("column", "region_id", "vpn_connection_id", "route_dest", "suggestion", "api_code")
+    return {name: visible(record[name]) for name in names if record[name] is not None}
+
+
+def _spans(report: Report) -> list[Json | None]:
+    """Return the cells' places of the listed findings, None where there is none."""
+    if report.places is None:
+        return [None] * len(report.listed)
+    places = report.places.reindex(report.listed.index)
+    columns = [plain(places[name]) for name in places]
+    names = [str(name) for name in places]
+    found = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    return [None if place["line"] is None else place for place in found]
+
+
+def _related(where: _Where, record: Json) -> Json:
+    if record["related_row"] is None:
+        return {}
+    row, line = record["related_row"], record["related_line"]
+    location = where.location(where.source_of(row), line, None, row)
+    said = "the row it is about" if line is None else f"line {line}"
+    return {"relatedLocations": [{"id": 1, **location, "message": {"text": said}}]}
+
+
+def _fixes(where: _Where, record: Json, span: Json | None) -> Json:
+    if span is None or not span["exact"] or record["suggestion"] is None:
+        return {}
+    new = record["suggestion"]
+    if re.search(r'[",;|\s]', new):  # would need quotes, or to know what parts the cells
+        return {}
+    replacement = {"deletedRegion": _region(span), "insertedContent": {"text": visible(new)}}
+    file = where.artifact(record["source"])
+    change = {"artifactLocation": file, "replacements": [replacement]}
+    says = {"text": sarif_text(f"Write {new}")}
+    return {"fixes": [{"description": says, "artifactChanges": [change]}]}
+
+
+def _region(span: Json) -> Json:
+    return {
+        "startLine": int(span["line"]),
+        "startColumn": int(span["column"]),
+        "endLine": int(span["end_line"]),
+        "endColumn": int(span["end_column"]),
+    }
+
+
+def _digests(findings: pd.DataFrame, routes: pd.DataFrame) -> Iterator[str]:
+    """Yield a digest of rule, field and route of each finding."""
+    taken = routes.iloc[findings["row"].to_numpy()]
+    columns = [plain(findings[name]) for name in ("rule", "column")]
+    columns += [plain(taken[name]) for name in (*_IDENTITY, "weight_text")]
+    for values in zip(*columns, strict=True):
+        text = "\x1f".join("" if value is None else str(value) for value in values)
+        yield hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:32]
+
+
+class _Where:
+    """Sources as artifacts, rows as places in them."""
+
+    def __init__(self, report: Report) -> None:
+        self._root = report.root
+        self._sheets = {t["source"] for t in tables_of(report.routes) if t["format"] == "excel"}
+        self._names = report.routes["source"]
+        self._known: dict[str, Json] = {}
+
+    def source_of(self, row: int) -> str | None:
+        """Return the source of a row of the routes."""
+        name = self._names.iloc[row]
+        return None if pd.isna(name) else str(name)
+
+    def location(self, source: str | None, line: int | None, span: Json | None, row: int) -> Json:
+        """Return a location: a file and a line of it, or a sheet and its row, or a row."""
+        if source is None:
+            return {"logicalLocations": [{"name": f"row {row}"}]}
+        physical: Json = {"artifactLocation": self.artifact(source)}
+        if source in self._sheets and (sheet := _SHEET.fullmatch(source)):
+            name = f"{visible(sheet[2])}!{line}"
+            return {"physicalLocation": physical, "logicalLocations": [{"name": name}]}
+        if line is not None:
+            physical["region"] = _region(span) if span else {"startLine": line}
+        return {"physicalLocation": physical}
+
+    def artifact(self, source: str) -> Json:
+        """Return a source as a file below the root, or elsewhere."""
+        if source not in self._known:
+            self._known[source] = self._artifact(source)
+        return self._known[source]
+
+    def _artifact(self, source: str) -> Json:
+        sheet = _SHEET.fullmatch(source) if source in self._sheets else None
+        path = Path(os.path.normpath(sheet[1] if sheet else source))
+        if self._root is not None and not source.startswith("<"):
+            below = os.path.relpath(path.absolute(), self._root.absolute())
+            path = path.absolute() if below.startswith(os.pardir) else Path(below)
+        if path.is_absolute():
+            return {"uri": path.as_uri()}
+        return {"uri": quote(path.as_posix()), "uriBaseId": _ROOT}
