@@ -48,7 +48,7 @@ N ?= 300
 crash: $(VENV)/.test
 	$(BIN)/python -m tests.crash --kills $(N) $(ARGS)
 
-# Damaged files of every kind and wrong arguments, N of each of nine kinds; `make test` plays 225.
+# Damaged files of every kind and wrong arguments, N of each of nine kinds; `make test` plays 56.
 badinput: $(VENV)/.test
 	BADINPUT=$(N) $(BIN)/python -m pytest tests/cli/test_bad_input.py -q
 
