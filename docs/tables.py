@@ -23,7 +23,13 @@ from vcokit.cloud.operations import OPERATIONS
 from vcokit.config import SETTINGS
 
 ROOT: Final = Path(__file__).parent.parent
-PAGES: Final = ("README.md", "README.zh-CN.md", "docs/tutorial-bulk-import.md", "docs/contract.md")
+PAGES: Final = (
+    "README.md",
+    "README.zh-CN.md",
+    "docs/tutorial-bulk-import.md",
+    "docs/contract.md",
+    "docs/executor.md",
+)
 
 
 def main() -> int:
