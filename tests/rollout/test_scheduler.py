@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from vcokit.cloud.operations import OPERATIONS, Limit
+from tests.rollout.play import LIMITS, Play
+from vcokit.cloud.operations import Limit
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import (
     LIST,
@@ -16,64 +17,15 @@ from vcokit.rollout.alphabet import (
     Listed,
     Poll,
     Polled,
+    PolledAll,
     Send,
     TimedOut,
-    WaitUntil,
 )
 from vcokit.rollout.lanes import Record
 from vcokit.rollout.options import Options
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steps import Route, Step, client_token
 from vcokit.rollout.windows import MARGIN, Window
-
-LIMITS = {name: operation.limit for name, operation in OPERATIONS.items()}
-
-
-class Play:
-    """A scheduler, told one thing after another; what it asked for and what changed is kept."""
-
-    def __init__(self, *lanes: int, limits: dict | None = None, **options: float) -> None:
-        steps = [
-            Step(number, st.CREATE, "r", f"vco-{lane}", f"10.{lane}.{number}.0/24", "h", 100)
-            for number, lane in enumerate(n for n, size in enumerate(lanes) for _ in range(size))
-        ]
-        self.steps = steps
-        given = {**Options.in_force().__dict__, **options}
-        self.scheduler = Scheduler(steps, {}, {**LIMITS, **(limits or {})}, Options(**given))
-        self.now = 0.0
-        self.states: dict[int, str] = {}
-        self.codes: dict[int, str | None] = {}
-        self.asked = self.tell()
-
-    def tell(self, *inputs, after: float = 0.1) -> list:
-        """Tell something a moment later; return the calls and the end it asks for."""
-        self.now += after
-        result = self.scheduler.advance(inputs, self.now)
-        for change in result.changes:
-            self.states[change.step] = change.state
-            self.codes[change.step] = change.code
-        self.wake = next((d.time for d in result.decisions if isinstance(d, WaitUntil)), None)
-        self.asked = [d for d in result.decisions if not isinstance(d, WaitUntil)]
-        return self.asked
-
-    def listed(self, lane: str, *steps: int, total: int | None = None) -> Listed:
-        """Return a listing that shows some steps."""
-        routes = tuple(self.steps[n].after for n in steps)
-        return Listed(lane, 1, routes, len(routes) if total is None else total)
-
-    def sending(self) -> Play:
-        """Go on to where the first lane's first step is on its way."""
-        for lane in list(self.scheduler.lanes):
-            self.tell(self.listed(lane), after=0.0)
-        assert self.tell(Polled("vco-0", "attached"))[0] == Send(0, 0)
-        return self
-
-    def until_asked(self) -> list:
-        """Let time pass until it asks for something."""
-        while self.wake is not None:
-            if asked := self.tell(after=self.wake - self.now + 1e-6):
-                return asked
-        return []
 
 
 def test_it_looks_before_it_sends() -> None:
@@ -289,19 +241,18 @@ def test_long_listings_come_page_by_page() -> None:
 def test_the_longest_lane_goes_first() -> None:
     """Of lanes that are ready, the one with the most steps left has the slot."""
     play = Play(1, 3, 2, limits={"CreateVcoRouteEntry": Limit(1, 60.0)})
-    for lane in ("vco-0", "vco-1", "vco-2"):
+    lanes = ("vco-0", "vco-1", "vco-2")
+    for lane in lanes:
         play.tell(play.listed(lane))
-    sent = []
-    for lane in ("vco-0", "vco-1", "vco-2"):
-        sent += [d for d in play.tell(Polled(lane, "attached")) if isinstance(d, Send)]
-    assert [play.steps[s.step].lane for s in sent] == ["vco-0"]
-    play.tell(Answered(0, "ok"))
+    states = dict.fromkeys(lanes, "attached")
+    assert play.tell(PolledAll("r", 1, states, 3)) == [Send(1, 0)]
+    play.tell(Answered(1, "ok"))
     while not any(isinstance(d, Send) for d in play.asked):
         assert play.until_asked()
         for decision in play.asked:
             if isinstance(decision, Poll):
                 play.tell(Polled(decision.lane, "updating"))
-    assert play.steps[play.asked[0].step].lane == "vco-1"
+    assert play.steps[play.asked[0].step].lane == "vco-2"
 
 
 def test_in_flight_is_a_bound() -> None:

@@ -25,13 +25,16 @@ from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import (
     LIST,
     POLL,
+    POLL_ALL,
     Answered,
     Command,
     Finished,
     List,
     Listed,
     Poll,
+    PollAll,
     Polled,
+    PolledAll,
     Send,
     TimedOut,
     WaitUntil,
@@ -136,7 +139,7 @@ class World:
 
     # -- the network ----------------------------------------------------------------------------
 
-    def leave(self, decision: Send | Poll | List) -> None:
+    def leave(self, decision: Send | Poll | PollAll | List) -> None:
         """Send a call on its way."""
         trip = self.rng.uniform(0.05, 0.3)
         late = isinstance(decision, Send) and self.rng.random() < self.late
@@ -144,7 +147,7 @@ class World:
         call = _Call(decision, self.generation, self.now, self.now + trip, *self.asked(decision))
         heapq.heappush(self.heap, (there, next(self.tie), "there", call))
 
-    def asked(self, decision: Send | Poll | List) -> tuple[str, dict[str, str]]:
+    def asked(self, decision: Send | Poll | PollAll | List) -> tuple[str, dict[str, str]]:
         """Return operation and parameters of a call."""
         if isinstance(decision, Send):
             assert (decision.step, decision.attempt) in self.intents, "sent before it was intended"
@@ -152,6 +155,9 @@ class World:
             token = client_token("world", step.number, decision.attempt)
             parameters = step.parameters(token)
             return st.OPERATION[step.action], {k: str(v) for k, v in parameters.items()}
+        if isinstance(decision, PollAll):
+            page = {"PageNumber": str(decision.page), "PageSize": "50"}
+            return POLL_ALL, {"RegionId": decision.region, **page}
         lane = decision.lane
         region = next(s.region_id for s in self.steps.values() if s.lane == lane)
         place = {"RegionId": region, "VpnConnectionId": lane}
@@ -188,7 +194,7 @@ class World:
 
 @dataclass
 class _Call:
-    decision: Send | Poll | List
+    decision: Send | Poll | PollAll | List
     generation: int
     left: float
     back: float
@@ -196,7 +202,7 @@ class _Call:
     parameters: dict[str, str]
 
 
-def _heard(decision: Send | Poll | List, answer) -> object:
+def _heard(decision: Send | Poll | PollAll | List, answer) -> object:
     """Return what the scheduler hears of an answer, None being a lost one."""
     code = answer.code if answer else None
     kind = "unknown" if answer is None else classify(code, answer.status).kind if code else "ok"
@@ -208,6 +214,12 @@ def _heard(decision: Send | Poll | List, answer) -> object:
     if isinstance(decision, Poll):
         state = answer.fields["State"] if kind == "ok" else None
         return Polled(decision.lane, state, kind, code, wait)
+    if isinstance(decision, PollAll):
+        if kind != "ok":
+            return PolledAll(decision.region, decision.page, None, 0, kind, code, wait)
+        rows = answer.fields["VpnConnections"]["VpnConnection"]
+        states = {row["VpnConnectionId"]: row["State"] for row in rows}
+        return PolledAll(decision.region, decision.page, states, answer.fields["TotalCount"])
     if kind != "ok":
         return Listed(decision.lane, decision.page, None, 0, kind, code, wait)
     rows = answer.fields["VcoRouteEntries"]

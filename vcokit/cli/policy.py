@@ -15,6 +15,7 @@ from vcokit.errors import InputError
 _ROLLOUT: Final = (
     "DescribeVcoRouteEntries",
     "DescribeVpnConnection",
+    "DescribeVpnConnections",  # many connections in one look; without it, one call each
     "CreateVcoRouteEntry",
     "ModifyVcoRouteEntryWeight",
 )

@@ -20,6 +20,7 @@ from vcokit.plain import visible
 from vcokit.rollout.events import Tally
 from vcokit.rollout.executor import Rollout
 from vcokit.rollout.forecast import Forecast
+from vcokit.rollout.interrupt import terminating
 
 #: Columns of output that goes to a file or pipe, so that nothing is wrapped.
 _WIDE: Final = 200
@@ -91,10 +92,11 @@ def states(tally: Tally) -> Text:
 def follow(rollout: Rollout, thought: Forecast, shown: Console) -> None:
     """Show a rollout until it has ended.
 
-    On Ctrl-C the rollout is stopped in order, and the command that goes on with it is printed.
+    On Ctrl-C or SIGTERM the rollout is stopped in order, and the command that goes on with it is
+    printed; a second one ends the program at once.
     """
     try:
-        with _Follower(rollout, thought, shown) as follower:
+        with terminating(), _Follower(rollout, thought, shown) as follower:
             while not rollout.join(_LOOK):
                 follower.show()
             follower.show(last=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from vcokit.rollout.steps import Route
@@ -43,6 +44,30 @@ class Polled:
 
 
 @dataclass(frozen=True, slots=True)
+class PolledAll:
+    """One page of a region's connections was read.
+
+    Parameters
+    ----------
+    region, page
+        As asked for.
+    states : mapping of str to str, or None
+        State by connection, also of those that the rollout does not know; None where the read
+        failed.
+    total : int
+        Connections on all pages.
+    """
+
+    region: str
+    page: int
+    states: Mapping[str, str] | None = field(hash=False)
+    total: int = 0
+    kind: str = "ok"
+    code: str | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Listed:
     """A page of a connection's routes was read; ``routes`` is None where the read failed."""
 
@@ -67,7 +92,7 @@ class Command:
     name: Literal["pause", "resume", "cancel", "stop"]
 
 
-Input: TypeAlias = Answered | TimedOut | Polled | Listed | Tick | Command
+Input: TypeAlias = Answered | TimedOut | Polled | PolledAll | Listed | Tick | Command
 
 # -- out ----------------------------------------------------------------------------------------
 
@@ -85,6 +110,14 @@ class Poll:
     """Read the state of a lane's connection."""
 
     lane: str
+
+
+@dataclass(frozen=True, slots=True)
+class PollAll:
+    """Read one page of the states of a region's connections: one call instead of up to fifty."""
+
+    region: str
+    page: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +145,10 @@ class Finished:
         One of `vcokit.rollout.events.ENDED`.
     message : str or None
     cause : str or None
-        Of ``stopped``: ``key`` (the AccessKey was refused) or ``silence`` (no answers).
+        Of ``stopped``: ``key`` (the AccessKey was refused), ``silence`` (no answers),
+        ``refused`` (some connections cannot be read or listed, for another reason than being
+        gone), ``deadline``, ``failures`` (as many as were allowed) or ``wave`` (a step of a wave
+        came to nothing, so the next one does not begin).
     differences : tuple of str
         Of ``stale``: what is not as the plan saw it.
     """
@@ -123,7 +159,7 @@ class Finished:
     differences: tuple[str, ...] = ()
 
 
-Decision: TypeAlias = Send | Poll | List | WaitUntil | Finished
+Decision: TypeAlias = Send | Poll | PollAll | List | WaitUntil | Finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,4 +183,5 @@ class Round:
 
 
 POLL: Final = "DescribeVpnConnection"
+POLL_ALL: Final = "DescribeVpnConnections"
 LIST: Final = "DescribeVcoRouteEntries"

@@ -14,6 +14,7 @@ notebook cell never holds it up.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,11 +23,12 @@ from typing import Any, Final
 
 from vcokit.cloud.client import AsyncClient
 from vcokit.cloud.operations import OPERATIONS
-from vcokit.errors import ApiError, CloudError, NotSentError
+from vcokit.errors import ApiError, CloudError, JournalError, NotSentError
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import (
     LIST,
     POLL,
+    POLL_ALL,
     Answered,
     Command,
     Finished,
@@ -34,7 +36,9 @@ from vcokit.rollout.alphabet import (
     List,
     Listed,
     Poll,
+    PollAll,
     Polled,
+    PolledAll,
     Round,
     Send,
     TimedOut,
@@ -138,11 +142,30 @@ class Engine:
         async with self._client:
             while True:
                 now = self._clocks.steady() - start
-                finished, wake = self._round(arrived, now)
-                if finished is not None:
-                    self._flush(force=True)
-                    return finished
+                try:
+                    finished, wake = self._round(arrived, now)
+                    if finished is not None:
+                        self._flush(force=True)
+                        return finished
+                except JournalError:
+                    await self._land()
+                    raise
                 arrived = await self._wait(None if wake is None else wake - now)
+
+    async def _land(self) -> None:
+        """See the calls under way to their end; nothing else leaves.
+
+        What they answer is kept if the journal takes it after all. If not, their steps are looked
+        at by whoever goes on.
+        """
+        self._calls = []  # those of the round that was not written down never left
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while not self._inbox.empty():
+            item = self._inbox.get_nowait()
+            if isinstance(item, _Ended):
+                self._ends.append(item.row)
+        with contextlib.suppress(JournalError):
+            self._flush(force=True)
 
     def _round(
         self, arrived: list[_Ended | Command], now: float
@@ -155,7 +178,7 @@ class Engine:
         leaving = [
             (decision, self._row(decision, wall))
             for decision in result.decisions
-            if isinstance(decision, Send | Poll | List)
+            if isinstance(decision, Send | Poll | PollAll | List)
         ]
         self._calls += [row for _, row in leaving]
         self._write_down(result, wall)
@@ -197,7 +220,7 @@ class Engine:
             said = (change.code, change.message, change.request_id)
             self._tell(StepChanged(wall, change.step, old, change.state, *said))
 
-    def _row(self, decision: Send | Poll | List, wall: float) -> CallRow:
+    def _row(self, decision: Send | Poll | PollAll | List, wall: float) -> CallRow:
         number = next(self._numbers)
         if isinstance(decision, Send):
             step = self._scheduler.steps[decision.step]
@@ -212,11 +235,13 @@ class Engine:
                 decision.attempt,
                 token,
             )
+        if isinstance(decision, PollAll):
+            return CallRow(number, POLL_ALL, decision.region, None, wall)
         lane = self._scheduler.lanes[decision.lane]
         operation = POLL if isinstance(decision, Poll) else LIST
         return CallRow(number, operation, lane.region_id, lane.name, wall)
 
-    def _leave(self, decision: Send | Poll | List, row: CallRow) -> None:
+    def _leave(self, decision: Send | Poll | PollAll | List, row: CallRow) -> None:
         task = asyncio.get_running_loop().create_task(self._call(decision, row))
         self._tasks.add(task)
         task.add_done_callback(self._call_ended)
@@ -244,7 +269,7 @@ class Engine:
 
     # -- calls ----------------------------------------------------------------------------------
 
-    async def _call(self, decision: Send | Poll | List, row: CallRow) -> None:
+    async def _call(self, decision: Send | Poll | PollAll | List, row: CallRow) -> None:
         """Make one call and put what came of it into the inbox, whatever it is."""
         begin = self._clocks.steady()
         error: CloudError | None = None
@@ -259,16 +284,20 @@ class Engine:
         status = 200 if error is None else error.http_status
         request_id = getattr(error or result, "request_id", None)
         end = CallEnd(row.call, seconds, outcome, code, status, request_id)
-        told = CallEnded(row.sent_at, row.operation, row.vpn_connection_id, seconds, outcome, code)
+        told = CallEnded(
+            row.sent_at, row.operation, row.vpn_connection_id or "", seconds, outcome, code
+        )
         self._inbox.put_nowait(_Ended(_input(decision, result, error), end, told))
 
-    async def _ask(self, decision: Send | Poll | List, row: CallRow) -> Any:
+    async def _ask(self, decision: Send | Poll | PollAll | List, row: CallRow) -> Any:
         operation = OPERATIONS[row.operation]
         if isinstance(decision, Send):
             step = self._scheduler.steps[decision.step]
             parameters = step.parameters(row.client_token or "")
             return await self._client.run(self._client.exchange(operation, parameters))
         place = {"RegionId": row.region_id, "VpnConnectionId": row.vpn_connection_id}
+        if isinstance(decision, PollAll):
+            place.pop("VpnConnectionId")
         if isinstance(decision, Poll):
             return await self._client.run(self._client.exchange(operation, place, attempts=1))
         page = self._client.page(operation, place, decision.page, attempts=1)
@@ -286,7 +315,7 @@ def _outcome(error: CloudError) -> str:
     return error.kind if isinstance(error, ApiError) else "unknown"
 
 
-def _input(decision: Send | Poll | List, result: Any, error: CloudError | None) -> Input:
+def _input(decision: Send | Poll | PollAll | List, result: Any, error: CloudError | None) -> Input:
     """Say to the scheduler what came of a call."""
     if isinstance(decision, Send):
         return _of_write(decision, result, error)
@@ -300,6 +329,12 @@ def _input(decision: Send | Poll | List, result: Any, error: CloudError | None) 
         if isinstance(state, str):
             return Polled(decision.lane, state)
         return Polled(decision.lane, None, **(said or {"kind": "unknown"}))
+    if isinstance(decision, PollAll):
+        states = None if error else _states(result.rows)
+        if states is None:
+            failed = said or {"kind": "unknown"}
+            return PolledAll(decision.region, decision.page, None, **failed)
+        return PolledAll(decision.region, decision.page, states, result.total)
     routes = None if error else _routes(result.rows)
     if routes is None:
         return Listed(decision.lane, decision.page, None, **(said or {"kind": "unknown"}))
@@ -319,6 +354,14 @@ def _of_write(decision: Send, answer: Any, error: CloudError | None) -> Input:
             error.retry_after,
         )
     return TimedOut(decision.step, not isinstance(error, NotSentError), error.message)
+
+
+def _states(rows: list[dict[str, Any]]) -> dict[str, str] | None:
+    """Return a page of connections as states; None where a row is not of the contract."""
+    try:
+        return {str(row["VpnConnectionId"]): str(row["State"]) for row in rows}
+    except KeyError:
+        return None
 
 
 def _routes(rows: list[dict[str, Any]]) -> tuple[Route, ...] | None:

@@ -47,6 +47,7 @@ class CallEnded:
         Seconds since the epoch, when it was sent.
     operation : str
     vpn_connection_id : str
+        Empty of a call that is about a whole region.
     seconds : float
         From sending to the answer, or to giving up.
     outcome : str

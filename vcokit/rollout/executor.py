@@ -7,33 +7,42 @@
         .pause() .resume() .cancel()   at any time, from any thread
         .wait()  or  await rollout     until it has ended
     Rollout.open(journal, client)      the same, where an earlier one broke off
+        .undo()                        the plan that takes back what it provably did
+
+How signals end it stands in `vcokit.rollout.interrupt`, how its ends are raised in
+`vcokit.rollout.ends`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import copy
-import sys
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from os import PathLike
+from types import EllipsisType
 from typing import Any
 
-import pandas as pd
-
 from vcokit.cloud.client import Client
-from vcokit.errors import CredentialsError, NoAnswerError, PlanError, RolloutError, StalePlanError
-from vcokit.rollout.alphabet import Command, Finished
+from vcokit.errors import PlanError
+from vcokit.live import live_routes
+from vcokit.rollout.alphabet import Finished
+from vcokit.rollout.background import Background
+from vcokit.rollout.ends import error_of, refuse_gaps
 from vcokit.rollout.engine import Clocks, Engine, guarded
-from vcokit.rollout.events import ENDED, Event, Observer, RolloutChanged, Tally
+from vcokit.rollout.events import Observer, Tally
+from vcokit.rollout.interrupt import interrupted, terminating
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lanes import Record
+from vcokit.rollout.looks import Looks
 from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan
+from vcokit.rollout.resume import records_in, slots_held
 from vcokit.rollout.scheduler import Scheduler
+from vcokit.rollout.steering import Steers
+from vcokit.rollout.undo import undo_plan
 
 #: How often a waiting thread looks up, so that an interrupt reaches it; seconds.
 _LOOK_UP = 0.2
@@ -47,7 +56,7 @@ def show_with(view: Callable[[Rollout], object] | None) -> None:
     _view = view
 
 
-class Rollout:
+class Rollout(Looks, Steers):
     """The carrying out of a plan.
 
     Parameters
@@ -59,6 +68,17 @@ class Rollout:
         File to be made; it must not be there yet.
     observers : iterable of callable
         Each is called with every event, in the rollout's thread.
+    waves : sequence of int or None, optional
+        Connections of each wave, ``[1, 5, None]``: the next wave begins when every step of the last
+        one was seen in a listing; where one came to nothing, the rollout stops. None for the rest.
+    stop_after : int, optional
+        Failed steps, those of earlier runs too, after which the rollout stops.
+    rate_share : float
+        Part of every rate limit that is used, where another job uses the same account.
+    deadline : float, optional
+        Seconds from `start` after which nothing new is sent.
+    allow_gap : bool
+        Whether a plan is carried out that cannot be ordered without leaving an address uncovered.
     options : Options, optional
         By default those of the settings, on the client's clock.
     clocks : Clocks, optional
@@ -68,6 +88,15 @@ class Rollout:
     ------
     JournalError
         If the journal is there already.
+    PlanError
+        If the plan cannot be ordered without a gap.
+    InputError
+        If an option is none.
+
+    Notes
+    -----
+    All five options are kept in the journal. A rollout that they stop ends as ``stopped`` once all
+    that was sent was seen, and `open` goes on with it, given other ones.
     """
 
     def __init__(
@@ -77,13 +106,27 @@ class Rollout:
         *,
         journal: str | PathLike[str],
         observers: Iterable[Observer] = (),
+        waves: Sequence[int | None] | None = None,
+        stop_after: int | None = None,
+        rate_share: float = 1.0,
+        deadline: float | None = None,
+        allow_gap: bool = False,
         options: Options | None = None,
         clocks: Clocks | None = None,
     ) -> None:
+        wishes = (options or Options.in_force(client.speed)).wishing(
+            waves=waves,
+            stop_after=stop_after,
+            rate_share=rate_share,
+            deadline=deadline,
+            allow_gap=allow_gap,
+        )
+        refuse_gaps(plan, allowed=allow_gap)
         rollout_id = uuid.uuid4().hex
         clocks = clocks or Clocks(time.time, time.monotonic)
-        made = Journal.create(journal, plan, rollout_id, now=clocks.wall)
-        self._begin(plan, client, made, rollout_id, {}, observers, options, clocks)
+        meta = {"options": wishes.to_json()}
+        made = Journal.create(journal, plan, rollout_id, meta=meta, now=clocks.wall)
+        self._begin(plan, client, made, rollout_id, {}, observers, wishes, clocks)
 
     @classmethod
     def open(
@@ -92,10 +135,21 @@ class Rollout:
         client: Client,
         *,
         observers: Iterable[Observer] = (),
+        waves: Sequence[int | None] | EllipsisType | None = ...,
+        stop_after: int | EllipsisType | None = ...,
+        rate_share: float | EllipsisType = ...,
+        deadline: float | EllipsisType | None = ...,
         options: Options | None = None,
         clocks: Clocks | None = None,
     ) -> Rollout:
         """Go on with the rollout of a journal; nothing is sent before `start`.
+
+        Parameters
+        ----------
+        journal, client, observers, options, clocks
+            As of a new rollout.
+        waves, stop_after, rate_share, deadline
+            Those that are given take the place of the ones in the journal.
 
         Raises
         ------
@@ -104,16 +158,32 @@ class Rollout:
         JournalLockedError
             If its rollout still runs.
         """
-        opened = Journal.open(journal)
-        records = {
-            number: Record(state, attempt, misses)
-            for number, state, attempt, misses in opened.standing()
-        }
-        rollout = cls.__new__(cls)
         clocks = clocks or Clocks(time.time, time.monotonic)
-        rollout_id = opened.meta()["rollout_id"]
-        plan = opened.plan()
-        rollout._begin(plan, client, opened, rollout_id, records, observers, options, clocks)
+        opened = Journal.open(journal, now=clocks.wall)
+        given = {
+            "waves": waves,
+            "stop_after": stop_after,
+            "rate_share": rate_share,
+            "deadline": deadline,
+        }
+        new = {name: value for name, value in given.items() if value is not ...}
+        try:
+            meta = opened.meta()
+            kept = (options or Options.in_force(client.speed)).from_json(meta.get("options"))
+            rollout = cls.__new__(cls)
+            rollout._begin(
+                opened.plan(),
+                client,
+                opened,
+                meta["rollout_id"],
+                records_in(opened),
+                observers,
+                kept.wishing(**new),
+                clocks,
+            )
+        except BaseException:
+            opened.close()
+            raise
         return rollout
 
     def _begin(
@@ -124,33 +194,36 @@ class Rollout:
         rollout_id: str,
         records: dict[int, Record],
         observers: Iterable[Observer],
-        options: Options | None,
+        options: Options,
         clocks: Clocks,
     ) -> None:
         self.plan = plan
+        self.options = options
         self.journal = journal.path
+        self._client = client
         self._journal = journal
         self._clocks = clocks
         self._ended: Finished | None = None
         self._error: BaseException | None = None
         self._guard = threading.Lock()
-        # Not Thread.join: an interrupt in the middle of it marks a living thread as ended.
-        self._over = threading.Event()
-        scheduler = Scheduler(
+        self._background = Background(f"rollout {journal.path.name}", self._run, self.stop)
+        held = slots_held(journal.calls(), client.limits, clocks.wall()) if records else ()
+        self._scheduler = Scheduler(
             plan.each(),
             plan.live_by_lane(),
             client.limits,
-            options or Options.in_force(client.speed),
+            options,
             records,
+            plan.order,
+            held,
         )
-        states = Counter(record.state for record in scheduler.records.values())
+        states = Counter(record.state for record in self._scheduler.records.values())
         states["blocked"] += plan.counts["blocked"]
         self._tally = Tally(states)
         self._observers = list(observers)
         self._told = guarded(self._observers)
-        self._engine = Engine(scheduler, journal, rollout_id, client.to_async(), self._tell, clocks)
-        self._thread = threading.Thread(
-            target=self._run, name=f"rollout {journal.path.name}", daemon=True
+        self._engine = Engine(
+            self._scheduler, journal, rollout_id, client.to_async(), self._tell, clocks
         )
 
     # -- go -------------------------------------------------------------------------------------
@@ -163,9 +236,7 @@ class Rollout:
         Rollout
             Itself.
         """
-        if self._thread.ident is not None:
-            raise PlanError("this rollout was started already", remedy="Use Rollout.open")
-        self._thread.start()
+        self._background.start()
         return self
 
     def _run(self) -> None:
@@ -182,52 +253,21 @@ class Rollout:
         self._ended = ended
         try:
             self._journal.write(meta={"state": ended.reason, "message": ended.message})
+        except BaseException as error:
+            self._error = self._error or error
+        try:
             self._journal.close()
         except BaseException as error:
             self._error = self._error or error
         self._say(ended.reason, ended.message)
-        self._over.set()
-
-    def _say(self, state: str, message: str | None = None) -> None:
-        self._tell(RolloutChanged(self._clocks.wall(), state, message))
-
-    def _tell(self, event: Event) -> None:
-        with self._guard:
-            self._tally.add(event)
-        self._told(event)
-
-    # -- steer ----------------------------------------------------------------------------------
-
-    def pause(self) -> None:
-        """Send nothing new; what is on its way is seen to its end."""
-        self._engine.command(Command("pause"))
-        self._say("paused")
-
-    def resume(self) -> None:
-        """Go on after a pause."""
-        self._engine.command(Command("resume"))
-        self._say("running")
-
-    def cancel(self) -> None:
-        """Skip what is pending; what is on its way is seen to its end."""
-        self._engine.command(Command("cancel"))
-        self._say("cancelling")
-
-    def stop(self) -> None:
-        """Leave what is pending for another day: `open` goes on with it."""
-        self._engine.command(Command("stop"))
-
-    def observe(self, observer: Observer) -> None:
-        """Tell an observer of every event from now on."""
-        self._observers.append(observer)
 
     # -- wait -----------------------------------------------------------------------------------
 
     def wait(self, timeout: float | None = None) -> Rollout:
         """Block until the rollout has ended.
 
-        An interrupt (Ctrl-C) stops it in order: what is on its way is seen to its end, the journal
-        is closed, and the way to go on is printed.
+        An interrupt (Ctrl-C, SIGTERM) stops it in order: calls under way come back, the journal is
+        closed, and the way to go on is printed. In a notebook only the cell is interrupted.
 
         Parameters
         ----------
@@ -245,21 +285,21 @@ class Rollout:
             If the live routes were not those of the plan; nothing was sent.
         CredentialsError, NoAnswerError
             If the AccessKey was refused, or the cloud fell silent; `open` goes on.
+        RolloutError
+            If a connection could not be read, for another reason than being gone; `open` goes on.
+        JournalError
+            If the journal cannot be written, for example because the disk is full.
         TimeoutError
             If the time is over.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
-        if self._observers:
-            _say_if_buttons_are_dead()
         try:
-            while not self.join(_LOOK_UP if deadline is None else deadline - time.monotonic()):
-                if deadline is not None and time.monotonic() >= deadline:
-                    raise TimeoutError(f"the rollout goes on after {timeout:g} s")
-        except KeyboardInterrupt:
-            self.stop()
-            self.join()
-            print(f"Stopped in order. Go on with: {self.how_to_go_on()}")
-            raise
+            with terminating():
+                while not self.join(_LOOK_UP if deadline is None else deadline - time.monotonic()):
+                    if deadline is not None and time.monotonic() >= deadline:
+                        raise TimeoutError(f"the rollout goes on after {timeout:g} s")
+        except KeyboardInterrupt as caught:
+            interrupted(caught, self.stop, self._background.wait, self.how_to_go_on())
         return self._result()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -270,32 +310,16 @@ class Rollout:
         timeout : float, optional
             Seconds. Unlike `wait`, neither the end of the time nor that of the rollout raises.
         """
-        self._must_run()
-        return self._over.wait(None if timeout is None else max(0.0, timeout))
+        return self._background.wait(timeout)
 
     def __await__(self) -> Generator[Any, None, Rollout]:
-        self._must_run()
-        yield from asyncio.to_thread(self._over.wait).__await__()
+        yield from self._background.__await__()
         return self._result()
 
-    def _must_run(self) -> None:
-        if self._thread.ident is None:
-            raise PlanError("the rollout was not started", remedy="Call start() first")
-
     def _result(self) -> Rollout:
-        ended = self._ended or Finished("stopped")
-        if self._error is not None:
-            raise self._error
-        if ended.reason == "stale":
-            raise StalePlanError(
-                f"{ended.message}: {len(ended.differences)} differences, nothing was sent",
-                differences=ended.differences,
-                remedy="Read the live routes again and make a new plan",
-            )
-        if ended.cause == "key":
-            raise CredentialsError(str(ended.message), remedy=self.how_to_go_on())
-        if ended.cause == "silence":
-            raise NoAnswerError(str(ended.message), remedy=f"Go on with {self.how_to_go_on()}")
+        error = self._error or error_of(self._ended or Finished("stopped"), self.how_to_go_on())
+        if error is not None:
+            raise error
         return self
 
     def how_to_go_on(self) -> str:
@@ -304,46 +328,23 @@ class Rollout:
 
     # -- look -----------------------------------------------------------------------------------
 
-    @property
-    def state(self) -> str:
-        """The rollout as a whole: ready, looking, running, paused, cancelling, or how it ended."""
-        return self.tally().rollout
+    def undo(self) -> Plan:
+        """Return the plan that takes back what this rollout provably did.
 
-    @property
-    def ended(self) -> bool:
-        """Whether it has come to an end, one way or another."""
-        return self.state in ENDED
+        The live routes of its connections are read for it. Nothing is sent: carry the plan out
+        by `apply_plan`, with a journal of its own.
 
-    def tally(self) -> Tally:
-        """Return the counts of this moment."""
-        with self._guard:
-            return copy.deepcopy(self._tally)
-
-    def frame(self) -> pd.DataFrame:
-        """Return a row a step, of `vcokit.schema.STEPS`: state, code, times, attempts."""
+        Raises
+        ------
+        PlanError
+            If the rollout still runs.
+        """
+        if self._background.running:
+            raise PlanError("the rollout still runs", remedy="stop() it, or wait() for its end")
         with Journal.read(self.journal) as journal:
-            return journal.steps()
-
-    def calls(self) -> pd.DataFrame:
-        """Return a row a call that was made, of `vcokit.schema.CALLS`."""
-        with Journal.read(self.journal) as journal:
-            return journal.calls()
-
-    def raise_on_error(self) -> Rollout:
-        """Raise `RolloutError` if steps failed; else return the rollout itself."""
-        failed = self.tally().states["failed"]
-        if failed:
-            raise RolloutError(
-                f"{failed} steps failed",
-                failed=failed,
-                remedy="Look at rollout.frame().query(\"state == 'failed'\")",
-            )
-        return self
-
-    def __repr__(self) -> str:
-        tally = self.tally()
-        counts = ", ".join(f"{count} {name}" for name, count in tally.states.items() if count)
-        return f"<Rollout {self.plan.fingerprint[:12]} {tally.rollout}: {counts}>"
+            steps, calls = journal.steps(), journal.calls()
+        live = live_routes(self._client, steps[steps["action"] != "blocked"])
+        return undo_plan(steps, calls, live, quota=self.plan.quota)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         shown = None if _view is None else _view(self)
@@ -357,26 +358,23 @@ class Rollout:
         return made
 
 
-def _say_if_buttons_are_dead() -> None:
-    # A kernel hears no clicks while a cell blocks it; found without loading IPython.
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    if getattr(shell, "kernel", None) is not None:
-        print("While this cell waits, the view's buttons are dead. Write instead: await rollout")
-
-
 def apply_plan(
     plan: Plan,
     client: Client,
     *,
     journal: str | PathLike[str],
     observers: Iterable[Observer] = (),
+    waves: Sequence[int | None] | None = None,
+    stop_after: int | None = None,
+    rate_share: float = 1.0,
+    deadline: float | None = None,
+    allow_gap: bool = False,
 ) -> Rollout:
     """Carry out a plan and wait for its end.
 
     Parameters
     ----------
-    plan, client, journal, observers
+    plan, client, journal, observers, waves, stop_after, rate_share, deadline, allow_gap
         See `Rollout`.
 
     Returns
@@ -384,4 +382,15 @@ def apply_plan(
     Rollout
         Ended.
     """
-    return Rollout(plan, client, journal=journal, observers=observers).start().wait()
+    rollout = Rollout(
+        plan,
+        client,
+        journal=journal,
+        observers=observers,
+        waves=waves,
+        stop_after=stop_after,
+        rate_share=rate_share,
+        deadline=deadline,
+        allow_gap=allow_gap,
+    )
+    return rollout.start().wait()

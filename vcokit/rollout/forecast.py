@@ -7,9 +7,9 @@ times and round trips. Nothing ever fails in it.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count, islice
 from typing import Any, Final
 
 import pandas as pd
@@ -25,7 +25,9 @@ from vcokit.rollout.alphabet import (
     List,
     Listed,
     Poll,
+    PollAll,
     Polled,
+    PolledAll,
     Send,
     WaitUntil,
 )
@@ -83,6 +85,8 @@ def forecast(
     speed: float = 1.0,
     task_seconds: float | None = None,
     round_trip: float | None = None,
+    waves: Sequence[int | None] | None = None,
+    rate_share: float = 1.0,
 ) -> Forecast:
     """Say how long a plan will take.
 
@@ -97,6 +101,8 @@ def forecast(
         Time a route task takes, on the cloud's clock; setting of the same name.
     round_trip : float, optional
         Time from sending to answer, seconds; ``client.round_trip`` of a client that has called.
+    waves, rate_share
+        As of `Rollout`. The order in which steps wait for one another is the plan's.
 
     Returns
     -------
@@ -116,9 +122,10 @@ def forecast(
     seconds = float(config.get("task_seconds", task_seconds)) / speed
     table = limits or {name: op.limit.faster(speed) for name, op in OPERATIONS.items()}
     live = plan.live_by_lane()
-    scheduler = Scheduler(plan.each(), live, table, Options.in_force(speed))
+    options = Options.in_force(speed).wishing(waves=waves or (), rate_share=rate_share)
+    scheduler = Scheduler(plan.each(), live, table, options, order=plan.order)
     trip = _ROUND_TRIP if round_trip is None else round_trip
-    model = _Model(scheduler.steps, live, seconds, trip)
+    model = _Model(scheduler, live, seconds, trip)
     return _run(scheduler, model)
 
 
@@ -127,34 +134,48 @@ class _Model:
 
     def __init__(
         self,
-        steps: Mapping[int, Step],
+        scheduler: Scheduler,
         live: Mapping[str, frozenset[Route]],
         task_seconds: float,
         round_trip: float,
     ) -> None:
-        self._steps = steps
-        self._live = {lane: set(routes) for lane, routes in live.items()}
+        self._steps = scheduler.steps
+        # Dicts for their order: a page is a stretch of it.
+        self._live = {lane: dict.fromkeys(sorted(routes)) for lane, routes in live.items()}
+        self._regions: dict[str, list[str]] = {}
+        for lane in scheduler.lanes.values():
+            self._regions.setdefault(lane.region_id, []).append(lane.name)
         self._busy_until: dict[str, float] = {}
         self._task_seconds = task_seconds
         self.round_trip = round_trip
 
-    def answer(self, decision: Send | Poll | List, now: float) -> Input:
+    def answer(self, decision: Send | Poll | PollAll | List, now: float) -> Input:
         """Return what comes of a call that is sent now, one round trip later."""
         there = now + self.round_trip / 2
         if isinstance(decision, Send):
-            step = self._steps[decision.step]
-            self._busy_until[step.lane] = there + self._task_seconds
-            routes = self._live.setdefault(step.lane, set())
-            routes.difference_update([step.before] if step.before else [])
-            routes.update([step.after] if step.after else [])
+            self._change(self._steps[decision.step], there)
             return Answered(decision.step, "ok")
         if isinstance(decision, Poll):
-            busy = self._busy_until.get(decision.lane, 0.0) > there
-            return Polled(decision.lane, "updating" if busy else "attached")
-        listed = sorted(self._live.get(decision.lane, ()))
+            return Polled(decision.lane, self._state(decision.lane, there))
         begin = (decision.page - 1) * PAGE_SIZE
-        page = tuple(listed[begin : begin + PAGE_SIZE])
-        return Listed(decision.lane, decision.page, page, len(listed))
+        if isinstance(decision, PollAll):
+            names = self._regions[decision.region]
+            page = {n: self._state(n, there) for n in names[begin : begin + PAGE_SIZE]}
+            return PolledAll(decision.region, decision.page, page, len(names))
+        routes = self._live.get(decision.lane, {})
+        listed = tuple(islice(routes, begin, begin + PAGE_SIZE))
+        return Listed(decision.lane, decision.page, listed, len(routes))
+
+    def _change(self, step: Step, there: float) -> None:
+        self._busy_until[step.lane] = there + self._task_seconds
+        routes = self._live.setdefault(step.lane, {})
+        if step.before is not None:
+            routes.pop(step.before, None)
+        if step.after is not None:
+            routes[step.after] = None
+
+    def _state(self, lane: str, there: float) -> str:
+        return "updating" if self._busy_until.get(lane, 0.0) > there else "attached"
 
 
 def _run(scheduler: Scheduler, model: _Model) -> Forecast:

@@ -31,7 +31,7 @@ from vcokit.errors import JournalError, JournalLockedError
 from vcokit.rollout import database
 from vcokit.rollout.lock import RENEW_SECONDS, Lease, Lock
 from vcokit.rollout.plan import PLAN_COLUMNS, Plan
-from vcokit.rollout.tables import TABLES, CallEnd, CallRow, StepRow
+from vcokit.rollout.tables import STANDING, TABLES, CallEnd, CallRow, StepRow
 
 _LIVE: Final = ("region_id", "vpn_connection_id", "route_dest", "next_hop", "weight")
 _SEALED: Final = ("rollout_id", "fingerprint", "created_at")
@@ -330,10 +330,11 @@ class Journal:
         return self._plan
 
     def standing(self) -> Iterator[tuple[int, str, int, int]]:
-        """Yield step, state, attempt, misses of every step that is not blocked."""
-        yield from self._query(
-            "SELECT step, state, attempt, misses FROM step WHERE action != 'blocked' ORDER BY step"
-        )
+        """Yield step, state, attempt, misses of every step that is not blocked.
+
+        A pending step that was ever sent counts as unknown again.
+        """
+        yield from self._query(STANDING)
 
     def last_call(self) -> int:
         """Return the highest number of a call; 0 before the first."""

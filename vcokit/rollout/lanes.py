@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Mapping
+import heapq
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from vcokit.rollout.alphabet import LIST, POLL
-from vcokit.rollout.steps import DONE, FAILED, IN_DOUBT, Route, Step
+from vcokit.rollout.steps import Route
 
 SEND: Final = "send"
 
 
-@dataclass
+@dataclass(slots=True)
 class Record:
     """Where a step stands, as the journal knows it.
 
@@ -31,7 +31,7 @@ class Record:
     misses: int = 0
 
 
-@dataclass
+@dataclass(slots=True)
 class Lane:
     """The steps of one connection; of its calls, one is under way at a time.
 
@@ -49,99 +49,184 @@ class Lane:
     ----------
     numbers : list of int
         All steps of the lane.
-    queue : deque of int
-        Steps to be sent, in order.
+    ready : list of int
+        A heap of the steps that may be sent; the lowest number goes first.
+    waiting : set of int
+        Steps that wait for steps of any lane, or for their wave.
     task : int or None
         Step that was accepted and whose task runs.
-    settled : list of int
+    settled : dict of int to None
         Steps whose task has ended, to be seen in a listing.
     unknown : dict of int to str or None
         Steps that may have happened, to be looked at before anything else; with the code of the
         refusal, where it was one.
-    list_after : int
-        Settled steps after which the lane is listed though more are to be sent.
+    asked : tuple of int
+        Steps in doubt when the first page of the listing under way was asked for: those, and no
+        later ones, it decides.
     looked, attached : bool
         Whether the lane was listed before anything is sent; whether its connection was seen
         attached and nothing was sent since.
+    awaited : bool
+        Whether steps of other lanes wait for a settled step of this one to be seen.
+    brief : bool
+        Whether its listing fits into the time of a task, so that it costs the lane nothing.
+    verify : bool
+        Whether it is to be read back at the end.
+    shy : bool
+        Whether it can be listed only once its connection was seen attached.
+    held : str or None
+        Why nothing more is sent and nothing more can be known of the lane in this run; what is in
+        doubt stays so, after one more listing.
+    quiet_at : float
+        When its last write ended; infinite while one is on its way. A look that left before that
+        says nothing.
+    seen : frozenset of Route or None
+        What its latest listing showed, at ``seen_at``.
     """
 
     name: str
     region_id: str
     start: frozenset[Route]
     numbers: list[int] = field(default_factory=list)
-    queue: deque[int] = field(default_factory=deque)
+    ready: list[int] = field(default_factory=list)
+    waiting: set[int] = field(default_factory=set)
     task: int | None = None
-    settled: list[int] = field(default_factory=list)
+    settled: dict[int, None] = field(default_factory=dict)
     unknown: dict[int, str | None] = field(default_factory=dict)
+    asked: tuple[int, ...] = ()
     looked: bool = False
     attached: bool = False
+    awaited: bool = False
+    brief: bool = True
+    verify: bool = False
+    shy: bool = False
+    held: str | None = None
+    sent: bool = False
+    quiet_at: float = -1.0
+    seen: frozenset[Route] | None = None
+    seen_at: float = -1.0
+    # -- of the call under way, and of the task that runs
     calling: bool = False
+    called_at: float = 0.0
+    slot: bool = False
     not_before: float = 0.0
+    poll_at: float = 0.0
     accepted_at: float = 0.0
+    running_at: float = 0.0
     failures: int = 0
+    # -- of the listing under way
     listing: list[Route] = field(default_factory=list)
     page: int = 1
-    version: int = 0
+    total: int = -1
+    restarts: int = 0
     list_after: int = 1
+    # -- of its place in the queues, see `vcokit.rollout.dispatch` and `vcokit.rollout.pace`
+    version: int = 0
+    due: bool = False
+    patient: bool = False
+    slack: float = 0.0
+    tasks: int = 0
+    spent: float = 0.0
 
-    def wants(self) -> str | None:
-        """Return what the lane does next: `LIST`, `POLL`, `SEND`, or None when it has ended."""
-        if not self.looked:
+    @property
+    def left(self) -> int:
+        """Number of steps that are still to be sent, or whose task runs."""
+        return len(self.ready) + len(self.waiting) + (self.task is not None)
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the cloud may hold something of the lane that no listing has shown."""
+        return bool(self.settled or self.unknown or self.task is not None)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do, now or later."""
+        if self.held is not None:
+            return not self.verify and self.page == 1
+        return self.looked and not (
+            self.ready or self.waiting or self.in_doubt or self.verify or self.page > 1
+        )
+
+    @property
+    def undone(self) -> bool:
+        """Whether steps are to be sent or in doubt."""
+        return bool(self.ready or self.waiting or self.in_doubt)
+
+    def hold(self, why: str) -> None:
+        """Send nothing more; look once more at what is in doubt."""
+        self.held = why
+        self.verify = self.in_doubt
+        self.forget_listing()
+
+    def wants(self, *, sending: bool = True) -> str | None:
+        """Return what the lane does next: `LIST`, `POLL`, `SEND`, or None when it has nothing.
+
+        While a task runs the lane has nothing else to do, so that is when settled steps are looked
+        up; a listing that takes longer than a task waits until enough have come together.
+
+        Parameters
+        ----------
+        sending : bool
+            Whether anything may be sent at all.
+        """
+        if self.shy and self.held is None:
+            return POLL
+        if not self.looked or self.page > 1 or self.verify:
             return LIST
-        if not (self.queue or self.unknown or self.settled or self.task is not None):
+        if self.held is not None:
+            return None
+        if self.task is not None:
+            return LIST if self.brief and self._list_due() else POLL
+        if not (self.ready or self.unknown or self.settled):
             return None
         if not self.attached:
             return POLL
-        if self.unknown or not self.queue or len(self.settled) >= self.list_after:
-            return LIST
-        return SEND
+        if self.unknown or not self.ready or not sending:
+            return LIST if self.unknown or self.settled else SEND
+        hurried = self.awaited and self.patient
+        return LIST if self._list_due() and (hurried or not self.brief) else SEND
+
+    def _list_due(self) -> bool:
+        """Tell whether settled steps are to be looked up though more are to be sent."""
+        enough = len(self.settled) >= self.list_after
+        return enough or (self.awaited and self._worth_it())
+
+    def _worth_it(self) -> bool:
+        # A long listing is begun early only for some steps, or it would cost more than it brings.
+        return 4 * len(self.settled) * 50 >= len(self.seen or ())
 
     def forget_listing(self) -> None:
         """Begin a listing anew."""
-        self.listing = []
-        self.page = 1
+        self.listing, self.page, self.total = [], 1, -1
 
-    def in_doubt(self) -> list[int]:
-        """Return the steps that the next listing decides."""
-        return [*self.settled, *self.unknown]
+    def drop(self, numbers: Iterable[int]) -> None:
+        """Take steps out of what is to be sent."""
+        gone = set(numbers)
+        self.waiting -= gone
+        if not gone.isdisjoint(self.ready):
+            self.ready = [number for number in self.ready if number not in gone]
+            heapq.heapify(self.ready)
 
+    def put(self, number: int) -> None:
+        """Let a step wait for its turn to be sent."""
+        heapq.heappush(self.ready, number)
 
-def differences(
-    lane: Lane,
-    steps: Mapping[int, Step],
-    records: Mapping[int, Record],
-    listed: frozenset[Route],
-) -> list[str]:
-    """Hold a listing against what the plan saw, plus what its steps have done since.
+    def doubts(self) -> tuple[int, ...]:
+        """Return the steps that a listing asked for now decides."""
+        running = () if self.task is None or self.held is None else (self.task,)
+        return (*self.settled, *self.unknown, *running)
 
-    Steps in doubt, and failed ones, may or may not have had their effect: their routes count as
-    neither there nor gone.
+    def decided(self, number: int) -> None:
+        """Let go of a step that a listing has decided."""
+        self.unknown.pop(number, None)
+        self.settled.pop(number, None)
+        if number == self.task:
+            self.task = None
 
-    Parameters
-    ----------
-    lane : Lane
-    steps : mapping of int to Step
-    records : mapping of int to Record
-    listed : frozenset of Route
-        What the lane's connection holds now.
+    def next_step(self) -> int:
+        """Take the step that is sent next out of those that may be."""
+        return heapq.heappop(self.ready)
 
-    Returns
-    -------
-    list of str
-        One line a difference, sorted.
-    """
-    expected: set[Route | None] = set(lane.start)
-    open_to: set[Route | None] = {None}
-    for step in (steps[number] for number in lane.numbers):
-        state = records[step.number].state
-        if step.sends and state == DONE:
-            expected.discard(step.before)
-            expected.add(step.after)
-        elif step.sends and (state in IN_DOUBT or state == FAILED):
-            open_to |= {step.before, step.after}
-    strange = {route for route in (expected ^ listed) - open_to if route is not None}
-    return [
-        f"{lane.name}: {route.route_dest} via {route.next_hop}, weight {route.weight}, "
-        + ("is new" if route in listed else "is gone")
-        for route in sorted(strange)
-    ]
+    def unsent(self) -> list[int]:
+        """Return the steps that are still to be sent, in order."""
+        return sorted([*self.ready, *self.waiting])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
 
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import Change
@@ -21,6 +21,13 @@ class Ledger:
     options : Options
     records : mapping of int to Record
         Of steps that have gone on already.
+
+    Attributes
+    ----------
+    finals : deque of (int, str)
+        Steps that came to their end, with their state, for whoever has to follow.
+    left : Counter of (str, str)
+        Pending steps by region and operation.
     """
 
     def __init__(
@@ -32,8 +39,22 @@ class Ledger:
             for number, step in self.steps.items()
         }
         self._options = options
+        self.finals: deque[tuple[int, str]] = deque(
+            (number, record.state)
+            for number, record in self.records.items()
+            if record.state in st.FINAL and self.steps[number].sends
+        )
+        self.left = Counter(
+            self._through(number)
+            for number, record in self.records.items()
+            if record.state == st.PENDING
+        )
         self._lost: Counter[int] = Counter()
         self._changes: list[Change] = []
+
+    def _through(self, number: int) -> tuple[str, str]:
+        step = self.steps[number]
+        return step.region_id, st.OPERATION[step.action]
 
     def take_changes(self) -> tuple[Change, ...]:
         """Return what has changed since the last time."""
@@ -50,17 +71,31 @@ class Ledger:
     ) -> None:
         """Let a step go into a state."""
         record = self.records[number]
+        if (record.state == st.PENDING) != (state == st.PENDING):
+            self.left[self._through(number)] += 1 if state == st.PENDING else -1
         record.state = state
+        if state in st.FINAL:
+            self.finals.append((number, state))
         self._changes.append(Change(number, state, record.attempt, code, message, request_id))
 
     def skip(self, lane: Lane, numbers: Iterable[int], code: str | None, message: str) -> None:
-        """Take steps out of a lane's queue for good."""
-        for number in numbers:
+        """Take steps that are still to be sent out of a lane for good."""
+        gone = list(numbers)
+        lane.drop(gone)
+        for number in gone:
             self.set(number, st.SKIPPED, code, message)
-            lane.queue.remove(number)
 
-    def make_lanes(self, live: Mapping[str, frozenset[Route]]) -> dict[str, Lane]:
-        """Return the lanes of all steps, each step where its record has it."""
+    def make_lanes(
+        self, live: Mapping[str, frozenset[Route]], may_go: Callable[[int], bool]
+    ) -> dict[str, Lane]:
+        """Return the lanes of all steps, each step where its record has it.
+
+        Parameters
+        ----------
+        live : mapping of str to frozenset of Route
+        may_go : callable
+            Whether a pending step waits for nothing.
+        """
         lanes: dict[str, Lane] = {}
         for step in self.steps.values():
             lane = lanes.get(step.lane)
@@ -68,39 +103,44 @@ class Ledger:
                 start = live.get(step.lane, frozenset())
                 lane = Lane(step.lane, step.region_id, start, list_after=self._options.list_after)
                 lanes[step.lane] = lane
-            self._put(step.number, lane)
+            self._put(step.number, lane, may_go)
         return lanes
 
-    def _put(self, number: int, lane: Lane) -> None:
+    def _put(self, number: int, lane: Lane, may_go: Callable[[int], bool]) -> None:
         lane.numbers.append(number)
         state = self.records[number].state
-        if state == st.PENDING:
-            lane.queue.append(number)
+        if state == st.PENDING and may_go(number):
+            lane.put(number)
+        elif state == st.PENDING:
+            lane.waiting.add(number)
         elif state in (st.SENT, st.UNKNOWN):
             self.set(number, st.UNKNOWN, message="the rollout broke off before an answer")
             lane.unknown[number] = None
         elif state in (st.ACCEPTED, st.SETTLED):
-            lane.settled.append(number)
+            lane.settled[number] = None
 
     def settle(self, lane: Lane, listed: frozenset[Route]) -> list[int]:
-        """Decide every step in doubt by what a listing shows.
+        """Decide the steps that were in doubt when a listing was asked for, by what it shows.
 
         Returns
         -------
         list of int
-            Steps that came to nothing and are to be sent again; they stand first in the queue.
+            Steps that came to nothing and are to be sent again; they stand in the lane for it.
         """
         again = []
-        for number in lane.in_doubt():
+        doubts = frozenset(lane.doubts())
+        for number in (asked for asked in lane.asked if asked in doubts):
             refused = lane.unknown.get(number)
             if self.steps[number].shows(listed):
                 self.set(number, st.DONE)
+            elif lane.held is not None:
+                continue
             elif refused is not None:
                 self.set(number, st.FAILED, refused, "refused, and the listing shows it is not so")
             elif self._miss(number, accepted=number in lane.settled):
                 again.append(number)
-        lane.settled, lane.unknown = [], {}
-        lane.queue.extendleft(reversed(again))
+                lane.put(number)
+            lane.decided(number)
         return again
 
     def _miss(self, number: int, *, accepted: bool) -> bool:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
 
 from vcokit import config
+from vcokit.errors import InputError
+
+#: What the user of one rollout wishes; kept in its journal.
+WISHES: Final = ("waves", "stop_after", "rate_share", "deadline", "allow_gap")
+_FRESH: Final = 30.0
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,20 @@ class Options:
         as many as it listed last, so that long lanes are not listed too often.
     lost_after : float
         Time without any answer after which the rollout stops, to be resumed.
+    fresh : float
+        Age of a listing up to which it need not be read back at the end.
+    read_share : float
+        Part of the limits of reads that is used.
+    waves : tuple of int or None
+        Connections of each wave, None for the rest; empty for no waves.
+    stop_after : int or None
+        Failed steps, those of earlier runs too, after which the rollout stops.
+    rate_share : float
+        Part of every limit that is used, where another job uses the same account.
+    deadline : float or None
+        Time since this run's start after which nothing new is sent.
+    allow_gap : bool
+        Whether a plan that cannot be ordered without a gap is carried out.
     """
 
     in_flight: int
@@ -41,6 +63,48 @@ class Options:
     backoff_cap: float
     list_after: int
     lost_after: float
+    fresh: float = 30.0
+    read_share: float = 0.5
+    waves: tuple[int | None, ...] = ()
+    stop_after: int | None = None
+    rate_share: float = 1.0
+    deadline: float | None = None
+    allow_gap: bool = False
+
+    def __post_init__(self) -> None:
+        for name, (right, remedy) in self._wishes().items():
+            if not right:
+                raise InputError(f"{name}={getattr(self, name)!r}", remedy=remedy)
+
+    def _wishes(self) -> dict[str, tuple[bool, str]]:
+        """Return of each wish whether it can be kept, and what to write instead."""
+        sizes, last = self.waves[:-1], self.waves[-1:]
+        counted = all(_is_count(size) for size in sizes)
+        waves = counted and all(size is None or _is_count(size) for size in last)
+        most = self.stop_after
+        return {
+            "waves": (waves, "Write how many connections each wave has, such as [1, 5, None]"),
+            "stop_after": (most is None or _is_count(most), "Write a number of steps, from 1"),
+            "rate_share": (0 < self.rate_share <= 1, "Write a part of the limits, up to 1"),
+            "deadline": (self.deadline is None or self.deadline > 0, "Write seconds, above 0"),
+        }
+
+    def wishing(self, **wishes: object) -> Options:
+        """Return the same with some of `WISHES` as given."""
+        given = dict(wishes)
+        if "waves" in given:
+            waves = given["waves"]
+            given["waves"] = tuple(waves) if isinstance(waves, Iterable) else ()
+        return replace(self, **given)  # type: ignore[arg-type]
+
+    def to_json(self) -> str:
+        """Return the wishes as text, for the journal."""
+        return json.dumps({name: getattr(self, name) for name in WISHES})
+
+    def from_json(self, text: str | None) -> Options:
+        """Return the same with the wishes that a journal keeps."""
+        kept = json.loads(text) if text else {}
+        return self.wishing(**{name: value for name, value in kept.items() if name in WISHES})
 
     @classmethod
     def in_force(cls, speed: float = 1.0) -> Options:
@@ -58,4 +122,10 @@ class Options:
             backoff_cap=config.get("retry_cap"),
             list_after=config.get("list_after"),
             lost_after=config.get("lost_after"),
+            fresh=_FRESH / speed,
+            read_share=min(1.0, config.get("read_share")),
         )
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

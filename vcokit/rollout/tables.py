@@ -71,6 +71,14 @@ _STAMP: Final = {
     SKIPPED: "ended_at",
 }
 
+#: Where each step stands for whoever goes on. What was sent once may have arrived after the look
+#: that did not show it, or as a second copy after a refusal: it is in question again.
+STANDING: Final = """
+SELECT step, CASE WHEN state = 'pending' AND attempts > 0 THEN 'unknown' ELSE state END,
+    attempt, misses
+FROM step WHERE action != 'blocked' ORDER BY step
+"""
+
 Value: TypeAlias = str | int | float | None
 
 
@@ -121,7 +129,9 @@ class CallRow:
     ----------
     call : int
         Numbered by the writer, ascending.
-    operation, region_id, vpn_connection_id : str
+    operation, region_id : str
+    vpn_connection_id : str or None
+        None of a call that is about a whole region.
     sent_at : float
         Seconds since the epoch.
     step, attempt, client_token
@@ -131,7 +141,7 @@ class CallRow:
     call: int
     operation: str
     region_id: str
-    vpn_connection_id: str
+    vpn_connection_id: str | None
     sent_at: float
     step: int | None = None
     attempt: int | None = None

@@ -1,0 +1,138 @@
+"""As fast as the limits allow, in virtual time; and never above a limit."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from tests.rollout.model import Model, creates
+from vcokit.cloud.operations import Limit
+from vcokit.rollout import steps as st
+from vcokit.rollout.alphabet import LIST, POLL, POLL_ALL
+from vcokit.rollout.durations import Durations
+from vcokit.rollout.windows import MARGIN, Window
+
+HALF = {"CreateVcoRouteEntry": Limit(30, 60.0)}
+SHAPES = {"even": [12] * 100, "giant": [300, *[3] * 99], "skewed": [240, 120, 80, 60, *[7] * 100]}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_close_to_the_lower_bound(shape: str, seed: int) -> None:
+    """All is done within 1.08 of what cannot be less, no call is refused, reads are half used."""
+    model = Model(creates(*SHAPES[shape]), seed=seed).run()
+    assert set(model.states.values()) == {st.DONE}
+    assert set(model.outcomes) == {"ok"}
+    assert model.now <= 1.08 * model.bound() + 25.0  # a short rollout has a tail: the last task
+    for operation in (LIST, POLL, POLL_ALL):
+        assert model.calls[operation] <= 5.0 * model.now + 300
+
+
+def test_a_wrong_limit_is_learnt() -> None:
+    """Where the true limit is half of the one told, a few calls in hundreds are throttled."""
+    model = Model(creates(*[24] * 100), HALF).run()
+    assert set(model.states.values()) == {st.DONE}
+    assert model.outcomes["throttled"] <= 0.01 * sum(model.calls.values())
+    assert model.outcomes["busy"] == 0
+    assert model.now <= 1.08 * model.bound()
+
+
+def test_a_share_of_the_rate() -> None:
+    """With rate_share a third of the limit goes through any window."""
+    model = Model(creates(*[3] * 40), options={"rate_share": 1 / 3}).run()
+    times = [moment for moment, _ in model.sent]
+    assert all(b - a >= 60.0 for a, b in zip(times, times[20:], strict=False))
+    assert set(model.states.values()) == {st.DONE}
+
+
+def test_a_lane_in_a_hurry_finds_slots() -> None:
+    """The lane that decides the end never waits a window for others that could wait."""
+    model = Model(creates(80, *[2] * 150)).run()
+    mine = [moment for moment, step in model.sent if model.scheduler.steps[step].lane == "vco-0"]
+    assert max(b - a for a, b in pairwise(mine)) < 25.0
+
+
+def test_throttled_lowers_and_success_raises() -> None:
+    """The pace falls to what was taken, no lower than half; it creeps up and stays in the limit."""
+    window = Window(60, 60.0)
+    for _ in range(60):
+        window.take()
+    for _ in range(25):
+        window.give_back(0.2)
+    window.throttled(0.3, 0.0)
+    assert window.calls == 30
+    window.throttled(0.3, 0.0)
+    assert window.calls == 30, "what left before the pace was lowered says nothing new"
+    pace, now = [], 0.3
+    while window.calls < 60:
+        now += 30.0
+        window.take()
+        window.give_back(now)
+        pace.append(window.calls)
+    assert pace[0] == 30
+    assert sorted(pace) == pace
+    assert now > 4 * 60.0
+    for _ in range(10):
+        now += 60.0
+        window.take()
+        window.give_back(now)
+    assert window.calls == 60
+
+
+def test_each_vain_creep_waits_longer() -> None:
+    """After a second throttled answer it takes twice as long to try again."""
+    window, waits, now = Window(10, 1.0), [], 0.0
+    for _ in range(3):
+        lowered, before = now, window.calls
+        window.take()
+        window.throttled(now, now)
+        window.calls = before = 5
+        while window.calls == before:
+            now += 0.1
+            window.take()
+            window.give_back(now)
+        waits.append(now - lowered)
+    assert waits == pytest.approx([4.0, 8.0, 16.0], abs=0.2)
+
+
+def test_patient_lanes_leave_slots() -> None:
+    """Lanes that can wait hold only their part of a window; others have all of it."""
+    window = Window(3, 60.0)
+    window.patient = 1
+    window.take(patient=True)
+    assert not window.free(0.0, patient=True)
+    assert window.free(0.0)
+    window.give_back(1.0, patient=True)
+    assert window.opens(1.0, patient=True) == 61.0 + MARGIN
+    assert window.opens(1.0) == 1.0
+    window.take()
+    window.take()
+    assert not window.free(1.0)
+    assert window.opens(1.0) == 61.0 + MARGIN
+
+
+def test_slots_of_an_earlier_run_are_held() -> None:
+    """A slot that another process took counts until its window is over."""
+    window = Window(2, 60.0)
+    window.hold(50.0)
+    window.hold(20.0)
+    assert window.opens(0.0) == 20.0
+    assert window.free(20.0)
+    window.take()
+    assert not window.free(21.0)
+
+
+def test_durations_follow_the_cloud() -> None:
+    """Wide brackets teach nothing new; narrow ones do, and the oldest are forgotten."""
+    times = Durations(3.0)
+    for _ in range(300):
+        times.add(9.9, 10.1)
+    assert times.mean == pytest.approx(10.0)
+    for _ in range(300):
+        times.add(0.0, 15.0)
+    assert times.mean == pytest.approx(10.0)
+    for _ in range(300):
+        times.add(0.0, 4.0)
+    assert times.mean == pytest.approx(2.0)
+    assert times.quantile(0.0) == times.quantile(1.0) == pytest.approx(2.0)

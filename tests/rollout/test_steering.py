@@ -1,0 +1,284 @@
+"""A rollout over HTTP as its user steers it: options, signals, a full disk, undo, differences."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from tests.rollout.play import LIMITS
+from tests.rollout.stage import Stage
+from vcokit import errors, schema
+from vcokit.live import live_routes
+from vcokit.rollout import interrupt
+from vcokit.rollout.executor import Rollout, apply_plan
+from vcokit.rollout.journal import Journal
+from vcokit.rollout.plan import plan_routes
+from vcokit.rollout.resume import slots_held
+from vcokit.simulator import Fault
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def _refuse_one() -> Fault:
+    """Return a fault that refuses the first create on the first connection."""
+    operation, code = "CreateVcoRouteEntry", "IllegalParam.RouteDest"
+    return Fault("refuse", operation=operation, vpn_connection_id="vco-0", count=1, code=code)
+
+
+def test_options_are_kept(tmp_path: Path) -> None:
+    """What a rollout was told stands in its journal; `open` goes on so, or as it is told."""
+    with Stage(tmp_path, lanes=2, each=2) as stage:
+        told = {"waves": [1, None], "stop_after": 2, "rate_share": 0.5, "deadline": 600.0}
+        stage.rollout(**told)._journal.close()
+        again = Rollout.open(tmp_path / "rollout.db", stage.client)
+        options = again.options
+        assert (options.waves, options.stop_after) == ((1, None), 2)
+        assert (options.rate_share, options.deadline) == (0.5, 600.0)
+        again._journal.close()
+        other = Rollout.open(tmp_path / "rollout.db", stage.client, waves=None, stop_after=5)
+        assert (other.options.waves, other.options.stop_after) == ((), 5)
+        assert other.options.rate_share == 0.5
+        assert other.start().wait().state == "finished"
+
+
+def test_a_failed_canary(tmp_path: Path) -> None:
+    """A canary that fails stops the rollout before the rest; told otherwise, it goes on."""
+    refuse = _refuse_one()
+    with Stage(tmp_path, refuse, lanes=3, each=2) as stage:
+        rollout = stage.rollout(waves=[1, None]).start().wait()
+        assert rollout.state == "stopped"
+        assert Counter(rollout.frame()["state"]) == {"pending": 4, "done": 1, "failed": 1}
+        with pytest.raises(errors.RolloutError, match="1 steps failed"):
+            rollout.raise_on_error()
+        again = Rollout.open(rollout.journal, stage.client, waves=None).start().wait()
+        assert Counter(again.frame()["state"]) == {"done": 5, "failed": 1}
+
+
+def test_a_deadline_ends_in_order(tmp_path: Path) -> None:
+    """After the deadline all that was sent is done, the rest pending, and it can go on."""
+    with Stage(tmp_path, speed=60.0, lanes=1, each=40) as stage:
+        rollout = stage.rollout(deadline=0.5).start().wait()
+        states = Counter(rollout.frame()["state"])
+        assert rollout.state == "stopped"
+        assert set(states) == {"done", "pending"}
+        assert states["done"] == len(stage.creations())
+        with pytest.raises(errors.RolloutError, match="deadline"):
+            rollout.raise_on_error()
+
+
+def test_undo(tmp_path: Path) -> None:
+    """Carried out, the undoing of a rollout leaves the cloud as it was; only ours is touched."""
+    with Stage(tmp_path, lanes=2, each=3) as stage:
+        stage.client.create_vco_route_entry(
+            region_id="cn-hangzhou", vpn_connection_id="vco-0", route_dest="9.0.0.0/8", weight=0
+        )
+        while len(live_routes(stage.client, stage.routes)) == 0:
+            pass
+        before = live_routes(stage.client, stage.routes)
+        rollout = stage.rollout()
+        with pytest.raises(errors.PlanError, match="still runs"):
+            rollout.start().undo()
+        back = rollout.wait().undo()
+        assert back.counts["delete"] == 6
+        apply_plan(back, stage.client, journal=tmp_path / "undo.db").raise_on_error()
+        after = live_routes(stage.client, stage.routes)
+        names = ["vpn_connection_id", "route_dest", "next_hop", "weight"]
+        pd.testing.assert_frame_equal(after[names], before[names])
+
+
+def test_differences(tmp_path: Path) -> None:
+    """What the last listings show is held against the plan, route by route."""
+    refuse = _refuse_one()
+    with Stage(tmp_path, refuse, lanes=2, each=2) as stage:
+        rollout = stage.rollout()
+        assert list(rollout.differences().columns) == list(schema.DIFFERENCES)
+        rollout.start().wait()
+        found = rollout.differences()
+        failed = rollout.frame().query("state == 'failed'").iloc[0]
+        assert list(found["verdict"]) == ["missing"]
+        assert found["route_dest"][0] == failed["route_dest"]
+        assert found["row"][0] == failed["row"]
+
+
+def test_a_gap_is_refused(tmp_path: Path) -> None:
+    """A plan that cannot be ordered is refused before anything is written, unless allowed."""
+    with Stage(tmp_path, lanes=1, each=1) as stage:
+        plan = plan_routes(stage.routes, live_routes(stage.client, stage.routes))
+        gap = SimpleNamespace(steps=(0,), reason="10.0.0.0/24 on vco-0 has no room")
+        plan.__dict__["order"] = SimpleNamespace(**{**vars(plan.order), "gaps": (gap,)})
+        path = tmp_path / "rollout.db"
+        with pytest.raises(errors.PlanError, match="has no room"):
+            Rollout(plan, stage.client, journal=path)
+        assert not path.exists()
+        allowed = Rollout(plan, stage.client, journal=path, allow_gap=True)
+        assert allowed.start().wait().state == "finished"
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the journal cannot be written no further call leaves; with room it goes on."""
+    with Stage(tmp_path, lanes=3, each=4) as stage:
+        rollout = stage.rollout()
+        write, room = Journal.write, [6]
+
+        def full(self: Journal, *args: object, **named: object) -> None:
+            room[0] -= 1
+            if room[0] < 0:
+                raise errors.JournalError("cannot be written (disk full)", remedy="Make room")
+            write(self, *args, **named)
+
+        monkeypatch.setattr(Journal, "write", full)
+        with pytest.raises(errors.JournalError, match="Make room"):
+            rollout.start().wait()
+        monkeypatch.undo()
+        seen = len(stage.cloud.calls())
+        with Journal.read(rollout.journal) as journal:
+            assert (
+                stage.cloud.calls()["client_token"]
+                .dropna()
+                .isin(journal.calls()["client_token"].dropna())
+                .all()
+            )
+        assert len(stage.cloud.calls()) == seen
+        again = Rollout.open(rollout.journal, stage.client).start().wait()
+        assert set(again.frame()["state"]) == {"done"}
+        assert max(stage.creations().values()) == 1
+
+
+def test_in_a_notebook_an_interrupt_ends_the_cell_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a kernel Ctrl-C detaches from the rollout, which goes on, and says so."""
+    shell = SimpleNamespace(kernel=object())
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    with Stage(tmp_path, speed=60.0, lanes=2, each=5) as stage:
+        rollout = stage.rollout().start()
+        joined = rollout.join
+
+        def interrupted(timeout: float | None = None) -> bool:
+            monkeypatch.setattr(rollout, "join", joined)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(rollout, "join", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            rollout.wait()
+        assert "The rollout goes on" in capsys.readouterr().out
+        assert rollout.wait().state == "finished"
+
+
+def test_sigterm_interrupts_whoever_waits(capsys: pytest.CaptureFixture[str]) -> None:
+    """SIGTERM is an interrupt that ends the program in order; the second one is as without us."""
+    calls = []
+    with pytest.raises(interrupt.Terminated) as caught, interrupt.terminating():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    with pytest.raises(SystemExit) as left:
+        interrupt.interrupted(
+            caught.value, lambda: calls.append("stop"), lambda: calls.append("wait"), "open()"
+        )
+    assert left.value.code == 143
+    assert calls == ["stop", "wait"]
+    assert "Go on with: open()" in capsys.readouterr().out
+
+
+def test_a_handler_of_the_program_is_left_alone() -> None:
+    """Where the program handles SIGTERM itself, or waits in another thread, it stays so."""
+    heard = []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append(True))
+    try:
+        with interrupt.terminating():
+            signal.raise_signal(signal.SIGTERM)
+        assert heard == [True]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    seen = []
+
+    def elsewhere() -> None:
+        with interrupt.terminating():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert seen == [before]
+
+
+_SCRIPT = """
+import sys
+from pathlib import Path
+from tests.rollout.stage import Stage
+
+with Stage(Path(sys.argv[1]), speed=20.0, lanes=2, each=30) as stage:
+    rollout = stage.rollout()
+    rollout.observe(lambda e: getattr(e, "new", "") == "settled" and print("settled", flush=True))
+    rollout.start()
+    if sys.argv[2] == "wait":
+        rollout.wait()
+    while not rollout.tally().states["settled"]:
+        rollout.join(0.05)
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [("wait", 143), ("leave", 0)])
+def test_a_script_that_ends_early(tmp_path: Path, how: str, code: int) -> None:
+    """Terminated while it waits, or at its end without waiting: the journal is closed in order."""
+    command = [sys.executable, "-c", _SCRIPT, str(tmp_path), how]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ}
+    ) as script:
+        assert script.stdout is not None
+        assert script.stdout.readline() == "settled\n"
+        if how == "wait":
+            script.send_signal(signal.SIGTERM)
+        out = script.communicate(timeout=60)[0]
+    assert script.returncode == code
+    assert ("Go on with: vk.Rollout.open" in out) == (how == "wait")
+    with Journal.open(tmp_path / "rollout.db") as journal:
+        assert journal.meta()["state"] == "interrupted"
+
+
+def test_slots_of_a_clock_that_was_set_back() -> None:
+    """No slot is held longer than its window, whatever the wall clock did meanwhile."""
+    at = pd.to_datetime([1000.0, 10.0, 95.0], unit="s", utc=True)
+    calls = schema.frame(
+        schema.CALLS,
+        {
+            "call": [1, 2, 3],
+            "operation": ["CreateVcoRouteEntry"] * 3,
+            "region_id": ["r"] * 3,
+            "sent_at": at,
+            "seconds": [1.0, 1.0, None],
+        },
+    )
+    held = [round(until) for _, _, until in slots_held(calls, LIMITS, 100.0)]
+    assert held == [60, 60]
+
+
+def test_limits_hold_over_a_restart(tmp_path: Path) -> None:
+    """A rollout that goes on counts the calls of its last run: none is throttled."""
+    with Stage(tmp_path, speed=20.0, lanes=40, each=2) as stage:
+        rollout = stage.rollout()
+        many = threading.Event()
+        count = Counter()
+
+        def listen(event: object) -> None:
+            count[getattr(event, "new", "")] += 1
+            if count["accepted"] >= 30:
+                many.set()
+
+        rollout.observe(listen)
+        rollout.start()
+        assert many.wait(30)
+        rollout.stop()
+        rollout.wait()
+        again = Rollout.open(rollout.journal, stage.client).start().wait()
+        assert set(again.frame()["state"]) == {"done"}
+        assert "throttled" not in set(again.calls()["outcome"])

@@ -1,0 +1,76 @@
+"""Work in a daemon thread of its own, that any thread or event loop may wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import threading
+from collections.abc import Callable, Generator
+from typing import Any, Final
+
+from vcokit.errors import PlanError
+
+#: How long the program's end waits for the work to end in order; seconds.
+_AT_EXIT: Final = 15.0
+
+
+class Background:
+    """The thread of a rollout.
+
+    Parameters
+    ----------
+    name : str
+        Of the thread.
+    work : callable
+        Done once, in the thread; raises nothing.
+    stop : callable
+        Asks the work to end in order: called where the program ends and nobody has waited.
+    """
+
+    def __init__(self, name: str, work: Callable[[], None], stop: Callable[[], None]) -> None:
+        self._work, self._stop = work, stop
+        # Not Thread.join: an interrupt in the middle of it marks a living thread as ended.
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin.
+
+        Raises
+        ------
+        PlanError
+            If it was begun already.
+        """
+        if self._thread.ident is not None:
+            raise PlanError("this rollout was started already", remedy="Use Rollout.open")
+        self._thread.start()
+        atexit.register(self._end_in_order)
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            atexit.unregister(self._end_in_order)
+            self._over.set()
+
+    def _end_in_order(self) -> None:
+        self._stop()
+        self._over.wait(_AT_EXIT)
+
+    @property
+    def running(self) -> bool:
+        """Whether it was begun and has not ended."""
+        return self._thread.ident is not None and not self._over.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until it has ended, or for some seconds; tell whether it has."""
+        self._must_run()
+        return self._over.wait(None if timeout is None else max(0.0, timeout))
+
+    def __await__(self) -> Generator[Any, None, bool]:
+        self._must_run()
+        return (yield from asyncio.to_thread(self._over.wait).__await__())
+
+    def _must_run(self) -> None:
+        if self._thread.ident is None:
+            raise PlanError("the rollout was not started", remedy="Call start() first")

@@ -1,0 +1,93 @@
+"""What is to be seen of a rollout, at any time and from any thread: counts, frames, differences."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from pathlib import Path
+from typing import Self
+
+import pandas as pd
+
+from vcokit.errors import RolloutError
+from vcokit.rollout.drift import unlike_planned
+from vcokit.rollout.events import ENDED, Tally
+from vcokit.rollout.journal import Journal
+from vcokit.rollout.plan import Plan
+from vcokit.rollout.scheduler import Scheduler
+
+
+class Looks:
+    """The looking part of `vcokit.rollout.executor.Rollout`; changes nothing.
+
+    Attributes
+    ----------
+    plan : Plan
+    journal : Path
+        Frames are read from it, so that they are what is on disk.
+    """
+
+    plan: Plan
+    journal: Path
+    _guard: threading.Lock
+    _tally: Tally
+    _scheduler: Scheduler
+
+    @property
+    def state(self) -> str:
+        """The rollout as a whole: ready, looking, running, paused, cancelling, or how it ended."""
+        return self.tally().rollout
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has come to an end, one way or another."""
+        return self.state in ENDED
+
+    def tally(self) -> Tally:
+        """Return the counts of this moment."""
+        with self._guard:
+            return copy.deepcopy(self._tally)
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row a step, of `vcokit.schema.STEPS`: state, code, times, attempts."""
+        with Journal.read(self.journal) as journal:
+            return journal.steps()
+
+    def calls(self) -> pd.DataFrame:
+        """Return a row a call that was made, of `vcokit.schema.CALLS`."""
+        with Journal.read(self.journal) as journal:
+            return journal.calls()
+
+    def differences(self) -> pd.DataFrame:
+        """Return where the cloud differs from the plan, by what each connection was seen to hold.
+
+        Returns
+        -------
+        DataFrame
+            Of `vcokit.schema.DIFFERENCES`; empty where all is as planned. Connections that
+            something was sent to are read back at the end of the rollout.
+        """
+        found = unlike_planned(list(self._scheduler.lanes.values()), self._scheduler.steps)
+        names = ["vpn_connection_id", "route_dest"]
+        rows = self.plan.steps[[*names, "row"]].drop_duplicates(names)
+        found["row"] = found[names].merge(rows, on=names, how="left")["row"]
+        return found
+
+    def raise_on_error(self) -> Self:
+        """Raise `RolloutError` if steps failed or it was stopped; else return the rollout."""
+        tally = self.tally()
+        failed = tally.states["failed"]
+        if failed:
+            raise RolloutError(
+                f"{failed} steps failed",
+                failed=failed,
+                remedy="Look at rollout.frame().query(\"state == 'failed'\")",
+            )
+        if tally.rollout == "stopped":
+            raise RolloutError(f"stopped: {tally.message}", remedy="Rollout.open goes on with it")
+        return self
+
+    def __repr__(self) -> str:
+        tally = self.tally()
+        counts = ", ".join(f"{count} {name}" for name, count in tally.states.items() if count)
+        return f"<Rollout {self.plan.fingerprint[:12]} {tally.rollout}: {counts}>"

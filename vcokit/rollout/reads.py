@@ -1,0 +1,241 @@
+"""What a look at the cloud means: states of connections, and listings of routes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from vcokit.cloud.codes import RESIGNED
+from vcokit.cloud.operations import PAGE_SIZE
+from vcokit.rollout import steps as st
+from vcokit.rollout.alphabet import LIST, POLL, POLL_ALL, Listed, Polled, PolledAll
+from vcokit.rollout.board import Board
+from vcokit.rollout.drift import differences
+from vcokit.rollout.lanes import Lane
+from vcokit.rollout.steps import Route
+
+ATTACHED: Final = "attached"
+#: States of a connection that pass by themselves; in any other but attached it takes no writes.
+PASSING: Final = frozenset({"updating", "attaching", "provisioning", "upgrading"})
+
+#: A connection is listed only while it is attached, where the cloud says so.
+_ONLY_ATTACHED: Final = "Vco.StatusNotSupport"
+
+#: How often a listing that changes while it is read is begun anew before it is taken as it is.
+_RESTARTS: Final = 5
+#: Part of a task's time that a listing may take to be made while the task runs.
+_BRIEF: Final = 0.5
+
+
+class Reads:
+    """Takes in what comes of reads.
+
+    Parameters
+    ----------
+    board : Board
+    """
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    # -- states ---------------------------------------------------------------------------------
+
+    def polled(self, event: Polled, now: float) -> None:
+        """Take in the state of one connection."""
+        board = self._board
+        lane = board.lanes[event.lane]
+        sent = lane.called_at
+        board.dispatch.end(lane, POLL, now, throttled=event.kind == "throttled")
+        if event.state is not None:
+            board.heard(lane)
+            self._state(lane, event.state, sent, now)
+        elif self._read_failed(lane, POLL, event, now):
+            self._out_of_reach(lane, "read", event)
+        board.requeue(lane, now)
+
+    def polled_all(self, event: PolledAll, now: float) -> None:
+        """Take in the states of a page of connections."""
+        board = self._board
+        throttled = event.kind == "throttled"
+        flight = board.dispatch.end_page(event.region, event.page, now, throttled=throttled)
+        pages = board.dispatch.pages[event.region]
+        touched = {lane.name: lane for lane in flight.lanes}
+        if event.states is None:
+            for lane in self._page_failed(event, now):
+                lane.calling = False
+                touched[lane.name] = lane
+        else:
+            board.heard(None)
+            board.dispatch.place(event.region, event.page, frozenset(event.states))
+            released = [lane for lane in pages.parked if lane.name in event.states]
+            pages.parked = [lane for lane in pages.parked if lane.name not in event.states]
+            if pages.sweeping:
+                released += pages.go_on(event.page, event.total)
+            for lane in released:
+                lane.calling = False
+                touched[lane.name] = lane
+            for name, state in event.states.items():
+                lane_there = board.lanes.get(name)
+                if lane_there is not None and lane_there.region_id == event.region:
+                    self._passing_by(lane_there, state, flight.sent, now)
+                    touched[name] = lane_there
+        for lane in touched.values():
+            board.requeue(lane, now)
+
+    def _passing_by(self, lane: Lane, state: str, sent: float, now: float) -> None:
+        """Take in a state that was read for several lanes, if it is younger than the last write."""
+        wanted = lane.shy or (lane.looked and lane.held is None and lane.undone)
+        if wanted and lane.quiet_at <= sent:
+            lane.failures = 0
+            self._state(lane, state, sent, now)
+
+    def _state(self, lane: Lane, state: str, sent: float, now: float) -> None:
+        board = self._board
+        if state == ATTACHED:
+            if lane.task is not None:
+                board.pace.task_over(lane, now)
+            self._task_over(lane)
+        elif state in PASSING:
+            lane.attached = False
+            lane.running_at = max(lane.running_at, sent)
+            lane.poll_at = now + self._again_in(lane, now)
+        else:
+            board.skip(lane, lane.unsent(), None, f"the connection is {state}")
+            self._hold(lane, f"the connection is {state}")
+
+    def _again_in(self, lane: Lane, now: float) -> float:
+        if lane.task is None:
+            return self._board.options.poll_interval
+        return self._board.pace.next_look(lane, now - lane.accepted_at)
+
+    def _task_over(self, lane: Lane) -> None:
+        lane.attached, lane.shy = True, False
+        if lane.task is not None:
+            self._board.ledger.set(lane.task, st.SETTLED)
+            lane.settled[lane.task] = None
+            lane.awaited = lane.awaited or self._board.waits.awaited(lane.task)
+            lane.task = None
+
+    def _page_failed(self, event: PolledAll, now: float) -> list[Lane]:
+        """Deal with a page that was not read; return the lanes that waited for the whole list."""
+        board = self._board
+        pages = board.dispatch.pages[event.region]
+        passes = event.kind in ("throttled", "unknown", "server", "busy") or event.code in RESIGNED
+        if event.kind == "throttled":
+            board.shut(event.region, POLL_ALL, event.retry_after, now)
+        elif passes:
+            board.silent(now)
+        elif not board.refused_key(event.code):
+            board.heard(None)
+        until = now + (event.retry_after or 10 * board.options.backoff)
+        return pages.give_up(for_good=not passes, until=until)
+
+    # -- listings -------------------------------------------------------------------------------
+
+    def listed(self, event: Listed, now: float) -> None:
+        """Take in a page of a connection's routes."""
+        board = self._board
+        lane = board.lanes[event.lane]
+        board.dispatch.end(lane, LIST, now, throttled=event.kind == "throttled")
+        if event.routes is None:
+            if self._read_failed(lane, LIST, event, now):
+                self._cannot_list(lane, event)
+        else:
+            board.heard(lane)
+            routes = self._whole(lane, event)
+            if routes is not None:
+                self._take(lane, routes, now)
+        board.requeue(lane, now)
+
+    def _whole(self, lane: Lane, event: Listed) -> frozenset[Route] | None:
+        """Add a page; return the routes once all are there and the list held still meanwhile."""
+        page = event.routes or ()
+        moved = lane.total not in (-1, event.total)
+        lane.total = event.total
+        lane.listing += page
+        if not moved and len(lane.listing) < event.total and len(page) == PAGE_SIZE:
+            lane.page += 1
+            return None
+        routes = frozenset(lane.listing)
+        moved = moved or (lane.page > 1 and len(routes) != event.total)
+        lane.forget_listing()
+        if moved and lane.restarts < _RESTARTS:
+            lane.restarts += 1
+            lane.brief = False
+            return None
+        lane.restarts = 0
+        return routes
+
+    def _take(self, lane: Lane, routes: frozenset[Route], now: float) -> None:
+        board = self._board
+        pages = 1 + len(routes) // PAGE_SIZE
+        lane.brief = pages == 1 or pages * board.pace.trip < _BRIEF * board.pace.times.mean
+        lane.list_after = max(board.options.list_after, len(routes) // 2)
+        lane.seen, lane.seen_at, lane.verify = routes, now, False
+        if not lane.looked:
+            self._seen(lane, differences(lane, board.steps, board.records, routes))
+            return
+        again = board.ledger.settle(lane, routes)
+        lane.awaited = any(board.waits.awaited(number) for number in lane.settled)
+        if board.cancelled:
+            board.skip(lane, again, None, "cancelled")
+
+    def _cannot_list(self, lane: Lane, event: Listed) -> None:
+        """Deal with a listing that is refused."""
+        lane.forget_listing()
+        if event.code == _ONLY_ATTACHED and not lane.shy and lane.held is None:
+            lane.shy, lane.attached = True, False
+        elif lane.looked or event.kind != "not-found":
+            self._out_of_reach(lane, "listed", event)
+        else:
+            self._seen(lane, [f"{lane.name}: can no longer be listed ({event.code})"])
+
+    def _out_of_reach(self, lane: Lane, what: str, event: Polled | Listed) -> None:
+        """Send nothing more on a lane of which nothing can be known any more.
+
+        A connection that is gone takes its steps with it. Any other refusal may be mended (a
+        policy, for example), so its steps stay where they are for another run.
+        """
+        board = self._board
+        gone = event.kind == "not-found"
+        if gone:
+            message = "the connection cannot be read"
+            board.skip(lane, lane.unsent(), event.code, message)
+        if what == "read":
+            self._hold(lane, f"the connection cannot be read: {event.code}")
+            return
+        self._hold(lane, f"the connection cannot be listed: {event.code}")
+        lane.verify = False
+        if gone:
+            for number in lane.doubts():
+                message = "the connection can no longer be listed"
+                board.ledger.set(number, st.FAILED, event.code, message)
+                lane.decided(number)
+
+    def _hold(self, lane: Lane, why: str) -> None:
+        lane.hold(lane.held or why)
+        if not lane.looked:
+            self._board.end("stopped", f"{lane.name}: {why}", "refused")
+
+    def _seen(self, lane: Lane, strange: list[str]) -> None:
+        board = self._board
+        lane.looked = True
+        board.unseen -= 1
+        board.differences += strange
+        if board.unseen == 0 and board.differences and not board.cancelled:
+            board.end("stale", "the live routes are not those the plan was made from")
+
+    # -- failures -------------------------------------------------------------------------------
+
+    def _read_failed(self, lane: Lane, operation: str, event: Polled | Listed, now: float) -> bool:
+        """Deal with a read that failed; tell whether it always will for this connection."""
+        board = self._board
+        if event.kind == "throttled":
+            board.shut(lane.region_id, operation, event.retry_after, now)
+            return False
+        if board.refused_key(event.code):
+            return False
+        if event.kind in ("unknown", "server", "busy") or event.code in RESIGNED:
+            board.unanswered(lane, now)
+            return False
+        board.heard(lane)
+        return True

@@ -1,0 +1,76 @@
+"""What a rollout takes over from its journal: where steps stand, and slots that are still held."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import pandas as pd
+
+from vcokit.cloud.operations import Limit
+from vcokit.rollout.journal import Journal
+from vcokit.rollout.lanes import Record
+from vcokit.rollout.windows import MARGIN
+
+#: A call that left longer ago was counted or lost, answered or not; seconds.
+_LONGEST_CALL: Final = 120.0
+
+
+def records_in(journal: Journal) -> dict[int, Record]:
+    """Return where each step stands."""
+    return {
+        number: Record(state, attempt, misses)
+        for number, state, attempt, misses in journal.standing()
+    }
+
+
+def slots_held(
+    calls: pd.DataFrame, limits: Mapping[str, Limit], now: float
+) -> Iterator[tuple[str, str, float]]:
+    """Yield the slots that calls of an earlier run still hold in the cloud's windows.
+
+    A call without an answer may have been counted at any moment until now. A wall clock that was
+    set back makes no slot last longer than its window.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        From `Journal.calls`.
+    limits : mapping of str to Limit
+    now : float
+        Seconds since the epoch.
+
+    Yields
+    ------
+    tuple of str, str, float
+        Region, operation, and the seconds from now until the slot is free.
+
+    Examples
+    --------
+    >>> from vcokit import schema
+    >>> at = pd.to_datetime([0.0, 50.0, 55.0], unit="s", utc=True)
+    >>> calls = schema.frame(schema.CALLS, {"call": [1, 2, 3], "operation": ["X"] * 3,
+    ...     "region_id": ["r"] * 3, "sent_at": at, "seconds": [1.0, 1.0, None]})
+    >>> [round(until) for _, _, until in slots_held(calls, {"X": Limit(1, 60.0)}, 100.0)]
+    [11, 60]
+    """
+    longest = max((limit.seconds for limit in limits.values()), default=0.0)
+    epoch = pd.Timestamp(0, tz="UTC")
+    sent = (calls["sent_at"] - epoch).dt.total_seconds()
+    answered = sent + calls["seconds"].astype("float64")
+    late = answered.isna() | (answered > now - longest)
+    recent = pd.DataFrame(
+        {
+            "region": calls["region_id"],
+            "operation": calls["operation"],
+            "free": now - answered,
+        }
+    )[late & (sent > now - 2 * longest - _LONGEST_CALL)]
+    for region, operation, since in zip(
+        recent["region"], recent["operation"], recent["free"], strict=True
+    ):
+        seconds = limits[operation].seconds if operation in limits else 0.0
+        ago = 0.0 if math.isnan(since) else max(0.0, since)
+        if ago < seconds:
+            yield region, operation, seconds - ago + MARGIN

@@ -1,0 +1,127 @@
+"""Canaries first: connections in waves, the next one only when all of the last came to good.
+
+``waves=[1, 5, None]`` puts the first connection into the first wave, the next five into the second,
+the rest into the third; connections come by their first step. A step that waits for one of a later
+wave belongs to that wave itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from vcokit.rollout.order import Order
+from vcokit.rollout.steps import DONE, FINAL, Step
+
+
+def waves_of(
+    steps: Mapping[int, Step], waves: Sequence[int | None], order: Order
+) -> dict[int, int]:
+    """Return the wave, from 0, of every step that sends.
+
+    Parameters
+    ----------
+    steps : mapping of int to Step
+    waves : sequence of int or None
+        Connections of each wave; None for the rest, which is the last wave if nothing says so.
+    order : Order
+
+    Examples
+    --------
+    >>> def create(number, lane):
+    ...     return Step(number, "create", "r", lane, f"10.{number}.0.0/16", "h", 100)
+    >>> steps = {n: create(n, lane) for n, lane in enumerate("aab")}
+    >>> waves_of(steps, [1, None], Order())
+    {0: 0, 1: 0, 2: 1}
+    >>> waves_of(steps, [1, None], Order(before={0: (2,)}))
+    {0: 1, 1: 0, 2: 1}
+    """
+    sending = [step for step in steps.values() if step.sends]
+    of_lane = _of_lanes(dict.fromkeys(step.lane for step in sending), waves)
+    found = {step.number: of_lane[step.lane] for step in sending}
+    _move_later(found, order)
+    return found
+
+
+def _of_lanes(lanes: Iterable[str], waves: Sequence[int | None]) -> dict[str, int]:
+    sizes = [wave for wave, size in enumerate(waves) if size is not None for _ in range(size)]
+    rest = len(waves) - 1 if waves and waves[-1] is None else len(waves)
+    return {lane: sizes[place] if place < len(sizes) else rest for place, lane in enumerate(lanes)}
+
+
+def _move_later(found: dict[int, int], order: Order) -> None:
+    """Move steps into the wave of what they wait for, until nothing moves any more."""
+    waiters = _waiters(found, order)
+    behind: dict[int, list[int]] = defaultdict(list)
+    for number, gate in order.breaks.items():
+        if number in found:
+            behind[gate].append(number)
+    gates: dict[int, list[int]] = defaultdict(list)
+    for gate, marks in enumerate(order.needs):
+        for mark in marks:
+            gates[mark].append(gate)
+    reached: Counter[int] = Counter()  # the latest wave that a gate has heard of
+    moved = sorted(found, key=found.__getitem__, reverse=True)
+    while moved:
+        number = moved.pop()
+        wave, later = found[number], list(waiters.get(number, ()))
+        for gate in gates.get(order.makes.get(number, -1), ()):
+            if reached[gate] < wave:
+                reached[gate] = wave
+                later += behind[gate]
+        for other in later:
+            if found[other] < wave:
+                found[other] = wave
+                moved.append(other)
+
+
+def _waiters(found: Mapping[int, int], order: Order) -> dict[int, list[int]]:
+    waiters: dict[int, list[int]] = defaultdict(list)
+    for number, first in order.before.items():
+        for other in first:
+            if number in found and other in found:
+                waiters[other].append(number)
+    return waiters
+
+
+class Waves:
+    """How far the waves have come.
+
+    Parameters
+    ----------
+    of_step : mapping of int to int
+        From `waves_of`; empty where there are no waves.
+
+    Attributes
+    ----------
+    current : int
+        The wave that goes now.
+    spoilt : int or None
+        The wave that came to harm, after which none begins.
+    """
+
+    def __init__(self, of_step: Mapping[int, int]) -> None:
+        self._of_step = of_step
+        self._left = Counter(of_step.values())
+        self._last = max(of_step.values(), default=0)
+        self._bad: set[int] = set()
+        self.current = 0
+        self.spoilt: int | None = None
+
+    def final(self, number: int, state: str) -> None:
+        """Note that a step has come to its end."""
+        wave = self._of_step.get(number)
+        if wave is not None and state in FINAL:
+            self._left[wave] -= 1
+            if state != DONE:
+                self._bad.add(wave)
+
+    def next_wave(self) -> int | None:
+        """Return the next wave if it may begin now, else None."""
+        if self.spoilt is not None or self.current >= self._last or self._left[self.current]:
+            return None
+        if self.current in self._bad:
+            self.spoilt = self.current
+            return None
+        self.current += 1
+        return self.current
