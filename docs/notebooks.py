@@ -1,0 +1,110 @@
+"""Run the notebooks from a clean kernel and write them in place: ``make notebooks``.
+
+What is written is what ran, but for three things: numbers that are drawn anew each time (ids of
+widgets and of their copies) are counted instead, of the metadata only what a reader needs is kept,
+and the state of widgets is left out, as every view has a copy in HTML beside it. Text and tables
+are the same each time; pictures of a rollout are those of this run.
+
+``python docs/notebooks.py 03`` runs those whose name begins so.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from itertools import count
+from pathlib import Path
+from typing import Any, Final
+
+import nbformat
+from nbclient import NotebookClient
+
+FOLDER: Final = Path(__file__).parent.parent / "notebooks"
+#: Seconds that a notebook may take, of them all in a clean kernel.
+LONGEST: Final = 60.0
+#: Largest notebook that is kept, bytes.
+LARGEST: Final = 600_000
+
+#: What would steer a notebook from outside: settings, and the keys of a real account.
+_STEERING: Final = ("VCOKIT_", "ALIBABA_CLOUD_")
+_COPY: Final = re.compile(r"(?<=vco-copy-)[0-9a-f]{12}|(?<=vco-live-)[0-9a-f]{12}")
+_METADATA: Final = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"file_extension": ".py", "name": "python"},
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run and write notebooks; return 1 if one is too slow or too large."""
+    bad = 0
+    for path in sorted(FOLDER.glob("*.ipynb")):
+        if arguments and not path.name.startswith(tuple(arguments)):
+            continue
+        began = time.monotonic()
+        notebook = executed(path)
+        took = time.monotonic() - began
+        nbformat.write(notebook, path)
+        size = path.stat().st_size
+        bad += took > LONGEST or size > LARGEST
+        print(f"{path.name}  {took:.0f} s  {size / 1000:.0f} kB")
+    return 1 if bad else 0
+
+
+def executed(path: Path) -> nbformat.NotebookNode:
+    """Return a notebook as it is after a run of all its cells in a kernel of its own.
+
+    Raises
+    ------
+    CellExecutionError
+        If a cell raises.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=2 * LONGEST,
+        kernel_name="python3",
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    with tempfile.TemporaryDirectory() as home:
+        client.execute(env=dict(_environment(os.environ, home)))
+    return _tidied(notebook)
+
+
+def _environment(outside: Mapping[str, str], home: str) -> Iterator[tuple[str, str]]:
+    """Yield the environment of a kernel that no setting and no start-up file of its user steers."""
+    yield from ((k, v) for k, v in outside.items() if not k.startswith(_STEERING))
+    yield "IPYTHONDIR", home
+
+
+def _tidied(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    notebook.metadata = nbformat.from_dict(_METADATA)
+    models, copies = count(1), count(1)
+    known: dict[str, str] = {}
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
+        data = output.get("data", {})
+        view = data.get("application/vnd.jupyter.widget-view+json")
+        if view is not None:
+            view["model_id"] = f"{next(models):032x}"
+        if "text/html" in data:
+            data["text/html"] = _counted(data["text/html"], known, copies)
+    return notebook
+
+
+def _counted(html: str, known: dict[str, str], copies: Iterator[int]) -> str:
+    """Return HTML in which the names of copies are counted; those of one view stay alike."""
+
+    def name(found: re.Match[str]) -> Any:
+        return known.setdefault(found[0], f"{next(copies):012x}")
+
+    return _COPY.sub(name, html)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
