@@ -33,13 +33,13 @@ from vcokit.rollout.background import Background
 from vcokit.rollout.ends import error_of, refuse_gaps
 from vcokit.rollout.engine import Clocks, Engine, guarded
 from vcokit.rollout.events import Observer, Tally
-from vcokit.rollout.interrupt import interrupted, terminating
+from vcokit.rollout.interrupt import interrupted, say_if_buttons_are_dead, terminating
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lanes import Record
 from vcokit.rollout.looks import Looks
 from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan
-from vcokit.rollout.resume import records_in, slots_held
+from vcokit.rollout.resume import latest_calls, records_in, slots_held
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steering import Steers
 from vcokit.rollout.undo import undo_plan
@@ -200,6 +200,7 @@ class Rollout(Looks, Steers):
         self.plan = plan
         self.options = options
         self.journal = journal.path
+        self.limits = client.limits
         self._client = client
         self._journal = journal
         self._clocks = clocks
@@ -207,7 +208,7 @@ class Rollout(Looks, Steers):
         self._error: BaseException | None = None
         self._guard = threading.Lock()
         self._background = Background(f"rollout {journal.path.name}", self._run, self.stop)
-        held = slots_held(journal.calls(), client.limits, clocks.wall()) if records else ()
+        held = slots_held(latest_calls(journal), client.limits, clocks.wall()) if records else ()
         self._scheduler = Scheduler(
             plan.each(),
             plan.live_by_lane(),
@@ -293,6 +294,8 @@ class Rollout(Looks, Steers):
             If the time is over.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
+        if self._observers:
+            say_if_buttons_are_dead()
         try:
             with terminating():
                 while not self.join(_LOOK_UP if deadline is None else deadline - time.monotonic()):

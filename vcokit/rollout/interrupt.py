@@ -98,3 +98,9 @@ def in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None
+
+
+def say_if_buttons_are_dead() -> None:
+    """Print, in a notebook, that its kernel hears no clicks while a cell blocks it."""
+    if in_notebook():
+        print("While this cell waits, the view's buttons are dead. Write instead: await rollout")

@@ -33,6 +33,7 @@ from vcokit.rollout.lock import RENEW_SECONDS, Lease, Lock
 from vcokit.rollout.plan import PLAN_COLUMNS, Plan
 from vcokit.rollout.tables import STANDING, TABLES, CallEnd, CallRow, StepRow
 
+_SET: Final = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _LIVE: Final = ("region_id", "vpn_connection_id", "route_dest", "next_hop", "weight")
 _SEALED: Final = ("rollout_id", "fingerprint", "created_at")
 
@@ -307,9 +308,9 @@ class Journal:
         """Return a row a step, of `vcokit.schema.STEPS`."""
         return self._frame("step", schema.STEPS)
 
-    def calls(self) -> pd.DataFrame:
-        """Return a row a call, of `vcokit.schema.CALLS`."""
-        return self._frame("call", schema.CALLS)
+    def calls(self, *, after: int = 0) -> pd.DataFrame:
+        """Return a row a call with a number above one, of `vcokit.schema.CALLS`."""
+        return self._frame("call", schema.CALLS, where=f"call > {after:d}")
 
     def plan(self) -> Plan:
         """Return the plan that the rollout carries out.
@@ -346,18 +347,17 @@ class Journal:
         except (sqlite3.Error, UnicodeError) as error:
             raise JournalError(f"cannot be read ({error})", path=self.path) from None
 
-    def _frame(self, table: str, columns: schema.Schema, order: str = "") -> pd.DataFrame:
+    def _frame(
+        self, table: str, columns: schema.Schema, order: str = "", where: str = "TRUE"
+    ) -> pd.DataFrame:
         names = ", ".join(columns)
-        sql = f"SELECT {names} FROM {table} ORDER BY {order or table}"  # noqa: S608
-        # Column by column, and no row kept: rows of a hundred thousand steps take 60 MB.
+        sql = f"SELECT {names} FROM {table} WHERE {where} ORDER BY {order or table}"  # noqa: S608
+        # Column by column, no row kept: rows of a hundred thousand steps take 60 MB.
         values = list(zip(*self._query(sql), strict=True)) or [()] * len(columns)
         try:
             return _frame(columns, values)
         except (TypeError, ValueError, OverflowError) as error:  # not what was ever written
             raise database.damaged(self.path, f"{table}: {error}") from None
-
-
-_SET: Final = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 
 
 def _seal(meta: Mapping[str, str]) -> str:

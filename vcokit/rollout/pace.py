@@ -8,9 +8,9 @@ takes less has *slack*::
     lane A  ├─ task ─┼─ task ─┼─ task ─┼─ task ─┼─ task ───┤   no slack: looked at tightly
     lane B  ├─ task ─┼·········┼─ task ─┼··················    slack: looked at once, late
 
-*Patient* is a lane that reaches the horizon with at most a call or so in a window. The others need
-slots in the middle of a window, when the patient ones would have taken them all; so patient lanes
-share what the others leave, and get no less than what brings them to the horizon in time.
+*Patient* is a lane that reaches the horizon with at most two calls or so in a window. The others
+need slots in the middle of a window, when the patient ones would have taken them all; so patient
+lanes share what the others leave, and get no less than what brings them to the horizon in time.
 
 A look that comes too early costs a call, one that comes too late costs the lane. The first one
 comes between the time in which a few tasks end and that in which most do, the later the more slack
@@ -31,7 +31,7 @@ from vcokit.rollout.options import Options
 from vcokit.rollout.windows import Window
 
 #: Calls in a window that a patient lane needs at most to reach the horizon.
-_PATIENT: Final = 1.5
+_PATIENT: Final = 2.2
 #: A lane with less slack a step than this part of a task is critical.
 _CRITICAL: Final = 0.25
 #: Part of the read limit that looks at critical lanes may take.
@@ -142,7 +142,8 @@ class Pace:
         theirs = hurried * rate
         needed = math.ceil(1.1 * (left - hurried) * rate) + 1
         share = max(needed, int(window.calls - 2 * theirs - 2))
-        window.patient = max(1, min(share, window.calls - math.floor(theirs)))
+        # One more than they need, since tasks of one lane do not end in step with its slots.
+        window.patient = max(1, min(share, window.calls - math.ceil(theirs) - 1))
 
     def _tightest(self) -> float:
         """Return the shortest time between two looks: more would not be seen any earlier."""

@@ -15,6 +15,8 @@ from vcokit.rollout.windows import MARGIN
 
 #: A call that left longer ago was counted or lost, answered or not; seconds.
 _LONGEST_CALL: Final = 120.0
+#: Calls that are looked at; all limits together let some 2,000 a minute through a region.
+_LATEST: Final = 20_000
 
 
 def records_in(journal: Journal) -> dict[int, Record]:
@@ -23,6 +25,11 @@ def records_in(journal: Journal) -> dict[int, Record]:
         number: Record(state, attempt, misses)
         for number, state, attempt, misses in journal.standing()
     }
+
+
+def latest_calls(journal: Journal) -> pd.DataFrame:
+    """Return the calls of which some may still count: more than a few windows ever hold."""
+    return journal.calls(after=journal.last_call() - _LATEST)
 
 
 def slots_held(

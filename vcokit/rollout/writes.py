@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vcokit.cloud.codes import RESIGNED
+from vcokit.cloud.codes import REPEATED
 from vcokit.cloud.operations import KEY_CODES
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import Answered, TimedOut
@@ -40,8 +40,8 @@ class Writes:
         """Take in an answer."""
         board = self._board
         lane = self._end_call(event.step, now, throttled=event.kind == "throttled")
-        # Resigned: somebody between us and the cloud sent it twice; the first copy may be done.
-        if event.kind == "server" or event.code in RESIGNED:
+        # Somebody between us and the cloud sent it twice; the first copy may be done.
+        if event.kind == "server" or event.code in REPEATED:
             self._doubt(lane, event.step, event.code, event.message, now)
             return
         board.heard(lane)

@@ -1,0 +1,345 @@
+"""Whether a story was right: every promise of a rollout, held against what really happened.
+
+The judge reads the log of a story from beginning to end, and knows nothing of the package but the
+words in it: steps are plain tuples, routes live in dictionaries. What it says begins with the
+promise that was broken::
+
+    plan       the plan is the one that the generator of the case knows
+    intent     a write left that was not on disk before
+    token      a token meant two requests, or was sent again after a definite answer
+    unknown    a step was sent with another token while the outcome of the last was not known
+    refused    a step was sent again after it was refused for good
+    unplanned  the cloud changed something for us that nobody planned
+    twice      one step had its effect twice
+    attached   a write left for a connection that had not been seen attached since the last
+    throttled  the cloud saw more calls than it allows, although the limits were known
+    quota      a create found its connection full, although there is an order that finds room
+    done       a step was done that no listing had shown since it was sent
+    final      a step left a final state, or was reported as what it was not
+    stale      the rollout took its own doing, or nothing at all, for somebody else's
+    gap        an address that is covered before and after was uncovered in between
+    calls      a call that the cloud saw is not in the journal, or another is
+    undo       something else was taken back than what was provably ours, or not all of it
+    end        the rollout did not come to an end, or steps were left
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from math import inf
+from typing import Any
+
+from tests.simulation.cover import Cover
+from tests.simulation.play import Story
+from tests.simulation.undoing import judge_undo
+from vcokit.simulator.codes import KINDS
+
+OPERATION = {
+    "CreateVcoRouteEntry": "create",
+    "ModifyVcoRouteEntryWeight": "modify",
+    "DeleteVcoRouteEntry": "delete",
+}
+POLL, POLL_ALL = "DescribeVpnConnection", "DescribeVpnConnections"
+LIST = "DescribeVcoRouteEntries"
+#: Refusals that say nothing of the step: it may be sent again, as another attempt.
+PASSING = KINDS["busy"] | KINDS["throttle"] | {
+    "InvalidAccessKeyId.Inactive",
+    "InvalidSecurityToken.Expired",
+}
+#: Refusals after which a look decides.
+LOOKED_AT = {"VpnRouteEntry.AlreadyExists", "InvalidRouteEntry.NotFound"}
+#: No answer, and the answers that say nothing: a nonce was used by another copy of the same call.
+UNKNOWN = KINDS["server"] | {"lost", "cut", "SignatureNonceUsed"}
+FINAL = {"done", "failed", "skipped", "blocked"}
+
+
+def judge(story: Story) -> list[str]:
+    """Return what was wrong with a story, in order; nothing where all was right."""
+    wrong = [*story.wrong, *_Judge(story).judge()]
+    if story.undoing is not None:
+        case = story.scenario.case
+        wrong += judge_undo(story.undoing, case.regions, case.live)
+    return wrong
+
+
+class _Judge:
+    def __init__(self, story: Story) -> None:
+        self.story, self.case = story, story.scenario.case
+        self.wrong: list[str] = []
+        self.steps = {step.number: step for step in self.case.steps}
+        self.state = {n: {"keep": "done"}.get(s.action, "pending") for n, s in self.steps.items()}
+        self.code: dict[int, str | None] = {}
+        self.sent: dict[int, tuple] = {}  # call → generation, operation, parameters, time
+        self.answers: dict[int, Any] = {}
+        self.meant: dict[str, tuple] = {}  # token → request
+        self.settled_tokens: set[str] = set()
+        self.refused: dict[int, str] = {}  # step → code
+        self.of_token: dict[str, int] = {row[4]: row[1] for row in story.calls if row[4]}
+        self.effects: dict[int, list[float]] = defaultdict(list)
+        self.attached: set[str] = set()
+        self.quiet: dict[str, float] = defaultdict(float)  # since when no write is under way
+        self.pages: dict[str, dict[int, tuple[float, list]]] = defaultdict(dict)
+        self.listed: dict[str, tuple[float, frozenset]] = {}
+        self.last_sent: dict[int, float] = {}
+        self.writers: dict[str, float] = {}  # connection → last change of somebody else
+        self.touched: set[tuple[str, str]] = set()
+        self.foreign = {given["RouteDest"] for *_, given in story.scenario.writers}
+        self.routes: dict[str, frozenset] = {}
+        self.shown: dict[int, float] = {}  # step → since when the cloud has been as it wants
+        self.of_lane: dict[str, list[int]] = defaultdict(list)
+        for step in self.case.steps:
+            if step.action in OPERATION.values():
+                self.of_lane[step.lane].append(step.number)
+        changes = self.case.expected.elements()
+        ordered = not self.case.order.gaps
+        self.cover = Cover(self.case.regions, self.case.live, changes, ordered=ordered)
+        self.open: dict[int, str] = {}  # step → token whose outcome is not known
+        self.writes_in: Counter[int] = Counter()
+        self.generation = 0
+        self.killed = 0
+        self.unkept: list[tuple[str, int]] = []  # heard and not on disk yet
+        self.decided: dict[int, float] = {}  # step → when its lane was looked at before its end
+
+    def say(self, promise: str, text: str) -> None:
+        self.wrong.append(f"{promise}: {text}")
+
+    def judge(self) -> list[str]:
+        if self.case.planned != self.case.expected:
+            missing = self.case.expected - self.case.planned
+            self.say("plan", f"lacks {missing}, has {self.case.planned - self.case.expected}")
+        for moment, kind, *what in self.story.log:
+            getattr(self, f"_{kind}")(moment, *what)
+        if not self.story.wrong:
+            self._at_the_end()
+            self._calls()
+        return self.wrong
+
+    # -- what happened, one by one ----------------------------------------------------------------
+
+    def _boot(self, _moment: float, generation: int) -> None:
+        self.generation = generation
+        self.attached, self.pages, self.listed = set(), defaultdict(dict), {}
+        self.quiet = defaultdict(float)
+
+    def _dead(self, _moment: float, _generation: int, _where: str) -> None:
+        """What was heard and not written down, the next process cannot know."""
+        self.killed += 1
+        for token, step in self.unkept:
+            self.settled_tokens.discard(token)
+            self.refused.pop(step, None)
+
+    def _kept(self, _moment: float) -> None:
+        self.unkept = []
+
+    def _end(self, moment: float, generation: int, ended: Any) -> None:
+        if ended.reason == "stale":
+            self._stale(generation, ended)
+
+    def _command(self, _moment: float, _name: str) -> None:
+        pass
+
+    def _send(
+        self, moment: float, call: int, generation: int, operation: str, given: dict, intent: Any
+    ) -> None:
+        self.sent[call] = (generation, operation, given, moment)
+        if operation not in OPERATION:
+            return
+        self.writes_in[generation] += 1
+        token, name = given.get("ClientToken", ""), given["VpnConnectionId"]
+        if not intent:
+            self.say("intent", f"{operation} {given['RouteDest']} left at {moment:.3f} s")
+        request = (operation, tuple(sorted(given.items())), self.of_token.get(token))
+        if self.meant.setdefault(token, request) != request:
+            self.say("token", f"{token[:14]} was for {self.meant[token][:2]}, now {request[:2]}")
+        if token in self.settled_tokens:
+            self.say("token", f"{token[:14]} was sent again after a definite answer")
+        step = self.of_token.get(token, -1)
+        before = self.open.get(step, token)
+        if before != token and before not in self.settled_tokens:
+            self.say("unknown", f"step {step} has a new token, the last one's outcome is not known")
+        self.open[step] = token
+        if step in self.refused:
+            self.say("refused", f"step {step} was sent again after {self.refused[step]}")
+        if name not in self.attached:
+            self.say("attached", f"{operation} on {name} at {moment:.3f} s")
+        self.attached.discard(name)
+        self.quiet[name] = inf
+        self.last_sent[step] = moment
+
+    def _cloud(self, moment: float, call: int, answer: Any) -> None:
+        self.answers[call] = (moment, answer)
+        _, operation, given, _ = self.sent[call]
+        if operation in OPERATION:
+            self._changed(moment, operation, given, answer)
+        quiet = not self.story.scenario.faults and not self.story.scenario.writers
+        if self.case.quota and quiet and answer.code.endswith("QuotaFull"):
+            self.say("quota", f"{given['RouteDest']} found no room at {moment:.3f} s")
+        if answer.code == "Throttling.User" and not answer.verdict.struck:
+            self._throttled(moment, operation)
+
+    def _late(self, moment: float, call: Any) -> None:
+        if call.client_token.startswith("somebody"):
+            if call.changed:
+                self._foreign(moment, call.parameters)
+        elif call.operation in OPERATION:
+            self._changed(moment, call.operation, call.parameters, call)
+
+    def _changed(self, moment: float, operation: str, given: dict, answer: Any) -> None:
+        """Note that a write of ours changed something in the cloud."""
+        if not answer.changed:
+            return
+        before = int(given["Weight"]) if operation.startswith("Modify") else None
+        weight = int(given.get("NewWeight", given["Weight"]))
+        route = (given["VpnConnectionId"], given["RouteDest"], given["NextHop"])
+        change = (OPERATION[operation], *route, before, weight)
+        if not self.case.expected[change]:
+            self.say("unplanned", f"{change} at {moment:.3f} s")
+        self.effects[self.of_token.get(given.get("ClientToken", ""), -1)].append(moment)
+
+    def _writer(self, moment: float, operation: str, given: dict, answer: Any) -> None:
+        if answer.changed:
+            self._foreign(moment, given)
+
+    def _foreign(self, moment: float, given: dict) -> None:
+        self.writers[given["VpnConnectionId"]] = moment
+        self.touched.add((given["VpnConnectionId"], given["RouteDest"]))
+
+    def _routes(self, moment: float, name: str, routes: frozenset) -> None:
+        self.routes[name] = routes
+        for number in self.of_lane[name]:
+            shown = self._shows(self.steps[number], routes)
+            if shown != (number in self.shown):
+                (self.shown.__setitem__(number, moment) if shown else self.shown.pop(number))
+        gap = self.cover.gap(name, routes, self.foreign)
+        if gap:
+            self.say("gap", f"{gap} at {moment:.3f} s, when {name} had changed")
+
+    def _hear(self, moment: float, call: int, outcome: str) -> None:
+        _, operation, given, left = self.sent[call]
+        arrived, answer = self.answers.get(call, (0.0, None))
+        if operation in OPERATION:
+            self.quiet[given["VpnConnectionId"]] = moment
+            self._heard_write(given, outcome)
+        elif outcome == "ok" and operation in (POLL, POLL_ALL):
+            rows = answer.fields.get("VpnConnections", {}).get("VpnConnection", [answer.fields])
+            for row in rows:
+                # A look that left before the last write ended may not have seen what it did.
+                if row["State"] == "attached" and left >= self.quiet[row["VpnConnectionId"]]:
+                    self.attached.add(row["VpnConnectionId"])
+        elif outcome == "ok" and operation == LIST:
+            self._heard_listing(arrived, given, answer)
+
+    def _heard_write(self, given: dict, outcome: str) -> None:
+        token, step = given["ClientToken"], self.of_token.get(given["ClientToken"], -1)
+        self.unkept.append((token, step))
+        if outcome == "ok":
+            self.settled_tokens.add(token)
+        elif outcome in UNKNOWN or outcome == "unsent":
+            if outcome == "unsent":
+                self.attached.add(given["VpnConnectionId"])
+        else:
+            self.settled_tokens.add(token)
+            if outcome not in KINDS["busy"]:
+                self.attached.add(given["VpnConnectionId"])
+            if outcome not in PASSING and outcome not in LOOKED_AT:
+                self.refused[step] = outcome
+
+    def _heard_listing(self, arrived: float, given: dict, answer: Any) -> None:
+        name, page = given["VpnConnectionId"], int(given["PageNumber"])
+        rows = [(r["RouteDest"], r["NextHop"], r["Weight"]) for r in answer.fields["VcoRouteEntries"]]
+        pages = self.pages[name]
+        if page == 1:
+            pages.clear()
+        pages[page] = (arrived, rows)
+        routes = frozenset(route for _, rows in pages.values() for route in rows)
+        self.listed[name] = (pages[1][0] if 1 in pages else arrived, routes)
+
+    def _step(
+        self, moment: float, _generation: int, step: int, old: str, new: str, code: Any, _text: Any
+    ) -> None:
+        if self.state[step] in FINAL:
+            self.say("final", f"step {step} went from {self.state[step]} to {new}")
+        self.state[step], self.code[step] = new, code
+        if new in FINAL:
+            self.decided[step] = self.listed.get(self.steps[step].lane, (-1.0,))[0]
+        if new == "done":
+            self._done(moment, step)
+
+    def _done(self, moment: float, number: int) -> None:
+        step = self.steps[number]
+        looked, routes = self.listed.get(step.lane, (-1.0, frozenset()))
+        if looked < self.last_sent.get(number, 0.0):
+            self.say("done", f"step {number} at {moment:.3f} s, not looked at since it was sent")
+        elif self._shows(step, routes) is False:
+            self.say("done", f"step {number} at {moment:.3f} s, and the listing shows it is not")
+
+    @staticmethod
+    def _shows(step: Any, routes: frozenset) -> bool:
+        new = (step.route_dest, step.next_hop, step.weight)
+        if step.action == "delete":
+            return new not in routes
+        return new in routes
+
+    # -- promises over the whole -----------------------------------------------------------------
+
+    def _throttled(self, moment: float, operation: str) -> None:
+        story = self.story.scenario
+        known = all(
+            story.believed[name][0] <= calls and story.believed[name][1] >= seconds
+            for name, (calls, seconds) in story.limits.items()
+        )
+        kinds = {fault.kind for fault in story.faults}
+        # Reads are written down now and then; those that a death took along nobody can count.
+        if self.killed and operation not in OPERATION:
+            return
+        if known and not story.writers and not kinds & {"late", "duplicate"}:
+            self.say("throttled", f"{operation} at {moment:.3f} s, process {self.generation}")
+
+    def _stale(self, generation: int, ended: Any) -> None:
+        if self.writes_in[generation]:
+            self.say("stale", f"found after {self.writes_in[generation]} writes")
+        foreign = {name for name, _ in self.touched}
+        for line in ended.differences:
+            if line.partition(":")[0] not in foreign:
+                self.say("stale", f"nobody else did this: {line}")
+
+    def _at_the_end(self) -> None:
+        ended = self.story.ended
+        if ended is None:
+            return self.say("end", "no process came to an end")
+        for number, step in self.steps.items():
+            if step.action in OPERATION.values():
+                self._judge_step(number, step, ended.reason)
+        return None
+
+    def _judge_step(self, number: int, step: Any, reason: str) -> None:
+        state, code = self.story.states[number]
+        if reason in ("finished", "cancelled") and state not in FINAL:
+            self.say("end", f"step {number} is {state} after the rollout {reason}")
+        effects = self.effects[number]
+        if len(effects) > 1 and not self.writers and self._shows(step, self.routes[step.lane]):
+            self.say("twice", f"step {number} changed the cloud at {effects}")
+        if (step.lane, step.route_dest) in self.touched:
+            return
+        shown = self.shown.get(number)
+        if state == "done" and shown is None:
+            self.say("final", f"step {number} ({step}) is done, but not live")
+        # What came into force after the last look nobody could know.
+        looked = self.decided.get(number, self.listed.get(step.lane, (-1.0,))[0])
+        known = shown is not None and shown < looked
+        if state in ("skipped", "failed", "pending") and effects and known:
+            self.say("final", f"step {number} ({step}) is {state} ({code}), but live")
+
+    def _calls(self) -> None:
+        """Hold the journal's calls against those that left, one to one by their tokens."""
+        left = Counter(
+            (given["ClientToken"], operation)
+            for _, operation, given, _ in self.sent.values()
+            if operation in OPERATION
+        )
+        kept = Counter((row[4], row[3]) for row in self.story.calls if row[4])
+        if left - kept:
+            self.say("calls", f"not in the journal: {left - kept}")
+        unsent = Counter((row[4], row[3]) for row in self.story.calls if row[4] and not row[5])
+        if (kept - left) - unsent:
+            self.say("calls", f"never left, but have an outcome: {kept - left - unsent}")

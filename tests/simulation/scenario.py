@@ -1,0 +1,217 @@
+"""What may go wrong with a rollout, drawn from one seed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from tests.simulation.cases import SEEDS_A_CASE, Case, case_of
+from vcokit.simulator import Fault, Switches
+
+WRITES = ("CreateVcoRouteEntry", "ModifyVcoRouteEntryWeight", "DeleteVcoRouteEntry")
+READS = ("DescribeVpnConnection", "DescribeVpnConnections", "DescribeVcoRouteEntries")
+#: Refusals for good, and one of the key, after which a rollout stops.
+REFUSALS = ("Forbidden.RAM", "IllegalParam.RouteDest", "VpnRouteEntry.ConflictSSL", "SystemBusy")
+KEYS = ("InvalidAccessKeyId.Inactive", "InvalidSecurityToken.Expired")
+
+
+@dataclass
+class Scenario:
+    """One story that may happen.
+
+    Parameters
+    ----------
+    seed : int
+    case : Case
+    faults : list of Fault
+    limits : dict of str to (int, float)
+        Of the cloud.
+    believed : dict of str to (int, float)
+        What the client thinks they are.
+    task_seconds : (float, float)
+    quota : int
+    switches : Switches
+    deaths : list of int
+        Numbers of the moments at which the process is killed; a journal has moments before and
+        after each of its transactions, a call one before it leaves, a loop one at each of its waits.
+    commands : list of (float, str)
+    writers : list of (float, str, str, dict)
+        Writes of somebody else: when, operation, connection, parameters.
+    outages : list of (float, float)
+    jumps : list of (float, float)
+        When the clock on the wall is set, and how far.
+    options : dict
+        Fields of the scheduler's options that are other than the default.
+    rollout : dict
+        What the rollout is told: waves, stop_after, …
+    """
+
+    seed: int
+    case: Case
+    faults: list[Fault] = field(default_factory=list)
+    limits: dict[str, tuple[int, float]] = field(default_factory=dict)
+    believed: dict[str, tuple[int, float]] = field(default_factory=dict)
+    task_seconds: tuple[float, float] = (1.0, 5.0)
+    quota: int = 1000
+    switches: Switches = field(default_factory=Switches)
+    deaths: list[int] = field(default_factory=list)
+    commands: list[tuple[float, str]] = field(default_factory=list)
+    writers: list[tuple[float, str, str, dict]] = field(default_factory=list)
+    outages: list[tuple[float, float]] = field(default_factory=list)
+    jumps: list[tuple[float, float]] = field(default_factory=list)
+    options: dict[str, object] = field(default_factory=dict)
+    rollout: dict[str, object] = field(default_factory=dict)
+    undo: bool = False
+
+    def __str__(self) -> str:
+        lines = [f"seed {self.seed}, case {self.case.number}: {self.case.plan}"]
+        for name in list(self.__dataclass_fields__)[2:]:
+            value = getattr(self, name)
+            if value:
+                lines.append(f"  {name}: {value}")
+        return "\n".join(lines)
+
+
+def scenario_of(seed: int) -> Scenario:
+    """Return the scenario of a seed; the same always."""
+    rng = random.Random(f"scenario/{seed}")
+    story = Scenario(seed, case_of(seed // SEEDS_A_CASE))
+    slow = rng.choice([0.5, 2.0, 5.0, 15.0])
+    story.task_seconds = (slow / 4, slow)
+    for draw, chance in (
+        (_limits, 1.0),
+        (_options, 1.0),
+        (_faults, 0.75),
+        (_deaths, 0.35),
+        (_commands, 0.15),
+        (_writers, 0.1),
+        (_outages, 0.08),
+        (_jumps, 0.1),
+        (_switches, 0.4),
+        (_rollout, 0.3),
+    ):
+        if rng.random() < chance:
+            draw(rng, story)
+    if story.case.quota is not None:
+        story.quota = story.case.quota
+    story.undo = rng.random() < 0.04
+    return story
+
+
+def _limits(rng: random.Random, story: Scenario) -> None:
+    if rng.random() < 0.4:
+        story.limits = {name: (rng.randint(1, 4), rng.choice([5.0, 20.0])) for name in WRITES}
+        story.limits |= {name: (rng.randint(2, 20), rng.choice([2.0, 10.0])) for name in READS}
+    # Most know the limits; some think that they may do more, some that they may do less.
+    factor = rng.choices([1, 2, 0.5], [6, 2, 1])[0]
+    story.believed = {
+        name: (max(1, int(calls * factor)), seconds)
+        for name, (calls, seconds) in story.limits.items()
+    }
+
+
+def _options(rng: random.Random, story: Scenario) -> None:
+    story.options = {
+        "in_flight": rng.choice([1, 2, 4, 32]),
+        "list_after": rng.choice([1, 2, 10]),
+        "task_seconds": rng.choice([0.5, 3.0, 10.0]),
+        "step_attempts": rng.choice([1, 2, 4]),
+        "lost_attempts": rng.choice([2, 20, 20]),
+        "lost_after": rng.choice([30.0, 120.0]),
+    }
+
+
+def _faults(rng: random.Random, story: Scenario) -> None:
+    kinds = {
+        "drop_before": {},
+        "drop_after": {},
+        "late": {"seconds": rng.uniform(0.1, 40.0)},
+        "delay": {"seconds": rng.choice([0.5, 4.0, 12.0])},
+        "status_500": {"applied": rng.random() < 0.5},
+        "status_503": {"applied": rng.random() < 0.5},
+        "throttle": {"seconds": rng.choice([0.5, 3.0, 20.0]), "burst": rng.choice([1, 5])},
+        "busy": {"burst": rng.choice([1, 3, 10])},
+        "truncate": {},
+        "empty": {"applied": rng.random() < 0.5},
+        "html": {"applied": rng.random() < 0.5},
+        "content_type": {},
+        "duplicate": {"seconds": rng.uniform(0.1, 40.0)},
+        "resent": {},
+        "task_fails": {},
+        "refuse": {"code": rng.choice(REFUSALS + KEYS), "count": rng.randint(1, 3)},
+    }
+    for kind in rng.sample(list(kinds), rng.choice([1, 1, 2, 3, 5])):
+        operation = rng.choice([None, None, *WRITES, *READS]) if rng.random() < 0.4 else None
+        if operation in READS and kind in ("busy", "task_fails"):
+            operation = None
+        chance = rng.choice([0.03, 0.1, 0.3])
+        story.faults.append(Fault(kind, operation, probability=chance, **kinds[kind]))
+
+
+def _deaths(rng: random.Random, story: Scenario) -> None:
+    moments = 12 + 14 * len(story.case.steps)
+    story.deaths = sorted(rng.randrange(1, moments) for _ in range(rng.choice([1, 1, 2, 3, 6])))
+
+
+def _commands(rng: random.Random, story: Scenario) -> None:
+    moment = rng.uniform(0.0, 40.0)
+    name = rng.choice(["pause", "cancel", "stop"])
+    story.commands.append((moment, name))
+    if name == "pause":
+        later = moment + rng.choice([0.01, 5.0, 300.0])
+        story.commands.append((later, rng.choice(["resume", "resume", "cancel", "stop"])))
+
+
+def _writers(rng: random.Random, story: Scenario) -> None:
+    for _ in range(rng.randint(1, 3)):
+        name = rng.choice(list(story.case.regions))
+        live = sorted(story.case.live[name])
+        planned = [s for s in story.case.steps if s.lane == name and s.sends]
+        route: dict[str, object]
+        kind = rng.choice(["foreign", "theirs", "ours"])
+        if kind == "ours" and planned:
+            step = rng.choice(planned)
+            route = {"RouteDest": step.route_dest, "Weight": rng.choice([0, 100])}
+        elif kind == "theirs" and live:
+            route = {"RouteDest": rng.choice(live)[0], "Weight": rng.choice([0, 100])}
+        else:
+            route = {"RouteDest": f"172.20.{rng.randrange(200)}.0/24", "Weight": 100}
+        operation = rng.choice(WRITES)
+        given = {"RegionId": story.case.regions[name], "VpnConnectionId": name, "NextHop": name}
+        given |= {key: str(value) for key, value in route.items()}
+        if operation == WRITES[1]:
+            given["NewWeight"] = str(100 - int(given["Weight"]))
+        story.writers.append((rng.uniform(0.0, 90.0), operation, name, given))
+
+
+def _outages(rng: random.Random, story: Scenario) -> None:
+    begin = rng.uniform(0.0, 60.0)
+    story.outages.append((begin, begin + rng.choice([1.0, 15.0, 100.0, 400.0])))
+
+
+def _jumps(rng: random.Random, story: Scenario) -> None:
+    for _ in range(rng.randint(1, 3)):
+        story.jumps.append((rng.uniform(0.0, 120.0), rng.choice([-7200.0, -30.0, 45.0, 86400.0])))
+
+
+def _switches(rng: random.Random, story: Scenario) -> None:
+    story.switches = Switches(
+        removed_at_acceptance=rng.random() < 0.6,
+        listed_after_task=rng.random() < 0.6,
+        listing_needs_attached=rng.random() < 0.3,
+        refused_calls_bind_token=rng.random() < 0.4,
+        task_conflict_seconds=rng.choice([0.0, 0.0, 1.0, 3.0]),
+    )
+    if rng.random() < 0.15:
+        story.quota = max(1, max(map(len, story.case.live.values())) + rng.randint(-1, 3))
+
+
+def _rollout(rng: random.Random, story: Scenario) -> None:
+    if rng.random() < 0.5:
+        story.rollout["waves"] = rng.choice([[1, None], [1, 2, None], [2, None]])
+    if rng.random() < 0.3:
+        story.rollout["stop_after"] = rng.randint(1, 3)
+    if rng.random() < 0.3:
+        story.rollout["rate_share"] = rng.choice([0.5, 0.25])
+    if rng.random() < 0.3:
+        story.rollout["deadline"] = rng.choice([5.0, 30.0, 200.0])
