@@ -1,9 +1,9 @@
 """Run the notebooks from a clean kernel and write them in place: ``make notebooks``.
 
-What is written is what ran, but for three things: numbers that are drawn anew each time (ids of
-widgets and of their copies) are counted instead, of the metadata only what a reader needs is kept,
-and the state of widgets is left out, as every view has a copy in HTML beside it. Text and tables
-are the same each time; pictures of a rollout are those of this run.
+What is written is what ran, but for three things: the widgets themselves are left out, as without
+their kernel they are dead and every view has a copy in HTML beside it; the names of these copies,
+drawn anew each time, are counted; and of the metadata only what a reader needs is kept. Text and
+tables are the same each time; pictures of a rollout are those of this run.
 
 ``python docs/notebooks.py 03`` runs those whose name begins so.
 """
@@ -32,6 +32,7 @@ LARGEST: Final = 600_000
 #: What would steer a notebook from outside: settings, and the keys of a real account.
 _STEERING: Final = ("VCOKIT_", "ALIBABA_CLOUD_")
 _COPY: Final = re.compile(r"(?<=vco-copy-)[0-9a-f]{12}|(?<=vco-live-)[0-9a-f]{12}")
+_WIDGET: Final = "application/vnd.jupyter.widget-view+json"
 _METADATA: Final = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "name": "python"},
@@ -70,6 +71,7 @@ def executed(path: Path) -> nbformat.NotebookNode:
         record_timing=False,
         store_widget_state=False,
         coalesce_streams=True,
+        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # it warns of TCP on loopback
         resources={"metadata": {"path": str(path.parent)}},
     )
     with tempfile.TemporaryDirectory() as home:
@@ -85,14 +87,11 @@ def _environment(outside: Mapping[str, str], home: str) -> Iterator[tuple[str, s
 
 def _tidied(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     notebook.metadata = nbformat.from_dict(_METADATA)
-    models, copies = count(1), count(1)
+    copies = count(1)
     known: dict[str, str] = {}
-    for output in (output for cell in notebook.cells for output in cell.get("outputs", ())):
-        data = output.get("data", {})
-        view = data.get("application/vnd.jupyter.widget-view+json")
-        if view is not None:
-            view["model_id"] = f"{next(models):032x}"
-        if "text/html" in data:
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        cell.outputs = [one for one in cell.outputs if _WIDGET not in one.get("data", {})]
+        for data in (one.data for one in cell.outputs if "text/html" in one.get("data", {})):
             data["text/html"] = _counted(data["text/html"], known, copies)
     return notebook
 
