@@ -163,7 +163,8 @@ def static_page(plan: Plan, seconds: str = "", rule: str = "") -> str:
         f"<h4>Connections {grey(cut)}</h4>",
         scrolled(table(LANE_HEADS, lane_cells(lanes.iloc[:_STATIC_ROWS]))),
     )
-    blocked = "<h4>Blocked</h4>" + reasons_html(plan) if plan.counts[BLOCKED] else ""
+    head = page("<h4>Blocked</h4>")
+    blocked = head + reasons_html(plan) if plan.counts[BLOCKED] else ""
     return sheet(rule) + summary(plan, seconds) + parts + blocked
 
 
