@@ -55,8 +55,15 @@ def main(arguments: list[str]) -> int:
     return 1 if bad else 0
 
 
-def executed(path: Path) -> nbformat.NotebookNode:
+def executed(path: Path, steering: Mapping[str, str] | None = None) -> nbformat.NotebookNode:
     """Return a notebook as it is after a run of all its cells in a kernel of its own.
+
+    Parameters
+    ----------
+    path : Path
+    steering : mapping of str to str, optional
+        Variables of the kernel's environment. Settings and keys that are set outside do not reach
+        it, so that no real account is ever touched by accident.
 
     Raises
     ------
@@ -77,7 +84,7 @@ def executed(path: Path) -> nbformat.NotebookNode:
         resources={"metadata": {"path": str(path.parent)}},
     )
     with tempfile.TemporaryDirectory() as home:
-        client.execute(env=dict(_environment(os.environ, home)))
+        client.execute(env={**dict(_environment(os.environ, home)), **(steering or {})})
     return _tidied(notebook)
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient.exceptions import CellExecutionError
 
+import vcokit as vk
 from notebooks.run import FOLDER, LARGEST, LONGEST, executed
 from vcokit.simulator import CANARY_AUTH_KEY, CANARY_PSK, Account
 
@@ -126,6 +128,25 @@ def test_runs_and_shows_the_same(path: Path) -> None:
     for old, new in zip(code_cells(committed), code_cells(fresh), strict=True):
         assert said(new) == said(old)
         assert kinds(new) == kinds(old)
+
+
+@pytest.mark.filterwarnings("default")
+def test_nothing_is_sent_that_nobody_agreed_to() -> None:
+    """Told of a real region, the notebook reads, plans, and ends at the plan's fingerprint."""
+    routes = vk.read_routes(FOLDER.parent / "data" / "routes-small.csv")
+    with vk.Simulator.for_routes(routes) as cloud:
+        keys = cloud.credentials
+        told = {
+            "VCOKIT_NOTEBOOK_REGION": "cn-hangzhou",
+            "VCOKIT_ENDPOINT": cloud.endpoint,
+            "ALIBABA_CLOUD_ACCESS_KEY_ID": keys.access_key_id,
+            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": keys.access_key_secret,
+        }
+        with pytest.raises(CellExecutionError, match=r"set VCOKIT_NOTEBOOK_PLAN=[0-9a-f]{64}"):
+            executed(FOLDER / "05_real_cloud.ipynb", told)
+        asked = cloud.calls()["operation"]
+    assert set(asked[asked.str.startswith("Describe")]) > {"DescribeVcoRouteEntries"}
+    assert not [name for name in asked if not name.startswith("Describe")]
 
 
 def test_the_five_are_there() -> None:

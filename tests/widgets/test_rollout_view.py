@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -234,7 +235,7 @@ def test_the_copy_follows_each_change_of_state(
 ) -> None:
     """A copy is no older than the rollout's state, however seldom it is brought up to date."""
     copies: list[str] = []
-    monkeypatch.setattr(Companion, "update", lambda self, html, words: copies.append(words))
+    monkeypatch.setattr(Companion, "update", lambda _, __, words: copies.append(words))
     with Stage(tmp_path, lanes=1, each=2) as stage:
         rollout = stage.rollout()
         view = RolloutView.from_journal(rollout.journal, clock=lambda: 0.0)
@@ -262,7 +263,10 @@ def test_no_journal(tmp_path: Path) -> None:
         RolloutView.from_journal(tmp_path / "none.db")
 
 
-@pytest.mark.parametrize("text", ["", "abc", "999999999"])
+DEAD = f"process 999999999 on {socket.gethostname()}, since 2026-01-01 00:00:00 UTC"
+
+
+@pytest.mark.parametrize("text", ["", "abc", "999999999", DEAD])
 def test_a_lock_of_nobody(tmp_path: Path, text: str) -> None:
     """A lock's file without a living process means that nobody writes."""
     (tmp_path / "rollout.db-lock").write_text(text)
