@@ -8,7 +8,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo test lint bench differential pictures notebooks crash browser clean
+.PHONY: demo test lint bench differential pictures notebooks crash browser campaign clean
 
 demo: $(VENV)/.core
 	$(BIN)/vcokit demo
@@ -51,6 +51,12 @@ notebooks: $(VENV)/.test
 N ?= 300
 crash: $(VENV)/.test
 	$(BIN)/python -m tests.crash --kills $(N) $(ARGS)
+
+# Rollouts in virtual time with everything that can go wrong: `make campaign SEEDS=100000` plays so
+# many seeds on all cores; a seed that fails prints the command that plays it again.
+SEEDS ?= 10000
+campaign: $(VENV)/.test
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
 clean:
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*

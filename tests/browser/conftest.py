@@ -1,4 +1,7 @@
-"""A browser and a JupyterLab for all tests of a process, and a cloud for each test."""
+"""A browser and a JupyterLab for the tests of a module, and a cloud for each test.
+
+Not for all tests of a process: while playwright runs, its event loop does, and no other may.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from tests.browser.lab import Lab, browsing, chromium
 PICTURES = Path(__file__).parents[2] / "out" / "browser"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A browser without a window; skipped, or failed in CI, where there is none."""
     path = chromium()
@@ -23,7 +26,7 @@ def browser() -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Lab]:
     """A JupyterLab on loopback."""
     with Lab(tmp_path_factory.mktemp("lab")) as running:

@@ -77,10 +77,8 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ("explain", "_in_ascii", "loop"): "characters of one bad cell",
     # Rules.
     ("rules", "_missing_value", "loop"): "five fields",
-    ("rules", "_not_attached", "loop"): "two fields",
     ("rules", "_special_purpose", "list"): "five networks",
     ("rules", "_special_purpose", "loop"): "five networks",
-    ("rules", "_wrong_region", "map"): "a lookup by a Series, done by its index",
 }
 
 

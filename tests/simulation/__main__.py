@@ -35,6 +35,7 @@ def scratch() -> Path | None:
 
 def play_block(seeds: range) -> tuple[dict[int, list[str]], Counter[str]]:
     """Play some seeds; return what was wrong by seed, and how the rollouts ended."""
+    was_on = gc.isenabled()
     gc.disable()  # stories hold no circles worth looking for all the time
     wrong: dict[int, list[str]] = {}
     ends: Counter[str] = Counter()
@@ -45,6 +46,8 @@ def play_block(seeds: range) -> tuple[dict[int, list[str]], Counter[str]]:
             if found:
                 wrong[seed] = found
             ends[story.ended.reason if story.ended else "none"] += 1
+    if was_on:
+        gc.enable()
     gc.collect()
     return wrong, ends
 

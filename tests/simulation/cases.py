@@ -15,6 +15,7 @@ import inspect
 import random
 from collections import Counter
 from collections.abc import Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from ipaddress import IPv4Network
@@ -203,10 +204,8 @@ def _protects(case: Case, rng: random.Random, name: str, net: str) -> None:
 
 def _row(case: Case, name: str, dest: str, weight: int, text: str | None = None) -> None:
     case.rows.append((case.regions[name], name, dest, name, weight, text))
-    try:
+    with suppress(ValueError):
         case.named.add((name, str(IPv4Network(dest, strict=False))))
-    except ValueError:
-        pass
 
 
 def _expect_deletes(case: Case) -> None:

@@ -15,6 +15,7 @@ import asyncio
 import heapq
 from asyncio import base_events
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 
 #: Asyncio takes timers as due that are nearer than this; what a real clock has, in seconds.
@@ -26,7 +27,7 @@ TURN = 1e-6
 TURNS_IN_A_ROW = 2_000
 
 
-class Hang(AssertionError):
+class HangError(AssertionError):
     """Nothing is under way and nothing is waited for, or time does not go on."""
 
 
@@ -66,17 +67,17 @@ class World:
             while self._heap and self._heap[0][0] <= self.now:
                 heapq.heappop(self._heap)[2]()
         elif target is None:
-            raise Hang(f"at {self.now:.3f} s everybody waits and nothing is to come")
+            raise HangError(f"at {self.now:.3f} s everybody waits and nothing is to come")
         else:
             self.now = target
         if self.now > self.until:
-            raise Hang(f"no end after {self.now:.0f} s")
+            raise HangError(f"no end after {self.now:.0f} s")
 
     def _count(self, seconds: float | None) -> None:
         """See that the loop waits now and then."""
         self._turns = 0 if seconds is None or seconds > TURN else self._turns + 1
         if self._turns > TURNS_IN_A_ROW:
-            raise Hang(f"at {self.now:.3f} s the loop turns and turns")
+            raise HangError(f"at {self.now:.3f} s the loop turns and turns")
 
 
 class Loop(base_events.BaseEventLoop):
@@ -117,8 +118,6 @@ class Loop(base_events.BaseEventLoop):
         """Let go of everything that runs, without letting it run on."""
         for task in asyncio.all_tasks(self):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
-            try:
+            with suppress(RuntimeError, SystemExit):
                 task.get_coro().close()  # type: ignore[union-attr]
-            except (RuntimeError, SystemExit):
-                pass
         self.close()

@@ -14,6 +14,7 @@ from vcokit.rollout.plan import Plan
 
 #: A call that no answer ended may have been counted so long after it left, seconds.
 _LONGEST = 10.0
+_ON_ITS_WAY = 1.0
 
 
 class KnownJournal(Journal):
@@ -53,7 +54,7 @@ def slots_held(
     sql = "SELECT region_id, operation, sent_at, seconds FROM call"
     for region, operation, sent, seconds in journal._query(sql):
         width = limits[operation].seconds
-        ended = now if seconds is None else min(now, sent + seconds)
+        ended = now + _ON_ITS_WAY if seconds is None else min(now, sent + seconds)
         if sent + _LONGEST + width > now and ended + width > now:
             yield region, operation, ended + width - now + 0.001
 
@@ -73,7 +74,9 @@ def bury(journal: Any, path: Path) -> Path:
 def read(path: Path) -> tuple[dict[int, tuple[str, str | None]], list[tuple]]:
     """Return state and code of every step, and all calls."""
     db = sqlite3.connect(path)
-    states = {n: (state, code) for n, state, code in db.execute("SELECT step, state, code FROM step")}
+    states = {
+        n: (state, code) for n, state, code in db.execute("SELECT step, state, code FROM step")
+    }
     calls = db.execute(
         "SELECT call, step, attempt, operation, client_token, outcome, code FROM call ORDER BY call"
     ).fetchall()

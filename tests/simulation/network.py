@@ -149,7 +149,7 @@ class Wire:
         pass
 
     def exchange(
-        self, operation: Operation, parameters: Mapping[str, object], attempts: int | None = None
+        self, operation: Operation, parameters: Mapping[str, object], **_: object
     ) -> tuple[Operation, dict[str, str]]:
         """Return a call, not made yet."""
         return operation, dict(operation.wire(parameters))
@@ -159,7 +159,7 @@ class Wire:
         operation: Operation,
         parameters: Mapping[str, object],
         number: int,
-        attempts: int | None = None,
+        **_: object,
     ) -> tuple[Operation, dict[str, str]]:
         """Return a page of a listing, not asked for yet."""
         return self.exchange(operation, {"PageSize": 50, "PageNumber": number, **parameters})

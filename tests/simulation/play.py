@@ -23,7 +23,7 @@ from typing import Any
 
 from tests.simulation import disk
 from tests.simulation.cases import SEEDS_A_CASE, case_of
-from tests.simulation.clockwork import Hang, Loop, World
+from tests.simulation.clockwork import HangError, Loop, World
 from tests.simulation.disk import KnownJournal
 from tests.simulation.network import Network, Wire
 from tests.simulation.scenario import Scenario
@@ -186,7 +186,7 @@ class _Stage:
             self._let_things_settle()
             if self.scenario.undo:
                 self.story.undoing = self._undo()
-        except Hang as hang:
+        except HangError as hang:
             self.story.wrong.append(f"end: {hang}")
         except Exception as error:
             self.story.wrong.append(f"end: {type(error).__name__}: {error}")
@@ -206,7 +206,9 @@ class _Stage:
         log_begins = len(self.network.log)
         done = undo(self.path, self.network, self.scenario, self.run_plan)
         done.log = [
-            (entry[0], *entry[2:]) for entry in self.network.log[log_begins:] if entry[1] == "routes"
+            (entry[0], *entry[2:])
+            for entry in self.network.log[log_begins:]
+            if entry[1] == "routes"
         ]
         del self.network.log[log_begins:]
         return done

@@ -33,7 +33,7 @@ class Scenario:
     switches : Switches
     deaths : list of int
         Numbers of the moments at which the process is killed; a journal has moments before and
-        after each of its transactions, a call one before it leaves, a loop one at each of its waits.
+        after each of its transactions, a call one before it leaves, a loop one at each wait.
     commands : list of (float, str)
     writers : list of (float, str, str, dict)
         Writes of somebody else: when, operation, connection, parameters.

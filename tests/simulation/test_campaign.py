@@ -32,6 +32,7 @@ FOUND = {
     4674: "no step took any time, and the pace was divided by it",
     21570: "a second copy of a refused request arrived, and made its own rollout stale",
     26109: "a deadline waited for ever for a connection that could not be listed",
+    48826: "a request that arrived after its step was skipped made its own rollout stale",
     30444: "what waited for a connection that could not be listed was skipped for good",
 }
 

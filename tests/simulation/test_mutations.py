@@ -6,6 +6,7 @@ the campaign shows; with it the judge names the promise that is broken.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from tests.simulation import play as stage
+from tests.simulation.__main__ import scratch
 from tests.simulation.cases import case_of
 from tests.simulation.judge import judge
 from tests.simulation.play import play
 from tests.simulation.scenario import scenario_of
-from vcokit.rollout import engine, prune
+from vcokit.rollout import engine, prune, undo
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import Answered
 from vcokit.rollout.journal import Journal
@@ -75,7 +78,7 @@ def attached_is_done(patch: Patch) -> None:
 
 def skip_a_dependency(patch: Patch) -> None:
     """No step waits for another."""
-    patch.setattr(Waits, "over", lambda self, number: True)
+    patch.setattr(Waits, "over", lambda *_: True)
 
 
 def forget_unknown(patch: Patch) -> None:
@@ -92,7 +95,7 @@ def forget_unknown(patch: Patch) -> None:
 
 def resend_the_refused(patch: Patch) -> None:
     """A request that was refused is sent again unchanged: the attempt never rises."""
-    patch.setattr(engine, "client_token", lambda of, n, tries: client_token(of, n, 0))
+    patch.setattr(engine, "client_token", lambda of, n, _: client_token(of, n, 0))
 
 
 def resend_after_a_refusal(patch: Patch) -> None:
@@ -118,16 +121,52 @@ def prune_a_blocked_row(patch: Patch) -> None:
     patch.setattr(prune, "_unnamed", broken)
 
 
+def undo_a_foreign_route(patch: Patch) -> None:
+    """What is there and was asked for counts as ours, whoever made it."""
+    patch.setattr(undo, "_unproven", lambda _: None)
+
+
 #: A mutation, the promise that it breaks, and a seed that shows it.
 MUTATIONS: list[tuple[Callable[[Patch], None], str, int]] = [
-    (drop_an_intent, "intent", -1),
-    (reuse_a_token, "token", -1),
-    (window_off_by_one, "throttled", -1),
-    (done_at_accepted, "done", -1),
-    (attached_is_done, "done", -1),
-    (skip_a_dependency, "gap", -1),
-    (forget_unknown, "", -1),
-    (resend_the_refused, "token", -1),
-    (resend_after_a_refusal, "refused", -1),
-    (prune_a_blocked_row, "plan", -1),
+    (drop_an_intent, "intent", 1),
+    (reuse_a_token, "token", 1),
+    (window_off_by_one, "throttled", 9),
+    (done_at_accepted, "done", 1),
+    (attached_is_done, "done", 1),
+    (skip_a_dependency, "gap", 100),
+    (forget_unknown, "unknown", 10),
+    (resend_the_refused, "token", 12),
+    (resend_after_a_refusal, "refused", 40),
+    (prune_a_blocked_row, "plan", 50),
+    (undo_a_foreign_route, "undo", 7398),
 ]
+#: A rollout that is broken may go on for ever; what it broke shows long before, virtual seconds.
+UNTIL = 300.0
+
+
+@pytest.fixture(autouse=True)
+def plans_made_anew() -> Iterator[None]:
+    """A plan that a mutation made is nobody else's."""
+    case_of.cache_clear()
+    yield
+    case_of.cache_clear()
+
+
+def wrong_with(seed: int) -> list[str]:
+    """Return what the judge says of a seed."""
+    with tempfile.TemporaryDirectory(dir=scratch()) as folder:
+        return judge(play(scenario_of(seed), Path(folder)))
+
+
+@pytest.mark.parametrize(
+    ("mutate", "promise", "seed"), MUTATIONS, ids=[mutate.__name__ for mutate, *_ in MUTATIONS]
+)
+def test_caught(
+    mutate: Callable[[Patch], None], promise: str, seed: int, monkeypatch: Patch
+) -> None:
+    """The seed is right as the code is, and names the broken promise when it is broken."""
+    assert wrong_with(seed) == []
+    case_of.cache_clear()
+    monkeypatch.setattr(stage, "UNTIL", UNTIL)
+    mutate(monkeypatch)
+    assert promise in {line.partition(":")[0] for line in wrong_with(seed)}

@@ -40,7 +40,14 @@ def undo(
     with Journal.read(path) as journal:
         steps, calls = journal.steps(), journal.calls()
     before = routes_of(network)
-    plan = undo_plan(steps, calls, live_frame(scenario.case.regions, before), quota=scenario.quota)
+    # What was there at the start has room again, whatever quota came into force since.
+    quota = max(scenario.quota, *map(len, scenario.case.live.values()))
+    network.cloud.quota = quota
+    live = live_frame(scenario.case.regions, before)
+    # So has what takes room because nothing proves it ours.
+    quota += undo_plan(steps, calls, live, quota=quota).counts["blocked"]
+    network.cloud.quota = quota
+    plan = undo_plan(steps, calls, live, quota=quota)
     network.cloud.faults = FaultPlan(())
     network.outages.clear()
     undoing = Undoing(plan, before)
@@ -123,15 +130,13 @@ class Undoing:
         )
 
 
-def judge_undo(
-    undoing: Undoing, regions: dict[str, str], start: dict[str, set[Live]]
-) -> list[str]:
+def judge_undo(undoing: Undoing, regions: dict[str, str], start: dict[str, set[Live]]) -> list[str]:
     """Return what was wrong with taking back; nothing where all was right."""
-    wrong = []
     changes = undoing.changes()
     taken = {(name, net) for _, name, net, *_ in changes}
-    for place in sorted(taken - undoing.ours):
-        wrong.append(f"undo: {place} was not changed by this rollout")
+    wrong = [
+        f"undo: {place} was not changed by this rollout" for place in sorted(taken - undoing.ours)
+    ]
     for name, net in sorted(undoing.proven - taken):
         if net not in undoing.foreign:
             wrong.append(f"undo: {name, net} is provably ours and is not taken back")
@@ -143,9 +148,11 @@ def judge_undo(
             mine = (name, route[0]) in taken and route[0] not in undoing.foreign
             if mine:
                 wrong.append(f"undo: {name} differs from the start in {route}")
-        for route in sorted(routes ^ undoing.before[name]):
-            if (name, route[0]) not in taken:
-                wrong.append(f"undo: {name} has changed in {route}, which was not to be undone")
+        wrong += [
+            f"undo: {name} has changed in {route}, which was not to be undone"
+            for route in sorted(routes ^ undoing.before[name])
+            if (name, route[0]) not in taken
+        ]
     ordered = not undoing.plan.order.gaps
     cover = Cover(regions, undoing.before, changes.elements(), ordered=ordered)
     for moment, name, routes in undoing.log:

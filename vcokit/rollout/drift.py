@@ -8,7 +8,7 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.rollout.lanes import Lane, Record
-from vcokit.rollout.steps import DONE, FAILED, IN_DOUBT, Route, Step
+from vcokit.rollout.steps import DONE, FAILED, IN_DOUBT, SKIPPED, Route, Step
 
 
 def differences(
@@ -19,8 +19,8 @@ def differences(
 ) -> list[str]:
     """Hold a listing against what the plan saw, plus what its steps have done since.
 
-    Steps in doubt, and failed ones, may or may not have had their effect: their routes count as
-    neither there nor gone.
+    Steps in doubt, failed and skipped ones, may or may not have had their effect: their routes
+    count as neither there nor gone.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def differences(
         if step.sends and state == DONE:
             expected.discard(step.before)
             expected.add(step.after)
-        elif step.sends and (state in IN_DOUBT or state == FAILED):
+        elif step.sends and (state in IN_DOUBT or state in (FAILED, SKIPPED)):
             open_to |= {step.before, step.after}
     strange = {route for route in (expected ^ listed) - open_to if route is not None}
     return [

@@ -78,6 +78,18 @@ class Ledger:
             self.finals.append((number, state))
         self._changes.append(Change(number, state, record.attempt, code, message, request_id))
 
+    def doubt_again(self, lane: Lane) -> None:
+        """Let what is to be sent, and once went without an answer, be looked at instead.
+
+        Its first request may have had its effect since it was last looked for.
+        """
+        lost = [number for number in lane.unsent() if self._lost[number]]
+        lane.drop(lost)
+        for number in lost:
+            self.set(number, st.UNKNOWN, message="sent once without an answer")
+            lane.unknown[number] = None
+            lane.attached = False
+
     def skip(self, lane: Lane, numbers: Iterable[int], code: str | None, message: str) -> None:
         """Take steps that are still to be sent out of a lane for good."""
         gone = list(numbers)

@@ -15,6 +15,8 @@ from vcokit.rollout.windows import MARGIN
 
 #: A call that left longer ago was counted or lost, answered or not; seconds.
 _LONGEST_CALL: Final = 120.0
+#: Time within which a request that left reaches the cloud; seconds.
+_ON_ITS_WAY: Final = 1.0
 #: Calls that are looked at; all limits together let some 2,000 a minute through a region.
 _LATEST: Final = 20_000
 
@@ -37,8 +39,8 @@ def slots_held(
 ) -> Iterator[tuple[str, str, float]]:
     """Yield the slots that calls of an earlier run still hold in the cloud's windows.
 
-    A call without an answer may have been counted at any moment until now. A wall clock that was
-    set back makes no slot last longer than its window.
+    A call without an answer may have been counted at any moment until now, or be on its way still.
+    A wall clock that was set back makes no slot last longer than its window.
 
     Parameters
     ----------
@@ -60,7 +62,7 @@ def slots_held(
     >>> calls = schema.frame(schema.CALLS, {"call": [1, 2, 3], "operation": ["X"] * 3,
     ...     "region_id": ["r"] * 3, "sent_at": at, "seconds": [1.0, 1.0, None]})
     >>> [round(until) for _, _, until in slots_held(calls, {"X": Limit(1, 60.0)}, 100.0)]
-    [11, 60]
+    [11, 61]
     """
     longest = max((limit.seconds for limit in limits.values()), default=0.0)
     epoch = pd.Timestamp(0, tz="UTC")
@@ -78,6 +80,6 @@ def slots_held(
         recent["region"], recent["operation"], recent["free"], strict=True
     ):
         seconds = limits[operation].seconds if operation in limits else 0.0
-        ago = 0.0 if math.isnan(since) else max(0.0, since)
+        ago = -_ON_ITS_WAY if math.isnan(since) else max(0.0, since)
         if ago < seconds:
             yield region, operation, seconds - ago + MARGIN

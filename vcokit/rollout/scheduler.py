@@ -251,6 +251,7 @@ class Scheduler:
         board = self._board
         board.cancelled, board.paused, board.draining = True, False, None
         for lane in board.lanes.values():
+            board.ledger.doubt_again(lane)
             board.skip(lane, lane.unsent(), None, "cancelled")
             lane.looked = True
             if lane.page > 1 and not lane.in_doubt:

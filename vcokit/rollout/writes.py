@@ -40,8 +40,7 @@ class Writes:
         """Take in an answer."""
         board = self._board
         lane = self._end_call(event.step, now, throttled=event.kind == "throttled")
-        # Somebody between us and the cloud sent it twice; the first copy may be done.
-        if event.kind == "server" or event.code in REPEATED:
+        if event.kind == "server":
             self._doubt(lane, event.step, event.code, event.message, now)
             return
         board.heard(lane)
@@ -52,6 +51,11 @@ class Writes:
             board.ledger.set(event.step, st.ACCEPTED, *said)
             lane.task, lane.accepted_at, lane.running_at = event.step, now, now
             lane.poll_at = now + board.pace.first_look(lane)
+        elif event.code in REPEATED:
+            # Somebody between us and the cloud sent it twice: not silence, but doubt.
+            board.ledger.set(event.step, st.UNKNOWN, *said)
+            lane.unknown[event.step] = None
+            lane.attached = False
         elif event.kind in ("busy", "throttled") or event.code in KEY_CODES:
             self._again(lane, event, now)
         elif event.code in _LOOK_FIRST:
