@@ -89,9 +89,12 @@ def executed(path: Path, steering: Mapping[str, str] | None = None) -> nbformat.
 
 
 def _environment(outside: Mapping[str, str], home: str) -> Iterator[tuple[str, str]]:
-    """Yield the environment of a kernel that no setting and no start-up file of its user steers."""
+    """Yield the environment of a kernel that no setting and no start-up file of its user steers.
+
+    Its temporary files go with its home: the journals of notebooks that nobody will go on with.
+    """
     yield from ((k, v) for k, v in outside.items() if not k.startswith(_STEERING))
-    yield "IPYTHONDIR", home
+    yield from (("IPYTHONDIR", home), ("TMPDIR", home))
 
 
 def _tidied(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
