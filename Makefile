@@ -8,7 +8,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
-.PHONY: demo test lint bench differential pictures crash browser campaign badinput commands docs clean
+.PHONY: demo test lint bench differential pictures crash browser campaign badinput commands docs notebooks clean
 
 demo: $(VENV)/.core
 	$(BIN)/vcokit demo
@@ -42,6 +42,10 @@ differential: $(VENV)/.test
 # The pictures of docs/plots.md, light and dark; half a minute.
 pictures: $(VENV)/.core
 	$(BIN)/python docs/pictures.py
+
+# Runs every notebook from a clean kernel and writes it in place; two minutes. ARGS=03 for one.
+notebooks: $(VENV)/.test
+	$(BIN)/python notebooks/run.py $(ARGS)
 
 # Rollouts over HTTP, killed with SIGKILL until N were, and resumed: about a second a kill.
 N ?= 300

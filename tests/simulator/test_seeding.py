@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from vcokit.simulator import Simulator
+from vcokit.simulator import Route, Simulator
 
 COLUMNS = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
 
@@ -37,6 +37,13 @@ def test_each_well_formed_id_is_a_connection():
     assert found["attach_type"].unique().tolist() == ["CEN"]
     assert found["state"].unique().tolist() == ["attached"]
     assert Simulator.for_routes(rows).routes().empty
+
+
+def test_a_cloud_may_hold_routes_at_the_start():
+    """Beside the inventory it is made for, a cloud takes the routes that are there already."""
+    rows = inventory(("eu-west-1", "vco-b", "10.0.0.0/8", 100))
+    cloud = Simulator.for_routes(rows, routes=[Route("vco-b", "10.1.0.0/16", 0)])
+    assert cloud.routes()["route_dest"].tolist() == ["10.1.0.0/16"]
 
 
 def test_the_region_is_that_of_the_first_row_that_names_one():

@@ -58,6 +58,14 @@ def test_all_but_one_is_not_all() -> None:
     assert 'class="s-pending f13"' in rollout_html.lanes(board.lanes())
 
 
+def test_done_beside_blocked() -> None:
+    """What is made of a lane whose rest is blocked has the colour of done, not of settled."""
+    blocked = Board(steps("done", "blocked")).lanes()
+    assert 'class="s-blocked f7 d"' in rollout_html.lanes(blocked)
+    going_on = Board(steps("done", "pending")).lanes()
+    assert 'class="s-pending f7"' in rollout_html.lanes(going_on)
+
+
 def test_a_cell_a_connection() -> None:
     """Each has one cell that says its name and how far it is; thousands have small ones."""
     names = tuple(f"vco-{n}" for n in range(1000))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from vcokit.rollout import executor
 from vcokit.rollout.journal import Journal
 from vcokit.simulator import Fault
 from vcokit.widgets import RolloutView, view_of
+from vcokit.widgets.companion import Companion
 from vcokit.widgets.sources import JournalSource, writer_of
 
 CONFLICT = Fault(
@@ -228,17 +230,54 @@ def test_a_journal_is_read_only_when_it_changed(
     assert "there is no such journal" in board.message
 
 
+def test_the_copy_follows_each_change_of_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy is no older than the rollout's state, however seldom it is brought up to date."""
+    copies: list[str] = []
+    monkeypatch.setattr(Companion, "update", lambda _, __, words: copies.append(words))
+    with Stage(tmp_path, lanes=1, each=2) as stage:
+        rollout = stage.rollout()
+        view = RolloutView.from_journal(rollout.journal, clock=lambda: 0.0)
+        view._painter.stop()
+        view.paint()
+        rollout.start().wait()
+        view.paint()
+        view.paint()
+    assert ["finished" in words for words in copies] == [False, True]
+
+
+def test_a_view_that_is_shown_later_shows_that_moment(tmp_path: Path) -> None:
+    """What a cell puts out is what is so when it runs, not what was so when the view was made."""
+    with Stage(tmp_path, lanes=1, each=2) as stage:
+        rollout = stage.rollout()
+        view = RolloutView.from_journal(rollout.journal)
+        view._painter.stop()
+        rollout.start().wait()
+        assert "finished: 2 done" in view._repr_mimebundle_()["text/plain"]
+
+
 def test_no_journal(tmp_path: Path) -> None:
     """Where there is none, that is said at once."""
     with pytest.raises(JournalError, match="no such journal"):
         RolloutView.from_journal(tmp_path / "none.db")
 
 
-@pytest.mark.parametrize("text", ["", "abc", "999999999"])
+DEAD = f"process 999999999 on {socket.gethostname()}, since 2026-01-01 00:00:00 UTC"
+
+
+@pytest.mark.parametrize("text", ["", "abc", "999999999", DEAD])
 def test_a_lock_of_nobody(tmp_path: Path, text: str) -> None:
     """A lock's file without a living process means that nobody writes."""
     (tmp_path / "rollout.db-lock").write_text(text)
     assert writer_of(tmp_path / "rollout.db") is None
+
+
+def test_a_lock_of_another_host(tmp_path: Path) -> None:
+    """Whoever holds it elsewhere cannot be asked whether it lives: its lock's file is believed."""
+    text = "process 999999999 on a-host-of-nobody, since 2026-01-01 00:00:00 UTC"
+    (tmp_path / "rollout.db-lock").write_text(text)
+    assert writer_of(tmp_path / "rollout.db") == 999999999
 
 
 # -- waiting ------------------------------------------------------------------------------------

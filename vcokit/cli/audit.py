@@ -210,9 +210,13 @@ def _say(text: Iterable[str], kind: str) -> None:
     """Write to standard output: lines in its own encoding, files in UTF-8, whatever it is."""
     encoding = "utf-8" if kind != "text" else sys.stdout.encoding or "utf-8"
     sys.stdout.flush()
+    raw = getattr(sys.stdout, "buffer", None)
     for part in text:
-        sys.stdout.buffer.write(part.encode(encoding, "backslashreplace"))
-    sys.stdout.buffer.flush()
+        if raw is None:  # a notebook's, or one that a program put there: it takes text alone
+            sys.stdout.write(part)
+        else:
+            raw.write(part.encode(encoding, "backslashreplace"))
+    (raw or sys.stdout).flush()
 
 
 def _replace(output: Path, text: Iterable[str]) -> None:

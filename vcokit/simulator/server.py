@@ -139,6 +139,7 @@ class Simulator:
     def for_routes(
         cls,
         routes: pd.DataFrame,
+        /,
         *,
         speed: float = defaults.INVENTORY_SPEED,
         seed: int = defaults.SEED,
@@ -147,7 +148,7 @@ class Simulator:
         faults: Sequence[Fault] = (),
         **options: Any,
     ) -> Simulator:
-        """Return a simulator of the cloud that an inventory is for, still without routes.
+        """Return a simulator of the cloud that an inventory is for, by itself without routes.
 
         Parameters
         ----------
@@ -161,7 +162,7 @@ class Simulator:
         speed : float
             By default a minute passes in a second.
         seed, task_seconds, faults, **options
-            As for `Simulator`.
+            As for `Simulator`; ``routes=`` are those that are there at the start.
 
         Raises
         ------

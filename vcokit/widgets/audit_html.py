@@ -19,7 +19,7 @@ from vcokit import schema
 from vcokit.audit import report
 from vcokit.audit.rules import RULES
 from vcokit.plain import visible
-from vcokit.widgets.style import grey, page, sheet, stacked, table, text
+from vcokit.widgets.style import grey, page, scrolled, sheet, stacked, table, text
 
 HEADS: Final = (
     ("line", "56px"),
@@ -120,5 +120,6 @@ def static_page(routes: pd.DataFrame, findings: pd.DataFrame, rule: str = "") ->
     rules = table(heads, zip(*(counted[name] for name in names), strict=True))
     first = findings.iloc[:STATIC_ROWS]
     note = grey(f"the first {len(first):,} of {len(findings):,} findings")
-    parts = page(rules, f"<h4>Findings {note}</h4>", table(HEADS, cells(first), wrap=True))
+    long = scrolled(table(HEADS, cells(first), wrap=True))
+    parts = page(rules, f"<h4>Findings {note}</h4>", long)
     return sheet(rule) + summary(routes, findings) + parts

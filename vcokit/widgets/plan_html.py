@@ -18,7 +18,7 @@ import pandas as pd
 
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.steps import BLOCKED, CREATE, DELETE, KEEP, MODIFY
-from vcokit.widgets.style import grey, page, sheet, stacked, table, text
+from vcokit.widgets.style import grey, page, scrolled, sheet, stacked, table, text
 
 #: Colour of an action: that of the state its steps are heading for, or stand in.
 COLOURS: Final = {
@@ -161,9 +161,10 @@ def static_page(plan: Plan, seconds: str = "", rule: str = "") -> str:
     cut = f"the first {_STATIC_ROWS} of {len(lanes):,}" if len(lanes) > _STATIC_ROWS else ""
     parts = page(
         f"<h4>Connections {grey(cut)}</h4>",
-        table(LANE_HEADS, lane_cells(lanes.iloc[:_STATIC_ROWS])),
+        scrolled(table(LANE_HEADS, lane_cells(lanes.iloc[:_STATIC_ROWS]))),
     )
-    blocked = "<h4>Blocked</h4>" + reasons_html(plan) if plan.counts[BLOCKED] else ""
+    head = page("<h4>Blocked</h4>")
+    blocked = head + reasons_html(plan) if plan.counts[BLOCKED] else ""
     return sheet(rule) + summary(plan, seconds) + parts + blocked
 
 

@@ -171,7 +171,8 @@ def _cell(lane: Lane, high: int) -> str:
     # Rounded down, so that one step of a thousand that is still to be made can be seen.
     plain = lane.state in ("done", "settled")
     filled = 0 if plain else high * lane.made // max(1, lane.total)
-    fill = f" f{filled}" if filled else ""
+    # What is made of a lane whose rest is blocked was listed: it is done, and has that green.
+    fill = f" f{filled}{' d' if lane.state == 'blocked' else ''}" if filled else ""
     name = text(lane.vpn_connection_id) or "no connection"
     return (
         f'<i class="s-{lane.state}{fill}" '

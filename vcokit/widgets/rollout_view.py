@@ -116,6 +116,7 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
         self._board = source.refresh()
         self._pace = Pace(self._board.sends, forecast)
         self._companion = Companion()
+        self._copied = self._board.state
         self._copy = Panel(self._update_copy, every=_COPY_EVERY, bytes_a_second=5_000)
         # Apart: it takes the processor for a while, and neither cells nor clicks shall wait for it.
         self._foreteller = threading.Thread(target=self._foretell, name="forecast", daemon=True)
@@ -172,7 +173,8 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
                 self._events.show(rollout_html.events(board), now)
             if over or self._failures.due(now):
                 self._paint_failures(now)
-            if over or self._copy.due(now):
+            if over or board.state != self._copied or self._copy.due(now):
+                self._copied = board.state
                 self._copy.show(self._static(board, moment), now)
             self._steering.show(board)
             return not over
@@ -210,7 +212,8 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
     def _repr_mimebundle_(self, **given: Any) -> Any:
         """Return the widget for the page; put its static copy beside it, for the saved notebook."""
         with self._guard:
-            html = self._static(self._board, self._moment(self._board, self._clock()))
+            self._board = board = self._source.refresh()
+            html = self._static(board, self._moment(board, self._clock()))
         return self._companion.bundle(super()._repr_mimebundle_(**given), html, repr(self))
 
     def __repr__(self) -> str:

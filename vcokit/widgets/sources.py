@@ -12,6 +12,8 @@ source            follows                                     can steer
 from __future__ import annotations
 
 import os
+import re
+import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -30,6 +32,8 @@ from vcokit.widgets.board import Board, seconds
 from vcokit.widgets.rollout_html import Title
 
 _FOLLOWS: Final = "This view follows a journal; pause and cancel where the rollout runs"
+
+_HOLDER: Final = re.compile(r"process (?P<process>[0-9]+) on (?P<host>.*), since ")
 
 
 class Source(Protocol):
@@ -225,10 +229,16 @@ def writer_of(path: Path) -> int | None:
     Only looked at, never taken: a view must not keep a rollout from its own journal.
     """
     try:
-        # The holder writes its number into the lock's file, see `vcokit.rollout.lock`.
-        number = int(path.with_name(path.name + "-lock").read_text("ascii"))
+        # The holder writes itself into the lock's file, see `vcokit.rollout.lock`.
+        held = _HOLDER.match(path.with_name(path.name + "-lock").read_text("utf-8"))
     except (OSError, ValueError):
         return None
+    if held is None:
+        return None
+    number = int(held["process"])
+    # What runs on another host cannot be asked; there the lock's file says all there is to know.
+    if held["host"] != socket.gethostname():
+        return number
     if sys.platform == "win32":  # pragma: no cover - there, signal 0 would end the process
         return number
     try:

@@ -43,6 +43,7 @@ CSS: Final = (
     ".vco .lanes{display:flex;flex-wrap:wrap;gap:2px;margin:4px 0}"
     ".vco .lanes>i{width:14px;height:14px;border-radius:2px;"
     f"border-bottom:0 solid {STATES['settled']};box-sizing:border-box}}"
+    f".vco .lanes>.d{{border-bottom-color:{STATES['done']}}}"
     ".vco .many>i{width:8px;height:8px;border-radius:1px}"
     ".vco.vco table{border-collapse:collapse;font-size:12px;margin:2px 0;width:100%;"
     "table-layout:fixed;border:none}"
@@ -56,6 +57,7 @@ CSS: Final = (
     f".vco.vco td.diff{{color:{SEVERITIES['error']};font-weight:600}}"
     ".vco .n{text-align:right}"
     ".vco details>summary{cursor:pointer;font-weight:600;margin-top:6px}"
+    ".vco .long{max-height:330px;overflow-y:auto}"
     ".vco h4{margin:10px 0 2px;font-size:13px;font-weight:600}"
     + "".join(
         f".vco .lanes>.f{pixels}{{border-bottom-width:{pixels}px}}" for pixels in range(1, 15)
@@ -112,6 +114,11 @@ def stacked(parts: Iterable[tuple[str, str, int]]) -> str:
         for colour, name, number in there
     )
     return f'<div class="bar">{bar}</div><div>{"".join(legend(*part) for part in there)}</div>'
+
+
+def scrolled(html: str) -> str:
+    """Return HTML in a box of its own, so that what is long does not push the rest away."""
+    return f'<div class="long">{html}</div>'
 
 
 def legend(colour: str, name: str, number: int) -> str:
