@@ -33,6 +33,8 @@ PAGE: Final = Path(__file__).parent / "transcript.md"
 #: Changes that are under way or done when the rollout is killed.
 _ENOUGH: Final = 8
 _PATIENCE: Final = 120.0
+_ACCEPTED: Final = "SELECT count(*) FROM step WHERE accepted_at IS NOT NULL"
+_UNANSWERED: Final = "SELECT count(*) FROM call WHERE outcome IS NULL"
 #: Lines of a rollout that tell how far it came, by their first word.
 _HOW_FAR: Final = ("states", "calls", "left", "done", "began")
 
@@ -91,7 +93,7 @@ SESSION: Final = (
         "vcokit explain 18.192.142.9 routes.csv",
     ),
     Step(
-        "All of it was a mistake: take back what this rollout provably did.",
+        "All of it was a mistake: take back what this rollout provably did. Had the kill cut off the answer to a write, nobody could prove whose doing that route is; undo would list it as blocked, and leave it alone.",
         "vcokit undo rollout.db --yes --format diff",
     ),
     Step(
@@ -222,17 +224,23 @@ def _done(step: Step, here: Path, environ: dict[str, str]) -> Block:
 
 
 def _wait_for(journal: Path, running: subprocess.Popen[str]) -> None:
-    """Wait until enough is under way or done, as the journal tells."""
+    """Hold the process when enough is under way or done, and no write is without its answer.
+
+    What a lost answer did, nobody can prove, and undo leaves it alone: then the rest of the session
+    would be another one from run to run.
+    """
     until = time.monotonic() + _PATIENCE
     while running.poll() is None and time.monotonic() < until:
-        if _accepted(journal) >= _ENOUGH:
-            return
+        if _counted(journal, _ACCEPTED) >= _ENOUGH:
+            running.send_signal(signal.SIGSTOP)
+            if not _counted(journal, _UNANSWERED):
+                return
+            running.send_signal(signal.SIGCONT)
         time.sleep(0.02)
 
 
-def _accepted(journal: Path) -> int:
-    """Return how many steps the cloud has accepted; 0 while there is no journal."""
-    query = "SELECT count(*) FROM step WHERE accepted_at IS NOT NULL"
+def _counted(journal: Path, query: str) -> int:
+    """Return what a query counts in a journal; 0 while there is no journal."""
     try:
         with closing(sqlite3.connect(f"file:{journal}?mode=ro", uri=True)) as looked:
             return int(looked.execute(query).fetchone()[0])
