@@ -41,7 +41,8 @@ def undo(
         steps, calls = journal.steps(), journal.calls()
     before = routes_of(network)
     # What was there at the start has room again, whatever quota came into force since.
-    quota = max(scenario.quota, *map(len, scenario.case.live.values()))
+    # So has what somebody else put there meanwhile.
+    quota = max(scenario.quota, *map(len, scenario.case.live.values())) + len(scenario.writers)
     network.cloud.quota = quota
     live = live_frame(scenario.case.regions, before)
     # So has what takes room because nothing proves it ours.
