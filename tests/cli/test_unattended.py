@@ -35,7 +35,7 @@ def inventory(tmp_path: Path) -> Path:
 @contextmanager
 def under_way(journal: Path, *arguments: object, **options) -> Iterator[subprocess.Popen]:
     """Start ``vcokit apply`` at a slow clock; yield it once a step has settled."""
-    given = ["apply", *arguments, "--simulate", "--speed", "5", "--journal", journal]
+    given = ["apply", *arguments, "--simulate", "--speed", "2", "--journal", journal]
     child = subprocess.Popen(
         [sys.executable, "-m", "vcokit", *map(str, given)], start_new_session=True, **options
     )

@@ -246,7 +246,10 @@ def test_a_script_that_ends_early(tmp_path: Path, how: str, code: int) -> None:
 
 
 def test_slots_of_a_clock_that_was_set_back() -> None:
-    """No slot is held longer than its window, whatever the wall clock did meanwhile."""
+    """No slot is held longer than its window, whatever the wall clock did meanwhile.
+
+    A call without an answer may be on its way still, which takes a second at most.
+    """
     at = pd.to_datetime([1000.0, 10.0, 95.0], unit="s", utc=True)
     calls = schema.frame(
         schema.CALLS,
@@ -259,7 +262,7 @@ def test_slots_of_a_clock_that_was_set_back() -> None:
         },
     )
     held = [round(until) for _, _, until in slots_held(calls, LIMITS, 100.0)]
-    assert held == [60, 60]
+    assert held == [60, 61]
 
 
 def test_limits_hold_over_a_restart(tmp_path: Path) -> None:
