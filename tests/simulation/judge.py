@@ -299,7 +299,7 @@ class _Judge:
         if self.killed and operation not in OPERATION:
             return
         # By a clock on the wall that was set forward, windows of an earlier process have passed.
-        if self.killed and any(far > 0 and when <= moment for when, far in story.jumps):
+        if self.generation > 1 and any(far > 0 and when <= moment for when, far in story.jumps):
             return
         if known and not story.writers and not kinds & {"late", "duplicate"}:
             self.say("throttled", f"{operation} at {moment:.3f} s, process {self.generation}")

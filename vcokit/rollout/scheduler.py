@@ -225,7 +225,8 @@ class Scheduler:
             return Poll(lane.name)
         if want == LIST:
             if lane.page == 1:
-                lane.asked = lane.doubts()
+                # A first look decides nothing: tasks may be under way while it is taken.
+                lane.asked = lane.doubts() if lane.looked else ()
             return List(lane.name, lane.page)
         return self._send(lane)
 
