@@ -34,6 +34,9 @@ FOUND = {
     26109: "a deadline waited for ever for a connection that could not be listed",
     48826: "a request that arrived after its step was skipped made its own rollout stale",
     30444: "what waited for a connection that could not be listed was skipped for good",
+    1001755: "cancelling skipped a step whose lost request had arrived since it was looked for",
+    1002366: "a request that was on its way when its process died was counted too early",
+    2049831: "a first look that came back after a cancel decided a step whose task still ran",
 }
 
 
