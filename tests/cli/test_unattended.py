@@ -32,12 +32,20 @@ def inventory(tmp_path: Path) -> Path:
     return path
 
 
+def _hear() -> None:
+    """Let a process hear Ctrl-C, also where the tests themselves run in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def under_way(journal: Path, *arguments: object, **options) -> Iterator[subprocess.Popen]:
     """Start ``vcokit apply`` at a slow clock; yield it once a step has settled."""
     given = ["apply", *arguments, "--simulate", "--speed", "2", "--journal", journal]
     child = subprocess.Popen(
-        [sys.executable, "-m", "vcokit", *map(str, given)], start_new_session=True, **options
+        [sys.executable, "-m", "vcokit", *map(str, given)],
+        start_new_session=True,
+        preexec_fn=_hear,
+        **options,
     )
     try:
         deadline = time.monotonic() + 60
