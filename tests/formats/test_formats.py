@@ -10,16 +10,15 @@ from xml.etree import ElementTree
 import jsonschema
 import pandas as pd
 import pytest
-import xmlschema
 from markdown_it import MarkdownIt
 
 import vcokit as vk
+from tests.formats import published
 from tests.formats.samples import HEAD, ROOT, SMALL, audited, hostile
 from vcokit import errors, formats, schema
 from vcokit.plain import visible
 
 SCHEMA = json.loads((ROOT / "vcokit" / "formats" / "findings.schema.json").read_text("utf-8"))
-JUNIT = xmlschema.XMLSchema(ROOT / "tests" / "formats" / "junit.xsd")
 ROUTES = vk.read_routes(SMALL)
 FINDINGS = vk.audit_routes(ROUTES)
 NOTHING = (schema.frame(schema.FINDINGS), schema.frame(schema.ROUTES))
@@ -44,7 +43,7 @@ def test_nothing_found(kind: str, frames: tuple[pd.DataFrame, pd.DataFrame]) -> 
     if kind in ("json", "sarif"):
         json.loads(text)
     if kind == "junit":
-        JUNIT.validate(text)
+        published.junit().validate(text)
 
 
 def test_the_version_is_that_of_the_package() -> None:
@@ -107,7 +106,7 @@ def test_the_worst_are_listed_and_the_rest_is_said() -> None:
 def test_junit_has_a_case_a_rule() -> None:
     """Every rule is a case; it fails where rows are at or above fail_on; numbers add up."""
     document = ElementTree.fromstring(formats.write("junit", FINDINGS, ROUTES))  # noqa: S314
-    JUNIT.validate(document)
+    published.junit().validate(document)
     cases = {case.get("name"): case for case in document.iter("testcase")}
     assert list(cases) == list(FINDINGS["rule"].cat.categories)
     failed = {name for name, case in cases.items() if case.find("failure") is not None}
@@ -125,7 +124,7 @@ def test_junit_fails_as_the_command_does(fail_on: str, failing: int) -> None:
     document = ElementTree.fromstring(  # noqa: S314
         formats.write("junit", FINDINGS, ROUTES, fail_on=fail_on)
     )
-    JUNIT.validate(document)
+    published.junit().validate(document)
     expected = FINDINGS.loc[FINDINGS["severity"].isin(severities), "rule"].nunique()
     assert len(document.findall(".//failure")) == expected
     told = sum(
@@ -139,7 +138,7 @@ def test_junit_has_a_suite_a_file() -> None:
     routes = vk.read_routes([SMALL, ROOT / "data" / "routes.csv"])
     findings = vk.audit_routes(routes)
     document = ElementTree.fromstring(formats.write("junit", findings, routes))  # noqa: S314
-    JUNIT.validate(document)
+    published.junit().validate(document)
     assert [suite.get("name") for suite in document] == list(routes["source"].cat.categories)
 
 

@@ -9,22 +9,19 @@ import json
 import re
 import unicodedata
 from html.parser import HTMLParser
-from pathlib import Path
-from xml.etree import ElementTree
 
-import jsonschema
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
+from tests.formats import published
 from tests.formats.samples import HOSTILE, audited, hostile
 from vcokit import formats
 from vcokit.formats import harmless
 from vcokit.plain import visible
 
-PART = json.loads(Path(__file__).with_name("sarif-part.schema.json").read_text("utf-8"))
 INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 PIECES = st.sampled_from(
     [*HOSTILE, "<", "&", "|", "`", "\\", '"', "'", "\n", "\x00", "\x1b", "]]>"]
@@ -75,9 +72,9 @@ def test_any_text(cells: list[str]) -> None:
         findings["message"]
     )
     log = json.loads(written["sarif"])
-    jsonschema.Draft202012Validator(PART).validate(log)
+    published.sarif().validate(log)
     assert len(list(csv.reader(io.StringIO(written["csv"])))) == len(findings) + 1
-    ElementTree.fromstring(written["junit"])  # noqa: S314
+    published.junit().validate(written["junit"])
     _, elements = attributes_of(rendered(written["markdown"]))
     assert set(elements) <= {"h2", "h3", "p", "strong", "ul", "li", "code", "table", "thead",
                              "tbody", "tr", "th", "td"}  # fmt: skip

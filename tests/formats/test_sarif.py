@@ -7,17 +7,15 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import jsonschema
 import openpyxl
 import pandas as pd
 import pytest
 
 import vcokit as vk
+from tests.formats import published
 from tests.formats.samples import HEAD, SMALL, audited
 from vcokit import formats
 from vcokit.formats.places import locate
-
-PART = json.loads(Path(__file__).with_name("sarif-part.schema.json").read_text("utf-8"))
 
 
 def log_of(path: Path | str, root: Path | None = None, **options: Any) -> dict[str, Any]:
@@ -26,7 +24,7 @@ def log_of(path: Path | str, root: Path | None = None, **options: Any) -> dict[s
     findings = vk.audit_routes(routes)
     places = locate(findings, routes)
     log = json.loads(formats.write("sarif", findings, routes, places=places, root=root, **options))
-    jsonschema.Draft202012Validator(PART).validate(log)
+    published.sarif().validate(log)
     return log["runs"][0]
 
 
@@ -186,6 +184,6 @@ def test_frames_made_by_hand() -> None:
     )  # fmt: skip
     findings = vk.audit_routes(routes)
     log = json.loads(formats.write("sarif", findings, routes, places=locate(findings, routes)))
-    jsonschema.Draft202012Validator(PART).validate(log)
+    published.sarif().validate(log)
     (result,) = log["runs"][0]["results"]
     assert result["locations"] == [{"logicalLocations": [{"name": "row 0"}]}]
