@@ -136,3 +136,13 @@ class Case:
         if self.quota is None and most.max(initial=0) <= quota:
             return self.check  # no connection can go past it
         return self._predicted(quota)
+
+    def settle(self) -> None:
+        """Decide every row, and let go of what only that and the rules needed."""
+        _ = self.check, self.live
+        for holder, names in (
+            (self, ("groups", "region_row", "hinted", "_alone")),
+            (self.facts, ("scope", "weight", "is_active")),
+        ):
+            for name in names:  # cached, and worked out anew should anybody ask
+                holder.__dict__.pop(name, None)

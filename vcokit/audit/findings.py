@@ -19,6 +19,8 @@ from vcokit.audit.rules import RULE_NAMES, RULES, Rule
 from vcokit.errors import InputError
 
 _ROW_COLUMNS: Final = ("source", "line", "region_id", "vpn_connection_id", "route_dest")
+#: Columns of a finding that its rule words, the longest first.
+_HIT_COLUMNS: Final = ("message", "suggestion", "column")
 
 
 def audit_routes(
@@ -79,7 +81,7 @@ def audit_routes(
 
 def run(case: Case, chosen: tuple[Rule, ...] = RULES) -> pd.DataFrame:
     """Run some rules on a case and return their findings; see `audit_routes`."""
-    found = [(rule, rule.look(case)) for rule in chosen]
+    found = ((rule, rule.look(case)) for rule in chosen)
     said = [(rule, hits) for rule, hits in found if hits is not None and len(hits.rows)]
     if not said:
         return schema.frame({**schema.FINDINGS, "rule": RULE_NAMES})
@@ -130,7 +132,13 @@ def _cause(case: Case, rows: I64) -> I64:
 
 
 def _assemble(case: Case, said: list[tuple[Rule, Hits]]) -> pd.DataFrame:
-    """Put the findings of all rules together, sorted, with what the rows themselves say."""
+    """Put the findings of all rules together, sorted, with what the rows themselves say.
+
+    Of a dirty inventory the findings are the largest thing an audit holds, so what is no longer
+    needed is let go first: `said` is emptied, and the texts of the rules, which stand twice while
+    they are sorted, come before the columns that are only looked up.
+    """
+    case.settle()
     sizes = [len(hits.rows) for _, hits in said]
     row = np.concatenate([hits.rows for _, hits in said])
     number = np.repeat([RULE_NAMES.categories.get_loc(rule.name) for rule, _ in said], sizes)
@@ -143,19 +151,21 @@ def _assemble(case: Case, said: list[tuple[Rule, Hits]]) -> pd.DataFrame:
         for n, (_, h) in zip(sizes, said, strict=True)
     ]
     related_row = np.concatenate(related)[order]
-    routes = case.facts.routes
-    line = routes["line"].array.take(np.maximum(related_row, 0))
+    texts = {name: [getattr(hits, name) for _, hits in said] for name in _HIT_COLUMNS}
+    said.clear()
+    del related
+    columns: dict[str, object] = {
+        name: _strings(texts.pop(name), sizes, order) for name in _HIT_COLUMNS
+    }
+    line = case.facts.routes["line"].array.take(np.maximum(related_row, 0))
     line[related_row < 0] = pd.NA
     code = codes_text(case.facts, case.check, row)
     code = pc.if_else(pa.array(_cause(case, row) == number), code, None)
-    columns: dict[str, object] = {name: case.text(row, name) for name in _ROW_COLUMNS}
+    columns |= {name: case.text(row, name) for name in _ROW_COLUMNS}
     columns |= {
         "row": row,
-        "column": _strings([hits.column for _, hits in said], sizes, order),
         "rule": pd.Categorical.from_codes(number, dtype=RULE_NAMES),
         "severity": pd.Categorical.from_codes(severity, dtype=schema.SEVERITIES),
-        "message": _strings([hits.message for _, hits in said], sizes, order),
-        "suggestion": _strings([hits.suggestion for _, hits in said], sizes, order),
         "related_row": pd.arrays.IntegerArray(related_row, related_row < 0),
         "related_line": line,
         "api_code": pd.Series(code, dtype="str"),
@@ -164,13 +174,17 @@ def _assemble(case: Case, said: list[tuple[Rule, Hits]]) -> pd.DataFrame:
 
 
 def _strings(parts: list[str | pd.Series | None], sizes: list[int], order: I64) -> pd.Series:
-    """Join parts, each a column or one text for all its rows, and bring them into order."""
+    """Join parts, each a column or one text for all its rows, and bring them into order.
+
+    `parts` is emptied: their text stands in the joined column.
+    """
     chunks = [
         pa.array(part.array, pa.large_string(), from_pandas=True)
         if isinstance(part, pd.Series)
         else pa.repeat(pa.scalar(part, pa.large_string()), size)
         for part, size in zip(parts, sizes, strict=True)
     ]
+    parts.clear()
     return pd.Series(pa.chunked_array(_flat(chunks)).take(order), dtype="str")
 
 
