@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,18 @@ def run(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, capture_output=True, text=True, stdin=subprocess.DEVNULL, **options
     )
+
+
+def on_terminal(*arguments: object, columns: int = 120) -> tuple[int, str]:
+    """Run the command on a terminal; return its exit code and what the terminal was sent."""
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "vcokit", *map(str, arguments)]
+    surroundings = {**os.environ, "TERM": "xterm-256color", "COLUMNS": str(columns)}
+    child = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=surroundings)
+    os.close(slave)
+    text = read_all(master)
+    os.close(master)
+    return child.wait(30), text
 
 
 def as_environment(monkeypatch: pytest.MonkeyPatch, cloud: Simulator) -> None:

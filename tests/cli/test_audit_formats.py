@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import pty
 import re
 import subprocess
 import sys
@@ -14,13 +13,11 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
+from tests.cli.stage import GOOD, HEAD, ROOT, SMALL, on_terminal, run
 from vcokit import cli, formats
 from vcokit.cli.audit import Format
 from vcokit.formats.places import locate
 
-ROOT = Path(__file__).parents[2]
-SMALL = ROOT / "data" / "routes-small.csv"
-HEAD = "RegionId,VpnConnectionId,RouteDest,NextHop,Weight,Description\n"
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
@@ -157,28 +154,22 @@ def test_a_pipe_gets_plain_lines(tmp_path: Path) -> None:
 
 def test_a_terminal_gets_tables() -> None:
     """A person sees colours and tables as wide as the terminal."""
-    master, slave = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-m", "vcokit", "audit", str(SMALL), "--limit", "5"],
-        stdin=slave,
-        stdout=slave,
-        stderr=slave,
-        env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "120"},
-    )
-    os.close(slave)
-    shown = b""
-    while True:
-        try:
-            piece = os.read(master, 65536)
-        except OSError:
-            break
-        if not piece:
-            break
-        shown += piece
-    os.close(master)
-    assert child.wait(30) == 1
-    text = shown.decode("utf-8")
+    code, text = on_terminal("audit", SMALL, "--limit", "5")
+    assert code == 1
     assert "\x1b[" in text
     assert "Findings, the worst 5 of 28" in text
     plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
     assert max(map(len, plain.splitlines())) <= 120
+
+
+def test_a_long_file_is_read_under_a_bar(tmp_path: Path) -> None:
+    """A terminal sees how far reading a long file is, and nothing of it stays; a pipe sees none."""
+    path = tmp_path / "long.csv"
+    rows = (GOOD.replace("10.0.0.0/8", f"10.{n >> 8}.{n & 255}.0/24") for n in range(1 << 16))
+    path.write_text(HEAD + "".join(row.replace("fine", "f" * 50) for row in rows))
+    code, text = on_terminal("audit", path, "--rules", "duplicate")
+    assert code == 0
+    assert re.search(r"Reading .*━.*/6\.\d MB", text)
+    assert "\x1b[2K" in text[text.rindex("Reading") :]  # the line of the bar is erased
+    piped = run("audit", path, "--rules", "duplicate")
+    assert "Reading" not in piped.stdout + piped.stderr
