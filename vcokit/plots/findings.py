@@ -51,7 +51,7 @@ def findings_by_rule(findings: pd.DataFrame, ax: Axes | None = None) -> Axes:
     table = _table(findings)
     ax = canvas.axes(ax, height=canvas.rows_height(len(table)))
     canvas.quiet(ax, grid="x")
-    ax.set_xlabel("rows of the inventory")
+    ax.set_xlabel("rows")
     if not len(table):
         canvas.head(ax, "No findings")
         return canvas.say_empty(ax, "the audit found nothing")
