@@ -167,7 +167,7 @@ class Plan:
         Raises
         ------
         InputError
-            If an action or a network is none.
+            If an action or a network is none, or no step has a connection or region.
         """
         keep = selection.mask(self.steps, connections, regions, actions, networks)
         steps = self.steps[keep].reset_index(drop=True)
