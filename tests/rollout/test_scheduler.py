@@ -156,13 +156,23 @@ def test_definite_refusals(kind: str, code: str, rest: str | None) -> None:
     assert asked == ([Finished("finished")] if rest else [Send(1, 0)])
 
 
-def test_a_refused_key_stops_everything() -> None:
+@pytest.mark.parametrize(
+    "code",
+    [
+        "SignatureDoesNotMatch",
+        "InvalidSecurityToken",
+        "InvalidSecurityToken.MismatchWithAccessKey",
+        "InvalidAccessKeySecret",
+        "IllegalTimestamp",
+    ],
+)
+def test_a_refused_key_stops_everything(code: str) -> None:
     """A key that is refused ends the rollout once nothing is on its way; the step is pending."""
     play = Play(1, 1).sending()
     play.tell(Polled("vco-1", "attached"))
-    assert play.tell(Answered(0, "auth", "SignatureDoesNotMatch")) == []
+    assert play.tell(Answered(0, "auth", code)) == []
     ended = play.tell(Answered(1, "ok"))
-    assert ended == [Finished("stopped", "the AccessKey was refused: SignatureDoesNotMatch", "key")]
+    assert ended == [Finished("stopped", f"the AccessKey was refused: {code}", "key")]
     assert play.states == {0: st.PENDING, 1: st.ACCEPTED}
     read = Play(1)
     assert (

@@ -22,7 +22,6 @@ from typing import Final
 from vcokit import schema
 from vcokit.cloud import fields
 from vcokit.cloud.codes import CODES as CODES
-from vcokit.cloud.codes import KEY_CODES as KEY_CODES
 from vcokit.cloud.codes import classify as classify
 from vcokit.cloud.parameters import Parameter
 from vcokit.errors import InputError

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from vcokit.cloud.operations import KEY_CODES, Limit
+from vcokit.cloud.codes import is_key
+from vcokit.cloud.operations import Limit
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import Finished
 from vcokit.rollout.dispatch import Dispatch
@@ -248,6 +249,6 @@ class Board:
 
     def refused_key(self, code: str | None) -> bool:
         """End the rollout if a code says that the AccessKey is refused."""
-        if code in KEY_CODES:
+        if is_key(code):
             self.end("stopped", f"the AccessKey was refused: {code}", "key")
-        return code in KEY_CODES
+        return is_key(code)

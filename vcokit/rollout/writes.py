@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vcokit.cloud.codes import REPEATED
-from vcokit.cloud.operations import KEY_CODES
+from vcokit.cloud.codes import REPEATED, is_key
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import Answered, TimedOut
 from vcokit.rollout.board import Board
@@ -56,7 +55,7 @@ class Writes:
             board.ledger.set(event.step, st.UNKNOWN, *said)
             lane.unknown[event.step] = None
             lane.attached = False
-        elif event.kind in ("busy", "throttled") or event.code in KEY_CODES:
+        elif event.kind in ("busy", "throttled") or is_key(event.code):
             self._again(lane, event, now)
         elif event.code in _LOOK_FIRST:
             board.records[event.step].attempt += 1
