@@ -76,19 +76,39 @@ def test_rows_of_the_wrong_type(row: dict) -> None:
         lists.frame_of(OPERATIONS["DescribeVcoRouteEntries"], [row], "cn-hangzhou")
 
 
-def test_retry_after_makes_a_throttled_error_and_is_capped() -> None:
-    """A positive x-acs-retry-after means throttled whatever the code, and is believed to a cap."""
-    operation = OPERATIONS["DescribeRegions"]
-    body = b'{"Code": "InternalError", "RequestId": "r", "Message": "m"}'
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "Throttling.User", "throttled"),
+        (400, "Never.Seen", "throttled"),
+        (429, "Never.Seen", "throttled"),
+        (400, "SystemBusy", "throttled"),
+        (503, "Throttling.User", "throttled"),
+        (400, "OperationFailed.IdempotentTokenProcessing", "busy"),
+        (500, "InternalError", "server"),
+        (503, "ServiceUnavailable", "server"),
+        (503, "SystemBusy", "busy"),
+        (502, "Never.Seen", "server"),
+        (400, "InternalError", "server"),
+        (400, "SignatureDoesNotMatch", "auth"),
+        (400, "VpnRouteEntry.AlreadyExists", "state"),
+        (400, "IllegalParam.RouteDest", "input"),
+    ],
+)
+def test_a_wait_asked_for_is_carried_and_changes_no_fate(status: int, code: str, kind: str) -> None:
+    """x-acs-retry-after makes a rate limit only of a refusal that may be one; all carry it."""
+    body = f'{{"Code": "{code}", "RequestId": "r", "Message": "m"}}'.encode()
+    operation = OPERATIONS["CreateVcoRouteEntry"]
     for header, expected in (("250", 0.25), ("99999999", 30.0)):
-        response = came(500, content=body, headers={"x-acs-retry-after": header})
-        with pytest.raises(errors.ThrottledError) as caught:
+        response = came(status, content=body, headers={"x-acs-retry-after": header})
+        with pytest.raises(errors.ApiError) as caught:
             answers.read(operation, response, 30.0)
-        assert caught.value.retry_after == expected
+        assert (caught.value.kind, caught.value.retry_after) == (kind, expected)
     for header in ("0", "-5", "soon", "9" * 5000):
-        response = came(500, content=body, headers={"x-acs-retry-after": header})
-        with pytest.raises(errors.ServerError):
+        response = came(status, content=body, headers={"x-acs-retry-after": header})
+        with pytest.raises(errors.ApiError) as caught:
             answers.read(operation, response, 30.0)
+        assert (caught.value.kind, caught.value.retry_after) == (classify(code, status).kind, None)
 
 
 def test_every_code_has_its_class() -> None:

@@ -226,6 +226,21 @@ def test_failing_reads_are_tried_again(kind: str) -> None:
     assert play.until_asked() == [Poll("vco-0")]
 
 
+def test_a_fault_that_asks_for_a_wait_gets_it() -> None:
+    """After a server's fault with x-acs-retry-after nothing of the lane is asked before it."""
+    read = Play(1)
+    begin = read.now + 0.1
+    read.tell(Listed("vco-0", 1, None, 0, "server", "ServiceUnavailable", 20.0))
+    assert read.until_asked() == [List("vco-0", 1)]
+    assert read.now - begin == pytest.approx(20.0, abs=1e-4)
+    write = Play(1).sending()
+    begin = write.now + 0.1
+    write.tell(Answered(0, "server", "ServiceUnavailable", retry_after=20.0))
+    assert write.states[0] == st.UNKNOWN
+    assert write.until_asked() == [Poll("vco-0")]
+    assert write.now - begin == pytest.approx(20.0, abs=1e-4)
+
+
 def test_silence_ends_it() -> None:
     """When nothing was answered for long enough it stops, and says that it can be resumed."""
     play = Play(1, lost_after=10.0)

@@ -200,8 +200,18 @@ def _refusal(
     }
     if code == _WRONG_CLOCK:
         return _wrong_clock(message, reply.headers.get("date"), now, evidence)
-    # The vendor's SDKs take a positive x-acs-retry-after for throttling, whatever the code.
-    return _BY_KIND["throttled" if wait else known.kind](message, **evidence)
+    limited = wait and _may_be_a_limit(known, code, reply.status_code)
+    return _BY_KIND["throttled" if limited else known.kind](message, **evidence)
+
+
+def _may_be_a_limit(known: Code, code: str, http_status: int) -> bool:
+    """Tell whether a refusal that asks for a wait is taken for a rate limit.
+
+    The vendor's SDKs raise their throttling error for any answer with x-acs-retry-after. That says
+    when to ask again, not what became of a write: a server's fault leaves it unknown all the same.
+    """
+    refused = fate_of_write(code, http_status) == "refused"
+    return known.kind in ("other", "busy", "throttled") and refused and http_status < 500
 
 
 def _either(body: Mapping[str, Any], name: str) -> Any:

@@ -239,11 +239,11 @@ class Board:
         if now - self._silent_since > self.options.lost_after:
             self.end("stopped", f"no answer for {self.options.lost_after:g} s", "silence")
 
-    def unanswered(self, lane: Lane, now: float) -> None:
-        """Let a lane wait after a call without an answer, longer each time."""
+    def unanswered(self, lane: Lane, now: float, asked: float | None = None) -> None:
+        """Let a lane wait after a call without an answer, longer each time, or as it was asked."""
         lane.failures += 1
         wait = min(self.options.backoff_cap, self.options.backoff * 2.0 ** (lane.failures - 1))
-        lane.not_before = now + wait
+        lane.not_before = now + max(wait, asked or 0.0)
         self.silent(now)
         self.requeue(lane, now)
 
