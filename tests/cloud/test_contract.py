@@ -65,6 +65,8 @@ def test_an_operation(name: str) -> None:
     prefix = ".".join(operation.rows) + "[]."
     assert all(prefix + path in operation.answers for path in operation.columns)
     assert set(operation.needs) <= set(operation.answers)
+    assert set(operation.identity) <= set(operation.columns)
+    assert bool(operation.identity) == bool(operation.rows)
 
 
 @pytest.mark.parametrize("name", NAMES)
