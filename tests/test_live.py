@@ -158,7 +158,8 @@ def test_a_listing_that_breaks_off_is_read_again() -> None:
     fault = Fault("truncate", after=1, count=1)
     cloud = Simulator([Connection(A, "r")], there, quota=200, faults=[fault])
     with cloud, connect(cloud) as client:
-        client._sleep = lambda _: None
+        waits: list[float] = []
+        client._sleep, client._pacer.now = waits.append, lambda: sum(waits)
         assert len(live_routes(client, routes((A, "9.0.0.0/8", 0)))) == 120
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.rollout.play import LIMITS, Play
 from vcokit.cloud.operations import Limit
+from vcokit.cloud.windows import MARGIN, Window
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import (
     LIST,
@@ -25,7 +26,6 @@ from vcokit.rollout.lanes import Record
 from vcokit.rollout.options import Options
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steps import Route, Step, client_token
-from vcokit.rollout.windows import MARGIN, Window
 
 
 def test_it_looks_before_it_sends() -> None:
