@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from tests.cloud.stub import Stub, reply
 from tests.rollout.test_plan import A, B, live, routes
 from vcokit import errors, schema
+from vcokit.cloud.client import Client
 from vcokit.cloud.connect import connect
 from vcokit.live import connections_of, live_connections, live_routes, verify_routes
+from vcokit.rollout.plan import plan_routes
 from vcokit.simulator import (
     CANARY_AUTH_KEY,
     CANARY_PSK,
@@ -63,6 +67,25 @@ def test_only_what_is_a_connection_is_asked_for() -> None:
         }
     )
     assert connections_of(frame) == [("q", A)]
+
+
+def test_a_region_that_is_none_stops_nothing() -> None:
+    """A dirty region cell costs its own connection, which a plan then leaves alone, no other."""
+    frame = routes((A, "9.0.0.0/8", 0), (B, "9.0.0.0/8", 0), (B, "8.0.0.0/8", 0))
+    frame["region_id"] = ["r", "r (test)", "r"]
+    assert connections_of(frame) == [("r", A)]
+    cloud = Simulator([Connection(A, "r"), Connection(B, "r")], [Route(A, "10.0.0.0/8")])
+    with cloud, connect(cloud) as client:
+        found = live_routes(client, frame)
+        with pytest.raises(errors.InputError, match="is no region id"):
+            Client(replace(client.target, endpoint="")).describe_vco_route_entries(
+                region_id="r (test)", vpn_connection_id=B
+            )
+    assert found["vpn_connection_id"].tolist() == [A]
+    assert found.attrs["unlisted"] == {B: "'r (test)' is no region id"}
+    plan = plan_routes(frame, found)
+    assert plan.steps["action"].tolist() == ["create", "blocked", "blocked"]
+    assert "'r (test)' is no region id" in plan.steps["message"].iloc[1]
 
 
 def test_live_connections() -> None:
