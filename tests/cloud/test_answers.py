@@ -256,3 +256,18 @@ def test_a_list_without_its_total(total: object) -> None:
             came(200, content=json.dumps(body).encode()),
             30.0,
         )
+
+
+@pytest.mark.parametrize("half", [b"\\ud83d", b"\xed\xa0\xbd"])
+def test_half_a_character_is_replaced(half: bytes) -> None:
+    """Text that no file could take (half a pair of surrogates) is made fit where it is parsed."""
+    body = b'{"Code": "Busy%s", "Message": "\xe2\x98\x81 %s", "RequestId": "r%s"}' % ((half,) * 3)
+    with pytest.raises(errors.ApiError) as caught:
+        answers.read(OPERATIONS["DescribeRegions"], came(400, content=body), 30.0)
+    assert (caught.value.code, caught.value.message) == ("Busy?", "Busy?: ☁ ?")
+    assert caught.value.request_id == "r?"
+    row = b'{"RouteDest": "%s", "NextHopTunnelIdList": ["t%s"], "%s": 1}' % ((half,) * 3)
+    content = b'{"RequestId": "r", "TotalCount": 1, "VcoRouteEntries": [%s]}' % row
+    found = answers.read(OPERATIONS["DescribeVcoRouteEntries"], came(200, content=content), 30.0)
+    expected = {"RouteDest": "?", "NextHopTunnelIdList": ["t?"], "?": 1}
+    assert found["VcoRouteEntries"] == [expected]

@@ -232,7 +232,7 @@ def _wrong_clock(
 def _parse(content: bytes) -> dict[str, Any] | None:
     """Return the fields of JSON, or of an error in XML; None where it is neither."""
     try:
-        body = json.loads(content, object_pairs_hook=_without_secrets)
+        body = json.loads(content, object_pairs_hook=_kept)
     except (ValueError, RecursionError):
         body = None
     if body is None and (found := _XML_ERROR.fullmatch(_text(content[:_LOOKED_AT]))):
@@ -240,8 +240,16 @@ def _parse(content: bytes) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def _without_secrets(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in pairs if name not in _DROPPED}
+def _kept(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return fields without secrets, and their text without what no file could take."""
+    return {_writable(name): _writable(value) for name, value in pairs if name not in _DROPPED}
+
+
+def _writable(value: Any) -> Any:
+    # JSON can write half a pair of surrogates, and Python reads it; UTF-8 has no form for it.
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return [_writable(one) for one in value] if isinstance(value, list) else value
 
 
 def _text(content: bytes) -> str:
