@@ -62,6 +62,35 @@ def test_strange_answers(body: bytes, status: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "lists_nothing"),
+    [
+        ("DescribeVcoRouteEntries", {"VcoRouteEntries": None}),
+        ("DescribeVcoRouteEntries", {}),
+        ("DescribeVpnConnections", {"VpnConnections": {"VpnConnection": None}}),
+        ("DescribeVpnConnections", {"VpnConnections": {}}),
+        ("DescribeVpnConnections", {"VpnConnections": None}),
+        ("DescribeVpnConnections", {}),
+    ],
+)
+def test_a_list_of_nothing_may_be_missing(name: str, lists_nothing: dict) -> None:
+    """Where the cloud counts no rows a list that is null or left out is empty, else it is wrong."""
+    operation = OPERATIONS[name]
+
+    def read(**fields: object) -> answers.Answer:
+        body = json.dumps({"RequestId": "r", **fields}).encode()
+        return answers.read(operation, came(200, content=body), 30.0)
+
+    assert answers.rows_of(operation, read(TotalCount=0, **lists_nothing)) == []
+    for wrong in ({"TotalCount": 3, **lists_nothing}, lists_nothing):
+        with pytest.raises(errors.ProtocolError, match="missing or of the wrong type"):
+            read(**wrong)
+    flat = [{"VpnConnectionId": "vco-1"}] if len(operation.rows) > 1 else [[]]
+    for wrong in ("", 5, {"VpnConnection": ""}, [None], flat):
+        with pytest.raises(errors.ProtocolError, match="missing or of the wrong type"):
+            read(TotalCount=0, **{operation.rows[0]: wrong})
+
+
+@pytest.mark.parametrize(
     "row",
     [
         {"Weight": "heavy"},
