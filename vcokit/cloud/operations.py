@@ -319,7 +319,7 @@ _TABLE: Final = (
             Parameter("ProductType", default="VPC"),
             Parameter("AcceptLanguage", choices=("zh-CN", "en-US"), default="zh-CN"),
         ),
-        limit=Limit(60, 60),  # assumed: no source gives one
+        limit=Limit(60, 60),  # assumed: no source gives one, this is the lowest of the others
         answers=fields.REGIONS,
         rows=("Regions", "Region"),
         columns={
