@@ -88,6 +88,24 @@ def test_a_region_that_is_none_stops_nothing() -> None:
     assert "'r (test)' is no region id" in plan.steps["message"].iloc[1]
 
 
+def test_wrong_arguments_name_the_right_call() -> None:
+    """What is no client, or no frame, is one error of ours that says what to write."""
+    client = connect("r", access_key_id="LTAIexample", access_key_secret="any-secret")
+    frame = routes((A, "9.0.0.0/8", 0))
+    calls = {
+        r"live_routes\(client, routes\)": [(frame, client), (None, frame), ("r", frame)],
+        r"live_connections\(client, regions\)": [("r",), (frame,), (frame, client)],
+    }
+    for call, given in calls.items():
+        door = live_routes if "routes" in call else live_connections
+        for arguments in [*given, (client.to_async(), frame)]:
+            with pytest.raises(errors.InputError, match=call):
+                door(*arguments)
+    for regions in (5, [None], ["r", 5], client, [""]):
+        with pytest.raises(errors.InputError, match="region"):
+            live_connections(client, regions)
+
+
 def test_live_connections() -> None:
     """Connections of every region that the inventory names come as one frame, in its order."""
     cloud = Simulator(

@@ -47,9 +47,12 @@ def live_routes(
 
     Raises
     ------
+    InputError
+        If an argument is not what it should be.
     CloudError
         If the cloud cannot be reached or refuses for another reason.
     """
+    _require_client(client, "live_routes(client, routes)")
     named = _named(routes)
     unlisted = {
         connection: f"{reprlib.repr(region)} is no region id"
@@ -127,10 +130,11 @@ def live_connections(
     Raises
     ------
     InputError
-        If no region is known at all.
+        If no region is known at all, or an argument is not what it should be.
     CloudError
         If the cloud cannot be reached or refuses.
     """
+    _require_client(client, "live_connections(client, regions)")
     asked = _regions(client, regions)
     with ThreadPoolExecutor(config.get("list_workers", workers)) as pool:
         frames = list(pool.map(lambda region: _connections_in(client, region), asked))
@@ -153,7 +157,22 @@ def _regions(client: Client, regions: pd.DataFrame | str | Iterable[str] | None)
         if not client.target.region:
             raise InputError("no region is known", remedy="Name the regions, or connect(region=…)")
         regions = [client.target.region]
-    return list(dict.fromkeys([regions] if isinstance(regions, str) else regions))
+    asked = [regions] if isinstance(regions, str) or not isinstance(regions, Iterable) else regions
+    listed = list(asked)
+    if wrong := [region for region in listed if not isinstance(region, str) or not region]:
+        raise InputError(
+            f"{reprlib.repr(wrong[0])} is no region id",
+            remedy='Name regions as text, "cn-hangzhou" or a list of them, or pass routes',
+        )
+    return list(dict.fromkeys(listed))
+
+
+def _require_client(client: object, call: str) -> None:
+    if not isinstance(client, Client):
+        raise InputError(
+            f"the first argument must be a Client, not {type(client).__name__}",
+            remedy=f'Write {call}, with client = connect(region="cn-hangzhou")',
+        )
 
 
 def _connections_in(client: Client, region: str) -> pd.DataFrame:
