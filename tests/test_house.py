@@ -39,7 +39,6 @@ FLOORS = {
     "rollout.database": 3,
     "rollout.journal": 3,
     "rollout.alphabet": 4,
-    "rollout.windows": 4,
     "rollout.lanes": 4,
     "rollout.durations": 4,
     "rollout.drift": 4,
