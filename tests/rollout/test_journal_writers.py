@@ -100,6 +100,16 @@ def test_a_dead_holder_on_this_host(plan: Plan, path: Path) -> None:
     Journal.open(path, now=now).close()
 
 
+@pytest.mark.parametrize("wrong", [{"seen": "x"}, {"process": b"x"}, {"since": 1e300}])
+def test_a_lease_that_is_none(plan: Plan, path: Path, wrong: dict[str, object]) -> None:
+    """Damage in the one row that says who writes is an error like any other."""
+    Journal.create(path, plan, "id").close()
+    lease_of(path, **wrong)
+    for ask in (Journal.open, lambda damaged: Journal.read(damaged).lease()):
+        with pytest.raises(JournalError, match="cannot be read"):
+            ask(path)
+
+
 #: A process that dies while it holds a journal.
 LEAVES = """
 import os, signal, sys

@@ -35,7 +35,15 @@ def lease_in(connection: sqlite3.Connection) -> Lease | None:
     sqlite3.Error
     """
     found = connection.execute("SELECT since, seen, owner, process, host FROM lease").fetchone()
-    return None if found is None else Lease(*found)
+    if found is None:
+        return None
+    try:
+        since, seen, owner, process, host = found
+        lease = Lease(float(since), float(seen), str(owner), int(process), str(host))
+        str(lease)
+    except (TypeError, ValueError, OverflowError, OSError) as error:  # not what was ever written
+        raise sqlite3.DatabaseError(f"lease: {error}") from None
+    return lease
 
 
 class Hold:

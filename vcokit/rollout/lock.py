@@ -242,7 +242,7 @@ class Lock:
             gc.collect()
         self._descriptor: int | None = self._take(path)
         _OURS[self.lease.owner] = _Held(path, set())
-        self.covers(self._beside)
+        self.covers(self._descriptor)
         try:
             os.ftruncate(self._descriptor, 0)
             os.write(self._descriptor, str(self.lease).encode("utf-8", "replace"))
@@ -250,9 +250,9 @@ class Lock:
             self.release()
             raise _cannot(path, error) from None
 
-    def covers(self, path: Path) -> None:
+    def covers(self, file: Path | int) -> None:
         """Note that a file is held by this program: the journal, before SQLite opens it."""
-        found = path.stat()
+        found = os.stat(file)
         _OURS[self.lease.owner].files.add((found.st_dev, found.st_ino))
 
     def _take(self, path: Path) -> int:
