@@ -36,6 +36,8 @@ FLOORS = {
     "rollout.plan": 3,
     "rollout.tables": 3,
     "rollout.lock": 3,
+    "rollout.hold": 3,
+    "rollout.rows": 3,
     "rollout.database": 3,
     "rollout.journal": 3,
     "rollout.alphabet": 4,
