@@ -21,7 +21,7 @@
 `shape`      network and mask in two columns, several networks in a cell
 `read`       `read_routes`: the order of the above, and the report in ``attrs["read"]``
 `write`      `write_routes`: quoting, protection, the atomic replacement of a file
-`progress`   how far reading has come
+`progress`   how far reading has come; `notes` what reading noticed, in words
 ===========  =========================================================================
 
 Dirty cells are data, for the audit to judge. Only a file that cannot be taken as a table of

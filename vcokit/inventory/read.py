@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from vcokit.inventory.excel import read_excel
 from vcokit.inventory.files import File, check_format, open_source, size_of, sources_of
 from vcokit.inventory.heads import Head, check_delimiter, extra_names, find_head, wanted_heads
 from vcokit.inventory.jsonl import read_jsonl
+from vcokit.inventory.notes import Note, merged, worded
 from vcokit.inventory.parquet import read_parquet
 from vcokit.inventory.progress import Hook, Meter
 from vcokit.inventory.records import Body, Progress, parse
@@ -30,19 +31,6 @@ from vcokit.inventory.shape import shaped
 from vcokit.inventory.table import Options, Table
 from vcokit.inventory.text import Source, Text, check_encoding, decode
 from vcokit.schema import ROUTES, frame
-
-#: How a tally is worded in the report.
-_NOTES: Final = {
-    "trimmed": "blanks trimmed in {} cell{}",
-    "unprotected": "protective ' taken away in {} cell{}",
-    "lowered": "put in lower case: {} cell{}",
-    "translated": "weight words replaced in {} cell{}",
-    "region": "region_id filled in {} row{}",
-    "blank": "{} blank line{} skipped",
-    "short": "fewer cells than the head in {} row{}",
-    "joined": "network and mask joined in {} row{}",
-    "split": "several networks split into rows in {} cell{}",
-}
 
 
 def read_routes(
@@ -133,14 +121,20 @@ def read_routes(
     sources = sources_of([source, *more])
     meter = Meter(progress, [size_of(each) for each in sources])
     report = meter if progress else None
-    frames = []
+    frames: list[pd.DataFrame] = []
+    notes: list[Note] = []
     for each in sources:
         file = open_source(each, format)
         meter.begin(len(file.content))
-        tables = _tables(file, options, report)
-        frames += [_routes(table, options.region, words) for table in tables]
+        for table in _tables(file, options, report):
+            frames.append(_routes(table, options.region, words))
+            own = frames[-1].attrs["read"]["notes"]
+            notes += [*table.beside, *((table.source, note) for note in own)]
         meter.end()
-    return frames[0] if len(frames) == 1 else _stacked(frames)
+    if len(frames) > 1:
+        return _stacked(frames, notes)
+    frames[0].attrs["read"]["notes"] = [note for _, note in notes]
+    return frames[0]
 
 
 def _tables(file: File, options: Options, progress: Progress | None) -> list[Table]:
@@ -187,7 +181,7 @@ def _routes(table: Table, region: str | None, words: Mapping[str, int]) -> pd.Da
     return routes
 
 
-def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _stacked(frames: Sequence[pd.DataFrame], notes: Sequence[Note]) -> pd.DataFrame:
     """Return frames one below the other, each still known by its source."""
     reports = [routes.attrs["read"] for routes in frames]
     categories = list(dict.fromkeys(report["source"] for report in reports))
@@ -197,7 +191,7 @@ def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     stacked = pd.concat(frames, ignore_index=True)
     stacked.attrs["read"] = {
         "source": ", ".join(categories),
-        "notes": [f"{one['source']}: {note}" for one in reports for note in one["notes"]],
+        "notes": merged(notes),
         "tables": reports,
     }
     return stacked
@@ -286,9 +280,7 @@ def _report(table: Table, unknown: list[str], tally: Tally) -> dict[str, Any]:
     notes = list(table.notes)
     if "next_hop" not in head.fields:
         notes.append("next_hop taken from the connection")
-    notes += [
-        _NOTES[what].format(count, "s" * (count != 1)) for what, count in tally.counts.items()
-    ]
+    notes += worded(tally)
     return {
         "source": table.source,
         "format": table.format,
