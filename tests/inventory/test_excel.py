@@ -144,7 +144,7 @@ def left_out(*heads: str) -> openpyxl.Workbook:
 def test_a_sheet_that_is_shown_is_never_lost_to_a_mistyped_head() -> None:
     """A sheet with some of the heads needed is an error that names it and what it lacks."""
     made = left_out("Region", "Conection", "CIDR", "Weight")
-    with pytest.raises(InventoryError, match="no column for vpn_connection_id;.*'Conection'") as e:
+    with pytest.raises(InventoryError, match=r"no column for vpn_connection_id;.*'Conection'") as e:
         read_routes(saved(made))
     assert (e.value.source, e.value.line) == ("<buffer>[us-west-1]", 2)
     assert "sheet=" in str(e.value.remedy)
