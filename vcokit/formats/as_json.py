@@ -3,7 +3,8 @@
 One object: ``format`` and ``version`` (of this layout; a key that goes or changes its meaning makes
 it 2), ``tool``, ``sources``, ``notes`` (what reading noted), ``counts``, ``rules`` (those that
 found something), ``findings`` (all of them, with the columns of the frame; missing is null).
-`findings.schema.json`, beside this module, is its JSON Schema (draft 2020-12). Text stands in it as it was, escaped as JSON escapes.
+`findings.schema.json`, beside this module, is its JSON Schema (draft 2020-12).
+Text stands in it as it was, escaped as JSON escapes.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@
 ===========  =========================================================================
 `files`      which files are meant, and of which format each is
 `packed`     gzip and zstd, with an end to what they may become
-`text`       what bytes mean: encodings, and what is no text at all
+`text`       what bytes mean: encodings, and what is no text at all; `narrow` which it is
 `heads`      where the table begins, what parts its cells, which column is which field
 `records`    where a row begins and ends: a fast parser and an exact one that agree
 `workbook`   what a workbook would become in memory, known before it is opened

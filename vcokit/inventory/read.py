@@ -71,8 +71,8 @@ def read_routes(
         Words that stand for weights, such as ``{"主": 100, "备": 0}``; case does not matter. A
         weight is never guessed.
     encoding : str, optional
-        By default a byte order mark is obeyed, UTF-16 is known by its NULs, then UTF-8 and
-        GB18030 are tried, strictly.
+        By default a byte order mark is obeyed, UTF-16 is known by its NULs, and the rest is
+        UTF-8, cp1252 or GB18030 by what it shows; see `vcokit.inventory.narrow`.
     delimiter : str, optional
         By default comma, semicolon, tab or bar, whichever parts the head.
     format : {"csv", "excel", "jsonl", "parquet"}, optional
