@@ -27,7 +27,7 @@ from vcokit.inventory.notes import Note, merged, worded
 from vcokit.inventory.parquet import read_parquet
 from vcokit.inventory.progress import Hook, Meter
 from vcokit.inventory.records import Body, Progress, parse
-from vcokit.inventory.shape import shaped
+from vcokit.inventory.shape import filled, shaped
 from vcokit.inventory.table import Options, Table
 from vcokit.inventory.text import Source, Text, check_encoding, decode
 from vcokit.schema import ROUTES, frame
@@ -169,7 +169,8 @@ def _routes(table: Table, region: str | None, words: Mapping[str, int]) -> pd.Da
     head = table.head
     raw = table.records.columns
     clean = [cells.clean(column, tally, protected=table.protected) for column in raw]
-    clean, lines = shaped(head, clean, table.records.lines, tally)
+    clean, lines = filled(clean, table.records.lines, tally)
+    clean, lines = shaped(head, clean, lines, tally)
     fields = _fields(head, clean, words, (table.region, region), tally)
     extras = {
         name: clean[place]

@@ -13,7 +13,8 @@ never closed at the end of a block or of the file would be let through, so no ce
 line end, and the last line is read again by `csv`.
 
 Cells are raw: neither trimmed nor unprotected. An empty cell, and one that a short row lacks,
-is null. A line that is blank, or holds one blank cell, is no row.
+is null. A line that is blank, or holds one blank cell, is no row; one of several blank cells is
+one here, and none once cells are clean: see `vcokit.inventory.shape`.
 """
 
 from __future__ import annotations
@@ -269,7 +270,7 @@ class _Heap:
             self.blank += 1
             return
         if len(record) < width:
-            self.short += 1
+            self.short += any(cell.strip(BLANKS) for cell in record)
             record += [""] * (width - len(record))
         elif len(record) > width:
             if any(cell.strip(BLANKS) for cell in record[width:]):

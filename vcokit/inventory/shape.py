@@ -1,4 +1,4 @@
-"""What the shape of a table says: network and mask in two columns, several networks in a cell.
+"""What the shape of a table says: empty rows, networks and masks apart, networks together.
 
 ====================================  ======================================================
 in the file                           routes
@@ -11,11 +11,13 @@ in the file                           routes
 ``10.1.0.0/16 10.2.0.0/16``           two rows, as each has its length
 ``10.1.0.0 255.255.0.0``              as it stands, for the audit to judge
 ``10.1.0.0/16, HQ``                   as it stands: not every part is a network
+a row in which every cell is empty    none: a spreadsheet leaves ``,,,`` behind a table
 ====================================  ======================================================
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any, Final
 
@@ -59,6 +61,21 @@ def shaped(
         columns = [*columns]
         columns[place] = _joined(columns[place], columns[mask], tally)
     return columns, lines
+
+
+def filled(columns: list[Column], lines: Lines, tally: Tally) -> tuple[list[Column], Lines]:
+    """Return clean columns without the rows in which every cell is empty.
+
+    Most tables have a column that is never empty; then no row is looked at.
+    """
+    if not columns or not all(column.null_count for column in columns):
+        return columns, lines
+    there = functools.reduce(pc.or_, map(pc.is_valid, columns)).to_numpy()
+    tally.add("blank", len(there) - int(np.count_nonzero(there)))
+    if there.all():
+        return columns, lines
+    kept = pa.array(there)
+    return [column.filter(kept) for column in columns], None if lines is None else lines[there]
 
 
 def _several(column: Column) -> Any:
