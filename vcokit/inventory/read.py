@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from vcokit.inventory.notes import Note, merged, worded
 from vcokit.inventory.parquet import read_parquet
 from vcokit.inventory.progress import Hook, Meter
 from vcokit.inventory.records import Body, Progress, parse
-from vcokit.inventory.shape import filled, shaped
+from vcokit.inventory.shape import earlier, filled, shaped
 from vcokit.inventory.table import Options, Table
 from vcokit.inventory.text import Source, Text, check_encoding, decode
 from vcokit.schema import ROUTES, frame
@@ -171,11 +172,18 @@ def _routes(table: Table, region: str | None, words: Mapping[str, int]) -> pd.Da
     clean = [cells.clean(column, tally, protected=table.protected) for column in raw]
     clean, lines = filled(clean, table.records.lines, tally)
     clean, lines = shaped(head, clean, lines, tally)
+    ours = earlier(head, clean)
+    if ours:
+        place = head.fields["weight"]
+        clean[place] = pc.coalesce(clean[place], clean[ours["weight_text"]])
+        saved = f"columns {', '.join(ours)} taken for those of an earlier reading"
+        table = replace(table, notes=(*table.notes, saved))
     fields = _fields(head, clean, words, (table.region, region), tally)
     extras = {
         name: clean[place]
         for place, name in extra_names(head).items()
-        if head.cells[place] or clean[place].null_count < len(clean[place])
+        if place not in ours.values()
+        and (head.cells[place] or clean[place].null_count < len(clean[place]))
     }
     routes = _frame(table.source, fields, extras, lines)
     routes.attrs["read"] = _report(table, list(extras), tally)

@@ -44,6 +44,8 @@ _MASKS: Final = {
     ".".join(str((0xFFFFFFFF << (32 - length) >> shift) & 255) for shift in (24, 16, 8, 0)): length
     for length in range(33)
 }
+#: What reading adds to the columns of a file.
+_EARLIER: Final = ("weight_text", "source", "line")
 
 Lines = Any  # ndarray of int64, or None
 
@@ -76,6 +78,22 @@ def filled(columns: list[Column], lines: Lines, tally: Tally) -> tuple[list[Colu
         return columns, lines
     kept = pa.array(there)
     return [column.filter(kept) for column in columns], None if lines is None else lines[there]
+
+
+def earlier(head: Head, columns: list[Column]) -> dict[str, int]:
+    """Return the places of columns that an earlier reading made, by their names in the frame.
+
+    A frame that pandas saved has them beside the file's own. ``weight_text`` says nothing where
+    there is a weight, or it is somebody else's; only beside it are ``source`` and ``line`` ours.
+    """
+    fields = set(head.fields.values())
+    own = {n: p for p, n in enumerate(head.cells) if n in _EARLIER and p not in fields}
+    if "weight_text" not in own:
+        return {}
+    weight, text = columns[head.fields["weight"]], columns[own["weight_text"]]
+    if pc.any(pc.and_(pc.is_valid(weight), pc.is_valid(text))).as_py():
+        return {}
+    return own if len(own) == len(_EARLIER) else {"weight_text": own["weight_text"]}
 
 
 def _several(column: Column) -> Any:
