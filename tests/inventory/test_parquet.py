@@ -43,6 +43,7 @@ def stored(columns: dict[str, object], **options: object) -> bytes:
         pa.array(["100.0", " 0 ", ""], pa.large_string()),
         pa.array([b"100", b"0", None], pa.binary()),
         pa.array([["100"], ["0"], None], pa.list_(pa.string())),
+        pa.array([["100", None], [None, "0"], [None]], pa.list_(pa.string())),
         pa.array([100.0, 0.0, float("nan")]),
     ],
     ids=str,

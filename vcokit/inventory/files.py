@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from typing import Any, Final
 from vcokit.errors import InputError, InventoryError
 from vcokit.inventory.packed import unpacked
 from vcokit.inventory.table import FORMATS
-from vcokit.inventory.text import content_of
+from vcokit.inventory.text import beginning, content_of
 
 SUFFIXES: Final = {
     ".csv": "csv",
@@ -47,6 +48,9 @@ SUFFIXES: Final = {
     ".xls": "excel",  # refused there, with what to do
 }
 PACKINGS: Final = (".gz", ".zst")
+
+#: What an object, or a list of objects, begins with.
+_JSON: Final = re.compile(r"[\ufeff \t\r\n]*(?:\{|\[[ \t\r\n]*[\{\]])")
 
 _STDIN: Final = "-"
 _MAGIC: Final = ((b"PK\x03\x04", "excel"), (b"\xd0\xcf\x11\xe0", "excel"), (b"PAR1\x15", "parquet"))
@@ -180,9 +184,9 @@ def _standard_input() -> tuple[str, bytes | str]:
 
 def _seen_format(content: bytes | str) -> str:
     """Return the format that content without a telling name has."""
-    if isinstance(content, str):
-        return "jsonl" if content.lstrip("\ufeff \t\r\n").startswith("{") else "csv"
-    for magic, found in _MAGIC:
-        if content.startswith(magic):
-            return found
-    return "jsonl" if content[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
+    if isinstance(content, bytes):
+        for magic, found in _MAGIC:
+            if content.startswith(magic):
+                return found
+        content = beginning(content)
+    return "jsonl" if _JSON.match(content) else "csv"

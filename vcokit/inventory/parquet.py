@@ -125,5 +125,5 @@ def _written(value: Any) -> str | None:
     if value is None:
         return None
     if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
-        return ", ".join("" if item is None else str(item) for item in value)
+        return ", ".join(str(item) for item in value if item is not None)
     return json.dumps(value, ensure_ascii=False, default=str)

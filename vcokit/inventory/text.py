@@ -66,6 +66,8 @@ _MAGIC: Final = (
 
 _SHOWN: Final = 200  # characters of a path that may be no path
 
+#: Bytes from which a format is known.
+_BEGINNING: Final = 256
 #: Bytes looked at for the NULs of UTF-16.
 _SAMPLE: Final = 65_536
 
@@ -125,6 +127,21 @@ def decode(
     found, data, guessed = _decoded(name, content, encoding)
     notes += [guessed] if guessed else []
     return Text(name, data, found, tuple(notes))
+
+
+def beginning(data: bytes) -> str:
+    r"""Return the first letters of bytes, as far as they are known without reading all of them.
+
+    Examples
+    --------
+    >>> beginning('{"a"'.encode("utf-16-be"))
+    '{"a"'
+    """
+    sample = data[:_BEGINNING]
+    for mark, encoding in _MARKS:
+        if sample.startswith(mark):
+            return sample[len(mark) :].decode(encoding.removesuffix("-sig"), "ignore")
+    return sample.decode(_unmarked_utf16(sample) or "ascii", "ignore")
 
 
 def content_of(source: object) -> tuple[str, bytes | str]:
