@@ -9,6 +9,7 @@ the caller gave (region, weight words), what the format implies (next hop), and 
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -122,10 +123,11 @@ def read_routes(
     sources = sources_of([source, *more])
     meter = Meter(progress, [size_of(each) for each in sources])
     report = meter if progress else None
+    seen: Counter[str] = Counter()
     frames: list[pd.DataFrame] = []
     notes: list[Note] = []
     for each in sources:
-        file = open_source(each, format)
+        file = open_source(each, format, seen)
         meter.begin(len(file.content))
         for table in _tables(file, options, report):
             frames.append(_routes(table, options.region, words))

@@ -259,7 +259,7 @@ class _Heap:
     lines: list[int] = field(default_factory=list)
     batches: list[list[Any]] = field(default_factory=list)
     numbers: list[Any] = field(default_factory=list)
-    long: list[tuple[int, int]] = field(default_factory=list)
+    long: list[tuple[int, list[str]]] = field(default_factory=list)
     blank: int = 0
     short: int = 0
 
@@ -274,7 +274,7 @@ class _Heap:
             record += [""] * (width - len(record))
         elif len(record) > width:
             if any(cell.strip(BLANKS) for cell in record[width:]):
-                self.long.append((line, len(record)))
+                self.long.append((line, record if not self.long else []))
             record = record[:width]
         self.rows.append(record)
         self.lines.append(line)
@@ -308,6 +308,7 @@ class _Heap:
 
     def _refuse_long(self) -> None:
         line, cells = self.long[0]
+        shifted = any(cell[:1].isspace() and cell.lstrip()[:1] == '"' for cell in cells)
         more = ""
         if len(self.long) > 1:
             named = ", ".join(str(number) for number, _ in self.long[1:_NAMED])
@@ -315,8 +316,10 @@ class _Heap:
             more = f", and {len(self.long) - 1} more such lines ({named}{dots})"
         between = NAMES.get(self.body.delimiter, repr(self.body.delimiter))
         raise InventoryError(
-            f"{cells} cells where the head has {self.body.width}{more}",
+            f"{len(cells)} cells where the head has {self.body.width}{more}",
             source=self.body.source,
             line=line,
-            remedy=f"Put quotes around a cell that holds a {between}, or give each column a head",
+            remedy="Take away the blank before the quote: it must come first in its cell"
+            if shifted
+            else f"Put quotes around a cell that holds a {between}, or give each column a head",
         )

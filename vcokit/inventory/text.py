@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
+import pandas as pd
+
 from vcokit.errors import InputError, InventoryError
 from vcokit.inventory.narrow import is_utf8, line_at, narrow
 from vcokit.inventory.packed import GZIP, unpacked
@@ -154,10 +156,10 @@ def content_of(source: object) -> tuple[str, bytes | str]:
         return "<buffer>", bytes(source)
     if hasattr(source, "read"):
         return "<buffer>", _drained(source)
-    raise InputError(
-        f"routes cannot be read from a {type(source).__name__}",
-        remedy="Give a path, an open file, or the text itself",
-    )
+    remedy = "Give a path, an open file, the text itself, or a list of these"
+    if isinstance(source, pd.DataFrame):
+        remedy = "A frame needs no reading: give it to audit_routes or plan_routes as it is"
+    raise InputError(f"routes cannot be read from a {type(source).__name__}", remedy=remedy)
 
 
 def _named(path: str | os.PathLike[str]) -> tuple[str, bytes]:
