@@ -334,11 +334,10 @@ def _refuse_all(name: str, failed: Sequence[_Failed], options: Options) -> None:
 
 def _refuse_lost(failed: Sequence[_Failed], options: Options) -> None:
     """Raise for a sheet whose rows would be lost, as a head is mistyped or not there."""
+    instead = "mend the head if other sheets have it; hide a sheet of no routes, or give sheet="
     for each in failed:
         if needs(each[2]):
-            _check(
-                *each, options, "if the sheet holds no routes, hide it, or name another as sheet="
-            )
+            _check(*each, options, instead)
 
 
 def _check(source: str, sheet: str, best: Candidate, options: Options, instead: str = "") -> None:
