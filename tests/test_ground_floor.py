@@ -200,6 +200,59 @@ def test_values_that_cannot_be_used(value: object) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("read_attempts", "inf"),
+        ("read_attempts", "1e400"),
+        ("read_attempts", "2.9"),
+        ("read_attempts", "nan"),
+        ("read_attempts", "[1]"),
+        ("read_timeout", "inf"),
+        ("read_timeout", "9" * 400),
+        ("region", "5"),
+        ("region", '["cn-a"]'),
+    ],
+)
+def test_a_wrong_value_of_the_file_names_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, written: str
+) -> None:
+    """No value overflows or is rounded: file, line, setting and default are told."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vcokit.toml").write_text(f"# ours\nin_flight = 3\n{name} = {written}\n")
+    with pytest.raises(ConfigError, match=rf"setting {name} \(vcokit.toml, line 3\).* default is"):
+        config.get(name)
+    assert config.get("in_flight") == 3
+
+
+def test_whole_numbers_may_be_written_as_such(tmp_path: Path) -> None:
+    """A number that is whole is taken for whole, and text for the number it spells."""
+    assert config.get("in_flight", 3.0) == 3
+    assert config.get("read_timeout", "1e3", {}) == 1000.0
+    with pytest.raises(ConfigError, match="is not a whole number of at least 1"):
+        config.get("read_attempts", None, {"VCOKIT_READ_ATTEMPTS": "2.9"})
+
+
+def test_a_file_that_cannot_be_opened_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings that are there and cannot be read are never passed over."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vcokit.toml").mkdir()
+    with pytest.raises(ConfigError, match=r"vcokit\.toml: cannot be read: Is a directory"):
+        config.get("in_flight")
+
+
+def test_no_password_is_in_the_settings_in_force() -> None:
+    """A URL is shown without user and password, whatever signs these are made of."""
+    for url in ("http://me:s3@cr3t@host:80", "http://me:s3/cr3t@host:80", "me:s3cr3t@host:80"):
+        shown = config.in_force({"VCOKIT_ENDPOINT": url}).set_index("name").at["endpoint", "value"]
+        assert shown.endswith("***@host:80")
+        assert "cr3t" not in shown
+        assert config.get("endpoint", None, {"VCOKIT_ENDPOINT": url}) == url
+    assert config.masked("https://vpc.example.com:443/a") == "https://vpc.example.com:443/a"
+
+
+@pytest.mark.parametrize(
     ("text", "words"), [("in_flight = ", "not valid TOML"), ("inflight = 3", "unknown setting")]
 )
 def test_files_that_cannot_be_used(

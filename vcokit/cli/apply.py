@@ -60,7 +60,7 @@ def apply_command(
     path = new_journal(journal, files, simulated=reach.simulated)
     if plan is not None:
         planning.refuse_with_plan(reading, quota)
-    routes = reading.read(files) if plan is None else _wanted(plan)
+    routes = reading.read(files, saying.note) if plan is None else _wanted(plan)
     if plan is None:
         shown.print(named(files, routes), markup=False)
     with reach.connected(routes, None if plan is None else plan.live) as client:

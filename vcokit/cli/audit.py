@@ -9,9 +9,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from vcokit import schema
+from vcokit.cli.reading import Files, Quota, Reading
 from vcokit.errors import InputError
 from vcokit.plain import visible
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 #: Findings that a terminal lists where nobody says how many.
 _LISTED: Final = 50
-#: Bytes of files above which reading them is worth a bar.
-_LONG: Final = 4_000_000
 
 
 class FailOn(StrEnum):
@@ -55,13 +53,8 @@ class Format(StrEnum):
 
 
 def audit_command(
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILE...",
-            help="Inventories: CSV, workbook, JSON lines, Parquet; patterns; - is standard input.",
-        ),
-    ],
+    files: Files,
+    reading: Reading,
     output_format: Annotated[
         Format | None,
         typer.Option("--format", help="By default what --output ends in, else tables or text."),
@@ -73,8 +66,7 @@ def audit_command(
     rules: Annotated[
         list[str] | None, typer.Option(help="Rules to run, by name; commas, or repeated.")
     ] = None,
-    quota: Annotated[int | None, typer.Option(min=0, help="Routes a connection may have.")] = None,
-    region: Annotated[str | None, typer.Option(help="Region of rows that name none.")] = None,
+    quota: Quota = None,
     fail_on: Annotated[
         FailOn, typer.Option(help="Least severity that gives exit code 1.")
     ] = FailOn.error,
@@ -87,8 +79,8 @@ def audit_command(
     from vcokit.audit import audit_routes, report
 
     kind = _kind(output_format, output)  # a wrong name is told before an hour's work
-    routes = _read(files, region)
-    known = None if live is None else _read([live], region)
+    routes = reading.read(files)
+    known = None if live is None else Reading(region=reading.region).read([live])
     chosen = [name.strip() for part in rules for name in part.split(",")] if rules else None
     findings = audit_routes(routes, live=known, quota=quota, rules=chosen)
     if kind is None:
@@ -107,45 +99,6 @@ def _kind(asked: Format | None, output: Path | None) -> str | None:
     if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
         raise InputError(f"{output} cannot be written", remedy="Name a file in a folder there is")
     return kind_of(output) if asked is None and output is not None else str(asked)
-
-
-def _read(files: list[str], region: str | None) -> pd.DataFrame:
-    import pyarrow as pa
-
-    from vcokit.inventory import read_routes
-
-    for name in files:
-        if not name or "\n" in name or "\r" in name:  # would be taken for the text itself
-            raise InputError(f"{name!r} is no file", remedy="Name a file, or - for standard input")
-    with _bar() as progress:
-        routes = read_routes(files, region=region, progress=progress)
-    # What reading needed is kept for the next time, which does not come: a tenth of the peak.
-    pa.default_memory_pool().release_unused()
-    return routes
-
-
-@contextlib.contextmanager
-def _bar() -> Iterator[Callable[[int, int], object] | None]:
-    """Give what shows bytes read as a bar, on a terminal and only for long files."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-    columns = ("Reading", BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task("")
-
-    def hear(done: int, total: int) -> None:
-        if total >= _LONG and not bar.finished:
-            bar.start()
-            bar.update(task, completed=done, total=total)
-
-    try:
-        yield hear
-    finally:
-        bar.stop()
 
 
 def _tables(findings: pd.DataFrame, routes: pd.DataFrame, limit: int) -> None:

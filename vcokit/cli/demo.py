@@ -20,10 +20,10 @@ from vcokit.audit import audit_routes, report
 from vcokit.cli import report as report_file
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
+from vcokit.cli.reading import read
 from vcokit.cli.running import forecast_and_follow, resume_command_of
 from vcokit.cloud.connect import connect
 from vcokit.errors import InputError
-from vcokit.inventory import read_routes
 from vcokit.live import connections_of, live_routes, verify_routes
 from vcokit.plain import visible
 from vcokit.rollout.executor import Rollout
@@ -51,7 +51,7 @@ def demo_command(
         shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True, exist_ok=True)
     file = file or find_inventory()
-    routes = read_routes(file)
+    routes = read([str(file)])
     findings = audit_routes(routes)
     _say_read(shown, file, routes, findings)
     kept = out / "cloud.json"

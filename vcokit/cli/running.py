@@ -27,7 +27,8 @@ from rich.console import Console
 from vcokit.cli import show
 from vcokit.cli.exits import MEANING, Exit, exit_code
 from vcokit.cli.follow import follow
-from vcokit.cli.steplog import LogFormat, StepLog, one_line
+from vcokit.cli.reading import say_note
+from vcokit.cli.steplog import LogFormat, StepLog, one_line, write_line
 from vcokit.cli.words import in_shell
 from vcokit.cloud.client import Client
 from vcokit.errors import InputError, VcokitError
@@ -112,6 +113,13 @@ class Saying:
             raise InputError(
                 f"{self.summary}: cannot be written", remedy="Name a file in a folder that is there"
             )
+
+    def note(self, note: str) -> None:
+        """Write what reading noted to standard error, as the log is written."""
+        if self.log_format is LogFormat.json:
+            write_line(sys.stderr, LogFormat.json, time.time(), "note", message=note)
+        else:
+            say_note(note)
 
     def log(self, plan: Plan) -> StepLog | None:
         """Return the observer that logs, if one is wished."""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vcokit.cli import show
+from vcokit.cli.reading import read
 from vcokit.errors import InputError
-from vcokit.inventory import read_routes
 
 if TYPE_CHECKING:
     from vcokit.simulator import Simulator
@@ -78,7 +78,7 @@ def _cloud(
                 remedy="Take [[connections]] out of the scenario, or leave the inventory out",
             )
         options.setdefault("speed", 1.0)
-        return Simulator.for_routes(read_routes(file), **options), has_own_keys
+        return Simulator.for_routes(read([str(file)]), **options), has_own_keys
     except ValueError as error:
         raise InputError(str(error)) from None
 

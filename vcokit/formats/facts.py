@@ -17,6 +17,7 @@ from vcokit import schema
 from vcokit.audit import report as counting
 from vcokit.audit.rules import RULES, Rule
 from vcokit.errors import InputError
+from vcokit.inventory.notes import notes_of
 
 #: Columns of findings, and of the objects and tables made of them.
 COLUMNS: Final = tuple(schema.FINDINGS)
@@ -90,6 +91,11 @@ class Report:
         places = {name: place for place, name in enumerate(names.cat.categories)}
         known = sorted(counts.items(), key=lambda pair: places.get(pair[0], len(places)))
         return {name if isinstance(name, str) else "": int(count) for name, count in known}
+
+    @property
+    def notes(self) -> list[str]:
+        """What reading the routes noted, each with its source; see `vcokit.inventory.notes`."""
+        return notes_of(self.routes)
 
     @cached_property
     def rules(self) -> Mapping[str, Rule]:

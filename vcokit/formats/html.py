@@ -69,6 +69,7 @@ def _facts(environment: jinja2.Environment, report: Report) -> dict[str, Any]:
         "data": Markup(_data(report)),  # noqa: S704 - see there
         "routes": len(report.routes),
         "sources": report.sources,
+        "notes": report.notes,
         "rows": report.rows,
         "rules": report.by_rule,
         "total": len(report.findings),

@@ -21,6 +21,8 @@ def lines(report: Report) -> Iterator[str]:
     yield f"**{report.summary}**\n\n"
     for name, routes in report.sources.items():
         yield f"- {code_span(name) or 'routes'}: {routes:,} routes\n"
+    for note in report.notes:
+        yield f"- note: {markdown_cell(note)}\n"
     if not len(report.findings):
         return
     yield "\n### By rule\n\n"

@@ -13,9 +13,11 @@ _RIGHT: Final = frozenset({"line", "rows"})
 
 
 def lines(report: Report) -> Iterator[str]:
-    """Yield sources, findings by rule, the worst findings, and the counts, a line each."""
+    """Yield sources, notes, findings by rule, the worst findings, and the counts, a line each."""
     for name, routes in report.sources.items():
         yield f"{visible(name) or 'routes'}: {routes:,} routes\n"
+    for note in report.notes:
+        yield f"note: {visible(note)}\n"
     if len(report.findings):
         yield "\nFindings by rule\n"
         yield from _table(
