@@ -153,6 +153,7 @@ def test_a_sheet_that_is_shown_is_never_lost_to_a_mistyped_head() -> None:
     made["us-west-1"].sheet_state = "hidden"
     assert len(read_routes(saved(made))) == 1
     assert len(read_routes(saved(left_out("Written by", "Bob", "on", "Monday")))) == 1
+    assert len(read_routes(saved(left_out("Weight", "Meaning", "Since", "By")))) == 1
 
 
 def test_what_is_noted_of_a_workbook_is_said_once() -> None:

@@ -266,8 +266,11 @@ def best_of(candidates: Sequence[Candidate]) -> Candidate:
 
 
 def needs(best: Candidate) -> bool:
-    """Tell whether a line has any of the heads that a table of routes must have."""
-    return not best.found.keys().isdisjoint(_NEEDED)
+    """Tell whether a line has several of the heads that a table of routes must have.
+
+    One alone is no sign of routes: a legend is headed ``Weight | Meaning``.
+    """
+    return len(best.found.keys() & set(_NEEDED)) > 1
 
 
 def check_head(
