@@ -251,6 +251,48 @@ def test_related_lines_and_places() -> None:
     assert "row 0" in audit(row("10.0.0.0/8"), row("10.0.0.0/8"))["message"].iloc[0]
 
 
+def test_lines_of_another_file_are_told_with_the_file() -> None:
+    """Where rows of several files meet, a message names the file of a row that is in another."""
+    files = ["a.csv", "b.csv", "b.csv", None, None]
+    lines = [2, 2, 3, 2, None]
+    rows = [row("10.0.0.0/8", source=s, line=n) for s, n in zip(files, lines, strict=True)]
+    rows[2]["weight"] = 0
+    found = audit_routes(pd.DataFrame(rows).astype({"weight": "Int64", "line": "Int64"}))
+    told = found[found["rule"].isin(["duplicate", "weight-conflict"])]
+    assert list(zip(told["row"], told["message"], strict=True)) == [
+        (1, "same route as a.csv, line 2"),
+        (2, "a.csv, line 2 gives the same route the weight 100"),
+        (3, "same route as a.csv, line 2"),
+        (3, "b.csv, line 3 gives the same route the weight 0"),
+        (4, "same route as a.csv, line 2"),
+        (4, "b.csv, line 3 gives the same route the weight 0"),
+    ]
+    # A line of no file would be looked for in the row's own: the row is told.
+    one, other = {**rows[3]}, {**rows[0]}
+    found = audit_routes(pd.DataFrame([one, other]).astype({"line": "Int64"}))
+    assert said_of(found, "duplicate") == ["same route as row 0"]
+
+
+def said_of(found: pd.DataFrame, rule: str) -> list[str]:
+    """Return the messages of a rule."""
+    return found.loc[found["rule"] == rule, "message"].tolist()
+
+
+@pytest.mark.parametrize("rule", ["region-mismatch", "equal-cost", "covered", "more-specific"])
+def test_every_message_tells_files_apart(rule: str) -> None:
+    """Each rule that speaks of another row names that row's file where it is not the row's own."""
+    scene = {
+        "region-mismatch": [row("10.0.0.0/8"), row("11.0.0.0/8", region_id="s")],
+        "equal-cost": [row("10.0.0.0/8"), row("10.0.0.0/8", connection="vco-b")],
+        "covered": [row("10.0.0.0/8"), row("10.1.0.0/16")],
+        "more-specific": [row("10.0.0.0/8"), row("10.1.0.0/16", connection="vco-b")],
+    }[rule]
+    beside = [{**one, "source": "a.csv", "line": n + 2} for n, one in enumerate(scene)]
+    assert "a.csv" not in said_of(audit(*beside), rule)[-1]
+    beside[1]["source"] = "b.csv"
+    assert "a.csv, line 2" in said_of(audit(*beside), rule)[-1]
+
+
 def test_what_may_be_put_in_the_cell_mends_it() -> None:
     """Put into its cell, each suggestion makes the finding go away, and no error comes."""
     routes = read_routes(DATA / "routes.csv")

@@ -160,6 +160,24 @@ def test_fingerprints_hold_when_rows_move() -> None:
     assert before == after
 
 
+def test_a_row_of_another_file_is_named_with_it(tmp_path: Path) -> None:
+    """Where two files hold one route, each format says which file's line the finding is about."""
+    names = ["a.csv", "b.csv"]
+    for name in names:
+        (tmp_path / name).write_text(f"{HEAD}\ncn-a,vco-a,10.1.0.0/16,vco-a,100,\n")
+    routes = vk.read_routes([tmp_path / name for name in names])
+    findings = vk.audit_routes(routes)
+    for kind in formats.KINDS:
+        text = unquote(formats.write(kind, findings, routes)).replace("\\", "")
+        assert "a.csv, line 2" in text, kind
+    (result,) = json.loads(formats.write("sarif", findings, routes, root=tmp_path))["runs"][0][
+        "results"
+    ]
+    (related,) = result["relatedLocations"]
+    assert related["message"]["text"] == f"{tmp_path / 'a.csv'}, line 2"
+    assert related["physicalLocation"]["artifactLocation"]["uri"] == "a.csv"
+
+
 def test_a_workbook_has_sheets(tmp_path: Path) -> None:
     """A row of a workbook is a logical location, for its file has no lines."""
     book = openpyxl.Workbook()

@@ -171,7 +171,9 @@ def _region_mismatch(case: Case) -> Hits | None:
         return None
     related = first[rows]
     region = case.text(related, "region_id")
-    message = case.at(related) + " puts " + case.text(rows, "vpn_connection_id") + " in " + region
+    message = (
+        case.at(related, rows) + " puts " + case.text(rows, "vpn_connection_id") + " in " + region
+    )
     return Hits(rows, "region_id", message, region, related)
 
 
@@ -263,7 +265,7 @@ def _duplicate(case: Case) -> Hits | None:
     rows, related = _in_crowd(case, first_row(identity)[identity])
     if not len(rows):
         return None
-    return Hits(rows, "route_dest", "same route as " + case.at(related), related=related)
+    return Hits(rows, "route_dest", "same route as " + case.at(related, rows), related=related)
 
 
 @rule("weight-conflict", "error", "An earlier row gives the same route another weight.")
@@ -273,7 +275,7 @@ def _weight_conflict(case: Case) -> Hits | None:
     if not len(rows):
         return None
     weight = case.text(related, "weight").astype("str")
-    message = case.at(related) + " gives the same route the weight " + weight
+    message = case.at(related, rows) + " gives the same route the weight " + weight
     return Hits(rows, "weight", message, related=related)
 
 
@@ -284,7 +286,7 @@ def _next_hop_conflict(case: Case) -> Hits | None:
     if not len(rows):
         return None
     next_hop = case.text(related, "next_hop")
-    message = case.at(related) + " gives the same route the next hop " + next_hop
+    message = case.at(related, rows) + " gives the same route the next hop " + next_hop
     return Hits(rows, "next_hop", message, related=related)
 
 
@@ -344,7 +346,7 @@ def _equal_cost(case: Case) -> Hits | None:
     if not len(met):
         return None
     rows, other = active[met], active[related[met]]
-    also = case.text(other, "vpn_connection_id") + " (" + case.at(other) + ")"
+    also = case.text(other, "vpn_connection_id") + " (" + case.at(other, rows) + ")"
     message = "also active on " + also + ": traffic may be spread over both"
     return Hits(rows, "weight", message, related=other)
 
@@ -354,7 +356,7 @@ def _covered(case: Case) -> Hits | None:
     rows, cover = _within(case, same_way=True)
     if not len(rows):
         return None
-    where = case.network(cover) + " (" + case.at(cover) + ")"
+    where = case.network(cover) + " (" + case.at(cover, rows) + ")"
     network = case.network(rows)
     message = where + " leads the same way: dropping " + network + " changes no forwarding"
     return Hits(rows, "route_dest", message, related=cover)
@@ -375,7 +377,7 @@ def _more_specific(case: Case) -> Hits | None:
         + ", not the way of "
         + case.network(cover)
         + " ("
-        + case.at(cover)
+        + case.at(cover, rows)
         + ")"
     )
     return Hits(rows, "route_dest", message, related=cover)

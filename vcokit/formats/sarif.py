@@ -134,9 +134,12 @@ def _related(where: _Where, record: Json) -> Json:
     if record["related_row"] is None:
         return {}
     row, line = record["related_row"], record["related_line"]
-    location = where.location(where.source_of(row), line, None, row)
+    source = where.source_of(row)
+    location = where.location(source, line, None, row)
     said = "the row it is about" if line is None else f"line {line}"
-    return {"relatedLocations": [{"id": 1, **location, "message": {"text": said}}]}
+    if source is not None and source != record["source"]:
+        said = f"{said} of {source}" if line is None else f"{source}, {said}"
+    return {"relatedLocations": [{"id": 1, **location, "message": {"text": sarif_text(said)}}]}
 
 
 def _fixes(where: _Where, record: Json, span: Json | None) -> Json:
