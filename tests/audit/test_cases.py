@@ -233,7 +233,7 @@ def test_a_quota_that_is_none(quota: object) -> None:
 
 def test_counting() -> None:
     """Rules are counted with the worst first; rows with several findings count once."""
-    found = audit(row("10.0.0.1/8"), row("10.0.0.1/8"), row("10.1.0.0/16"))
+    found = audit(row("11.0.0.1/8"), row("11.0.0.1/8"), row("10.0.0.0/8"), row("10.1.0.0/16"))
     table = by_rule(found)
     assert table["severity"].tolist() == ["error", "error", "info"]
     assert table["rows"].tolist() == [2, 1, 1]
@@ -271,6 +271,31 @@ def test_lines_of_another_file_are_told_with_the_file() -> None:
     one, other = {**rows[3]}, {**rows[0]}
     found = audit_routes(pd.DataFrame([one, other]).astype({"line": "Int64"}))
     assert said_of(found, "duplicate") == ["same route as row 0"]
+
+
+def test_what_no_plan_makes_covers_nothing() -> None:
+    """A destination is covered by what a plan makes alone: repeats do no harm, blocked rows do."""
+    wide, narrow = row("100.0.0.0/8"), row("100.1.0.0/16")  # 100/8 touches 100.64/10: an error
+    assert said(audit(wide, narrow), "covered") == []
+    assert said(audit(wide, narrow), "more-specific") == []
+    wide, narrow = row("10.0.0.0/8"), row("10.1.0.0/16")
+    assert said(audit(wide, wide, narrow), "covered") == [(2, 0, None)]
+    assert said(audit(row("10.0.0.1/8"), wide, narrow), "covered") == [(2, 0, None)]
+    other = row("10.0.0.0/8", weight=0)
+    both = [narrow, row("10.1.0.0/16", weight=0)]
+    assert said(audit(wide, other, *both), "covered") == []
+    # Nothing is lost with a row that no plan makes; half a destination is another thing.
+    assert said(audit(wide, row("10.1.0.1/16")), "covered") == [(1, 0, None)]
+    pair = [wide, row("10.0.0.0/8", connection="vco-b"), narrow]
+    assert said(audit(*pair, row("10.1.0.1/16", connection="vco-b")), "covered") == []
+    assert len(said(audit(*pair, row("10.1.0.0/16", connection="vco-b")), "covered")) == 2
+    # Neither by the quota, nor where another region's row of the connection is the one that stands.
+    assert said(audit(row("11.0.0.0/8"), wide, narrow, quota=1), "covered") == []
+    elsewhere = [row("10.0.0.0/8", region_id="s"), wide, narrow]
+    assert said(audit(*elsewhere), "covered") == []
+    assert set(audit_routes(pd.DataFrame([wide, narrow]), rules="covered")["row"]) == {1}
+    blocked = [row("100.0.0.0/8"), row("100.1.0.0/16")]
+    assert audit_routes(pd.DataFrame(blocked), rules="covered").empty
 
 
 def said_of(found: pd.DataFrame, rule: str) -> list[str]:

@@ -73,6 +73,8 @@ class Case:
             raise InputError(f"quota={quota!r} is not a number of routes")
         self.facts = Facts(routes, live=live, connections=connections, scope=scope)
         self.quota = quota
+        #: Rows in error by each rule that was run, see `vcokit.audit.registry`.
+        self.wrong: dict[str, I64] = {}
 
     @cached_property
     def groups(self) -> Groups:
