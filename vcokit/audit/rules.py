@@ -140,7 +140,9 @@ def _region_mismatch(case: Case) -> Hits | None:
     message = (
         case.at(related, rows) + " puts " + case.text(rows, "vpn_connection_id") + " in " + region
     )
-    return Hits(rows, "region_id", message, region, related)
+    # Where the connection is live its region is known, and `wrong-region` suggests that.
+    suggestion = region.mask(case.reach.known[rows]) if case.reach else region
+    return Hits(rows, "region_id", message, suggestion, related)
 
 
 @rule("malformed-cidr", "error", "The destination is not a.b.c.d/len.")
