@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcokit.errors import InputError
-from vcokit.schema.tables import INT, ROUTES, ROUTES_REQUIRED, STR, frame, missing
+from vcokit.plain import as_text
+from vcokit.schema.tables import CATEGORY, INT, ROUTES, ROUTES_REQUIRED, STR, frame, missing
 
 #: Blanks of any script and characters without a width: a cell of nothing else is empty.
 BLANKS: Final = (
@@ -108,14 +109,14 @@ def text_column(column: pd.Series) -> pd.Series:
     Parameters
     ----------
     column : Series
-        Strings, objects or anything with a text form.
+        Strings, objects or anything with a text form; half a surrogate pair is spelt out.
 
     Returns
     -------
     Series of str
         Of the same length.
     """
-    text = column if column.dtype == STR else pd.Series(column.array).astype(STR)
+    text = column if column.dtype == STR else pd.Series(as_text(column).array)
     cells = pa.array(text.array, from_pandas=True)
     chunks = cells.chunks if isinstance(cells, pa.ChunkedArray) else [cells]
     cleared = [_without_blank(chunk) for chunk in chunks]
@@ -216,6 +217,8 @@ def _plain_floats(column: pd.Series) -> pd.Series:
 
 def _cast(column: pd.Series, dtype: Any) -> pd.Series:
     try:
+        if dtype == CATEGORY and column.dtype in ("object", "string"):
+            return text_column(column).astype(CATEGORY)
         values = pd.Series(column.array)
         return values if values.dtype == dtype else values.astype(dtype)
     except (TypeError, ValueError) as error:
