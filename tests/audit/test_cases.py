@@ -12,7 +12,7 @@ import pytest
 from tests.audit.oracle import oracle
 from tests.audit.test_rules import CONNECTION, LIVE, assert_same, plain
 from vcokit import schema
-from vcokit.audit import audit_routes, findings, predict, rules
+from vcokit.audit import apply_suggestions, audit_routes, explain, findings, predict, rules
 from vcokit.audit.case import Case
 from vcokit.audit.report import by_rule, counts
 from vcokit.audit.rules import RULES
@@ -224,9 +224,9 @@ def test_chosen_rules() -> None:
         audit_routes(frame, rules=["duplicates"])
 
 
-@pytest.mark.parametrize("quota", [-1, True])
+@pytest.mark.parametrize("quota", [-1, True, "1", 1.5, float("inf"), np.int64(-1)])
 def test_a_quota_that_is_none(quota: object) -> None:
-    """A negative quota is refused by name."""
+    """What is not a number of routes is refused by name."""
     with pytest.raises(InputError, match="quota"):
         audit_routes(pd.DataFrame(SCENE), quota=quota)
 
@@ -316,6 +316,36 @@ def test_every_message_tells_files_apart(rule: str) -> None:
     assert "a.csv" not in said_of(audit(*beside), rule)[-1]
     beside[1]["source"] = "b.csv"
     assert "a.csv, line 2" in said_of(audit(*beside), rule)[-1]
+
+
+@pytest.mark.parametrize(
+    ("column", "rule"),
+    [
+        ("vpn_connection_id", "invalid-connection-id"),
+        ("next_hop", "next-hop-mismatch"),
+        ("route_dest", "malformed-cidr"),
+        ("weight", "invalid-weight"),
+        ("region_id", "region-mismatch"),
+        ("source", "more-specific"),
+        ("tr", "more-specific"),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["object", "string[python]"])
+def test_half_a_surrogate_pair_is_a_bad_cell(column: str, rule: str, dtype: str) -> None:
+    """Text that no file can hold is judged as it is spelt out, wherever it stands."""
+    rows = pd.DataFrame([row("10.0.0.0/8"), row("10.1.0.0/16", connection="vco-b")])
+    cells = rows.loc[[0, 0], column] if column in rows else ["t", "t"]
+    if rule == "region-mismatch":
+        rows[["vpn_connection_id", "next_hop"]] = "vco-a"
+    rows = rows.drop(columns="weight_text")
+    rows[column] = pd.Series([*cells[:1], "vco-a\udc80"], dtype=dtype)
+    found = audit_routes(rows, scope=["region_id"])
+    (finding,) = found[found["rule"] == rule].to_dict("records")
+    if column != "tr":
+        assert "vco-a\\udc80" in (finding.get(column) or "") + finding["message"]
+    audit_routes(rows, scope=["region_id", column])
+    apply_suggestions(rows, found)
+    explain(rows, "10.1.2.3", scope=["region_id", column])
 
 
 def test_what_may_be_put_in_the_cell_mends_it() -> None:

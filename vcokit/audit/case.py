@@ -69,8 +69,11 @@ class Case:
         quota: int | None = None,
         scope: Sequence[str] = ("region_id",),
     ) -> None:
-        if quota is not None and (isinstance(quota, bool) or quota < 0):
-            raise InputError(f"quota={quota!r} is not a number of routes")
+        whole = isinstance(quota, (int, np.integer)) and not isinstance(quota, bool)
+        if quota is not None and not (whole and quota >= 0):
+            raise InputError(
+                f"quota={quota!r} is not a number of routes", remedy="Give 0 or a greater integer"
+            )
         self.facts = Facts(routes, live=live, connections=connections, scope=scope)
         self.quota = quota
         #: Rows in error by each rule that was run, see `vcokit.audit.registry`.
