@@ -148,6 +148,41 @@ def test_conforming_keeps_what_conforms() -> None:
     pd.testing.assert_frame_equal(schema.conform_routes(odd), first)
 
 
+def test_a_weight_beyond_all_integers_is_text() -> None:
+    """A number that no int64 holds is kept as what it is, in every dtype that holds it."""
+    most, beyond = 2**63 - 1, 2**64 - 1
+    for dtype in ("uint64", "UInt64", "object"):
+        weight, text = schema.split_weight(pd.Series([beyond, 100], dtype=dtype))
+        assert (weight.tolist(), text.tolist()[0]) == ([pd.NA, 100], str(beyond))
+    assert schema.split_weight(pd.Series([most], dtype="uint64"))[0].tolist() == [most]
+
+
+@pytest.mark.parametrize(
+    ("what", "verb"),
+    [
+        ("routes", "read_routes"),
+        ("routes (for scope=)", "read_routes"),
+        ("live routes", r"live_routes\(client, routes\)"),
+        ("connections", "live_connections"),
+        ("findings", "audit_routes"),
+        ("steps", r"rollout\.frame\(\)"),
+        ("calls", r"rollout\.calls\(\)"),
+    ],
+)
+def test_what_is_no_frame_is_told_how_to_get_one(what: str, verb: str) -> None:
+    """The remedy names the verb that makes the frame that was wanted, not any other."""
+    with pytest.raises(InputError, match=f"must be a DataFrame, not list.*{verb}"):
+        schema.require_columns([], (), what=what)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=f"lacks the column x.*{verb}"):
+        schema.require_columns(hand_made(), ("x",), what=what)
+
+
+def test_live_routes_that_are_no_frame() -> None:
+    """What is handed over in place of live routes is told, wherever it is first looked at."""
+    with pytest.raises(InputError, match=r"live routes must be .* NoneType.*live_routes"):
+        schema.destination_routes(None)  # type: ignore[arg-type]
+
+
 def test_missing_columns_are_named_all_at_once() -> None:
     """A frame that lacks columns is refused, naming every one of them."""
     with pytest.raises(InputError, match=r"next_hop, weight"):

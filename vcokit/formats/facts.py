@@ -33,6 +33,17 @@ def version() -> str:
     return metadata.version("vcokit")
 
 
+def counted(number: int, thing: str) -> str:
+    """Say how many there are of a thing.
+
+    Examples
+    --------
+    >>> counted(1, "route"), counted(0, "row"), counted(12_345, "row")
+    ('1 route', '0 rows', '12,345 rows')
+    """
+    return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
 @dataclass(frozen=True)
 class Report:
     """The findings of an inventory, with what is said about them.
@@ -122,9 +133,8 @@ class Report:
         >>> Report(empty, schema.frame(schema.ROUTES)).summary
         '0 routes, nothing found'
         """
-        routes = f"{len(self.routes):,} route{'s' * (len(self.routes) != 1)}"
-        said = [f"{n:,} row{'s' * (n != 1)} with {name}" for name, n in self.rows.items() if n]
-        return f"{routes}, {', '.join(said) or 'nothing found'}"
+        said = [f"{counted(n, 'row')} with {name}" for name, n in self.rows.items() if n]
+        return f"{counted(len(self.routes), 'route')}, {', '.join(said) or 'nothing found'}"
 
 
 def report_of(
