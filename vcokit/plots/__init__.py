@@ -41,3 +41,7 @@ __all__ = [
     "rollout_progress",
     "weight_distribution",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__
