@@ -22,7 +22,7 @@ from vcokit.audit.case import Case
 from vcokit.audit.standing import standing
 from vcokit.errors import PlanError
 from vcokit.rollout import order as waits
-from vcokit.rollout import planfile, planview, selection
+from vcokit.rollout import planfile, planhtml, planview, selection
 from vcokit.rollout.circles import Gap
 from vcokit.rollout.compare import routes_there, scopes, steps_of_rows
 from vcokit.rollout.prune import deletes
@@ -190,8 +190,8 @@ class Plan:
         return self.steps.copy()
 
     def _repr_html_(self) -> str:
-        table = self.frame().drop(columns=["step", "state"]).to_html(max_rows=12, border=0)
-        return f"<p><b>Plan</b> <code>{self.fingerprint[:12]}</code>: {self}</p>{table}"
+        head = f"<p><b>Plan</b> <code>{self.fingerprint[:12]}</code>: {self}</p>"
+        return head + planhtml.table(self.steps)
 
     def each(self) -> Iterator[Step]:
         """Yield the steps that are not blocked, as records."""
