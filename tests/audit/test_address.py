@@ -6,6 +6,7 @@ import ipaddress
 import random
 import re
 from collections.abc import Collection
+from html import unescape
 
 import netaddr
 import pandas as pd
@@ -215,3 +216,13 @@ def test_other_scopes() -> None:
     found = vk.explain(rows, "10.1.0.0/16", scope=["region_id", "tr"])
     assert verdicts(found)[1] == "wins"
     assert "in cn-a, t2" in repr(found)
+
+
+def test_a_notebook_shows_the_same_lines() -> None:
+    """As HTML an explanation has the lines of its text, escaped, each folded between words."""
+    routes = scene().assign(vpn_connection_id="<b>&")
+    found = vk.explain(routes, "10.1.2.3")
+    shown = found._repr_html_()
+    lines = re.findall(r'<div style="white-space:pre-wrap[^"]*">(.*?)</div>', shown)
+    assert [unescape(line) for line in lines] == repr(found).splitlines()
+    assert "<b>" not in shown

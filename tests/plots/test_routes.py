@@ -360,7 +360,7 @@ def test_findings_by_rule(ax) -> None:
         p for p in ax.patches if to_hex(p.get_facecolor()) == SEVERITIES["warning"].lower()
     )
     assert (warning.get_x(), warning.get_width()) == (2, 1)
-    assert ax.get_xlabel() == "rows of the inventory"
+    assert ax.get_xlabel() == "rows"
     assert ax.get_title("left") == (
         "6 findings on 5 rows: 3 errors (quota-exceeded first), 1 warning, 2 info"
     )

@@ -11,8 +11,8 @@
 `call_latency`           how long calls took, by operation
 =======================  ======================================================================
 
-Below them stand `canvas` (axes, heads, colours of text), `lettering` (text from outside) and
-`figures` (numbers for people); `columns` (routes as arrays), `tree`, `territory` and `hilbert` (the
+Below them stand `canvas` (axes, heads, colours of text), `lettering` (text from outside), `naming`
+(what connections are called) and `figures` (numbers for people); `columns` (routes as arrays), `tree`, `territory` and `hilbert` (the
 figures behind tree and map); `moments` and `spans` (when steps and lanes did what).
 
 Without an ``ax`` a new figure is made by pyplot, so that a notebook shows it; nothing is ever
