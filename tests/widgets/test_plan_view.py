@@ -63,8 +63,27 @@ def test_before_and_after(plan: Plan) -> None:
     assert "10.1.0.0/24" in words(view.steps.table.value)
     assert "10.0.1.0/24" not in words(view.steps.table.value)
     view.connections.buttons[2].click()
-    assert "rows without a connection" in view._lane.value
+    assert "rows without a valid connection" in view._lane.value
     assert view.steps.chosen.here().tolist() == [5]
+
+
+def test_connections_are_counted_one_way(plan: Plan) -> None:
+    """Head, table and copy count the same connections; rows without a valid one stand apart."""
+    steps = plan.steps.copy()
+    steps.loc[steps.index[4], "vpn_connection_id"] = "vpn-1"
+    wrong = Plan(steps, plan.live)
+    assert "4 steps on 2 connections, 2 rows without a valid one" in words(plan_html.summary(wrong))
+    assert plan_html.connections(wrong)["vpn_connection_id"].tolist() == ["vco-0", "vco-1", ""]
+    view = PlanView(wrong)
+    view.connections.buttons[2].click()
+    assert view.steps.chosen.here().tolist() == [4, 5]
+    many = plan_routes(inventory(70, 1), schema.frame(schema.LIVE_ROUTES))
+    steps = many.steps.copy()
+    steps.loc[0, "vpn_connection_id"] = None
+    copy = words(plan_html.static_page(Plan(steps, many.live)))
+    assert "69 steps on 69 connections, 1 row without a valid one" in copy
+    assert "the first 50 of 69" in copy
+    assert "rows without a valid connection" in copy
 
 
 def test_connections_are_searched(plan: Plan) -> None:

@@ -17,7 +17,7 @@ from vcokit.audit.facts import ACTIVE, STANDBY
 from vcokit.cidr.parse import I64, U8, U32, Mask
 from vcokit.cidr.read import read_column
 from vcokit.cidr.relations import pack
-from vcokit.plots.naming import Names, called
+from vcokit.plots.naming import Names, called, is_connection
 
 NONE = -1
 
@@ -70,6 +70,11 @@ class Rows:
         key = pack(self.network[valid], self.length[valid], self.region[valid])
         numbers[valid] = pd.factorize(key)[0]
         return numbers
+
+    @property
+    def on_connection(self) -> Mask:
+        """Where there is a group that is a connection by its name."""
+        return np.asarray(np.append(is_connection(self.names), False)[self.group])
 
     def called(self, names: Names | None) -> Rows:
         """Return the same rows with groups, which are connections, called as `naming` says."""

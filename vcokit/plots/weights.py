@@ -52,8 +52,9 @@ def weight_distribution(
     Returns
     -------
     Axes
-        A row a connection. Beside it: the active routes' addresses (or the number of routes), and
-        the share of its active destinations that another connection stands by for.
+        A row a connection; routes without a valid one are counted in the title only. Beside it:
+        the active routes' addresses (or the number of routes), and the share of its active
+        destinations that another connection stands by for.
 
     Raises
     ------
@@ -71,8 +72,10 @@ def weight_distribution(
     if measure not in _UNITS:
         raise InputError(f"no such measure: {measure!r}", remedy="Write 'routes' or 'addresses'")
     canvas.check_top(top)
-    rows = read(routes).called(names)
-    rows = rows.take((rows.active | rows.standby) & (rows.group >= 0))
+    rows = read(routes)
+    rows = rows.take(rows.active | rows.standby)
+    there = rows.on_connection
+    rows, nowhere = rows.take(there).called(names), int((~there).sum())
     coverage = _coverage(rows)
     table = _table(rows, coverage)
     ax = canvas.axes(ax, height=canvas.rows_height(min(len(table), top + 1)))
@@ -88,7 +91,7 @@ def weight_distribution(
     _columns(ax, shown, measure)
     handles = [canvas.patch(WEIGHTS["active"]), canvas.patch(WEIGHTS["standby"])]
     said = ["active (weight 100)", "standby (weight 0)"]
-    canvas.head(ax, _title(table, coverage), handles, said, columns=104)
+    canvas.head(ax, _title(table, coverage, nowhere), handles, said, columns=104)
     return ax
 
 
@@ -158,12 +161,13 @@ def _columns(ax: Axes, shown: pd.DataFrame, measure: Measure) -> None:
     canvas.column(ax, "with a\nstandby", cells, left=52, width=52)
 
 
-def _title(table: pd.DataFrame, coverage: pd.DataFrame) -> str:
+def _title(table: pd.DataFrame, coverage: pd.DataFrame, nowhere: int) -> str:
     active, standby = int(table["active_routes"].sum()), int(table["standby_routes"].sum())
     whole = coverage["destination"].nunique()
     backed = coverage["destination"][coverage["backed"]].nunique()
     said = f"{share(backed, whole)} of active destinations have a standby"
+    apart = f" ({many(nowhere, 'row')} without a valid one)" if nowhere else ""
     return (
         f"{active:,} active and {many(standby, 'standby route')} on "
-        f"{many(len(table), 'connection')}; {said if whole else 'no destination is active'}"
+        f"{many(len(table), 'connection')}{apart}; {said if whole else 'no destination is active'}"
     )

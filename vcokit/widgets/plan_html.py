@@ -16,6 +16,8 @@ from typing import Any, Final
 
 import pandas as pd
 
+from vcokit.audit.facts import CONNECTION_ID
+from vcokit.plots.figures import many
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.steps import BLOCKED, CREATE, DELETE, KEEP, MODIFY
 from vcokit.widgets.style import grey, page, scrolled, sheet, stacked, table, text
@@ -50,27 +52,42 @@ BLOCKED_HEADS: Final = (
     ("what blocks it", "auto"),
 )
 _STATIC_ROWS: Final = 50
+#: What is under no name in the table of connections.
+NOWHERE: Final = "rows without a valid connection"
 
 
 def summary(plan: Plan, seconds: str = "") -> str:
     """Return the steps by action, and how long they are thought to take."""
     takes = f" {grey('· about')} <b>{text(seconds)}</b>" if seconds else ""
-    lanes = plan.steps.loc[plan.steps["action"] != BLOCKED, "vpn_connection_id"].nunique()
+    there = on_connection(plan)
+    lanes = plan.steps.loc[there, "vpn_connection_id"].nunique()
+    said = f"{many(int(there.sum()), 'step')} on {many(lanes, 'connection')}"
+    nowhere = int((~there).sum())
+    said += f", {many(nowhere, 'row')} without a valid one" if nowhere else ""
     return page(
         f'<span class="t">Plan</span><code>{text(plan.fingerprint[:12])}</code> '
-        f"{grey(f'{len(plan):,} steps on {lanes:,} connections')}{takes}",
+        f"{grey(said)}{takes}",
         stacked((COLOURS[action], action, plan.counts[action]) for action in ACTIONS),
     )
 
 
+def on_connection(plan: Plan) -> pd.Series:
+    """Tell which steps name what may be a connection; all others are blocked for it."""
+    return plan.steps["vpn_connection_id"].str.fullmatch(CONNECTION_ID, na=False).astype("bool")
+
+
 def connections(plan: Plan) -> pd.DataFrame:
-    """Return a row a connection, in the plan's order: its region and its steps by action."""
-    steps = plan.steps
-    name = steps["vpn_connection_id"].fillna("")
+    """Return a row a connection, in the plan's order: its region and its steps by action.
+
+    Rows without a valid connection come last, together, under no name.
+    """
+    steps, there = plan.steps, on_connection(plan)
+    name = steps["vpn_connection_id"].where(there, "")
     counts = pd.crosstab(name, steps["action"].astype("str"))
     counts = counts.reindex(columns=list(ACTIONS), fill_value=0)
-    region = steps["region_id"].fillna("").groupby(name).first()
-    table = counts.join(region).loc[name.unique()]
+    region = steps["region_id"].fillna("").where(there, "").groupby(name).first()
+    order = [*name[there].unique(), *([] if there.all() else [""])]
+    table = counts.join(region).loc[order]
     return table.rename_axis("vpn_connection_id").reset_index()
 
 
@@ -83,7 +100,8 @@ def lane_cells(lanes: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
         From `connections`.
     """
     counts = (lanes[action].astype("object").where(lanes[action] > 0, "") for action in ACTIONS)
-    return zip(lanes["vpn_connection_id"], lanes["region_id"], *counts, strict=True)
+    names = lanes["vpn_connection_id"].replace("", NOWHERE)
+    return zip(names, lanes["region_id"], *counts, strict=True)
 
 
 def step_cells(steps: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
@@ -158,10 +176,12 @@ def reasons_html(plan: Plan) -> str:
 def static_page(plan: Plan, seconds: str = "", rule: str = "") -> str:
     """Return the plan as HTML that needs nothing else."""
     lanes = connections(plan)
-    cut = f"the first {_STATIC_ROWS} of {len(lanes):,}" if len(lanes) > _STATIC_ROWS else ""
+    named = lanes["vpn_connection_id"] != ""
+    count = int(named.sum())
+    cut = f"the first {_STATIC_ROWS} of {count:,}" if count > _STATIC_ROWS else ""
+    shown = pd.concat([lanes[named].iloc[:_STATIC_ROWS], lanes[~named]])
     parts = page(
-        f"<h4>Connections {grey(cut)}</h4>",
-        scrolled(table(LANE_HEADS, lane_cells(lanes.iloc[:_STATIC_ROWS]))),
+        f"<h4>Connections {grey(cut)}</h4>", scrolled(table(LANE_HEADS, lane_cells(shown)))
     )
     head = page("<h4>Blocked</h4>")
     blocked = head + reasons_html(plan) if plan.counts[BLOCKED] else ""

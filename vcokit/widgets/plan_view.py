@@ -86,12 +86,12 @@ class PlanView(ipywidgets.VBox):  # type: ignore[misc]
         if position is None:
             return
         name = str(self._lanes["vpn_connection_id"].iloc[position])
-        # A row without a connection is of the lane without a name.
+        # A row without a valid connection is of the lane without a name.
         self._steps.choose({"vpn_connection_id": name})
         if not name:
-            lane = self.plan.steps["vpn_connection_id"]
-            self._steps.positions = lane.isna().to_numpy().nonzero()[0]
-        self._lane.value = page(f"<h4>Steps of {text(name) or 'rows without a connection'}</h4>")
+            there = plan_html.on_connection(self.plan)
+            self._steps.positions = (~there).to_numpy().nonzero()[0]
+        self._lane.value = page(f"<h4>Steps of {text(name) or plan_html.NOWHERE}</h4>")
         self.steps.show()
 
     # -- blocked ---------------------------------------------------------------------------------
