@@ -45,8 +45,23 @@ def live_routes(
 
     Raises
     ------
+    InputError
+        If a column is missing.
     CloudError
         If the cloud cannot be reached or refuses for another reason.
+
+    Examples
+    --------
+    >>> from vcokit.cloud.connect import connect
+    >>> from vcokit.simulator import Route, Simulator
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
+    ...     "route_dest": ["10.0.0.0/8", "172.16.0.0/12"], "next_hop": "vco-a", "weight": 100})
+    >>> there = [Route("vco-a", "10.0.0.0/8", 100)]
+    >>> with Simulator.for_routes(routes, routes=there) as cloud, connect(cloud) as client:
+    ...     live = live_routes(client, routes)
+    >>> live[["vpn_connection_id", "route_dest", "weight"]]
+      vpn_connection_id  route_dest  weight
+    0             vco-a  10.0.0.0/8     100
     """
     pairs = connections_of(routes)
     unlisted: dict[str, str] = {}
@@ -118,6 +133,19 @@ def live_connections(
         If no region is known at all.
     CloudError
         If the cloud cannot be reached or refuses.
+
+    Examples
+    --------
+    >>> from vcokit.cloud.connect import connect
+    >>> from vcokit.simulator import Simulator
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": ["vco-a", "vco-b"],
+    ...     "route_dest": "10.0.0.0/8", "next_hop": ["vco-a", "vco-b"], "weight": [100, 0]})
+    >>> with Simulator.for_routes(routes) as cloud, connect(cloud) as client:
+    ...     connections = live_connections(client, routes)
+    >>> connections[["region_id", "vpn_connection_id", "state", "attached"]]
+         region_id vpn_connection_id     state  attached
+    0  cn-hangzhou             vco-a  attached      True
+    1  cn-hangzhou             vco-b  attached      True
     """
     asked = _regions(client, regions)
     with ThreadPoolExecutor(config.get("list_workers", workers)) as pool:
@@ -189,6 +217,21 @@ def verify_routes(
         Of `vcokit.schema.DIFFERENCES`: a row each route asked for, ``as planned``, ``missing`` or
         ``different``, and behind them a row each live route whose connection and network no row
         names, ``unexpected``.
+
+    Raises
+    ------
+    InputError
+        If a frame lacks columns, or `quota` is no number of routes.
+
+    Examples
+    --------
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
+    ...     "route_dest": ["10.0.0.0/8", "172.16.0.0/12"], "next_hop": "vco-a", "weight": 100})
+    >>> live = routes.head(1).assign(weight=0)
+    >>> verify_routes(routes, live)[["verdict", "route_dest", "weight", "live_weight"]]
+         verdict     route_dest  weight  live_weight
+    0  different     10.0.0.0/8     100            0
+    1    missing  172.16.0.0/12     100         <NA>
     """
     case = Case(routes, live=live, quota=quota)
     sorted_rows = standing(case)

@@ -275,6 +275,23 @@ def test_axes_that_count_are_of_whole_numbers(count: int) -> None:
 # -- what cannot be drawn -------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("rollout_progress", r"rollout\.frame\(\).*vk\.Journal\.read"),
+        ("lane_timeline", r"rollout\.frame\(\).*vk\.Journal\.read"),
+        ("call_latency", r"rollout\.calls\(\).*vk\.Journal\.read"),
+        ("findings_by_rule", r"vk\.audit_routes"),
+        ("weight_distribution", r"vk\.read_routes"),
+    ],
+)
+def test_what_is_no_frame_says_where_to_get_one(name: str, remedy: str) -> None:
+    """The name of a file, or a frame of something else, is one error with the right remedy."""
+    for wrong in ("rollout.db", pd.DataFrame({"x": [1]})):
+        with pytest.raises(InputError, match=remedy):
+            getattr(plots, name)(wrong, ax=Figure().subplots())
+
+
 @pytest.mark.parametrize("top", [-1, 0, 2.5, True, "3"])
 @pytest.mark.parametrize("name", ["weight_distribution", "address_map", "nesting_tree"])
 def test_so_many_cannot_be_shown(name: str, top: object) -> None:

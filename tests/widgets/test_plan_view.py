@@ -11,6 +11,7 @@ from PIL import Image
 import vcokit as vk
 from tests.rollout.stage import inventory
 from vcokit import schema
+from vcokit.errors import InputError
 from vcokit.rollout.plan import Plan, plan_routes
 from vcokit.widgets import PlanView, plan_html
 from vcokit.widgets.timeline import lanes_by_end, timeline_png
@@ -165,3 +166,10 @@ def test_nothing_to_do() -> None:
 def test_every_action_has_a_colour() -> None:
     """No action of the schema is left without one."""
     assert set(plan_html.ACTIONS) == set(schema.ACTIONS.categories)
+
+
+def test_what_is_no_plan() -> None:
+    """Routes are no plan: one error says how to make one."""
+    for wrong in (inventory(2, 2), "plan.txt", None):
+        with pytest.raises(InputError, match=r"vk\.plan_routes"):
+            PlanView(wrong)

@@ -20,6 +20,8 @@ from collections.abc import Iterable, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import pandas as pd
+
 from vcokit.errors import InputError
 from vcokit.plots import lettering
 
@@ -78,6 +80,20 @@ def check_top(top: object) -> None:
     """
     if isinstance(top, bool) or not isinstance(top, Integral) or top < 1:
         raise InputError(f"top={top!r}", remedy="Write how many to show, from 1")
+
+
+def require(frame: pd.DataFrame, names: Iterable[str], *, what: str, remedy: str) -> None:
+    """Refuse what is no frame with some columns, and say where to get one.
+
+    Raises
+    ------
+    InputError
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"{what} must be a DataFrame, not {type(frame).__name__}", remedy=remedy)
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise InputError(f"{what} lacks the columns {', '.join(missing)}", remedy=remedy)
 
 
 def rows_height(rows: int) -> float:

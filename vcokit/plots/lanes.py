@@ -19,7 +19,7 @@ from vcokit.cidr.parse import I64
 from vcokit.colours import STATES
 from vcokit.plots import canvas, lettering
 from vcokit.plots.figures import many, unit
-from vcokit.plots.moments import F64, begin, present, seconds, sending
+from vcokit.plots.moments import CALLS, F64, begin, present, seconds, sending
 from vcokit.plots.naming import Names, called
 from vcokit.plots.spans import Lanes
 from vcokit.rollout.steps import OPERATION
@@ -176,7 +176,7 @@ def _marks(
 
 def _calls(calls: pd.DataFrame, lanes: Lanes, row: I64, since: Any) -> dict[str, tuple[I64, F64]]:
     needed = ("operation", "vpn_connection_id", "sent_at", "outcome")
-    schema.require_columns(calls, needed, what="calls")
+    canvas.require(calls, needed, what="calls", remedy=CALLS)
     writes = calls[calls["operation"].isin(OPERATION.values()).to_numpy()]
     lane = pd.Index(lanes.names).get_indexer(schema.text_column(writes["vpn_connection_id"]))
     at = seconds(writes["sent_at"], since)

@@ -49,10 +49,30 @@ class Plan:
         Destination routes that the plan's connections held: region_id, vpn_connection_id,
         route_dest, next_hop, weight; private to the plan.
     quota : int, optional
-        Routes a connection may have, where that is known.
+        Routes a connection may have, as it was given to `plan_routes`; None where it was not. Rows
+        beyond it are blocked, and `order` never has more live at once. It is part of the
+        fingerprint, and kept in files and journals.
     lost : tuple of Gap
         Steps that this plan does without waiting for what a larger plan would have made first; see
         `only`.
+
+    Examples
+    --------
+    >>> from vcokit import schema
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": ["vco-a", "vco-b"],
+    ...     "route_dest": "10.0.0.0/8", "next_hop": ["vco-a", "vco-b"], "weight": [100, 0]})
+    >>> plan = plan_routes(routes, schema.frame(schema.LIVE_ROUTES))
+    >>> print(plan)
+    2 create, 0 modify, 0 delete, 0 keep, 0 blocked
+    >>> canary = plan.only(connections="vco-b")
+    >>> canary.frame()[["action", "vpn_connection_id", "route_dest", "weight"]]
+       action vpn_connection_id  route_dest  weight
+    0  create             vco-b  10.0.0.0/8       0
+    >>> print(canary.diff())
+    --- vco-b (live)
+    +++ vco-b (planned)
+    @@ -0,0 +1,1 @@
+    +10.0.0.0/8  0  vco-b
     """
 
     steps: pd.DataFrame
