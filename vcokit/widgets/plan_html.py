@@ -52,8 +52,6 @@ BLOCKED_HEADS: Final = (
     ("what blocks it", "auto"),
 )
 _STATIC_ROWS: Final = 50
-#: What is under no name in the table of connections.
-NOWHERE: Final = "rows without a valid connection"
 
 
 def summary(plan: Plan, seconds: str = "") -> str:
@@ -79,15 +77,14 @@ def on_connection(plan: Plan) -> pd.Series:
 def connections(plan: Plan) -> pd.DataFrame:
     """Return a row a connection, in the plan's order: its region and its steps by action.
 
-    Rows without a valid connection come last, together, under no name.
+    Rows without a valid connection are left out: they are blocked, and stand with what is.
     """
-    steps, there = plan.steps, on_connection(plan)
-    name = steps["vpn_connection_id"].where(there, "")
+    steps = plan.steps[on_connection(plan)]
+    name = steps["vpn_connection_id"]
     counts = pd.crosstab(name, steps["action"].astype("str"))
     counts = counts.reindex(columns=list(ACTIONS), fill_value=0)
-    region = steps["region_id"].fillna("").where(there, "").groupby(name).first()
-    order = [*name[there].unique(), *([] if there.all() else [""])]
-    table = counts.join(region).loc[order]
+    region = steps["region_id"].fillna("").groupby(name).first()
+    table = counts.join(region).loc[name.unique()]
     return table.rename_axis("vpn_connection_id").reset_index()
 
 
@@ -100,8 +97,7 @@ def lane_cells(lanes: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
         From `connections`.
     """
     counts = (lanes[action].astype("object").where(lanes[action] > 0, "") for action in ACTIONS)
-    names = lanes["vpn_connection_id"].replace("", NOWHERE)
-    return zip(names, lanes["region_id"], *counts, strict=True)
+    return zip(lanes["vpn_connection_id"], lanes["region_id"], *counts, strict=True)
 
 
 def step_cells(steps: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
@@ -176,12 +172,10 @@ def reasons_html(plan: Plan) -> str:
 def static_page(plan: Plan, seconds: str = "", rule: str = "") -> str:
     """Return the plan as HTML that needs nothing else."""
     lanes = connections(plan)
-    named = lanes["vpn_connection_id"] != ""
-    count = int(named.sum())
-    cut = f"the first {_STATIC_ROWS} of {count:,}" if count > _STATIC_ROWS else ""
-    shown = pd.concat([lanes[named].iloc[:_STATIC_ROWS], lanes[~named]])
+    cut = f"the first {_STATIC_ROWS} of {len(lanes):,}" if len(lanes) > _STATIC_ROWS else ""
     parts = page(
-        f"<h4>Connections {grey(cut)}</h4>", scrolled(table(LANE_HEADS, lane_cells(shown)))
+        f"<h4>Connections {grey(cut)}</h4>",
+        scrolled(table(LANE_HEADS, lane_cells(lanes.iloc[:_STATIC_ROWS]))),
     )
     head = page("<h4>Blocked</h4>")
     blocked = head + reasons_html(plan) if plan.counts[BLOCKED] else ""

@@ -96,12 +96,8 @@ class PlanView(ipywidgets.VBox):  # type: ignore[misc]
         if position is None:
             return
         name = str(self._lanes["vpn_connection_id"].iloc[position])
-        # A row without a valid connection is of the lane without a name.
         self._steps.choose({"vpn_connection_id": name})
-        if not name:
-            there = plan_html.on_connection(self.plan)
-            self._steps.positions = (~there).to_numpy().nonzero()[0]
-        self._lane.value = page(f"<h4>Steps of {text(name) or plan_html.NOWHERE}</h4>")
+        self._lane.value = page(f"<h4>Steps of {text(name)}</h4>")
         self.steps.show()
 
     # -- blocked ---------------------------------------------------------------------------------
