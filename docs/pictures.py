@@ -61,9 +61,7 @@ def pictures(journal: Path) -> dict[str, Callable[[], Any]]:
     options = {"speed": _SPEED, "seed": 7, "task_seconds": (2.0, 5.0)}
     with vk.Simulator.for_routes(routes, **options) as cloud, vk.connect(cloud) as client:
         plan = vk.plan_routes(routes, vk.live_routes(client, routes))
-        thought = vk.forecast(
-            plan, limits=client.limits, speed=_SPEED, task_seconds=3.5, round_trip=0.01
-        )
+        thought = vk.forecast(plan, client, task_seconds=3.5)
         rollout = vk.apply_plan(plan, client, journal=journal)
         live = vk.live_routes(client, routes)
         limits = client.limits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib.util
 import os
@@ -48,12 +49,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", TOLD)
 def test_python_runs(name: str, folder: Path) -> None:
-    """The Python of a page runs as it stands."""
+    """The Python of a page runs as it stands, and prints what is text of several lines."""
     found = blocks(DOCS / name, "python")
     assert found
     names: dict[str, object] = {}
     for code in found:
-        exec(compile(code, name, "exec"), names)  # noqa: S102
+        tree = ast.parse(code)
+        last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+        exec(compile(tree, name, "exec"), names)  # noqa: S102
+        if isinstance(last, ast.Expr):
+            shown = eval(compile(ast.Expression(last.value), name, "eval"), names)  # noqa: S307
+            assert not (isinstance(shown, str) and "\n" in shown), ast.unparse(last)
 
 
 class Shell:
@@ -240,7 +246,7 @@ def test_the_plots_page_runs(folder: Path) -> None:
     with Simulator.for_routes(routes, seed=1) as cloud, vk.connect(cloud) as client:
         plan = vk.plan_routes(routes, vk.live_routes(client, routes))
         names = {"vk": vk, "plt": plt, "routes": routes, "client": client, "plan": plan}
-        names |= {"findings": vk.audit_routes(routes), "forecast": vk.forecast(plan)}
+        names["findings"] = vk.audit_routes(routes)
         names["rollout"] = vk.apply_plan(plan, client, journal=folder / "plots.db")
         names["live"] = vk.live_routes(client, routes)
         for code in blocks(DOCS / "plots.md", "python"):

@@ -30,6 +30,7 @@ FLOORS = {
     "rollout.prune": 3,
     "rollout.planfile": 3,
     "rollout.planview": 3,
+    "rollout.planhtml": 3,
     "rollout.selection": 3,
     "rollout.undo": 3,
     "rollout.order": 3,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 import resource
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from nbclient.exceptions import CellExecutionError
 
 import vcokit as vk
 from notebooks.run import FOLDER, LARGEST, LONGEST, executed
-from vcokit.simulator import CANARY_AUTH_KEY, CANARY_PSK, Account
+from vcokit.simulator import CANARY_AUTH_KEY, CANARY_PSK, Account, Fault, Simulator
 
+REAL = FOLDER / "05_real_cloud.ipynb"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 EVERY = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -24,6 +28,9 @@ OF_ONE_RUN = re.compile(
     r"/(?:tmp|home|root|Users|var|private)/|[A-Z]:\\\\Users|127\.0\.0\.1:\d|localhost:\d"
     r"|\bat 0x[0-9a-f]{6}|\b[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-"
 )
+
+#: What a kernel colours its tracebacks with.
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
@@ -130,23 +137,72 @@ def test_runs_and_shows_the_same(path: Path) -> None:
         assert kinds(new) == kinds(old)
 
 
+@contextmanager
+def real_region(folder: Path, faults: Sequence[Fault] = ()) -> Iterator[tuple[Simulator, dict]]:
+    """Put the notebook into a folder; give a cloud that stands for a real region, and what says so.
+
+    Of its own accord a real region is slow: here the cloud and the looks at it are not.
+    """
+    inventory = FOLDER.parent / "data" / "routes-small.csv"
+    (folder / REAL.name).write_text(REAL.read_text("utf-8"), encoding="utf-8")
+    with Simulator.for_routes(vk.read_routes(inventory), speed=600.0, faults=faults) as cloud:
+        yield (
+            cloud,
+            {
+                "VCOKIT_NOTEBOOK_REGION": "cn-hangzhou",
+                "VCOKIT_NOTEBOOK_FILE": str(inventory),
+                "VCOKIT_ENDPOINT": cloud.endpoint,
+                "VCOKIT_POLL_INTERVAL": "0.05",
+                "ALIBABA_CLOUD_ACCESS_KEY_ID": cloud.credentials.access_key_id,
+                "ALIBABA_CLOUD_ACCESS_KEY_SECRET": cloud.credentials.access_key_secret,
+            },
+        )
+
+
+def ends(folder: Path, told: dict[str, str], words: str) -> str:
+    """Run the notebook, which ends with an error that says something; return what it asks for."""
+    with pytest.raises(CellExecutionError) as error:
+        executed(folder / REAL.name, told)
+    said = COLOUR.sub("", str(error.value))
+    assert re.search(words, said), said
+    return said
+
+
+def writes(cloud: Simulator) -> pd.DataFrame:
+    """Return the calls that changed something, or would have."""
+    calls = cloud.calls()
+    return calls[~calls["operation"].str.startswith("Describe")]
+
+
 @pytest.mark.filterwarnings("default")
-def test_nothing_is_sent_that_nobody_agreed_to() -> None:
-    """Told of a real region, the notebook reads, plans, and ends at the plan's fingerprint."""
-    routes = vk.read_routes(FOLDER.parent / "data" / "routes-small.csv")
-    with vk.Simulator.for_routes(routes) as cloud:
-        keys = cloud.credentials
-        told = {
-            "VCOKIT_NOTEBOOK_REGION": "cn-hangzhou",
-            "VCOKIT_ENDPOINT": cloud.endpoint,
-            "ALIBABA_CLOUD_ACCESS_KEY_ID": keys.access_key_id,
-            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": keys.access_key_secret,
-        }
-        with pytest.raises(CellExecutionError, match=r"set VCOKIT_NOTEBOOK_PLAN=[0-9a-f]{64}"):
-            executed(FOLDER / "05_real_cloud.ipynb", told)
+def test_nothing_is_sent_that_nobody_agreed_to(tmp_path: Path) -> None:
+    """Told of a real region, the notebook reads, plans, and ends at the plan's fingerprint.
+
+    Told that too it sends the canary, keeps its journal in the working directory, and ends at the
+    fingerprint of the rest.
+    """
+    with real_region(tmp_path) as (cloud, told):
+        said = ends(tmp_path, told, r"set VCOKIT_NOTEBOOK_PLAN=[0-9a-f]{64}")
         asked = cloud.calls()["operation"]
-    assert set(asked[asked.str.startswith("Describe")]) > {"DescribeVcoRouteEntries"}
-    assert not [name for name in asked if not name.startswith("Describe")]
+        assert set(asked[asked.str.startswith("Describe")]) > {"DescribeVcoRouteEntries"}
+        assert not len(writes(cloud))
+        agreed = re.search("VCOKIT_NOTEBOOK_PLAN=([0-9a-f]{64})", said)[1]
+        told["VCOKIT_NOTEBOOK_PLAN"] = agreed
+        ends(tmp_path, told, r"run %env VCOKIT_NOTEBOOK_REST=[0-9a-f]{64}")
+        assert writes(cloud)["vpn_connection_id"].nunique() == 1
+    with vk.Journal.read(tmp_path / f"canary-{agreed[:12]}.db") as journal:
+        assert set(journal.steps()["state"]) == {"blocked", "done"}
+
+
+@pytest.mark.filterwarnings("default")
+def test_where_the_canary_fails_the_rest_is_not_sent(tmp_path: Path) -> None:
+    """A refused step of the canary ends the notebook, whatever was agreed to."""
+    refusal = Fault("refuse", "CreateVcoRouteEntry", count=1, code="InvalidNextHop.NotFound")
+    with real_region(tmp_path, [refusal]) as (cloud, told):
+        said = ends(tmp_path, told, "VCOKIT_NOTEBOOK_PLAN")
+        told["VCOKIT_NOTEBOOK_PLAN"] = re.search("PLAN=([0-9a-f]{64})", said)[1]
+        ends(tmp_path, told, "RolloutError: 1 .*failed")
+        assert writes(cloud)["vpn_connection_id"].nunique() == 1
 
 
 def test_the_five_are_there() -> None:

@@ -28,6 +28,7 @@ from vcokit.cidr import accessor as _registers_type_and_accessor  # noqa: F401
 if TYPE_CHECKING:
     from vcokit import errors as errors
     from vcokit import plots as plots
+    from vcokit.audit import Explanation as Explanation
     from vcokit.audit import apply_suggestions as apply_suggestions
     from vcokit.audit import audit_routes as audit_routes
     from vcokit.audit import explain as explain
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from vcokit.cidr.array import CidrArray as CidrArray
     from vcokit.cidr.array import CidrDtype as CidrDtype
     from vcokit.cidr.scalar import Cidr as Cidr
+    from vcokit.cloud.client import Client as Client
     from vcokit.cloud.connect import connect as connect
     from vcokit.inventory import read_routes as read_routes
     from vcokit.inventory import write_routes as write_routes
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from vcokit.live import verify_routes as verify_routes
     from vcokit.rollout.apply import apply_plan as apply_plan
     from vcokit.rollout.executor import Rollout as Rollout
+    from vcokit.rollout.forecast import Forecast as Forecast
     from vcokit.rollout.forecast import forecast as forecast
     from vcokit.rollout.journal import Journal as Journal
     from vcokit.rollout.plan import Plan as Plan
@@ -60,6 +63,9 @@ _ROOMS = {
     "Cidr": "vcokit.cidr.scalar",
     "CidrArray": "vcokit.cidr.array",
     "CidrDtype": "vcokit.cidr.array",
+    "Client": "vcokit.cloud.client",
+    "Explanation": "vcokit.audit",
+    "Forecast": "vcokit.rollout.forecast",
     "Journal": "vcokit.rollout.journal",
     "Plan": "vcokit.rollout.plan",
     "PlanView": "vcokit.widgets",
@@ -86,17 +92,19 @@ _ROOMS = {
 __all__ = ["__version__", *_ROOMS]
 
 
-def __getattr__(name: str) -> Any:
-    """Load a public name from its room."""
-    if name not in _ROOMS:
-        raise AttributeError(f"module 'vcokit' has no attribute {name!r}")
-    room = _ROOMS[name]
-    module = importlib.import_module(room or f"vcokit.{name}")
-    if room == "vcokit.rollout.executor":
-        _show_rollouts(module)
-    value = module if room is None else getattr(module, name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a checker that saw it would take any name for a public one
+
+    def __getattr__(name: str) -> Any:
+        """Load a public name from its room."""
+        if name not in _ROOMS:
+            raise AttributeError(f"module 'vcokit' has no attribute {name!r}")
+        room = _ROOMS[name]
+        module = importlib.import_module(room or f"vcokit.{name}")
+        if room == "vcokit.rollout.executor":
+            _show_rollouts(module)
+        value = module if room is None else getattr(module, name)
+        globals()[name] = value
+        return value
 
 
 def _show_rollouts(executor: Any) -> None:

@@ -51,6 +51,19 @@ def live_routes(
         If an argument is not what it should be.
     CloudError
         If the cloud cannot be reached or refuses for another reason.
+
+    Examples
+    --------
+    >>> from vcokit.cloud.connect import connect
+    >>> from vcokit.simulator import Route, Simulator
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
+    ...     "route_dest": ["10.0.0.0/8", "172.16.0.0/12"], "next_hop": "vco-a", "weight": 100})
+    >>> there = [Route("vco-a", "10.0.0.0/8", 100)]
+    >>> with Simulator.for_routes(routes, routes=there) as cloud, connect(cloud) as client:
+    ...     live = live_routes(client, routes)
+    >>> live[["vpn_connection_id", "route_dest", "weight"]]
+      vpn_connection_id  route_dest  weight
+    0             vco-a  10.0.0.0/8     100
     """
     _require_client(client, "live_routes(client, routes)")
     named = _named(routes)
@@ -133,6 +146,19 @@ def live_connections(
         If no region is known at all, or an argument is not what it should be.
     CloudError
         If the cloud cannot be reached or refuses.
+
+    Examples
+    --------
+    >>> from vcokit.cloud.connect import connect
+    >>> from vcokit.simulator import Simulator
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": ["vco-a", "vco-b"],
+    ...     "route_dest": "10.0.0.0/8", "next_hop": ["vco-a", "vco-b"], "weight": [100, 0]})
+    >>> with Simulator.for_routes(routes) as cloud, connect(cloud) as client:
+    ...     connections = live_connections(client, routes)
+    >>> connections[["region_id", "vpn_connection_id", "state", "attached"]]
+         region_id vpn_connection_id     state  attached
+    0  cn-hangzhou             vco-a  attached      True
+    1  cn-hangzhou             vco-b  attached      True
     """
     _require_client(client, "live_connections(client, regions)")
     asked = _regions(client, regions)
@@ -220,6 +246,21 @@ def verify_routes(
         Of `vcokit.schema.DIFFERENCES`: a row each route asked for, ``as planned``, ``missing`` or
         ``different``, and behind them a row each live route whose connection and network no row
         names, ``unexpected``.
+
+    Raises
+    ------
+    InputError
+        If a frame lacks columns, or `quota` is no number of routes.
+
+    Examples
+    --------
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
+    ...     "route_dest": ["10.0.0.0/8", "172.16.0.0/12"], "next_hop": "vco-a", "weight": 100})
+    >>> live = routes.head(1).assign(weight=0)
+    >>> verify_routes(routes, live)[["verdict", "route_dest", "weight", "live_weight"]]
+         verdict     route_dest  weight  live_weight
+    0  different     10.0.0.0/8     100            0
+    1    missing  172.16.0.0/12     100         <NA>
     """
     case = Case(routes, live=live, quota=quota)
     sorted_rows = standing(case)

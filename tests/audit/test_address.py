@@ -6,6 +6,7 @@ import ipaddress
 import random
 import re
 from collections.abc import Collection
+from html import unescape
 
 import netaddr
 import pandas as pd
@@ -272,3 +273,13 @@ def test_arguments_the_wrong_way_round() -> None:
     with pytest.raises(InputError, match="not a DataFrame") as caught:
         vk.explain(scene(), scene())
     assert len(str(caught.value)) < 200
+
+
+def test_a_notebook_shows_the_same_lines() -> None:
+    """As HTML an explanation has the lines of its text, escaped, each folded between words."""
+    routes = scene().assign(vpn_connection_id="<b>&")
+    found = vk.explain(routes, "10.1.2.3")
+    shown = found._repr_html_()
+    lines = re.findall(r'<div style="white-space:pre-wrap[^"]*">(.*?)</div>', shown)
+    assert [unescape(line) for line in lines] == repr(found).splitlines()
+    assert "<b>" not in shown

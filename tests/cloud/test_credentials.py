@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import re
 import sys
 import threading
 from pathlib import Path
@@ -179,6 +181,36 @@ def test_the_official_package_finds_nothing(tmp_path: Path) -> None:
     with pytest.raises(errors.CredentialsError, match="no AccessKey was found") as caught:
         find(environ={}, home=tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_the_official_package_is_not_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a key there is one error, ended at a word; what the package logs is not shown."""
+    log = logging.getLogger("credentials")
+    handler = logging.StreamHandler(sys.stderr)
+    monkeypatch.setattr(log, "handlers", [handler])
+    words = " ".join(f"word{place}" for place in range(100))
+
+    def get_credentials() -> None:
+        log.error("a page of traceback", exc_info=ValueError("deep inside"))
+        # Another thread of the program is heard as before.
+        other = threading.Thread(target=log.error, args=("of somebody else",))
+        other.start()
+        other.join()
+        raise RuntimeError(f"unable to load:\n{words}")
+
+    chain = SimpleNamespace(get_credentials=get_credentials)
+    stub = SimpleNamespace(DefaultCredentialsProvider=lambda: chain)
+    monkeypatch.setitem(sys.modules, "alibabacloud_credentials.provider", stub)
+    with pytest.raises(errors.CredentialsError, match="unable to load: word0") as caught:
+        find(environ={}, home=tmp_path)
+    (why,) = re.findall(r"\((.*)\)[.]", str(caught.value))
+    assert re.fullmatch(r"RuntimeError: unable to load:( word\d+)+ …", why)
+    assert set(re.findall(r"word\d+", why)) < set(words.split())
+    assert capsys.readouterr().err == "of somebody else\n"
+    log.error("after it")
+    assert capsys.readouterr().err == "after it\n"
 
 
 # -- what others keep keys in ---------------------------------------------------------------------

@@ -158,10 +158,14 @@ def test_nothing_is_clipped(draw: Any, frame: pd.DataFrame) -> None:
     ax = draw(frame)
     ax.figure.canvas.draw()
     inside = ax.figure.bbox.padded(1.5)
+    low, high = sorted(ax.get_ylim())
+    # A locator's ticks outside of the axes have labels that are never drawn.
+    beyond = [t for t in ax.get_yticklabels() if not low <= t.get_position()[1] <= high]
+    beyond += ax.xaxis.get_ticklabels(which="both")
     for text in ax.figure.findobj(Text):
         if text.get_visible() and text.get_text().strip():
             box = text.get_window_extent()
-            if box.width and (text not in ax.xaxis.get_ticklabels(which="both")):
+            if box.width and text not in beyond:
                 assert inside.x0 <= box.x0, text
                 assert box.x1 <= inside.x1, text
                 assert inside.y0 <= box.y0, text
@@ -242,3 +246,72 @@ def lettered(ax: Any) -> list[Any]:
 def box_of(artist: Any) -> Any:
     """Return where an artist stands on the figure."""
     return artist.get_window_extent()
+
+
+def drawn(axis: Any) -> list[str]:
+    """Return the labels of an axis that are in sight."""
+    low, high = sorted(axis.get_view_interval())
+    ticks = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
+    return [label.get_text() for place, label in ticks if low <= place <= high]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 30])
+def test_axes_that_count_are_of_whole_numbers(count: int) -> None:
+    """However little there is to count, no number stands at two places of an axis."""
+    frame = frames.routes(*((A, f"10.{n}.0.0/16", 100) for n in range(count)))
+    found = frames.findings(*((n, "covered", "info") for n in range(count)))
+    for ax, name in (
+        (plots.weight_distribution(frame), "xaxis"),
+        (plots.prefix_lengths(frame), "yaxis"),
+        (plots.findings_by_rule(found), "xaxis"),
+        (plots.rollout_progress(frames.steps(*[("done", 0, 1, 2, 3)] * count)), "yaxis"),
+    ):
+        ax.figure.canvas.draw()
+        labels = drawn(getattr(ax, name))
+        assert len(labels) > 1
+        assert len(set(labels)) == len(labels), labels
+
+
+# -- what cannot be drawn -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("rollout_progress", r"rollout\.frame\(\).*vk\.Journal\.read"),
+        ("lane_timeline", r"rollout\.frame\(\).*vk\.Journal\.read"),
+        ("call_latency", r"rollout\.calls\(\).*vk\.Journal\.read"),
+        ("findings_by_rule", r"vk\.audit_routes"),
+        ("weight_distribution", r"vk\.read_routes"),
+    ],
+)
+def test_what_is_no_frame_says_where_to_get_one(name: str, remedy: str) -> None:
+    """The name of a file, or a frame of something else, is one error with the right remedy."""
+    for wrong in ("rollout.db", pd.DataFrame({"x": [1]})):
+        with pytest.raises(InputError, match=remedy):
+            getattr(plots, name)(wrong, ax=Figure().subplots())
+
+
+@pytest.mark.parametrize("top", [-1, 0, 2.5, True, "3"])
+@pytest.mark.parametrize("name", ["weight_distribution", "address_map", "nesting_tree"])
+def test_so_many_cannot_be_shown(name: str, top: object) -> None:
+    """A number of rows that is none is refused, by every plot that takes one."""
+    asked = ("10.0.0.0/8",) if name == "nesting_tree" else ()
+    with pytest.raises(InputError, match="top="):
+        getattr(plots, name)(ROUTES, *asked, ax=Figure().subplots(), top=top)
+    with pytest.raises(InputError, match="top="):
+        plots.lane_timeline(frames.STEPS, Figure().subplots(), top=top)
+
+
+@pytest.mark.parametrize("size", [8, 10.5])
+def test_a_title_does_not_run_into_the_head_of_a_column(size: float) -> None:
+    """Above a tree that hides some of its rows, title, legend and head stand apart."""
+    names = [f"vco-{letter * 21}" for letter in "abc"]
+    many = [(names[n % 3], f"{n % 200 + 1}.{n // 200}.0.0/16", 100 * (n % 2)) for n in range(600)]
+    holders = [(name, f"{n}.0.0.0/8", 100) for n in range(1, 101) for name in names[:2]]
+    ax = Figure(figsize=(size, 5), layout="constrained").subplots()
+    plots.nesting_tree(frames.routes(*many, *holders), "0.0.0.0/0", ax, top=20)
+    ax.figure.draw_without_rendering()
+    (head,) = (text for text in ax.texts if text.get_text().startswith("not shown"))
+    for other in (ax._left_title, ax.get_legend()):
+        assert not box_of(head).overlaps(box_of(other)), other

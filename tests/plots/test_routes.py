@@ -92,6 +92,15 @@ def test_a_standby_backs_another_connection_of_its_region(ax) -> None:
     assert "; 50 % of active destinations" in ax.get_title("left")
 
 
+def test_rows_without_a_valid_connection_stand_apart(ax) -> None:
+    """Ids that are none of a connection, and missing ones, are counted in the title only."""
+    frame = routes((A, "10.0.0.0/16", 100), ("vpn-1", "10.1.0.0/16", 100), (None, "10.2.0.0/16", 0))
+    plots.weight_distribution(frame, ax)
+    said = ax.get_title("left").replace("\n", " ")
+    assert "1 active and 0 standby routes on 1 connection (2 rows without a valid one)" in said
+    assert [label.get_text() for label in ax.get_yticklabels()] == [A]
+
+
 def test_thousands_of_connections_stay_readable(ax) -> None:
     """Only the top connections have a bar; the rest is one bar of their mean."""
     many = [(f"vco-{n:04}", f"10.{n % 256}.{n // 256}.0/24", 100) for n in range(2000)]
@@ -360,7 +369,7 @@ def test_findings_by_rule(ax) -> None:
         p for p in ax.patches if to_hex(p.get_facecolor()) == SEVERITIES["warning"].lower()
     )
     assert (warning.get_x(), warning.get_width()) == (2, 1)
-    assert ax.get_xlabel() == "rows of the inventory"
+    assert ax.get_xlabel() == "rows"
     assert ax.get_title("left") == (
         "6 findings on 5 rows: 3 errors (quota-exceeded first), 1 warning, 2 info"
     )

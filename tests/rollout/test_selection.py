@@ -194,3 +194,30 @@ def test_html_is_escaped() -> None:
     assert "<script>" not in shown
     assert "<img" not in shown
     assert "&lt;script&gt;" in shown
+
+
+def test_html_shows_what_blocks_and_no_column_that_says_nothing() -> None:
+    """However long the plan, some steps of each action are there, and why the last is blocked."""
+    wanted = routes(
+        *((A, f"10.{place}.0.0/16", 100) for place in range(200)), (B, "10.1.2.3/16", 0)
+    )
+    shown = plan_routes(wanted, live())._repr_html_()
+    heads = re.findall(r"<th[^>]*>(\w+)</th>", shown)
+    assert heads == [
+        "row",
+        "action",
+        "region_id",
+        "vpn_connection_id",
+        "route_dest",
+        "weight",
+        "message",
+    ]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in shown.split("<tr>")[2:]]
+    assert [row[1] for row in rows] == ["create"] * 5 + ["blocked"]
+    assert rows[-1][-1].startswith("host-bits-set")
+    assert "195 more" in shown
+    # Where the scope is not the region, or there are several files, that is said.
+    of_two = plan_routes(
+        wanted.assign(router="tr-1", source=["a.csv"] * 200 + ["b.csv"]), live(), scope="router"
+    )
+    assert {"scope", "source"} < set(re.findall(r"<th[^>]*>(\w+)</th>", of_two._repr_html_()))

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from vcokit.audit import audit_routes
+from vcokit.errors import InputError
 from vcokit.widgets import AuditView, audit_html
 from vcokit.widgets.chosen import Chosen
 
@@ -187,12 +188,37 @@ def test_hostile_text_is_text(view: AuditView) -> None:
 
 
 def test_no_findings_and_no_routes() -> None:
-    """A clean inventory, and an empty one, are shown as that."""
+    """A clean inventory, and an empty one, are shown as that: no table of nothing, nor search."""
     clean = routes(10).head(1)
     view = AuditView(clean)
     assert "nothing found" in view.children[0].value
+    assert len(view.children) == 1
     assert view.table.picked is None
+    assert repr(view) == "<AuditView: 0 findings in 1 route>"
+    copy = view._repr_mimebundle_()
+    html = (copy[0] if isinstance(copy, tuple) else copy)["text/html"]
+    assert "1 route, 0 findings" in html
+    assert "<table" not in html
     assert AuditView(clean.head(0)).corrected.empty
+
+
+def test_a_copy_says_only_what_it_leaves_out() -> None:
+    """A copy that shows all findings does not speak of the first of them."""
+    few, many = routes(10), routes(400)
+    assert "the first" not in audit_html.static_page(few, audit_routes(few))
+    assert "the first 50 of 2" in audit_html.static_page(many, audit_routes(many))
+
+
+def test_what_are_no_findings() -> None:
+    """Live routes, findings of other routes, and what is no frame, are one error with a remedy."""
+    frame = routes(10)
+    for wrong in (frame, audit_routes(routes(50)), "findings.csv"):
+        with pytest.raises(InputError, match=r"vk\.audit_routes"):
+            AuditView(frame, wrong)
+    with pytest.raises(InputError, match="read_routes"):
+        AuditView("routes.csv")
+    with pytest.raises(InputError, match="read_routes"):
+        AuditView("routes.csv", audit_routes(frame))
 
 
 def test_a_row_is_found_on_its_page() -> None:

@@ -11,6 +11,7 @@ from PIL import Image
 import vcokit as vk
 from tests.rollout.stage import inventory
 from vcokit import schema
+from vcokit.errors import InputError
 from vcokit.rollout.plan import Plan, plan_routes
 from vcokit.widgets import PlanView, plan_html
 from vcokit.widgets.timeline import lanes_by_end, timeline_png
@@ -46,9 +47,10 @@ def words(html: str) -> str:
 def test_steps_by_connection(plan: Plan) -> None:
     """A row a connection in the plan's order, with its steps by action; they add up."""
     lanes = plan_html.connections(plan)
-    assert lanes["vpn_connection_id"].tolist() == ["vco-0", "vco-1", ""]
+    assert lanes["vpn_connection_id"].tolist() == ["vco-0", "vco-1"]
     for action, count in plan.counts.items():
-        assert lanes[action].sum() == count
+        # Of the blocked ones, one is of no connection.
+        assert lanes[action].sum() == count - (action == "blocked")
     assert lanes.loc[0, ["create", "modify", "keep"]].tolist() == [1, 1, 1]
 
 
@@ -62,9 +64,24 @@ def test_before_and_after(plan: Plan) -> None:
     view.connections.buttons[1].click()
     assert "10.1.0.0/24" in words(view.steps.table.value)
     assert "10.0.1.0/24" not in words(view.steps.table.value)
-    view.connections.buttons[2].click()
-    assert "rows without a connection" in view._lane.value
-    assert view.steps.chosen.here().tolist() == [5]
+
+
+def test_connections_are_counted_one_way(plan: Plan) -> None:
+    """Head, table and copy count the same connections; rows without a valid one stand apart."""
+    steps = plan.steps.copy()
+    steps.loc[steps.index[4], "vpn_connection_id"] = "vpn-1"
+    wrong = Plan(steps, plan.live)
+    assert "4 steps on 2 connections, 2 rows without a valid one" in words(plan_html.summary(wrong))
+    assert plan_html.connections(wrong)["vpn_connection_id"].tolist() == ["vco-0", "vco-1"]
+    view = PlanView(wrong)
+    assert "1 to 2 of 2" in view.connections.where.value
+    assert view.blocked.chosen.frame["step"].tolist() == [4, 5]
+    many = plan_routes(inventory(70, 1), schema.frame(schema.LIVE_ROUTES))
+    steps = many.steps.copy()
+    steps.loc[0, "vpn_connection_id"] = None
+    copy = words(plan_html.static_page(Plan(steps, many.live)))
+    assert "69 steps on 69 connections, 1 row without a valid one" in copy
+    assert "the first 50 of 69" in copy
 
 
 def test_connections_are_searched(plan: Plan) -> None:
@@ -146,3 +163,10 @@ def test_nothing_to_do() -> None:
 def test_every_action_has_a_colour() -> None:
     """No action of the schema is left without one."""
     assert set(plan_html.ACTIONS) == set(schema.ACTIONS.categories)
+
+
+def test_what_is_no_plan() -> None:
+    """Routes are no plan: one error says how to make one."""
+    for wrong in (inventory(2, 2), "plan.txt", None):
+        with pytest.raises(InputError, match=r"vk\.plan_routes"):
+            PlanView(wrong)

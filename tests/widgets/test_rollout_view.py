@@ -13,7 +13,7 @@ import pytest
 
 import vcokit as vk
 from tests.rollout.stage import Stage
-from vcokit.errors import JournalError
+from vcokit.errors import InputError, JournalError
 from vcokit.rollout import executor
 from vcokit.rollout.journal import Journal
 from vcokit.simulator import Fault
@@ -307,3 +307,10 @@ def test_waiting_in_a_cell_says_that_buttons_are_dead(
 def test_the_executor_knows_no_view() -> None:
     """It shows itself through a hook that the top floor sets."""
     assert "widgets" not in Path(executor.__file__).read_text()
+
+
+def test_what_is_no_rollout(tmp_path: Path) -> None:
+    """A journal's name, or a plan, is no rollout: one error says how a journal is seen."""
+    for wrong in ("rollout.db", tmp_path / "rollout.db", None):
+        with pytest.raises(InputError, match=r"vk.RolloutView.from_journal"):
+            RolloutView(wrong)

@@ -9,6 +9,7 @@ not: it "may".
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -79,6 +80,12 @@ class Explanation:
 
     def __repr__(self) -> str:
         return "\n".join(_lines(self))
+
+    def _repr_html_(self) -> str:
+        """Return the same for a notebook, where text alone would be folded within words."""
+        hangs = "white-space:pre-wrap;padding-left:8ch;text-indent:-8ch"
+        lines = "".join(f'<div style="{hangs}">{html.escape(line)}</div>' for line in _lines(self))
+        return f'<div style="font-family:monospace">{lines}</div>'
 
 
 def explain(

@@ -232,9 +232,7 @@ def forecast_and_follow(rollout: Rollout, client: Client, shown: Console, go_on:
     """
     thought = forecast(
         rollout.plan,
-        limits=client.limits,
-        speed=client.speed,
-        round_trip=client.round_trip,
+        client,
         waves=rollout.options.waves,
         rate_share=rollout.options.rate_share,
     )

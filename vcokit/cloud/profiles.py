@@ -21,9 +21,13 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import os
+import textwrap
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,6 +55,10 @@ THEIRS: Final = (
 )
 _EXTRA: Final = "Install it: pip install 'vcokit[credentials]'"
 _PACKAGE: Final = "alibabacloud_credentials"
+#: Loggers of the package, and of what it calls with (alibabacloud-credentials 1.0).
+_LOGGERS: Final = ("credentials", "alibabacloud-tea")
+#: Letters of its own words that an error repeats.
+_LONGEST: Final = 300
 
 
 def find(
@@ -200,13 +208,36 @@ def official(profile: str | None = None, path: Path | None = None) -> Source:
 def _ask(provider: Any, profile: str | None) -> Credentials:
     what = f"profile {profile!r}" if profile else "no AccessKey was found"
     try:
-        found = provider.get_credentials()
+        with _silent():
+            found = provider.get_credentials()
     except Exception as error:  # of a package that documents none
-        said = mask(str(error)).splitlines()
-        why = f"{type(error).__name__}: {said[0][:300] if said else ''}"
+        why = textwrap.shorten(
+            f"{type(error).__name__}: {mask(str(error))}", _LONGEST, placeholder=" …"
+        )
         raise CredentialsError(f"{what} ({why})", remedy=REMEDY) from None
     return Credentials(
         found.get_access_key_id(),
         found.get_access_key_secret(),
         found.get_security_token() or None,
     )
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep what the official package logs out of sight: pages of tracebacks, and keys.
+
+    It hangs handlers of its own on its loggers. What other threads log meanwhile is not touched.
+    """
+    here = threading.get_ident()
+
+    def elsewhere(record: logging.LogRecord) -> bool:
+        return record.thread != here
+
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    for logger in loggers:
+        logger.addFilter(elsewhere)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(elsewhere)

@@ -11,9 +11,10 @@
 `call_latency`           how long calls took, by operation
 =======================  ======================================================================
 
-Below them stand `canvas` (axes, heads, colours of text), `lettering` (text from outside) and
-`figures` (numbers for people); `columns` (routes as arrays), `tree`, `territory` and `hilbert` (the
-figures behind tree and map); `moments` and `spans` (when steps and lanes did what).
+Below them stand `canvas` (axes, heads, colours of text), `lettering` (text from outside), `naming`
+(what connections are called) and `figures` (numbers for people); `columns` (routes as arrays),
+`tree`, `territory` and `hilbert` (the figures behind tree and map); `moments` and `spans` (when
+steps and lanes did what).
 
 Without an ``ax`` a new figure is made by pyplot, so that a notebook shows it; nothing is ever
 shown, and no setting of matplotlib is changed. Data have the colours of `vcokit.colours`, which
@@ -41,3 +42,7 @@ __all__ = [
     "rollout_progress",
     "weight_distribution",
 ]
+
+
+def __dir__() -> list[str]:
+    return __all__

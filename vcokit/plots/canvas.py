@@ -17,8 +17,12 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+import pandas as pd
+
+from vcokit.errors import InputError
 from vcokit.plots import lettering
 
 if TYPE_CHECKING:
@@ -65,6 +69,31 @@ def axes(ax: Axes | None, *, height: float, width: float = 9.0) -> Axes:
 def ink(ax: Axes) -> Any:
     """Return the colour of the text of these axes."""
     return ax.xaxis.label.get_color()
+
+
+def check_top(top: object) -> None:
+    """Refuse what is no number of rows.
+
+    Raises
+    ------
+    InputError
+    """
+    if isinstance(top, bool) or not isinstance(top, Integral) or top < 1:
+        raise InputError(f"top={top!r}", remedy="Write how many to show, from 1")
+
+
+def require(frame: pd.DataFrame, names: Iterable[str], *, what: str, remedy: str) -> None:
+    """Refuse what is no frame with some columns, and say where to get one.
+
+    Raises
+    ------
+    InputError
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"{what} must be a DataFrame, not {type(frame).__name__}", remedy=remedy)
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise InputError(f"{what} lacks the columns {', '.join(missing)}", remedy=remedy)
 
 
 def rows_height(rows: int) -> float:
@@ -122,12 +151,12 @@ def width(ax: Axes) -> float:
     if figure.get_layout_engine() is None:
         return float((figure.bbox.x1 - ax.bbox.x0) * points)
     names = [label.get_text() for label in ax.get_yticklabels()]
-    left = _AXIS + max(map(len, names), default=0) * ROW * _LETTER
+    left = _AXIS + max(map(lettering.wide, names), default=0.0) * ROW * _LETTER
     return float(figure.bbox.width * points - left)
 
 
 def _legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], room: float) -> int:
-    widths = [(len(name) + _PATCH) * TEXT * _LETTER for name in names]
+    widths = [(lettering.wide(name) + _PATCH) * TEXT * _LETTER for name in names]
     columns = max(1, min(len(names), int(room / max(widths))))
     if sum(widths) <= room:
         columns = len(names)
@@ -188,11 +217,11 @@ def row_names(
     ax : Axes
     names : iterable of str
     limit : int
-        Letters shown; what is longer loses its middle.
+        Letters shown; what is longer loses its middle, or what it has in common with others.
     tall : float
         Height of the last row, rows.
     """
-    shown = [lettering.shown(name, limit) for name in names]
+    shown = lettering.distinct(names, limit)
     places = [*range(len(shown) - 1), len(shown) - 1 + (tall - 1) / 2]
     ax.set_yticks(places, shown)
     for tick, text in zip(ax.yaxis.get_major_ticks(), shown, strict=True):

@@ -6,7 +6,7 @@ no integer is -1; no row is left out, so that pictures can say what they do not 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,7 @@ from vcokit.audit.facts import ACTIVE, STANDBY
 from vcokit.cidr.parse import I64, U8, U32, Mask
 from vcokit.cidr.read import read_column
 from vcokit.cidr.relations import pack
+from vcokit.plots.naming import Names, called, is_connection
 
 NONE = -1
 
@@ -69,6 +70,15 @@ class Rows:
         key = pack(self.network[valid], self.length[valid], self.region[valid])
         numbers[valid] = pd.factorize(key)[0]
         return numbers
+
+    @property
+    def on_connection(self) -> Mask:
+        """Where there is a group that is a connection by its name."""
+        return np.asarray(np.append(is_connection(self.names), False)[self.group])
+
+    def called(self, names: Names | None) -> Rows:
+        """Return the same rows with groups, which are connections, called as `naming` says."""
+        return replace(self, names=called(self.names, names))
 
     def take(self, wanted: Mask | I64) -> Rows:
         """Return some of the rows, by mask or by position."""

@@ -47,7 +47,8 @@ def findings_by_rule(findings: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> findings_by_rule(audit_routes(routes), Figure(figsize=(14, 4)).subplots()).get_title("left")
     '2 findings on 1 row: 1 error (host-bits-set first), 0 warnings, 1 info'
     """
-    schema.require_columns(findings, ("row", "rule", "severity"), what="findings")
+    needed = ("row", "rule", "severity")
+    canvas.require(findings, needed, what="findings", remedy="Hand over vk.audit_routes(routes)")
     table = _table(findings)
     ax = canvas.axes(ax, height=canvas.rows_height(len(table)))
     canvas.quiet(ax, grid="x")

@@ -17,9 +17,10 @@ import pandas as pd
 from vcokit import schema
 from vcokit.cidr.parse import I64
 from vcokit.colours import STATES
-from vcokit.plots import canvas
+from vcokit.plots import canvas, lettering
 from vcokit.plots.figures import many, unit
-from vcokit.plots.moments import F64, begin, present, seconds, sending
+from vcokit.plots.moments import CALLS, F64, begin, present, seconds, sending
+from vcokit.plots.naming import Names, called
 from vcokit.plots.spans import Lanes
 from vcokit.rollout.steps import OPERATION
 
@@ -46,6 +47,7 @@ def lane_timeline(
     *,
     calls: pd.DataFrame | None = None,
     top: int = 24,
+    names: Names | None = None,
 ) -> Axes:
     """Show over time what each connection was busy with: queue, call, task, wait.
 
@@ -60,6 +62,8 @@ def lane_timeline(
     top : int
         Connections shown, those whose steps ended last (which the rollout waited for); one row
         shows what share of the others did what.
+    names : mapping of str to str, Series or DataFrame, optional
+        What connections are called instead of by their ids: names by id, or live connections.
 
     Returns
     -------
@@ -69,7 +73,7 @@ def lane_timeline(
     Raises
     ------
     InputError
-        If a column is missing.
+        If a column is missing, or `top` is no number of connections.
 
     Examples
     --------
@@ -82,6 +86,7 @@ def lane_timeline(
     >>> lane_timeline(steps, Figure(figsize=(14, 4)).subplots()).get_title("left")
     '1 step on 1 connection in 5 s: lanes were busy 80 % of it, the last to end is vco-a'
     """
+    canvas.check_top(top)
     sends = sending(steps)
     since = begin(sends)
     lanes = Lanes(sends, since)
@@ -89,23 +94,24 @@ def lane_timeline(
     rest = len(lanes.names) - len(shown)
     ax = canvas.axes(ax, height=canvas.rows_height(len(shown) + (5 if rest else 0)))
     canvas.quiet(ax, grid="x")
-    name, scale = unit(lanes.end)
-    ax.set_xlabel(f"time since the first call, {name}")
+    unit_name, scale = unit(lanes.end)
+    ax.set_xlabel(f"time since the first call, {unit_name}")
     if pd.isna(since):
         canvas.head(ax, f"0 of {many(len(sends), 'step')} sent")
         return canvas.say_empty(ax, "nothing was sent yet")
     _rows(ax, lanes, shown, scale)
     marks = _marks(ax, lanes, shown, scale, calls, since)
-    names = [str(lanes.names[lane]) for lane in shown]
-    if rest:
-        names.append(f"{rest:,} others, share")
-    canvas.row_names(ax, names, tall=_REST if rest else 1.0)
+    labels = lettering.distinct(called(np.asarray(lanes.names, dtype=object), names)[shown])
+    others = [f"{rest:,} others, share"] if rest else []
+    canvas.row_names(ax, [*labels, *others], tall=_REST if rest else 1.0)
     if rest:
         _others(ax, lanes, shown, scale)
     ax.set_xlim(0, lanes.end / scale or 1)
     handles = [canvas.patch(STATES[KINDS[kind][0]]) for kind in lanes.there]
     said = [KINDS[kind][1] for kind in lanes.there]
-    canvas.head(ax, lanes.title(), [*handles, *marks], [*said, *(m.get_label() for m in marks)])
+    canvas.head(
+        ax, lanes.title(labels[0]), [*handles, *marks], [*said, *(m.get_label() for m in marks)]
+    )
     return ax
 
 
@@ -170,7 +176,7 @@ def _marks(
 
 def _calls(calls: pd.DataFrame, lanes: Lanes, row: I64, since: Any) -> dict[str, tuple[I64, F64]]:
     needed = ("operation", "vpn_connection_id", "sent_at", "outcome")
-    schema.require_columns(calls, needed, what="calls")
+    canvas.require(calls, needed, what="calls", remedy=CALLS)
     writes = calls[calls["operation"].isin(OPERATION.values()).to_numpy()]
     lane = pd.Index(lanes.names).get_indexer(schema.text_column(writes["vpn_connection_id"]))
     at = seconds(writes["sent_at"], since)

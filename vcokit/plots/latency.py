@@ -11,7 +11,7 @@ from vcokit import schema
 from vcokit.colours import STATES
 from vcokit.plots import canvas
 from vcokit.plots.figures import many, span
-from vcokit.plots.moments import F64
+from vcokit.plots.moments import CALLS, F64
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -58,7 +58,8 @@ def call_latency(calls: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> call_latency(calls, Figure(figsize=(14, 4)).subplots()).get_title("left")
     '3 calls: the median took 40 ms, 99 % at most 50 ms; all answered'
     """
-    schema.require_columns(calls, ("operation", "seconds", "outcome"), what="calls")
+    needed = ("operation", "seconds", "outcome")
+    canvas.require(calls, needed, what="calls", remedy=CALLS)
     seconds = calls["seconds"].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
     ended = np.isfinite(seconds)
     table = pd.DataFrame(

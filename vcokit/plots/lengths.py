@@ -103,6 +103,7 @@ def _bars(ax: Axes, parts: dict[str, I64]) -> None:
     apart = next(step for step in (1, 2, 4, 8) if step * room > _TICK or step == 8)
     ax.set_xticks(range(-(-first // apart) * apart, _LENGTHS, apart))
     ax.xaxis.set_major_formatter(lambda value, _: f"/{value:.0f}")
+    canvas.whole(ax.yaxis)
     ax.yaxis.set_major_formatter(lambda value, _: short(value))
     ax.margins(y=0.1)
 

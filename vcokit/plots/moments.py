@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vcokit import schema
+from vcokit.plots import canvas
 
 F64 = npt.NDArray[np.float64]
 
@@ -26,6 +26,9 @@ STAMPS: Final = ("sent_at", "accepted_at", "settled_at", "ended_at")
 #: What a step does in each state that has an end.
 PHASES: Final = ("pending", "sent", "accepted", "settled")
 FINAL: Final = ("done", "failed", "skipped")
+_STEPS: Final = "Hand over rollout.frame(), or the steps() of vk.Journal.read('rollout.db')"
+#: Where calls are to be had.
+CALLS: Final = "Hand over rollout.calls(), or the calls() of vk.Journal.read('rollout.db')"
 #: Actions that send something.
 _SENDS: Final = ("create", "modify", "delete")
 
@@ -39,7 +42,7 @@ def sending(steps: pd.DataFrame) -> pd.DataFrame:
         If a column is missing.
     """
     needed = ("action", "state", "vpn_connection_id", *STAMPS)
-    schema.require_columns(steps, needed, what="steps")
+    canvas.require(steps, needed, what="steps", remedy=_STEPS)
     return steps[steps["action"].isin(_SENDS).to_numpy()]
 
 

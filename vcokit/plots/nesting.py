@@ -23,6 +23,7 @@ from vcokit.cidr.scalar import Cidr
 from vcokit.colours import WEIGHTS
 from vcokit.plots import canvas, lettering
 from vcokit.plots.columns import Rows, read
+from vcokit.plots.naming import Names
 from vcokit.plots.tree import Tree, numbers
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
 #: Connections of one destination that are named (one, where there are more), and their letters.
 _NAMED: Final = 2
 _NAME: Final = 25
+#: Width of a letter of equal widths, as a share of its size.
+_LETTER: Final = 0.6
+#: Width of the column that counts what is not shown, with the gaps around it, points.
+_HIDDEN: Final = 56
 _WORDS: Final = {ACTIVE: "active", STANDBY: "standby", NONE: "(no weight)"}
 #: Marks of a destination: by (some route active, some route standby).
 _LOOKS: Final = {
@@ -43,7 +48,12 @@ _LOOKS: Final = {
 
 
 def nesting_tree(
-    routes: pd.DataFrame, prefix: Prefix, ax: Axes | None = None, *, top: int = 32
+    routes: pd.DataFrame,
+    prefix: Prefix,
+    ax: Axes | None = None,
+    *,
+    top: int = 32,
+    names: Names | None = None,
 ) -> Axes:
     """Show which routes hold a prefix, and which lie in it.
 
@@ -56,6 +66,8 @@ def nesting_tree(
     ax : Axes, optional
     top : int
         Destinations shown, the outer ones first; what lies in them is counted.
+    names : mapping of str to str, Series or DataFrame, optional
+        What connections are called instead of by their ids: names by id, or live connections.
 
     Returns
     -------
@@ -66,7 +78,7 @@ def nesting_tree(
     Raises
     ------
     InputError
-        If a column is missing.
+        If a column is missing, or `top` is no number of destinations.
     ValueError, TypeError
         If it is no prefix.
 
@@ -79,7 +91,8 @@ def nesting_tree(
     '10.1.0.0/16 is a destination; 1 holds it, 1 lies in it'
     """
     asked = _asked(prefix)
-    rows = read(routes)
+    canvas.check_top(top)
+    rows = read(routes).called(names)
     rows = rows.take(rows.valid & touches(rows.network, rows.length, *numbers(asked)))
     tree = Tree(rows, asked)
     kept = tree.kept(top)
@@ -90,9 +103,9 @@ def nesting_tree(
         canvas.head(ax, f"{asked} is no destination, nothing holds it, nothing lies in it")
         return canvas.say_empty(ax, "no routes to show")
     _ties(ax, tree, kept)
-    handles, names = _marks(ax, tree, kept)
-    _rows(ax, tree, kept, rows)
-    canvas.head(ax, tree.title(), handles, names)
+    handles, said = _marks(ax, tree, kept)
+    columns = _rows(ax, tree, kept, rows)
+    canvas.head(ax, tree.title(), handles, said, columns=columns)
     return ax
 
 
@@ -147,8 +160,11 @@ def _marks(ax: Axes, tree: Tree, kept: I64) -> tuple[list[Any], list[str]]:
     return handles, names
 
 
-def _rows(ax: Axes, tree: Tree, kept: I64, rows: Rows) -> None:
-    """Name the rows: the destination on the left, its connections on the right."""
+def _rows(ax: Axes, tree: Tree, kept: I64, rows: Rows) -> float:
+    """Name the rows: the destination on the left, its connections on the right.
+
+    Return how wide all is that stands on the right, points; 0 where no column there has a head.
+    """
     texts = list(to_text(tree.network[kept], tree.length[kept]))
     canvas.row_names(ax, texts)
     asked = int(np.searchsorted(kept, tree.asked))
@@ -157,19 +173,22 @@ def _rows(ax: Axes, tree: Tree, kept: I64, rows: Rows) -> None:
     hidden = tree.hidden(kept)
     if hidden.any():
         cells = [f"+ {count:,}" if count else "" for count in hidden]
-        canvas.column(ax, "not shown,\nbelow it", cells, left=2, width=44)
-    left = 56 if hidden.any() else 6
+        canvas.column(ax, "not shown,\nbelow it", cells, left=2, width=_HIDDEN - 12)
+    left = _HIDDEN if hidden.any() else 6
     across = ax.get_yaxis_transform()
-    for place, said in enumerate(_connections(rows, tree.node, kept)):
+    said = _connections(rows, tree.node, kept)
+    for place, words in enumerate(said):
         where: canvas.Style = {"xycoords": across, "textcoords": "offset points", "va": "center"}
-        text = ax.annotate(said, (1, place), (left, 0), **where)
+        text = ax.annotate(words, (1, place), (left, 0), **where)
         text.set(color=canvas.ink(ax), fontsize=canvas.ROW)
-        lettering.plain(text, said, mono=True)
+        lettering.plain(text, words, mono=True)
     low = int(tree.length[kept].min())
     high = int(tree.length[kept].max())
     ax.set_xlim(low - 0.8, max(high, low + 8) + 0.8)
     ax.set_xticks([bits for bits in range(0, 33, 4) if low - 0.8 <= bits <= max(high, low + 8)])
     ax.xaxis.set_major_formatter(lambda value, _: f"/{value:.0f}")
+    widest = max(map(lettering.wide, said)) * canvas.ROW * _LETTER
+    return left + widest if hidden.any() else 0.0
 
 
 def _connections(rows: Rows, node: I64, kept: I64) -> list[str]:
@@ -178,16 +197,21 @@ def _connections(rows: Rows, node: I64, kept: I64) -> list[str]:
     table = table[np.isin(node, kept)].drop_duplicates()
     table = table.sort_values("weight", ascending=False, kind="stable")
     parts = dict(iter(table.groupby("node")))
-    return [_said(rows, parts[place]) if place in parts else "" for place in kept.tolist()]
+    groups = {group for part in parts.values() for group in _first(part)["group"].tolist()}
+    named = sorted(groups - {NONE})
+    labels = lettering.distinct((rows.names[group] for group in named), _NAME)
+    called = {NONE: "(no connection)", **dict(zip(named, labels, strict=True))}
+    return [_said(parts[place], called) if place in parts else "" for place in kept.tolist()]
 
 
-def _said(rows: Rows, table: pd.DataFrame) -> str:
-    count = len(table) if len(table) <= _NAMED else 1
-    pairs = zip(table["group"][:count], table["weight"][:count], strict=True)
-    said = [f"{_name(rows, group)} {_WORDS.get(weight, weight)}" for group, weight in pairs]
-    rest = len(table) - count
+def _first(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the routes of one destination that are named."""
+    return table if len(table) <= _NAMED else table.iloc[:1]
+
+
+def _said(table: pd.DataFrame, called: dict[int, str]) -> str:
+    first = _first(table)
+    pairs = zip(first["group"], first["weight"], strict=True)
+    said = [f"{called[group]} {_WORDS.get(weight, weight)}" for group, weight in pairs]
+    rest = len(table) - len(first)
     return ", ".join([*said, *([f"{rest:,} more"] if rest else [])])
-
-
-def _name(rows: Rows, group: int) -> str:
-    return "(no connection)" if group < 0 else lettering.shown(rows.names[group], _NAME)

@@ -19,6 +19,7 @@ from vcokit.plots.columns import read
 from vcokit.plots.figures import many, share, short
 from vcokit.plots.hilbert import cells
 from vcokit.plots.moments import F64
+from vcokit.plots.naming import Names
 from vcokit.plots.territory import (
     Frame,
     Shares,
@@ -50,6 +51,7 @@ def address_map(
     zoom: Prefix | None = None,
     by: str = "vpn_connection_id",
     top: int = len(GROUPS),
+    names: Names | None = None,
 ) -> Axes:
     """Show which connection each part of the address space goes through.
 
@@ -66,6 +68,8 @@ def address_map(
     top : int
         Values that have a colour of their own, those that most addresses shown go to; at most as
         many as there are colours. The others share a grey.
+    names : mapping of str to str, Series or DataFrame, optional
+        What the values of `by` are called: names by value, or live connections.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def address_map(
     Raises
     ------
     InputError
-        If a column is missing.
+        If a column is missing, or `top` is no number of values.
     ValueError, TypeError
         If `zoom` is no prefix.
 
@@ -88,7 +92,8 @@ def address_map(
     >>> address_map(routes, Figure(figsize=(14, 4)).subplots(), zoom="10.0.0.0/8").get_title("left")
     '8.39 M addresses of 10.0.0.0/8 are routed (50 %), by 2 routes; < 1 % nest'
     """
-    rows = read(routes, by)
+    canvas.check_top(top)
+    rows = read(routes, by).called(names)
     rows = active_first(rows.take(rows.valid & (rows.group >= 0)))
     ax = canvas.axes(ax, height=7.6 if len(rows.length) else 2.4, width=7.2)
     frame = frame_of(rows, zoom)
@@ -99,7 +104,7 @@ def address_map(
         canvas.head(ax, f"No routes in {frame.prefix}")
         return canvas.say_empty(ax, "no routes to show")
     lengths, winner = segments(rows, frame)
-    held = shares(rows, lengths, winner, max(0, min(top, len(GROUPS))))
+    held = shares(rows, lengths, winner, min(top, len(GROUPS)))
     rank, filled = fill(frame, lengths, np.append(held.rank, 0)[rows.group[winner]], winner)
     ranges = nested(rows, frame)
     palette = [*GROUPS[: len(held.named)], REST]
@@ -199,7 +204,9 @@ def _title(frame: Frame, held: Shares, routes: int, inside: float) -> str:
 def _legend(ax: Axes, title: str, palette: list[str], held: Shares, nests: bool) -> None:
     from matplotlib.lines import Line2D
 
-    names = [f"{lettering.shown(name)}: {short(addresses)}" for name, addresses in held.named]
+    labels = lettering.distinct(name for name, _ in held.named)
+    counts = (short(addresses) for _, addresses in held.named)
+    names = [f"{label}: {count}" for label, count in zip(labels, counts, strict=True)]
     if held.others:
         names.append(f"{many(held.others, 'other')}: {short(held.others_hold)}")
     handles: list[Any] = [canvas.patch(colour) for colour in palette[: len(names)]]

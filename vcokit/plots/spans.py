@@ -9,7 +9,6 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.cidr.parse import I64, Mask
-from vcokit.plots import lettering
 from vcokit.plots.figures import many, share, span
 from vcokit.plots.moments import F64, entered
 
@@ -80,11 +79,10 @@ class Lanes:
         np.maximum.at(ends, self.lane, np.where(self.sent, self.out[:, 2], 0.0))
         return np.lexsort((np.arange(len(ends)), -ends))[:top]
 
-    def title(self) -> str:
-        """Say how long it took, how busy the lanes were, and which was the last."""
+    def title(self, last: str) -> str:
+        """Say how long it took, how busy the lanes were, and which was the last, by its label."""
         busy = sum(float((out - into).sum()) for _, into, out in self._busy())
         lanes = len(np.unique(self.lane[self.sent]))
-        last = lettering.shown(self.names[self.latest(1)[0]])
         return (
             f"{many(int(self.sent.sum()), 'step')} on {many(lanes, 'connection')} in "
             f"{span(self.end)}: lanes were busy {share(busy, lanes * self.end)} of it, "

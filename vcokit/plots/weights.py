@@ -15,6 +15,7 @@ from vcokit.errors import InputError
 from vcokit.plots import canvas
 from vcokit.plots.columns import Rows, read
 from vcokit.plots.figures import many, share, short
+from vcokit.plots.naming import Names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +26,12 @@ _UNITS: Final = {"routes": "routes", "addresses": "IPv4 addresses, overlaps coun
 
 
 def weight_distribution(
-    routes: pd.DataFrame, ax: Axes | None = None, *, measure: Measure = "routes", top: int = 24
+    routes: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    measure: Measure = "routes",
+    top: int = 24,
+    names: Names | None = None,
 ) -> Axes:
     """Show what each connection carries: active to the right, standby to the left.
 
@@ -40,17 +46,20 @@ def weight_distribution(
         routes; what several of its routes hold counts once.
     top : int
         Connections shown, those with most; one more bar is the mean of the rest.
+    names : mapping of str to str, Series or DataFrame, optional
+        What connections are called instead of by their ids: names by id, or live connections.
 
     Returns
     -------
     Axes
-        A row a connection. Beside it: the active routes' addresses (or the number of routes), and
-        the share of its active destinations that another connection stands by for.
+        A row a connection; routes without a valid one are counted in the title only. Beside it:
+        the active routes' addresses (or the number of routes), and the share of its active
+        destinations that another connection stands by for.
 
     Raises
     ------
     InputError
-        If a column is missing, or the measure is none.
+        If a column is missing, or the measure or `top` is none.
 
     Examples
     --------
@@ -62,8 +71,11 @@ def weight_distribution(
     """
     if measure not in _UNITS:
         raise InputError(f"no such measure: {measure!r}", remedy="Write 'routes' or 'addresses'")
+    canvas.check_top(top)
     rows = read(routes)
-    rows = rows.take((rows.active | rows.standby) & (rows.group >= 0))
+    rows = rows.take(rows.active | rows.standby)
+    there = rows.on_connection
+    rows, nowhere = rows.take(there).called(names), int((~there).sum())
     coverage = _coverage(rows)
     table = _table(rows, coverage)
     ax = canvas.axes(ax, height=canvas.rows_height(min(len(table), top + 1)))
@@ -73,13 +85,13 @@ def weight_distribution(
         canvas.head(ax, "No routes of weight 100 or 0")
         return canvas.say_empty(ax, "no routes to show")
     table = _ranked(table, measure)
-    shown, names = _with_rest(table, top)
+    shown, labels = _with_rest(table, top)
     _bars(ax, shown, measure)
-    canvas.row_names(ax, names)
+    canvas.row_names(ax, labels)
     _columns(ax, shown, measure)
     handles = [canvas.patch(WEIGHTS["active"]), canvas.patch(WEIGHTS["standby"])]
-    names = ["active (weight 100)", "standby (weight 0)"]
-    canvas.head(ax, _title(table, coverage), handles, names, columns=104)
+    said = ["active (weight 100)", "standby (weight 0)"]
+    canvas.head(ax, _title(table, coverage, nowhere), handles, said, columns=104)
     return ax
 
 
@@ -136,6 +148,7 @@ def _bars(ax: Axes, shown: pd.DataFrame, measure: str) -> None:
         lengths = sign * shown[f"{name}_{measure}"].to_numpy(dtype=float)
         ax.barh(places, lengths, color=WEIGHTS[name], height=0.72, label=name)
     ax.axvline(0, color=canvas.ink(ax), linewidth=0.8)
+    canvas.whole(ax.xaxis)
     ax.xaxis.set_major_formatter(lambda value, _: short(abs(value)))
     ax.margins(x=0.02)
 
@@ -148,12 +161,13 @@ def _columns(ax: Axes, shown: pd.DataFrame, measure: Measure) -> None:
     canvas.column(ax, "with a\nstandby", cells, left=52, width=52)
 
 
-def _title(table: pd.DataFrame, coverage: pd.DataFrame) -> str:
+def _title(table: pd.DataFrame, coverage: pd.DataFrame, nowhere: int) -> str:
     active, standby = int(table["active_routes"].sum()), int(table["standby_routes"].sum())
     whole = coverage["destination"].nunique()
     backed = coverage["destination"][coverage["backed"]].nunique()
     said = f"{share(backed, whole)} of active destinations have a standby"
+    apart = f" ({many(nowhere, 'row')} without a valid one)" if nowhere else ""
     return (
         f"{active:,} active and {many(standby, 'standby route')} on "
-        f"{many(len(table), 'connection')}; {said if whole else 'no destination is active'}"
+        f"{many(len(table), 'connection')}{apart}; {said if whole else 'no destination is active'}"
     )

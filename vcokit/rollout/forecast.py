@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import timedelta
 from itertools import count, islice
 from typing import Any, Final
 
 import pandas as pd
 
 from vcokit import config
+from vcokit.cloud.client import Client
 from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, Limit
+from vcokit.errors import InputError
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import (
     Answered,
@@ -40,7 +43,7 @@ from vcokit.rollout.steps import Route, Step
 _ROUND_TRIP: Final = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Forecast:
     """When the steps of a plan are thought to get where.
 
@@ -54,12 +57,23 @@ class Forecast:
         Calls by operation.
     times : DataFrame
         A row a step that sends: step, sent, settled, done; seconds since the start, float64.
+
+    Examples
+    --------
+    >>> Forecast(75.2, (70.0, 75.1), {"Send": 2, "Poll": 9}, pd.DataFrame())
+    <Forecast 0:01:15: 2 steps, 11 calls (2 send, 9 poll)>
     """
 
     seconds: float
     settled: tuple[float, ...]
     calls: Mapping[str, int]
-    times: pd.DataFrame = field(repr=False)
+    times: pd.DataFrame
+
+    def __repr__(self) -> str:
+        calls = ", ".join(f"{count:,} {name.lower()}" for name, count in self.calls.items())
+        total = f"{sum(self.calls.values()):,} calls" + (f" ({calls})" if calls else "")
+        takes = timedelta(seconds=round(self.seconds))
+        return f"<Forecast {takes}: {len(self.settled):,} steps, {total}>"
 
     def remaining(self, settled: int, elapsed: float) -> float:
         """Return the seconds that are left, by how the real rollout keeps up with the forecast.
@@ -80,9 +94,10 @@ class Forecast:
 
 def forecast(
     plan: Plan,
+    client: Client | None = None,
     *,
     limits: Mapping[str, Limit] | None = None,
-    speed: float = 1.0,
+    speed: float | None = None,
     task_seconds: float | None = None,
     round_trip: float | None = None,
     waves: Sequence[int | None] | None = None,
@@ -93,20 +108,30 @@ def forecast(
     Parameters
     ----------
     plan : Plan
+    client : Client, optional
+        From `connect`; says the limits, the speed and the round trip of its cloud. Nothing is
+        called. Without it they are those of the real cloud.
     limits : mapping of str to Limit, optional
-        By default those of the contract; ``client.limits`` of a client.
-    speed : float
-        Of the cloud's clock, ``client.speed``.
+        By default the client's, else those of the contract at that speed.
+    speed : float, optional
+        Of the cloud's clock; by default the client's, else 1.
     task_seconds : float, optional
         Time a route task takes, on the cloud's clock; setting of the same name.
     round_trip : float, optional
-        Time from sending to answer, seconds; ``client.round_trip`` of a client that has called.
+        Time from sending to answer, seconds; by default the client's, if it has called already.
     waves, rate_share
         As of `Rollout`. The order in which steps wait for one another is the plan's.
 
     Returns
     -------
     Forecast
+
+    Raises
+    ------
+    InputError
+        If `speed`, `waves` or `rate_share` is none.
+    ConfigError
+        If `task_seconds` or a setting that takes part cannot be used.
 
     Examples
     --------
@@ -119,6 +144,13 @@ def forecast(
     >>> 20 * 3 < forecast(plan, task_seconds=3.0).seconds < 20 * 4
     True
     """
+    if client is not None:
+        speed = client.speed if speed is None else speed
+        limits = client.limits if limits is None else limits
+        round_trip = client.round_trip if round_trip is None else round_trip
+    speed = 1.0 if speed is None else speed
+    if speed <= 0:
+        raise InputError(f"speed={speed!r}", remedy="Write how many times faster, such as 60")
     seconds = float(config.get("task_seconds", task_seconds)) / speed
     table = limits or {name: op.limit.faster(speed) for name, op in OPERATIONS.items()}
     live = plan.live_by_lane()

@@ -22,7 +22,7 @@ from vcokit.audit.case import Case
 from vcokit.audit.standing import standing
 from vcokit.errors import PlanError
 from vcokit.rollout import order as waits
-from vcokit.rollout import planfile, planview, selection
+from vcokit.rollout import planfile, planhtml, planview, selection
 from vcokit.rollout.circles import Gap
 from vcokit.rollout.compare import among, routes_there, scopes, steps_of_rows
 from vcokit.rollout.prune import deletes
@@ -49,10 +49,30 @@ class Plan:
         Destination routes that the plan's connections held: region_id, vpn_connection_id,
         route_dest, next_hop, weight; private to the plan.
     quota : int, optional
-        Routes a connection may have, where that is known.
+        Routes a connection may have, as it was given to `plan_routes`; None where it was not. Rows
+        beyond it are blocked, and `order` never has more live at once. It is part of the
+        fingerprint, and kept in files and journals.
     lost : tuple of Gap
         Steps that this plan does without waiting for what a larger plan would have made first; see
         `only`.
+
+    Examples
+    --------
+    >>> from vcokit import schema
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": ["vco-a", "vco-b"],
+    ...     "route_dest": "10.0.0.0/8", "next_hop": ["vco-a", "vco-b"], "weight": [100, 0]})
+    >>> plan = plan_routes(routes, schema.frame(schema.LIVE_ROUTES))
+    >>> print(plan)
+    2 create, 0 modify, 0 delete, 0 keep, 0 blocked
+    >>> canary = plan.only(connections="vco-b")
+    >>> canary.frame()[["action", "vpn_connection_id", "route_dest", "weight"]]
+       action vpn_connection_id  route_dest  weight
+    0  create             vco-b  10.0.0.0/8       0
+    >>> print(canary.diff())
+    --- vco-b (live)
+    +++ vco-b (planned)
+    @@ -0,0 +1,1 @@
+    +10.0.0.0/8  0  vco-b
     """
 
     steps: pd.DataFrame
@@ -190,8 +210,8 @@ class Plan:
         return self.steps.copy()
 
     def _repr_html_(self) -> str:
-        table = self.frame().drop(columns=["step", "state"]).to_html(max_rows=12, border=0)
-        return f"<p><b>Plan</b> <code>{self.fingerprint[:12]}</code>: {self}</p>{table}"
+        head = f"<p><b>Plan</b> <code>{self.fingerprint[:12]}</code>: {self}</p>"
+        return head + planhtml.table(self.steps)
 
     def each(self) -> Iterator[Step]:
         """Yield the steps that are not blocked, as records."""

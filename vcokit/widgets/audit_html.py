@@ -19,6 +19,7 @@ from vcokit import schema
 from vcokit.audit import report
 from vcokit.audit.rules import RULES
 from vcokit.plain import visible
+from vcokit.plots.figures import many
 from vcokit.widgets.style import grey, page, scrolled, sheet, stacked, table, text
 
 HEADS: Final = (
@@ -43,8 +44,9 @@ def summary(routes: pd.DataFrame, findings: pd.DataFrame) -> str:
     names = list(reversed(schema.SEVERITIES.categories))
     parts = [(f"v-{name}", _plural(name), int(worst.get(name, 0))) for name in names]
     clean = len(routes) - sum(number for *_, number in parts)
+    counted = f"{many(len(routes), 'route')}, {many(len(findings), 'finding')}"
     return page(
-        f'<span class="t">Audit</span>{grey(f"{len(routes):,} routes, {len(findings):,} findings")}'
+        f'<span class="t">Audit</span>{grey(counted)}'
         f"{grey('; each route counts where its worst finding is')}",
         stacked([*parts, ("s-done", "nothing found", clean)]),
     )
@@ -118,8 +120,11 @@ def static_page(routes: pd.DataFrame, findings: pd.DataFrame, rule: str = "") ->
     heads = (("rule", "24%"), ("severity", "14%"), ("rows", "10%"), ("", "auto"))
     names = ("rule", "severity", "rows", "sentence")
     rules = table(heads, zip(*(counted[name] for name in names), strict=True))
+    if not len(findings):
+        return sheet(rule) + summary(routes, findings)
     first = findings.iloc[:STATIC_ROWS]
-    note = grey(f"the first {len(first):,} of {len(findings):,} findings")
+    cut = len(first) < len(findings)
+    note = grey(f"the first {len(first):,} of {len(findings):,} findings" if cut else "")
     long = scrolled(table(HEADS, cells(first), wrap=True))
     parts = page(rules, f"<h4>Findings {note}</h4>", long)
     return sheet(rule) + summary(routes, findings) + parts

@@ -12,16 +12,18 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import ipywidgets
 import numpy as np
 import pandas as pd
 
+from vcokit import schema
 from vcokit.audit import apply_suggestions, audit_routes, report
 from vcokit.colours import SEVERITIES
-from vcokit.errors import VcokitError
+from vcokit.errors import InputError, VcokitError
 from vcokit.inventory import write_routes
+from vcokit.plots.figures import many
 from vcokit.widgets import audit_html
 from vcokit.widgets.chosen import Chosen
 from vcokit.widgets.companion import Companion
@@ -29,6 +31,10 @@ from vcokit.widgets.paged import PagedTable
 from vcokit.widgets.style import grey, page, sheet, text
 
 _WIDEST = 420  # pixels of the longest bar
+_REMEDY: Final = (
+    "Hand over what vk.audit_routes(routes) returns, or no findings; live routes, connections and "
+    "a quota take part by vk.audit_routes(routes, live=…, connections=…, quota=…)"
+)
 
 
 class AuditView(ipywidgets.VBox):  # type: ignore[misc]
@@ -40,6 +46,11 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         What was audited; never changed.
     findings : DataFrame, optional
         From `audit_routes`; by default the routes are audited now.
+
+    Raises
+    ------
+    InputError
+        If the routes cannot be audited, or the findings are none, or of other routes.
 
     Attributes
     ----------
@@ -60,6 +71,8 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
     """
 
     def __init__(self, routes: pd.DataFrame, findings: pd.DataFrame | None = None) -> None:
+        if findings is not None:
+            _check(routes, findings)
         self.routes = routes
         self.findings = audit_routes(routes) if findings is None else findings
         self._taken = np.zeros(len(self.findings), dtype=np.bool_)
@@ -79,9 +92,9 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         summary = ipywidgets.HTML(
             sheet(self._companion.hides_copy) + audit_html.summary(routes, self.findings)
         )
-        super().__init__(
-            [summary, self._bars(), self.search, self.table, self._detail, self._actions()]
-        )
+        parts = [self._bars(), self.search, self.table, self._detail, self._actions()]
+        # Of a clean inventory there is nothing to look through.
+        super().__init__([summary, *(parts if len(self.findings) else [])])
         self.add_class("vco-live").add_class(self._companion.mark)
         self._show_chosen()
 
@@ -192,7 +205,7 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         taken = int(self._taken.sum())
         self.undo.disabled = not taken
         said = (
-            f"{taken:,} suggestions accepted; view.corrected is the new frame"
+            f"{many(taken, 'suggestion')} accepted; view.corrected is the new frame"
             if taken
             else ("Accepting makes a new frame; what was read is never changed")
         )
@@ -237,18 +250,30 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         except (VcokitError, OSError) as error:
             self._say(f"not written: {error}")
         else:
-            self._say(f"{len(self.routes):,} routes written to {path.resolve()}")
+            self._say(f"{many(len(self.routes), 'route')} written to {path.resolve()}")
 
     def _say(self, words: str) -> None:
         self._said.value = page(text(words))
 
     def __repr__(self) -> str:
-        return f"<AuditView: {len(self.findings)} findings in {len(self.routes)} routes>"
+        found = many(len(self.findings), "finding")
+        return f"<AuditView: {found} in {many(len(self.routes), 'route')}>"
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
         """Return the widget; put its static copy beside it, for the saved notebook."""
         html = audit_html.static_page(self.routes, self.findings, self._companion.hides_view)
         return self._companion.bundle(super()._repr_mimebundle_(**given), html, repr(self))
+
+
+def _check(routes: pd.DataFrame, findings: pd.DataFrame) -> None:
+    """Refuse what are no findings of these routes."""
+    schema.require_columns(routes, (), what="routes")
+    there = findings.columns if isinstance(findings, pd.DataFrame) else ()
+    missing = [name for name in schema.FINDINGS if name not in there]
+    if missing:
+        raise InputError(f"no findings: there is no column {missing[0]}", remedy=_REMEDY)
+    if len(findings) and findings["row"].max() >= len(routes):
+        raise InputError("the findings are of other routes: they name more rows", remedy=_REMEDY)
 
 
 def _button(words: str, icon: str, clicked: Any) -> Any:

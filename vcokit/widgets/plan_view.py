@@ -9,10 +9,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import ipywidgets
 
+from vcokit.errors import InputError
 from vcokit.rollout import forecast as forecasts
 from vcokit.rollout.forecast import Forecast
 from vcokit.rollout.plan import Plan
@@ -23,6 +24,8 @@ from vcokit.widgets.paged import PagedTable
 from vcokit.widgets.style import duration, page, sheet, text
 from vcokit.widgets.timeline import timeline_png
 
+_REMEDY: Final = "Make one with vk.plan_routes(routes, live), or read one with vk.Plan.load(path)"
+
 
 class PlanView(ipywidgets.VBox):  # type: ignore[misc]
     """A plan, to look through before anything is sent.
@@ -32,6 +35,11 @@ class PlanView(ipywidgets.VBox):  # type: ignore[misc]
     plan : Plan
     forecast : Forecast, optional
         From `vcokit.forecast`; by default made when it is asked for.
+
+    Raises
+    ------
+    InputError
+        If it is no plan.
 
     Examples
     --------
@@ -45,6 +53,8 @@ class PlanView(ipywidgets.VBox):  # type: ignore[misc]
     """
 
     def __init__(self, plan: Plan, *, forecast: Forecast | None = None) -> None:
+        if not isinstance(plan, Plan):
+            raise InputError(f"no plan: {type(plan).__name__}", remedy=_REMEDY)
         self.plan = plan
         self.forecast = forecast
         self._companion = Companion()
@@ -86,12 +96,8 @@ class PlanView(ipywidgets.VBox):  # type: ignore[misc]
         if position is None:
             return
         name = str(self._lanes["vpn_connection_id"].iloc[position])
-        # A row without a connection is of the lane without a name.
         self._steps.choose({"vpn_connection_id": name})
-        if not name:
-            lane = self.plan.steps["vpn_connection_id"]
-            self._steps.positions = lane.isna().to_numpy().nonzero()[0]
-        self._lane.value = page(f"<h4>Steps of {text(name) or 'rows without a connection'}</h4>")
+        self._lane.value = page(f"<h4>Steps of {text(name)}</h4>")
         self.steps.show()
 
     # -- blocked ---------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from typing import Any, Final
 import ipywidgets
 
 from vcokit.cloud.operations import Limit
+from vcokit.errors import InputError
 from vcokit.rollout.executor import Rollout
 from vcokit.rollout.forecast import Forecast, forecast
 from vcokit.widgets import rollout_html
@@ -35,6 +36,9 @@ from vcokit.widgets.style import sheet
 
 _LANES_EVERY: Final = 2.0
 _COPY_EVERY: Final = 30.0
+_REMEDY: Final = (
+    "Hand over a vk.Rollout; the view of a journal is vk.RolloutView.from_journal('rollout.db')"
+)
 
 
 class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
@@ -58,6 +62,26 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
     not; what was clicked is done when the cell has ended.
 
     A saved notebook shows a static copy, see `vcokit.widgets.companion`.
+
+    Raises
+    ------
+    InputError
+        If it is no rollout; that of a journal is seen by `from_journal`.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import pandas as pd
+    >>> import vcokit as vk
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
+    ...     "route_dest": ["10.0.0.0/8", "172.16.0.0/12"], "next_hop": "vco-a", "weight": 100})
+    >>> with (tempfile.TemporaryDirectory() as folder, vk.Simulator.for_routes(routes) as cloud,
+    ...         vk.connect(cloud) as client):
+    ...     plan = vk.plan_routes(routes, vk.live_routes(client, routes))
+    ...     view = vk.RolloutView(vk.Rollout(plan, client, journal=f"{folder}/rollout.db"))
+    ...     print(str(view).replace(plan.fingerprint[:12], "…"))
+    ...     view.close()
+    <Rollout … ready: 2 pending>
     """
 
     _painter: Painter | None = None
@@ -70,6 +94,8 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
         limits: Mapping[str, Limit] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if not isinstance(rollout, Rollout):
+            raise InputError(f"no rollout: {_shown(rollout)}", remedy=_REMEDY)
         self._begin(LiveSource(rollout, self._touch, limits), forecast, clock, HEARTBEAT)
 
     @classmethod
@@ -228,6 +254,10 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
             self._painter.stop()
             self._source.close()
         super().close()
+
+
+def _shown(thing: object) -> str:
+    return repr(str(thing)) if isinstance(thing, str | PathLike) else type(thing).__name__
 
 
 def _putter(element: Any) -> Callable[[str], None]:
