@@ -165,8 +165,7 @@ def plain_columns(routes: pd.DataFrame) -> dict[str, Column]:
     for column in others:
         if (head := _extra_head(column)) in columns:
             raise InputError(f"two columns would be called {head!r}", remedy="Rename one")
-        with _characters():
-            columns[head] = _arrow(text_column(column))
+        columns[head] = _arrow(text_column(column))
     for name, column in columns.items():
         _refuse_unreadable(name, pa.chunked_array([pa.array([name], pa.large_string())]))
         _refuse_unreadable(name, column)
@@ -179,15 +178,17 @@ def _parts(routes: pd.DataFrame) -> tuple[pd.DataFrame, list[pd.Series]]:
     known = [name for name in (*HEADS, "weight_text") if name in routes.columns]
     require_columns(routes, known, what="routes")
     others = [place for place, name in enumerate(routes.columns) if name not in ROUTES]
-    with _characters():
-        return conform_routes(routes[known]), [routes.iloc[:, place] for place in others]
+    _refuse_halves(routes)
+    return conform_routes(routes[known]), [routes.iloc[:, place] for place in others]
 
 
-@contextlib.contextmanager
-def _characters() -> Iterator[None]:
-    """Say in our words what Arrow says of half a surrogate pair."""
+def _refuse_halves(routes: pd.DataFrame) -> None:
+    """Raise for half a surrogate pair: the audit spells it out, a file must not change a cell."""
     try:
-        yield
+        "".join(map(str, routes.columns)).encode("utf-8")
+        for place, dtype in enumerate(routes.dtypes):
+            if isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_object_dtype(dtype):
+                routes.iloc[:, place].astype("str")
     except UnicodeEncodeError as error:
         raise InputError(
             f"routes hold half of a surrogate pair ({error.object[error.start]!a}), no character",
@@ -198,12 +199,11 @@ def _characters() -> Iterator[None]:
 def _columns(routes: pd.DataFrame) -> list[Column]:
     """Return the columns of a CSV file, head first, every cell as it is written."""
     fields, others = _parts(routes)
-    with _characters():
-        columns = [
-            _column(head, _protected_weights(fields) if name == "weight" else _text(fields[name]))
-            for name, head in HEADS.items()
-        ]
-        return columns + [_extra(column) for column in others]
+    columns = [
+        _column(head, _protected_weights(fields) if name == "weight" else _text(fields[name]))
+        for name, head in HEADS.items()
+    ]
+    return columns + [_extra(column) for column in others]
 
 
 def _protected_weights(fields: pd.DataFrame) -> Column:
