@@ -20,6 +20,7 @@ import typer
 
 from vcokit.cli.commands import COMPLETE, Lazy
 from vcokit.cli.exits import Exit, exit_code
+from vcokit.cli.outputs import silence
 from vcokit.cli.words import in_shell
 from vcokit.errors import VcokitError
 from vcokit.plain import visible
@@ -60,16 +61,26 @@ def main() -> None:
         _say_misuse(error)
         sys.exit(Exit.INPUT)
     except (KeyboardInterrupt, typer.Abort):
+        _say("interrupted", "")
         sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has gone; writing to it at exit would fail once more.
-        sys.stdout = None
+        silence(sys.stdout)
         sys.exit(Exit.OK)
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         _say(f"{name}{error.strerror or error}. Check path, permissions and space")
         sys.exit(Exit.INPUT)
+    _flush()
     sys.exit(int(code) if isinstance(code, int) else Exit.OK)
+
+
+def _flush() -> None:
+    """Write out what is still held back; where nobody reads it, the command has ended as it did."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence(sys.stdout)
 
 
 def _prepare() -> None:
@@ -89,8 +100,11 @@ def _prepare() -> None:
         ours.addHandler(logging.lastResort)
 
 
-def _say(message: str) -> None:
-    print(f"error: {visible(message)}", file=sys.stderr)
+def _say(message: str, kind: str = "error: ") -> None:
+    try:
+        print(f"{kind}{visible(message)}", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        silence(sys.stderr)
 
 
 def _say_misuse(error: Any) -> None:

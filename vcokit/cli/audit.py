@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from vcokit import schema
+from vcokit.cli.outputs import keep_apart, put, replace
+from vcokit.cli.reading import Reading, read_connections
 from vcokit.errors import InputError
 from vcokit.plain import visible
 
@@ -62,6 +64,7 @@ def audit_command(
             help="Inventories: CSV, workbook, JSON lines, Parquet; patterns; - is standard input.",
         ),
     ],
+    reading: Reading,
     output_format: Annotated[
         Format | None,
         typer.Option("--format", help="By default what --output ends in, else tables or text."),
@@ -70,11 +73,14 @@ def audit_command(
     live: Annotated[
         str | None, typer.Option(help="File of live routes, as vcokit live writes it.")
     ] = None,
+    connections: Annotated[
+        str | None,
+        typer.Option(help="File of live connections, as vcokit live --connections writes it."),
+    ] = None,
     rules: Annotated[
         list[str] | None, typer.Option(help="Rules to run, by name; commas, or repeated.")
     ] = None,
     quota: Annotated[int | None, typer.Option(min=0, help="Routes a connection may have.")] = None,
-    region: Annotated[str | None, typer.Option(help="Region of rows that name none.")] = None,
     fail_on: Annotated[
         FailOn, typer.Option(help="Least severity that gives exit code 1.")
     ] = FailOn.error,
@@ -87,10 +93,12 @@ def audit_command(
     from vcokit.audit import audit_routes, report
 
     kind = _kind(output_format, output)  # a wrong name is told before an hour's work
-    routes = _read(files, region)
-    known = None if live is None else _read([live], region)
+    keep_apart({"--output": output}, [*files, live, connections])
+    routes = _read(files, reading)
+    known = None if live is None else _read([live], Reading(region=reading.region))
+    there = None if connections is None else read_connections(connections)
     chosen = [name.strip() for part in rules for name in part.split(",")] if rules else None
-    findings = audit_routes(routes, live=known, quota=quota, rules=chosen)
+    findings = audit_routes(routes, live=known, connections=there, quota=quota, rules=chosen)
     if kind is None:
         _tables(findings, routes, _LISTED if limit is None else limit)
     else:
@@ -109,16 +117,11 @@ def _kind(asked: Format | None, output: Path | None) -> str | None:
     return kind_of(output) if asked is None and output is not None else str(asked)
 
 
-def _read(files: list[str], region: str | None) -> pd.DataFrame:
+def _read(files: list[str], reading: Reading) -> pd.DataFrame:
     import pyarrow as pa
 
-    from vcokit.inventory import read_routes
-
-    for name in files:
-        if not name or "\n" in name or "\r" in name:  # would be taken for the text itself
-            raise InputError(f"{name!r} is no file", remedy="Name a file, or - for standard input")
     with _bar() as progress:
-        routes = read_routes(files, region=region, progress=progress)
+        routes = reading.read(files, progress=progress)
     # What reading needed is kept for the next time, which does not come: a tenth of the peak.
     pa.default_memory_pool().release_unused()
     return routes
@@ -201,41 +204,19 @@ def _write(
         options |= {"places": locate(worst(findings, limit), routes), "root": Path.cwd()}
     text = parts(kind, findings, routes, **options)
     if output is None:
-        _say(text, kind)
+        put(text, encoding=_encoding(kind))
         return
-    _replace(output, text)
-    _say([_written(report_of(findings, routes), output)], "text")
+    replace(output, text)
+    put(_written(report_of(findings, routes), output), encoding=_encoding("text"))
+
+
+def _encoding(kind: str) -> str:
+    """Return the encoding of standard output's own lines, or of a file whatever that has."""
+    return "utf-8" if kind != "text" else sys.stdout.encoding or "utf-8"
 
 
 def _written(report: Report, output: Path) -> str:
     return f"{report.summary}: {visible(output)}\n"
-
-
-def _say(text: Iterable[str], kind: str) -> None:
-    """Write to standard output: lines in its own encoding, files in UTF-8, whatever it is."""
-    encoding = "utf-8" if kind != "text" else sys.stdout.encoding or "utf-8"
-    sys.stdout.flush()
-    raw = getattr(sys.stdout, "buffer", None)
-    for part in text:
-        if raw is None:  # a notebook's, or one that a program put there: it takes text alone
-            sys.stdout.write(part)
-        else:
-            raw.write(part.encode(encoding, "backslashreplace"))
-    (raw or sys.stdout).flush()
-
-
-def _replace(output: Path, text: Iterable[str]) -> None:
-    from vcokit.inventory.write import replacing
-
-    try:
-        with replacing(output) as file:
-            for part in text:
-                file.write(part.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise InputError(
-            f"{output} cannot be written: {error.strerror or error}",
-            remedy="Check folder, rights and room",
-        ) from None
 
 
 def _exit_code(counted: dict[str, int], fail_on: FailOn) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -20,10 +21,9 @@ Quota = Annotated[int | None, typer.Option(min=0, help="Routes a connection may 
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How inventories are read."""
+class Shape:
+    """What inventories look like, where that is not found."""
 
-    region: Annotated[str | None, typer.Option(help="Region of rows that name none.")] = None
     weight_word: Annotated[
         list[str] | None,
         typer.Option(metavar="WORD=N", help="Word that stands for a weight; may be repeated."),
@@ -36,8 +36,21 @@ class Reading:
     delimiter: Annotated[str | None, typer.Option(help="Of a CSV; by default found.")] = None
     encoding: Annotated[str | None, typer.Option(help="Of a text; by default found.")] = None
 
-    def read(self, files: Sequence[str]) -> pd.DataFrame:
+    def read(
+        self,
+        files: Sequence[str],
+        region: str | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> pd.DataFrame:
         """Return the routes of some files.
+
+        Parameters
+        ----------
+        files : sequence of str
+        region : str, optional
+            Region of rows that name none.
+        progress : callable, optional
+            Called with the bytes done, and those in all.
 
         Raises
         ------
@@ -48,12 +61,13 @@ class Reading:
 
         return read_routes(
             [_path(name) for name in files],
-            region=self.region,
+            region=region,
             weights=self._weights(),
             columns=_pairs("--column", self.column) or None,
             sheet=self.sheet,
             delimiter=self.delimiter,
             encoding=self.encoding,
+            progress=progress,
         )
 
     def _weights(self) -> Mapping[str, int] | None:
@@ -62,6 +76,22 @@ class Reading:
         if wrong:
             raise InputError(f"--weight-word {wrong[0]!r}: no weight", remedy="Write standby=0")
         return {word: int(number) for word, number in words.items()} or None
+
+
+@dataclass(frozen=True)
+class Reading(Shape):
+    """How inventories are read."""
+
+    region: Annotated[str | None, typer.Option(help="Region of rows that name none.")] = None
+
+    def read(
+        self,
+        files: Sequence[str],
+        region: str | None = None,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> pd.DataFrame:
+        """Return the routes of some files; see `Shape.read`."""
+        return super().read(files, region or self.region, progress)
 
 
 def _is_number(text: str) -> bool:
@@ -81,6 +111,45 @@ def _path(name: str) -> str:
     if not name or "\n" in name or "\r" in name or "\x00" in name:
         raise InputError(f"{name!r} is no file", remedy="Name a file, or - for standard input")
     return name
+
+
+def read_connections(name: str) -> pd.DataFrame:
+    """Return the live connections of a file that ``vcokit live --connections`` wrote.
+
+    Returns
+    -------
+    DataFrame
+        Of `vcokit.schema.LIVE_CONNECTIONS`; columns that the file lacks are missing values.
+
+    Raises
+    ------
+    InventoryError
+        If it cannot be read, or names no connections.
+    """
+    import pandas as pd
+
+    from vcokit import schema
+    from vcokit.errors import InventoryError
+    from vcokit.inventory.reasons import reason_of
+
+    remedy = "Write it with: vcokit live --connections --output connections.csv"
+    try:
+        file = sys.stdin.buffer if name == "-" else _path(name)
+        found = pd.read_csv(file, dtype="str", keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:  # pandas' and Unicode's are ValueErrors
+        raise InventoryError(
+            f"cannot be read ({reason_of(error)})", source=name, remedy=remedy
+        ) from None
+    lacking = [head for head in ("vpn_connection_id", "region_id") if head not in found.columns]
+    if lacking:
+        raise InventoryError(f"no column {lacking[0]}", source=name, remedy=remedy)
+    cells = {
+        head: found[head].str.removeprefix("'") for head in schema.LIVE_CONNECTIONS if head in found
+    }
+    for head in ("cross_account", "attached"):
+        if head in cells:
+            cells[head] = cells[head].str.lower().map({"true": True, "false": False})
+    return schema.frame(schema.LIVE_CONNECTIONS, cells)
 
 
 def named(files: Sequence[str], routes: pd.DataFrame) -> str:

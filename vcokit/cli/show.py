@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vcokit.audit import report
+from vcokit.cli.outputs import silence
 from vcokit.colours import SEVERITIES, STATES
 from vcokit.plain import visible
 from vcokit.rollout.events import Tally
@@ -30,10 +31,26 @@ def error_console() -> Console:
     return _console(sys.stderr)
 
 
+class _Lasting(Console):
+    """A console that goes on in silence once nobody reads it: what is told is not what is done."""
+
+    nobody_reads = False
+
+    def on_broken_pipe(self) -> None:
+        """Let what is written from now on go nowhere."""
+        self.nobody_reads = True
+        silence(self.file)
+
+
+def is_closed(shown: Console) -> bool:
+    """Tell whether whoever read a console has gone."""
+    return isinstance(shown, _Lasting) and shown.nobody_reads
+
+
 def _console(stream: IO[str]) -> Console:
     # Rich would take the word of FORCE_COLOR for a terminal; a pipe gets plain text whatever it is.
     is_terminal = stream.isatty()
-    return Console(
+    return _Lasting(
         file=stream,
         width=None if is_terminal else _WIDE,
         force_terminal=is_terminal,

@@ -14,8 +14,8 @@ from typing import Final
 import pandas as pd
 
 from vcokit.cli import show
-from vcokit.cli.running import records
-from vcokit.cli.steplog import one_line
+from vcokit.cli.outputs import put
+from vcokit.cli.steplog import one_line, records
 from vcokit.plain import visible
 
 #: What begins a formula, or a cell that was protected before.
@@ -43,9 +43,9 @@ def show_frame(frame: pd.DataFrame, form: TableFormat, title: str, limit: int) -
         Rows of a table at most; the other formats have all.
     """
     if form is TableFormat.json:
-        print(one_line(records(frame)))
+        put(f"{one_line(records(frame))}\n")
     elif form is TableFormat.csv:
-        print(as_csv(frame), end="")
+        put(as_csv(frame))
     elif len(frame):
         more = f", the first {limit} of {len(frame):,}" if len(frame) > limit else ""
         rows = frame.head(limit).itertuples(index=False)

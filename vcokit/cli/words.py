@@ -30,6 +30,26 @@ _TABLE: Final = tuple(
 )
 
 
+#: What a rollout says of its end.
+_ENDS: Final = (
+    (re.compile(r"\bstop_after\b=?"), "--stop-after"),
+    (re.compile(r"the deadline of \S+ s has passed"), "the time of --max-hours has passed"),
+)
+
+
+def wording(message: str | None) -> str | None:
+    """Return why a rollout ended, in the words of the shell.
+
+    Examples
+    --------
+    >>> wording("3 steps failed, as many as were allowed (stop_after)")
+    '3 steps failed, as many as were allowed (--stop-after)'
+    """
+    for pattern, words in _ENDS if message else ():
+        message = pattern.sub(words, message or "")
+    return message
+
+
 def in_shell(error: VcokitError) -> str:
     """Return an error's one line with its remedy in the words of the shell.
 
