@@ -13,7 +13,7 @@ import pytest
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, as_environment
 from vcokit.cli.exits import Exit
-from vcokit.simulator import Simulator
+from vcokit.simulator import Fault, Simulator
 
 TEN = HEAD + "".join(GOOD.replace("10.0.0.0/8", f"10.{n}.0.0/16") for n in range(10))
 FAST = ("--simulate", "--speed", "600")
@@ -133,7 +133,8 @@ def test_an_interrupt_before_anything_is_sent_is_said(inventory: Path) -> None:
     """SIGTERM while the cloud is read: 130, one line, and a summary that says so."""
     summary = Path("s.json")
     routes = vk.read_routes(inventory)
-    with Simulator.for_routes(routes, speed=1.0, latency=30.0) as cloud:
+    slow = Fault("delay", seconds=30.0)
+    with Simulator.for_routes(routes, speed=1.0, faults=[slow]) as cloud:
         env = {
             **os.environ,
             "VCOKIT_ENDPOINT": cloud.endpoint,

@@ -22,6 +22,7 @@ _TABLE: Final = tuple(
         (r", or pass access_key_id= and access_key_secret= to connect\(\)", ""),
         (r"name a profile= of the vendor's CLI", "or name a --profile of the vendor's CLI"),
         (r"Rollout\.open\(path, client\)", "vcokit resume"),
+        (r"(make a new plan)$", r"\1: vcokit apply with the inventory"),
         (r"allow_gap=True", "--allow-gap"),
         (r'format=, such as format="csv"', "another name, such as routes.csv"),
         (r'\b(region|encoding|delimiter|sheet)="([^"]*)"', r'--\1 "\2"'),
