@@ -20,10 +20,10 @@ from vcokit.cli import report as report_file
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
 from vcokit.cli.outputs import keep_apart
+from vcokit.cli.reading import Reading
 from vcokit.cli.running import forecast_and_follow, resume_command_of
 from vcokit.cloud.connect import connect
 from vcokit.errors import InputError
-from vcokit.inventory import read_routes
 from vcokit.live import connections_of, live_routes, verify_routes
 from vcokit.plain import visible
 from vcokit.rollout.executor import Rollout
@@ -34,6 +34,7 @@ _TASK_SECONDS: Final = (2.0, 5.0)
 
 
 def demo_command(
+    reading: Reading,
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="Inventory. By default vcokit's own.")
     ] = None,
@@ -54,7 +55,7 @@ def demo_command(
         # What the last demo left, and nothing else: the folder may be anyone's.
         kept.unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
-    routes = read_routes(file)
+    routes = reading.read([str(file)])
     findings = audit_routes(routes)
     _say_read(shown, file, routes, findings)
     cloud = _cloud(routes, kept, config.get("speed", speed))
