@@ -28,7 +28,7 @@ def keep_apart(
     *,
     journals: Iterable[Path | None] = (),
 ) -> None:
-    r"""Refuse to write onto what the same command needs, under whatever name.
+    """Refuse to write onto what the same command needs, under whatever name.
 
     Parameters
     ----------
