@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 _LISTED: Final = 50
 #: Bytes of files above which reading them is worth a bar.
 _LONG: Final = 4_000_000
+#: Rules that need what an option gives.
+_NEEDS: Final = {
+    "connections": ("unknown-connection", "wrong-region", "not-attached"),
+    "live": ("already-live", "live-conflict"),
+}
 
 
 class FailOn(StrEnum):
@@ -102,8 +107,27 @@ def audit_command(
     if kind is None:
         _tables(findings, routes, _LISTED if limit is None else limit)
     else:
-        _write(kind, findings, routes, output, limit=limit, fail_on=fail_on)
+        options: dict[str, Any] = {"limit": limit, "fail_on": str(fail_on)}
+        if kind == "junit":
+            options["skipped"] = _skipped(chosen, live=known, connections=there)
+        _write(kind, findings, routes, output, **options)
     return _exit_code(report.counts(findings), fail_on)
+
+
+def _skipped(chosen: list[str] | None, **given: object) -> dict[str, str]:
+    """Return the rules that do not run, and why: not asked for, or without what they look at."""
+    from vcokit.audit.rules import RULES
+
+    lacking = {
+        rule: f"needs --{option}"
+        for option, rules in _NEEDS.items()
+        for rule in rules
+        if given[option] is None
+    }
+    if chosen is None:
+        return lacking
+    rest = {rule.name: "not asked for" for rule in RULES if rule.name not in chosen}
+    return lacking | rest
 
 
 def _kind(asked: Format | None, output: Path | None) -> str | None:
@@ -190,14 +214,14 @@ def _write(
     output: Path | None,
     *,
     limit: int | None,
-    fail_on: FailOn,
+    **options: Any,
 ) -> None:
     """Write findings in a format, to a file or to standard output."""
     from vcokit.formats import KINDS, parts
     from vcokit.formats.facts import report_of, worst
 
     limit = KINDS[kind].limit if limit is None else limit
-    options: dict[str, Any] = {"fail_on": str(fail_on), "limit": limit}
+    options["limit"] = limit
     if kind == "sarif":
         from vcokit.formats.places import locate
 
