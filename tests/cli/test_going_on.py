@@ -87,7 +87,7 @@ def test_a_stale_journal_in_doubt_names_the_way_out(
     assert shell("resume", journal)[0] == Exit.STALE
     edited(journal, "UPDATE step SET state = 'unknown' WHERE state = 'pending' AND step = 5")
     code, _, err = shell("apply", inventory, "--yes")
-    assert (code, "1 of its steps" in err) == (Exit.INPUT, True)
+    assert (code, "1 step of it" in err) == (Exit.INPUT, True)
     option = re.search(r"--journal (\S+)", err)[1]
     assert shell("apply", inventory, "--yes", "--journal", option)[0] == Exit.OK
 

@@ -14,11 +14,12 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Any, Final
+from importlib.metadata import version
+from typing import Annotated, Any, Final
 
 import typer
 
-from vcokit.cli.commands import COMPLETE, Lazy
+from vcokit.cli.commands import COMPLETE, HELP, Lazy
 from vcokit.cli.exits import Exit, exit_code
 from vcokit.cli.outputs import silence
 from vcokit.cli.words import in_shell
@@ -36,14 +37,26 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings=HELP,
 )
 
 #: click's exception of a wrong call; where typer keeps click is its own affair.
 _Misuse: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"vcokit {version('vcokit')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _all() -> None:
+def _all(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
     """From a CSV of destination routes to converged IPsec-VPN connections on Alibaba Cloud."""
 
 

@@ -15,6 +15,7 @@ from vcokit.cli.exits import Exit
 from vcokit.cli.outputs import keep_apart, put
 from vcokit.cli.reading import Files, Reading, named
 from vcokit.cli.tabular import as_csv
+from vcokit.cli.words import counted
 from vcokit.inventory import write_routes
 from vcokit.inventory.write import format_of
 from vcokit.plain import visible
@@ -58,5 +59,5 @@ def aggregate_command(
     else:
         write_routes(fewest, output)
     where = f" → {visible(output)}" if output is not None else ""
-    said.print(f"{named(files, routes)} → {len(fewest):,} routes{where}", markup=False)
+    said.print(f"{named(files, routes)} → {counted(len(fewest), 'route')}{where}", markup=False)
     return Exit.OK

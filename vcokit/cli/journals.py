@@ -27,6 +27,7 @@ from typing import Final
 import pandas as pd
 
 from vcokit.cli.running import resume_command_of
+from vcokit.cli.words import counted
 from vcokit.errors import InputError, JournalLockedError
 from vcokit.rollout.events import ENDED
 from vcokit.rollout.journal import Journal
@@ -130,13 +131,13 @@ def refuse_unended(path: Path, option: str = "--journal") -> None:
         return
     if not rest.stale:
         raise InputError(
-            f"{path}: a rollout that has not ended, {rest.left:,} steps are left",
+            f"{path}: a rollout that has not ended, with {counted(rest.left, 'step')} left",
             remedy=f"Go on with it: {resume_command_of(path, again_of(path))}",
         )
     new = next(name for name in _numbered(path) if not name.exists())
     raise InputError(
-        f"{path}: the live routes are not those of this rollout any more, and the cloud may yet do "
-        f"{rest.in_doubt:,} of its steps",
+        f"{path}: the live routes are not those of this rollout any more, and "
+        f"{counted(rest.in_doubt, 'step')} of it may be done, or yet be done, unseen",
         remedy="Once vcokit live shows what came of them, give this command again with "
         f"{option} {shlex.quote(str(new))}",
     )

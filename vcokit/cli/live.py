@@ -14,6 +14,7 @@ from vcokit.cli.outputs import keep_apart, put, replace
 from vcokit.cli.reach import Reach
 from vcokit.cli.reading import FILES, Shape
 from vcokit.cli.tabular import as_csv
+from vcokit.cli.words import counted
 from vcokit.errors import InputError
 from vcokit.inventory import write_routes
 from vcokit.inventory.write import format_of
@@ -54,7 +55,7 @@ def live_command(
     routes = reading.read(files) if files else schema.frame(schema.ROUTES)
     with reach.connected(routes) as client:
         found = _found(client, routes if files else None, region, connections=connections)
-    what = "connections" if connections else "routes"
+    what = "connection" if connections else "route"
     if output is None:
         put(as_csv(found))
     elif connections:
@@ -65,7 +66,7 @@ def live_command(
     said = show.error_console()
     for connection, code in found.attrs.get("unlisted", {}).items():
         said.print(f"{visible(connection)}: cannot be listed ({visible(code)})", markup=False)
-    said.print(f"{len(found):,} {what}{where}", markup=False)
+    said.print(f"{counted(len(found), what)}{where}", markup=False)
 
 
 def _found(

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from vcokit.cli.words import counted
 from vcokit.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,11 +108,11 @@ def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in given or ())
 
 
-def _path(name: str) -> str:
-    """Return a file's name; what `read_routes` would take for the text itself is none."""
+def _path(name: str) -> str | Path:
+    """Return a file's path; what `read_routes` would take for the text itself is none."""
     if not name or "\n" in name or "\r" in name or "\x00" in name:
         raise InputError(f"{name!r} is no file", remedy="Name a file, or - for standard input")
-    return name
+    return name if name == "-" else Path(name)
 
 
 def read_connections(name: str) -> pd.DataFrame:
@@ -164,4 +166,4 @@ def named(files: Sequence[str], routes: pd.DataFrame) -> str:
     from vcokit.plain import visible
 
     shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
-    return f"{visible(shown)}: {len(routes):,} routes"
+    return f"{visible(shown)}: {counted(len(routes), 'route')}"

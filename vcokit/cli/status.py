@@ -15,6 +15,7 @@ from vcokit.cli.journals import Rest, again_of, holder, state_of
 from vcokit.cli.outputs import put
 from vcokit.cli.running import resume_command_of
 from vcokit.cli.steplog import one_line, records
+from vcokit.cli.words import counted
 from vcokit.plain import visible
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import Lease
@@ -131,7 +132,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         seen = facts["holder"]["seen_seconds_ago"]
         said.append(f"holder  {visible(facts['holder']['text'])}; seen {seen:g} s ago")
     said += [f"{name:<7} {_listed(facts[name])}" for name in ("actions", "states", "calls")]
-    said.append(f"left    {facts['left']:,} steps{_at_pace(facts)}")
+    said.append(f"left    {counted(facts['left'], 'step')}{_at_pace(facts)}")
     if facts["resume"]:
         said.append(f"Go on with: {facts['resume']}")
     elif facts["state"] == "stale":

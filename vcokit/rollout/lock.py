@@ -150,7 +150,11 @@ class Lock:
         try:
             descriptor = os.open(self._beside, os.O_CREAT | os.O_RDWR, 0o600)
         except OSError as error:
-            raise JournalError(f"cannot be locked ({error})", path=path) from None
+            raise JournalError(
+                f"cannot be locked ({error.strerror or error})",
+                path=path,
+                remedy="Name a journal in a folder that is there and yours",
+            ) from None
         try:
             _take(descriptor)
         except OSError as error:
