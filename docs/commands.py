@@ -19,7 +19,9 @@ Made from the code by `make commands`. `vcokit COMMAND --help` says the same in 
 
 What a person reads goes to standard output, in colours and with a progress bar on a terminal only;
 of commands whose result is a table or a file (`plan`, `verify`, `live`, `diff`, `aggregate`) only
-the result does, what is said about it goes to standard error. Nothing is ever asked without a
+the result does, what is said about it goes to standard error, and the result is UTF-8 whatever the
+terminal speaks. Whoever stops reading (`| head`) changes no exit code: the command goes on to its
+end in silence. Nothing is ever asked without a
 terminal. Settings: option > environment (`VCOKIT_…`) > `vcokit.toml` > default; see
 `vcokit config`.
 """
