@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from vcokit.live import live_connections as live_connections
     from vcokit.live import live_routes as live_routes
     from vcokit.live import verify_routes as verify_routes
+    from vcokit.rollout.apply import apply_plan as apply_plan
     from vcokit.rollout.executor import Rollout as Rollout
-    from vcokit.rollout.executor import apply_plan as apply_plan
     from vcokit.rollout.forecast import forecast as forecast
     from vcokit.rollout.journal import Journal as Journal
     from vcokit.rollout.plan import Plan as Plan
@@ -66,7 +66,7 @@ _ROOMS = {
     "Rollout": "vcokit.rollout.executor",
     "RolloutView": "vcokit.widgets",
     "Simulator": "vcokit.simulator",
-    "apply_plan": "vcokit.rollout.executor",
+    "apply_plan": "vcokit.rollout.apply",
     "apply_suggestions": "vcokit.audit",
     "audit_routes": "vcokit.audit",
     "connect": "vcokit.cloud.connect",

@@ -15,9 +15,10 @@ from vcokit import errors
 from vcokit.cloud.connect import connect
 from vcokit.live import live_routes
 from vcokit.rollout import executor
+from vcokit.rollout.apply import apply_plan
 from vcokit.rollout.engine import Engine
 from vcokit.rollout.events import CallEnded, RolloutChanged, StepChanged, tally
-from vcokit.rollout.executor import Rollout, apply_plan
+from vcokit.rollout.executor import Rollout
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import plan_routes
 from vcokit.rollout.tables import CallRow
@@ -292,7 +293,7 @@ def test_failed_steps(tmp_path: Path) -> None:
         failed = steps[steps["state"] == "failed"]
         assert set(failed["code"]) == {"CreateDbrRoutesQuotaFull.QuotaFull"}
         assert failed["request_id"].notna().all()
-        with pytest.raises(errors.RolloutError, match="2 steps failed"):
+        with pytest.raises(errors.RolloutError, match="not done: 2 failed, 4 skipped"):
             rollout.raise_on_error()
 
 

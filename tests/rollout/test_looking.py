@@ -57,6 +57,21 @@ def test_a_list_that_moves_is_read_again() -> None:
     assert one_slipped.tell(Listed("vco-0", 3, pages[2], 120)) == [List("vco-0", 1)]
 
 
+def test_short_pages_are_no_end() -> None:
+    """Pages are turned until as many rows came as there are, of whatever type and size of page."""
+    routes = tuple(Route(f"9.0.{n}.0/24", "h", 0) for n in range(25))
+    capped = Play(1)
+    assert capped.tell(Listed("vco-0", 1, routes[:10], 25)) == [List("vco-0", 2)]
+    assert capped.tell(Listed("vco-0", 2, routes[10:20], 25)) == [List("vco-0", 3)]
+    assert capped.tell(Listed("vco-0", 3, routes[20:], 25))[0].reason == "stale"
+    mixed = Play(1)
+    assert mixed.tell(Listed("vco-0", 1, routes[:2], 60, rows=50)) == [List("vco-0", 2)]
+    (ended,) = mixed.tell(Listed("vco-0", 2, routes[2:], 60, rows=10))
+    assert len(ended.differences) == 25
+    torn = Play(1)
+    assert torn.tell(Listed("vco-0", 1, (), 25)) == [List("vco-0", 1)]
+
+
 def test_a_list_that_always_moves_is_taken_in_the_end() -> None:
     """It is not read for ever."""
     play = Play(1)

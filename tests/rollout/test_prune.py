@@ -102,6 +102,28 @@ def test_a_row_without_a_connection_protects_its_network() -> None:
     assert deleted(pruned(routes(KEPT, (None, None, 100)), there)) == []
 
 
+@pytest.mark.parametrize("typed", ["vco-a.", "VCO-a", "vco_a", "ｖco-a", "vco-a/1", " vco-a"])
+def test_an_id_that_is_none_protects_its_network(typed: str) -> None:
+    """A slip of the pen in the connection's cell deletes nothing that the row names."""
+    there = live(KEPT, EXTRA, (A, "172.32.0.0/12", 0))
+    plan = pruned(routes(KEPT, (typed, "172.16.0.0/12", 100)), there)
+    assert deleted(plan) == [(A, "172.32.0.0/12")]
+    assert "not known names it" in plan.frame()["message"].dropna().iloc[-1]
+
+
+def test_an_id_that_the_cloud_does_not_list_protects_its_network() -> None:
+    """Of the right form but nobody's, it may be meant for any connection."""
+    there = live(KEPT, EXTRA)
+    wanted = routes(KEPT, ("vco-aa", "172.16.0.0/12", 100))
+    assert deleted(pruned(wanted, there)) == [(A, "172.16.0.0/12")]  # nothing is known of vco-aa
+    known = schema.frame(
+        schema.LIVE_CONNECTIONS, {"region_id": ["r"], "vpn_connection_id": [A], "attached": [True]}
+    )
+    assert deleted(pruned(wanted, there, connections=known)) == []
+    there.attrs["unlisted"] = {"vco-aa": "InvalidVpnConnectionInstanceId.NotFound"}
+    assert deleted(pruned(wanted, there)) == []
+
+
 def test_a_connection_of_two_scopes_is_left_alone() -> None:
     """Where rows of one connection name two scopes, nobody knows what else covers."""
     wanted = routes(KEPT, (A, "10.1.0.0/16", 100)).assign(router=["x", "y"])
@@ -184,7 +206,7 @@ def test_only_what_no_row_can_mean(seed: int) -> None:
     gone = set(deleted(plan))
     assert gone <= lives - named
     assert not {connection for connection, _ in gone} & unread
-    sure = wanted["vpn_connection_id"].fillna("").str.strip().ne("").all()
+    sure = wanted["vpn_connection_id"].fillna("").str.fullmatch("vco-[0-9a-zA-Z]+").all()
     regions = wanted.groupby("vpn_connection_id")["region_id"].nunique(dropna=False)
     one_scope = set(regions.index[regions == 1])
     assert not sure or gone >= {r for r in lives - named if r[0] in (known & one_scope) - unread}

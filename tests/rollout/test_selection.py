@@ -37,7 +37,6 @@ def kept(plan: Plan) -> list[tuple[str, str]]:
         ({"connections": A}, [0, 3]),
         ({"connections": [A, C]}, [0, 2, 3]),
         ({"regions": "r"}, [0, 1, 2, 3, 4]),
-        ({"regions": ["x"]}, []),
         ({"actions": "delete"}, [3, 4]),
         ({"actions": ["create", "modify"], "connections": A}, [0]),
         ({"networks": "10.0.0.0/8"}, [0, 2, 4]),
@@ -58,7 +57,11 @@ def test_what_is_kept(chosen: dict, rows: list[int]) -> None:
 
 
 def test_what_is_asked_for_must_be_something() -> None:
-    """An action or a network that is none is an error, not an empty plan."""
+    """An action or a network that is none, or a name that no step has, is no empty plan."""
+    with pytest.raises(InputError, match="connection 'vco-a '.*such as 'vco-"):
+        moving().only(connections=["vco-a", "vco-a "])
+    with pytest.raises(InputError, match="region 'x'"):
+        moving().only(regions="x")
     with pytest.raises(InputError, match="remove"):
         moving().only(actions="remove")
     with pytest.raises(InputError, match=r"10\.0\.0\.1/8"):

@@ -19,7 +19,8 @@ from tests.rollout.stage import Stage
 from vcokit import errors, schema
 from vcokit.live import live_routes
 from vcokit.rollout import interrupt
-from vcokit.rollout.executor import Rollout, apply_plan
+from vcokit.rollout.apply import apply_plan
+from vcokit.rollout.executor import Rollout
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import plan_routes
 from vcokit.rollout.resume import slots_held
@@ -57,7 +58,7 @@ def test_a_failed_canary(tmp_path: Path) -> None:
         rollout = stage.rollout(waves=[1, None]).start().wait()
         assert rollout.state == "stopped"
         assert Counter(rollout.frame()["state"]) == {"pending": 4, "done": 1, "failed": 1}
-        with pytest.raises(errors.RolloutError, match="1 steps failed"):
+        with pytest.raises(errors.RolloutError, match="not done: 1 failed"):
             rollout.raise_on_error()
         again = Rollout.open(rollout.journal, stage.client, waves=None).start().wait()
         assert Counter(again.frame()["state"]) == {"done": 5, "failed": 1}
@@ -182,7 +183,11 @@ def test_sigterm_interrupts_whoever_waits(capsys: pytest.CaptureFixture[str]) ->
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     with pytest.raises(SystemExit) as left:
         interrupt.interrupted(
-            caught.value, lambda: calls.append("stop"), lambda: calls.append("wait"), "open()"
+            caught.value,
+            lambda: calls.append("stop"),
+            lambda: calls.append("wait"),
+            "open()",
+            detach=True,
         )
     assert left.value.code == 143
     assert calls == ["stop", "wait"]

@@ -69,7 +69,11 @@ class PolledAll:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A page of a connection's routes was read; ``routes`` is None where the read failed."""
+    """A page of a connection's routes was read; ``routes`` is None where the read failed.
+
+    ``total`` counts the rows of all pages, ``rows`` those of this one, whatever their type; None:
+    as many as there are routes.
+    """
 
     lane: str
     page: int
@@ -78,6 +82,7 @@ class Listed:
     kind: str = "ok"
     code: str | None = None
     retry_after: float | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import threading
 from collections.abc import Callable, Generator
 from typing import Any, Final
@@ -25,12 +26,22 @@ class Background:
         Done once, in the thread; raises nothing.
     stop : callable
         Asks the work to end in order: called where the program ends and nobody has waited.
+    last : callable
+        Called after that, if the work did end in order: a last word to the user.
     """
 
-    def __init__(self, name: str, work: Callable[[], None], stop: Callable[[], None]) -> None:
-        self._work, self._stop = work, stop
+    def __init__(
+        self,
+        name: str,
+        work: Callable[[], None],
+        stop: Callable[[], None],
+        last: Callable[[], None],
+    ) -> None:
+        self._work, self._stop, self._last = work, stop, last
         # Not Thread.join: an interrupt in the middle of it marks a living thread as ended.
         self._over = threading.Event()
+        self._gate = threading.Lock()
+        self._waiting: list[Callable[[], None]] = []
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -42,7 +53,7 @@ class Background:
             If it was begun already.
         """
         if self._thread.ident is not None:
-            raise PlanError("this rollout was started already", remedy="Use Rollout.open")
+            raise PlanError("this rollout was started already", remedy="wait() for it, or await it")
         self._thread.start()
         atexit.register(self._end_in_order)
 
@@ -51,16 +62,31 @@ class Background:
             self._work()
         finally:
             atexit.unregister(self._end_in_order)
-            self._over.set()
+            with self._gate:
+                self._over.set()
+                waiting = list(self._waiting)
+            for call in waiting:
+                call()
 
     def _end_in_order(self) -> None:
         self._stop()
-        self._over.wait(_AT_EXIT)
+        if self._over.wait(_AT_EXIT):
+            self._last()
+
+    @property
+    def begun(self) -> bool:
+        """Whether it was begun."""
+        return self._thread.ident is not None
+
+    @property
+    def here(self) -> bool:
+        """Whether this very thread does the work."""
+        return threading.current_thread() is self._thread
 
     @property
     def running(self) -> bool:
         """Whether it was begun and has not ended."""
-        return self._thread.ident is not None and not self._over.is_set()
+        return self.begun and not self._over.is_set()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until it has ended, or for some seconds; tell whether it has."""
@@ -69,7 +95,26 @@ class Background:
 
     def __await__(self) -> Generator[Any, None, bool]:
         self._must_run()
-        return (yield from asyncio.to_thread(self._over.wait).__await__())
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[bool] = loop.create_future()
+
+        def end() -> None:
+            if not future.done():
+                future.set_result(True)
+
+        def call() -> None:
+            with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits in it
+                loop.call_soon_threadsafe(end)
+
+        with self._gate:
+            if self._over.is_set():
+                return True
+            self._waiting.append(call)
+        try:
+            return (yield from future)
+        finally:
+            with self._gate:
+                self._waiting.remove(call)
 
     def _must_run(self) -> None:
         if self._thread.ident is None:

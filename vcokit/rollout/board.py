@@ -66,7 +66,8 @@ class Board:
         self.unseen = len(self.lanes)
         self.going = set(self.lanes)
         self.in_doubt: set[str] = set()
-        self._failures = 0
+        # Those of earlier runs are handed over once more below, and do not count.
+        self._failures = -sum(state == st.FAILED for _, state in self.ledger.finals)
         self._silent_since: float | None = None
         self._events = 0
         self.follow(0.0)
@@ -175,12 +176,15 @@ class Board:
             return
         most = self.options.stop_after
         if most is not None and self._failures >= most:
-            said = f"{self._failures} steps failed, as many as were allowed (stop_after)"
+            said = f"{self._failures} steps failed, as many as were allowed in one run"
             self.drain(said, "failures", now)
         elif self.waves.spoilt is not None:
             wave = self.waves.spoilt + 1
             self.drain(
-                f"not every step of wave {wave} was done, so the next wave waits", "wave", now
+                f"not every step of wave {wave} was done, so the next wave does not begin: look "
+                "why, then go on with other waves",
+                "wave",
+                now,
             )
 
     def let_loose(self, now: float) -> bool:

@@ -104,7 +104,7 @@ def steps_of_rows(
     """
     routes, stands = rows.routes, rows.stands
     found = _meet(facts, there)
-    unseen = _among(facts, unlisted)
+    unseen = among(facts, unlisted)
     action = np.select(
         [~stands, unseen, found.exact, found.old_weight != NONE, found.place],
         [BLOCKED, BLOCKED, KEEP, MODIFY, BLOCKED],
@@ -139,8 +139,15 @@ def _say_unlisted(message: pd.Series, rows: I64, facts: Facts, unlisted: Mapping
     message.iloc[rows] = ("the cloud does not list the connection: " + codes).array
 
 
-def _among(facts: Facts, connections: Mapping[str, str]) -> Mask:
-    """Tell which rows are of certain connections."""
+def among(facts: Facts, connections: Mapping[str, str]) -> Mask:
+    """Tell which rows are of certain connections.
+
+    Parameters
+    ----------
+    facts : Facts
+    connections : mapping of str to str
+        By id.
+    """
     if not connections:
         return np.zeros(facts.size, dtype=np.bool_)
     numbers = facts.ids.number(strings(pd.Series(list(connections), dtype="str")))

@@ -6,6 +6,9 @@ from typing import Final
 
 from vcokit.errors import (
     CredentialsError,
+    InputError,
+    JournalError,
+    JournalLockedError,
     NoAnswerError,
     PlanError,
     RolloutError,
@@ -38,7 +41,7 @@ def error_of(ended: Finished, how_to_go_on: str) -> VcokitError | None:
     message = str(ended.message)
     if ended.reason == "stale":
         return StalePlanError(
-            f"{message}: {len(ended.differences)} differences, nothing was sent",
+            f"{message}: {len(ended.differences)} differences, this run sent nothing",
             differences=ended.differences,
             remedy="Read the live routes again and make a new plan",
         )
@@ -49,6 +52,57 @@ def error_of(ended: Finished, how_to_go_on: str) -> VcokitError | None:
     if ended.cause == "refused":
         return RolloutError(message, remedy=f"Mend that, then go on with {how_to_go_on}")
     return None
+
+
+def helped(error: BaseException | None, how_to_go_on: str) -> BaseException | None:
+    """Return an error with the way to go on beside its remedy, where it is one of ours.
+
+    Examples
+    --------
+    >>> from vcokit.errors import JournalError
+    >>> print(helped(JournalError("the disk is full", remedy="Make room"), "…"))
+    the disk is full. Make room, then go on with …
+    """
+    if isinstance(error, JournalLockedError) or not isinstance(error, JournalError):
+        return error
+    if how_to_go_on not in (error.remedy or ""):
+        remedy = f"{error.remedy}, then go" if error.remedy else "Go"
+        error.remedy = f"{remedy} on with {how_to_go_on}"
+    return error
+
+
+def require_plan_and_client(plan: object, client: object) -> None:
+    """Refuse what is no plan, or no client, before anything is made.
+
+    Raises
+    ------
+    InputError
+        It names the call that makes one.
+    """
+    if not isinstance(plan, Plan):
+        raise InputError(
+            f"a rollout carries out a Plan, not {_kind(plan)}",
+            remedy="Pass vk.plan_routes(routes, live), or vk.Plan.load(path)",
+        )
+    require_client(client)
+
+
+def require_client(client: object) -> None:
+    """Refuse what is no client.
+
+    Raises
+    ------
+    InputError
+    """
+    # By what it can do: the simulation hands over one of its own.
+    if not all(hasattr(client, name) for name in ("limits", "speed", "to_async")):
+        raise InputError(
+            f"a rollout needs a client, not {_kind(client)}", remedy="Pass vk.connect(…)"
+        )
+
+
+def _kind(value: object) -> str:
+    return f"{value!r}" if isinstance(value, str) else type(value).__name__
 
 
 def refuse_gaps(plan: Plan, *, allowed: bool) -> None:

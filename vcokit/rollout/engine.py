@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
@@ -23,31 +24,27 @@ from typing import Any, Final
 
 from vcokit.cloud.client import AsyncClient
 from vcokit.cloud.operations import OPERATIONS
-from vcokit.errors import ApiError, CloudError, JournalError, NotSentError
+from vcokit.errors import CloudError, JournalError
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import (
     LIST,
     POLL,
     POLL_ALL,
-    Answered,
     Command,
     Finished,
     Input,
     List,
-    Listed,
     Poll,
     PollAll,
-    Polled,
-    PolledAll,
     Round,
     Send,
-    TimedOut,
     WaitUntil,
 )
 from vcokit.rollout.events import CallEnded, Event, Observer, RolloutChanged, StepChanged
+from vcokit.rollout.heard import heard, outcome
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.scheduler import Scheduler
-from vcokit.rollout.steps import Route, client_token
+from vcokit.rollout.steps import client_token
 from vcokit.rollout.tables import CallEnd, CallRow, StepRow
 
 _log: Final = logging.getLogger("vcokit.rollout")
@@ -70,6 +67,14 @@ class Clocks:
 
     wall: Callable[[], float]
     steady: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A command, and what says that it was taken in."""
+
+    input: Command
+    taken: threading.Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,40 +122,69 @@ class Engine:
         self._calls: list[CallRow] = []
         self._ends: list[CallEnd] = []
         self._tasks: set[asyncio.Task[None]] = set()
-        self._inbox: asyncio.Queue[_Ended | Command | BaseException] = asyncio.Queue()
+        self._inbox: asyncio.Queue[_Ended | _Told | BaseException] = asyncio.Queue()
         self._sending = False
+        self._state = "looking"
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._commands: list[Command] = []
+        self._gate = threading.Lock()
+        self._commands: list[_Told] = []
 
-    def command(self, command: Command) -> None:
-        """Hand over a command, from any thread, also before the loop runs."""
-        if self._loop is None:
-            self._commands.append(command)
-            return
+    def command(self, command: Command) -> threading.Event:
+        """Hand over a command, from any thread, also before the loop runs.
+
+        Returns
+        -------
+        Event
+            Set once it was taken in, or nobody is left to do so.
+        """
+        told = _Told(command, threading.Event())
+        with self._gate:
+            self._commands.append(told)
+            loop = self._loop
+        if loop is None:
+            told.taken.set()
+            return told.taken
         try:
-            self._loop.call_soon_threadsafe(self._inbox.put_nowait, command)
+            loop.call_soon_threadsafe(self._take_commands)
         except RuntimeError:  # the loop has ended, and so has the rollout
-            _log.debug("%s came after the end", command.name)
+            told.taken.set()
+        return told.taken
+
+    def _take_commands(self) -> None:
+        with self._gate:
+            commands, self._commands = self._commands, []
+        for told in commands:
+            self._inbox.put_nowait(told)
 
     async def run(self) -> Finished:
         """Carry the rollout to its end and return how it ended."""
-        self._loop = asyncio.get_running_loop()
-        for command in self._commands:
-            self._inbox.put_nowait(command)
-        start = self._clocks.steady()
-        arrived: list[_Ended | Command] = []
-        async with self._client:
-            while True:
-                now = self._clocks.steady() - start
+        with self._gate:
+            self._loop = asyncio.get_running_loop()
+        self._take_commands()
+        try:
+            async with self._client:
                 try:
-                    finished, wake = self._round(arrived, now)
-                    if finished is not None:
-                        self._flush(force=True)
-                        return finished
-                except JournalError:
+                    return await self._rounds()
+                except Exception:
                     await self._land()
                     raise
-                arrived = await self._wait(None if wake is None else wake - now)
+        finally:
+            self._take_commands()
+            while not self._inbox.empty():
+                item = self._inbox.get_nowait()
+                if isinstance(item, _Told):
+                    item.taken.set()
+
+    async def _rounds(self) -> Finished:
+        start = self._clocks.steady()
+        arrived: list[_Ended | _Told] = []
+        while True:
+            now = self._clocks.steady() - start
+            finished, wake = self._round(arrived, now)
+            if finished is not None:
+                self._flush(force=True)
+                return finished
+            arrived = await self._wait(None if wake is None else wake - now)
 
     async def _land(self) -> None:
         """See the calls under way to their end; nothing else leaves.
@@ -158,7 +192,6 @@ class Engine:
         What they answer is kept if the journal takes it after all. If not, their steps are looked
         at by whoever goes on.
         """
-        self._calls = []  # those of the round that was not written down never left
         await asyncio.gather(*self._tasks, return_exceptions=True)
         while not self._inbox.empty():
             item = self._inbox.get_nowait()
@@ -168,9 +201,9 @@ class Engine:
             self._flush(force=True)
 
     def _round(
-        self, arrived: list[_Ended | Command], now: float
+        self, arrived: list[_Ended | _Told], now: float
     ) -> tuple[Finished | None, float | None]:
-        inputs = [item.input if isinstance(item, _Ended) else item for item in arrived]
+        inputs = [item.input for item in arrived]
         ended = [item for item in arrived if isinstance(item, _Ended)]
         self._ends += [item.row for item in ended]
         result = self._scheduler.advance(inputs, now)
@@ -180,14 +213,21 @@ class Engine:
             for decision in result.decisions
             if isinstance(decision, Send | Poll | PollAll | List)
         ]
+        earlier = len(self._calls)
         self._calls += [row for _, row in leaving]
-        self._write_down(result, wall)
+        try:
+            self._write_down(result, wall)
+        except BaseException:
+            del self._calls[earlier:]  # those of this round never leave
+            raise
         for item in ended:
             self._tell(item.event)
         self._tell_changes(result, wall)
-        if not self._sending and any(isinstance(decision, Send) for decision, _ in leaving):
-            self._sending = True
-            self._tell(RolloutChanged(wall, "running"))
+        self._sending |= any(isinstance(decision, Send) for decision, _ in leaving)
+        self._tell_state(wall)
+        for told in arrived:
+            if isinstance(told, _Told):
+                told.taken.set()
         for decision, row in leaving:
             self._leave(decision, row)
         return _ending(result)
@@ -219,6 +259,12 @@ class Engine:
             old, self._states[change.step] = self._states[change.step], change.state
             said = (change.code, change.message, change.request_id)
             self._tell(StepChanged(wall, change.step, old, change.state, *said))
+
+    def _tell_state(self, wall: float) -> None:
+        state = self._scheduler.steered or ("running" if self._sending else "looking")
+        if state != self._state:
+            self._state = state
+            self._tell(RolloutChanged(wall, state))
 
     def _row(self, decision: Send | Poll | PollAll | List, wall: float) -> CallRow:
         number = next(self._numbers)
@@ -253,7 +299,7 @@ class Engine:
         if error is not None:
             self._inbox.put_nowait(error)
 
-    async def _wait(self, seconds: float | None) -> list[_Ended | Command]:
+    async def _wait(self, seconds: float | None) -> list[_Ended | _Told]:
         """Wait for something to arrive, or for time to pass; return all that has arrived."""
         try:
             async with asyncio.timeout(None if seconds is None else max(0.0, seconds)):
@@ -279,15 +325,15 @@ class Engine:
         except CloudError as caught:
             error = caught
         seconds = self._clocks.steady() - begin
-        outcome = "ok" if error is None else _outcome(error)
+        came = "ok" if error is None else outcome(error)
         code = getattr(error, "code", None)
         status = 200 if error is None else error.http_status
         request_id = getattr(error or result, "request_id", None)
-        end = CallEnd(row.call, seconds, outcome, code, status, request_id)
+        end = CallEnd(row.call, seconds, came, code, status, request_id)
         told = CallEnded(
-            row.sent_at, row.operation, row.vpn_connection_id or "", seconds, outcome, code
+            row.sent_at, row.operation, row.vpn_connection_id or "", seconds, came, code
         )
-        self._inbox.put_nowait(_Ended(_input(decision, result, error), end, told))
+        self._inbox.put_nowait(_Ended(heard(decision, result, error), end, told))
 
     async def _ask(self, decision: Send | Poll | PollAll | List, row: CallRow) -> Any:
         operation = OPERATIONS[row.operation]
@@ -309,71 +355,6 @@ def _ending(result: Round) -> tuple[Finished | None, float | None]:
     last = result.decisions[-1] if result.decisions else None
     finished = last if isinstance(last, Finished) else None
     return finished, last.time if isinstance(last, WaitUntil) else None
-
-
-def _outcome(error: CloudError) -> str:
-    return error.kind if isinstance(error, ApiError) else "unknown"
-
-
-def _input(decision: Send | Poll | PollAll | List, result: Any, error: CloudError | None) -> Input:
-    """Say to the scheduler what came of a call."""
-    if isinstance(decision, Send):
-        return _of_write(decision, result, error)
-    said: dict[str, Any] = {}
-    if error is not None:
-        retry_after = getattr(error, "retry_after", None)
-        code = getattr(error, "code", None)
-        said = {"kind": _outcome(error), "code": code, "retry_after": retry_after}
-    if isinstance(decision, Poll):
-        state = None if error else result.get("State")
-        if isinstance(state, str):
-            return Polled(decision.lane, state)
-        return Polled(decision.lane, None, **(said or {"kind": "unknown"}))
-    if isinstance(decision, PollAll):
-        states = None if error else _states(result.rows)
-        if states is None:
-            failed = said or {"kind": "unknown"}
-            return PolledAll(decision.region, decision.page, None, **failed)
-        return PolledAll(decision.region, decision.page, states, result.total)
-    routes = None if error else _routes(result.rows)
-    if routes is None:
-        return Listed(decision.lane, decision.page, None, **(said or {"kind": "unknown"}))
-    return Listed(decision.lane, decision.page, routes, result.total)
-
-
-def _of_write(decision: Send, answer: Any, error: CloudError | None) -> Input:
-    if error is None:
-        return Answered(decision.step, "ok", request_id=answer.request_id)
-    if isinstance(error, ApiError):
-        return Answered(
-            decision.step,
-            error.kind,
-            error.code,
-            error.message,
-            error.request_id,
-            error.retry_after,
-        )
-    return TimedOut(decision.step, not isinstance(error, NotSentError), error.message)
-
-
-def _states(rows: list[dict[str, Any]]) -> dict[str, str] | None:
-    """Return a page of connections as states; None where a row is not of the contract."""
-    try:
-        return {str(row["VpnConnectionId"]): str(row["State"]) for row in rows}
-    except KeyError:
-        return None
-
-
-def _routes(rows: list[dict[str, Any]]) -> tuple[Route, ...] | None:
-    """Return a page of a listing as routes; None where a row is not of the contract."""
-    try:
-        return tuple(
-            Route(str(row["RouteDest"]), str(row["NextHop"]), int(row["Weight"]))
-            for row in rows
-            if row.get("RouteEntryType", "custom") == "custom"
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
 
 
 def guarded(observers: list[Observer]) -> Observer:

@@ -16,6 +16,7 @@ How signals end it stands in `vcokit.rollout.interrupt`, how its ends are raised
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 import uuid
@@ -30,7 +31,13 @@ from vcokit.errors import PlanError
 from vcokit.live import live_routes
 from vcokit.rollout.alphabet import Finished
 from vcokit.rollout.background import Background
-from vcokit.rollout.ends import error_of, refuse_gaps
+from vcokit.rollout.ends import (
+    error_of,
+    helped,
+    refuse_gaps,
+    require_client,
+    require_plan_and_client,
+)
 from vcokit.rollout.engine import Clocks, Engine, guarded
 from vcokit.rollout.events import Observer, Tally
 from vcokit.rollout.interrupt import interrupted, say_if_buttons_are_dead, terminating
@@ -47,6 +54,7 @@ from vcokit.rollout.undo import undo_plan
 #: How often a waiting thread looks up, so that an interrupt reaches it; seconds.
 _LOOK_UP = 0.2
 
+_going: list[Rollout] = []
 _view: Callable[[Rollout], object] | None = None
 
 
@@ -72,7 +80,7 @@ class Rollout(Looks, Steers):
         Connections of each wave, ``[1, 5, None]``: the next wave begins when every step of the last
         one was seen in a listing; where one came to nothing, the rollout stops. None for the rest.
     stop_after : int, optional
-        Failed steps, those of earlier runs too, after which the rollout stops.
+        Failed steps of this run after which the rollout stops.
     rate_share : float
         Part of every rate limit that is used, where another job uses the same account.
     deadline : float, optional
@@ -114,6 +122,7 @@ class Rollout(Looks, Steers):
         options: Options | None = None,
         clocks: Clocks | None = None,
     ) -> None:
+        require_plan_and_client(plan, client)
         wishes = (options or Options.in_force(client.speed)).wishing(
             waves=waves,
             stop_after=stop_after,
@@ -126,7 +135,11 @@ class Rollout(Looks, Steers):
         clocks = clocks or Clocks(time.time, time.monotonic)
         meta = {"options": wishes.to_json()}
         made = Journal.create(journal, plan, rollout_id, meta=meta, now=clocks.wall)
-        self._begin(plan, client, made, rollout_id, {}, observers, wishes, clocks)
+        try:
+            self._begin(plan, client, made, rollout_id, {}, observers, wishes, clocks)
+        except BaseException:
+            made.close()
+            raise
 
     @classmethod
     def open(
@@ -158,6 +171,7 @@ class Rollout(Looks, Steers):
         JournalLockedError
             If its rollout still runs.
         """
+        require_client(client)
         clocks = clocks or Clocks(time.time, time.monotonic)
         opened = Journal.open(journal, now=clocks.wall)
         given = {
@@ -207,7 +221,8 @@ class Rollout(Looks, Steers):
         self._ended: Finished | None = None
         self._error: BaseException | None = None
         self._guard = threading.Lock()
-        self._background = Background(f"rollout {journal.path.name}", self._run, self.stop)
+        name = f"rollout {journal.path.name}"
+        self._background = Background(name, self._run, self.stop, self._say_how_to_go_on)
         held = slots_held(latest_calls(journal), client.limits, clocks.wall()) if records else ()
         self._scheduler = Scheduler(
             plan.each(),
@@ -238,7 +253,21 @@ class Rollout(Looks, Steers):
             Itself.
         """
         self._background.start()
+        _going.append(self)
         return self
+
+    @staticmethod
+    def running() -> list[Rollout]:
+        """Return the rollouts that run in this program, in the order they were started."""
+        return [rollout for rollout in _going if rollout._background.running]
+
+    def close(self) -> None:
+        """Let go of the journal of a rollout that was not started; `open` goes on with it.
+
+        One that was started lets go of it by itself, at its end.
+        """
+        if not self._background.begun:
+            self._journal.close()
 
     def _run(self) -> None:
         try:
@@ -249,6 +278,7 @@ class Rollout(Looks, Steers):
             self._error = error
             ended = Finished("stopped", str(error))
         self._finish(ended)
+        _going.remove(self)
 
     def _finish(self, ended: Finished) -> None:
         self._ended = ended
@@ -264,7 +294,7 @@ class Rollout(Looks, Steers):
 
     # -- wait -----------------------------------------------------------------------------------
 
-    def wait(self, timeout: float | None = None) -> Rollout:
+    def wait(self, timeout: float | None = None, *, detach: bool = True) -> Rollout:
         """Block until the rollout has ended.
 
         An interrupt (Ctrl-C, SIGTERM) stops it in order: calls under way come back, the journal is
@@ -274,6 +304,8 @@ class Rollout(Looks, Steers):
         ----------
         timeout : float, optional
             Seconds to wait at most; the rollout goes on.
+        detach : bool
+            Whether in a notebook it goes on after an interrupt too.
 
         Returns
         -------
@@ -302,7 +334,8 @@ class Rollout(Looks, Steers):
                     if deadline is not None and time.monotonic() >= deadline:
                         raise TimeoutError(f"the rollout goes on after {timeout:g} s")
         except KeyboardInterrupt as caught:
-            interrupted(caught, self.stop, self._background.wait, self.how_to_go_on())
+            how = self.how_to_go_on()
+            interrupted(caught, self.stop, self._background.wait, how, detach=detach)
         return self._result()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -320,7 +353,8 @@ class Rollout(Looks, Steers):
         return self._result()
 
     def _result(self) -> Rollout:
-        error = self._error or error_of(self._ended or Finished("stopped"), self.how_to_go_on())
+        how = self.how_to_go_on()
+        error = helped(self._error, how) or error_of(self._ended or Finished("stopped"), how)
         if error is not None:
             raise error
         return self
@@ -328,6 +362,10 @@ class Rollout(Looks, Steers):
     def how_to_go_on(self) -> str:
         """Return the line of code that goes on with this rollout."""
         return f'vk.Rollout.open("{self.journal}", client).start()'
+
+    def _say_how_to_go_on(self) -> None:
+        if self.state != "finished":
+            print(f"Stopped in order. Go on with: {self.how_to_go_on()}", file=sys.stderr)
 
     # -- look -----------------------------------------------------------------------------------
 
@@ -359,41 +397,3 @@ class Rollout(Looks, Steers):
         # Where no widget can be shown, one line says more than the widget's own parts.
         data["text/plain"] = repr(self)
         return made
-
-
-def apply_plan(
-    plan: Plan,
-    client: Client,
-    *,
-    journal: str | PathLike[str],
-    observers: Iterable[Observer] = (),
-    waves: Sequence[int | None] | None = None,
-    stop_after: int | None = None,
-    rate_share: float = 1.0,
-    deadline: float | None = None,
-    allow_gap: bool = False,
-) -> Rollout:
-    """Carry out a plan and wait for its end.
-
-    Parameters
-    ----------
-    plan, client, journal, observers, waves, stop_after, rate_share, deadline, allow_gap
-        See `Rollout`.
-
-    Returns
-    -------
-    Rollout
-        Ended.
-    """
-    rollout = Rollout(
-        plan,
-        client,
-        journal=journal,
-        observers=observers,
-        waves=waves,
-        stop_after=stop_after,
-        rate_share=rate_share,
-        deadline=deadline,
-        allow_gap=allow_gap,
-    )
-    return rollout.start().wait()

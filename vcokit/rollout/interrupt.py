@@ -8,7 +8,9 @@ script, shell  the rollout is stopped in order:    the program ends at once; the
                journal is closed, the way to go    on all the same
                on is printed
 notebook       only the cell ends, the rollout     likewise
-               goes on in the background
+               goes on in the background; but
+               `apply_plan` stops it in order,
+               as nobody else holds it
 =============  ==================================  ===========================================
 
 A notebook's kernel is interrupted to get the prompt back; ending hours of work by that would be a
@@ -68,6 +70,8 @@ def interrupted(
     stop: Callable[[], None],
     wait: Callable[[], object],
     how_to_go_on: str,
+    *,
+    detach: bool,
 ) -> NoReturn:
     """Go on with an interrupt once all is in order: SIGTERM ends the program, Ctrl-C is raised.
 
@@ -77,13 +81,18 @@ def interrupted(
     stop, wait : callable
         Ask the rollout to end in order, and block until it has.
     how_to_go_on : str
+    detach : bool
+        Whether a notebook's rollout goes on without its cell.
 
     Raises
     ------
     SystemExit, KeyboardInterrupt
     """
-    if in_notebook():
-        print("The rollout goes on. rollout.wait() waits again, rollout.stop() ends it in order.")
+    if detach and in_notebook():
+        print(
+            "The rollout goes on. rollout.wait() waits again, rollout.stop() ends it in order; "
+            "without a name it is vk.Rollout.running()[-1]."
+        )
         raise caught
     stop()
     wait()

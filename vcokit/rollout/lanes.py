@@ -118,6 +118,7 @@ class Lane:
     listing: list[Route] = field(default_factory=list)
     page: int = 1
     total: int = -1
+    counted: int = 0
     restarts: int = 0
     list_after: int = 1
     # -- of its place in the queues, see `vcokit.rollout.dispatch` and `vcokit.rollout.pace`
@@ -197,7 +198,7 @@ class Lane:
 
     def forget_listing(self) -> None:
         """Begin a listing anew."""
-        self.listing, self.page, self.total = [], 1, -1
+        self.listing, self.page, self.total, self.counted = [], 1, -1, 0
 
     def drop(self, numbers: Iterable[int]) -> None:
         """Take steps out of what is to be sent."""

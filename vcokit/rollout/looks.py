@@ -74,18 +74,29 @@ class Looks:
         return found
 
     def raise_on_error(self) -> Self:
-        """Raise `RolloutError` if steps failed or it was stopped; else return the rollout."""
+        """Return the rollout if it has ended and every step of it was done.
+
+        Raises
+        ------
+        RolloutError
+            If a step failed or was skipped, or some are left: because it was stopped, interrupted
+            or cancelled, or has not ended.
+        """
         tally = self.tally()
-        failed = tally.states["failed"]
-        if failed:
+        harmed = {name: tally.states[name] for name in ("failed", "skipped") if tally.states[name]}
+        if harmed:
+            counts = ", ".join(f"{count} {name}" for name, count in harmed.items())
             raise RolloutError(
-                f"{failed} steps failed",
-                failed=failed,
-                remedy="Look at rollout.frame().query(\"state == 'failed'\")",
+                f"steps that were not done: {counts}",
+                failed=harmed.get("failed", 0),
+                remedy=f'Look at rollout.frame().query("state in {list(harmed)}")',
             )
-        if tally.rollout == "stopped":
-            raise RolloutError(f"stopped: {tally.message}", remedy="Rollout.open goes on with it")
-        return self
+        if tally.rollout == "finished":
+            return self
+        if tally.rollout in ENDED:
+            said = tally.rollout if tally.message is None else f"{tally.rollout}: {tally.message}"
+            raise RolloutError(said, remedy="Rollout.open goes on with it")
+        raise RolloutError(f"the rollout has not ended ({tally.rollout})", remedy="wait() for it")
 
     def __repr__(self) -> str:
         tally = self.tally()

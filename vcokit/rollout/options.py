@@ -45,7 +45,8 @@ class Options:
     waves : tuple of int or None
         Connections of each wave, None for the rest; empty for no waves.
     stop_after : int or None
-        Failed steps, those of earlier runs too, after which the rollout stops.
+        Failed steps after which the rollout stops, of this run: who goes on after a look at them
+        means to go on.
     rate_share : float
         Part of every limit that is used, where another job uses the same account.
     deadline : float or None
@@ -78,23 +79,23 @@ class Options:
 
     def _wishes(self) -> dict[str, tuple[bool, str]]:
         """Return of each wish whether it can be kept, and what to write instead."""
-        sizes, last = self.waves[:-1], self.waves[-1:]
-        counted = all(_is_count(size) for size in sizes)
-        waves = counted and all(size is None or _is_count(size) for size in last)
         most = self.stop_after
         return {
-            "waves": (waves, "Write how many connections each wave has, such as [1, 5, None]"),
+            "waves": (
+                _are_waves(self.waves),
+                "Write how many connections each wave has, such as [1, 5, None]",
+            ),
             "stop_after": (most is None or _is_count(most), "Write a number of steps, from 1"),
-            "rate_share": (0 < self.rate_share <= 1, "Write a part of the limits, up to 1"),
-            "deadline": (self.deadline is None or self.deadline > 0, "Write seconds, above 0"),
+            "rate_share": (_is_part(self.rate_share), "Write a part of the limits, up to 1"),
+            "deadline": (_is_time(self.deadline), "Write seconds, above 0"),
         }
 
     def wishing(self, **wishes: object) -> Options:
         """Return the same with some of `WISHES` as given."""
         given = dict(wishes)
         if "waves" in given:
-            waves = given["waves"]
-            given["waves"] = tuple(waves) if isinstance(waves, Iterable) else ()
+            waves = () if given["waves"] is None else given["waves"]
+            given["waves"] = tuple(waves) if isinstance(waves, Iterable) else waves
         return replace(self, **given)  # type: ignore[arg-type]
 
     def to_json(self) -> str:
@@ -125,6 +126,25 @@ class Options:
             fresh=_FRESH / speed,
             read_share=min(1.0, config.get("read_share")),
         )
+
+
+def _are_waves(value: object) -> bool:
+    if not isinstance(value, tuple):
+        return False
+    counted = all(_is_count(size) for size in value[:-1])
+    return counted and all(size is None or _is_count(size) for size in value[-1:])
+
+
+def _is_time(value: object) -> bool:
+    return value is None or (_is_number(value) and value > 0)  # type: ignore[operator]
+
+
+def _is_part(value: object) -> bool:
+    return _is_number(value) and 0 < value <= 1  # type: ignore[operator]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_count(value: object) -> bool:

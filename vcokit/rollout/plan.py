@@ -24,7 +24,7 @@ from vcokit.errors import PlanError
 from vcokit.rollout import order as waits
 from vcokit.rollout import planfile, planview, selection
 from vcokit.rollout.circles import Gap
-from vcokit.rollout.compare import routes_there, scopes, steps_of_rows
+from vcokit.rollout.compare import among, routes_there, scopes, steps_of_rows
 from vcokit.rollout.prune import deletes
 from vcokit.rollout.steps import BLOCKED, DELETE, LIVE_COLUMNS, PLAN_COLUMNS, Route, Step
 
@@ -167,7 +167,7 @@ class Plan:
         Raises
         ------
         InputError
-            If an action or a network is none.
+            If an action or a network is none, or no step has a connection or region.
         """
         keep = selection.mask(self.steps, connections, regions, actions, networks)
         steps = self.steps[keep].reset_index(drop=True)
@@ -269,7 +269,8 @@ def plan_routes(
     there, of_row = routes_there(live), scopes(routes, names)
     case = Case(routes, live=there, connections=connections, quota=quota, scope=names)
     facts = case.facts
-    gone = deletes(facts, there, of_row, max_delete) if prune else None
+    astray = ~facts.id_ok | among(facts, unlisted) | (case.reach.unknown if case.reach else False)
+    gone = deletes(facts, there, of_row, max_delete, nameless=astray) if prune else None
     if gone is not None and quota is not None:
         stay = there.drop(index=gone.index[gone["action"] == DELETE])
         case = Case(routes, live=stay, connections=connections, quota=quota, scope=names)

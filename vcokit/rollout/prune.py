@@ -14,10 +14,13 @@ hundred thousand should stop what is dangerous and nothing else.
 a row that names                            blocks deletes
 ==========================================  ====================================================
 a connection, no destination                of that connection
-a destination, no connection                of that network, on all connections
+a destination, no connection that is known  of that network, on all connections
 neither                                     all
 a connection whose rows name other scopes   of that connection: what else covers is not known
 ==========================================  ====================================================
+
+A connection is not known where the cell is empty, is no id, or names one that the cloud does not
+list: whoever typed ``vco-c0.`` meant ``vco-c0``, and its routes are not to go for a full stop.
 """
 
 from __future__ import annotations
@@ -44,7 +47,12 @@ _NAMED: Final = 10
 
 
 def deletes(
-    facts: Facts, there: pd.DataFrame, scope: pd.Series, max_delete: int | None = None
+    facts: Facts,
+    there: pd.DataFrame,
+    scope: pd.Series,
+    max_delete: int | None = None,
+    *,
+    nameless: Mask | None = None,
 ) -> pd.DataFrame:
     """Return the steps that delete what no row names.
 
@@ -58,6 +66,8 @@ def deletes(
         Of each row.
     max_delete : int, optional
         Deletes a connection may have; by default `FEW`, or a `SHARE` of its live routes.
+    nameless : ndarray of bool, optional
+        Rows whose connection nobody knows; by default those whose cell holds no id.
 
     Returns
     -------
@@ -75,7 +85,7 @@ def deletes(
         raise InputError(f"max_delete={max_delete!r} is not a number of routes")
     rows = np.flatnonzero(_unnamed(facts, there))
     connection = facts.live_connection[rows]
-    reason = _reasons(facts, there, rows)
+    reason = _reasons(facts, there, rows, ~facts.id_ok if nameless is None else nameless)
     free = reason.isna().to_numpy()
     _check_number(facts, connection[free], max_delete)
     first = _first_row(facts)[connection]
@@ -105,16 +115,19 @@ def _first_row(facts: Facts) -> np.ndarray:
 # -- what blocks a delete -----------------------------------------------------------------------
 
 
-def _reasons(facts: Facts, there: pd.DataFrame, rows: np.ndarray) -> pd.Series:
+def _reasons(facts: Facts, there: pd.DataFrame, rows: np.ndarray, nameless: Mask) -> pd.Series:
     """Return what blocks each delete; NA where nothing does."""
     connection = facts.live_connection[rows]
     live = live_prefixes(there.iloc[rows])
-    unread, nameless = ~facts.prefixes.valid, facts.connection == NONE
+    unread = ~facts.prefixes.valid
     reason = pd.Series(pd.NA, index=pd.RangeIndex(len(rows)), dtype="str")
     reason[~live.valid] = "not deleted: its destination is no IPv4 prefix"
     for blocked, said in (
         (_split(facts)[connection], "rows of its connection name several scopes"),
-        (_of_network(facts, live, nameless & ~unread), "a row without a connection names it"),
+        (
+            _of_network(facts, live, nameless & ~unread),
+            "a row whose connection is not known names it",
+        ),
         (_first(facts, unread, connection), "a row of its connection names no destination"),
         (np.full(len(rows), (unread & nameless).any()), "a row names nothing that can be read"),
     ):

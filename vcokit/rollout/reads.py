@@ -149,14 +149,18 @@ class Reads:
     def _whole(self, lane: Lane, event: Listed) -> frozenset[Route] | None:
         """Add a page; return the routes once all are there and the list held still meanwhile."""
         page = event.routes or ()
+        rows = len(page) if event.rows is None else event.rows
         moved = lane.total not in (-1, event.total)
         lane.total = event.total
         lane.listing += page
-        if not moved and len(lane.listing) < event.total and len(page) == PAGE_SIZE:
+        lane.counted += rows
+        if not moved and lane.counted < event.total and rows:
             lane.page += 1
             return None
         routes = frozenset(lane.listing)
-        moved = moved or (lane.page > 1 and len(routes) != event.total)
+        # Between two pages a route that goes shifts another over the edge, unseen; one that comes
+        # shows one twice.
+        moved = moved or lane.counted != event.total or len(routes) != len(lane.listing)
         lane.forget_listing()
         if moved and lane.restarts < _RESTARTS:
             lane.restarts += 1

@@ -110,6 +110,12 @@ class Scheduler:
         for region, operation, until in recent:
             board.dispatch.window(region, operation).hold(until)
 
+    @property
+    def steered(self) -> str | None:
+        """What the user has made of it: paused or cancelling; None where it just goes on."""
+        board = self._board
+        return "cancelling" if board.cancelled else "paused" if board.paused else None
+
     # -- the loop -------------------------------------------------------------------------------
 
     def advance(self, inputs: Iterable[Input], now: float) -> Round:

@@ -25,6 +25,8 @@ def mask(
 ) -> Mask:
     """Tell which steps to keep; see `vcokit.rollout.plan.Plan.only`."""
     keep = np.ones(len(steps), dtype=np.bool_)
+    _refuse_unknown(steps["vpn_connection_id"], connections, "connection")
+    _refuse_unknown(steps["region_id"], regions, "region")
     chosen = {"vpn_connection_id": connections, "region_id": regions, "action": actions}
     for column, names in chosen.items():
         if names is not None:
@@ -36,6 +38,21 @@ def mask(
             remedy=f"Actions are {', '.join(schema.ACTIONS.categories)}",
         )
     return keep if networks is None else keep & _within(steps["route_dest"], _listed(networks))
+
+
+def _refuse_unknown(column: pd.Series, names: Names, what: str) -> None:
+    """Refuse names that no step has: a slip of the pen would leave a plan of nothing."""
+    wanted = _listed(names)
+    there = set(column[column.isin(wanted)]) if wanted else set()
+    unknown = sorted(set(wanted) - there)
+    if unknown:
+        some = ", ".join(repr(name) for name in unknown[:_NAMED])
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        known = ", ".join(map(repr, column.dropna().unique()[:_NAMED]))
+        raise InputError(
+            f"no step of the plan has the {what} {some}{more}",
+            remedy=f"It has {column.nunique()}, such as {known}" if known else "It has no steps",
+        )
 
 
 def _listed(names: Names) -> list[str]:
