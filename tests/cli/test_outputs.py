@@ -54,6 +54,8 @@ def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("apply", "routes.csv", *FAST, "--summary", "routes.simulated-2.db"),
         ("apply", "routes.csv", *FAST, "--summary", "routes.simulated-2.db-wal"),
         ("apply", "routes.csv", *FAST, "--summary", "other.json"),
+        ("plan", "routes.csv", "--simulate", "--save", "hard.csv"),
+        ("plan", "routes.csv", "--simulate", "--save", "other.json"),
         ("resume", "routes.simulated.db", *FAST, "--summary", "routes.simulated.db"),
         ("undo", "routes.simulated.db", *FAST, "--summary", "routes.simulated.db"),
         ("undo", "routes.simulated.db", *FAST, "--summary", "x.json", "--save", "x.json"),

@@ -228,15 +228,10 @@ def _write(
         options |= {"places": locate(worst(findings, limit), routes), "root": Path.cwd()}
     text = parts(kind, findings, routes, **options)
     if output is None:
-        put(text, encoding=_encoding(kind))
+        put(text, for_people=kind == "text")
         return
     replace(output, text)
-    put(_written(report_of(findings, routes), output), encoding=_encoding("text"))
-
-
-def _encoding(kind: str) -> str:
-    """Return the encoding of standard output's own lines, or of a file whatever that has."""
-    return "utf-8" if kind != "text" else sys.stdout.encoding or "utf-8"
+    put(_written(report_of(findings, routes), output), for_people=True)
 
 
 def _written(report: Report, output: Path) -> str:

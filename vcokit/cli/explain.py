@@ -37,7 +37,7 @@ def explain_command(
     """
     found = explain(reading.read(files), address, quota=quota)
     if format is ExplainFormat.text:
-        put(f"{found}\n")
+        put(f"{found}\n", for_people=True)
         return
     frames = {name: getattr(found, name) for name in ("routes", "if_down", "findings")}
     facts = {name: records(frame) for name, frame in frames.items()}

@@ -90,15 +90,17 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
-def put(text: str | Iterable[str], *, encoding: str = "utf-8") -> None:
-    """Write the text of a file to standard output, the same bytes whatever encoding that has.
+def put(text: str | Iterable[str], *, for_people: bool = False) -> None:
+    """Write text to standard output: of a file the same bytes whatever encoding that has.
 
     Parameters
     ----------
     text : str or iterable of str
-    encoding : str
-        Of the file; what it lacks is spelt out.
+    for_people : bool
+        Whether it is text to be read there, in standard output's own encoding; what that lacks is
+        spelt out.
     """
+    encoding = (sys.stdout.encoding if for_people else None) or "utf-8"
     raw = getattr(sys.stdout, "buffer", None)
     try:
         sys.stdout.flush()

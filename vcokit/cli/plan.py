@@ -59,7 +59,7 @@ def plan_command(
     said = show.error_console()
     said.print(f"{named(files, routes)}\nPlan {plan.fingerprint[:12]}: {plan}", markup=False)
     say_gaps(plan)
-    put(f"{shown_plan(plan, format)}\n")
+    put(f"{shown_plan(plan, format)}\n", for_people=format is not PlanFormat.json)
     findings = audit_routes(routes, quota=quota, connections=connections)
     return Exit.FINDINGS if fails(findings, fail_on) else Exit.OK
 

@@ -33,7 +33,8 @@ _TABLE: Final = tuple(
 
 #: What a rollout says of its end.
 _ENDS: Final = (
-    (re.compile(r"\bstop_after\b=?"), "--stop-after"),
+    (re.compile(r"as were allowed in one run"), "as --stop-after allows in one run"),
+    (re.compile(r"go on with other waves"), "go on with other ones, such as --waves rest"),
     (re.compile(r"the deadline of \S+ s has passed"), "the time of --max-hours has passed"),
 )
 
@@ -43,8 +44,8 @@ def wording(message: str | None) -> str | None:
 
     Examples
     --------
-    >>> wording("3 steps failed, as many as were allowed (stop_after)")
-    '3 steps failed, as many as were allowed (--stop-after)'
+    >>> wording("3 steps failed, as many as were allowed in one run")
+    '3 steps failed, as many as --stop-after allows in one run'
     """
     for pattern, words in _ENDS if message else ():
         message = pattern.sub(words, message or "")
