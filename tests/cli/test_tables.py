@@ -84,3 +84,14 @@ def test_a_code_is_told_once() -> None:
     })  # fmt: skip
     (cells,) = zip(*(column.cells for column in failed_steps(steps, 5).columns), strict=True)
     assert str(cells[-1]) == "Busy: later"
+
+
+def test_where_there_is_no_room_cells_are_folded() -> None:
+    """On a terminal too narrow for an id all its letters are there, in more lines."""
+    code, text = on_terminal("verify", SMALL, "--simulate", "--limit", "1", columns=40)
+    assert code == 1
+    lines = plain(text)[plain(text).index("vco") :]
+    assert "…" not in plain(text)
+    routes = vk.read_routes(SMALL)
+    assert len(re.sub(r"\s", "", lines)) >= len(routes["vpn_connection_id"][0])
+    assert set("kmn7yd857hza1u0r0d") <= set(lines)
