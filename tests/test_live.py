@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from tests.cloud.stub import Stub, reply
 from tests.rollout.test_plan import A, B, live, routes
 from vcokit import errors, schema
+from vcokit.cloud.client import Client
 from vcokit.cloud.connect import connect
 from vcokit.live import connections_of, live_connections, live_routes, verify_routes
+from vcokit.rollout.plan import plan_routes
 from vcokit.simulator import (
     CANARY_AUTH_KEY,
     CANARY_PSK,
@@ -63,6 +67,43 @@ def test_only_what_is_a_connection_is_asked_for() -> None:
         }
     )
     assert connections_of(frame) == [("q", A)]
+
+
+def test_a_region_that_is_none_stops_nothing() -> None:
+    """A dirty region cell costs its own connection, which a plan then leaves alone, no other."""
+    frame = routes((A, "9.0.0.0/8", 0), (B, "9.0.0.0/8", 0), (B, "8.0.0.0/8", 0))
+    frame["region_id"] = ["r", "r (test)", "r"]
+    assert connections_of(frame) == [("r", A)]
+    cloud = Simulator([Connection(A, "r"), Connection(B, "r")], [Route(A, "10.0.0.0/8")])
+    with cloud, connect(cloud) as client:
+        found = live_routes(client, frame)
+        with pytest.raises(errors.InputError, match="is no region id"):
+            Client(replace(client.target, endpoint="")).describe_vco_route_entries(
+                region_id="r (test)", vpn_connection_id=B
+            )
+    assert found["vpn_connection_id"].tolist() == [A]
+    assert found.attrs["unlisted"] == {B: "'r (test)' is no region id"}
+    plan = plan_routes(frame, found)
+    assert plan.steps["action"].tolist() == ["create", "blocked", "blocked"]
+    assert "'r (test)' is no region id" in plan.steps["message"].iloc[1]
+
+
+def test_wrong_arguments_name_the_right_call() -> None:
+    """What is no client, or no frame, is one error of ours that says what to write."""
+    client = connect("r", access_key_id="LTAIexample", access_key_secret="any-secret")
+    frame = routes((A, "9.0.0.0/8", 0))
+    calls = {
+        r"live_routes\(client, routes\)": [(frame, client), (None, frame), ("r", frame)],
+        r"live_connections\(client, regions\)": [("r",), (frame,), (frame, client)],
+    }
+    for call, given in calls.items():
+        door = live_routes if "routes" in call else live_connections
+        for arguments in [*given, (client.to_async(), frame)]:
+            with pytest.raises(errors.InputError, match=call):
+                door(*arguments)
+    for regions in (5, [None], ["r", 5], client, [""]):
+        with pytest.raises(errors.InputError, match="region"):
+            live_connections(client, regions)
 
 
 def test_live_connections() -> None:
@@ -158,7 +199,8 @@ def test_a_listing_that_breaks_off_is_read_again() -> None:
     fault = Fault("truncate", after=1, count=1)
     cloud = Simulator([Connection(A, "r")], there, quota=200, faults=[fault])
     with cloud, connect(cloud) as client:
-        client._sleep = lambda _: None
+        waits: list[float] = []
+        client._sleep, client._pacer.now = waits.append, lambda: sum(waits)
         assert len(live_routes(client, routes((A, "9.0.0.0/8", 0)))) == 120
 
 

@@ -86,7 +86,9 @@ _TABLE: Final = (
     Setting("list_after", 10, "", "Settled steps of a connection after which it is listed.", 1),
     Setting("lost_after", 120.0, "s", "Time without any answer after which a rollout stops."),
     Setting("poll_interval", 1.0, "s", "Wait between two looks at a connection's state."),
-    Setting("read_share", 0.5, "", "Part of the limits of reads that a rollout uses.", 0.01),
+    Setting(
+        "read_share", 0.5, "", "Part of the limits of reads that a rollout or a client uses.", 0.01
+    ),
     Setting("task_seconds", 3.0, "s", "Time a route task is thought to take until one was seen."),
     Setting("quota_hint", 50, "routes", "Routes of a connection past which an audit warns.", 1),
     Setting("speed", 60.0, "x", "Speed of the simulator behind demo and apply --simulate.", 0.001),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
@@ -40,16 +41,24 @@ def live_routes(
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.LIVE_ROUTES`, connections in order of appearance. Connections that the
-        cloud does not list are in ``attrs["unlisted"]``, by id, with the cloud's code.
+        Of `vcokit.schema.LIVE_ROUTES`, connections in order of appearance. Connections that are
+        not listed are in ``attrs["unlisted"]``, by id, with the cloud's code, or with what is wrong
+        with their region.
 
     Raises
     ------
+    InputError
+        If an argument is not what it should be.
     CloudError
         If the cloud cannot be reached or refuses for another reason.
     """
-    pairs = connections_of(routes)
-    unlisted: dict[str, str] = {}
+    _require_client(client, "live_routes(client, routes)")
+    named = _named(routes)
+    unlisted = {
+        connection: f"{reprlib.repr(region)} is no region id"
+        for region, connection in named
+        if not is_region(region)
+    }
 
     def look(pair: tuple[str, str]) -> pd.DataFrame | None:
         region_id, connection = pair
@@ -62,13 +71,19 @@ def live_routes(
             return None
 
     with ThreadPoolExecutor(config.get("list_workers", workers)) as pool:
-        frames = [frame for frame in pool.map(look, pairs) if frame is not None and len(frame)]
+        found = pool.map(look, [pair for pair in named if is_region(pair[0])])
+        frames = [frame for frame in found if frame is not None and len(frame)]
     live = pd.concat(frames, ignore_index=True) if frames else schema.frame(schema.LIVE_ROUTES)
     live.attrs["unlisted"] = {connection: unlisted[connection] for connection in sorted(unlisted)}
     return live
 
 
 def connections_of(routes: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return (region, connection) of every connection that can be asked for, as rows name them."""
+    return [(region, name) for region, name in _named(routes) if is_region(region)]
+
+
+def _named(routes: pd.DataFrame) -> list[tuple[str, str]]:
     """Return (region, connection) of every connection that rows name, in order of appearance."""
     schema.require_columns(routes, ("region_id", "vpn_connection_id"), what="routes")
     names = pd.DataFrame(
@@ -115,10 +130,11 @@ def live_connections(
     Raises
     ------
     InputError
-        If no region is known at all.
+        If no region is known at all, or an argument is not what it should be.
     CloudError
         If the cloud cannot be reached or refuses.
     """
+    _require_client(client, "live_connections(client, regions)")
     asked = _regions(client, regions)
     with ThreadPoolExecutor(config.get("list_workers", workers)) as pool:
         frames = list(pool.map(lambda region: _connections_in(client, region), asked))
@@ -141,7 +157,22 @@ def _regions(client: Client, regions: pd.DataFrame | str | Iterable[str] | None)
         if not client.target.region:
             raise InputError("no region is known", remedy="Name the regions, or connect(region=…)")
         regions = [client.target.region]
-    return list(dict.fromkeys([regions] if isinstance(regions, str) else regions))
+    asked = [regions] if isinstance(regions, str) or not isinstance(regions, Iterable) else regions
+    listed = list(asked)
+    if wrong := [region for region in listed if not isinstance(region, str) or not region]:
+        raise InputError(
+            f"{reprlib.repr(wrong[0])} is no region id",
+            remedy='Name regions as text, "cn-hangzhou" or a list of them, or pass routes',
+        )
+    return list(dict.fromkeys(listed))
+
+
+def _require_client(client: object, call: str) -> None:
+    if not isinstance(client, Client):
+        raise InputError(
+            f"the first argument must be a Client, not {type(client).__name__}",
+            remedy=f'Write {call}, with client = connect(region="cn-hangzhou")',
+        )
 
 
 def _connections_in(client: Client, region: str) -> pd.DataFrame:

@@ -62,6 +62,35 @@ def test_strange_answers(body: bytes, status: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "lists_nothing"),
+    [
+        ("DescribeVcoRouteEntries", {"VcoRouteEntries": None}),
+        ("DescribeVcoRouteEntries", {}),
+        ("DescribeVpnConnections", {"VpnConnections": {"VpnConnection": None}}),
+        ("DescribeVpnConnections", {"VpnConnections": {}}),
+        ("DescribeVpnConnections", {"VpnConnections": None}),
+        ("DescribeVpnConnections", {}),
+    ],
+)
+def test_a_list_of_nothing_may_be_missing(name: str, lists_nothing: dict) -> None:
+    """Where the cloud counts no rows a list that is null or left out is empty, else it is wrong."""
+    operation = OPERATIONS[name]
+
+    def read(**fields: object) -> answers.Answer:
+        body = json.dumps({"RequestId": "r", **fields}).encode()
+        return answers.read(operation, came(200, content=body), 30.0)
+
+    assert answers.rows_of(operation, read(TotalCount=0, **lists_nothing)) == []
+    for wrong in ({"TotalCount": 3, **lists_nothing}, lists_nothing):
+        with pytest.raises(errors.ProtocolError, match="missing or of the wrong type"):
+            read(**wrong)
+    flat = [{"VpnConnectionId": "vco-1"}] if len(operation.rows) > 1 else [[]]
+    for wrong in ("", 5, {"VpnConnection": ""}, [None], flat):
+        with pytest.raises(errors.ProtocolError, match="missing or of the wrong type"):
+            read(TotalCount=0, **{operation.rows[0]: wrong})
+
+
+@pytest.mark.parametrize(
     "row",
     [
         {"Weight": "heavy"},
@@ -76,19 +105,39 @@ def test_rows_of_the_wrong_type(row: dict) -> None:
         lists.frame_of(OPERATIONS["DescribeVcoRouteEntries"], [row], "cn-hangzhou")
 
 
-def test_retry_after_makes_a_throttled_error_and_is_capped() -> None:
-    """A positive x-acs-retry-after means throttled whatever the code, and is believed to a cap."""
-    operation = OPERATIONS["DescribeRegions"]
-    body = b'{"Code": "InternalError", "RequestId": "r", "Message": "m"}'
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [
+        (400, "Throttling.User", "throttled"),
+        (400, "Never.Seen", "throttled"),
+        (429, "Never.Seen", "throttled"),
+        (400, "SystemBusy", "throttled"),
+        (503, "Throttling.User", "throttled"),
+        (400, "OperationFailed.IdempotentTokenProcessing", "busy"),
+        (500, "InternalError", "server"),
+        (503, "ServiceUnavailable", "server"),
+        (503, "SystemBusy", "busy"),
+        (502, "Never.Seen", "server"),
+        (400, "InternalError", "server"),
+        (400, "SignatureDoesNotMatch", "auth"),
+        (400, "VpnRouteEntry.AlreadyExists", "state"),
+        (400, "IllegalParam.RouteDest", "input"),
+    ],
+)
+def test_a_wait_asked_for_is_carried_and_changes_no_fate(status: int, code: str, kind: str) -> None:
+    """x-acs-retry-after makes a rate limit only of a refusal that may be one; all carry it."""
+    body = f'{{"Code": "{code}", "RequestId": "r", "Message": "m"}}'.encode()
+    operation = OPERATIONS["CreateVcoRouteEntry"]
     for header, expected in (("250", 0.25), ("99999999", 30.0)):
-        response = came(500, content=body, headers={"x-acs-retry-after": header})
-        with pytest.raises(errors.ThrottledError) as caught:
+        response = came(status, content=body, headers={"x-acs-retry-after": header})
+        with pytest.raises(errors.ApiError) as caught:
             answers.read(operation, response, 30.0)
-        assert caught.value.retry_after == expected
+        assert (caught.value.kind, caught.value.retry_after) == (kind, expected)
     for header in ("0", "-5", "soon", "9" * 5000):
-        response = came(500, content=body, headers={"x-acs-retry-after": header})
-        with pytest.raises(errors.ServerError):
+        response = came(status, content=body, headers={"x-acs-retry-after": header})
+        with pytest.raises(errors.ApiError) as caught:
             answers.read(operation, response, 30.0)
+        assert (caught.value.kind, caught.value.retry_after) == (classify(code, status).kind, None)
 
 
 def test_every_code_has_its_class() -> None:
@@ -236,3 +285,18 @@ def test_a_list_without_its_total(total: object) -> None:
             came(200, content=json.dumps(body).encode()),
             30.0,
         )
+
+
+@pytest.mark.parametrize("half", [b"\\ud83d", b"\xed\xa0\xbd"])
+def test_half_a_character_is_replaced(half: bytes) -> None:
+    """Text that no file could take (half a pair of surrogates) is made fit where it is parsed."""
+    body = b'{"Code": "Busy%s", "Message": "\xe2\x98\x81 %s", "RequestId": "r%s"}' % ((half,) * 3)
+    with pytest.raises(errors.ApiError) as caught:
+        answers.read(OPERATIONS["DescribeRegions"], came(400, content=body), 30.0)
+    assert (caught.value.code, caught.value.message) == ("Busy?", "Busy?: ☁ ?")
+    assert caught.value.request_id == "r?"
+    row = b'{"RouteDest": "%s", "NextHopTunnelIdList": ["t%s"], "%s": 1}' % ((half,) * 3)
+    content = b'{"RequestId": "r", "TotalCount": 1, "VcoRouteEntries": [%s]}' % row
+    found = answers.read(OPERATIONS["DescribeVcoRouteEntries"], came(200, content=content), 30.0)
+    expected = {"RouteDest": "?", "NextHopTunnelIdList": ["t?"], "?": 1}
+    assert found["VcoRouteEntries"] == [expected]

@@ -46,6 +46,7 @@ def waits(client: Client) -> list[float]:
     """Let a client note its waits instead of sleeping; return where it notes them."""
     noted: list[float] = []
     client._sleep = noted.append
+    client._pacer.now = lambda: sum(noted)
     return noted
 
 
@@ -127,13 +128,18 @@ def test_page_by_page() -> None:
                 next(client.pages(name))
 
 
-def listing(*pages: tuple[int, int]) -> list[bytes]:
-    """Return answers of a listing: rows and total of each page."""
-    row = {"VpnConnectionId": A, "RouteDest": "10.0.0.0/8", "NextHop": A, "Weight": 0}
-    return [
-        reply({"RequestId": "R-1", "TotalCount": total, "VcoRouteEntries": [row] * rows})
-        for rows, total in pages
+def page(total: int, rows: range) -> bytes:
+    """Return an answer of a listing: routes by their numbers, and the total."""
+    entries = [
+        {"VpnConnectionId": A, "RouteDest": f"10.0.{n}.0/24", "NextHop": A, "Weight": 0}
+        for n in rows
     ]
+    return reply({"RequestId": "R-1", "TotalCount": total, "VcoRouteEntries": entries})
+
+
+def listing(*pages: tuple[int, int]) -> list[bytes]:
+    """Return answers of a listing: rows and total of each page, full pages but for the last."""
+    return [page(total, range(50 * n, 50 * n + rows)) for n, (rows, total) in enumerate(pages)]
 
 
 @pytest.mark.parametrize(
@@ -157,6 +163,32 @@ def test_a_list_that_changes_is_read_again(first: tuple) -> None:
         with pytest.raises(errors.ProtocolError, match="changed while it was read") as caught:
             list(pages)
         assert caught.value.request_id == "R-1"
+
+
+def test_a_list_that_shifts_is_read_again() -> None:
+    """One that came before what is read pushes a row onto the next page: it stands there twice."""
+    asked = {"vpn_connection_id": A}
+    # Route 0 comes at the front and route 60 goes at the end while the second page is asked for.
+    shifted = [page(60, range(1, 51)), page(60, range(50, 60))]
+    whole = [page(60, range(50)), page(60, range(50, 60))]
+    with Stub([*shifted, *whole]) as stub, stub.client() as client:
+        found = client.describe_vco_route_entries(**asked)
+        assert found["route_dest"].tolist() == [f"10.0.{n}.0/24" for n in range(60)]
+    words = "60 rows of 60, 1 of them twice"
+    with (
+        Stub(shifted) as stub,
+        stub.client() as client,
+        pytest.raises(errors.ProtocolError, match=words),
+    ):
+        list(client.pages("DescribeVcoRouteEntries", **asked))
+
+
+def test_what_a_page_itself_holds_twice_is_no_change() -> None:
+    """A page is one picture: what stands on it twice is so in the cloud, and is left as it is."""
+    entry = {"VpnConnectionId": A, "RouteDest": "10.0.0.0/8", "NextHop": A, "Weight": 0}
+    twice = {"RequestId": "R-1", "TotalCount": 2, "VcoRouteEntries": [entry, entry]}
+    with Stub([reply(twice)]) as stub, stub.client() as client:
+        assert len(client.describe_vco_route_entries(vpn_connection_id=A)) == 2
 
 
 def test_a_list_that_never_adds_up() -> None:

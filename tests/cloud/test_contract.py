@@ -16,9 +16,18 @@ from alibabacloud_vpc20160428.client import Client as OfficialClient
 from tests.cloud.test_answers import came
 from vcokit import errors
 from vcokit.cloud import answers, endpoints, fields
-from vcokit.cloud.codes import CODES, KINDS, classify, fate_of_write, kind_of, may_try_again
+from vcokit.cloud.codes import (
+    CODES,
+    KINDS,
+    classify,
+    fate_of_write,
+    is_key,
+    kind_of,
+    may_try_again,
+)
 from vcokit.cloud.operations import OPERATIONS, PRODUCT, SECRET_FIELDS, VERSION, Operation
 from vcokit.errors import InputError
+from vcokit.simulator.limits import merged_limits
 
 CONTRACT = json.loads((Path(__file__).parent / "contract.json").read_text("utf-8"))
 ROUTE_OPERATIONS = [name for name in CONTRACT["operations"] if "VcoRoute" in name]
@@ -57,6 +66,16 @@ def test_an_operation(name: str) -> None:
     prefix = ".".join(operation.rows) + "[]."
     assert all(prefix + path in operation.answers for path in operation.columns)
     assert set(operation.needs) <= set(operation.answers)
+    assert set(operation.identity) <= set(operation.columns)
+    assert bool(operation.identity) == bool(operation.rows)
+
+
+def test_limits_are_those_of_the_simulator() -> None:
+    """Of a number that nobody publishes both make the same guess, apart from each other."""
+    theirs = merged_limits({})
+    assert {name: (one.limit.calls, one.limit.seconds) for name, one in OPERATIONS.items()} == {
+        name: theirs[name] for name in NAMES
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -191,6 +210,9 @@ def test_every_code_of_a_route_operation_is_raised(name: str) -> None:
         ("Throttling.Something", 429, "throttled"),
         ("Forbidden.Something", 403, "auth"),
         ("InvalidAccessKeyId.Other", 400, "auth"),
+        ("InvalidSecurityToken.MismatchWithAccessKey", 400, "auth"),
+        ("MissingSecurityToken.Other", 400, "auth"),
+        ("InvalidSignatureVersion", 400, "auth"),
         ("InvalidThing.NotFound", 404, "not-found"),
         ("SomeQuotaFull", 400, "quota"),
         ("Thing.Configuring", 400, "busy"),
@@ -200,6 +222,36 @@ def test_codes_the_table_does_not_name(code: str, status: int, kind: str) -> Non
     """A code nobody has written down is of the kind its form tells, and a typed error anyhow."""
     assert code not in CODES
     assert classify(code, status).kind == kind
+
+
+#: Codes of the gateway's tables that speak of the key, its signature or its date. Those with .Other
+#: are on no page: of a family that names the key no member speaks of the step.
+OF_THE_KEY = [
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "InvalidSignatureMethod",
+    "InvalidTimeStamp.Expired",
+    "InvalidTimeStamp.Format",
+    "IllegalTimestamp",
+    "InvalidAccessKeyId.NotFound",
+    "InvalidAccessKeyId.Inactive",
+    "InvalidAccessKeySecret",
+    "MissingSecurityToken",
+    "InvalidSecurityToken",
+    "InvalidSecurityToken.Expired",
+    "InvalidSecurityToken.MismatchWithAccessKey",
+    "InvalidSecurityToken.Other",
+]
+
+
+def test_codes_of_the_key() -> None:
+    """What refuses the key is told from what refuses one step, by families, known or not."""
+    assert [code for code in OF_THE_KEY if not is_key(code)] == []
+    assert {classify(code, 400).kind for code in OF_THE_KEY} == {"auth"}
+    others = set(CODES) - set(OF_THE_KEY)
+    assert {"SignatureNonceUsed", "Forbidden.RAM", "MissingParameter"} < others
+    assert [code for code in others if is_key(code)] == []
+    assert not is_key(None)
 
 
 def test_kinds_are_the_classes_of_errors() -> None:

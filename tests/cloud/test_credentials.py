@@ -238,10 +238,34 @@ def test_a_source_that_fails_for_a_while() -> None:
         assert ring().access_key_id == "LTAI1"
     assert asked == [0.0, 700.0, 700.0 + ASK_AGAIN]
     clock.now = 900.0
-    with pytest.raises(OSError, match="metadata"):
+    with pytest.raises(errors.CredentialsError, match="no route to the metadata") as caught:
         ring()
+    assert isinstance(caught.value.__cause__, OSError)
+    assert "no new AccessKey" in caught.value.message
+    assert "vk.connect" in caught.value.remedy
     broken = False
     assert ring().access_key_id == "LTAI5"
+
+
+def test_a_source_of_somebody_else_that_fails() -> None:
+    """Whatever it raises is one error of ours, masked, in one line; our own stay as they are."""
+    said = "metadata service is down\nSecurityToken: abcdef"
+
+    def source() -> Credentials:
+        raise RuntimeError(said)
+
+    with pytest.raises(errors.CredentialsError, match="RuntimeError: metadata service") as caught:
+        Keyring(source)()
+    assert "\n" not in str(caught.value)
+    assert "abcdef" not in str(caught.value)
+    mine = errors.CredentialsError("half a key")
+
+    def own() -> Credentials:
+        raise mine
+
+    with pytest.raises(errors.CredentialsError) as caught:
+        Keyring(own)()
+    assert caught.value is mine
 
 
 def test_a_key_that_has_ended_is_none() -> None:

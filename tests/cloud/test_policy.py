@@ -69,6 +69,12 @@ def test_what_would_allow_too_much(wrong: dict) -> None:
     assert caught.value.remedy
 
 
+def test_an_operation_that_is_none() -> None:
+    """A name of no operation is an error that lists those there are."""
+    with pytest.raises(errors.InputError, match=r"CreateRoute.*DeleteVcoRouteEntry"):
+        policy_document(["CreateRoute", "DescribeRegions"])
+
+
 def test_as_many_connections_as_fit() -> None:
     """A document up to the vendor's length is made."""
     names = [f"vco-{n:020}" for n in range(95)]

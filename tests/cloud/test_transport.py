@@ -277,7 +277,7 @@ def test_which_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_proxy_that_cannot_be_used() -> None:
     """It is refused at once, and the error does not repeat it: it may hold a password."""
-    for proxy in (f"ftp://me:{TEST_SECRET}@proxy.example", f"proxy:{TEST_SECRET}"):
+    for proxy in (f"ftp://me:{TEST_SECRET}@proxy.example", f"proxy:{TEST_SECRET}", 5):
         with pytest.raises(errors.ConfigError) as caught:
             connect("r", access_key_id="id", access_key_secret="any-secret", proxy=proxy)
         assert TEST_SECRET not in f"{caught.value!r} {caught.value}"

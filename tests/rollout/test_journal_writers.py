@@ -88,11 +88,35 @@ def test_a_holder_on_another_host(plan: Plan, path: Path) -> None:
 
 
 def test_a_dead_holder_on_this_host(plan: Plan, path: Path) -> None:
-    """A lease of this host whose lock is gone is that of a dead process: no wait."""
+    """A lease whose process is seen to be gone holds nobody up, though it was seen just now."""
     Journal.create(path, plan, "id").close()
     now = Now()
-    lease_of(path, seen=now(), host=socket.gethostname())
+    ended = subprocess.run([sys.executable, "-c", LEAVES, str(path)], check=False)
+    assert ended.returncode == -9
+    with Journal.read(path) as journal:
+        left = journal.lease()
+    assert left is not None
+    lease_of(path, seen=now(), **{n: getattr(left, n) for n in ("owner", "process", "host")})
     Journal.open(path, now=now).close()
+
+
+@pytest.mark.parametrize("wrong", [{"seen": "x"}, {"process": b"x"}, {"since": 1e300}])
+def test_a_lease_that_is_none(plan: Plan, path: Path, wrong: dict[str, object]) -> None:
+    """Damage in the one row that says who writes is an error like any other."""
+    Journal.create(path, plan, "id").close()
+    lease_of(path, **wrong)
+    for ask in (Journal.open, lambda damaged: Journal.read(damaged).lease()):
+        with pytest.raises(JournalError, match="cannot be read"):
+            ask(path)
+
+
+#: A process that dies while it holds a journal.
+LEAVES = """
+import os, signal, sys
+from vcokit.rollout.journal import Journal
+journal = Journal.open(sys.argv[1])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_where_there_are_no_file_locks(
@@ -199,6 +223,26 @@ def test_with_wal(plan: Plan, path: Path) -> None:
     with Journal.create(path, plan, "id") as journal:
         assert journal._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert journal._db.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+#: A process that would have SQLite's journal for itself: bytes of its exclusive lock.
+GRASPS = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as file:
+    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 510, 0x40000002)
+"""
+
+
+def test_a_look_leaves_the_writer_its_locks(plan: Plan, path: Path) -> None:
+    """Who looks at a journal in the writer's own process drops none of the locks SQLite holds."""
+    with Journal.create(path, plan, "id") as journal:
+        journal.write([StepRow(1.0, 0, "sent", 0, 0)])
+        with Journal.read(path) as reader:
+            reader.meta()
+        grasped = subprocess.run(
+            [sys.executable, "-c", GRASPS, str(path)], check=False, capture_output=True
+        )
+        assert b"BlockingIOError" in grasped.stderr
 
 
 #: A process that dies in the middle of a round, in DELETE mode, with pages on disk already.

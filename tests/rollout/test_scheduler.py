@@ -6,6 +6,7 @@ import pytest
 
 from tests.rollout.play import LIMITS, Play
 from vcokit.cloud.operations import Limit
+from vcokit.cloud.windows import MARGIN, Window
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import (
     LIST,
@@ -25,7 +26,6 @@ from vcokit.rollout.lanes import Record
 from vcokit.rollout.options import Options
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steps import Route, Step, client_token
-from vcokit.rollout.windows import MARGIN, Window
 
 
 def test_it_looks_before_it_sends() -> None:
@@ -156,13 +156,23 @@ def test_definite_refusals(kind: str, code: str, rest: str | None) -> None:
     assert asked == ([Finished("finished")] if rest else [Send(1, 0)])
 
 
-def test_a_refused_key_stops_everything() -> None:
+@pytest.mark.parametrize(
+    "code",
+    [
+        "SignatureDoesNotMatch",
+        "InvalidSecurityToken",
+        "InvalidSecurityToken.MismatchWithAccessKey",
+        "InvalidAccessKeySecret",
+        "IllegalTimestamp",
+    ],
+)
+def test_a_refused_key_stops_everything(code: str) -> None:
     """A key that is refused ends the rollout once nothing is on its way; the step is pending."""
     play = Play(1, 1).sending()
     play.tell(Polled("vco-1", "attached"))
-    assert play.tell(Answered(0, "auth", "SignatureDoesNotMatch")) == []
+    assert play.tell(Answered(0, "auth", code)) == []
     ended = play.tell(Answered(1, "ok"))
-    assert ended == [Finished("stopped", "the AccessKey was refused: SignatureDoesNotMatch", "key")]
+    assert ended == [Finished("stopped", f"the AccessKey was refused: {code}", "key")]
     assert play.states == {0: st.PENDING, 1: st.ACCEPTED}
     read = Play(1)
     assert (
@@ -214,6 +224,21 @@ def test_failing_reads_are_tried_again(kind: str) -> None:
     assert play.tell(play.listed("vco-0")) == [Poll("vco-0")]
     assert play.tell(Polled("vco-0", None, kind, None)) == []
     assert play.until_asked() == [Poll("vco-0")]
+
+
+def test_a_fault_that_asks_for_a_wait_gets_it() -> None:
+    """After a server's fault with x-acs-retry-after nothing of the lane is asked before it."""
+    read = Play(1)
+    begin = read.now + 0.1
+    read.tell(Listed("vco-0", 1, None, 0, "server", "ServiceUnavailable", 20.0))
+    assert read.until_asked() == [List("vco-0", 1)]
+    assert read.now - begin == pytest.approx(20.0, abs=1e-4)
+    write = Play(1).sending()
+    begin = write.now + 0.1
+    write.tell(Answered(0, "server", "ServiceUnavailable", retry_after=20.0))
+    assert write.states[0] == st.UNKNOWN
+    assert write.until_asked() == [Poll("vco-0")]
+    assert write.now - begin == pytest.approx(20.0, abs=1e-4)
 
 
 def test_silence_ends_it() -> None:

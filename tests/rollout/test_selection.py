@@ -58,7 +58,7 @@ def test_what_is_kept(chosen: dict, rows: list[int]) -> None:
 
 def test_what_is_asked_for_must_be_something() -> None:
     """An action or a network that is none, or a name that no step has, is no empty plan."""
-    with pytest.raises(InputError, match="connection 'vco-a '.*such as 'vco-"):
+    with pytest.raises(InputError, match=r"connection 'vco-a '.*such as 'vco-"):
         moving().only(connections=["vco-a", "vco-a "])
     with pytest.raises(InputError, match="region 'x'"):
         moving().only(regions="x")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 
 import pytest
 
@@ -241,3 +242,26 @@ def test_wishes_go_through_the_journal() -> None:
     )
     assert Options.in_force().from_json(wishes.to_json()) == wishes
     assert Options.in_force().from_json(None) == Options.in_force()
+
+
+def test_waves_take_no_more_memory_than_connections() -> None:
+    """A wave may be larger than any inventory, or empty; every connection finds its own."""
+    steps = {n: st.Step(n, "create", "r", f"c{n}", f"10.{n}.0.0/16", "h", 100) for n in range(5)}
+    tracemalloc.start()
+    try:
+        found = [
+            waves_of(steps, waves, Order())
+            for waves in ((1, 30_000_000), (0, 2, 0, 1), (1, None), (), (None,), (2, 0, None))
+        ]
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [list(each.values()) for each in found] == [
+        [0, 1, 1, 1, 1],
+        [1, 1, 3, 4, 4],
+        [0, 1, 1, 1, 1],
+        [0] * 5,
+        [0] * 5,
+        [0, 0, 2, 2, 2],
+    ]
+    assert peak < 1_000_000

@@ -20,6 +20,7 @@ from tests.simulation.cases import case_of
 from tests.simulation.judge import judge
 from tests.simulation.play import play
 from tests.simulation.scenario import scenario_of
+from vcokit.cloud.windows import Window
 from vcokit.rollout import engine, prune, undo
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import Answered
@@ -27,7 +28,6 @@ from vcokit.rollout.journal import Journal
 from vcokit.rollout.ledger import Ledger
 from vcokit.rollout.steps import client_token
 from vcokit.rollout.waits import Waits
-from vcokit.rollout.windows import Window
 
 Patch = pytest.MonkeyPatch
 

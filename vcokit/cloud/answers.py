@@ -200,8 +200,18 @@ def _refusal(
     }
     if code == _WRONG_CLOCK:
         return _wrong_clock(message, reply.headers.get("date"), now, evidence)
-    # The vendor's SDKs take a positive x-acs-retry-after for throttling, whatever the code.
-    return _BY_KIND["throttled" if wait else known.kind](message, **evidence)
+    limited = wait and _may_be_a_limit(known, code, reply.status_code)
+    return _BY_KIND["throttled" if limited else known.kind](message, **evidence)
+
+
+def _may_be_a_limit(known: Code, code: str, http_status: int) -> bool:
+    """Tell whether a refusal that asks for a wait is taken for a rate limit.
+
+    The vendor's SDKs raise their throttling error for any answer with x-acs-retry-after. That says
+    when to ask again, not what became of a write: a server's fault leaves it unknown all the same.
+    """
+    refused = fate_of_write(code, http_status) == "refused"
+    return known.kind in ("other", "busy", "throttled") and refused and http_status < 500
 
 
 def _either(body: Mapping[str, Any], name: str) -> Any:
@@ -222,7 +232,7 @@ def _wrong_clock(
 def _parse(content: bytes) -> dict[str, Any] | None:
     """Return the fields of JSON, or of an error in XML; None where it is neither."""
     try:
-        body = json.loads(content, object_pairs_hook=_without_secrets)
+        body = json.loads(content, object_pairs_hook=_kept)
     except (ValueError, RecursionError):
         body = None
     if body is None and (found := _XML_ERROR.fullmatch(_text(content[:_LOOKED_AT]))):
@@ -230,8 +240,16 @@ def _parse(content: bytes) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def _without_secrets(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in pairs if name not in _DROPPED}
+def _kept(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return fields without secrets, and their text without what no file could take."""
+    return {_writable(name): _writable(value) for name, value in pairs if name not in _DROPPED}
+
+
+def _writable(value: Any) -> Any:
+    # JSON can write half a pair of surrogates, and Python reads it; UTF-8 has no form for it.
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return [_writable(one) for one in value] if isinstance(value, list) else value
 
 
 def _text(content: bytes) -> str:

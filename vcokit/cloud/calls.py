@@ -7,13 +7,14 @@ What a call is stands in generators: they yield a request or a wait and are sent
                                      │
                      Client ─────────┴───────── AsyncClient
 
-Reads are tried again on throttling, server faults and lost answers, with a wait that doubles up to
-``retry_cap``. Writes are never tried again here: whoever sends a write must know its outcome.
+Reads keep to the limits by themselves (`vcokit.cloud.pacing`) and are tried again on throttling,
+server faults and lost answers, with a wait that doubles up to ``retry_cap``. Writes are neither
+paced nor tried again here: whoever sends a write must know its outcome.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Generic, TypeVar, cast
 
 import httpx
@@ -21,9 +22,10 @@ import pandas as pd
 
 from vcokit.cloud import answers
 from vcokit.cloud.answers import Answer, rows_of
-from vcokit.cloud.codes import may_try_again
+from vcokit.cloud.codes import kind_of, may_try_again
 from vcokit.cloud.listing import Exchange, Listing, Outcome, Page
 from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, VERSION, Limit, Operation
+from vcokit.cloud.pacing import Pacer
 from vcokit.cloud.signing import Acs3Auth, canonical_query
 from vcokit.cloud.target import Target
 from vcokit.cloud.transport import Reply
@@ -49,10 +51,13 @@ class Calls(Generic[_Answer, _Frame]):
     ----------
     target : Target
         Endpoint, credentials, time-outs and limits; from `connect`.
+    now : callable
+        Seconds of the clock by which the client waits.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, now: Callable[[], float]) -> None:
         self.target = target
+        self._pacer = Pacer(target.limits, target.read_share, now)
         self._auth = Acs3Auth(target.credentials, clock=target.clock)
         self._round_trip: float | None = None
 
@@ -95,17 +100,36 @@ class Calls(Generic[_Answer, _Frame]):
     def exchange(
         self, operation: Operation, parameters: Mapping[str, object], attempts: int | None = None
     ) -> Exchange[Answer]:
-        """Play one call: a request, its answer, and for reads the waits and tries between."""
+        """Play one call: a request, its answer, and for reads the waits and tries between.
+
+        Parameters
+        ----------
+        operation : Operation
+        parameters : mapping of str to object
+        attempts : int, optional
+            Tries of a caller that keeps to the limits itself; by default as the target says, paced.
+        """
+        paced = attempts is None and not operation.writes
+        region = str(parameters.get("RegionId") or self.target.region or "")
         tries = 1 if operation.writes else attempts or self.target.read_attempts
         for attempt in range(1, tries + 1):
-            outcome = yield self.request(operation, parameters)
+            call = self._once(operation, parameters)
+            if paced:
+                call = self._pacer.paced(region, operation.name, call)
             try:
-                return self._read(operation, outcome)
+                return (yield from call)
             except CloudError as error:
                 if attempt == tries or not may_try_again(error):
                     raise
-                yield self._pause(attempt, getattr(error, "retry_after", None))
+                pause = self._pause(attempt, error, operation)
+                if paced and kind_of(error) == "throttled":
+                    self._pacer.shut(region, operation.name, pause)
+            yield pause
         raise AssertionError("unreachable")
+
+    def _once(self, operation: Operation, parameters: Mapping[str, object]) -> Exchange[Answer]:
+        outcome = yield self.request(operation, parameters)
+        return self._read(operation, outcome)
 
     def _read(self, operation: Operation, outcome: Outcome) -> Answer:
         secrets = self._auth.secrets
@@ -117,9 +141,15 @@ class Calls(Generic[_Answer, _Frame]):
         now = self.target.clock()
         return answers.read(operation, outcome, self.target.retry_cap, secrets=secrets, now=now)
 
-    def _pause(self, attempt: int, asked: float | None = None) -> float:
-        backoff = self.target.retry_base * 2.0 ** (attempt - 1)
-        return float(min(self.target.retry_cap, asked or backoff))
+    def _pause(self, attempt: int, error: CloudError, operation: Operation) -> float:
+        """Return the seconds before the next try; unless the cloud asks for some, longer each time.
+
+        A limit is counted over a window, on an average half of which is over.
+        """
+        wait = self.target.retry_base * 2.0 ** (attempt - 1)
+        if kind_of(error) == "throttled":
+            wait = max(wait, self.limits[operation.name].seconds / 2)
+        return float(min(self.target.retry_cap, getattr(error, "retry_after", None) or wait))
 
     def page(
         self,
@@ -145,10 +175,11 @@ class Calls(Generic[_Answer, _Frame]):
                 while not listing.ended:
                     yield from listing.turn()
                 return listing.frame(listing.rows)
-            except ProtocolError:
+            except ProtocolError as error:
                 if attempt == tries or not listing.changed:
                     raise
-                yield self._pause(attempt)
+                pause = self._pause(attempt, error, operation)
+            yield pause
         raise AssertionError("unreachable")
 
     def _listing(self, operation: Operation, parameters: Mapping[str, object]) -> Listing:

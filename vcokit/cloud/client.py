@@ -28,11 +28,19 @@ class Client(Calls[Answer, pd.DataFrame]):
     target : Target
         From `connect`.
     sleep : callable
-        Called with the seconds to wait between two tries of a read.
+        Called with the seconds to wait before a read.
+    now : callable
+        Seconds of the clock that it sleeps by.
     """
 
-    def __init__(self, target: Target, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        super().__init__(target)
+    def __init__(
+        self,
+        target: Target,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(target, now)
         self._sleep = sleep
         self._transport = Transport(target.timeouts, target.proxy)
         # In a notebook nobody closes a client: it closes itself when it is forgotten.
@@ -112,13 +120,19 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
     target : Target
         From `connect`.
     sleep : callable
-        Awaited with the seconds to wait between two tries of a read.
+        Awaited with the seconds to wait before a read.
+    now : callable
+        Seconds of the clock that it sleeps by.
     """
 
     def __init__(
-        self, target: Target, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self,
+        target: Target,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(target)
+        super().__init__(target, now)
         self._sleep = sleep
         self._transport = AsyncTransport(target.timeouts, target.proxy)
 

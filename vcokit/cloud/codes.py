@@ -158,20 +158,6 @@ CODES: Final[Mapping[str, Code]] = {
     "DryRunOperation": Code("dry-run-ok"),
 }
 
-#: Codes of credentials that cannot work for any call, as against one that lacks a permission.
-KEY_CODES: Final = frozenset(
-    {
-        "SignatureDoesNotMatch",
-        "IncompleteSignature",
-        "InvalidTimeStamp.Expired",
-        "InvalidAccessKeyId.NotFound",
-        "InvalidAccessKeyId.Inactive",
-        "MissingSecurityToken",
-        "InvalidSecurityToken.Expired",
-        "InvalidSignatureMethod",
-    }
-)
-
 #: Refusals that a new nonce and date cure.
 RESIGNED: Final = frozenset({"SignatureNonceUsed"})
 
@@ -180,16 +166,26 @@ RESIGNED: Final = frozenset({"SignatureNonceUsed"})
 #: that copy the refusal does not tell.
 REPEATED: Final = RESIGNED | {"OperationFailed.IdempotentTokenProcessing"}
 
+#: How codes begin that refuse the key, its signature or its date, and with them every call, as
+#: against those that refuse a permission. The vendor's tables name some of each family.
+_OF_THE_KEY: Final = (
+    "InvalidAccessKey",
+    "InvalidSecurityToken",
+    "MissingSecurityToken",
+    "Signature",
+    "InvalidSignature",
+    "IncompleteSignature",
+    "InvalidTimeStamp",
+    "IllegalTimestamp",
+)
+
 #: Families of codes by how they begin and how they end, for those the table does not name. The
 #: gateway makes codes of parameters' names: MissingRouteDest, InvalidWeight.
 _BEGINNINGS: Final = (
     ("Throttling", "throttled"),
     ("Forbidden", "auth"),
     ("NoPermission", "auth"),
-    ("InvalidSecurityToken", "auth"),
-    ("InvalidAccessKey", "auth"),
-    ("InvalidTimeStamp", "auth"),
-    ("Signature", "auth"),
+    *((beginning, "auth") for beginning in _OF_THE_KEY),
     ("QuotaExceeded", "quota"),
     ("Missing", "input"),
     ("IllegalParam", "input"),
@@ -226,6 +222,17 @@ def classify(code: str, http_status: int) -> Code:
     if http_status >= 500:
         return Code("server")
     return Code("input" if code.startswith("Invalid") else "other")
+
+
+def is_key(code: str | None) -> bool:
+    """Tell whether a code refuses the AccessKey: no call can work until it is put right.
+
+    Examples
+    --------
+    >>> is_key("InvalidSecurityToken.Expired"), is_key("Forbidden.RAM"), is_key(None)
+    (True, False, False)
+    """
+    return code is not None and code.startswith(_OF_THE_KEY) and code not in RESIGNED
 
 
 def kind_of(error: CloudError) -> str:

@@ -119,6 +119,7 @@ def connect(
             read_attempts=config.get("read_attempts", read_attempts),
             retry_base=config.get("retry_base"),
             retry_cap=config.get("retry_cap"),
+            read_share=min(1.0, config.get("read_share")),
             proxy=proxy,
             clock=clock,
         )

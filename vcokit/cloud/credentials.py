@@ -23,7 +23,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from vcokit.errors import CredentialsError
+from vcokit.cloud.masking import mask
+from vcokit.errors import CredentialsError, VcokitError
 
 _KEY_ID: Final = "ALIBABA_CLOUD_ACCESS_KEY_ID"
 _KEY_SECRET: Final = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"  # noqa: S105 - a name, no secret
@@ -40,6 +41,8 @@ EARLY: Final = 300.0
 #: Seconds after which a source is asked again that does not say when its key ends, or that failed
 #: while the key in hand is still good. Sources keep what they have got, so that costs nothing.
 ASK_AGAIN: Final = 60.0
+#: Characters of what a source said when it failed that are shown.
+_SHOWN: Final = 200
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,8 @@ class Keyring:
         Raises
         ------
         CredentialsError
-            If there is none, or the one in hand has ended and the source has no other.
+            If there is none, or the one in hand has ended and the source has no other; what the
+            source raised is its cause.
         """
         held = self._held
         if held is None or self.is_due:
@@ -160,12 +164,14 @@ class Keyring:
                 raise CredentialsError(
                     "the security token has expired", remedy="Get a new one, or use a profile"
                 )
-        except Exception:  # whatever a source of somebody else's raises
+        except Exception as error:  # whatever a source of somebody else's raises
             held = self._held
-            if held is None or _has_ended(held, now):
+            if held is not None and not _has_ended(held, now):
+                self._due = now + ASK_AGAIN
+                return held
+            if isinstance(error, VcokitError):
                 raise
-            self._due = now + ASK_AGAIN
-            return held
+            raise _failed(error, () if held is None else held.secrets) from error
         self._held, self._due = new, self._next(new, now)
         return new
 
@@ -175,6 +181,14 @@ class Keyring:
         if new.expires is None:
             return now + ASK_AGAIN
         return max(new.expires - EARLY, now + 1.0)
+
+
+def _failed(error: Exception, secrets: tuple[str, ...]) -> CredentialsError:
+    said = " ".join(mask(str(error), secrets).split())[:_SHOWN]
+    return CredentialsError(
+        f"no new AccessKey could be had ({type(error).__name__}: {said})",
+        remedy="See to where the key comes from, or give another one to vk.connect(…)",
+    )
 
 
 def _has_ended(credentials: Credentials, now: float) -> bool:

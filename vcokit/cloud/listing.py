@@ -48,8 +48,9 @@ class Listing:
     """A listing that is read page by page.
 
     The cloud keeps no picture of a list between two pages: a route that comes or goes shifts all
-    behind it, and one may be missed. So it counts: a total that changes, or pages that end before
-    it, mean that the list has *changed* under the reader.
+    behind it, and one may be missed. So it counts: a total that changes, pages that end before it,
+    or a row that stood on an earlier page too, mean that the list has *changed* under the reader.
+    One that goes from a page that was read, while another comes behind, leaves no such trace.
 
     Parameters
     ----------
@@ -74,6 +75,7 @@ class Listing:
         self._total: int | None = None
         self._number = 0
         self._last_id: str | None = None
+        self._seen: set[tuple[Any, ...]] = set()
         self.rows: list[dict[str, Any]] = []
         self.ended = False
         self.changed = False
@@ -88,20 +90,30 @@ class Listing:
         """
         self._number += 1
         page = yield from self._play(self._number)
+        twice = self._seen_before(page.rows)
         self.rows += page.rows
         self._last_id = page.request_id
         self.ended = len(page.rows) < self._size or len(self.rows) >= page.total
         other = self._total not in (None, page.total)
-        if other or (self.ended and len(self.rows) != page.total):
+        if other or twice or (self.ended and len(self.rows) != page.total):
             self.changed = True
+            count = f"{len(self.rows)} rows of {page.total}"
+            count += f", {twice} of them twice" if twice else ""
             raise ProtocolError(
-                f"the list changed while it was read ({len(self.rows)} rows of {page.total})",
+                f"the list changed while it was read ({count})",
                 operation=self._operation.name,
                 request_id=page.request_id,
                 remedy="Read it again when nothing else writes",
             )
         self._total = page.total
         return page.rows
+
+    def _seen_before(self, rows: list[dict[str, Any]]) -> int:
+        """Return how many rows stood on an earlier page; a page by itself is one picture."""
+        keys = {tuple(row.get(name) for name in self._operation.identity) for row in rows}
+        twice = len(keys & self._seen)
+        self._seen |= keys
+        return twice
 
     def frame(self, rows: list[dict[str, Any]]) -> pd.DataFrame:
         """Return rows as a frame of the operation."""

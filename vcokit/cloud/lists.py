@@ -21,10 +21,17 @@ _SEPARATOR: Final = ", "
 
 
 def rows_in(operation: Operation, body: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the rows of a list answer ([] for other answers), or None where it has no list."""
+    """Return the rows of a list answer ([] for other answers), or None where it has no list.
+
+    Of no rows the list itself may be null or left out: servers' JSON libraries differ there.
+    """
     here: Any = body if operation.rows else []
     for name in operation.rows:
-        here = here.get(name) if isinstance(here, dict) else None
+        if not isinstance(here, dict | None):
+            return None
+        here = None if here is None else here.get(name)
+    if here is None and body.get("TotalCount") == 0:
+        return []
     if not isinstance(here, list) or not all(isinstance(row, dict) for row in here):
         return None
     return here

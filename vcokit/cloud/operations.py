@@ -22,7 +22,6 @@ from typing import Final
 from vcokit import schema
 from vcokit.cloud import fields
 from vcokit.cloud.codes import CODES as CODES
-from vcokit.cloud.codes import KEY_CODES as KEY_CODES
 from vcokit.cloud.codes import classify as classify
 from vcokit.cloud.parameters import Parameter
 from vcokit.errors import InputError
@@ -79,6 +78,8 @@ class Operation:
     columns : mapping of str to str
         Column of the frame for each field of a list's rows; fields not named here are dropped.
         Of several fields of one column the first that has a value counts.
+    identity : tuple of str
+        Fields that tell one row of a list from another, whatever else of it changes.
     frame : mapping of str to dtype
         Schema of the frame.
     resource : str
@@ -93,6 +94,7 @@ class Operation:
     needs: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    identity: tuple[str, ...] = ()
     frame: schema.Schema = field(default_factory=dict)
     resource: str = "vpnconnection"
 
@@ -258,6 +260,7 @@ _TABLE: Final = (
         needs=("TotalCount",),
         rows=("VcoRouteEntries",),
         columns=_ROUTE_COLUMNS,
+        identity=("RouteDest", "NextHop", "Weight", "RouteEntryType", "AsPath", "Source"),
         frame=schema.LIVE_ROUTES,
     ),
     Operation(
@@ -287,6 +290,7 @@ _TABLE: Final = (
         needs=("TotalCount",),
         rows=("VpnConnections", "VpnConnection"),
         columns=_CONNECTION_COLUMNS,
+        identity=("VpnConnectionId",),
         frame=schema.LIVE_CONNECTIONS,
     ),
     Operation(
@@ -305,6 +309,7 @@ _TABLE: Final = (
         needs=("TotalCount",),
         rows=("VpnAttachments",),
         columns=_ATTACHMENT_COLUMNS,
+        identity=("InstanceId",),
         frame=schema.LIVE_CONNECTIONS,
     ),
     Operation(
@@ -314,7 +319,7 @@ _TABLE: Final = (
             Parameter("ProductType", default="VPC"),
             Parameter("AcceptLanguage", choices=("zh-CN", "en-US"), default="zh-CN"),
         ),
-        limit=Limit(60, 60),  # assumed: no source gives one
+        limit=Limit(60, 60),  # assumed: no source gives one, this is the lowest of the others
         answers=fields.REGIONS,
         rows=("Regions", "Region"),
         columns={
@@ -322,6 +327,7 @@ _TABLE: Final = (
             "LocalName": "local_name",
             "RegionEndpoint": "endpoint",
         },
+        identity=("RegionId",),
         frame=REGIONS,
         resource="",
     ),

@@ -52,7 +52,8 @@ def policy_document(
     Raises
     ------
     InputError
-        If a part could not stand in a resource's name, or the document were too long.
+        If there is no such operation, a part could not stand in a resource's name, or the document
+        were too long.
 
     Examples
     --------
@@ -60,9 +61,10 @@ def policy_document(
     >>> document["Statement"][0]["Resource"]
     ['acs:vpc:*:*:vpnconnection/vco-1']
     """
-    _check(region, account, connections)
+    asked = sorted(set(operations))
+    _check(asked, region, account, connections)
     actions: dict[tuple[str, ...], list[str]] = {}
-    for name in sorted(set(operations)):
+    for name in asked:
         operation = OPERATIONS[name]
         resources = _resources(operation, region, account, connections)
         actions.setdefault(resources, []).append(operation.action)
@@ -91,7 +93,13 @@ def _resources(
     return tuple(f"{place}/{name}" for name in (sorted(set(connections)) if narrow else (ANY,)))
 
 
-def _check(region: str, account: str, connections: Sequence[str]) -> None:
+def _check(
+    operations: Sequence[str], region: str, account: str, connections: Sequence[str]
+) -> None:
+    if unknown := [name for name in operations if name not in OPERATIONS]:
+        raise InputError(
+            f"{unknown[0]!r} is no operation", remedy=f"Name some of {', '.join(OPERATIONS)}"
+        )
     # A * inside a name would widen the policy without anybody noticing.
     if region != ANY and not is_region(region):
         raise InputError(f"{region!r} is no region id", remedy="Write it like cn-hangzhou, or *")

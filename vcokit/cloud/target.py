@@ -42,6 +42,8 @@ class Target:
         Times a read is tried.
     retry_base, retry_cap : float
         First and longest wait between two tries, seconds.
+    read_share : float
+        Part of the limits that reads of the client itself use.
     proxy : str or None
         URL of a proxy; None leaves it to the environment (``HTTPS_PROXY``, ``NO_PROXY``). This
         machine is never asked for through one.
@@ -59,6 +61,7 @@ class Target:
     read_attempts: int = config.SETTINGS["read_attempts"].default  # type: ignore[assignment]
     retry_base: float = config.SETTINGS["retry_base"].default  # type: ignore[assignment]
     retry_cap: float = config.SETTINGS["retry_cap"].default  # type: ignore[assignment]
+    read_share: float = config.SETTINGS["read_share"].default  # type: ignore[assignment]
     proxy: str | None = None
     clock: Callable[[], float] = time.time
 

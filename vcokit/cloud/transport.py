@@ -249,8 +249,8 @@ def checked_proxy(proxy: str | None) -> str | None:
     if not proxy:
         return None
     try:
-        httpx.HTTPTransport(proxy=proxy, verify=_NO_AUTHORITIES).close()
-    except (ValueError, ImportError, httpx.InvalidURL):
+        httpx.HTTPTransport(proxy=httpx.URL(proxy), verify=_NO_AUTHORITIES).close()
+    except (TypeError, ValueError, ImportError, httpx.InvalidURL):
         raise ConfigError(
             "the proxy cannot be used",
             name="proxy",

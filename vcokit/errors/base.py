@@ -25,7 +25,12 @@ class VcokitError(Exception):
     def __str__(self) -> str:
         parts = [self.where(), self.message]
         text = ": ".join(part for part in parts if part)
-        return f"{text}. {self.remedy}" if self.remedy else text
+        if not self.remedy:
+            return text
+        # What the cloud says ends like a sentence, what we say does not.
+        return (
+            f"{text} {self.remedy}" if text.endswith((".", "!", "?")) else f"{text}. {self.remedy}"
+        )
 
     def where(self) -> str:
         """Return the place of the fault as a prefix of the message; empty where there is none."""

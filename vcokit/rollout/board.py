@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from vcokit.cloud.operations import KEY_CODES, Limit
+from vcokit.cloud.codes import is_key
+from vcokit.cloud.operations import Limit
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import Finished
 from vcokit.rollout.dispatch import Dispatch
@@ -242,16 +243,16 @@ class Board:
         if now - self._silent_since > self.options.lost_after:
             self.end("stopped", f"no answer for {self.options.lost_after:g} s", "silence")
 
-    def unanswered(self, lane: Lane, now: float) -> None:
-        """Let a lane wait after a call without an answer, longer each time."""
+    def unanswered(self, lane: Lane, now: float, asked: float | None = None) -> None:
+        """Let a lane wait after a call without an answer, longer each time, or as it was asked."""
         lane.failures += 1
         wait = min(self.options.backoff_cap, self.options.backoff * 2.0 ** (lane.failures - 1))
-        lane.not_before = now + wait
+        lane.not_before = now + max(wait, asked or 0.0)
         self.silent(now)
         self.requeue(lane, now)
 
     def refused_key(self, code: str | None) -> bool:
         """End the rollout if a code says that the AccessKey is refused."""
-        if code in KEY_CODES:
+        if is_key(code):
             self.end("stopped", f"the AccessKey was refused: {code}", "key")
-        return code in KEY_CODES
+        return is_key(code)

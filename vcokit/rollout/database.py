@@ -2,25 +2,29 @@
 
 ::
 
+    place_of(path)     where it is: absolute, and the same by whatever link it is named
     make(path, fill)   beside it, then under its name: it is there whole or not at all
     check_bytes(path)  is it ours? By its bytes, for SQLite may alter what it opens
     check(path)        is it whole? By SQLite, read-only
     connect(path)      WAL, synchronous FULL; DELETE where the file system cannot do WAL
 
 WAL needs memory that all processes share; where there is none SQLite keeps the old mode or fails
-(https://www.sqlite.org/wal.html). Either way the journal goes on in DELETE mode: slower, as safe.
+(https://www.sqlite.org/wal.html), and a network file system may accept what it cannot do, so it is
+not asked. Each time the journal goes on in DELETE mode: slower, as safe.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from vcokit.errors import JournalError
+from vcokit.errors import JournalError, JournalLockedError
+from vcokit.rollout.lock import held_as
 from vcokit.rollout.tables import APPLICATION_ID, VERSION
 
 #: Seconds to wait for another's lock: in DELETE mode a reader holds up the writer for a moment.
@@ -35,7 +39,44 @@ _PAGES: Final = slice(28, 32)
 _USER_VERSION: Final = slice(60, 64)
 _APPLICATION_ID: Final = slice(68, 72)
 
+#: Looks at a file that is another each time; then SQLite, which waits for locks, may judge it.
+_LOOKS: Final = 100
+#: File systems that more than one host may have mounted, by the names that Linux has for them.
+_SHARED: Final = re.compile(
+    "9p|afs|beegfs|ceph|cifs|coda|fuse.*|gfs2|glusterfs|gpfs|lustre|ncpfs|nfs4?|ocfs2|orangefs|"
+    "prl_fs|pvfs2|smb3|smbfs|vboxsf|virtiofs|vmhgfs"
+)
+_MOUNTS: Final = Path("/proc/mounts")
+_OCTAL: Final = re.compile(r"\\([0-7]{3})")
+
+_ROOM: Final = "Make room on its disk, see that you may write there, then try again"
 _DAMAGED: Final = "Restore it from a copy, or make a new plan from the live routes"
+
+
+def place_of(path: str | os.PathLike[str]) -> Path:
+    """Return where a journal is: its one name, whatever links lead there or the program goes.
+
+    Raises
+    ------
+    JournalError
+        If the path cannot be one, or the working directory is gone.
+    """
+    try:
+        found = Path(os.path.realpath(path))
+        return held_as(found) or found
+    except (OSError, ValueError) as error:
+        raise JournalError(f"no path ({error})", path=Path(path), remedy="Check the path") from None
+
+
+def place_of_new(path: str | os.PathLike[str]) -> Path:
+    """Return where a journal is to be made: a link of that name is in the way, not followed.
+
+    Raises
+    ------
+    JournalError
+        As of `place_of`.
+    """
+    return place_of(Path(path).parent) / Path(path).name
 
 
 def make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
@@ -70,10 +111,37 @@ def make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
     except FileExistsError:
         raise _there_already(path) from None
     except (OSError, sqlite3.Error) as error:
-        raise JournalError(f"cannot be made ({error})", path=path) from None
+        raise refused(path, "made", error) from None
     finally:
         with contextlib.suppress(OSError):
             unborn.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def taken_back(path: Path) -> Iterator[None]:
+    """Take a journal that was just made away again where its first use fails.
+
+    Raises
+    ------
+    JournalError
+        If SQLite cannot use it, as where the disk is full by now.
+    """
+    try:
+        yield
+    except JournalLockedError:  # somebody was faster, and it is theirs now
+        raise
+    except BaseException as error:
+        for end in ("", "-wal", "-shm", "-journal"):
+            with contextlib.suppress(OSError):
+                path.with_name(path.name + end).unlink(missing_ok=True)
+        if isinstance(error, sqlite3.Error):
+            raise refused(path, "made", error) from None
+        raise
+
+
+def refused(path: Path, done: str, why: Exception) -> JournalError:
+    """Return the error of a journal that its disk does not let be made or opened."""
+    return JournalError(f"cannot be {done} ({why})", path=path, remedy=_ROOM)
 
 
 def _name(unborn: Path, path: Path) -> None:
@@ -119,18 +187,18 @@ def check(path: Path) -> None:
 def check_bytes(path: Path) -> None:
     """Refuse what the first bytes and the size tell; SQLite is not asked.
 
+    One that this program holds was looked at already, and is let be: to close any descriptor of a
+    file drops the locks that SQLite has on it (https://www.sqlite.org/howtocorrupt.html, 2.2).
+
     Raises
     ------
     JournalError
     """
+    if held_as(path) is not None:
+        return
     if not path.is_file():
         raise JournalError("there is no such journal", path=path, remedy="Check the path")
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEADER)
-            size = os.fstat(file.fileno()).st_size
-    except OSError as error:
-        raise JournalError(f"cannot be read ({error})", path=path) from None
+    head, size = _seen(path)
     if not _is_ours(head):
         raise JournalError(
             "this is no journal of vcokit",
@@ -140,9 +208,22 @@ def check_bytes(path: Path) -> None:
     if len(head) < _HEADER:
         raise damaged(path, "it ends in its header")
     _check_version(path, _number(head, _USER_VERSION))
-    whole = _number(head, _PAGES) * _number(head, _PAGE_SIZE)
-    if size != whole and not (_beside(path, "-wal") or _beside(path, "-journal")):
-        raise damaged(path, f"{size:,} bytes of {whole:,}")
+    # A writer that closes just now changes the file between two looks; damage looks alike twice.
+    for _ in range(_LOOKS):
+        whole = _number(head, _PAGES) * _number(head, _PAGE_SIZE)
+        if size == whole or _beside(path, "-wal") or _beside(path, "-journal"):
+            return
+        last, (head, size) = (head, size), _seen(path)
+        if last == (head, size):
+            raise damaged(path, f"{size:,} bytes of {whole:,}")
+
+
+def _seen(path: Path) -> tuple[bytes, int]:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEADER), os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise JournalError(f"cannot be read ({error})", path=path) from None
 
 
 def _is_ours(head: bytes) -> bool:
@@ -194,8 +275,9 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
 def _writer(path: Path) -> sqlite3.Connection:
     connection = _open(path, "rw")
     try:
-        with contextlib.suppress(sqlite3.OperationalError):
-            connection.execute("PRAGMA journal_mode = WAL")
+        if not is_shared(path):
+            with contextlib.suppress(sqlite3.OperationalError):
+                connection.execute("PRAGMA journal_mode = WAL")
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = FULL")
@@ -203,6 +285,30 @@ def _writer(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def is_shared(path: Path) -> bool:
+    """Tell whether other hosts may have a file's disk mounted; False where Linux does not say.
+
+    Such disks often accept WAL, whose index is memory that hosts do not share
+    (https://www.sqlite.org/wal.html, "all processes ... must be on the same host computer").
+
+    Parameters
+    ----------
+    path : Path
+        Absolute, without links.
+    """
+    try:
+        lines = _MOUNTS.read_text(encoding="utf-8", errors="surrogateescape").split("\n")
+    except OSError:
+        return False
+    found = (0, "")
+    for _, point, kind, *_ in (line.split(" ") for line in lines if line):
+        point = _OCTAL.sub(lambda code: chr(int(code[1], 8)), point)
+        # The last of two at one place hides the other.
+        if path.is_relative_to(point) and len(point) >= found[0]:
+            found = (len(point), kind)
+    return _SHARED.fullmatch(found[1]) is not None
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
@@ -214,6 +320,25 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,
     )
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write all or nothing, on disk when it ends.
+
+    Raises
+    ------
+    sqlite3.Error
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A disk that is full has ended the transaction already.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def settle(connection: sqlite3.Connection) -> None:

@@ -18,12 +18,12 @@ from itertools import count
 from typing import TypeAlias
 
 from vcokit.cloud.operations import OPERATIONS, Limit
+from vcokit.cloud.windows import Window
 from vcokit.rollout.alphabet import POLL, POLL_ALL, PollAll
 from vcokit.rollout.lanes import SEND, Lane
 from vcokit.rollout.options import Options
 from vcokit.rollout.pace import Pace
 from vcokit.rollout.polling import Flight, Pages
-from vcokit.rollout.windows import Window
 
 Entry: TypeAlias = tuple[bool, float, int, Lane, int]
 Heaps: TypeAlias = dict[tuple[str, str], list[Entry]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 
 import pandas as pd
 
@@ -84,12 +86,15 @@ def _of_lane(lane: Lane, steps: Mapping[int, Step]) -> Iterator[tuple[object, ..
         if step.after is not None:
             wanted.add(step.after)
     seen = lane.seen or frozenset()
-    extra = {route.route_dest: route for route in sorted(seen - wanted)}
+    extra: dict[str, deque[Route]] = defaultdict(deque)
+    for route in sorted(seen - wanted):
+        extra[route.route_dest].append(route)
     place = (lane.region_id, lane.name)
     for route in sorted(wanted - seen):
-        there = extra.pop(route.route_dest, None)
+        others = extra[route.route_dest]
+        there = others.popleft() if others else None
         verdict = "missing" if there is None else "different"
         live = (None, None) if there is None else (there.next_hop, there.weight)
         yield (verdict, *place, *route, *live)
-    for route in extra.values():
+    for route in chain.from_iterable(extra.values()):
         yield ("unexpected", *place, route.route_dest, None, None, route.next_hop, route.weight)

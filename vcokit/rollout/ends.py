@@ -63,7 +63,8 @@ def helped(error: BaseException | None, how_to_go_on: str) -> BaseException | No
     >>> print(helped(JournalError("the disk is full", remedy="Make room"), "…"))
     the disk is full. Make room, then go on with …
     """
-    if isinstance(error, JournalLockedError) or not isinstance(error, JournalError):
+    ours = isinstance(error, JournalError | CredentialsError)
+    if not isinstance(error, VcokitError) or not ours or isinstance(error, JournalLockedError):
         return error
     if how_to_go_on not in (error.remedy or ""):
         remedy = f"{error.remedy}, then go" if error.remedy else "Go"

@@ -8,28 +8,32 @@
                           one round, one transaction
 
 One file a rollout, readable with any SQLite tool; its tables stand in `vcokit.rollout.tables`, how
-it is opened in `vcokit.rollout.database`, who may write in `vcokit.rollout.lock`. Everything of one
-round of the scheduler is one transaction, on disk before any of its calls leaves. The file is made
-with mode 0600 and holds neither secrets nor an endpoint.
+it is opened in `vcokit.rollout.database`, who may write in `vcokit.rollout.lock`, for how long in
+`vcokit.rollout.hold`. Everything of one round of the scheduler is one transaction, on disk before
+any of its calls leaves. The file is made with mode 0600 and holds neither secrets nor an endpoint.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
 
 from vcokit import schema
-from vcokit.errors import JournalError, JournalLockedError
-from vcokit.rollout import database
-from vcokit.rollout.lock import RENEW_SECONDS, Lease, Lock
+from vcokit.errors import JournalError
+from vcokit.rollout import database, rows
+from vcokit.rollout.hold import Hold, lease_in
+from vcokit.rollout.lock import Lease, Lock
 from vcokit.rollout.plan import PLAN_COLUMNS, Plan
 from vcokit.rollout.tables import STANDING, TABLES, CallEnd, CallRow, StepRow
 
@@ -41,9 +45,12 @@ _SEALED: Final = ("rollout_id", "fingerprint", "created_at")
 class Journal:
     """A rollout's journal; open one with `create`, `open` or `read`.
 
+    One that nobody refers to any more lets go of its file, as if it were closed.
+
     Parameters
     ----------
     path : Path
+        Absolute and without links: the same file whatever becomes of the working directory.
     connection : sqlite3.Connection
     lock : Lock or None
         Held by a writer.
@@ -75,10 +82,12 @@ class Journal:
         self._lock = lock
         self._now = now
         self._plan: Plan | None = None
-        self._lease: Lease | None = None
-        self._seen = 0.0
-        if lock is not None:
-            self._take_lease(lock)
+        self._hold = None if lock is None else Hold(path, connection, lock, now())
+        # Nobody waits for readers where a journal is forgotten, which is at any moment. At the
+        # program's end nothing is done: a thread of it may write still, and its locks go with it.
+        forget = connection.close if self._hold is None else partial(self._hold.let_go, 0.0)
+        self._forgotten = weakref.finalize(self, forget)
+        self._forgotten.atexit = False
 
     def __repr__(self) -> str:
         return f"<Journal {self.path}>"
@@ -111,9 +120,9 @@ class Journal:
         Raises
         ------
         JournalError
-            If the file exists already, or cannot be made.
+            If the file exists already, or cannot be made; then nothing is left of it.
         """
-        path = Path(path)
+        path = database.place_of_new(path)
         own = {
             "rollout_id": rollout_id,
             "fingerprint": plan.fingerprint,
@@ -124,7 +133,9 @@ class Journal:
         lock = Lock(path, now())
         try:
             database.make(path, lambda db: _fill(db, plan, kept))
-            return cls(path, database.connect(path, write=True), lock, now)
+            with database.taken_back(path):
+                lock.covers(path)
+                return cls(path, database.connect(path, write=True), lock, now)
         except BaseException:
             lock.release()
             raise
@@ -141,21 +152,25 @@ class Journal:
         JournalLockedError
             If another rollout holds it.
         """
-        path = Path(path)
+        path = database.place_of(path)
         database.check_bytes(path)
         lock = Lock(path, now())
         try:
-            database.check(path)
             with cls.read(path) as found:
-                found._refuse(lock, now())
+                # First: one that lives may be about to write what a whole look would call damaged.
+                other = found.lease()
+                if other is not None:
+                    other.refuse(path, now(), locked=lock.locked)
+                database.check(path)
                 found.check_seal()
+            lock.covers(path)
             journal = cls(path, database.connect(path, write=True), lock, now)
             journal._plan = found.plan()
             return journal
         except BaseException as error:
             lock.release()
             if isinstance(error, sqlite3.Error):
-                raise JournalError(f"cannot be opened ({error})", path=path) from None
+                raise database.refused(path, "opened", error) from None
             raise
 
     @classmethod
@@ -168,7 +183,7 @@ class Journal:
             As for `open`; what only a look at all of the file would show is seen by `open`, or
             when it is read.
         """
-        path = Path(path)
+        path = database.place_of(path)
         database.check_bytes(path)
         try:
             return cls(path, database.connect(path, write=False), None)
@@ -188,19 +203,14 @@ class Journal:
         self.plan()
 
     def close(self) -> None:
-        """Write everything into the one file and let go of it."""
-        if self._lock is None:
-            self._db.close()
+        """Write everything into the one file and let go of it; a second time does nothing."""
+        if self._forgotten.detach() is None:
             return
-        try:
-            if self._lease is not None and self._lease_is_ours():
-                self._db.execute("DELETE FROM lease")
-        except sqlite3.Error:
-            pass  # a full disk: the lease runs out by itself
-        finally:
-            database.settle(self._db)
-            self._lock.release()
-            self._lock = None
+        if self._hold is None:
+            self._db.close()
+        else:
+            self._hold.let_go()
+        self._hold = self._lock = None
 
     def __enter__(self) -> Journal:
         return self
@@ -212,49 +222,47 @@ class Journal:
 
     def lease(self) -> Lease | None:
         """Return who writes this journal; None when nobody does."""
-        found = list(self._query("SELECT since, seen, owner, process, host FROM lease"))
-        return Lease(*found[0]) if found else None
+        with self._reading():
+            return lease_in(self._db)
 
-    def _take_lease(self, lock: Lock) -> None:
-        now = self._now()
-        mine = Lease(now, now)
-        try:
-            with self._transaction():
-                self._refuse(lock, now)
-                self._db.execute("DELETE FROM lease")
-                self._db.execute(
-                    "INSERT INTO lease (since, seen, owner, process, host) VALUES (?, ?, ?, ?, ?)",
-                    (mine.since, mine.seen, mine.owner, mine.process, mine.host),
-                )
-        except BaseException:
-            self._db.close()
-            raise
-        self._lease, self._seen = mine, now
+    @property
+    def renew_at(self) -> float:
+        """When `renew` has something to do; seconds since the epoch, infinity where never."""
+        return math.inf if self._hold is None else self._hold.due
 
-    def _refuse(self, lock: Lock, now: float) -> None:
-        other = self.lease()
-        if other is not None:
-            other.refuse(self.path, now, locked=lock.locked)
+    def renew(self, now: float) -> None:
+        """Be seen alive, where that is due: for a rollout that writes nothing for a while.
 
-    def _lease_is_ours(self) -> bool:
-        found = self._db.execute("SELECT owner FROM lease").fetchone()
-        return found is not None and self._lease is not None and found[0] == self._lease.owner
+        One row in one transaction every `vcokit.rollout.lock.RENEW_SECONDS`, else nothing. Who is
+        not seen for `vcokit.rollout.lock.LEASE_SECONDS` may be taken over from another host.
 
-    def _renew(self) -> None:
-        """Refuse to write once another took the journal over; else be seen, now and then.
+        Parameters
+        ----------
+        now : float
+            Seconds since the epoch.
 
-        In the transaction of every round: two writers never both have an intent on disk.
+        Raises
+        ------
+        JournalError
+            If it cannot be written.
+        JournalLockedError
+            If another rollout has taken the journal over.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> from vcokit.rollout.plan import plan_routes
+        >>> plan = plan_routes(schema.frame(schema.ROUTES), schema.frame(schema.LIVE_ROUTES))
+        >>> with TemporaryDirectory() as folder:
+        ...     with Journal.create(f"{folder}/a.db", plan, "id", now=lambda: 100.0) as journal:
+        ...         first = journal.renew_at
+        ...         journal.renew(first)
+        ...         print(first, journal.renew_at)
+        110.0 120.0
         """
-        if not self._lease_is_ours():
-            raise JournalLockedError(
-                f"another rollout has taken this journal over ({self.lease() or 'and ended'})",
-                path=self.path,
-                remedy="Leave it to that one; nothing was sent since",
-            )
-        now = self._now()
-        if now - self._seen >= RENEW_SECONDS:
-            self._db.execute("UPDATE lease SET seen = ?", (now,))
-            self._seen = now
+        if now >= self.renew_at:
+            with self._writing(now):
+                pass
 
     # -- write ----------------------------------------------------------------------------------
 
@@ -274,29 +282,21 @@ class Journal:
         JournalLockedError
             If another rollout has taken the journal over.
         """
-        try:
-            with self._transaction():
-                self._renew()
-                self._db.executemany(StepRow.UPDATE, [row.values() for row in steps])
-                self._db.executemany(CallRow.INSERT, [row.values() for row in calls])
-                self._db.executemany(CallEnd.UPDATE, [row.values() for row in ends])
-                self._db.executemany(_SET, list((meta or {}).items()))
-        except sqlite3.Error as error:
-            raise JournalError(
-                f"cannot be written ({error})", path=self.path, remedy="Make room, then resume"
-            ) from None
+        with self._writing(self._now()):
+            self._db.executemany(StepRow.UPDATE, [row.values() for row in steps])
+            self._db.executemany(CallRow.INSERT, [row.values() for row in calls])
+            self._db.executemany(CallEnd.UPDATE, [row.values() for row in ends])
+            self._db.executemany(_SET, list((meta or {}).items()))
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
+    def _writing(self, now: float) -> Iterator[None]:
+        if self._hold is None:
+            raise self._failed("written", "it was opened to be read", "Open it with Journal.open")
         try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            # A disk that is full has ended the transaction already.
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+            with self._hold.writing(now):
+                yield
+        except sqlite3.Error as error:
+            raise self._failed("written", error, "Make room, then resume") from None
 
     # -- read -----------------------------------------------------------------------------------
 
@@ -342,10 +342,21 @@ class Journal:
         return int(next(self._query("SELECT coalesce(max(call), 0) FROM call"))[0])
 
     def _query(self, sql: str) -> Iterator[Any]:
-        try:
+        with self._reading():
             yield from self._db.execute(sql)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
         except (sqlite3.Error, UnicodeError) as error:
-            raise JournalError(f"cannot be read ({error})", path=self.path) from None
+            raise self._failed("read", error) from None
+
+    def _failed(self, done: str, why: object, remedy: str | None = None) -> JournalError:
+        if not self._forgotten.alive:
+            remedy = "Open it again with vk.Journal.read(path)"
+            return JournalError("this journal is closed", path=self.path, remedy=remedy)
+        return JournalError(f"cannot be {done} ({why})", path=self.path, remedy=remedy)
 
     def _frame(
         self, table: str, columns: schema.Schema, order: str = "", where: str = "TRUE"
@@ -355,7 +366,7 @@ class Journal:
         # Column by column, no row kept: rows of a hundred thousand steps take 60 MB.
         values = list(zip(*self._query(sql), strict=True)) or [()] * len(columns)
         try:
-            return _frame(columns, values)
+            return rows.frame(columns, values)
         except (TypeError, ValueError, OverflowError) as error:  # not what was ever written
             raise database.damaged(self.path, f"{table}: {error}") from None
 
@@ -370,30 +381,5 @@ def _fill(connection: sqlite3.Connection, plan: Plan, meta: Mapping[str, str]) -
     for statement in TABLES.split(";"):
         connection.execute(statement)
     connection.executemany(_SET, list(meta.items()))
-    _insert(connection, "step", plan.steps, PLAN_COLUMNS)
-    _insert(connection, "live", plan.live, _LIVE)
-
-
-def _insert(
-    connection: sqlite3.Connection, table: str, frame: pd.DataFrame, columns: Sequence[str]
-) -> None:
-    holes = ", ".join("?" * len(columns))
-    objects = [frame[name].astype("object") for name in columns]
-    rows = zip(*(column.where(column.notna(), None) for column in objects), strict=True)
-    sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({holes})"  # noqa: S608
-    connection.executemany(sql, rows)
-
-
-def _frame(columns: schema.Schema, values: list[tuple[Any, ...]]) -> pd.DataFrame:
-    """Return columns as a frame, and empty their list; seconds since the epoch become times."""
-    data: dict[str, object] = {}
-    for name, dtype in reversed(list(columns.items())):
-        column = values.pop()
-        if dtype == schema.TIME:
-            seconds = pd.Series(column, dtype="float64")
-            data[name] = pd.to_datetime(seconds, unit="s", utc=True)
-            continue
-        if isinstance(dtype, pd.CategoricalDtype) and not set(column) <= set(dtype.categories):
-            raise ValueError(f"{name} is none of {', '.join(dtype.categories)}")
-        data[name] = pd.Series(column, dtype=dtype)
-    return schema.frame(columns, data)
+    rows.insert(connection, "step", plan.steps, PLAN_COLUMNS)
+    rows.insert(connection, "live", plan.live, _LIVE)

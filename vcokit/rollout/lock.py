@@ -9,19 +9,26 @@ Two means, since each fails where the other holds::
 
 (The lock is not on the journal itself: closing any second descriptor of an SQLite file would drop
 the locks that SQLite holds on it.)
+
+A lock that is free does not prove its holder dead: a journal with a second name, by a hard link or
+mounted alone into a container, has a second lock. So a lease counts until it runs out, or the
+process that it names is seen to be gone; see `Lease.is_dead`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import gc
 import os
 import socket
 import sys
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from vcokit.errors import JournalError, JournalLockedError
 
@@ -47,6 +54,76 @@ RENEW_SECONDS: Final = 10.0
 #: What a file lock fails with where somebody holds it; with anything else there are none.
 _HELD: Final = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
 _REMEDY: Final = "Wait for it or end it; looking at a journal is always allowed"
+_OURS_REMEDY: Final = "stop() or close the rollout that has it, or del it where it never began"
+
+
+class _Held(NamedTuple):
+    """A journal that this program holds: its name, and device and inode of it and its lock."""
+
+    path: Path
+    files: set[tuple[int, int]]
+
+
+#: By the lease's owner.
+_OURS: Final[dict[str, _Held]] = {}
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_OURS.clear)  # a child has none of its parent's locks
+
+
+def held_as(path: Path) -> Path | None:
+    """Return the name by which this program holds a file, a journal or its lock; None if not.
+
+    SQLite keeps what was written last beside that name, and would not find it by another.
+    """
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    file = (found.st_dev, found.st_ino)
+    return next((held.path for held in tuple(_OURS.values()) if file in held.files), None)
+
+
+@cache
+def _processes() -> str:
+    """Return which processes the numbers of this one's count among; empty if not to be known.
+
+    A host name alone does not say: many hosts may have it, before and after a boot, and containers.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}.{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:
+        return ""
+
+
+def _begun(process: int) -> str | None:
+    """Return when a process began, in ticks; None if it has ended, empty if not to be known.
+
+    Fields 3 and 22 of https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html.
+    """
+    try:
+        said = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return ""
+    return None if said[0] in (b"Z", b"X") else said[19].decode("ascii")
+
+
+def _is_gone(process: int, begun: str) -> bool:
+    """Tell whether a process has ended; its number may be another's by now."""
+    if os.name != "posix":  # where signal 0 is no question
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        pass  # it is there, or no number of a process
+    found = _begun(process)
+    return found is None or (bool(found and begun) and found != begun)
+
+
+def _new_owner() -> str:
+    return f"{uuid.uuid4().hex}@{_processes()}/{_begun(os.getpid()) or ''}"
 
 
 @dataclass(frozen=True)
@@ -58,7 +135,8 @@ class Lease:
     since, seen : float
         When it was taken, and when its holder wrote last; seconds since the epoch.
     owner : str
-        Told apart by this even where process and host are the same.
+        Told apart by this even where process and host are the same. Behind an ``@``: among which
+        processes `process` is to be looked for, and behind a ``/`` when that one began.
     process : int
     host : str
 
@@ -70,13 +148,27 @@ class Lease:
 
     since: float
     seen: float
-    owner: str = field(default_factory=lambda: uuid.uuid4().hex)
+    owner: str = field(default_factory=_new_owner)
     process: int = field(default_factory=os.getpid)
     host: str = field(default_factory=socket.gethostname)
 
     def __str__(self) -> str:
         since = datetime.fromtimestamp(self.since, UTC)
         return f"process {self.process} on {self.host}, since {since:%Y-%m-%d %H:%M:%S} UTC"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is that of a journal which this program has open."""
+        return self.owner in _OURS
+
+    def is_dead(self) -> bool:
+        """Tell whether its holder is seen to be gone; False where that is not to be known."""
+        processes, _, begun = self.owner.partition("@")[2].rpartition("/")
+        if self.host != socket.gethostname() or processes != _processes():
+            return False
+        if self.process == os.getpid():
+            return not self.is_ours
+        return _is_gone(self.process, begun)
 
     def refuse(self, path: Path, now: float, *, locked: bool) -> None:
         """Refuse a second writer where this lease may still be in force.
@@ -88,21 +180,32 @@ class Lease:
         now : float
             Seconds since the epoch.
         locked : bool
-            Whether the second writer has the file lock. Then a holder on this host is dead; one
-            on another host may live, unless it was not seen for `LEASE_SECONDS`.
+            Whether the second writer has the file lock, and so may go by who is dead. Any other
+            holder may live, unless it was not seen for `LEASE_SECONDS`.
 
         Raises
         ------
         JournalLockedError
         """
         left = self.seen + LEASE_SECONDS - now
-        if left <= 0 or (locked and self.host == socket.gethostname()):
+        if left <= 0 or (locked and self.is_dead()):
             return
+        seen = f"seen {now - self.seen:.0f} s ago"
+        if self.is_ours:
+            raise _held_by_us(path, f"{self}; {seen}")
         raise JournalLockedError(
-            f"another rollout holds this journal ({self}; seen {now - self.seen:.0f} s ago)",
+            f"another rollout holds this journal ({self}; {seen})",
             path=path,
             remedy=f"{_REMEDY}. If it is dead, its lease ends in {left:.0f} s",
         )
+
+
+def _held_by_us(path: Path, who: str) -> JournalLockedError:
+    return JournalLockedError(
+        f"this program (this kernel) holds this journal itself ({who})",
+        path=path,
+        remedy=_OURS_REMEDY,
+    )
 
 
 class Lock:
@@ -117,6 +220,8 @@ class Lock:
 
     Attributes
     ----------
+    lease : Lease
+        What its holder writes into the journal.
     locked : bool
         False where the file system has no locks, so that only the lease counts.
 
@@ -125,36 +230,47 @@ class Lock:
     JournalLockedError
         If another process, or another rollout of this one, holds it.
     JournalError
-        If the lock's file cannot be made.
+        If the lock's file cannot be made; the remedy names the folder.
     """
 
     def __init__(self, path: Path, now: float) -> None:
         self._beside = path.with_name(path.name + "-lock")
-        self._descriptor: int | None = None
+        self.lease = Lease(now, now)
         self.locked = True
-        while self._descriptor is None:
+        if held_as(self._beside) is not None:
+            # By a journal that nobody refers to any more, perhaps, but in a circle of objects.
+            gc.collect()
+        self._descriptor: int | None = self._take(path)
+        _OURS[self.lease.owner] = _Held(path, set())
+        self.covers(self._descriptor)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, str(self.lease).encode("utf-8", "replace"))
+        except OSError as error:
+            self.release()
+            raise _cannot(path, error) from None
+
+    def covers(self, file: Path | int) -> None:
+        """Note that a file is held by this program: the journal, before SQLite opens it."""
+        found = os.stat(file)
+        _OURS[self.lease.owner].files.add((found.st_dev, found.st_ino))
+
+    def _take(self, path: Path) -> int:
+        while True:
             descriptor = self._try(path)
             # The holder before us takes the file away when it lets go; then we hold a ghost.
             try:
-                ghost = os.fstat(descriptor).st_ino != self._beside.stat().st_ino
+                if os.fstat(descriptor).st_ino == self._beside.stat().st_ino:
+                    return descriptor
             except FileNotFoundError:
-                ghost = True
-            if ghost:
-                os.close(descriptor)
-            else:
-                self._descriptor = descriptor
-        os.ftruncate(self._descriptor, 0)
-        os.write(self._descriptor, str(Lease(now, now)).encode("utf-8", "replace"))
+                pass
+            os.close(descriptor)
 
     def _try(self, path: Path) -> int:
         try:
             descriptor = os.open(self._beside, os.O_CREAT | os.O_RDWR, 0o600)
-        except OSError as error:
-            raise JournalError(
-                f"cannot be locked ({error.strerror or error})",
-                path=path,
-                remedy="Name a journal in a folder that is there and yours",
-            ) from None
+        except (OSError, ValueError) as error:
+            raise _cannot(path, error) from None
         try:
             _take(descriptor)
         except OSError as error:
@@ -162,18 +278,28 @@ class Lock:
                 self.locked = False
                 return descriptor
             os.lseek(descriptor, 0, os.SEEK_SET)
-            holder = os.read(descriptor, 512).decode("utf-8", "replace")
+            holder = os.read(descriptor, 512).decode("utf-8", "replace") or "it has just begun"
             os.close(descriptor)
+            if held_as(self._beside) is not None:
+                raise _held_by_us(path, holder) from None
             raise JournalLockedError(
-                f"another rollout holds this journal ({holder or 'it has just begun'})",
-                path=path,
-                remedy=_REMEDY,
+                f"another rollout holds this journal ({holder})", path=path, remedy=_REMEDY
             ) from None
         return descriptor
 
     def release(self) -> None:
-        """Let go of the lock and take its file away."""
-        if self._descriptor is not None:
-            self._beside.unlink(missing_ok=True)
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Let go of the lock and take its file away; a second time does nothing."""
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is None:
+            return
+        _OURS.pop(self.lease.owner, None)
+        if self.lease.process == os.getpid():  # else a child of it, that shares a descriptor
+            with contextlib.suppress(OSError):
+                self._beside.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _cannot(path: Path, why: Exception) -> JournalError:
+    """Return the error of a journal beside which no lock's file can be made."""
+    remedy = f"See that the folder {path.parent} is there, has room, and that you may write in it"
+    return JournalError(f"cannot be locked ({why})", path=path, remedy=remedy)

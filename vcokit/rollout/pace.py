@@ -25,10 +25,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from vcokit.cloud.windows import Window
 from vcokit.rollout.durations import Durations
 from vcokit.rollout.lanes import Lane
 from vcokit.rollout.options import Options
-from vcokit.rollout.windows import Window
 
 #: Calls in a window that a patient lane needs at most to reach the horizon.
 _PATIENT: Final = 2.2

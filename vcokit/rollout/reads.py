@@ -239,7 +239,7 @@ class Reads:
         if board.refused_key(event.code):
             return False
         if event.kind in ("unknown", "server", "busy") or event.code in RESIGNED:
-            board.unanswered(lane, now)
+            board.unanswered(lane, now, event.retry_after)
             return False
         board.heard(lane)
         return True

@@ -9,9 +9,9 @@ from typing import Final
 import pandas as pd
 
 from vcokit.cloud.operations import Limit
+from vcokit.cloud.windows import MARGIN
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lanes import Record
-from vcokit.rollout.windows import MARGIN
 
 #: A call that left longer ago was counted or lost, answered or not; seconds.
 _LONGEST_CALL: Final = 120.0

@@ -7,8 +7,10 @@ wave belongs to that wave itself.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate
 
 from vcokit.rollout.order import Order
 from vcokit.rollout.steps import DONE, FINAL, Step
@@ -44,9 +46,10 @@ def waves_of(
 
 
 def _of_lanes(lanes: Iterable[str], waves: Sequence[int | None]) -> dict[str, int]:
-    sizes = [wave for wave, size in enumerate(waves) if size is not None for _ in range(size)]
-    rest = len(waves) - 1 if waves and waves[-1] is None else len(waves)
-    return {lane: sizes[place] if place < len(sizes) else rest for place, lane in enumerate(lanes)}
+    sized = [wave for wave, size in enumerate(waves) if size is not None]
+    ends = list(accumulate(size for size in waves if size is not None))
+    sized.append(len(waves) - 1 if waves and waves[-1] is None else len(waves))  # the rest
+    return {lane: sized[bisect_right(ends, place)] for place, lane in enumerate(lanes)}
 
 
 def _move_later(found: dict[int, int], order: Order) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vcokit.cloud.codes import REPEATED
-from vcokit.cloud.operations import KEY_CODES
+from vcokit.cloud.codes import REPEATED, is_key
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import Answered, TimedOut
 from vcokit.rollout.board import Board
@@ -41,7 +40,7 @@ class Writes:
         board = self._board
         lane = self._end_call(event.step, now, throttled=event.kind == "throttled")
         if event.kind == "server":
-            self._doubt(lane, event.step, event.code, event.message, now)
+            self._doubt(lane, event, now)
             return
         board.heard(lane)
         said = (event.code, event.message, event.request_id)
@@ -56,7 +55,7 @@ class Writes:
             board.ledger.set(event.step, st.UNKNOWN, *said)
             lane.unknown[event.step] = None
             lane.attached = False
-        elif event.kind in ("busy", "throttled") or event.code in KEY_CODES:
+        elif event.kind in ("busy", "throttled") or is_key(event.code):
             self._again(lane, event, now)
         elif event.code in _LOOK_FIRST:
             board.records[event.step].attempt += 1
@@ -73,7 +72,7 @@ class Writes:
         board = self._board
         lane = self._end_call(event.step, now)
         if event.left:
-            self._doubt(lane, event.step, None, event.message, now)
+            self._doubt(lane, event, now)
             return
         board.ledger.set(event.step, st.PENDING, message=event.message)
         lane.put(event.step)
@@ -116,11 +115,12 @@ class Writes:
         message = "an earlier step of this connection was refused so"
         self._board.skip(lane, alike, event.code, message)
 
-    def _doubt(
-        self, lane: Lane, number: int, code: str | None, message: str | None, now: float
-    ) -> None:
+    def _doubt(self, lane: Lane, event: Answered | TimedOut, now: float) -> None:
         """Note that a step may have happened; the lane looks before it sends again."""
-        self._board.ledger.set(number, st.UNKNOWN, code, message)
-        lane.unknown[number] = None
+        code, asked = None, None
+        if isinstance(event, Answered):
+            code, asked = event.code, event.retry_after
+        self._board.ledger.set(event.step, st.UNKNOWN, code, event.message)
+        lane.unknown[event.step] = None
         lane.attached = False
-        self._board.unanswered(lane, now)
+        self._board.unanswered(lane, now, asked)

@@ -56,8 +56,8 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
         Operation("DescribeVpnConnection", False, (600, 60.0), _ROUTE[:2]),
         Operation("DescribeVpnConnections", False, (600, 60.0), _ROUTE[:1]),
         Operation("DescribeVpnAttachments", False, (600, 60.0), _ROUTE[:1]),
-        # No number is published; ours is that of the other reads.
-        Operation("DescribeRegions", False, (600, 60.0)),
+        # No number is published; ours is the lowest of the others.
+        Operation("DescribeRegions", False, (60, 60.0)),
     )
 }
 

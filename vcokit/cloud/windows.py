@@ -12,8 +12,8 @@ without another one it creeps up, by one, two, four …, never above the limit. 
 in a throttled answer doubles the wait for the next, so that a limit that is known wrongly costs a
 few refused calls an hour.
 
-Lanes that can wait may be kept from taking all slots at once, so that one that cannot finds a slot
-in the middle of a window (see `vcokit.rollout.pace`).
+Callers that can wait may be kept from taking all slots at once, so that one that cannot finds a
+slot in the middle of a window.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Window:
     calls : int
         How many are let through a window now; at most the limit.
     patient : int
-        How many of them lanes that can wait may hold.
+        How many of them callers that can wait may hold.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class Window:
         self.calls = calls
         self.patient = calls
         self.seconds = seconds
-        # By whether the lane can wait: calls on their way, and until when slots are held.
+        # By whether the caller can wait: calls on their way, and until when slots are held.
         self._flying = [0, 0]
         self._held: tuple[deque[float], deque[float]] = (deque(), deque())
         self._shut_until = 0.0

@@ -1,0 +1,45 @@
+"""What an answer with a wait asked for says of the write that it answers, over HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.rollout.stage import Stage
+from vcokit.cloud.transport import AsyncTransport, Reply
+from vcokit.simulator import Fault
+
+
+@pytest.fixture
+def waits_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a front-end ask for a wait whenever the cloud answers with a fault."""
+    plain = AsyncTransport.send
+
+    async def send(self: AsyncTransport, request: httpx.Request) -> Reply:
+        came = await plain(self, request)
+        if came.status_code < 500:
+            return came
+        headers = httpx.Headers({**came.headers, "x-acs-retry-after": "200"})
+        return Reply(came.status_code, headers, came.content, came.seconds)
+
+    monkeypatch.setattr(AsyncTransport, "send", send)
+
+
+@pytest.mark.parametrize("kind", ["status_500", "status_503"])
+def test_a_fault_that_asks_for_a_wait_is_looked_at(
+    kind: str, tmp_path: Path, waits_asked_for: None
+) -> None:
+    """A create that happened and was answered by a fault is found there, and sent once."""
+    fault = Fault(kind, operation="CreateVcoRouteEntry", count=1, applied=True)
+    with Stage(tmp_path, fault, lanes=1, each=1) as stage:
+        rollout = stage.rollout()
+        rollout.start().wait()
+        assert rollout.frame()["state"].tolist() == ["done"]
+        calls = rollout.calls()
+        sent = calls["operation"] == "CreateVcoRouteEntry"
+        assert calls.loc[sent, "outcome"].tolist() == ["server"]
+        assert "DescribeVcoRouteEntries" in calls["operation"][sent.idxmax() + 1 :].tolist()
+        assert set(stage.creations().values()) == {1}
+        assert int((stage.cloud.calls()["operation"] == "CreateVcoRouteEntry").sum()) == 1
