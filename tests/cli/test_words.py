@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.stage import GOOD, HEAD, run
+import vcokit as vk
+from tests.cli.stage import GOOD, HEAD, as_environment, run
 from vcokit.cli.commands import COMMANDS
 from vcokit.cli.exits import Exit
+from vcokit.simulator import Simulator
 
 
 @pytest.fixture
@@ -65,19 +67,21 @@ def test_a_folder_that_is_not_ones_own(shell, inventory: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["evil.com/#", "CN-HANGZHOU.", "a b", "北京"])
-def test_a_region_that_is_none_names_its_row(
+def test_a_region_that_is_none_stops_nothing(
     shell, inventory: Path, monkeypatch, name: str
 ) -> None:
-    """File and line of the first such row, before anything is asked of any host."""
-    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "LTAIexample")
-    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "example")
-    bad = GOOD.replace("cn-hangzhou", f'"{name}"')
-    inventory.write_text(HEAD + GOOD + (bad.replace("vco-a", "vco-b") * 2))
-    for command in ("plan", "verify", "live", "diff"):
-        code, out, err = shell(command, inventory)
-        assert (code, out) == (Exit.INPUT, "")
-        assert f"{inventory}, line 3, column 'region_id'" in err
-        assert "cn-hangzhou" in err
+    """Its rows are blocked, each with its line and the reason; the others go."""
+    rows = GOOD + GOOD.replace("cn-hangzhou", f'"{name}"').replace("vco-a", "vco-b")
+    routes = vk.read_routes(str(HEAD + GOOD))
+    inventory.write_text(HEAD + rows, encoding="utf-8")
+    with Simulator.for_routes(routes, speed=600.0) as cloud:
+        as_environment(monkeypatch, cloud)
+        code, out, err = shell("plan", inventory)
+        assert (code, "1 create, 0 modify, 0 delete, 0 keep, 1 blocked" in err) == (Exit.OK, True)
+        assert re.search(r" blocked .* 3 +\S+routes\.csv .*no region id", out)
+        assert shell("apply", inventory, "--yes")[0] == Exit.OK
+        for command in ("live", "verify"):
+            assert "vco-b: cannot be listed" in shell(command, inventory)[2]
 
 
 def test_a_second_undo_names_the_option_there_is(shell, inventory: Path) -> None:

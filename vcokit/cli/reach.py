@@ -13,7 +13,6 @@ import typer
 
 from vcokit import config
 from vcokit.errors import InputError
-from vcokit.plain import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,7 +93,6 @@ class Reach:
 
         self.check()
         if not self.simulated:
-            _refuse_regions(routes)
             with connect(profile=self.profile) as client:
                 yield client
             return
@@ -126,39 +124,6 @@ class Reach:
             return Simulator(**options)
         except ValueError as error:
             raise InputError(str(error)) from None
-
-
-def _refuse_regions(routes: pd.DataFrame) -> None:
-    """Refuse rows that would be asked of a region that is none: no cell chooses a host.
-
-    Raises
-    ------
-    InventoryError
-        It names the first such row.
-    """
-    import pandas as pd
-
-    from vcokit import schema
-    from vcokit.cloud.endpoints import is_region
-    from vcokit.errors import InventoryError
-    from vcokit.live import connections_of
-
-    wrong = [pair for pair in connections_of(routes) if not is_region(pair[0])]
-    if not wrong:
-        return
-    region, connection = wrong[0]
-    regions, names = (
-        schema.text_column(routes[name]) for name in ("region_id", "vpn_connection_id")
-    )
-    row = routes[((regions == region) & (names == connection)).fillna(False).to_numpy()].iloc[0]
-    source, line = row.get("source"), row.get("line")
-    raise InventoryError(
-        f"{visible(region)!r} is no region id",
-        source=None if pd.isna(source) else visible(source),
-        line=None if pd.isna(line) else int(line),
-        column="region_id",
-        remedy="Write it like cn-hangzhou",
-    )
 
 
 def _held(live: pd.DataFrame) -> list[Any]:
