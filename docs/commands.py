@@ -21,9 +21,9 @@ What a person reads goes to standard output, in colours and with a progress bar 
 of commands whose result is a table or a file (`plan`, `verify`, `live`, `diff`, `aggregate`) only
 the result does, what is said about it goes to standard error, and the result is UTF-8 whatever the
 terminal speaks. Whoever stops reading (`| head`) changes no exit code: the command goes on to its
-end in silence. Nothing is ever asked without a
-terminal. Settings: option > environment (`VCOKIT_…`) > `vcokit.toml` > default; see
-`vcokit config`.
+end in silence. What was noted when an inventory was read (a sheet left out, cells mended) goes to
+standard error, a line each, `note: …`. Nothing is ever asked without a terminal. Settings:
+option > environment (`VCOKIT_…`) > `vcokit.toml` > default; see `vcokit config`.
 """
 
 

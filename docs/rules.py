@@ -201,7 +201,7 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     ),
     "covered": Example(
         ["cn-hangzhou,vco-a,10.0.0.0/8,vco-a,100", _PLAIN],
-        "Dropping the row changes no forwarding: the closest shorter network has exactly the same connections, next hops and weights. `vcokit aggregate` does it for a whole inventory.",
+        "Dropping the row changes no forwarding: the closest shorter network has exactly the same connections, next hops and weights, and a plan makes all of them. Where a row of the shorter network has an error, nothing is said until that is mended. `vcokit aggregate` does it for a whole inventory.",
     ),
     "more-specific": Example(
         ["cn-hangzhou,vco-a,10.0.0.0/8,vco-a,100", "cn-hangzhou,vco-b,10.1.0.0/16,vco-b,100"],

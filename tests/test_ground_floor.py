@@ -148,6 +148,41 @@ def test_conforming_keeps_what_conforms() -> None:
     pd.testing.assert_frame_equal(schema.conform_routes(odd), first)
 
 
+def test_a_weight_beyond_all_integers_is_text() -> None:
+    """A number that no int64 holds is kept as what it is, in every dtype that holds it."""
+    most, beyond = 2**63 - 1, 2**64 - 1
+    for dtype in ("uint64", "UInt64", "object"):
+        weight, text = schema.split_weight(pd.Series([beyond, 100], dtype=dtype))
+        assert (weight.tolist(), text.tolist()[0]) == ([pd.NA, 100], str(beyond))
+    assert schema.split_weight(pd.Series([most], dtype="uint64"))[0].tolist() == [most]
+
+
+@pytest.mark.parametrize(
+    ("what", "verb"),
+    [
+        ("routes", "read_routes"),
+        ("routes (for scope=)", "read_routes"),
+        ("live routes", r"live_routes\(client, routes\)"),
+        ("connections", "live_connections"),
+        ("findings", "audit_routes"),
+        ("steps", r"rollout\.frame\(\)"),
+        ("calls", r"rollout\.calls\(\)"),
+    ],
+)
+def test_what_is_no_frame_is_told_how_to_get_one(what: str, verb: str) -> None:
+    """The remedy names the verb that makes the frame that was wanted, not any other."""
+    with pytest.raises(InputError, match=f"must be a DataFrame, not list.*{verb}"):
+        schema.require_columns([], (), what=what)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=f"lacks the column x.*{verb}"):
+        schema.require_columns(hand_made(), ("x",), what=what)
+
+
+def test_live_routes_that_are_no_frame() -> None:
+    """What is handed over in place of live routes is told, wherever it is first looked at."""
+    with pytest.raises(InputError, match=r"live routes must be .* NoneType.*live_routes"):
+        schema.destination_routes(None)  # type: ignore[arg-type]
+
+
 def test_missing_columns_are_named_all_at_once() -> None:
     """A frame that lacks columns is refused, naming every one of them."""
     with pytest.raises(InputError, match=r"next_hop, weight"):
@@ -197,6 +232,59 @@ def test_values_that_cannot_be_used(value: object) -> None:
     """A wrong value names the setting and its default."""
     with pytest.raises(ConfigError, match=r"in_flight.*default is 32"):
         config.get("in_flight", value)
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("read_attempts", "inf"),
+        ("read_attempts", "1e400"),
+        ("read_attempts", "2.9"),
+        ("read_attempts", "nan"),
+        ("read_attempts", "[1]"),
+        ("read_timeout", "inf"),
+        ("read_timeout", "9" * 400),
+        ("region", "5"),
+        ("region", '["cn-a"]'),
+    ],
+)
+def test_a_wrong_value_of_the_file_names_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, written: str
+) -> None:
+    """No value overflows or is rounded: file, line, setting and default are told."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vcokit.toml").write_text(f"# ours\nin_flight = 3\n{name} = {written}\n")
+    with pytest.raises(ConfigError, match=rf"setting {name} \(vcokit.toml, line 3\).* default is"):
+        config.get(name)
+    assert config.get("in_flight") == 3
+
+
+def test_whole_numbers_may_be_written_as_such(tmp_path: Path) -> None:
+    """A number that is whole is taken for whole, and text for the number it spells."""
+    assert config.get("in_flight", 3.0) == 3
+    assert config.get("read_timeout", "1e3", {}) == 1000.0
+    with pytest.raises(ConfigError, match="is not a whole number of at least 1"):
+        config.get("read_attempts", None, {"VCOKIT_READ_ATTEMPTS": "2.9"})
+
+
+def test_a_file_that_cannot_be_opened_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings that are there and cannot be read are never passed over."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "vcokit.toml").mkdir()
+    with pytest.raises(ConfigError, match=r"vcokit\.toml: cannot be read: Is a directory"):
+        config.get("in_flight")
+
+
+def test_no_password_is_in_the_settings_in_force() -> None:
+    """A URL is shown without user and password, whatever signs these are made of."""
+    for url in ("http://me:s3@cr3t@host:80", "http://me:s3/cr3t@host:80", "me:s3cr3t@host:80"):
+        shown = config.in_force({"VCOKIT_ENDPOINT": url}).set_index("name").at["endpoint", "value"]
+        assert shown.endswith("***@host:80")
+        assert "cr3t" not in shown
+        assert config.get("endpoint", None, {"VCOKIT_ENDPOINT": url}) == url
+    assert config.masked("https://vpc.example.com:443/a") == "https://vpc.example.com:443/a"
 
 
 @pytest.mark.parametrize(

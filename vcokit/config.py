@@ -7,9 +7,12 @@ working directory. Secrets are no settings: see `vcokit.cloud.credentials`.
 
 from __future__ import annotations
 
+import math
 import os
+import re
+import reprlib
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +23,9 @@ from vcokit.errors import ConfigError
 
 FILE_NAME: Final = "vcokit.toml"
 PREFIX: Final = "VCOKIT_"
+
+#: User and password in a URL: all up to its last ``@``, as a password may hold any sign.
+_USER: Final = re.compile(r"(?<=//).*@|^(?!.*//).*@", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -54,21 +60,33 @@ class Setting:
         ConfigError
             If it cannot be read so, or is below the minimum.
         """
-        kind: Callable[[Any], Any] = type(self.default)
         try:
-            parsed = kind(value)
-        except (TypeError, ValueError):
-            parsed = None
-        bad = parsed is None or isinstance(value, bool)
-        if bad or (isinstance(parsed, int | float) and not parsed >= self.minimum):
-            wanted = "text" if kind is str else f"a number of at least {self.minimum:g}"
+            return self._parsed(value)
+        except (TypeError, ValueError, OverflowError):
             raise ConfigError(
-                f"{value!r} is not {wanted}",
+                f"{reprlib.repr(value)} is not {self._wanted()}",
                 name=self.name,
                 origin=origin,
                 remedy=f"The default is {self.default!r} {self.unit}".rstrip(),
-            )
+            ) from None
+
+    def _parsed(self, value: Any) -> Any:
+        """Return a value in the setting's type; raise where it is of no use."""
+        if isinstance(self.default, str):
+            if not isinstance(value, str):
+                raise TypeError
+            return value
+        parsed = type(self.default)(value)
+        rounded = not isinstance(value, str) and parsed != value
+        if isinstance(value, bool) or rounded or not self.minimum <= parsed < math.inf:
+            raise ValueError
         return parsed
+
+    def _wanted(self) -> str:
+        if isinstance(self.default, str):
+            return "text"
+        kind = "whole number" if isinstance(self.default, int) else "number"
+        return f"a {kind} of at least {self.minimum:g}"
 
 
 _TABLE: Final = (
@@ -129,26 +147,32 @@ def get(name: str, argument: object = None, environ: Mapping[str, str] | None = 
 
 
 def _resolve(setting: Setting, argument: object, environ: Mapping[str, str]) -> tuple[Any, str]:
-    places: tuple[tuple[str, Callable[[], object]], ...] = (
-        ("argument", lambda: argument),
-        (PREFIX + setting.name.upper(), lambda: environ.get(PREFIX + setting.name.upper())),
-        (FILE_NAME, lambda: _file().get(setting.name)),
-    )
-    for origin, look in places:
-        value = look()
-        if value is not None:
-            return setting.parse(value, origin), origin
+    """Return the value in force and where it came from."""
+    variable = PREFIX + setting.name.upper()
+    if argument is not None:
+        return setting.parse(argument, "argument"), "argument"
+    if variable in environ:
+        return setting.parse(environ[variable], variable), variable
+    text, table = _file()
+    if setting.name in table:
+        return setting.parse(table[setting.name], _place(text, setting.name)), FILE_NAME
     return setting.default, "default"
 
 
-def _file() -> Mapping[str, object]:
+def _file() -> tuple[str, Mapping[str, object]]:
+    """Return the text of the settings file, and its table; both are empty where there is none."""
     path = Path(FILE_NAME)
     try:
-        text = path.read_bytes()
-    except OSError:
-        return {}
-    try:
-        table = tomllib.loads(text.decode("utf-8"))
+        text = path.read_bytes().decode("utf-8")
+        table = tomllib.loads(text)
+    except FileNotFoundError:
+        return "", {}
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be read: {error.strerror or error}",
+            origin=str(path),
+            remedy="Make it a file that can be read, or remove it",
+        ) from None
     except ValueError as error:
         raise ConfigError(
             f"not valid TOML: {error}", origin=str(path), remedy="Mend or remove the file"
@@ -157,23 +181,42 @@ def _file() -> Mapping[str, object]:
     if unknown:
         raise ConfigError(
             f"unknown setting {', '.join(unknown)}",
-            origin=str(path),
+            origin=_place(text, unknown[0]),
             remedy=f"Known are {', '.join(sorted(SETTINGS))}",
         )
-    return table
+    return text, table
+
+
+def _place(text: str, name: str) -> str:
+    """Return the settings file and, where it can be found, the line that gives a key."""
+    key = re.compile(rf"""\s*["']?{re.escape(name)}["']?\s*=""")
+    found = (number for number, line in enumerate(text.splitlines(), 1) if key.match(line))
+    number = next(found, None)
+    return FILE_NAME if number is None else f"{FILE_NAME}, line {number}"
+
+
+def masked(text: str) -> str:
+    """Return a setting without the user and the password that a URL may carry.
+
+    Examples
+    --------
+    >>> masked("http://me:s3cret@proxy:80"), masked("me:s3cret@host"), masked("host:80")
+    ('http://***@proxy:80', '***@host', 'host:80')
+    """
+    return _USER.sub("***@", text)
 
 
 def in_force(environ: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Return every setting with the value in force and where it came from.
+    """Return every setting with the value in force and where it came from, to be shown.
 
     Returns
     -------
     DataFrame
-        Columns name, value, unit, origin, meaning; all strings.
+        Columns name, value, unit, origin, meaning; all strings; a URL without its password.
     """
     environ = os.environ if environ is None else environ
     rows = []
     for setting in SETTINGS.values():
         value, origin = _resolve(setting, None, environ)
-        rows.append((setting.name, str(value), setting.unit, origin, setting.meaning))
+        rows.append((setting.name, masked(str(value)), setting.unit, origin, setting.meaning))
     return pd.DataFrame(rows, columns=["name", "value", "unit", "origin", "meaning"], dtype="str")

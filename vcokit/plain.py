@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 import pandas as pd
 
@@ -26,3 +27,24 @@ def visible(value: object) -> str:
         else letter
         for letter in text
     )
+
+
+def as_text(values: Any) -> pd.Series:
+    r"""Return values as a column of ``str``, each by what it prints; missing ones stay missing.
+
+    Half a surrogate pair, which Python's text can hold and UTF-8 cannot, is spelt out.
+
+    Examples
+    --------
+    >>> as_text(pd.Series(["a\udc80", 7, None], dtype="object")).tolist()
+    ['a\\udc80', '7', nan]
+    """
+    column = values if isinstance(values, pd.Series) else None
+    try:
+        return (
+            pd.Series(values, dtype="str", copy=False) if column is None else column.astype("str")
+        )
+    except UnicodeEncodeError:
+        objects = pd.Series(values, dtype="object")
+        whole = objects.astype(pd.StringDtype("python")).str.encode("utf-8", "backslashreplace")
+        return whole.str.decode("utf-8").astype("str")

@@ -15,6 +15,9 @@ accepted          what no check matches: region-mismatch and shared-address-spac
 live routes       are there before row 1; a refusal one of them causes is on `already-live` or
                   `live-conflict`, even where an earlier row is equal; one whose destination
                   cannot be read counts for the quota; none is part of a destination
+covered           only where dropping the destination changes nothing in what a plan makes: of the
+                  cover it makes every route, of the destination every one or none; where the
+                  sets are equal and that is not so, there is no finding
 suggestion        only for malformed-cidr and host-bits-set, where the page names it; none that
                   is refused itself (length 0), none for a leading zero (octal or decimal?),
                   none for a blank between two digits (a lost dot? slash? nothing?), none for
@@ -326,15 +329,35 @@ def find_destinations(routes: list[Route], findings: Findings) -> None:
     for row, route in enumerate(routes):
         if route.takes_part():
             destinations.setdefault((route.where, route.network), []).append(row)
+    able = planned(routes, findings)
     for (where, network), rows in destinations.items():
         find_activity(routes, rows, findings)
         around = closest_cover(where, network, destinations)
         if around:
             outer = {routes[row].leads_to() for row in around}
             inner = {routes[row].leads_to() for row in rows}
+            made = {routes[row].leads_to() for row in rows if row in able}
+            rule = "covered" if inner == outer else "more-specific"
+            if inner == outer and (
+                outer != {routes[row].leads_to() for row in around if row in able}
+                or made not in (inner, set())
+            ):
+                continue
             for row in rows:
-                rule = "covered" if inner == outer else "more-specific"
                 findings.add(row, rule, related=around[0])
+
+
+def planned(routes: list[Route], findings: Findings) -> set[int]:
+    """Give the rows whose routes a plan makes: not in error, and no row disagrees with them."""
+    relations = [rule for rule, _, _ in RELATIONS.values()]
+    errors = [f for f in findings.values() if f["severity"] == "error"]
+    wrong = {f["row"] for f in errors if f["rule"] not in relations}
+    said: dict[tuple, set] = {}  # by connection and network: next hops and weights
+    for route in routes:
+        if route.takes_part():
+            said.setdefault(route.identity()[:2], set()).add(route.identity()[2:])
+    alone = {r for r, route in enumerate(routes) if len(said.get(route.identity()[:2], ())) == 1}
+    return alone - wrong
 
 
 def find_activity(routes: list[Route], rows: list[int], findings: Findings) -> None:

@@ -215,3 +215,60 @@ def test_other_scopes() -> None:
     found = vk.explain(rows, "10.1.0.0/16", scope=["region_id", "tr"])
     assert verdicts(found)[1] == "wins"
     assert "in cn-a, t2" in repr(found)
+
+
+OWN = ["verdict", "route_dest", "vpn_connection_id", "next_hop", "weight", "row", "line", "source"]
+OWN += ["down", "sure", "length", "scope", "description", "other"]
+
+
+@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("dtype", ["str", "object", "category"])
+def test_a_scope_may_be_called_anything(name: str, dtype: str) -> None:
+    """A scope of a column by any name is the same scope by another name."""
+    rows = scene().assign(line=range(2, 10))
+    if name not in rows:
+        rows[name] = pd.Series(list("abab" * 2), dtype=dtype)
+    rows["zone"] = rows[name].astype("str")
+    found, same = (vk.explain(rows, "10.1.2.3", scope=one) for one in (name, "zone"))
+    assert verdicts(found) == verdicts(same)
+    for mine, theirs in ((found.routes, same.routes), (found.if_down, same.if_down)):
+        assert mine.columns.is_unique
+        assert list(mine.columns)[1:] == list(theirs.columns)[1:]
+        assert (mine.dtypes.iloc[1:] == theirs.dtypes.iloc[1:]).all()
+        own = list(mine.columns)[1:]
+        pd.testing.assert_frame_equal(
+            *(one[own].sort_values(own, ignore_index=True) for one in (mine, theirs))
+        )
+    assert found.routes.columns[0] in (name, f"{name} (scope)")
+    assert repr(found).count("10.1.2.3/32 in ") == rows["zone"].iloc[found.routes["row"]].nunique()
+
+
+def test_no_scope_at_all() -> None:
+    """With no columns all rows are of one scope, as in the audit; one named twice counts once."""
+    found = vk.explain(scene(), "10.1.2.3", scope=[])
+    assert verdicts(found)[5] == "shadowed"
+    assert repr(found).startswith("10.1.2.3/32\n")
+    assert verdicts(vk.explain(scene(), "10.1.2.3", scope=["region_id"] * 2))[5] == "wins"
+
+
+def test_files_are_told_apart() -> None:
+    """Where the frame is of several files, every line is told with its file; of one, without."""
+    rows = scene().assign(line=[2, 3, 4, 5, 6, 7, 8, 9])
+    rows["source"] = pd.Categorical(["a.csv"] * 3 + ["b.csv"] * 4 + [None])
+    found = vk.explain(rows, "10.1.2.3")
+    text = repr(found)
+    assert re.search(r"wins  .*  b\.csv, line 5\n", text)
+    assert "10.1.0.0/16 on vco-b (weight 0, a.csv, line 3) may take over" in text
+    assert re.search(r"\n  b\.csv, line 6: error host-bits-set", text)
+    assert found.routes["source"].tolist()[:1] == ["b.csv"]
+    assert ".csv" not in repr(vk.explain(rows.assign(source="a.csv"), "10.1.2.3"))
+
+
+def test_arguments_the_wrong_way_round() -> None:
+    """Which argument is which is told, and no frame is poured into the message."""
+    with pytest.raises(InputError, match="takes the routes first") as caught:
+        vk.explain("10.1.2.3", scene())
+    assert "vk.explain(routes" in caught.value.remedy
+    with pytest.raises(InputError, match="not a DataFrame") as caught:
+        vk.explain(scene(), scene())
+    assert len(str(caught.value)) < 200

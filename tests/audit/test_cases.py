@@ -12,7 +12,7 @@ import pytest
 from tests.audit.oracle import oracle
 from tests.audit.test_rules import CONNECTION, LIVE, assert_same, plain
 from vcokit import schema
-from vcokit.audit import audit_routes, findings, predict, rules
+from vcokit.audit import apply_suggestions, audit_routes, explain, findings, predict, rules
 from vcokit.audit.case import Case
 from vcokit.audit.report import by_rule, counts
 from vcokit.audit.rules import RULES
@@ -224,16 +224,16 @@ def test_chosen_rules() -> None:
         audit_routes(frame, rules=["duplicates"])
 
 
-@pytest.mark.parametrize("quota", [-1, True])
+@pytest.mark.parametrize("quota", [-1, True, "1", 1.5, float("inf"), np.int64(-1)])
 def test_a_quota_that_is_none(quota: object) -> None:
-    """A negative quota is refused by name."""
+    """What is not a number of routes is refused by name."""
     with pytest.raises(InputError, match="quota"):
         audit_routes(pd.DataFrame(SCENE), quota=quota)
 
 
 def test_counting() -> None:
     """Rules are counted with the worst first; rows with several findings count once."""
-    found = audit(row("10.0.0.1/8"), row("10.0.0.1/8"), row("10.1.0.0/16"))
+    found = audit(row("11.0.0.1/8"), row("11.0.0.1/8"), row("10.0.0.0/8"), row("10.1.0.0/16"))
     table = by_rule(found)
     assert table["severity"].tolist() == ["error", "error", "info"]
     assert table["rows"].tolist() == [2, 1, 1]
@@ -249,6 +249,103 @@ def test_related_lines_and_places() -> None:
     assert (duplicate["line"], duplicate["related_line"]) == (9, 7)
     assert duplicate["message"] == "same route as line 7"
     assert "row 0" in audit(row("10.0.0.0/8"), row("10.0.0.0/8"))["message"].iloc[0]
+
+
+def test_lines_of_another_file_are_told_with_the_file() -> None:
+    """Where rows of several files meet, a message names the file of a row that is in another."""
+    files = ["a.csv", "b.csv", "b.csv", None, None]
+    lines = [2, 2, 3, 2, None]
+    rows = [row("10.0.0.0/8", source=s, line=n) for s, n in zip(files, lines, strict=True)]
+    rows[2]["weight"] = 0
+    found = audit_routes(pd.DataFrame(rows).astype({"weight": "Int64", "line": "Int64"}))
+    told = found[found["rule"].isin(["duplicate", "weight-conflict"])]
+    assert list(zip(told["row"], told["message"], strict=True)) == [
+        (1, "same route as a.csv, line 2"),
+        (2, "a.csv, line 2 gives the same route the weight 100"),
+        (3, "same route as a.csv, line 2"),
+        (3, "b.csv, line 3 gives the same route the weight 0"),
+        (4, "same route as a.csv, line 2"),
+        (4, "b.csv, line 3 gives the same route the weight 0"),
+    ]
+    # A line of no file would be looked for in the row's own: the row is told.
+    one, other = {**rows[3]}, {**rows[0]}
+    found = audit_routes(pd.DataFrame([one, other]).astype({"line": "Int64"}))
+    assert said_of(found, "duplicate") == ["same route as row 0"]
+
+
+def test_what_no_plan_makes_covers_nothing() -> None:
+    """A destination is covered by what a plan makes alone: repeats do no harm, blocked rows do."""
+    wide, narrow = row("100.0.0.0/8"), row("100.1.0.0/16")  # 100/8 touches 100.64/10: an error
+    assert said(audit(wide, narrow), "covered") == []
+    assert said(audit(wide, narrow), "more-specific") == []
+    wide, narrow = row("10.0.0.0/8"), row("10.1.0.0/16")
+    assert said(audit(wide, wide, narrow), "covered") == [(2, 0, None)]
+    assert said(audit(row("10.0.0.1/8"), wide, narrow), "covered") == [(2, 0, None)]
+    other = row("10.0.0.0/8", weight=0)
+    both = [narrow, row("10.1.0.0/16", weight=0)]
+    assert said(audit(wide, other, *both), "covered") == []
+    # Nothing is lost with a row that no plan makes; half a destination is another thing.
+    assert said(audit(wide, row("10.1.0.1/16")), "covered") == [(1, 0, None)]
+    pair = [wide, row("10.0.0.0/8", connection="vco-b"), narrow]
+    assert said(audit(*pair, row("10.1.0.1/16", connection="vco-b")), "covered") == []
+    assert len(said(audit(*pair, row("10.1.0.0/16", connection="vco-b")), "covered")) == 2
+    # Neither by the quota, nor where another region's row of the connection is the one that stands.
+    assert said(audit(row("11.0.0.0/8"), wide, narrow, quota=1), "covered") == []
+    elsewhere = [row("10.0.0.0/8", region_id="s"), wide, narrow]
+    assert said(audit(*elsewhere), "covered") == []
+    assert set(audit_routes(pd.DataFrame([wide, narrow]), rules="covered")["row"]) == {1}
+    blocked = [row("100.0.0.0/8"), row("100.1.0.0/16")]
+    assert audit_routes(pd.DataFrame(blocked), rules="covered").empty
+
+
+def said_of(found: pd.DataFrame, rule: str) -> list[str]:
+    """Return the messages of a rule."""
+    return found.loc[found["rule"] == rule, "message"].tolist()
+
+
+@pytest.mark.parametrize("rule", ["region-mismatch", "equal-cost", "covered", "more-specific"])
+def test_every_message_tells_files_apart(rule: str) -> None:
+    """Each rule that speaks of another row names that row's file where it is not the row's own."""
+    scene = {
+        "region-mismatch": [row("10.0.0.0/8"), row("11.0.0.0/8", region_id="s")],
+        "equal-cost": [row("10.0.0.0/8"), row("10.0.0.0/8", connection="vco-b")],
+        "covered": [row("10.0.0.0/8"), row("10.1.0.0/16")],
+        "more-specific": [row("10.0.0.0/8"), row("10.1.0.0/16", connection="vco-b")],
+    }[rule]
+    beside = [{**one, "source": "a.csv", "line": n + 2} for n, one in enumerate(scene)]
+    assert "a.csv" not in said_of(audit(*beside), rule)[-1]
+    beside[1]["source"] = "b.csv"
+    assert "a.csv, line 2" in said_of(audit(*beside), rule)[-1]
+
+
+@pytest.mark.parametrize(
+    ("column", "rule"),
+    [
+        ("vpn_connection_id", "invalid-connection-id"),
+        ("next_hop", "next-hop-mismatch"),
+        ("route_dest", "malformed-cidr"),
+        ("weight", "invalid-weight"),
+        ("region_id", "region-mismatch"),
+        ("source", "more-specific"),
+        ("tr", "more-specific"),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["object", "string[python]"])
+def test_half_a_surrogate_pair_is_a_bad_cell(column: str, rule: str, dtype: str) -> None:
+    """Text that no file can hold is judged as it is spelt out, wherever it stands."""
+    rows = pd.DataFrame([row("10.0.0.0/8"), row("10.1.0.0/16", connection="vco-b")])
+    cells = rows.loc[[0, 0], column] if column in rows else ["t", "t"]
+    if rule == "region-mismatch":
+        rows[["vpn_connection_id", "next_hop"]] = "vco-a"
+    rows = rows.drop(columns="weight_text")
+    rows[column] = pd.Series([*cells[:1], "vco-a\udc80"], dtype=dtype)
+    found = audit_routes(rows, scope=["region_id"])
+    (finding,) = found[found["rule"] == rule].to_dict("records")
+    if column != "tr":
+        assert "vco-a\\udc80" in (finding.get(column) or "") + finding["message"]
+    audit_routes(rows, scope=["region_id", column])
+    apply_suggestions(rows, found)
+    explain(rows, "10.1.2.3", scope=["region_id", column])
 
 
 def test_what_may_be_put_in_the_cell_mends_it() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import random
 
 import pandas as pd
 import pytest
 
+from tests.audit.inventories import random_connections, random_rows, routes_frame
 from vcokit import schema
 from vcokit.audit import apply_suggestions, audit_routes
 from vcokit.errors import InputError
@@ -95,3 +97,46 @@ def test_two_suggestions_for_one_cell_are_refused() -> None:
     two = pd.concat([finding, finding.assign(suggestion="10.1.2.0/24")])
     with pytest.raises(InputError, match="different values for route_dest of row 0"):
         apply_suggestions(given, two)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_one_audit_suggests_goes_together(seed: int) -> None:
+    """All suggestions of an audit can be put in at once, whatever is live."""
+    rng = random.Random(seed)
+    given = routes_frame(random_rows(rng, 40))
+    live = pd.DataFrame(random_connections(rng)).assign(name="bad")
+    live["region_id"] = [rng.choice(["cn-a", "cn-b", "cn-c"]) for _ in range(len(live))]
+    findings = audit_routes(given, connections=live)
+    corrected = apply_suggestions(given, findings)
+    left = audit_routes(corrected, connections=live)
+    suggested = findings[findings["suggestion"].notna()]
+    again = set(zip(left["row"], left["rule"], left["suggestion"], strict=True))
+    assert not again & set(
+        zip(suggested["row"], suggested["rule"], suggested["suggestion"], strict=True)
+    )
+
+
+def test_where_a_connection_is_live_decides_its_region() -> None:
+    """The live region is suggested, not that of the connection's first row."""
+    given = routes("10.0.0.0/8", "11.0.0.0/8", region_id=["cn-a", "cn-c"])
+    live = pd.DataFrame({"vpn_connection_id": ["vco-a"], "region_id": ["cn-b"]})
+    findings = audit_routes(given, connections=live)
+    told = findings.set_index("rule")["suggestion"]
+    assert told["wrong-region"].tolist() == ["cn-b", "cn-b"]
+    assert pd.isna(told["region-mismatch"])
+    assert apply_suggestions(given, findings)["region_id"].tolist() == ["cn-b", "cn-b"]
+    assert audit_routes(given).set_index("rule").loc["region-mismatch", "suggestion"] == "cn-a"
+
+
+@pytest.mark.parametrize("dtype", ["str", "object", "category"])
+def test_a_name_is_put_right_in_both_cells(dtype: str) -> None:
+    """The id that takes a name's place takes it in the next hop too, and nowhere else."""
+    names = {"vpn_connection_id": ["depot", "Depot", "depot"], "next_hop": ["depot", None, "vco-b"]}
+    given = routes("10.0.0.0/8", "11.0.0.0/8", "12.0.0.0/8", **names)
+    given = given.astype(dict.fromkeys(names, dtype))
+    live = pd.DataFrame(
+        {"vpn_connection_id": ["vco-a"], "name": "depot", "region_id": "cn-hangzhou"}
+    )
+    corrected = apply_suggestions(given, audit_routes(given, connections=live))
+    assert corrected["vpn_connection_id"].tolist() == ["vco-a"] * 3
+    assert corrected["next_hop"].astype("str").fillna("").tolist() == ["vco-a", "", "vco-b"]

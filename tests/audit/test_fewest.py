@@ -96,6 +96,33 @@ def test_a_second_time_changes_nothing() -> None:
     assert 0 < len(once) < len(routes)
 
 
+def test_what_goes_makes_room() -> None:
+    """Halves go together once their parent has gone: merged itself, or covered."""
+    halves = [("r", "a", "10.0.0.0/26", 100), ("r", "a", "10.0.0.64/26", 100)]
+    parent = ("r", "b", "10.0.0.0/25", 100)
+    for other in ("10.0.0.128/25", "10.0.0.0/24"):
+        found = fewest_routes(frame([*halves, parent, ("r", "b", other, 100)]))
+        assert sorted(found["route_dest"]) == ["10.0.0.0/24", "10.0.0.0/25"]
+
+
+def stack(destinations, region: str, address: ipaddress.IPv4Address) -> list[frozenset[Entry]]:
+    """Return the sets of an address from the longest prefix to the shortest, equal ones once."""
+    holding = [key for key in destinations if key[0] == region and address in key[1]]
+    sets = [destinations[key] for key in sorted(holding, key=lambda key: -key[1].prefixlen)]
+    return [one for n, one in enumerate(sets) if n == 0 or one != sets[n - 1]]
+
+
+@settings(max_examples=80)
+@given(st.lists(ROWS, max_size=14))
+def test_what_may_take_over_stays(rows) -> None:
+    """Below the set that decides, the same sets of shorter prefixes lie in the same order."""
+    routes = frame(rows)
+    before, after = table(standing(routes)), table(fewest_routes(routes))
+    for region in "rs":
+        for address in ipaddress.IPv4Network("10.0.0.0/27"):
+            assert stack(before, region, address) == stack(after, region, address)
+
+
 def test_merging_by_connection_alone_would_be_wrong() -> None:
     """Halves of one connection stay where another holds one of them as well."""
     halves = [("r", "a", "10.0.0.0/25", 100), ("r", "a", "10.0.0.128/25", 100)]

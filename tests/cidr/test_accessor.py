@@ -156,12 +156,14 @@ def test_lookup(dtype: str, rows: list, addresses: list) -> None:
     expected = [brute(address) for address in spoken]
     text = [str(address) for address in spoken]
     numbers = [int(address) for address in spoken]
-    for form in (spoken, text, numbers, pd.Series(text), np.array(numbers, np.uint32)):
+    objects = pd.Series(numbers, dtype="object")
+    for form in (spoken, text, numbers, pd.Series(text), np.array(numbers, np.uint32), objects):
         found = asked.cidr.lookup(form)
         assert found.dtype == np.int64
         assert found.tolist() == expected
     assert asked.cidr.lookup(text[0]).tolist() == expected[:1]
-    assert asked.cidr.lookup([*text, None, "elsewhere"]).tolist() == [*expected, -1, -1]
+    assert asked.cidr.lookup([*text, None]).tolist() == [*expected, -1]
+    assert asked.cidr.lookup(pd.Series([*text, "elsewhere"])).tolist() == [*expected, -1]
 
 
 @BOTH
@@ -238,6 +240,67 @@ def test_slips_by_hand_are_errors(other: object, kind: type[Exception]) -> None:
         pd.Series(["10.0.0.0/8"]).cidr.overlaps(other)
     with pytest.raises((TypeError, ValueError)):
         pd.Series(["10.0.0.0/8"]).cidr.complement(other)
+
+
+@pytest.mark.parametrize(
+    ("addresses", "kind"),
+    [
+        ("8.8.8.888", ValueError),
+        ("10.0.0.0/8", ValueError),
+        (["10.0.0.1", "elsewhere"], ValueError),
+        (2**32, ValueError),
+        ([-1], ValueError),
+        ([10 << 24, "10.0.0.1"], TypeError),
+        (pd.Series([10 << 24, "10.0.0.1"]), TypeError),
+        ([True], TypeError),
+        (1.5, TypeError),
+    ],
+)
+def test_slips_by_hand_are_no_addresses(addresses: object, kind: type[Exception]) -> None:
+    """An address written by hand that is none is an error, not one that no prefix holds."""
+    with pytest.raises(kind):
+        pd.Series(["0.0.0.0/0"]).cidr.lookup(addresses)
+
+
+def test_cells_of_data_that_are_no_address() -> None:
+    """In a column, of any dtype, a cell that is no address is passed over."""
+    asked = pd.Series(["0.0.0.0/0"]).cidr
+    text = ["10.0.0.1", "8.8.8.888", None, "10.0.0.1\udc80"]
+    for dtype in ("object", "string[python]"):
+        assert asked.lookup(pd.Series(text, dtype=dtype)).tolist() == [0, -1, -1, -1]
+    assert asked.lookup(pd.Categorical(text[:3])).tolist() == [0, -1, -1]
+    numbers = pd.Series([10 << 24, 2**70, -1, None], dtype="object")
+    assert asked.lookup(numbers).tolist() == [0, -1, -1, -1]
+
+
+@given(rows=ROWS)
+def test_categories(rows: list) -> None:
+    """A column of categories answers as the same column of text."""
+    text = pd.Series([None if row is None else str(row) for row in rows], dtype="str")
+    asked = text.astype("category").cidr
+    assert asked.flags.tolist() == text.cidr.flags.tolist()
+    assert asked.normalized().equals(text.cidr.normalized())
+    assert asked.closest_cover().tolist() == text.cidr.closest_cover().tolist()
+    assert text.cidr.overlaps(text.astype("category")).equals(text.cidr.overlaps(text))
+    as_cidr = text.cidr.to_cidr()
+    assert as_cidr.astype("category").cidr.to_cidr().equals(as_cidr)
+
+
+def test_categories_of_something_else() -> None:
+    """Categories of numbers have no ``.cidr``; a column without any value has."""
+    assert not hasattr(pd.Series([1, 2], dtype="category"), "cidr")
+    assert pd.Series([None], dtype="category").cidr.flags.tolist() == [1]
+
+
+@pytest.mark.parametrize("dtype", ["object", "string[python]"])
+def test_half_a_surrogate_pair(dtype: str) -> None:
+    """What no file can hold is no prefix, and no error of encoding."""
+    asked = pd.Series(["10.0.0.0/8\udc80", "10.0.0.0/8"], dtype=dtype)
+    assert asked.cidr.flags.tolist() == [2, 0]
+    assert asked.cidr.normalized().isna().tolist() == [True, False]
+    with pytest.raises(ValueError, match="position 0"):
+        asked.astype("cidr")
+    assert (asked.cidr.to_cidr() == "\udc80").tolist() == [pd.NA, False]
 
 
 def test_groups_that_do_not_fit() -> None:

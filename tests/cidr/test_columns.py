@@ -46,6 +46,8 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ("array", "CidrArray._from_scalars", "loop"): "objects that a function gave, asked their type",
     ("coerce", "_ask_each", "loop"): "objects that a caller gave; text does not come here",
     ("coerce", "strict_column", "list"): "objects that a caller gave; text does not come here",
+    ("lookup", "_from_integers", "object"): "objects that a caller gave, as numbers of any size",
+    ("lookup", "asked", "object"): "addresses that a caller wrote by hand",
     ("scalar", "from_key", "object"): "object.__new__ of one prefix, no dtype",
     # Parts of a column that are few, whatever its length.
     ("array", "CidrArray._concat_same_type", "loop"): "arrays",
@@ -54,6 +56,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ("segments", "Segments.at", "loop"): "chunks",
     # Bits, levels, octets, fields.
     ("arrow", "to_arrow", "list"): "two fields",
+    ("read", "_taken", "loop"): "three fields",
     ("parse", "_ipv6_pattern", "loop"): "forms of an IPv6 address",
     ("parse", "to_text", "loop"): "four octets",
     ("parse", "_parse_piece", "loop"): "runs of rows",

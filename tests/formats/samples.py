@@ -25,6 +25,8 @@ HOSTILE = (
     "@SUM(A1)",
     "'=1",
     "\t=1",
+    "\r=1",
+    "\n=1",
     "]]>",
     "--><!--",
     "</script><script>alert(1)</script>",

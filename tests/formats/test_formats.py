@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from xml.etree import ElementTree
 
 import jsonschema
@@ -152,6 +153,19 @@ def test_markdown_renders_as_tables() -> None:
     assert rows == 2 + FINDINGS["rule"].nunique() + len(FINDINGS)
     assert "inline" in kinds
     assert "html_block" not in kinds
+
+
+@pytest.mark.parametrize("kind", ["text", "markdown", "junit", "html"])
+def test_one_is_no_plural(kind: str) -> None:
+    """One route and one row are counted as one."""
+    one = audited(vk.read_routes(f"{HEAD}\ncn-a,vco-a,x,vco-a,100,\n"))
+    text = (
+        re.sub(r"<[^>]*>", " ", formats.write(kind, *one))
+        if kind == "html"
+        else (formats.write(kind, *one))
+    )
+    assert not re.search(r"\b1\s+(routes|rows|findings)\b", text)
+    assert re.search(r"\b1\s+(route|row)\b", text)
 
 
 def test_text_is_never_folded() -> None:

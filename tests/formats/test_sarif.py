@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -9,13 +12,16 @@ from urllib.parse import unquote
 
 import openpyxl
 import pandas as pd
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import vcokit as vk
 from tests.formats import published
 from tests.formats.samples import HEAD, SMALL, audited
 from vcokit import formats
-from vcokit.formats.places import locate
+from vcokit.formats.places import _File, _pattern, _starts, locate, unquoted
 
 
 def log_of(path: Path | str, root: Path | None = None, **options: Any) -> dict[str, Any]:
@@ -121,12 +127,129 @@ def test_a_changed_file_is_not_mended(tmp_path: Path) -> None:
     path.write_text(f"{HEAD}\ncn-a,vco-a,10.1.2.3/16,vco-a,100,\n")
     routes = vk.read_routes(path)
     findings = vk.audit_routes(routes)
-    path.write_text(f"{HEAD}\ncn-a,vco-a,10.9.9.9/16,vco-a,100,\n")
-    assert not locate(findings, routes)["exact"].any()
+    for changed in (
+        "cn-a,vco-a,10.9.9.9/16,vco-a,100,",
+        "cn-a,vco-a,,vco-a,100,",
+        "cn-a,vco-a,10.1.2.3/1,vco-a,100,",
+        "cn-a,vco-b,10.1.2.3/16,vco-a,100,",
+        "cn-a,vco-a,10.1.2.3/16,vco-a,0,",
+        "cn-a,vco-a",
+        "",
+    ):
+        path.write_text(f"{HEAD}\n{changed}\n")
+        places = locate(findings, routes)
+        assert places["line"].isna().all(), changed
+        assert not places["exact"].any()
+    path.write_text(f"{HEAD}\ncn-a, vco-a ,10.1.2.3/16,VCO-a,100.0,another description\n")
+    assert locate(findings, routes)["exact"].all()
     path.write_text("nothing of this kind\n")
     assert locate(findings, routes)["line"].isna().all()
     path.unlink()
     assert locate(findings, routes)["line"].isna().all()
+
+
+READ_AS = [
+    ("RegionId,VpnConnectionId,Network,Mask,Weight\ncn-a,vco-a,10.1.2.3,16,100\n", "10.1.2.3"),
+    (
+        f'{HEAD}\ncn-a,vco-a,"10.1.2.3/16;10.2.2.3/16",vco-a,100,\n',
+        '"10.1.2.3/16;10.2.2.3/16"',
+    ),
+    (f"{HEAD}\ncn-a,vco-a,10.1.2.3/16,,100,\n", "10.1.2.3/16"),
+    (f"{HEAD}\n,vco-a,10.1.2.3/16,vco-a,active,\n", "10.1.2.3/16"),
+]
+
+
+@pytest.mark.parametrize(("text", "cell"), READ_AS)
+def test_cells_that_reading_changed_are_found_all_the_same(
+    tmp_path: Path, text: str, cell: str
+) -> None:
+    """Masks, several networks in a cell, words for weights and filled cells are no changed line."""
+    path = tmp_path / "routes.csv"
+    path.write_text(text)
+    routes = vk.read_routes(path, region="cn-a", weights={"active": 100})
+    findings = vk.audit_routes(routes, rules="host-bits-set")
+    log = json.loads(formats.write("sarif", findings, routes, places=locate(findings, routes)))
+    results = log["runs"][0]["results"]
+    assert len(results) == len(routes)
+    assert {cut(text, region(result)) for result in results} == {cell}
+
+
+QUOTES = [
+    ('cn-a,"a,b"c,10.1.2.3/16,vco-a,100,', "a,bc"),
+    ('cn-a,a"b,10.1.2.3/16,vco-a,100,', 'a"b'),
+    ('cn-a,a"b,10.1.2.3/16,vco-a,100,"x\ny"', 'a"b'),
+    ('cn-a,"a"b"c,10.1.2.3/16,vco-a,100,', 'ab"c'),
+    ('cn-a, "a,10.1.2.3/16,"vco-a",100,', '"a'),
+]
+
+
+@pytest.mark.parametrize(("line", "connection"), QUOTES)
+def test_quotes_are_read_as_the_reader_reads_them(
+    tmp_path: Path, line: str, connection: str
+) -> None:
+    """Something behind a closing quote, or a quote within a cell, moves no column."""
+    path = tmp_path / "routes.csv"
+    text = f"{HEAD}\n{line}\ncn-a,vco-a,10.0.0.0/8,vco-a,100,\n"
+    path.write_text(text)
+    routes = vk.read_routes(path)
+    assert routes["vpn_connection_id"].iloc[0] == connection
+    findings = vk.audit_routes(routes, rules="host-bits-set")
+    assert locate(findings, routes)["exact"].all()
+    log = json.loads(formats.write("sarif", findings, routes, places=locate(findings, routes)))
+    (result,) = log["runs"][0]["results"]
+    assert cut(text, region(result)) == "10.1.2.3/16"
+
+
+@given(text=st.text(alphabet='ab",\r\n', max_size=24))
+def test_records_are_those_of_the_csv_module(text: str) -> None:
+    """Cell by cell, a record is what the standard library reads."""
+    file = _File(text.encode(), _starts(text.encode()), _pattern(","), {})
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines)
+    line = 0
+    for record in reader:
+        cells = [unquoted(cell) for cell, _, _ in file._record(line + 1)[1]]
+        assert cells == (record or [""])
+        line = reader.line_num
+
+
+@pytest.mark.parametrize("packing", ["gz", "zst", "hidden"])
+def test_packed_files_have_no_regions_and_no_fixes(tmp_path: Path, packing: str) -> None:
+    """Nobody can mark or mend a line of a packed file: the line is told by name."""
+    path = tmp_path / {"hidden": "routes.csv"}.get(packing, f"routes.csv.{packing}")
+    data = (
+        f"{HEAD}\ncn-a,vco-a,10.1.2.3/16,vco-a,100,\ncn-a,vco-a,10.1.0.0/16,vco-a,100,\n".encode()
+    )
+    path.write_bytes(
+        pa.compress(data, "zstd", asbytes=True) if packing == "zst" else gzip.compress(data)
+    )
+    results = log_of(path, root=tmp_path)["results"]
+    assert [one["ruleId"] for one in results] == ["host-bits-set", "duplicate"]
+    artifact = {"uri": path.name, "uriBaseId": "%SRCROOT%"}
+    for result, line in zip(results, "23", strict=True):
+        (location,) = result["locations"]
+        assert location["physicalLocation"] == {"artifactLocation": artifact}
+        assert location["logicalLocations"] == [{"name": line}]
+        assert "fixes" not in result
+    assert "region" not in results[1]["relatedLocations"][0]["physicalLocation"]
+
+
+@pytest.mark.parametrize("kind", ["text", "buffer", "stdin"])
+def test_what_was_read_out_of_no_file_names_none(
+    kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Text, a buffer and standard input are logical locations; no file is made up."""
+    monkeypatch.chdir(tmp_path)
+    text = f"{HEAD}\ncn-a,vco-a,10.1.2.3/16,vco-a,100,\ncn-a,vco-a,10.1.0.0/16,vco-a,100,\n"
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    results = log_of({"text": text, "buffer": io.BytesIO(text.encode()), "stdin": "-"}[kind])[
+        "results"
+    ]
+    for result, line in zip(results, "23", strict=True):
+        assert result["locations"] == [{"logicalLocations": [{"name": f"<{kind}>!{line}"}]}]
+        assert "fixes" not in result
+    (related,) = results[1]["relatedLocations"]
+    assert "physicalLocation" not in related
 
 
 def test_files_are_named_below_the_root(tmp_path: Path) -> None:
@@ -158,6 +281,24 @@ def test_fingerprints_hold_when_rows_move() -> None:
     after = prints(f"{HEAD}\ncn-a,vco-b,11.0.0.0/8,vco-b,100,\n{rows}")
     assert len(before) == len(set(before)) >= 3
     assert before == after
+
+
+def test_a_row_of_another_file_is_named_with_it(tmp_path: Path) -> None:
+    """Where two files hold one route, each format says which file's line the finding is about."""
+    names = ["a.csv", "b.csv"]
+    for name in names:
+        (tmp_path / name).write_text(f"{HEAD}\ncn-a,vco-a,10.1.0.0/16,vco-a,100,\n")
+    routes = vk.read_routes([tmp_path / name for name in names])
+    findings = vk.audit_routes(routes)
+    for kind in formats.KINDS:
+        text = unquote(formats.write(kind, findings, routes)).replace("\\", "")
+        assert "a.csv, line 2" in text, kind
+    (result,) = json.loads(formats.write("sarif", findings, routes, root=tmp_path))["runs"][0][
+        "results"
+    ]
+    (related,) = result["relatedLocations"]
+    assert related["message"]["text"] == f"{tmp_path / 'a.csv'}, line 2"
+    assert related["physicalLocation"]["artifactLocation"]["uri"] == "a.csv"
 
 
 def test_a_workbook_has_sheets(tmp_path: Path) -> None:

@@ -131,6 +131,42 @@ def test_every_sheet_with_heads_is_read_and_its_name_may_be_the_region() -> None
     assert old["region_id"].tolist() == ["us-west-1"]
 
 
+HEADS = ["Region", "Connection", "CIDR", "Weight"]
+
+
+def left_out(*heads: str) -> openpyxl.Workbook:
+    """Return a workbook of a sheet that can be read and one under other heads."""
+    good = [HEADS, ["cn-beijing", "vco-a", "10.1.0.0/16", 100]]
+    rows = [["us-west-1", "vco-b", f"11.{n}.0.0/16", 100] for n in range(40)]
+    return book(Good=good, us_west_1=[["Routes of May"], heads, *rows])
+
+
+def test_a_sheet_that_is_shown_is_never_lost_to_a_mistyped_head() -> None:
+    """A sheet with some of the heads needed is an error that names it and what it lacks."""
+    made = left_out("Region", "Conection", "CIDR", "Weight")
+    with pytest.raises(InventoryError, match=r"no column for vpn_connection_id;.*'Conection'") as e:
+        read_routes(saved(made))
+    assert (e.value.source, e.value.line) == ("<buffer>[us-west-1]", 2)
+    assert "sheet=" in str(e.value.remedy)
+    assert "hide" in str(e.value.remedy)
+    assert len(read_routes(saved(made), sheet="Good")) == 1
+    made["us-west-1"].sheet_state = "hidden"
+    assert len(read_routes(saved(made))) == 1
+    assert len(read_routes(saved(left_out("Written by", "Bob", "on", "Monday")))) == 1
+    assert len(read_routes(saved(left_out("Weight", "Meaning", "Since", "By")))) == 1
+
+
+def test_what_is_noted_of_a_workbook_is_said_once() -> None:
+    """However many sheets are read, a sheet that is left out is one note."""
+    made = left_out(*HEADS)
+    made.create_sheet("Cover").append(["Routes of May"])
+    made.create_sheet("Old").sheet_state = "hidden"
+    report = read_routes(saved(made)).attrs["read"]
+    assert len(report["tables"]) == 2
+    assert sum("'Cover' holds no heads" in note for note in report["notes"]) == 1
+    assert sum("'Old' is hidden" in note for note in report["notes"]) == 1
+
+
 def test_full_width_characters_are_left_to_the_audit() -> None:
     """Reading mends no digits: the finding says what to write."""
     routes = read_routes(one(["cn-hangzhou", "vco-a", "１０.１.0.0/16", "vco-a", 100, None]))

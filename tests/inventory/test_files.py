@@ -8,6 +8,8 @@ import logging
 import os
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -186,3 +188,35 @@ def test_a_hook_that_fails_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         read_routes(CSV, progress=stop)
+
+
+def test_a_pattern_passes_over_lock_files(tmp_path: Path) -> None:
+    """What a spreadsheet program leaves beside an open workbook is no inventory."""
+    (tmp_path / "a.csv").write_text(CSV)
+    (tmp_path / "~$a.csv").write_bytes(b"\x04user" + b" " * 160)
+    assert set(read_routes(str(tmp_path / "*.csv"))["source"]) == {str(tmp_path / "a.csv")}
+    with pytest.raises(InventoryError, match="no file fits"):
+        read_routes(str(tmp_path / "?$*.csv"))
+
+
+def test_sources_without_names_are_told_apart() -> None:
+    """Each of several texts and open files has a name of its own, in its rows and in errors."""
+    given = [CSV, CSV.encode(), CSV, io.BytesIO(CSV.encode()), CSV]
+    names = ["<text>", "<buffer>", "<text 2>", "<buffer 2>", "<text 3>"]
+    assert read_routes(given)["source"].tolist() == names
+    with pytest.raises(InventoryError, match=r"^<text 2>, line 1: no column"):
+        read_routes([CSV, "a,b\n"])
+    with pytest.raises(InventoryError, match=r"^<buffer 2>: a damaged gzip"):
+        read_routes([CSV.encode(), gzip.compress(CSV.encode())[:-5]])
+
+
+@pytest.mark.parametrize(
+    "source", [pd.DataFrame({"a": [1]}), pd.Series(["a.csv"]), np.array(["a", "b"]), 5, None]
+)
+@pytest.mark.parametrize("listed", [False, True])
+def test_what_is_no_source_is_one_error(source: object, listed: bool) -> None:
+    """A frame, or whatever else is no file, is told by its type, and what to do."""
+    with pytest.raises(InputError, match=f"from a {type(source).__name__}") as caught:
+        read_routes([source] if listed else source)
+    wanted = "audit_routes" if isinstance(source, pd.DataFrame) else "list"
+    assert wanted in str(caught.value.remedy)

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.inventory.test_write import frames, kept
+from vcokit.audit import audit_routes
 from vcokit.errors import InputError
 from vcokit.inventory import read_routes, write_routes
 
@@ -95,3 +96,36 @@ def test_parquet_is_no_text() -> None:
     """A text file cannot take Parquet in."""
     with pytest.raises(InputError, match="mode"):
         write_routes(ROUTES, io.StringIO(), format="parquet")
+
+
+SAVED = {
+    "parquet": lambda routes, path: routes.to_parquet(path),
+    "jsonl": lambda routes, path: routes.to_json(path, orient="records", lines=True),
+    "csv": lambda routes, path: routes.to_csv(path, index=False),
+}
+
+
+@pytest.mark.parametrize("form", SAVED)
+def test_a_frame_that_pandas_saved_is_the_same_inventory(tmp_path: Path, form: str) -> None:
+    """What stood in place of a weight comes back, source and line are those of this reading."""
+    path = tmp_path / f"routes.{form}"
+    SAVED[form](ROUTES, path)
+    back = read_routes(path)
+    pd.testing.assert_frame_equal(kept(back), kept(ROUTES), check_flags=False, check_dtype=False)
+    assert set(back["source"]) == {str(path)}
+    noted = "columns weight_text, source, line taken for those of an earlier reading"
+    assert any(note.startswith(noted) for note in back.attrs["read"]["notes"])
+    rules = [audit_routes(one)["rule"].astype("str").tolist() for one in (ROUTES, back)]
+    assert rules[0] == rules[1]
+
+
+def test_columns_of_those_names_may_be_somebody_elses() -> None:
+    """A line or source alone, or text beside a weight, is kept as any other column."""
+    row = {"region": "r", "connection": "v", "cidr": "10.0.0.0/8", "weight": 100}
+    others = {"source": "CMDB", "line": 7, "weight_text": "full"}
+    back = read_routes(json.dumps(row | others) + "\n")
+    assert back["weight"].tolist() == [100]
+    assert back["weight_text (file)"].tolist() == ["full"]
+    del others["weight_text"]
+    back = read_routes(json.dumps(row | others) + "\n")
+    assert back[["source (file)", "line (file)"]].to_numpy().tolist() == [["CMDB", "7"]]

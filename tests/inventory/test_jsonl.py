@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -62,7 +63,80 @@ def test_lists_and_objects_are_cells() -> None:
     routes = read_routes(lines(rows))
     assert routes["route_dest"].tolist() == ["10.1.0.0/16", "10.2.0.0/16"]
     assert routes["line"].tolist() == [1, 1]
-    assert routes["tags"].tolist() == ['{"a": ["1"]}'] * 2
+    assert routes["tags"].tolist() == ['{"a": [1]}'] * 2
+
+
+def test_what_is_within_a_cell_is_json_as_it_was() -> None:
+    """Numbers within objects and lists stay numbers, digit by digit; texts stay texts."""
+    text = '{"a": 1, "b": [2.50, "3", null, true, 1e400, {"c": "é\\n"}], "d": 12345678901234567890}'
+    row = lines(ROW).decode().strip().removesuffix("}") + f', "tags": {text}}}\n'
+    assert read_routes(row).at[0, "tags"] == text
+
+
+@pytest.mark.parametrize(
+    ("items", "wanted"),
+    [
+        ([None, "10.0.0.0/8"], ["10.0.0.0/8"]),
+        (["10.0.0.0/8", None, "11.0.0.0/8", None], ["10.0.0.0/8", "11.0.0.0/8"]),
+        ([None], [None]),
+        ([], [None]),
+    ],
+)
+def test_an_item_that_is_null_is_none(items: list[str | None], wanted: list[str | None]) -> None:
+    """A null among the networks of a cell leaves the others as they are."""
+    found = read_routes(lines({**ROW, "RouteDest": items}))["route_dest"]
+    assert [None if pd.isna(cell) else cell for cell in found] == wanted
+
+
+ARRAYS = [
+    json.dumps([ROW, {**ROW, "Site": "主"}]),
+    json.dumps([ROW, {**ROW, "Site": "主"}], indent=1, ensure_ascii=False),
+    f"\n [ {json.dumps(ROW)}\n,\n{json.dumps({**ROW, 'Site': '主'})} , ]\n",
+]
+
+
+@pytest.mark.parametrize("text", ARRAYS, ids=["line", "indented", "odd"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gb18030"])
+def test_a_list_of_objects_is_a_table(tmp_path: Path, text: str, encoding: str) -> None:
+    """What other tools call JSON is read too, whatever its encoding, under any name."""
+    path = tmp_path / "routes.json"
+    path.write_bytes(text.encode(encoding))
+    routes = read_routes(path)
+    assert routes["weight"].tolist() == [100, 100]
+    assert routes["Site"].fillna("").tolist() == ["", "主"]
+    lines = [
+        number for number, line in enumerate(text.split("\n"), 1) for _ in range(line.count("{"))
+    ]
+    assert routes["line"].tolist() == lines
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le", "utf-32", "gb18030"])
+def test_objects_are_known_in_any_encoding(encoding: str) -> None:
+    """What JSON lines are is seen in their text, not in their bytes."""
+    text = "".join(json.dumps(ROW | {"Site": "主"}, ensure_ascii=False) + "\r\n" for _ in "ab")
+    routes = read_routes(text.encode(encoding))
+    assert routes["Site"].tolist() == ["主", "主"]
+    assert routes.attrs["read"]["format"] == "jsonl"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[]", "holds no object"),
+        ('[\n{"a": 1}\n{"a": 2}]', "line 3: no comma before it"),
+        ('[\n{"a": 1},\n7]', "line 3: a single value where an object belongs"),
+        ('[\n{"a": 1},\n', "line 4: the list is not closed"),
+        ('[{"a": 1}]\n[]', "line 2: something behind the list"),
+        ('[{"a":\n' + "[" * 100_000, "line 1: far too deep"),
+        ('[{"a": 1,\n"a": 2}]', "line 1: the key 'a' stands there twice"),
+        ('{"a": ' + "[" * 900 + "]" * 900 + "}\n", "line 1: far too deep|no column for"),
+    ],
+)
+def test_a_damaged_list_names_its_line(text: str, said: str) -> None:
+    """One error says what is wrong with the list, and where."""
+    with pytest.raises(InventoryError, match=said) as caught:
+        read_routes(text + "\n")
+    assert caught.value.remedy
 
 
 @pytest.mark.parametrize(

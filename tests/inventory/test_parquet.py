@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import vcokit as vk
+from vcokit.cidr.arrow import CidrType
 from vcokit.errors import InventoryError
 from vcokit.inventory import parquet, read_routes
 from vcokit.schema import ROUTES
@@ -43,6 +44,7 @@ def stored(columns: dict[str, object], **options: object) -> bytes:
         pa.array(["100.0", " 0 ", ""], pa.large_string()),
         pa.array([b"100", b"0", None], pa.binary()),
         pa.array([["100"], ["0"], None], pa.list_(pa.string())),
+        pa.array([["100", None], [None, "0"], [None]], pa.list_(pa.string())),
         pa.array([100.0, 0.0, float("nan")]),
     ],
     ids=str,
@@ -84,6 +86,34 @@ def test_a_cidr_column_is_read() -> None:
     pd.testing.assert_frame_equal(back[SIX], routes[SIX], check_flags=False)
 
 
+def test_bytes_of_no_interest_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A column of bytes that are no text keeps nobody from reading the others; it is noted."""
+    monkeypatch.setattr(parquet, "_BATCH", 2)
+    blobs = {
+        "first": [b"\xff", b"a", None],
+        "text": [b"a", b"b", None],
+        "last": [b"a", b"b", b"\x80"],
+    }
+    nested = {"list": [[b"a", b"\xff"], None, None]}
+    routes = read_routes(stored({**blobs, **BASE, **nested}))
+    assert routes["text"].fillna("").tolist() == ["a", "b", ""]
+    assert routes["list"].tolist()[0] == r"a, \xff"
+    assert not {"first", "last"} & set(routes.columns)
+    noted = "column 'first' holds bytes that are no text, and was left out"
+    assert noted in routes.attrs["read"]["notes"]
+
+
+def test_a_stored_prefix_that_is_none_is_malformed() -> None:
+    """A length beyond 32 in a cidr column is for the audit to judge, and not absent."""
+    numbers = [{"network": 10 << 24, "length": 40}, {"network": 10 << 24, "length": 8}, None]
+    storage = pa.array(numbers, CidrType().storage_type)
+    dests = pa.ExtensionArray.from_storage(CidrType(), storage)
+    routes = read_routes(stored({**BASE, "route_dest": dests}))
+    assert routes["route_dest"].fillna("").tolist() == ["10.0.0.0/40", "10.0.0.0/8", ""]
+    found = vk.audit_routes(routes)
+    assert found[found["rule"] == "malformed-cidr"]["row"].tolist() == [0]
+
+
 GOOD = stored(BASE)
 
 
@@ -93,7 +123,10 @@ GOOD = stored(BASE)
         (GOOD[:-9], "a damaged Parquet file"),
         (b"PAR1" + bytes(60) + b"PAR1", "a damaged Parquet file"),
         (b"region,cidr\n", "no Parquet file: it does not begin with PAR1"),
-        (stored({**BASE, "route_dest": pa.array([b"\xff"] * 3)}), "a damaged Parquet file"),
+        (
+            stored({**BASE, "route_dest": pa.array([b"\xff"] * 3)}),
+            "column 'route_dest': bytes that",
+        ),
         (stored({**BASE, "weight": ["a\0", "b", "c"]}), "column 'weight': row 0 holds a NUL"),
         (stored({"a": [1]}), "no column for region_id"),
         (stored({**BASE, "cidr": ["x"] * 3}), "more than one column for route_dest"),

@@ -186,6 +186,14 @@ def test_all_rows_that_are_too_long_are_counted_in_one_error() -> None:
     assert "comma" in str(caught.value.remedy)
 
 
+def test_a_blank_before_a_quote_is_told() -> None:
+    """Quotes behind a blank are letters: the error for what follows from it says so."""
+    with pytest.raises(InventoryError, match="4 cells where the head has 3") as caught:
+        exact(body('a, b,"c, d"\na, b, "c, d"\n'))
+    assert caught.value.line == 2
+    assert "Take away the blank before the quote" in str(caught.value.remedy)
+
+
 def test_blank_cells_beyond_the_head_are_nothing() -> None:
     """A delimiter, or blanks, at the end of rows make no cells."""
     assert rows_of(exact(body("a,b,c,,\u3000\nd,e,f\n"))) == [

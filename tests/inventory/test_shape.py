@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
+import json
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -91,3 +94,30 @@ def test_a_cell_is_split_only_where_every_part_is_a_network(cell: str) -> None:
 def test_several_networks_share_a_mask() -> None:
     """A mask beside several networks is the mask of each."""
     assert dests(("10.1.0.0, 10.2.0.0", "16")) == ["10.1.0.0/16", "10.2.0.0/16"]
+
+
+FOUR = "region,connection,cidr,weight\n"
+GOOD = "cn-a,vco-a,10.0.0.0/8,100\n"
+
+
+@pytest.mark.parametrize("ghost", [",,,\n", '"","","",""\n', ",\u3000,, \n", ",,,,,,\n", ",\n"])
+@pytest.mark.parametrize("quoted", [False, True], ids=["plain", "quoted"])
+def test_a_row_of_empty_cells_is_a_blank_line(ghost: str, quoted: bool) -> None:
+    """What a spreadsheet leaves behind the table is no row, by either parser; lines still count."""
+    body = GOOD + ghost + (GOOD.replace("vco-a", '"vco-a"') if quoted else GOOD) + ghost * 2
+    body += '"cn-a","vco\n",10.0.0.0/8,100\n' if quoted else GOOD
+    routes = read_routes(FOUR + body, region="cn-a")
+    assert routes["line"].tolist() == [2, 4, 7]
+    assert "3 blank lines skipped" in routes.attrs["read"]["notes"]
+    assert not any("fewer cells" in note for note in routes.attrs["read"]["notes"])
+
+
+def test_an_empty_row_is_none_in_any_format() -> None:
+    """Objects and rows of Parquet without a value are no rows either."""
+    row = {"region": "cn-a", "connection": "vco-a", "cidr": "10.0.0.0/8", "weight": 100}
+    lines = "".join(json.dumps(one) + "\n" for one in (row, {}, {"cidr": " "}, row))
+    assert read_routes(lines)["line"].tolist() == [1, 4]
+    frame = pd.DataFrame([row, {}, row]).astype("str")
+    file = io.BytesIO()
+    frame.where(frame != "nan").to_parquet(file)
+    assert len(read_routes(file.getvalue())) == 2

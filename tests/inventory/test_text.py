@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import gzip
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,58 @@ def test_gb18030_is_mentioned() -> None:
     """That a file was read as GB18030, which hardly ever fails, is noted."""
     assert "GB18030" in load(io.BytesIO(TABLE.encode("gb18030"))).notes[0]
     assert load(io.BytesIO(TABLE.encode("gb18030")), "gb18030").notes == ()
+
+
+LATIN = HEAD.encode("ascii", "ignore").decode() + "cn-a,vco-a,10.0.0.0/8,vco-a,100,{}\n"
+
+
+@pytest.mark.parametrize("words", ["Müller GmbH", "Zürich Büro", "café", "Österreich", "São Paulo"])
+def test_a_western_text_is_no_chinese(words: str) -> None:
+    """High bytes that stand alone beside letters are cp1252's, which is noted."""
+    text = load(LATIN.format(words).encode("cp1252"))
+    assert (text.encoding, text.data.decode()) == ("cp1252", LATIN.format(words))
+    assert "cp1252" in text.notes[0]
+
+
+@settings(deadline=None)
+@given(st.text("杭州分部主备总上海联通电信一二三专线", min_size=2, max_size=40))
+def test_chinese_in_gb18030_is_never_western(words: str) -> None:
+    """Chinese is read as such, or the encoding is asked for: it never becomes other letters."""
+    data = LATIN.format(words).encode("gb18030")
+    with contextlib.suppress(InventoryError):  # a few words look like UTF-8, most of them
+        text = load(data)
+        assert (text.encoding, text.data.decode()) in (
+            ("gb18030", LATIN.format(words)),
+            ("utf-8", data.decode("utf-8", "replace")),
+        )
+
+
+WHOLE = (LATIN.format("上海总部主用") * 201).encode()
+CUT = [match.start() for match in re.finditer("部".encode(), WHOLE)][9]
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "said"),
+    [
+        (WHOLE[:-2] + b"\n", 402, "byte 0xe7 is no UTF-8"),
+        (WHOLE[:-2], 402, "cut off"),
+        (WHOLE[:CUT] + WHOLE[CUT + 1 :], 20, "is no UTF-8"),
+        (WHOLE + "杭州分部\n".encode("gb18030") * 500, 403, "is no UTF-8"),
+        (LATIN.format("上海总部主").encode()[:-2] + b"\n", 2, "is no UTF-8"),
+        (
+            LATIN.format("Köln, Büro, Zürich, Bückeburg").encode().replace(b"\xc3\xb6", b"\xf6"),
+            2,
+            "0xf6",
+        ),
+    ],
+    ids=["character", "end", "middle", "joined", "short", "latin"],
+)
+def test_a_damaged_utf8_file_is_no_chinese(data: bytes, line: int, said: str) -> None:
+    """Bytes that are UTF-8 but for few places are damaged UTF-8: the first such line is named."""
+    with pytest.raises(InventoryError, match=said) as caught:
+        load(data)
+    assert caught.value.line == line
+    assert "encoding=" in str(caught.value.remedy)
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "gbk", "shift_jis", "utf-8-sig"])

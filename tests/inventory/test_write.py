@@ -80,7 +80,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     )
     for name in draw(st.lists(EXTRA, unique=True, max_size=3)):
         routes[name] = pd.Series(some(CELL), index=routes.index, dtype="str")
-    return routes
+    return routes[kept(routes).notna().any(axis="columns")].reset_index(drop=True)
 
 
 def written(routes: pd.DataFrame) -> str:

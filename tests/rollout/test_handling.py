@@ -16,6 +16,7 @@ import pytest
 from tests.rollout.stage import Stage
 from tests.rollout.test_steering import ROOT, _refuse_one
 from vcokit import errors
+from vcokit.rollout import hold
 from vcokit.rollout.apply import apply_plan
 from vcokit.rollout.events import RolloutChanged
 from vcokit.rollout.executor import Rollout
@@ -161,6 +162,25 @@ def test_waits_that_are_given_up_leave_nothing_behind(tmp_path: Path) -> None:
         assert rollout._background._waiting == []
         assert asyncio.run(_ended(rollout)).state == "finished"
         assert asyncio.run(_ended(rollout)).state == "finished"
+
+
+def test_a_paused_rollout_is_seen_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is written while it is paused, and still no other host may take it for dead."""
+    monkeypatch.setattr(hold, "RENEW_SECONDS", 0.2)
+    with Stage(tmp_path, speed=60.0, lanes=1, each=20) as stage:
+        rollout = stage.rollout()
+        rollout.pause()
+        rollout.start()
+        seen, looks = set(), 0
+        while len(seen) < 4:
+            looks += 1
+            assert looks < 400
+            assert not rollout.join(0.05)
+            with Journal.read(rollout.journal) as journal:
+                seen.add(journal.lease().seen)
+        assert rollout.state == "paused"
+        rollout.stop()
+        assert rollout.wait().state == "interrupted"
 
 
 _AWAITS = """

@@ -21,7 +21,7 @@ from tests.simulation.judge import judge
 from tests.simulation.play import play
 from tests.simulation.scenario import scenario_of
 from vcokit.cloud.windows import Window
-from vcokit.rollout import engine, prune, undo
+from vcokit.rollout import engine, heard, prune, undo
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import Answered
 from vcokit.rollout.journal import Journal
@@ -100,14 +100,14 @@ def resend_the_refused(patch: Patch) -> None:
 
 def resend_after_a_refusal(patch: Patch) -> None:
     """A refusal for good is taken for one that passes."""
-    of_write = engine._of_write
+    of_write = heard._of_write
 
     def broken(*given: Any) -> Any:
         said = of_write(*given)
         final = isinstance(said, Answered) and said.kind in ("input", "auth", "quota")
         return replace(said, kind="busy") if final else said
 
-    patch.setattr(engine, "_of_write", broken)
+    patch.setattr(heard, "_of_write", broken)
 
 
 def prune_a_blocked_row(patch: Patch) -> None:

@@ -123,6 +123,12 @@ def test_a_column_that_lacks_is_named(column):
         Simulator.for_routes(inventory().drop(columns=column))
 
 
+def test_what_is_no_frame_is_told():
+    """A path in the place of a frame is refused with the remedy."""
+    with pytest.raises(ValueError, match=r"must be a DataFrame, not str.*read_routes"):
+        Simulator.for_routes("routes.csv")
+
+
 def test_a_categorical_inventory_is_an_inventory():
     """Columns that a reader made categorical work like text."""
     rows = inventory(("eu-west-1", "vco-1", "10.0.0.0/8", 100)).astype("category")

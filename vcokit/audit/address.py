@@ -9,13 +9,15 @@ not: it "may".
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from vcokit import schema
 from vcokit.audit.case import Case
 from vcokit.audit.codes import I64, Mask
 from vcokit.audit.standing import standing
@@ -27,6 +29,12 @@ from vcokit.plain import visible
 VERDICTS: Final = pd.CategoricalDtype(
     ["wins", "stands by", "shadowed", "inside", "blocked"], ordered=True
 )
+
+#: Columns of what is told, behind those of the scope. A scope's column that has a name of these is
+#: called ``weight (scope)``, say.
+_WHERE: Final = ("row", "line", "source")
+_ROUTES: Final = ("verdict", "route_dest", "vpn_connection_id", "next_hop", "weight", *_WHERE)
+_IF_DOWN: Final = ("down", "route_dest", "vpn_connection_id", "weight", *_WHERE, "sure")
 
 #: Rows of one kind that the text shows.
 _SHOWN: Final = 10
@@ -43,12 +51,12 @@ class Explanation:
     routes : DataFrame
         Every row that touches it, a row each: the scope's columns, ``verdict`` (categorical, see
         below), ``route_dest`` (network), ``vpn_connection_id``, ``next_hop``, ``weight``, ``row``
-        (position), ``line``; sorted by scope and verdict, longest prefix first.
+        (position), ``line``, ``source``; sorted by scope and verdict, longest prefix first.
     if_down : DataFrame
         What takes over if a winning connection is down: the scope's columns, ``down``, and
-        ``route_dest``, ``vpn_connection_id``, ``weight``, ``row``, ``line`` of what wins then (a
-        row each), or missing where nothing does; ``sure`` is False where a shorter prefix would
-        have to take over, which is not documented.
+        ``route_dest``, ``vpn_connection_id``, ``weight``, ``row``, ``line``, ``source`` of what
+        wins then (a row each), or missing where nothing does; ``sure`` is False where a shorter
+        prefix would have to take over, which is not documented.
     findings : DataFrame
         The audit's findings on these rows, and on unreadable destinations that, put right,
         would touch the address.
@@ -92,7 +100,8 @@ def explain(
     address : str, or an address or network of `ipaddress` or netaddr
         ``10.1.2.3`` or ``10.1.0.0/16``.
     live, connections, quota, scope
-        As for `audit_routes`.
+        As for `audit_routes`. A scope's column that is called as one of the explanation's own is
+        told as ``weight (scope)``, say.
 
     Returns
     -------
@@ -122,43 +131,71 @@ def explain(
       row 1: info more-specific: traffic to 10.1.0.0/16 goes to vco-a, not the way of 10.0.0.0/8
         (row 2)
     """
-    names = [scope] if isinstance(scope, str) else list(scope)
+    names = [scope] if isinstance(scope, str) else list(dict.fromkeys(scope))
+    if not isinstance(routes, pd.DataFrame):
+        raise InputError(
+            f"explain takes the routes first, as a DataFrame, and got a {type(routes).__name__}",
+            remedy='Write vk.explain(routes, "10.1.2.3")',
+        )
     network, length = _wanted(address)
     case = Case(routes, live=live, connections=connections, quota=quota, scope=names)
     sorted_rows = standing(case)
-    facts = case.facts
-    touched = _touched(facts.prefixes.network, facts.prefixes.length, network, length)
+    prefixes = case.facts.prefixes
+    touched = _touched(prefixes.network, prefixes.length, network, length)
     rows = np.flatnonzero(touched)
-    everything = sorted_rows.routes
-    own = {name: routes[name].array for name in names if name not in everything.columns}
-    table = (
-        everything.assign(**own)
-        .iloc[rows]
-        .reset_index(drop=True)
-        .assign(
-            row=rows,
-            line=everything["line"].array.take(rows),
-            route_dest=sorted_rows.network.array.take(rows),
-            length=facts.prefixes.length[rows].astype(np.int64),
-        )
+    whole = sorted_rows.routes
+    named = {name: (whole if name in whole else routes)[name] for name in names}
+    scopes, number = _scopes(named, case.facts.scope, rows)
+    table = whole.iloc[rows].reset_index(drop=True)
+    table = table.assign(
+        row=rows,
+        scope=number,
+        route_dest=sorted_rows.network.array.take(rows),
+        length=prefixes.length[rows].astype(np.int64),
     )
-    table["verdict"] = _verdicts(table, names, length, sorted_rows.stands[rows])
+    table["verdict"] = _verdicts(table, length, sorted_rows.stands[rows])
     table = table.sort_values(
-        [*names, "verdict", "length", "row"],
-        ascending=[True] * len(names) + [True, False, True],
+        ["scope", "verdict", "length", "row"],
+        ascending=[True, True, False, True],
         ignore_index=True,
     )
-    order = ["verdict", "route_dest", "vpn_connection_id", "next_hop", "weight", "row", "line"]
     return Explanation(
         address=str(to_text(np.array([network], np.uint32), np.array([length], np.uint8)).iloc[0]),
-        routes=table[[*names, *order]],
-        if_down=_if_down(table, names),
+        routes=_with_scope(scopes, table, _ROUTES),
+        if_down=_with_scope(scopes, _if_down(table), _IF_DOWN),
         findings=_findings(sorted_rows.findings, touched, network, length),
     )
 
 
+def _scopes(columns: dict[str, pd.Series], codes: I64, rows: I64) -> tuple[pd.DataFrame, I64]:
+    """Return the scopes of some rows, sorted, a row each, and the number of each row's scope."""
+    _, first, number = np.unique(codes[rows], return_index=True, return_inverse=True)
+    found = pd.DataFrame(index=range(len(first)))
+    for name, column in columns.items():
+        cells = column.iloc[rows[first]].reset_index(drop=True)
+        found[name] = schema.text_column(cells) if cells.dtype == "object" else cells
+    order = found.index
+    for name in reversed(columns):
+        order = found.loc[order, name].sort_values(kind="stable").index
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    label = {name: f"{name} (scope)" for name in columns if name in {*_ROUTES, *_IF_DOWN}}
+    return found.loc[order].reset_index(drop=True).rename(columns=label), place[number]
+
+
+def _with_scope(scopes: pd.DataFrame, table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Return columns of a table behind those of each row's scope."""
+    mine = scopes.take(table["scope"].to_numpy()).reset_index(drop=True)
+    return pd.concat([mine, table[[*columns]].reset_index(drop=True)], axis=1)
+
+
 def _wanted(address: object) -> tuple[int, int]:
     """Return network and length of what is asked about."""
+    if pd.api.types.is_list_like(address) and not hasattr(address, "prefixlen"):
+        raise InputError(
+            f"the address is one address or prefix, not a {type(address).__name__}",
+            remedy="Write an address such as 10.1.2.3 or a prefix such as 10.1.0.0/16",
+        )
     text = str(address).strip()
     parsed = parse(pd.Series([text if "/" in text else f"{text}/32"], dtype="str"))
     if not parsed.valid[0]:
@@ -176,13 +213,12 @@ def _touched(networks: Any, lengths: Any, network: int, length: int) -> Mask:
     return np.asarray((differs == 0) & (lengths <= 32))
 
 
-def _verdicts(table: pd.DataFrame, names: list[str], length: int, stands: Mask) -> pd.Series:
+def _verdicts(table: pd.DataFrame, length: int, stands: Mask) -> pd.Series:
     """Say of each row how it stands to a prefix of the length."""
     holds = pd.Series(stands & (table["length"] <= length).to_numpy())
-    group = table.groupby(names, dropna=False, sort=False).ngroup()
-    longest = table["length"].where(holds).groupby(group).transform("max")
+    longest = table["length"].where(holds).groupby(table["scope"]).transform("max")
     decides = holds & (table["length"] == longest)
-    heaviest = table["weight"].where(decides).groupby(group).transform("max")
+    heaviest = table["weight"].where(decides).groupby(table["scope"]).transform("max")
     verdict = pd.Series("shadowed", index=table.index, dtype="str")
     verdict[table["length"] > length] = "inside"
     verdict[decides] = "stands by"
@@ -191,37 +227,27 @@ def _verdicts(table: pd.DataFrame, names: list[str], length: int, stands: Mask) 
     return verdict.astype(VERDICTS)
 
 
-def _if_down(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+def _if_down(table: pd.DataFrame) -> pd.DataFrame:
     """Return what takes over from each winning connection."""
     able = table[table["verdict"].isin(["wins", "stands by", "shadowed"])]
     wins = table[table["verdict"] == "wins"].itertuples()
-    parts = [_take_over(table.loc[[one.Index]], able, names) for one in wins]
+    parts = [_take_over(table.loc[[one.Index]], able) for one in wins]
     nothing = table.iloc[:0].assign(down=table["vpn_connection_id"].iloc[:0], sure=True)
-    found = pd.concat([nothing.astype({"row": "Int64"}), *parts], ignore_index=True)
-    columns = ["down", "route_dest", "vpn_connection_id", "weight", "row", "line", "sure"]
-    return found[[*names, *columns]]
+    return pd.concat([nothing.astype({"row": "Int64"}), *parts], ignore_index=True)
 
 
-def _take_over(winner: pd.DataFrame, able: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+def _take_over(winner: pd.DataFrame, able: pd.DataFrame) -> pd.DataFrame:
     """Return the routes that win in the winner's scope once its connection is down."""
-    down = winner["vpn_connection_id"].iloc[0]
-    left = able[_among(able, names, winner) & (able["vpn_connection_id"] != down)]
+    down, scope = winner["vpn_connection_id"].iloc[0], winner["scope"].iloc[0]
+    left = able[(able["scope"] == scope) & (able["vpn_connection_id"] != down)]
     best = left[left["length"] == left["length"].max()]
     best = best[best["weight"] == best["weight"].max()]
     sure = best["length"] == winner["length"].iloc[0]
     if best.empty:  # one row that names the scope, and nothing else
-        best, sure = winner.reset_index(drop=True)[names].reindex(columns=able.columns), True
+        best, sure = winner.reset_index(drop=True)[["scope"]].reindex(columns=able.columns), True
         best = best.astype(able.dtypes.replace({"int64": "Int64"}).to_dict())
-    return pd.DataFrame(best.assign(down=down, sure=sure)).astype({"row": "Int64"})
-
-
-def _among(table: pd.DataFrame, names: list[str], one: pd.DataFrame) -> pd.Series:
-    """Tell which rows are of the scope of the first row of another frame."""
-    here = pd.Series(True, index=table.index)
-    for name in names:
-        cell = one[name].iloc[0]
-        here &= table[name].isna() if pd.isna(cell) else (table[name] == cell).fillna(False)
-    return here.astype("bool")
+    best = best.assign(down=down, sure=sure)
+    return pd.DataFrame(best).astype({"row": "Int64", "scope": "int64"})
 
 
 def _findings(findings: pd.DataFrame, touched: Mask, network: int, length: int) -> pd.DataFrame:
@@ -234,21 +260,35 @@ def _findings(findings: pd.DataFrame, touched: Mask, network: int, length: int) 
 
 def _lines(found: Explanation) -> Iterator[str]:
     """Yield the explanation as text, a few rows of each kind."""
+    at = partial(_at, several=len(found.routes["source"].cat.categories) > 1)
     names = list(found.routes.columns[: found.routes.columns.get_loc("verdict")])
     if found.routes.empty:
         yield f"{found.address}: no route touches it"
-    for scope, part in found.routes.groupby(names, dropna=False, sort=False):
-        yield f"{found.address} in {', '.join(_cell(value) for value in scope)}"
-        yield from _route_lines(part)
-        yield from _down_lines(found.if_down[_among(found.if_down, names, part)])
+    scope = _numbers(found.routes[names], found.if_down[names])
+    for number in range(int(scope[0].max(initial=-1)) + 1):
+        part = found.routes[scope[0] == number]
+        words = ", ".join(_cell(value) for value in part[names].iloc[0])
+        yield f"{found.address} in {words}" if names else found.address
+        yield from _route_lines(part, at)
+        yield from _down_lines(found.if_down[scope[1] == number], at)
     if len(found.findings):
         yield "findings"
         for one in found.findings.head(_SHOWN).itertuples():
-            yield f"  {_at(one)}: {one.severity} {one.rule}: {_cell(one.message)}"
+            yield f"  {at(one)}: {one.severity} {one.rule}: {_cell(one.message)}"
         yield from _more(len(found.findings))
 
 
-def _route_lines(part: pd.DataFrame) -> Iterator[str]:
+def _numbers(*frames: pd.DataFrame) -> list[I64]:
+    """Number the rows of some frames by what they say, in order of appearance."""
+    both = pd.concat(frames, ignore_index=True)
+    number: I64 = np.zeros(len(both), dtype=np.int64)
+    if len(both.columns):
+        groups = both.groupby(list(both.columns), dropna=False, sort=False, observed=True)
+        number = np.asarray(groups.ngroup(), dtype=np.int64)
+    return np.split(number, np.cumsum([len(frame) for frame in frames])[:-1])
+
+
+def _route_lines(part: pd.DataFrame, at: Callable[[Any], str]) -> Iterator[str]:
     if not (part["verdict"] == "wins").any():
         yield "  no route wins"
     shown = part.groupby("verdict", observed=True, sort=False).head(_SHOWN)
@@ -259,15 +299,15 @@ def _route_lines(part: pd.DataFrame) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row, one in zip(cells, shown.itertuples(), strict=True):
         padded = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        yield f"  {padded}  {_at(one)}"
+        yield f"  {padded}  {at(one)}"
     yield from _more(len(part), len(shown))
 
 
-def _down_lines(part: pd.DataFrame) -> Iterator[str]:
+def _down_lines(part: pd.DataFrame, at: Callable[[Any], str]) -> Iterator[str]:
     for down, routes in part.groupby("down", sort=False):
         there = routes.dropna(subset=["row"])
         told = " and ".join(
-            f"{one.route_dest} on {_cell(one.vpn_connection_id)} ({_weight(one)}, {_at(one)})"
+            f"{one.route_dest} on {_cell(one.vpn_connection_id)} ({_weight(one)}, {at(one)})"
             for one in there.itertuples()
         )
         may = "" if routes["sure"].all() else " may take over"
@@ -283,8 +323,11 @@ def _weight(one: Any) -> str:
     return f"weight {one.weight}"
 
 
-def _at(one: Any) -> str:
-    return f"row {one.row}" if pd.isna(one.line) else f"line {one.line}"
+def _at(one: Any, *, several: bool) -> str:
+    """Say where a row stands; where there are several files, in which."""
+    if pd.isna(one.line) or (several and pd.isna(one.source)):
+        return f"row {one.row}"
+    return f"{visible(one.source)}, line {one.line}" if several else f"line {one.line}"
 
 
 def _cell(value: object) -> str:

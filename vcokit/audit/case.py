@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from vcokit import config
@@ -67,10 +69,15 @@ class Case:
         quota: int | None = None,
         scope: Sequence[str] = ("region_id",),
     ) -> None:
-        if quota is not None and (isinstance(quota, bool) or quota < 0):
-            raise InputError(f"quota={quota!r} is not a number of routes")
+        whole = isinstance(quota, (int, np.integer)) and not isinstance(quota, bool)
+        if quota is not None and not (whole and quota >= 0):
+            raise InputError(
+                f"quota={quota!r} is not a number of routes", remedy="Give 0 or a greater integer"
+            )
         self.facts = Facts(routes, live=live, connections=connections, scope=scope)
         self.quota = quota
+        #: Rows in error by each rule that was run, see `vcokit.audit.registry`.
+        self.wrong: dict[str, I64] = {}
 
     @cached_property
     def groups(self) -> Groups:
@@ -86,13 +93,35 @@ class Case:
         prefixes = self.facts.prefixes
         return to_text(prefixes.network[rows], prefixes.length[rows])
 
-    def at(self, rows: I64) -> pd.Series:
-        """Return where rows stand: ``line 17``, or ``row 15`` where no line is known."""
+    def at(self, rows: I64, beside: I64) -> pd.Series:
+        """Return where rows stand: ``line 17``, or ``row 15`` where no line is known.
+
+        Parameters
+        ----------
+        rows : ndarray of int64
+            What is told.
+        beside : ndarray of int64
+            The row to which each is told; one of another source is told with its own:
+            ``sites/b.csv, line 17``.
+        """
         line = self.text(rows, "line")
         known = "line " + line.astype("str")
-        if line.notna().all():
+        lost = line.isna()
+        source = self._source
+        if source is not None:
+            elsewhere = source[rows] != source[beside]
+            name = self.text(rows, "source").astype("str")
+            known = known.mask(elsewhere, name + ", " + known)
+            lost |= elsewhere & (source[rows] == NONE)  # a line, but of what?
+        if not lost.any():
             return known
-        return known.where(line.notna(), "row " + pd.Series(rows).astype("str")).astype("str")
+        return known.mask(lost, "row " + pd.Series(rows).astype("str")).astype("str")
+
+    @cached_property
+    def _source(self) -> npt.NDArray[Any] | None:
+        """Number of each row's source, -1 where there is none; None where all have one source."""
+        codes = self.facts.routes["source"].cat.codes.to_numpy()
+        return codes if len(codes) and (codes != codes[0]).any() else None
 
     @cached_property
     def live(self) -> LiveMatch:

@@ -23,7 +23,8 @@ def apply_suggestions(routes: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFr
     -------
     DataFrame
         A copy with the same index, columns and order of rows; only the cells of the suggestions
-        differ. A number suggested for a column of numbers is one there. Audit it again: what is
+        differ, and next hops: where one was its row's connection, by name say, it stays so. A
+        number suggested for a column of numbers is one there. Audit it again: what is
         right by itself may meet other rows in a new way.
 
     Raises
@@ -47,10 +48,24 @@ def apply_suggestions(routes: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFr
     made = findings[findings["suggestion"].notna() & findings["column"].notna()]
     made = made.drop_duplicates(["row", "column", "suggestion"])
     _refuse_others(routes, made)
+    made = pd.concat([made, _next_hops(routes, made)])
     corrected = routes.copy()
     for column, part in made.groupby("column", observed=True):
         corrected[column] = _put(corrected[column], part["row"], part["suggestion"])
     return corrected
+
+
+def _next_hops(routes: pd.DataFrame, made: pd.DataFrame) -> pd.DataFrame:
+    """Return what is suggested for connections for the next hops that are the same, too."""
+    there = made[made["column"] == "vpn_connection_id"]
+    rows = there["row"].to_numpy()
+    connection, hop = (
+        schema.text_column(routes[name]).take(rows).str.casefold().to_numpy()
+        for name in ("vpn_connection_id", "next_hop")
+    )
+    suggested = made.loc[made["column"] == "next_hop", "row"]
+    alike = (connection == hop) & ~there["row"].isin(suggested)
+    return pd.DataFrame(there[alike].assign(column="next_hop"))
 
 
 def _refuse_others(routes: pd.DataFrame, made: pd.DataFrame) -> None:

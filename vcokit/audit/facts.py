@@ -69,9 +69,7 @@ class Facts:
         self.size = len(self.routes)
         schema.require_columns(routes, scope, what="routes (for scope=)")
         self._others = {
-            name: strings(schema.text_column(routes[name]))
-            for name in scope
-            if name not in schema.ROUTES
+            name: strings(schema.text_column(routes[name])) for name in scope if name not in _READ
         }
         self._scope = tuple(scope)
         self.live = None if live is None else _custom_routes(live)

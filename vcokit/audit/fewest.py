@@ -1,17 +1,23 @@
 """The fewest destinations that forward as an inventory does, whoever is down.
 
 What decides over an address is the *set* of its destination: every (connection, next hop, weight)
-of the longest prefix that holds it. Two things leave the set of every address as it is::
+of the longest prefix that holds it; below it lie the sets of the shorter ones, which may take over
+once all connections of the longer are down. Two things leave the sets of every address as they
+are, one below the other, where equal neighbours count once::
 
     siblings   10.0.0.0/9 {a}  10.128.0.0/9 {a}   ──▶  10.0.0.0/8 {a}    unless 10.0.0.0/8 is
                                                                          another destination
     covered    10.0.0.0/8 {a}  10.1.0.0/16 {a}    ──▶  10.0.0.0/8 {a}    where 10.0.0.0/8 is the
                                                                          closest that holds it
 
-Siblings first, from the longest to the shortest, then what is covered: nothing is left to do then.
-A set is taken whole, standby routes too, and never replaced by a larger or smaller one, so that
-what takes over is the same as well. Prefixes are not merged connection by connection: ``10.0.0.0/8
-{a}`` over ``10.0.0.0/9 {b}`` sends traffic another way than two halves of ``a`` beside it.
+Siblings from the longest to the shortest, then what is covered, and again as long as there is less:
+what goes may make room for a parent. A set is taken whole, standby routes too, and never replaced
+by a larger or smaller one. Prefixes are not merged connection by connection: ``10.0.0.0/8 {a}``
+over ``10.0.0.0/9 {b}`` sends traffic another way than two halves of ``a`` beside it.
+
+Fewest means that neither step finds anything more. Were only the longest prefix to count, fewer
+could do: ``10.0.0.0/8 {a}`` over ``10.192.0.0/10 {b}`` says the same as ``10.0.0.0/9 {a}``,
+``10.128.0.0/10 {a}`` and ``10.192.0.0/10 {b}``, but only until ``b`` is down.
 """
 
 from __future__ import annotations
@@ -31,7 +37,12 @@ _ADDRESS = 32
 
 
 def fewest_routes(routes: pd.DataFrame) -> pd.DataFrame:
-    """Return the fewest routes with the same set of routes for every address.
+    """Return an inventory with its destinations put together, whoever is down.
+
+    No two siblings with one set of routes are left whose parent is free, and no destination with
+    the set of the closest one that holds it. No address gets another set, or one where it had
+    none; nor do the shorter prefixes say anything else that may take over. Where that is not
+    asked for, fewer destinations may do.
 
     Parameters
     ----------
@@ -63,9 +74,8 @@ def fewest_routes(routes: pd.DataFrame) -> pd.DataFrame:
     scope = pd.factorize(wanted["region_id"])[0].astype(np.int64)
     network = prefixes.network[rows.stands].astype(np.int64)
     length = prefixes.length[rows.stands].astype(np.int64)
-    kept = _merged(_destinations(wanted, scope, network, length))
-    kept = kept[~_covered(kept)].sort_values(["scope", "network", "length"])
-    return _as_routes(kept, wanted)
+    kept = _put_together(_destinations(wanted, scope, network, length))
+    return _as_routes(kept.sort_values(["scope", "network", "length"]), wanted)
 
 
 def _destinations(wanted: pd.DataFrame, scope: I64, network: I64, length: I64) -> pd.DataFrame:
@@ -88,6 +98,16 @@ def _destinations(wanted: pd.DataFrame, scope: I64, network: I64, length: I64) -
     found["set"] = pd.factorize(number)[0]
     found["row"] = table.index[table["place"] == 0]
     return found
+
+
+def _put_together(destinations: pd.DataFrame) -> pd.DataFrame:
+    """Return what is left once neither siblings nor covered destinations are."""
+    size = -1
+    while size != len(destinations):
+        size = len(destinations)
+        destinations = _merged(destinations)
+        destinations = destinations[~_covered(destinations)]
+    return destinations
 
 
 def _merged(destinations: pd.DataFrame) -> pd.DataFrame:

@@ -81,7 +81,7 @@ def audit_routes(
 
 def run(case: Case, chosen: tuple[Rule, ...] = RULES) -> pd.DataFrame:
     """Run some rules on a case and return their findings; see `audit_routes`."""
-    found = ((rule, rule.look(case)) for rule in chosen)
+    found = ((rule, rule.find(case)) for rule in chosen)
     said = [(rule, hits) for rule, hits in found if hits is not None and len(hits.rows)]
     if not said:
         return schema.frame({**schema.FINDINGS, "rule": RULE_NAMES})

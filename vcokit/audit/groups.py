@@ -19,7 +19,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from vcokit.audit.codes import I32, I64, NONE, Mask, dense, first_row
+from vcokit.audit.codes import I32, I64, NONE, Mask, dense, first_other, first_row
 from vcokit.audit.facts import Facts
 from vcokit.cidr.ordering import stable_order
 from vcokit.cidr.relations import closest_cover_sorted, pack
@@ -127,6 +127,35 @@ class Groups:
         size = np.bincount(destination[distinct], minlength=self.count)
         return route[distinct], np.cumsum(size) - size, size
 
+    def spare(self, in_error: Mask) -> Mask:
+        """Tell of which destinations a plan makes all routes of the cover, and all or none of it.
+
+        Of those that have the routes of their cover, these can be dropped: without them no address
+        goes another way, neither as things are nor once rows in error are put right.
+
+        Parameters
+        ----------
+        in_error : ndarray of bool
+            Rows that a plan blocks for what they are.
+        """
+        lost = self._unmade(in_error)[self.rows]
+        some_lost, some_made = (
+            np.append(np.bincount(self._of_sorted[which], minlength=self.count) > 0, False)
+            for which in (lost, ~lost)
+        )
+        return np.asarray(~some_lost[self.cover] & ~(some_lost & some_made))
+
+    def _unmade(self, in_error: Mask) -> Mask:
+        """Tell of which rows no row of their destination makes the route."""
+        crowd = self.crowd
+        unmade = in_error.copy()
+        unmade[crowd.rows[crowd.disagrees]] = True
+        route = dense(crowd.identity * self.count + self.destination[crowd.rows])
+        made = np.zeros(len(route), dtype=np.bool_)
+        made[route[~unmade[crowd.rows]]] = True
+        unmade[crowd.rows] &= ~made[route]
+        return unmade
+
     # -- places ---------------------------------------------------------------------------------
 
     @cached_property
@@ -184,6 +213,12 @@ class Crowd:
     def identity(self) -> I64:
         """Number of (connection, network, next hop, weight)."""
         return dense(self.path * 2 + self.active)
+
+    @cached_property
+    def disagrees(self) -> Mask:
+        """Rows whose place has rows of other weight or next hop."""
+        differing = self.place[first_other(self.place, self.identity) != NONE]
+        return np.isin(self.place, differing)
 
     @cached_property
     def pair(self) -> I64:

@@ -10,8 +10,6 @@ scope. What the vendor does not document is said with "may".
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -21,9 +19,12 @@ from vcokit.audit.case import Case, Hits
 from vcokit.audit.codes import I64, NONE, Mask, first_other, first_row
 from vcokit.audit.facts import NEEDED
 from vcokit.audit.predict import QUOTA
+from vcokit.audit.registry import CONFLICTS, REGISTRY, Rule, in_error, rule
 from vcokit.cidr.explain import suggestions
 from vcokit.cidr.parse import to_text
 from vcokit.cidr.relations import touches
+
+__all__ = ["CONFLICTS", "RULES", "RULE_NAMES", "Hits", "Rule", "in_error"]
 
 #: RFC 6598 shared address space, which the vendor's own gateways use.
 SHARED: Final = (0x64400000, 10)
@@ -45,41 +46,6 @@ _NEAR_SPECIAL: Final = np.array(
         for first in range(256)
     ]
 )
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One rule of the audit.
-
-    Parameters
-    ----------
-    name : str
-        As in the findings' column ``rule``.
-    severity : str
-        ``info``, ``warning`` or ``error``.
-    sentence : str
-        What the rule says of a row, for people.
-    look : callable
-        From a `Case` to `Hits`; None where the rule has nothing to look at.
-    """
-
-    name: str
-    severity: str
-    sentence: str
-    look: Callable[[Case], Hits | None]
-
-
-_REGISTRY: Final[dict[str, Rule]] = {}
-
-
-def rule(name: str, severity: str, sentence: str) -> Callable[..., Callable[[Case], Hits | None]]:
-    """Register a function as a rule."""
-
-    def register(look: Callable[[Case], Hits | None]) -> Callable[[Case], Hits | None]:
-        _REGISTRY[name] = Rule(name, severity, sentence, look)
-        return look
-
-    return register
 
 
 def _rows(mask: Mask) -> I64:
@@ -171,8 +137,12 @@ def _region_mismatch(case: Case) -> Hits | None:
         return None
     related = first[rows]
     region = case.text(related, "region_id")
-    message = case.at(related) + " puts " + case.text(rows, "vpn_connection_id") + " in " + region
-    return Hits(rows, "region_id", message, region, related)
+    message = (
+        case.at(related, rows) + " puts " + case.text(rows, "vpn_connection_id") + " in " + region
+    )
+    # Where the connection is live its region is known, and `wrong-region` suggests that.
+    suggestion = region.mask(case.reach.known[rows]) if case.reach else region
+    return Hits(rows, "region_id", message, suggestion, related)
 
 
 @rule("malformed-cidr", "error", "The destination is not a.b.c.d/len.")
@@ -263,7 +233,7 @@ def _duplicate(case: Case) -> Hits | None:
     rows, related = _in_crowd(case, first_row(identity)[identity])
     if not len(rows):
         return None
-    return Hits(rows, "route_dest", "same route as " + case.at(related), related=related)
+    return Hits(rows, "route_dest", "same route as " + case.at(related, rows), related=related)
 
 
 @rule("weight-conflict", "error", "An earlier row gives the same route another weight.")
@@ -273,7 +243,7 @@ def _weight_conflict(case: Case) -> Hits | None:
     if not len(rows):
         return None
     weight = case.text(related, "weight").astype("str")
-    message = case.at(related) + " gives the same route the weight " + weight
+    message = case.at(related, rows) + " gives the same route the weight " + weight
     return Hits(rows, "weight", message, related=related)
 
 
@@ -284,7 +254,7 @@ def _next_hop_conflict(case: Case) -> Hits | None:
     if not len(rows):
         return None
     next_hop = case.text(related, "next_hop")
-    message = case.at(related) + " gives the same route the next hop " + next_hop
+    message = case.at(related, rows) + " gives the same route the next hop " + next_hop
     return Hits(rows, "next_hop", message, related=related)
 
 
@@ -344,17 +314,20 @@ def _equal_cost(case: Case) -> Hits | None:
     if not len(met):
         return None
     rows, other = active[met], active[related[met]]
-    also = case.text(other, "vpn_connection_id") + " (" + case.at(other) + ")"
+    also = case.text(other, "vpn_connection_id") + " (" + case.at(other, rows) + ")"
     message = "also active on " + also + ": traffic may be spread over both"
     return Hits(rows, "weight", message, related=other)
 
 
 @rule("covered", "info", "The closest shorter network leads exactly the same way.")
 def _covered(case: Case) -> Hits | None:
-    rows, cover = _within(case, same_way=True)
+    groups = case.groups
+    if not groups.same_way.any():
+        return None
+    rows, cover = _within(case, groups.same_way & groups.spare(in_error(case)))
     if not len(rows):
         return None
-    where = case.network(cover) + " (" + case.at(cover) + ")"
+    where = case.network(cover) + " (" + case.at(cover, rows) + ")"
     network = case.network(rows)
     message = where + " leads the same way: dropping " + network + " changes no forwarding"
     return Hits(rows, "route_dest", message, related=cover)
@@ -362,7 +335,7 @@ def _covered(case: Case) -> Hits | None:
 
 @rule("more-specific", "info", "The closest shorter network leads another way; this one wins.")
 def _more_specific(case: Case) -> Hits | None:
-    rows, cover = _within(case, same_way=False)
+    rows, cover = _within(case, ~case.groups.same_way)
     if not len(rows):
         return None
     winner = case.groups.first_active[case.groups.destination[rows]]
@@ -375,25 +348,21 @@ def _more_specific(case: Case) -> Hits | None:
         + ", not the way of "
         + case.network(cover)
         + " ("
-        + case.at(cover)
+        + case.at(cover, rows)
         + ")"
     )
     return Hits(rows, "route_dest", message, related=cover)
 
 
-def _within(case: Case, *, same_way: bool) -> tuple[I64, I64]:
-    """Return rows whose destination is covered, by one of the same way or not; its first row."""
+def _within(case: Case, chosen: Mask) -> tuple[I64, I64]:
+    """Return rows of the chosen destinations that are covered; the first row of their cover."""
     groups = case.groups
-    chosen = (groups.cover >= 0) & (groups.same_way == same_way)
-    rows = _rows(chosen[groups.destination])  # destination -1 reads the last element: False
+    rows = _rows((chosen & (groups.cover >= 0))[groups.destination])  # -1 reads the last: False
     return rows, groups.first[groups.cover[groups.destination[rows]]]
 
 
 #: All rules, in the order in which their findings stand.
-RULES: Final = tuple(_REGISTRY.values())
+RULES: Final = tuple(REGISTRY.values())
 
 #: The dtype of the findings' column ``rule``.
 RULE_NAMES: Final = pd.CategoricalDtype([known.name for known in RULES], ordered=True)
-
-#: Rules by which a plan blocks a row by itself; conflicts it weighs against the other rows.
-CONFLICTS: Final = frozenset({"duplicate", "weight-conflict", "next-hop-conflict"})

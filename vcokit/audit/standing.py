@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 
 from vcokit.audit.case import Case
-from vcokit.audit.codes import NONE, Mask, first_other, first_row
+from vcokit.audit.codes import NONE, Mask, first_row
 from vcokit.audit.findings import run
-from vcokit.audit.rules import CONFLICTS
+from vcokit.audit.registry import in_error
 from vcokit.cidr.parse import to_text
 from vcokit.schema import conform_routes
 
@@ -52,23 +52,14 @@ def standing(case: Case) -> Standing:
     facts = case.facts
     findings = run(case)
     errors = findings[findings["severity"] == "error"]
-    own = errors[~errors["rule"].isin(CONFLICTS)]
-    by_rule = np.zeros(facts.size, dtype=np.bool_)
-    by_rule[own["row"].to_numpy()] = True
-    disagrees = _disagrees(case)
+    by_rule = in_error(case)
+    disagrees = np.zeros(facts.size, dtype=np.bool_)
+    crowd = case.groups.crowd
+    disagrees[crowd.rows[crowd.disagrees]] = True
     blocked = by_rule | disagrees | _repeats(case, ~by_rule)
     reason = _reasons(errors, blocked)
     network = to_text(facts.prefixes.network, facts.prefixes.length)
     return Standing(conform_routes(facts.given), network, ~blocked, reason, findings)
-
-
-def _disagrees(case: Case) -> Mask:
-    """Tell which rows share connection and network with a row of other weight or next hop."""
-    crowd = case.groups.crowd
-    differing = crowd.place[first_other(crowd.place, crowd.identity) != NONE]
-    disagrees = np.zeros(case.facts.size, dtype=np.bool_)
-    disagrees[crowd.rows[np.isin(crowd.place, differing)]] = True
-    return disagrees
 
 
 def _repeats(case: Case, candidates: Mask) -> Mask:

@@ -10,8 +10,8 @@
 =======================================================  ==========================================
 
 Text is read as `vcokit.cidr.parse` reads it. Rows that hold no prefix take no part: they are in no
-relation (False, -1) and add no address. Where host bits are set, the network takes part. What
-answers row by row has the index and the name of the column.
+relation (False, -1) and add no address. Where host bits are set, the network takes part. Answers
+row by row have the column's index and name.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class CidrAccessor:
 
     Parameters
     ----------
-    series : Series of str or cidr
+    series : Series of str, cidr, or categories of them
         IPv4 prefixes ``a.b.c.d/len``; rows that hold none are kept and flagged. It is read once
         an accessor: ``nets = routes.cidr`` saves the reading where much is asked.
 
@@ -111,7 +111,7 @@ class CidrAccessor:
         Returns
         -------
         Series of str or cidr
-            As the column itself.
+            As the column itself; text where it is of categories.
 
         Examples
         --------
@@ -232,30 +232,32 @@ class CidrAccessor:
 
         Parameters
         ----------
-        addresses : Series or array-like, shape (m,)
-            Text ``a.b.c.d``, numbers 0 to 2**32 - 1, or ``ipaddress.IPv4Address``; one address
-            is as a list of one.
+        addresses : Series or array, shape (m,), list, or one address
+            Text ``a.b.c.d``, whole numbers, or ``ipaddress.IPv4Address``.
 
         Returns
         -------
         ndarray of int64, shape (m,)
-            Position (not label) in the column, of the first row that holds that prefix; -1 where
-            no prefix holds the address, or it is none. ``column.array.take(positions,
+            Position (not label) of the first row that holds that prefix; -1 where no prefix holds
+            the address, or a column of data has none. ``column.array.take(positions,
             allow_fill=True)`` are the prefixes.
 
         Raises
         ------
+        ValueError
+            A list or a single value holds what is no address; as of `overlaps`.
         TypeError
-            Addresses are neither text nor integers.
+            Addresses are neither text nor integers, or some text and some integers.
 
         Examples
         --------
         >>> nets = pd.Series(["10.0.0.0/8", "10.1.0.0/16", "x"])
-        >>> nets.cidr.lookup(["10.1.2.3", "10.2.0.0", "11.0.0.0", "elsewhere"])
-        array([ 1,  0, -1, -1])
+        >>> nets.cidr.lookup(["10.1.2.3", "10.2.0.0", "11.0.0.0"])
+        array([ 1,  0, -1])
+        >>> nets.cidr.lookup(pd.Series(["10.1.2.3", "elsewhere"]))
+        array([ 1, -1])
         """
-        listed = pd.api.types.is_list_like(addresses)
-        values, valid = lookup.addresses(pd.Series(addresses if listed else [addresses]))
+        values, valid = lookup.asked(addresses)
         rows = np.flatnonzero(self._prefixes.valid)
         found = lookup.Table(*self._at(rows)).find(values[valid])
         result = np.full(len(values), NONE, dtype=np.int64)

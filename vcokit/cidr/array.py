@@ -98,7 +98,9 @@ class CidrArray(KeyedArray):
     Notes
     -----
     Order is that of (network, length). Comparisons give a nullable boolean array, NA where either
-    side is missing; compared with text that is no prefix, nothing is equal.
+    side is missing; compared with text that is no prefix, nothing is equal. ``merge``, ``join``
+    and ``map`` match values of one dtype alone: with a column of text they find nothing, silently.
+    Merge on ``text.astype("cidr")``.
 
     Examples
     --------

@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from vcokit.cidr.parse import HOST_BITS, I64, MISSING, NO_LENGTH, U8, U32, Mask, parse
 from vcokit.cidr.scalar import LENGTH_BITS, Cidr, key_of
+from vcokit.plain import as_text
 
 Columns: TypeAlias = tuple[U32, U8]
 
@@ -154,7 +155,7 @@ def strict_column(values: Sequence[Any] | Any) -> Columns:
     (array([167772160,         0], dtype=uint32), array([  8, 255], dtype=uint8))
     """
     if is_text(values):
-        return _strict_text(pd.Series(values, dtype="str", copy=False))
+        return _strict_text(as_text(values))
     values = list(values)
     keys, wrong = _ask_each(values)
     if wrong.any():
@@ -219,7 +220,7 @@ def lenient_keys(values: Any) -> tuple[I64, Mask]:
     """
     if not is_text(values):
         return _ask_each(values)
-    found = parse(pd.Series(values, dtype="str", copy=False))
+    found = parse(as_text(values))
     wrong = np.asarray((found.flags != 0) & (found.flags != MISSING))
     return np.where(wrong, NO_KEY, to_keys(found.network, found.length)), wrong
 

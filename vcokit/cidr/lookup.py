@@ -17,10 +17,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vcokit.cidr.coerce import is_many
 from vcokit.cidr.ordering import U64
 from vcokit.cidr.parse import I64, U8, U32, Mask, parse
 from vcokit.cidr.relations import NONE, closest_cover_sorted, distinct, pack, span
 from vcokit.cidr.segments import Segments
+from vcokit.plain import as_text
 
 #: One past the last address.
 _END: Final = 1 << 32
@@ -118,14 +120,52 @@ def _flatten(keys: U64) -> tuple[U32, I64]:
     return address[decides].astype(np.uint32), winner.take(event)
 
 
+def asked(given: Any) -> tuple[U32, Mask]:
+    """Read addresses that somebody asks for: columns leniently, what is written by hand strictly.
+
+    Parameters
+    ----------
+    given : Series, Index or array, list, or one address
+
+    Returns
+    -------
+    values, valid
+        As of `addresses`.
+
+    Raises
+    ------
+    ValueError
+        A list or a single value holds what is no address.
+    TypeError
+        As of `addresses`.
+
+    Examples
+    --------
+    >>> asked("0.0.0.1")
+    (array([1], dtype=uint32), array([ True]))
+    """
+    if hasattr(given, "dtype") and np.ndim(given) == 1:
+        return addresses(pd.Series(given, copy=False))
+    column = pd.Series(given if is_many(given) else [given], dtype="object")
+    values, valid = addresses(column)
+    wrong = np.flatnonzero(~valid & column.notna().to_numpy())
+    if len(wrong):
+        raise ValueError(
+            f"position {wrong[0]}: {column.iloc[wrong[0]]!r} is no IPv4 address. Write a.b.c.d or "
+            "a number from 0 to 4294967295; in a Series such cells are passed over"
+        )
+    return values, valid
+
+
 def addresses(column: pd.Series) -> tuple[U32, Mask]:
     """Read a column of IPv4 addresses, as text or as numbers.
 
     Parameters
     ----------
-    column : Series of str or integers
-        Text is ``a.b.c.d``, strict as prefixes are (see `vcokit.cidr.parse`); a number is an
-        address from 0 to 4294967295.
+    column : Series of str, integers or objects
+        Objects are all whole numbers, or all text or what prints itself as an address. Text is
+        ``a.b.c.d``, strict as prefixes are (see `vcokit.cidr.parse`); a number is an address from
+        0 to 4294967295.
 
     Returns
     -------
@@ -137,7 +177,7 @@ def addresses(column: pd.Series) -> tuple[U32, Mask]:
     Raises
     ------
     TypeError
-        If the column holds neither text nor integers.
+        If the column holds neither text nor integers, or both.
 
     Examples
     --------
@@ -148,22 +188,36 @@ def addresses(column: pd.Series) -> tuple[U32, Mask]:
     >>> values.tolist(), valid.tolist()
     ([167772161, 0], [True, False])
     """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
     if pd.api.types.is_integer_dtype(column.dtype):
         return _from_integers(column)
+    if column.dtype == "object":
+        kind = pd.api.types.infer_dtype(column, skipna=True)
+        if kind == "integer":
+            return _from_integers(column)
+        if kind not in _TEXT_KINDS:
+            raise TypeError(f"addresses are text or integers, not {_told(kind)}")
     text = _as_text(column)
     whole = pc.binary_join_element_wise(text, *_WHOLE)
     found = parse(pd.Series(whole, dtype="str"))
     return found.network, found.valid
 
 
+def _told(kind: str) -> str:
+    return "both together" if kind == "mixed-integer" else kind
+
+
+#: What pandas calls objects that are text, or print themselves as addresses do.
+_TEXT_KINDS: Final = frozenset({"string", "empty", "mixed"})
 #: What makes an address the prefix of that one address; the last joins, and is nothing.
 _WHOLE: Final = tuple(pa.scalar(part, type=pa.large_string()) for part in ("/32", ""))
 
 
 def _as_text(column: pd.Series) -> Any:
     """Return a column of text, chunked or not, as Arrow's large strings."""
-    if column.dtype == "object" or isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype("str")
+    if column.dtype == "object" or column.dtype == pd.StringDtype("python"):
+        column = as_text(column)
     text = pa.array(column.array, from_pandas=True)
     kind = text.type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
@@ -172,8 +226,10 @@ def _as_text(column: pd.Series) -> Any:
 
 
 def _from_integers(column: pd.Series) -> tuple[U32, Mask]:
+    """Read whole numbers, of a dtype of theirs or as objects, which may be of any size."""
     missing = column.isna().to_numpy(dtype=np.bool_)
-    filled = column.fillna(0) if missing.any() else column
-    number = filled.to_numpy(dtype=np.uint64 if filled.dtype.kind == "u" else np.int64)
-    valid = (number >= 0) & (number < _END) & ~missing
-    return np.where(valid, number, 0).astype(np.uint32), np.asarray(valid)
+    filled = column.mask(missing, 0) if missing.any() else column
+    kind = {"u": np.uint64, "O": object}.get(filled.dtype.kind, np.int64)
+    number = filled.to_numpy(dtype=kind)
+    valid = np.asarray((number >= 0) & (number < _END), dtype=np.bool_) & ~missing
+    return np.where(valid, number, 0).astype(np.uint32), valid

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from vcokit.cidr.array import CidrArray, CidrDtype
 from vcokit.cidr.coerce import Columns, is_many, is_text, strict_column
 from vcokit.cidr.parse import MISSING, NO_LENGTH, U8, Prefixes, parse
+from vcokit.plain import as_text
 
 if TYPE_CHECKING:
     from vcokit.cidr.scalar import Prefix
@@ -20,20 +22,24 @@ Others: TypeAlias = "Prefix | Sequence[Prefix] | pd.Series | pd.Index | CidrArra
 
 
 def is_readable(column: pd.Series) -> bool:
-    """Tell whether a column is of a dtype that prefixes are read from: text, objects or cidr.
+    """Tell whether a column is of a dtype that prefixes are read from.
+
+    That is text, objects, cidr, and categories of them.
 
     Examples
     --------
     >>> is_readable(pd.Series(["10.0.0.0/8"])), is_readable(pd.Series([10]))
     (True, False)
     """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return is_readable(_categories(column))
     if isinstance(column.dtype, pd.ArrowDtype):
         return is_text(column.array)
     return isinstance(column.dtype, (CidrDtype, pd.StringDtype)) or column.dtype == "object"
 
 
 def read_column(column: pd.Series) -> Prefixes:
-    """Read a column of text, of cidr, or of objects by their text.
+    """Read a column of text, of cidr, of objects by their text, or of categories of them.
 
     Examples
     --------
@@ -44,7 +50,24 @@ def read_column(column: pd.Series) -> Prefixes:
     if isinstance(array, CidrArray):
         flags: U8 = np.where(array.isna(), MISSING, 0).astype(np.uint8)
         return Prefixes(array.network, array.prefix_length, flags)
-    return parse(column.astype("str") if column.dtype == "object" else column)
+    if isinstance(column.dtype, pd.CategoricalDtype):  # each category is read once
+        return _taken(read_column(_categories(column)), column.cat.codes.to_numpy())
+    return parse(as_text(column) if column.dtype == "object" else column)
+
+
+def _categories(column: pd.Series) -> pd.Series:
+    kept = column.cat.categories
+    return pd.Series(kept, dtype=kept.dtype if len(kept) else "str")  # none: all is missing
+
+
+def _taken(found: Prefixes, rows: npt.NDArray[Any]) -> Prefixes:
+    """Return what was found at some rows; nothing, which is missing, at -1."""
+    nothing = {"network": 0, "length": NO_LENGTH, "flags": MISSING}
+    network, length, flags = (
+        np.append(getattr(found, name), np.array([none], getattr(found, name).dtype)).take(rows)
+        for name, none in nothing.items()
+    )
+    return Prefixes(network, length, flags)
 
 
 def read_others(other: Others | Any) -> Columns:

@@ -66,7 +66,7 @@ def apply_command(
         reach.check()
         if ask:
             may_ask()
-        routes = reading.read(files) if plan is None else _wanted(plan)
+        routes = reading.read(files, saying.note) if plan is None else _wanted(plan)
         if plan is None:
             shown.print(named(files, routes), markup=False)
         with reach.connected(routes, None if plan is None else plan.live) as client:

@@ -9,9 +9,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
-from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -20,7 +18,7 @@ import typer
 
 from vcokit import schema
 from vcokit.cli.outputs import keep_apart, put, replace
-from vcokit.cli.reading import Reading, read_connections
+from vcokit.cli.reading import Files, Quota, Reading, read_connections
 from vcokit.errors import InputError
 from vcokit.plain import visible
 
@@ -31,8 +29,6 @@ if TYPE_CHECKING:
 
 #: Findings that a terminal lists where nobody says how many.
 _LISTED: Final = 50
-#: Bytes of files above which reading them is worth a bar.
-_LONG: Final = 4_000_000
 #: Rules that need what an option gives.
 _NEEDS: Final = {
     "connections": ("unknown-connection", "wrong-region", "not-attached"),
@@ -62,13 +58,7 @@ class Format(StrEnum):
 
 
 def audit_command(
-    files: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="FILE...",
-            help="Inventories: CSV, workbook, JSON lines, Parquet; patterns; - is standard input.",
-        ),
-    ],
+    files: Files,
     reading: Reading,
     output_format: Annotated[
         Format | None,
@@ -85,7 +75,7 @@ def audit_command(
     rules: Annotated[
         list[str] | None, typer.Option(help="Rules to run, by name; commas, or repeated.")
     ] = None,
-    quota: Annotated[int | None, typer.Option(min=0, help="Routes a connection may have.")] = None,
+    quota: Quota = None,
     fail_on: Annotated[
         FailOn, typer.Option(help="Least severity that gives exit code 1.")
     ] = FailOn.error,
@@ -99,8 +89,8 @@ def audit_command(
 
     kind = _kind(output_format, output)  # a wrong name is told before an hour's work
     keep_apart({"--output": output}, [*files, live, connections])
-    routes = _read(files, reading)
-    known = None if live is None else _read([live], Reading(region=reading.region))
+    routes = reading.read(files)
+    known = None if live is None else Reading(region=reading.region).read([live])
     there = None if connections is None else read_connections(connections)
     chosen = [name.strip() for part in rules for name in part.split(",")] if rules else None
     findings = audit_routes(routes, live=known, connections=there, quota=quota, rules=chosen)
@@ -139,40 +129,6 @@ def _kind(asked: Format | None, output: Path | None) -> str | None:
     if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
         raise InputError(f"{output} cannot be written", remedy="Name a file in a folder there is")
     return kind_of(output) if asked is None and output is not None else str(asked)
-
-
-def _read(files: list[str], reading: Reading) -> pd.DataFrame:
-    import pyarrow as pa
-
-    with _bar() as progress:
-        routes = reading.read(files, progress=progress)
-    # What reading needed is kept for the next time, which does not come: a tenth of the peak.
-    pa.default_memory_pool().release_unused()
-    return routes
-
-
-@contextlib.contextmanager
-def _bar() -> Iterator[Callable[[int, int], object] | None]:
-    """Give what shows bytes read as a bar, on a terminal and only for long files."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-    columns = ("Reading", BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    task = bar.add_task("")
-
-    def hear(done: int, total: int) -> None:
-        if total >= _LONG and not bar.finished:
-            bar.start()
-            bar.update(task, completed=done, total=total)
-
-    try:
-        yield hear
-    finally:
-        bar.stop()
 
 
 def _tables(findings: pd.DataFrame, routes: pd.DataFrame, limit: int) -> None:

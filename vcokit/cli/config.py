@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -17,8 +16,6 @@ from vcokit.cloud.profiles import read_profile
 from vcokit.errors import VcokitError
 from vcokit.plain import visible
 
-#: User and password in a URL; a port alone is no password.
-_USER: Final = re.compile(r"(?<=//)[^/@\s]*@|^[^/@\s]*:[^/@\s]*@")
 _PROFILES: Final = "~/.aliyun/config.json"
 _PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
 
@@ -35,7 +32,6 @@ def config_command(
     that over the default. Secrets are masked.
     """
     settings = config.in_force()
-    settings["value"] = [_masked(value) for value in settings["value"]]
     key, proxies, unknown = _key(profile), _proxies(), _unknown()
     if json:
         print(
@@ -56,17 +52,6 @@ def config_command(
         shown.print(f"{name}  {visible(value)}", markup=False)
     for name in unknown:
         show.error_console().print(f"{visible(name)}: no such setting", markup=False)
-
-
-def _masked(text: str) -> str:
-    """Return a setting without the password that a URL may carry.
-
-    Examples
-    --------
-    >>> _masked("http://me:s3cret@proxy:80"), _masked("me:s3cret@host"), _masked("host:80")
-    ('http://***@proxy:80', '***@host', 'host:80')
-    """
-    return _USER.sub("***@", text)
 
 
 def _key(profile: str | None) -> str:
@@ -99,7 +84,7 @@ def _key_of(profile: str | None) -> str:
 
 def _proxies() -> dict[str, str]:
     names = [name for one in _PROXIES for name in (one, one.lower())]
-    return {name: _masked(os.environ[name]) for name in names if os.environ.get(name)}
+    return {name: config.masked(os.environ[name]) for name in names if os.environ.get(name)}
 
 
 def _unknown() -> list[Any]:

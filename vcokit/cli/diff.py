@@ -40,7 +40,8 @@ def diff_command(
     spelling and description are of no matter. Rows with errors take no part, and are counted.
     """
     if new is None:
-        before, after = reading.read([old]), _live(reading.read([old]), reach)
+        before = reading.read([old])
+        after = _live(before, reach)
     elif reach.simulated or reach.profile is not None:
         raise InputError("two inventories need no cloud", remedy="Leave B out to compare with it")
     else:

@@ -1,17 +1,23 @@
-"""The options by which files are read, and what a reader is told of them."""
+"""The options by which files are read, and what a reader is told of them.
+
+Every command reads by `read`, so that whatever reading noted is said: a line a note on standard
+error, ``note: routes.xlsx: sheet 'Cover' holds no heads and was left out``.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from vcokit.cli.words import counted
 from vcokit.errors import InputError
+from vcokit.plain import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,6 +25,12 @@ if TYPE_CHECKING:
 FILES: Final = "Inventories: CSV, workbook, JSON lines, Parquet; patterns; - is standard input."
 
 Files = Annotated[list[str], typer.Argument(help=FILES, metavar="FILE...")]
+#: Bytes of files above which reading them is worth a bar.
+_LONG: Final = 4_000_000
+
+#: Hears a note.
+Hear = Callable[[str], object]
+
 Quota = Annotated[int | None, typer.Option(min=0, help="Routes a connection may have.")]
 
 
@@ -39,37 +51,32 @@ class Shape:
     encoding: Annotated[str | None, typer.Option(help="Of a text; by default found.")] = None
 
     def read(
-        self,
-        files: Sequence[str],
-        region: str | None = None,
-        progress: Callable[[int, int], object] | None = None,
+        self, files: Sequence[str], hear: Hear | None = None, region: str | None = None
     ) -> pd.DataFrame:
         """Return the routes of some files.
 
         Parameters
         ----------
         files : sequence of str
+        hear : callable, optional
+            Told the notes; by default a reader is.
         region : str, optional
             Region of rows that name none.
-        progress : callable, optional
-            Called with the bytes done, and those in all.
 
         Raises
         ------
         InputError
             If a file or an option cannot be used.
         """
-        from vcokit.inventory import read_routes
-
-        return read_routes(
-            [_path(name) for name in files],
+        return read(
+            files,
+            hear,
             region=region,
             weights=self._weights(),
             columns=_pairs("--column", self.column) or None,
             sheet=self.sheet,
             delimiter=self.delimiter,
             encoding=self.encoding,
-            progress=progress,
         )
 
     def _weights(self) -> Mapping[str, int] | None:
@@ -87,13 +94,10 @@ class Reading(Shape):
     region: Annotated[str | None, typer.Option(help="Region of rows that name none.")] = None
 
     def read(
-        self,
-        files: Sequence[str],
-        region: str | None = None,
-        progress: Callable[[int, int], object] | None = None,
+        self, files: Sequence[str], hear: Hear | None = None, region: str | None = None
     ) -> pd.DataFrame:
         """Return the routes of some files; see `Shape.read`."""
-        return super().read(files, region or self.region, progress)
+        return super().read(files, hear, region or self.region)
 
 
 def _is_number(text: str) -> bool:
@@ -108,11 +112,71 @@ def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in given or ())
 
 
+def read(files: Sequence[str], hear: Hear | None = None, **options: Any) -> pd.DataFrame:
+    """Return the routes of some files, and say what was noted of them.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Paths, patterns, ``-``.
+    hear : callable, optional
+        Told each note; by default notes go to standard error.
+    **options
+        Of `vcokit.read_routes`.
+
+    Raises
+    ------
+    InputError
+        If a file or an option cannot be used.
+    """
+    import pyarrow as pa
+
+    from vcokit.inventory import read_routes
+    from vcokit.inventory.notes import notes_of
+
+    with _bar() as progress:
+        routes = read_routes([_path(name) for name in files], progress=progress, **options)
+    # What reading needed is kept for the next time, which does not come: a tenth of the peak.
+    pa.default_memory_pool().release_unused()
+    for note in notes_of(routes):
+        (hear or say_note)(note)
+    return routes
+
+
+def say_note(note: str) -> None:
+    """Write a note to standard error, as one line."""
+    print(f"note: {visible(note)}", file=sys.stderr)
+
+
 def _path(name: str) -> str | Path:
     """Return a file's path; what `read_routes` would take for the text itself is none."""
     if not name or "\n" in name or "\r" in name or "\x00" in name:
         raise InputError(f"{name!r} is no file", remedy="Name a file, or - for standard input")
     return name if name == "-" else Path(name)
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[int, int], object] | None]:
+    """Give what shows bytes read as a bar, on a terminal and only for long files."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    columns = ("Reading", BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task("")
+
+    def hear(done: int, total: int) -> None:
+        if total >= _LONG and not bar.finished:
+            bar.start()
+            bar.update(task, completed=done, total=total)
+
+    try:
+        yield hear
+    finally:
+        bar.stop()
 
 
 def read_connections(name: str) -> pd.DataFrame:
@@ -163,7 +227,5 @@ def named(files: Sequence[str], routes: pd.DataFrame) -> str:
     >>> named(["a.csv"], pd.DataFrame(index=range(1200)))
     'a.csv: 1,200 routes'
     """
-    from vcokit.plain import visible
-
     shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
     return f"{visible(shown)}: {counted(len(routes), 'route')}"

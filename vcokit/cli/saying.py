@@ -27,7 +27,8 @@ import typer
 from vcokit.cli import show
 from vcokit.cli.exits import MEANING, Exit, exit_code
 from vcokit.cli.outputs import keep_apart
-from vcokit.cli.steplog import LogFormat, StepLog, one_line, records
+from vcokit.cli.reading import say_note
+from vcokit.cli.steplog import LogFormat, StepLog, one_line, records, write_line
 from vcokit.cli.words import in_shell, wording
 from vcokit.errors import InputError, VcokitError
 from vcokit.plain import visible
@@ -80,6 +81,13 @@ class Saying:
         if self.summary is not None:
             _check(self.summary)
         return account
+
+    def note(self, note: str) -> None:
+        """Write what reading noted to standard error, as the log is written."""
+        if self.log_format is LogFormat.json:
+            write_line(sys.stderr, LogFormat.json, time.time(), "note", message=note)
+        else:
+            say_note(note)
 
     def log(self, plan: Plan) -> StepLog | None:
         """Return the observer that logs, if one is wished."""

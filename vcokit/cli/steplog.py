@@ -4,6 +4,7 @@
 
     {"at": "2026-01-02T03:04:05Z", "event": "step", "step": 7, "state": "done", "action": "create",
      "vpn_connection_id": "vco-a", "route_dest": "10.0.0.0/8", …}
+    {"at": …, "event": "note", "message": "routes.csv: 2 blank lines skipped"}
     {"at": …, "event": "rollout", "state": "finished", "message": null}
     {"at": …, "event": "end", "state": "finished", "exit_code": 0}
 
@@ -78,16 +79,21 @@ class StepLog:
 
     def write(self, at: float, event: str, **facts: Any) -> None:
         """Write a line of one's own."""
-        moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-        if self._kind is LogFormat.json:
-            line = one_line({"at": moment.replace("+00:00", "Z"), "event": event, **facts})
-        else:
-            line = " ".join([moment, event, *(visible(v) for v in facts.values() if v is not None)])
-        try:
-            self._stream.write(line + "\n")
-            self._stream.flush()
-        except BrokenPipeError:
-            silence(self._stream)
+        write_line(self._stream, self._kind, at, event, **facts)
+
+
+def write_line(stream: IO[str], kind: LogFormat, at: float, event: str, **facts: Any) -> None:
+    """Write a line of a log; ``at`` is seconds since 1970."""
+    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    if kind is LogFormat.json:
+        line = one_line({"at": moment.replace("+00:00", "Z"), "event": event, **facts})
+    else:
+        line = " ".join([moment, event, *(visible(v) for v in facts.values() if v is not None)])
+    try:
+        stream.write(line + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        silence(stream)
 
 
 def one_line(value: Any) -> str:

@@ -102,7 +102,8 @@ def write(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: An
     >>> from vcokit.inventory import read_routes
     >>> routes = read_routes("region,connection,cidr,weight\ncn-a,vco-a,10.1.2.3/16,100\n")
     >>> print(write("text", audit_routes(routes), routes))  # doctest: +ELLIPSIS
-    <text>: 1 routes
+    <text>: 1 route
+    note: <text>: next_hop taken from the connection
     <BLANKLINE>
     Findings by rule
     severity  rule           rows  which says

@@ -1,6 +1,7 @@
 """Findings as CSV, for spreadsheets: the columns of the frame, a line a finding.
 
-UTF-8, comma, LF. A cell that a spreadsheet would take for a formula has a ``'`` before it, as in
+UTF-8, comma, LF; a spreadsheet of a locale whose decimals have a comma wants to be told of the
+comma on import. A cell that a spreadsheet would take for a formula has a ``'`` before it, as in
 `vcokit.write_routes`; control characters, line feeds too, are spelt out, so that a finding is a
 line for every tool.
 """

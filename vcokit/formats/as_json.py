@@ -1,9 +1,10 @@
 """Findings as JSON, for programs.
 
 One object: ``format`` and ``version`` (of this layout; a key that goes or changes its meaning makes
-it 2), ``tool``, ``sources``, ``counts``, ``rules`` (those that found something), ``findings`` (all
-of them, with the columns of the frame; missing is null). `findings.schema.json`, beside this
-module, is its JSON Schema (draft 2020-12). Text stands in it as it was, escaped as JSON escapes.
+it 2), ``tool``, ``sources``, ``notes`` (what reading noted), ``counts``, ``rules`` (those that
+found something), ``findings`` (all of them, with the columns of the frame; missing is null).
+`findings.schema.json`, beside this module, is its JSON Schema (draft 2020-12).
+Text stands in it as it was, escaped as JSON escapes.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ def _head(report: Report) -> dict[str, Any]:
         "version": VERSION,
         "tool": {"name": "vcokit", "version": version()},
         "sources": [{"source": name, "routes": n} for name, n in report.sources.items()],
+        "notes": report.notes,
         "counts": {
             "routes": len(report.routes),
             "findings": len(report.findings),

@@ -17,6 +17,7 @@ from vcokit import schema
 from vcokit.audit import report as counting
 from vcokit.audit.rules import RULES, Rule
 from vcokit.errors import InputError
+from vcokit.inventory.notes import notes_of
 
 #: Columns of findings, and of the objects and tables made of them.
 COLUMNS: Final = tuple(schema.FINDINGS)
@@ -30,6 +31,17 @@ _BATCH: Final = 10_000  # findings that are Python objects at a time
 def version() -> str:
     """Return the version of vcokit that is installed."""
     return metadata.version("vcokit")
+
+
+def counted(number: int, thing: str) -> str:
+    """Say how many there are of a thing.
+
+    Examples
+    --------
+    >>> counted(1, "route"), counted(0, "row"), counted(12_345, "row")
+    ('1 route', '0 rows', '12,345 rows')
+    """
+    return f"{number:,} {thing}{'s' * (number != 1)}"
 
 
 @dataclass(frozen=True)
@@ -94,6 +106,11 @@ class Report:
         known = sorted(counts.items(), key=lambda pair: places.get(pair[0], len(places)))
         return {name if isinstance(name, str) else "": int(count) for name, count in known}
 
+    @property
+    def notes(self) -> list[str]:
+        """What reading the routes noted, each with its source; see `vcokit.inventory.notes`."""
+        return notes_of(self.routes)
+
     @cached_property
     def rules(self) -> Mapping[str, Rule]:
         """The rules by name; one that findings have and the registry does not, too."""
@@ -119,9 +136,8 @@ class Report:
         >>> Report(empty, schema.frame(schema.ROUTES)).summary
         '0 routes, nothing found'
         """
-        routes = f"{len(self.routes):,} route{'s' * (len(self.routes) != 1)}"
-        said = [f"{n:,} row{'s' * (n != 1)} with {name}" for name, n in self.rows.items() if n]
-        return f"{routes}, {', '.join(said) or 'nothing found'}"
+        said = [f"{counted(n, 'row')} with {name}" for name, n in self.rows.items() if n]
+        return f"{counted(len(self.routes), 'route')}, {', '.join(said) or 'nothing found'}"
 
 
 def report_of(

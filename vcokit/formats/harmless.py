@@ -20,7 +20,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from vcokit.plain import visible
 
-_RISKY: Final = ("=", "+", "-", "@", "'", "\t")
+#: What a spreadsheet may take for the beginning of a formula, or pass over before one.
+_RISKY: Final = ("=", "+", "-", "@", "'", "\t", "\r", "\n")
 _NEEDS_QUOTES: Final = re.compile(r'[",\r\n]|^\s|\s$')
 _MARKS: Final = re.compile(r"([\\`*_\[\]|~$])")
 #: What a code host makes a mention, a reference or a link of, wherever it stands.
@@ -54,6 +55,8 @@ def csv_cell(value: object) -> str:
     --------
     >>> csv_cell("=1+1"), csv_cell("a,b"), csv_cell(-1), csv_cell(None), csv_cell("a\tb")
     ("'=1+1", '"a,b"', '-1', '', 'a\\tb')
+    >>> print(csv_cell("\r=1"))
+    '\r=1
     """
     if isinstance(value, int):
         return str(value)

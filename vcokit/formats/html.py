@@ -17,7 +17,7 @@ import jinja2
 from markupsafe import Markup
 
 from vcokit.colours import SEVERITIES
-from vcokit.formats.facts import Report, records
+from vcokit.formats.facts import Report, counted, records
 from vcokit.formats.harmless import as_json
 from vcokit.plain import visible
 
@@ -50,7 +50,7 @@ def lines(report: Report) -> Iterator[str]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["visible"] = visible
+    environment.filters |= {"visible": visible, "counted": counted}
     yield from environment.get_template("audit.html").generate(**_facts(environment, report))
     yield "\n"
 
@@ -69,6 +69,7 @@ def _facts(environment: jinja2.Environment, report: Report) -> dict[str, Any]:
         "data": Markup(_data(report)),  # noqa: S704 - see there
         "routes": len(report.routes),
         "sources": report.sources,
+        "notes": report.notes,
         "rows": report.rows,
         "rules": report.by_rule,
         "total": len(report.findings),

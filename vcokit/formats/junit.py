@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from vcokit.formats.facts import Report, records
+from vcokit.formats.facts import Report, counted, records
 from vcokit.formats.harmless import xml_attribute, xml_text
 from vcokit.formats.text import place
 
@@ -73,7 +73,7 @@ def _case(report: Report, source: str, rule: str, found: Any) -> Iterator[str]:
     bad = found["severity"].isin(report.failing)
     if bad.any():
         count = int(bad.sum())
-        said = f"{count:,} row{'s' * (count != 1)}: {sentence}"
+        said = f"{counted(count, 'row')}: {sentence}"
         yield f'<failure type="{found["severity"][bad].max()}" message={xml_attribute(said)}>'
         yield from _listing(report, found[bad])
         yield "</failure>\n"
@@ -93,4 +93,4 @@ def _listing(report: Report, found: Any) -> Iterator[str]:
         hint = f" (suggestion: {record['suggestion']})" if record["suggestion"] else ""
         yield xml_text(f"{where}: {record['severity']}: {record['message']}{hint}") + "\n"
     if len(found) > most:
-        yield f"… and {len(found) - most:,} more rows\n"
+        yield f"… and {len(found) - most:,} more\n"

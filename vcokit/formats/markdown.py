@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from vcokit.formats.facts import Report, records
+from vcokit.formats.facts import Report, counted, records
 from vcokit.formats.harmless import code_span, markdown_cell
 from vcokit.formats.text import place
 
@@ -20,7 +20,9 @@ def lines(report: Report) -> Iterator[str]:
     yield "## Audit of routes\n\n"
     yield f"**{report.summary}**\n\n"
     for name, routes in report.sources.items():
-        yield f"- {code_span(name) or 'routes'}: {routes:,} routes\n"
+        yield f"- {code_span(name) or 'routes'}: {counted(routes, 'route')}\n"
+    for note in report.notes:
+        yield f"- note: {markdown_cell(note)}\n"
     if not len(report.findings):
         return
     yield "\n### By rule\n\n"

@@ -13,6 +13,8 @@ partialFingerprints  of rule and route, not of the line: it holds when rows move
 ===================  =============================================================================
 
 A workbook has sheets and rows, not lines: the location is the file, the sheet a logical location.
+So is the line of a packed file, which shows no lines to whoever opens it. What was read out of no
+file, ``<text>`` say, is a logical location alone.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ import pandas as pd
 from vcokit.formats.facts import Report, plain, records, version
 from vcokit.formats.harmless import as_json, sarif_text
 from vcokit.formats.places import tables_of
+from vcokit.inventory.files import PACKINGS
 from vcokit.plain import visible
 
 _SCHEMA: Final = (
@@ -39,6 +42,8 @@ _SCHEMA: Final = (
 _LEVELS: Final = {"error": "error", "warning": "warning", "info": "note"}
 _ROOT: Final = "%SRCROOT%"
 _SHEET: Final = re.compile(r"(.*)\[([^\[\]]*)\]")
+#: What reading calls text, an open file without a name, and standard input.
+_NO_FILE: Final = re.compile(r"<[a-z ]+>")
 #: Values of a route that make it the same one when its line has moved.
 _IDENTITY: Final = ("region_id", "vpn_connection_id", "route_dest", "next_hop", "weight")
 
@@ -134,9 +139,12 @@ def _related(where: _Where, record: Json) -> Json:
     if record["related_row"] is None:
         return {}
     row, line = record["related_row"], record["related_line"]
-    location = where.location(where.source_of(row), line, None, row)
+    source = where.source_of(row)
+    location = where.location(source, line, None, row)
     said = "the row it is about" if line is None else f"line {line}"
-    return {"relatedLocations": [{"id": 1, **location, "message": {"text": said}}]}
+    if source is not None and source != record["source"]:
+        said = f"{said} of {source}" if line is None else f"{source}, {said}"
+    return {"relatedLocations": [{"id": 1, **location, "message": {"text": sarif_text(said)}}]}
 
 
 def _fixes(where: _Where, record: Json, span: Json | None) -> Json:
@@ -177,6 +185,11 @@ class _Where:
     def __init__(self, report: Report) -> None:
         self._root = report.root
         self._sheets = {t["source"] for t in tables_of(report.routes) if t["format"] == "excel"}
+        self._packed = {
+            t["source"]
+            for t in tables_of(report.routes)
+            if any(note.startswith("unpacked") for note in t.get("notes", ()))
+        }
         self._names = report.routes["source"]
         self._known: dict[str, Json] = {}
 
@@ -189,10 +202,15 @@ class _Where:
         """Return a location: a file and a line of it, or a sheet and its row, or a row."""
         if source is None:
             return {"logicalLocations": [{"name": f"row {row}"}]}
+        at = f"row {row}" if line is None else f"{line}"
+        if _NO_FILE.fullmatch(source):
+            return {"logicalLocations": [{"name": f"{source}!{at}"}]}
         physical: Json = {"artifactLocation": self.artifact(source)}
         if source in self._sheets and (sheet := _SHEET.fullmatch(source)):
             name = f"{visible(sheet[2])}!{line}"
             return {"physicalLocation": physical, "logicalLocations": [{"name": name}]}
+        if source in self._packed or source.endswith(PACKINGS):
+            return {"physicalLocation": physical, "logicalLocations": [{"name": at}]}
         if line is not None:
             physical["region"] = _region(span) if span else {"startLine": line}
         return {"physicalLocation": physical}
@@ -206,7 +224,7 @@ class _Where:
     def _artifact(self, source: str) -> Json:
         sheet = _SHEET.fullmatch(source) if source in self._sheets else None
         path = Path(os.path.normpath(sheet[1] if sheet else source))
-        if self._root is not None and not source.startswith("<"):
+        if self._root is not None:
             below = os.path.relpath(path.absolute(), self._root.absolute())
             path = path.absolute() if below.startswith(os.pardir) else Path(below)
         if path.is_absolute():

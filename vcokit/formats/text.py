@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from vcokit.formats.facts import Report, records
+from vcokit.formats.facts import Report, counted, records
 from vcokit.plain import visible
 
 #: Columns of numbers stand to the right.
@@ -13,9 +13,11 @@ _RIGHT: Final = frozenset({"line", "rows"})
 
 
 def lines(report: Report) -> Iterator[str]:
-    """Yield sources, findings by rule, the worst findings, and the counts, a line each."""
+    """Yield sources, notes, findings by rule, the worst findings, and the counts, a line each."""
     for name, routes in report.sources.items():
-        yield f"{visible(name) or 'routes'}: {routes:,} routes\n"
+        yield f"{visible(name) or 'routes'}: {counted(routes, 'route')}\n"
+    for note in report.notes:
+        yield f"note: {visible(note)}\n"
     if len(report.findings):
         yield "\nFindings by rule\n"
         yield from _table(
@@ -37,7 +39,7 @@ def more(report: Report) -> str:
 
 def counts(report: Report) -> str:
     """Return the rows with a finding, by severity."""
-    return ", ".join(f"{count:,} rows with {name}" for name, count in report.rows.items())
+    return ", ".join(f"{counted(count, 'row')} with {name}" for name, count in report.rows.items())
 
 
 def place(record: dict[str, object]) -> str:

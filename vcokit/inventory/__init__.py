@@ -10,7 +10,7 @@
 ===========  =========================================================================
 `files`      which files are meant, and of which format each is
 `packed`     gzip and zstd, with an end to what they may become
-`text`       what bytes mean: encodings, and what is no text at all
+`text`       what bytes mean: encodings, and what is no text at all; `narrow` which it is
 `heads`      where the table begins, what parts its cells, which column is which field
 `records`    where a row begins and ends: a fast parser and an exact one that agree
 `workbook`   what a workbook would become in memory, known before it is opened
@@ -21,7 +21,7 @@
 `shape`      network and mask in two columns, several networks in a cell
 `read`       `read_routes`: the order of the above, and the report in ``attrs["read"]``
 `write`      `write_routes`: quoting, protection, the atomic replacement of a file
-`progress`   how far reading has come
+`progress`   how far reading has come; `notes` what reading noticed, in words
 ===========  =========================================================================
 
 Dirty cells are data, for the audit to judge. Only a file that cannot be taken as a table of

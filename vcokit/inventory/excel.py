@@ -5,6 +5,7 @@ in the workbook          as read
 =======================  ==================================================================
 rows above the heads     titles, as in a CSV; the head is looked for in the first rows
 a sheet without heads    left out, and so is a hidden one that was not asked for: both noted
+a sheet with some heads  an error that names it and what it lacks: its rows would be lost
 a sheet called           ``region_id`` of its rows that name none
 ``cn-hangzhou``
 ``100``, ``100.0``       ``100``; other numbers as Python writes them
@@ -44,6 +45,7 @@ from vcokit.inventory.heads import (
     best_of,
     check_head,
     locate,
+    needs,
     shortened,
 )
 from vcokit.inventory.reasons import reason_of
@@ -60,6 +62,7 @@ _WHOLE: Final = 2**53  # a larger float is not known to the last digit
 _REGION: Final = re.compile(r"(?:cn|ap|us|eu|me|na|sa|af)-[a-z]+(?:-[a-z0-9]+)*")
 
 Row = tuple[int, list[str]]
+_Failed = tuple[str, str, Candidate]  # source, sheet, the row that comes nearest to heads
 
 
 def read_excel(
@@ -80,7 +83,7 @@ def read_excel(
     wanted, notes = _wanted(name, sheets, options.sheet)
     parts = workbook.sheet_parts(archive)
     found: list[Table] = []
-    failed: list[tuple[str, Candidate]] = []
+    failed: list[_Failed] = []
     for number, sheet in enumerate(wanted, 1):
         source = f"{name}[{visible(sheet)}]"
         result = _sheet(source, book, sheet, archive, parts.get(sheet), options)
@@ -88,12 +91,13 @@ def read_excel(
             found.append(result)
         else:
             notes.append(f"sheet {shortened(sheet)!r} holds no heads and was left out")
-            failed += [(source, result)] if result else []
+            failed += [(source, sheet, result)] if result else []
         if progress:
             progress(number / len(wanted))
     if not found:
         _refuse_all(name, failed, options)
-    return [_noted(table, notes) for table in found]
+    _refuse_lost(failed, options)
+    return [replace(found[0], beside=tuple((name, note) for note in notes)), *found[1:]]
 
 
 def _refuse_others(name: str, data: bytes) -> None:
@@ -183,9 +187,8 @@ def _sheet(
         best = _best(above, first, options)
         if best is None or not best.complete:
             return best
-        region = name.lower() if _REGION.fullmatch(name.lower()) else None
         check_names(source, best.cells, best.number)
-        check_head(source, best, options.wanted, bool(region or options.region))
+        _check(source, name, best, options)
         body = ((n, cells) for n, cells in itertools.chain(above, rows) if n > best.line)
         records = _records(body, len(best.cells))
     except InventoryError:
@@ -201,7 +204,7 @@ def _sheet(
         _head(best, above),
         records,
         notes=tuple(notes if rows.filled else ()),
-        region=region,
+        region=_region_of(name),
     )
 
 
@@ -316,11 +319,11 @@ def _records(rows: Iterator[Row], width: int) -> Records:
     return joined(parts)
 
 
-def _refuse_all(name: str, failed: Sequence[tuple[str, Candidate]], options: Options) -> None:
+def _refuse_all(name: str, failed: Sequence[_Failed], options: Options) -> None:
     """Raise for a workbook in which no sheet has heads, at the row that comes nearest."""
     if failed:
-        source, best = max(failed, key=lambda each: (len(each[1].found), -each[1].line))
-        check_head(source, best, options.wanted, options.region is not None)
+        nearest = max(failed, key=lambda each: (len(each[2].found), -each[2].line))
+        _check(*nearest, options)
     raise InventoryError(
         "no sheet that is shown holds a cell",
         source=name,
@@ -329,5 +332,20 @@ def _refuse_all(name: str, failed: Sequence[tuple[str, Candidate]], options: Opt
     )
 
 
-def _noted(table: Table, notes: Sequence[str]) -> Table:
-    return replace(table, notes=(*notes, *table.notes))
+def _refuse_lost(failed: Sequence[_Failed], options: Options) -> None:
+    """Raise for a sheet whose rows would be lost, as a head is mistyped or not there."""
+    instead = "mend the head if other sheets have it; hide a sheet of no routes, or give sheet="
+    for each in failed:
+        if needs(each[2]):
+            _check(*each, options, instead)
+
+
+def _check(source: str, sheet: str, best: Candidate, options: Options, instead: str = "") -> None:
+    """Raise for heads that cannot be used; see `check_head`."""
+    region = bool(_region_of(sheet) or options.region)
+    check_head(source, best, options.wanted, region, instead)
+
+
+def _region_of(sheet: str) -> str | None:
+    """Return the region that a sheet is called, if it is called one."""
+    return sheet.lower() if _REGION.fullmatch(sheet.lower()) else None

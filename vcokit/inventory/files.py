@@ -4,7 +4,8 @@
 what is given                   what is read
 ==============================  ==========================================================
 ``"a.csv"``, a `Path`           that file
-``"b/*.csv"``, ``"b/**/*.csv"`` every file of the pattern, by name; one at least
+``"b/*.csv"``, ``"b/**/*.csv"`` every file of the pattern, by name; one at least; Excel's lock
+                                files (``~$book.xlsx``) are none
 ``"-"``                         standard input
 a str with a newline, bytes,    itself
 an open file
@@ -20,7 +21,9 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import sys
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -29,7 +32,7 @@ from typing import Any, Final
 from vcokit.errors import InputError, InventoryError
 from vcokit.inventory.packed import unpacked
 from vcokit.inventory.table import FORMATS
-from vcokit.inventory.text import content_of
+from vcokit.inventory.text import beginning, content_of
 
 SUFFIXES: Final = {
     ".csv": "csv",
@@ -47,6 +50,9 @@ SUFFIXES: Final = {
     ".xls": "excel",  # refused there, with what to do
 }
 PACKINGS: Final = (".gz", ".zst")
+
+#: What an object, or a list of objects, begins with.
+_JSON: Final = re.compile(r"[\ufeff \t\r\n]*(?:\{|\[[ \t\r\n]*[\{\]])")
 
 _STDIN: Final = "-"
 _MAGIC: Final = ((b"PK\x03\x04", "excel"), (b"\xd0\xcf\x11\xe0", "excel"), (b"PAR1\x15", "parquet"))
@@ -85,9 +91,20 @@ def sources_of(given: Iterable[Any]) -> list[Any]:
     return _once(found)
 
 
-def open_source(source: Any, format: str | None = None) -> File:  # noqa: A002
-    """Return a source with its content and its format."""
-    name, content = _standard_input() if source == _STDIN else content_of(source)
+def open_source(
+    source: Any,
+    format: str | None = None,  # noqa: A002
+    seen: Counter[str] | None = None,
+) -> File:
+    """Return a source with its content and its format.
+
+    ``seen`` counts the sources that have no name of their own, so that each is given one.
+    """
+    is_stdin = isinstance(source, str) and source == _STDIN
+    name, content = _standard_input() if is_stdin else content_of(source)
+    if seen is not None and not _is_name(source):
+        seen[name] += 1
+        name = name if seen[name] == 1 else f"{name[:-1]} {seen[name]}>"
     notes: list[str] = []
     if isinstance(content, bytes):
         content, notes = unpacked(name, content)
@@ -145,13 +162,19 @@ def _is_pattern(name: str) -> bool:
 
 def _matching(pattern: str) -> list[str]:
     try:
-        found = sorted(name for name in glob.glob(pattern, recursive=True) if Path(name).is_file())
+        names = glob.glob(pattern, recursive=True)
+        found = sorted(name for name in names if Path(name).is_file() and not _is_lock(name))
     except (OSError, ValueError, RecursionError):
         found = []
     if not found:
         shown = pattern if pattern.isprintable() else ascii(pattern)
         raise InventoryError("no file fits this pattern", source=shown, remedy="Check the path")
     return found
+
+
+def _is_lock(name: str) -> bool:
+    """Tell whether a file is what Excel leaves beside a workbook while somebody has it open."""
+    return PurePath(name).name.startswith("~$")
 
 
 def _once(sources: list[Any]) -> list[Any]:
@@ -180,9 +203,9 @@ def _standard_input() -> tuple[str, bytes | str]:
 
 def _seen_format(content: bytes | str) -> str:
     """Return the format that content without a telling name has."""
-    if isinstance(content, str):
-        return "jsonl" if content.lstrip("\ufeff \t\r\n").startswith("{") else "csv"
-    for magic, found in _MAGIC:
-        if content.startswith(magic):
-            return found
-    return "jsonl" if content[:64].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
+    if isinstance(content, bytes):
+        for magic, found in _MAGIC:
+            if content.startswith(magic):
+                return found
+        content = beginning(content)
+    return "jsonl" if _JSON.match(content) else "csv"

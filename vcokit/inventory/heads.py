@@ -265,8 +265,18 @@ def best_of(candidates: Sequence[Candidate]) -> Candidate:
     return max(candidates, key=lambda one: (len(one.found), -one.line, len(one.cells)))
 
 
-def check_head(source: str, best: Candidate, wanted: Mapping[str, str], region: bool) -> None:
-    """Raise for a head that cannot be used."""
+def needs(best: Candidate) -> bool:
+    """Tell whether a line has several of the heads that a table of routes must have.
+
+    One alone is no sign of routes: a legend is headed ``Weight | Meaning``.
+    """
+    return len(best.found.keys() & set(_NEEDED)) > 1
+
+
+def check_head(
+    source: str, best: Candidate, wanted: Mapping[str, str], region: bool, instead: str = ""
+) -> None:
+    """Raise for a head that cannot be used; ``instead`` is what else can be done about it."""
     line = best.number
     if not best.lines:
         raise InventoryError(
@@ -290,11 +300,11 @@ def check_head(source: str, best: Candidate, wanted: Mapping[str, str], region: 
     needed = [name for name in _NEEDED if name != "region_id" or not region]
     missing = [name for name in dict.fromkeys([*needed, *wanted]) if name not in best.found]
     if missing:
-        _refuse_missing(source, best, wanted, missing)
+        _refuse_missing(source, best, wanted, missing, instead)
 
 
 def _refuse_missing(
-    source: str, best: Candidate, wanted: Mapping[str, str], missing: Sequence[str]
+    source: str, best: Candidate, wanted: Mapping[str, str], missing: Sequence[str], instead: str
 ) -> NoReturn:
     asked = [
         f"{name} (asked for as {wanted[name]!r})" if name in wanted else name for name in missing
@@ -310,6 +320,7 @@ def _refuse_missing(
             "The first row must name the columns: RegionId,VpnConnectionId,RouteDest,NextHop,"
             f"Weight,Description. {remedy}"
         )
+    remedy += f"; {instead}" if instead else ""
     raise InventoryError(
         f"no column for {', '.join(asked)}; the heads here are {seen}",
         source=source,

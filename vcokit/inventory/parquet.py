@@ -1,21 +1,25 @@
 """Parquet: columns of any type as text, `cidr` columns among them, a batch of rows at a time.
 
 A Parquet file has no lines: ``line`` is missing, and a message names the row, from 0. What a
-few bytes may stand for is bounded, in rows and in bytes, while they are read.
+few bytes may stand for is bounded, in rows and in bytes, while they are read. Columns of bytes that
+are no text, such as pictures or keys, are left out, and noted.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
+from itertools import chain
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcokit.cidr.arrow import CidrType, from_arrow, register
-from vcokit.cidr.parse import to_text
+from vcokit.cidr.parse import NO_LENGTH, to_text
 from vcokit.errors import InventoryError
 from vcokit.inventory.cells import absent
+from vcokit.inventory.heads import locate, shortened
 from vcokit.inventory.reasons import reason_of
 from vcokit.inventory.records import Progress, Records
 from vcokit.inventory.table import Options, Table, check_cells, named_head
@@ -24,6 +28,7 @@ from vcokit.inventory.table import Options, Table, check_cells, named_head
 ROWS: Final = 20_000_000
 BYTES: Final = 3 << 30
 
+_MOST: Final = 32  # bits of a prefix
 _BATCH: Final = 100_000
 _COLUMNS: Final = 1_000
 _REMEDY: Final = "Write it again, such as by pandas.DataFrame.to_parquet"
@@ -52,17 +57,24 @@ def read_parquet(
         # memory_map off and no threads: a damaged page is one error, raised here.
         file = pq.ParquetFile(pa.BufferReader(data))
         names = _names(source, file)
-        columns = _columns(source, file, names, progress)
+        places = locate(names, options.wanted).values()
+        columns = _columns(source, file, names, frozenset(chain(*places)), progress)
     except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError, OverflowError) as error:
         if isinstance(error, InventoryError):
             raise
         raise InventoryError(
             f"a damaged Parquet file: {reason_of(error)}", source=source, remedy=_REMEDY
         ) from None
-    records = Records(columns, None)
+    notes = tuple(
+        f"column {shortened(name)!r} holds bytes that are no text, and was left out"
+        for place, name in enumerate(names)
+        if place not in columns
+    )
+    names = [names[place] for place in columns]
+    records = Records(list(columns.values()), None)
     check_cells(source, names, records)
     head = named_head(source, names, options)
-    return Table(source, "parquet", head, records, protected=False)
+    return Table(source, "parquet", head, records, notes=notes, protected=False)
 
 
 def _names(source: str, file: Any) -> list[str]:
@@ -74,16 +86,28 @@ def _names(source: str, file: Any) -> list[str]:
     return names
 
 
-def _columns(source: str, file: Any, names: list[str], progress: Progress | None) -> list[Any]:
-    """Return every column as text, read a batch of rows at a time."""
-    chunks: list[list[Any]] = [[] for _ in names]
+def _columns(
+    source: str, file: Any, names: list[str], fields: frozenset[int], progress: Progress | None
+) -> dict[int, Any]:
+    """Return columns as text, by place, read a batch of rows at a time.
+
+    One that holds bytes that are no text is left out, unless it is a field.
+    """
+    chunks: dict[int, list[Any]] = {place: [] for place in range(len(names))}
     rows = size = 0
     total = max(1, file.metadata.num_rows)
     for batch in file.iter_batches(_BATCH, use_threads=False):
-        for place, column in enumerate(batch.columns):
+        for place in list(chunks):
+            column = batch.column(place)
             column.validate(full=True)  # a page may hold text that is no UTF-8
-            chunks[place].append(found := absent(_text(column)))
-            size += found.nbytes
+            try:
+                chunks[place].append(found := absent(_text(column)))
+            except _NoTextError:
+                if place in fields:
+                    raise _no_text(source, names[place]) from None
+                del chunks[place]
+            else:
+                size += found.nbytes
         rows += batch.num_rows
         if rows > ROWS or size > BYTES:
             raise InventoryError(
@@ -93,7 +117,17 @@ def _columns(source: str, file: Any, names: list[str], progress: Progress | None
             )
         if progress:
             progress(min(1.0, rows / total))
-    return [pa.chunked_array(parts, pa.large_string()) for parts in chunks]
+    return {place: pa.chunked_array(parts, pa.large_string()) for place, parts in chunks.items()}
+
+
+class _NoTextError(ValueError):
+    """Bytes that are no UTF-8, where a column may hold any."""
+
+
+def _no_text(source: str, name: str) -> InventoryError:
+    return InventoryError(
+        "bytes that are no UTF-8", source=source, column=name, remedy="Write the column as text"
+    )
 
 
 def _text(column: Any) -> Any:
@@ -101,8 +135,7 @@ def _text(column: Any) -> Any:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if column.type == CidrType():
-        texts = to_text(*from_arrow(column))
-        return pa.array(texts, from_pandas=True).cast(pa.large_string())
+        return _prefixes(column)
     if isinstance(column, pa.ExtensionArray):
         return _text(column.storage)
     if pa.types.is_nested(column.type):
@@ -110,7 +143,29 @@ def _text(column: Any) -> Any:
     if pa.types.is_floating(column.type):  # 1e18 is written without an exponent, as pandas has it
         column = column.cast(pa.float64())
         return _floats(column)
-    return column.cast(pa.large_string())
+    try:
+        return column.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        if _is_binary(column.type):
+            raise _NoTextError from None
+        raise
+
+
+def _is_binary(kind: Any) -> bool:
+    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    return any(test(kind) for test in tests) or pa.types.is_binary_view(kind)
+
+
+def _prefixes(column: Any) -> Any:
+    """Return prefixes as text; a length beyond 32, which only another program writes, as well."""
+    network, length = from_arrow(column)
+    texts = pa.array(to_text(network, length), from_pandas=True).cast(pa.large_string())
+    wrong = (length > _MOST) & (length != NO_LENGTH)
+    if not wrong.any():
+        return texts
+    pairs = zip(network[wrong].tolist(), length[wrong].tolist(), strict=True)
+    written = [f"{ipaddress.IPv4Address(number)}/{bits}" for number, bits in pairs]
+    return pc.replace_with_mask(texts, pa.array(wrong), pa.array(written, pa.large_string()))
 
 
 def _floats(column: Any) -> Any:
@@ -125,5 +180,9 @@ def _written(value: Any) -> str | None:
     if value is None:
         return None
     if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
-        return ", ".join("" if item is None else str(item) for item in value)
-    return json.dumps(value, ensure_ascii=False, default=str)
+        return ", ".join(_item(item) for item in value if item is not None)
+    return json.dumps(value, ensure_ascii=False, default=_item)
+
+
+def _item(value: Any) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

@@ -9,8 +9,10 @@ the caller gave (region, weight words), what the format implies (next hop), and 
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,26 +25,14 @@ from vcokit.inventory.excel import read_excel
 from vcokit.inventory.files import File, check_format, open_source, size_of, sources_of
 from vcokit.inventory.heads import Head, check_delimiter, extra_names, find_head, wanted_heads
 from vcokit.inventory.jsonl import read_jsonl
+from vcokit.inventory.notes import Note, merged, worded
 from vcokit.inventory.parquet import read_parquet
 from vcokit.inventory.progress import Hook, Meter
 from vcokit.inventory.records import Body, Progress, parse
-from vcokit.inventory.shape import shaped
+from vcokit.inventory.shape import earlier, filled, shaped
 from vcokit.inventory.table import Options, Table
 from vcokit.inventory.text import Source, Text, check_encoding, decode
 from vcokit.schema import ROUTES, frame
-
-#: How a tally is worded in the report.
-_NOTES: Final = {
-    "trimmed": "blanks trimmed in {} cell{}",
-    "unprotected": "protective ' taken away in {} cell{}",
-    "lowered": "put in lower case: {} cell{}",
-    "translated": "weight words replaced in {} cell{}",
-    "region": "region_id filled in {} row{}",
-    "blank": "{} blank line{} skipped",
-    "short": "fewer cells than the head in {} row{}",
-    "joined": "network and mask joined in {} row{}",
-    "split": "several networks split into rows in {} cell{}",
-}
 
 
 def read_routes(
@@ -83,8 +73,8 @@ def read_routes(
         Words that stand for weights, such as ``{"主": 100, "备": 0}``; case does not matter. A
         weight is never guessed.
     encoding : str, optional
-        By default a byte order mark is obeyed, UTF-16 is known by its NULs, then UTF-8 and
-        GB18030 are tried, strictly.
+        By default a byte order mark is obeyed, UTF-16 is known by its NULs, and the rest is
+        UTF-8, cp1252 or GB18030 by what it shows; see `vcokit.inventory.narrow`.
     delimiter : str, optional
         By default comma, semicolon, tab or bar, whichever parts the head.
     format : {"csv", "excel", "jsonl", "parquet"}, optional
@@ -133,14 +123,21 @@ def read_routes(
     sources = sources_of([source, *more])
     meter = Meter(progress, [size_of(each) for each in sources])
     report = meter if progress else None
-    frames = []
+    seen: Counter[str] = Counter()
+    frames: list[pd.DataFrame] = []
+    notes: list[Note] = []
     for each in sources:
-        file = open_source(each, format)
+        file = open_source(each, format, seen)
         meter.begin(len(file.content))
-        tables = _tables(file, options, report)
-        frames += [_routes(table, options.region, words) for table in tables]
+        for table in _tables(file, options, report):
+            frames.append(_routes(table, options.region, words))
+            own = frames[-1].attrs["read"]["notes"]
+            notes += [*table.beside, *((table.source, note) for note in own)]
         meter.end()
-    return frames[0] if len(frames) == 1 else _stacked(frames)
+    if len(frames) > 1:
+        return _stacked(frames, notes)
+    frames[0].attrs["read"]["notes"] = [note for _, note in notes]
+    return frames[0]
 
 
 def _tables(file: File, options: Options, progress: Progress | None) -> list[Table]:
@@ -175,19 +172,27 @@ def _routes(table: Table, region: str | None, words: Mapping[str, int]) -> pd.Da
     head = table.head
     raw = table.records.columns
     clean = [cells.clean(column, tally, protected=table.protected) for column in raw]
-    clean, lines = shaped(head, clean, table.records.lines, tally)
+    clean, lines = filled(clean, table.records.lines, tally)
+    clean, lines = shaped(head, clean, lines, tally)
+    ours = earlier(head, clean)
+    if ours:
+        place = head.fields["weight"]
+        clean[place] = pc.coalesce(clean[place], clean[ours["weight_text"]])
+        saved = f"columns {', '.join(ours)} taken for those of an earlier reading"
+        table = replace(table, notes=(*table.notes, saved))
     fields = _fields(head, clean, words, (table.region, region), tally)
     extras = {
         name: clean[place]
         for place, name in extra_names(head).items()
-        if head.cells[place] or clean[place].null_count < len(clean[place])
+        if place not in ours.values()
+        and (head.cells[place] or clean[place].null_count < len(clean[place]))
     }
     routes = _frame(table.source, fields, extras, lines)
     routes.attrs["read"] = _report(table, list(extras), tally)
     return routes
 
 
-def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _stacked(frames: Sequence[pd.DataFrame], notes: Sequence[Note]) -> pd.DataFrame:
     """Return frames one below the other, each still known by its source."""
     reports = [routes.attrs["read"] for routes in frames]
     categories = list(dict.fromkeys(report["source"] for report in reports))
@@ -197,7 +202,7 @@ def _stacked(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     stacked = pd.concat(frames, ignore_index=True)
     stacked.attrs["read"] = {
         "source": ", ".join(categories),
-        "notes": [f"{one['source']}: {note}" for one in reports for note in one["notes"]],
+        "notes": merged(notes),
         "tables": reports,
     }
     return stacked
@@ -286,9 +291,7 @@ def _report(table: Table, unknown: list[str], tally: Tally) -> dict[str, Any]:
     notes = list(table.notes)
     if "next_hop" not in head.fields:
         notes.append("next_hop taken from the connection")
-    notes += [
-        _NOTES[what].format(count, "s" * (count != 1)) for what, count in tally.counts.items()
-    ]
+    notes += worded(tally)
     return {
         "source": table.source,
         "format": table.format,

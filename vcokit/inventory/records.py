@@ -13,7 +13,8 @@ never closed at the end of a block or of the file would be let through, so no ce
 line end, and the last line is read again by `csv`.
 
 Cells are raw: neither trimmed nor unprotected. An empty cell, and one that a short row lacks,
-is null. A line that is blank, or holds one blank cell, is no row.
+is null. A line that is blank, or holds one blank cell, is no row; one of several blank cells is
+one here, and none once cells are clean: see `vcokit.inventory.shape`.
 """
 
 from __future__ import annotations
@@ -258,7 +259,7 @@ class _Heap:
     lines: list[int] = field(default_factory=list)
     batches: list[list[Any]] = field(default_factory=list)
     numbers: list[Any] = field(default_factory=list)
-    long: list[tuple[int, int]] = field(default_factory=list)
+    long: list[tuple[int, list[str]]] = field(default_factory=list)
     blank: int = 0
     short: int = 0
 
@@ -269,11 +270,11 @@ class _Heap:
             self.blank += 1
             return
         if len(record) < width:
-            self.short += 1
+            self.short += any(cell.strip(BLANKS) for cell in record)
             record += [""] * (width - len(record))
         elif len(record) > width:
             if any(cell.strip(BLANKS) for cell in record[width:]):
-                self.long.append((line, len(record)))
+                self.long.append((line, record if not self.long else []))
             record = record[:width]
         self.rows.append(record)
         self.lines.append(line)
@@ -307,6 +308,7 @@ class _Heap:
 
     def _refuse_long(self) -> None:
         line, cells = self.long[0]
+        shifted = any(cell[:1].isspace() and cell.lstrip()[:1] == '"' for cell in cells)
         more = ""
         if len(self.long) > 1:
             named = ", ".join(str(number) for number, _ in self.long[1:_NAMED])
@@ -314,8 +316,10 @@ class _Heap:
             more = f", and {len(self.long) - 1} more such lines ({named}{dots})"
         between = NAMES.get(self.body.delimiter, repr(self.body.delimiter))
         raise InventoryError(
-            f"{cells} cells where the head has {self.body.width}{more}",
+            f"{len(cells)} cells where the head has {self.body.width}{more}",
             source=self.body.source,
             line=line,
-            remedy=f"Put quotes around a cell that holds a {between}, or give each column a head",
+            remedy="Take away the blank before the quote: it must come first in its cell"
+            if shifted
+            else f"Put quotes around a cell that holds a {between}, or give each column a head",
         )

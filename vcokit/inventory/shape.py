@@ -1,4 +1,4 @@
-"""What the shape of a table says: network and mask in two columns, several networks in a cell.
+"""What the shape of a table says: empty rows, networks and masks apart, networks together.
 
 ====================================  ======================================================
 in the file                           routes
@@ -11,11 +11,13 @@ in the file                           routes
 ``10.1.0.0/16 10.2.0.0/16``           two rows, as each has its length
 ``10.1.0.0 255.255.0.0``              as it stands, for the audit to judge
 ``10.1.0.0/16, HQ``                   as it stands: not every part is a network
+a row in which every cell is empty    none: a spreadsheet leaves ``,,,`` behind a table
 ====================================  ======================================================
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any, Final
 
@@ -42,6 +44,8 @@ _MASKS: Final = {
     ".".join(str((0xFFFFFFFF << (32 - length) >> shift) & 255) for shift in (24, 16, 8, 0)): length
     for length in range(33)
 }
+#: What reading adds to the columns of a file.
+_EARLIER: Final = ("weight_text", "source", "line")
 
 Lines = Any  # ndarray of int64, or None
 
@@ -59,6 +63,37 @@ def shaped(
         columns = [*columns]
         columns[place] = _joined(columns[place], columns[mask], tally)
     return columns, lines
+
+
+def filled(columns: list[Column], lines: Lines, tally: Tally) -> tuple[list[Column], Lines]:
+    """Return clean columns without the rows in which every cell is empty.
+
+    Most tables have a column that is never empty; then no row is looked at.
+    """
+    if not columns or not all(column.null_count for column in columns):
+        return columns, lines
+    there = functools.reduce(pc.or_, map(pc.is_valid, columns)).to_numpy()
+    tally.add("blank", len(there) - int(np.count_nonzero(there)))
+    if there.all():
+        return columns, lines
+    kept = pa.array(there)
+    return [column.filter(kept) for column in columns], None if lines is None else lines[there]
+
+
+def earlier(head: Head, columns: list[Column]) -> dict[str, int]:
+    """Return the places of columns that an earlier reading made, by their names in the frame.
+
+    A frame that pandas saved has them beside the file's own. ``weight_text`` says nothing where
+    there is a weight, or it is somebody else's; only beside it are ``source`` and ``line`` ours.
+    """
+    fields = set(head.fields.values())
+    own = {n: p for p, n in enumerate(head.cells) if n in _EARLIER and p not in fields}
+    if "weight_text" not in own:
+        return {}
+    weight, text = columns[head.fields["weight"]], columns[own["weight_text"]]
+    if pc.any(pc.and_(pc.is_valid(weight), pc.is_valid(text))).as_py():
+        return {}
+    return own if len(own) == len(_EARLIER) else {"weight_text": own["weight_text"]}
 
 
 def _several(column: Column) -> Any:

@@ -45,7 +45,8 @@ class Table:
     """Raw cells under a head.
 
     ``region`` is what the table's name says about rows that name none; ``protected`` tells
-    whether a ``'`` may stand before a cell to keep a spreadsheet from computing it.
+    whether a ``'`` may stand before a cell to keep a spreadsheet from computing it. ``notes`` are
+    on the table, ``beside`` on what stands beside it in its file: (source, note).
     """
 
     source: str
@@ -56,6 +57,7 @@ class Table:
     notes: tuple[str, ...] = ()
     region: str | None = None
     protected: bool = True
+    beside: tuple[tuple[str, str], ...] = ()
 
 
 def named_head(source: str, names: Sequence[str], options: Options) -> Head:

@@ -10,7 +10,7 @@
               └─ encoding given? that one, strictly │
                  byte order mark? what it says      │
                  NULs in every other byte? UTF-16   │
-                 else UTF-8, else GB18030, strictly ┘
+                 else what `narrow` finds           ┘
 
 A line ends with LF, CR LF or CR alone, as in the `csv` module; lines count from 1.
 """
@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
-import numpy as np
-import pyarrow as pa
+import pandas as pd
 
 from vcokit.errors import InputError, InventoryError
+from vcokit.inventory.narrow import is_utf8, line_at, narrow
 from vcokit.inventory.packed import GZIP, unpacked
 
 
@@ -68,6 +68,8 @@ _MAGIC: Final = (
 
 _SHOWN: Final = 200  # characters of a path that may be no path
 
+#: Bytes from which a format is known.
+_BEGINNING: Final = 256
 #: Bytes looked at for the NULs of UTF-16.
 _SAMPLE: Final = 65_536
 
@@ -124,22 +126,24 @@ def decode(
         return Text(name, _utf8(name, content), None)
     notes = list(notes)
     _refuse_binary(name, content)
-    found, data = _decoded(name, content, encoding)
-    if found == "gb18030" and encoding is None:
-        notes.append("not UTF-8, read as GB18030; if letters look wrong pass encoding=")
+    found, data, guessed = _decoded(name, content, encoding)
+    notes += [guessed] if guessed else []
     return Text(name, data, found, tuple(notes))
 
 
-def line_at(data: bytes, end: int) -> int:
-    r"""Return the line, from 1, on which the byte at a position stands.
+def beginning(data: bytes) -> str:
+    r"""Return the first letters of bytes, as far as they are known without reading all of them.
 
     Examples
     --------
-    >>> line_at(b"a\r\nb\rc\nd", 7)
-    4
+    >>> beginning('{"a"'.encode("utf-16-be"))
+    '{"a"'
     """
-    ends = data.count(b"\n", 0, end) + data.count(b"\r", 0, end) - data.count(b"\r\n", 0, end)
-    return ends + 1
+    sample = data[:_BEGINNING]
+    for mark, encoding in _MARKS:
+        if sample.startswith(mark):
+            return sample[len(mark) :].decode(encoding.removesuffix("-sig"), "ignore")
+    return sample.decode(_unmarked_utf16(sample) or "ascii", "ignore")
 
 
 def content_of(source: object) -> tuple[str, bytes | str]:
@@ -152,10 +156,10 @@ def content_of(source: object) -> tuple[str, bytes | str]:
         return "<buffer>", bytes(source)
     if hasattr(source, "read"):
         return "<buffer>", _drained(source)
-    raise InputError(
-        f"routes cannot be read from a {type(source).__name__}",
-        remedy="Give a path, an open file, or the text itself",
-    )
+    remedy = "Give a path, an open file, the text itself, or a list of these"
+    if isinstance(source, pd.DataFrame):
+        remedy = "A frame needs no reading: give it to audit_routes or plan_routes as it is"
+    raise InputError(f"routes cannot be read from a {type(source).__name__}", remedy=remedy)
 
 
 def _named(path: str | os.PathLike[str]) -> tuple[str, bytes]:
@@ -220,15 +224,18 @@ def check_encoding(encoding: str | None) -> None:
         ) from None
 
 
-def _decoded(name: str, data: bytes, encoding: str | None) -> tuple[str, bytes]:
-    """Return the encoding of bytes and the same text in UTF-8."""
+def _decoded(name: str, data: bytes, encoding: str | None) -> tuple[str, bytes, str | None]:
+    """Return the encoding of bytes, the same text in UTF-8, and a note where it was guessed."""
     if encoding is not None:
-        return encoding, _transcoded(name, data, encoding)
+        return encoding, _transcoded(name, data, encoding), None
     for mark, found in _MARKS:
         if data.startswith(mark):
-            return found, _transcoded(name, data[len(mark) :], found.removesuffix("-sig"))
+            return found, _transcoded(name, data[len(mark) :], found.removesuffix("-sig")), None
     wide = _unmarked_utf16(data)
-    return (wide, _transcoded(name, data, wide)) if wide else _narrow(name, data)
+    if wide:
+        return wide, _transcoded(name, data, wide), None
+    _refuse_nul(name, data)
+    return narrow(name, data)
 
 
 def _transcoded(name: str, data: bytes, encoding: str) -> bytes:
@@ -284,39 +291,6 @@ def _unmarked_utf16(data: bytes) -> str | None:
     except UnicodeDecodeError:
         return None
     return encoding
-
-
-def _narrow(name: str, data: bytes) -> tuple[str, bytes]:
-    """Return bytes that are no UTF-16 as UTF-8: they are, or they are GB18030."""
-    _refuse_nul(name, data)
-    if is_utf8(data):
-        return "utf-8", data
-    reached = 0
-    for encoding in ("utf-8", "gb18030"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError as error:
-            # The encoding that gets further is the likelier one, its fault the true one.
-            reached = max(reached, error.start)
-        else:
-            return encoding, data if encoding == "utf-8" else _utf8(name, text)
-    raise InventoryError(
-        f"byte 0x{data[reached]:02x} is neither UTF-8 nor GB18030",
-        source=name,
-        line=line_at(data, reached),
-        remedy='Save the file as UTF-8, or name its encoding, such as encoding="cp1252"',
-    )
-
-
-def is_utf8(data: bytes) -> bool:
-    """Tell whether bytes are UTF-8, in a tenth of the time that decoding them takes."""
-    bounds = pa.py_buffer(np.array([0, len(data)], dtype=np.int64))
-    whole = pa.Array.from_buffers(pa.large_string(), 1, [None, bounds, pa.py_buffer(data)])
-    try:
-        whole.validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
 
 
 def _utf8(name: str, text: str) -> bytes:

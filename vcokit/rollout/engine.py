@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ _log: Final = logging.getLogger("vcokit.rollout")
 
 #: Reads are written down with the next change of a step, or when so many have come together.
 _READS_TOGETHER: Final = 200
+#: A wall clock that is set back must not make the loop spin; seconds.
+_LEAST_WAIT: Final = 0.1
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,17 @@ class Engine:
             if finished is not None:
                 self._flush(force=True)
                 return finished
-            arrived = await self._wait(None if wake is None else wake - now)
+            arrived = await self._alive(None if wake is None else start + wake)
+
+    async def _alive(self, until: float | None) -> list[_Ended | _Told]:
+        """Wait as `_wait` does, and be seen alive meanwhile, however long nothing happens."""
+        while True:
+            self._journal.renew(self._clocks.wall())
+            lease = max(_LEAST_WAIT, self._journal.renew_at - self._clocks.wall())
+            left = math.inf if until is None else until - self._clocks.steady()
+            arrived = await self._wait(min(left, lease))
+            if arrived or left <= lease:
+                return arrived
 
     async def _land(self) -> None:
         """See the calls under way to their end; nothing else leaves.
@@ -299,10 +312,10 @@ class Engine:
         if error is not None:
             self._inbox.put_nowait(error)
 
-    async def _wait(self, seconds: float | None) -> list[_Ended | _Told]:
+    async def _wait(self, seconds: float) -> list[_Ended | _Told]:
         """Wait for something to arrive, or for time to pass; return all that has arrived."""
         try:
-            async with asyncio.timeout(None if seconds is None else max(0.0, seconds)):
+            async with asyncio.timeout(None if seconds == math.inf else max(0.0, seconds)):
                 arrived = [await self._inbox.get()]
         except TimeoutError:
             return []

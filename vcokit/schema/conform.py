@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcokit.errors import InputError
-from vcokit.schema.tables import INT, ROUTES, ROUTES_REQUIRED, STR, frame, missing
+from vcokit.plain import as_text
+from vcokit.schema.tables import CATEGORY, INT, ROUTES, ROUTES_REQUIRED, STR, frame, missing
 
 #: Blanks of any script and characters without a width: a cell of nothing else is empty.
 BLANKS: Final = (
@@ -24,6 +25,18 @@ BLANKS: Final = (
 #: What counts as an integer weight: no sign on zero, no leading zero, and the ``.0`` that
 #: spreadsheets add. ASCII digits alone; 18 digits fit an int64.
 _WEIGHT: Final = r"(?:0|-?[1-9][0-9]{0,17})(?:\.0+)?"
+#: The greatest int64; what is more stays the text it is.
+_MOST: Final = np.iinfo(np.int64).max
+
+#: How each kind of frame is had.
+_HOW_TO_GET: Final[Mapping[str, str]] = {
+    "routes": "Read a file with vk.read_routes(path)",
+    "live routes": "Ask the cloud for them with vk.live_routes(client, routes)",
+    "connections": "Ask the cloud for them with vk.live_connections(client)",
+    "findings": "Make them with vk.audit_routes(routes)",
+    "steps": "Take them from rollout.frame() or vk.Journal.read(path).steps()",
+    "calls": "Take them from rollout.calls() or vk.Journal.read(path).calls()",
+}
 
 
 def conform_routes(routes: pd.DataFrame, names: Iterable[str] = tuple(ROUTES)) -> pd.DataFrame:
@@ -83,19 +96,22 @@ def require_columns(frame: pd.DataFrame, names: Iterable[str], *, what: str) -> 
     names : iterable of str
         Columns it must have.
     what : str
-        What the frame should be, for the message.
+        What the frame should be, for the message and its remedy: ``routes``, ``live routes``,
+        ``connections``, ``findings``, ``steps`` or ``calls``.
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError(
             f"{what} must be a DataFrame, not {type(frame).__name__}",
-            remedy="Read a file with vk.read_routes(path)",
+            remedy=_HOW_TO_GET.get(what, _HOW_TO_GET["routes"]),
         )
     names = list(names)
     missing = [name for name in names if name not in frame.columns]
     if missing:
         raise InputError(
             f"{what} lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}",
-            remedy="Rename the columns, or read the file with vk.read_routes(path, columns={...})",
+            remedy="Rename the columns, or read the file with vk.read_routes(path, columns={...})"
+            if what.startswith("routes")
+            else _HOW_TO_GET.get(what),
         )
     twice = [name for name in names if isinstance(frame[name], pd.DataFrame)]
     if twice:
@@ -108,14 +124,14 @@ def text_column(column: pd.Series) -> pd.Series:
     Parameters
     ----------
     column : Series
-        Strings, objects or anything with a text form.
+        Strings, objects or anything with a text form; half a surrogate pair is spelt out.
 
     Returns
     -------
     Series of str
         Of the same length.
     """
-    text = column if column.dtype == STR else pd.Series(column.array).astype(STR)
+    text = column if column.dtype == STR else pd.Series(as_text(column).array)
     cells = pa.array(text.array, from_pandas=True)
     chunks = cells.chunks if isinstance(cells, pa.ChunkedArray) else [cells]
     cleared = [_without_blank(chunk) for chunk in chunks]
@@ -159,7 +175,13 @@ def destination_routes(live: pd.DataFrame) -> pd.DataFrame:
     ----------
     live : DataFrame
         With or without a column ``route_entry_type``.
+
+    Raises
+    ------
+    InputError
+        If it is no frame.
     """
+    require_columns(live, (), what="live routes")
     if "route_entry_type" not in live.columns:
         return live
     custom = live["route_entry_type"].fillna("custom") == "custom"
@@ -191,7 +213,8 @@ def split_weight(column: pd.Series) -> tuple[pd.Series, pd.Series]:
     >>> weight.tolist(), text.tolist()
     ([100, 0, <NA>, <NA>], [nan, nan, '1e2', nan])
     """
-    if pd.api.types.is_integer_dtype(column.dtype):
+    beyond = pd.api.types.is_unsigned_integer_dtype(column.dtype) and (column > _MOST).any()
+    if pd.api.types.is_integer_dtype(column.dtype) and not beyond:
         weight = _cast(column, INT)
         return weight, missing(STR, weight.index)
     text = text_column(_plain_floats(column))
@@ -216,6 +239,8 @@ def _plain_floats(column: pd.Series) -> pd.Series:
 
 def _cast(column: pd.Series, dtype: Any) -> pd.Series:
     try:
+        if dtype == CATEGORY and column.dtype in ("object", "string"):
+            return text_column(column).astype(CATEGORY)
         values = pd.Series(column.array)
         return values if values.dtype == dtype else values.astype(dtype)
     except (TypeError, ValueError) as error:

@@ -41,7 +41,7 @@ def connections_for(
     Raises
     ------
     ValueError
-        If a column is not there.
+        If it is no frame, or a column is not there.
     """
     _require(routes, ("region_id", "vpn_connection_id"))
     regions = _regions(routes)
@@ -69,6 +69,11 @@ def quota_for(routes: pd.DataFrame) -> int:
 
 
 def _require(routes: pd.DataFrame, columns: tuple[str, ...]) -> None:
+    if not hasattr(routes, "columns"):
+        raise ValueError(
+            f"routes must be a DataFrame, not {type(routes).__name__}. Read a file with "
+            "vk.read_routes(path)"
+        )
     missing = [name for name in columns if name not in routes.columns]
     if missing:
         raise ValueError(
