@@ -19,10 +19,11 @@ Made from the code by `make commands`. `vcokit COMMAND --help` says the same in 
 
 What a person reads goes to standard output, in colours and with a progress bar on a terminal only;
 of commands whose result is a table or a file (`plan`, `verify`, `live`, `diff`, `aggregate`) only
-the result does, what is said about it goes to standard error. What was noted when an inventory was
-read (a sheet left out, cells mended) goes to standard error, a line each, `note: …`. Nothing is
-ever asked without a terminal. Settings: option > environment (`VCOKIT_…`) > `vcokit.toml` >
-default; see `vcokit config`.
+the result does, what is said about it goes to standard error, and the result is UTF-8 whatever the
+terminal speaks. Whoever stops reading (`| head`) changes no exit code: the command goes on to its
+end in silence. What was noted when an inventory was read (a sheet left out, cells mended) goes to
+standard error, a line each, `note: …`. Nothing is ever asked without a terminal. Settings:
+option > environment (`VCOKIT_…`) > `vcokit.toml` > default; see `vcokit config`.
 """
 
 

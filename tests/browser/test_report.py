@@ -141,3 +141,13 @@ def test_it_prints_all_that_was_searched_for(page: Page) -> None:
     assert page.locator("#findings tbody tr").count() == found > 250
     expect(page.locator(".find")).to_be_hidden()
     expect(page.locator("#more")).to_be_hidden()
+
+
+@pytest.mark.parametrize("width", [1440, 1200, 800, 400])
+def test_nothing_is_clipped(page: Page, width: int) -> None:
+    """The page is as wide as the window, and the suggestion, its last column, stands within."""
+    page.set_viewport_size({"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    box = page.locator("#findings tbody tr").first.locator("td").last.bounding_box()
+    assert box is not None
+    assert 0 <= box["x"] < box["x"] + box["width"] <= width

@@ -9,13 +9,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, ROOT, SMALL, on_terminal, run
+from tests.formats import published
 from vcokit import cli, formats
-from vcokit.cli.audit import Format
+from vcokit.audit.rules import RULES
+from vcokit.cli.audit import Format, _skipped
 from vcokit.formats.places import locate
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
@@ -47,7 +50,10 @@ def test_a_format_on_standard_output(shell, kind: str, monkeypatch: pytest.Monke
     code, out, err = shell("audit", "data/routes-small.csv", "--format", kind)
     routes = vk.read_routes("data/routes-small.csv")
     findings = vk.audit_routes(routes)
-    options = {"places": locate(findings, routes), "root": ROOT} if kind == "sarif" else {}
+    options = {
+        "sarif": {"places": locate(findings, routes), "root": ROOT},
+        "junit": {"skipped": _skipped(None, live=None, connections=None)},
+    }.get(kind, {})
     assert (code, err) == (1, "")
     assert out == formats.write(kind, findings, routes, **options)
 
@@ -173,3 +179,30 @@ def test_a_long_file_is_read_under_a_bar(tmp_path: Path) -> None:
     assert "\x1b[2K" in text[text.rindex("Reading") :]  # the line of the bar is erased
     piped = run("audit", path, "--rules", "duplicate")
     assert "Reading" not in piped.stdout + piped.stderr
+
+
+def test_a_rule_that_did_not_run_did_not_pass(shell, tmp_path: Path) -> None:
+    """JUnit skips what lacks its option or was not asked for; all else is passed or failed."""
+    published.junit().validate(shell("audit", SMALL, "--format", "junit")[1])
+
+    def skipped(*options: object) -> dict[str, str]:
+        out = shell("audit", SMALL, "--format", "junit", *options)[1]
+        (suite,) = ElementTree.fromstring(out)  # noqa: S314
+        found = {case.get("name"): case.find("skipped") for case in suite}
+        told = {name: one.get("message") for name, one in found.items() if one is not None}
+        assert suite.get("skipped") == str(len(told))
+        assert suite.get("tests") == str(len(suite)) == str(len(RULES))
+        return told
+
+    cloud = {"unknown-connection", "wrong-region", "not-attached"}
+    live = {"already-live", "live-conflict"}
+    assert skipped() == dict.fromkeys(cloud, "needs --connections") | dict.fromkeys(
+        live, "needs --live"
+    )
+    known = tmp_path / "connections.csv"
+    known.write_text("vpn_connection_id,region_id\nvco-a,cn-hangzhou\n")
+    assert skipped("--live", SMALL, "--connections", known) == {}
+    told = skipped("--rules", "duplicate,wrong-region")
+    assert set(told) == {rule.name for rule in RULES} - {"duplicate"}
+    assert told["wrong-region"] == "needs --connections"
+    assert told["covered"] == "not asked for"

@@ -50,7 +50,7 @@ def test_every_option_has_help(name: str) -> None:
 def test_commands_of_the_page_are_there() -> None:
     """Each command of the page takes the options it is shown with."""
     text = UNATTENDED.replace("\\\n", " ")
-    lines = re.findall(r"^(?:\$ |    exec |exec )?(vcokit \w+ .*)$", text, re.M)
+    lines = re.findall(r"^(?:\$ |    )?(vcokit \w+ .*?)(?: \|\|.*)?$", text, re.M)
     assert len(lines) >= 8
     for line in lines:
         words = shlex.split(line.split(" #")[0].split("2>>")[0])
@@ -59,27 +59,36 @@ def test_commands_of_the_page_are_there() -> None:
 
 
 def test_the_nightly_script_goes_on_or_begins(tmp_path: Path) -> None:
-    """It is well-formed, resumes what is left, and applies where nothing is."""
+    """It resumes what is left, applies where nothing is, and wakes nobody for a deadline alone."""
     script = UNATTENDED.split("```sh\n")[1].split("```")[0]
     (tmp_path / "nightly.sh").write_text(script)
     bins = tmp_path / "bin"
     bins.mkdir()
     fake = bins / "vcokit"
-    fake.write_text(
-        '#!/bin/sh\necho "$@" >> calls.txt\n[ "$1" = status ] && cat status.json || true\n'
-    )
-    fake.chmod(0o755)
+    fake.touch(0o755)
+    woken: list[int] = []
 
-    def night(status: str | None) -> list[str]:
+    def night(status: str | None, code: int = 0, failed: str = "[]") -> list[str]:
+        fake.write_text(
+            '#!/bin/sh\necho "$@" >> calls.txt\n'
+            f"[ $1 = status ] && cat status.json && exit\n[ $1 = audit ] && exit\n"
+            f"""echo '{{"failed": {failed}}}' > last.json\nexit {code}\n"""
+        )
         (tmp_path / "calls.txt").unlink(missing_ok=True)
         if status is not None:
             (tmp_path / "routes.rollout.db").touch()
             (tmp_path / "status.json").write_text(status)
         env = {"PATH": f"{bins}:/usr/bin:/bin"}
-        subprocess.run(["sh", "nightly.sh"], cwd=tmp_path, env=env, check=True)
+        ended = subprocess.run(["sh", "nightly.sh"], cwd=tmp_path, env=env)
+        woken.append(ended.returncode)
         calls = (tmp_path / "calls.txt").read_text().splitlines()
         return [line.split()[0] for line in calls]
 
     assert night(None) == ["audit", "apply"]
     assert night('{"resume": "vcokit resume routes.rollout.db"}') == ["status", "resume"]
     assert night('{"resume": null}') == ["status", "audit", "apply"]
+    assert woken == [0, 0, 0]
+    for status in ('{"resume": "vcokit resume routes.rollout.db"}', '{"resume": null}'):
+        for code, failed in ((7, "[]"), (7, '[{"line": 2}]'), (6, "[]"), (130, "[]")):
+            night(status, code, failed)
+    assert woken[3:] == [0, 7, 6, 130] * 2

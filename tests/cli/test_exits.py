@@ -101,7 +101,7 @@ def test_1_differences(shell, inventory: Path, tmp_path: Path) -> None:
         (("plan", "FILE", "--simulate", "--only-network", "x"), "x"),
         (("plan", "FILE", "--weight-word", "x"), "NAME=VALUE"),
         (("plan", "FILE", "--weight-word", "x=y"), "standby=0"),
-        (("plan", "FILE", "--simulate", "--save", "FILE"), "is no plan"),
+        (("plan", "FILE", "--simulate", "--save", "FILE"), "would overwrite"),
         (("plan", "FILE", "--scenario", "nowhere.toml"), "nowhere.toml"),
         (("plan", ""), "is no file"),
         (("explain", "10.1.2", "FILE"), "10.1.2"),

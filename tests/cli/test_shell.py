@@ -97,7 +97,8 @@ WRONG = {
     ("audit", str(SMALL), "--quota", "x"): (2, "quota"),
     ("nonsense",): (2, "nonsense"),
     ("resume", "nowhere.db"): (2, "no such journal"),
-    ("apply", str(SMALL)): (4, "AccessKey"),
+    ("apply", str(SMALL)): (2, "--yes"),
+    ("apply", str(SMALL), "--yes"): (4, "AccessKey"),
 }
 
 

@@ -14,12 +14,14 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Any, Final
+from importlib.metadata import version
+from typing import Annotated, Any, Final
 
 import typer
 
-from vcokit.cli.commands import COMPLETE, Lazy
+from vcokit.cli.commands import COMPLETE, HELP, Lazy
 from vcokit.cli.exits import Exit, exit_code
+from vcokit.cli.outputs import silence
 from vcokit.cli.words import in_shell
 from vcokit.errors import VcokitError
 from vcokit.plain import visible
@@ -35,14 +37,26 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings=HELP,
 )
 
 #: click's exception of a wrong call; where typer keeps click is its own affair.
 _Misuse: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"vcokit {version('vcokit')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _all() -> None:
+def _all(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
     """From a CSV of destination routes to converged IPsec-VPN connections on Alibaba Cloud."""
 
 
@@ -60,16 +74,26 @@ def main() -> None:
         _say_misuse(error)
         sys.exit(Exit.INPUT)
     except (KeyboardInterrupt, typer.Abort):
+        _say("interrupted", "")
         sys.exit(Exit.INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has gone; writing to it at exit would fail once more.
-        sys.stdout = None
+        silence(sys.stdout)
         sys.exit(Exit.OK)
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         _say(f"{name}{error.strerror or error}. Check path, permissions and space")
         sys.exit(Exit.INPUT)
+    _flush()
     sys.exit(int(code) if isinstance(code, int) else Exit.OK)
+
+
+def _flush() -> None:
+    """Write out what is still held back; where nobody reads it, the command has ended as it did."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence(sys.stdout)
 
 
 def _prepare() -> None:
@@ -89,8 +113,11 @@ def _prepare() -> None:
         ours.addHandler(logging.lastResort)
 
 
-def _say(message: str) -> None:
-    print(f"error: {visible(message)}", file=sys.stderr)
+def _say(message: str, kind: str = "error: ") -> None:
+    try:
+        print(f"{kind}{visible(message)}", file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        silence(sys.stderr)
 
 
 def _say_misuse(error: Any) -> None:

@@ -12,9 +12,12 @@ from vcokit.audit.fewest import fewest_routes
 from vcokit.audit.standing import standing
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
+from vcokit.cli.outputs import keep_apart, put
 from vcokit.cli.reading import Files, Reading, named
 from vcokit.cli.tabular import as_csv
+from vcokit.cli.words import counted
 from vcokit.inventory import write_routes
+from vcokit.inventory.write import format_of
 from vcokit.plain import visible
 
 _FIELDS = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight", "description"]
@@ -36,6 +39,9 @@ def aggregate_command(
     one of them is down. Rows with errors have no forwarding: while there are any, nothing is
     written and the exit code is 1, unless --drop-blocked leaves them out.
     """
+    keep_apart({"--output": output}, files)
+    if output is not None:
+        format_of(output)
     routes = reading.read(files)
     rows = standing(Case(routes))
     said = show.error_console()
@@ -49,9 +55,9 @@ def aggregate_command(
         return Exit.FINDINGS
     fewest = fewest_routes(routes)
     if output is None:
-        print(as_csv(fewest[_FIELDS]), end="")
+        put(as_csv(fewest[_FIELDS]))
     else:
         write_routes(fewest, output)
     where = f" → {visible(output)}" if output is not None else ""
-    said.print(f"{named(files, routes)} → {len(fewest):,} routes{where}", markup=False)
+    said.print(f"{named(files, routes)} → {counted(len(fewest), 'route')}{where}", markup=False)
     return Exit.OK

@@ -7,19 +7,22 @@ from typing import Annotated, Final
 
 import pandas as pd
 import typer
+from rich.console import Console
 
 from vcokit.audit import audit_routes
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
-from vcokit.cli.journals import Standing, new_journal, refuse_stranger
+from vcokit.cli.journals import Standing, new_journal, refuse_held, refuse_stranger
 from vcokit.cli.plan import say_gaps
 from vcokit.cli.planning import FailOn, Planning, fails, saved_plan
 from vcokit.cli.reach import Reach
 from vcokit.cli.reading import FILES, Quota, Reading, named
-from vcokit.cli.running import Pace, Saying, Yes, conduct, may_send
+from vcokit.cli.running import Pace, Yes, conduct, may_ask, may_send, resume_command_of
+from vcokit.cli.saying import Saying
 from vcokit.cloud.client import Client
 from vcokit.live import live_routes, verify_routes
 from vcokit.rollout.executor import Rollout
+from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import Plan
 
 _ROUTE: Final = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
@@ -53,34 +56,37 @@ def apply_command(
     Rows with errors are left out and said; the others are sent once somebody, or --yes, agrees.
     A plan that --save wrote is sent only while the live routes are those it was made from.
     """
-    shown = show.console()
-    wishes = pace.given()
-    saying.check()
-    plan = saved_plan(files)
-    path = new_journal(journal, files, simulated=reach.simulated)
-    if plan is not None:
-        planning.refuse_with_plan(reading, quota)
-    routes = reading.read(files, saying.note) if plan is None else _wanted(plan)
-    if plan is None:
-        shown.print(named(files, routes), markup=False)
-    with reach.connected(routes, None if plan is None else plan.live) as client:
+    with saying.account(*files, reach.scenario, journal=journal) as account:
+        shown, wishes, ask = show.console(), pace.given(), not (yes or reach.simulated)
+        plan = account.plan = saved_plan(files)
+        path = new_journal(journal, files, simulated=reach.simulated)
+        account.needs(path)
+        if plan is not None:
+            planning.refuse_with_plan(reading, quota)
+        reach.check()
+        if ask:
+            may_ask()
+        routes = reading.read(files, saying.note) if plan is None else _wanted(plan)
         if plan is None:
-            routes, connections = planning.resolved(routes, client)
-            findings = audit_routes(routes, quota=quota, connections=connections)
-            if len(findings):
-                shown.print(show.findings_by_rule(findings))
-            if fails(findings, fail_on):
+            shown.print(named(files, routes), markup=False)
+        with reach.connected(routes, None if plan is None else plan.live) as client:
+            if plan is None:
+                routes, connections = planning.resolved(routes, client)
+                findings = audit_routes(routes, quota=quota, connections=connections)
+                if len(findings):
+                    shown.print(show.findings_by_rule(findings))
+                if fails(findings, fail_on):
+                    shown.print("Nothing was sent.")
+                    return account.ends(Exit.FINDINGS)
+                plan = account.plan = planning.plan(routes, client, connections, quota)
+            shown.print(f"Plan {plan.fingerprint[:12]}: {plan}", markup=False)
+            say_gaps(plan)
+            if not may_send(plan, ask=ask):
                 shown.print("Nothing was sent.")
-                return Exit.FINDINGS
-            plan = planning.plan(routes, client, connections, quota)
-        shown.print(f"Plan {plan.fingerprint[:12]}: {plan}", markup=False)
-        say_gaps(plan)
-        if not may_send(plan, ask=not (yes or reach.simulated)):
-            shown.print("Nothing was sent.")
-            return Exit.OK
-        rollout = Rollout(plan, client, journal=path, allow_gap=allow_gap, **wishes)
-        verify = _Verify(plan, routes, client)
-        return conduct(rollout, client, shown, saying, simulated=reach.simulated, check=verify.say)
+                return account.ends(Exit.OK)
+            rollout = Rollout(plan, client, journal=path, allow_gap=allow_gap, **wishes)
+            go_on, verify = resume_command_of(path, reach.again), _Verify(plan, routes, client)
+            return conduct(rollout, client, shown, account, go_on=go_on, check=verify.say)
 
 
 def _wanted(plan: Plan) -> pd.DataFrame:
@@ -115,12 +121,25 @@ def resume_command(
     Options that are not given are those the rollout was begun with. With --simulate the cloud is
     one that holds what the journal says was done.
     """
-    shown = show.console()
-    saying.check()
-    wishes = pace.given()
-    standing = Standing.of(journal)
-    refuse_stranger(journal, simulated=reach.simulated)
-    with reach.connected(standing.routes, standing.live) as client:
-        rollout = Rollout.open(journal, client, **wishes)
-        shown.print(f"Plan {rollout.plan.fingerprint[:12]}: {rollout.plan}", markup=False)
-        return conduct(rollout, client, shown, saying, simulated=reach.simulated)
+    with saying.account(reach.scenario, journal=journal) as account:
+        account.needs(journal)
+        shown, wishes, standing = show.console(), pace.given(), Standing.of(journal)
+        account.plan = standing.plan
+        refuse_stranger(journal, simulated=reach.simulated)
+        shown.print(f"Plan {standing.plan.fingerprint[:12]}: {standing.plan}", markup=False)
+        if not len(standing.left):
+            return account.ends(_nothing_left(journal, shown))
+        with reach.connected(standing.routes, standing.live) as client:
+            rollout = Rollout.open(journal, client, **wishes)
+            go_on = resume_command_of(journal, reach.again)
+            return conduct(rollout, client, shown, account, go_on=go_on, forecasted=standing.left)
+
+
+def _nothing_left(journal: Path, shown: Console) -> Exit:
+    """Say that a rollout has come to its end; return the exit code that it ended with."""
+    with Journal.read(journal) as read:
+        refuse_held(read)
+        states = read.steps()["state"].value_counts()
+    told = ", ".join(f"{number:,} {name}" for name, number in states.items() if number)
+    shown.print(f"Nothing is left to do: {told or 'no steps'}. Nothing was sent.", markup=False)
+    return Exit.FAILED if states.get("failed") else Exit.OK

@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -18,7 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from vcokit import schema
-from vcokit.cli.reading import Files, Quota, Reading
+from vcokit.cli.outputs import keep_apart, put, replace
+from vcokit.cli.reading import Files, Quota, Reading, read_connections
 from vcokit.errors import InputError
 from vcokit.plain import visible
 
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 #: Findings that a terminal lists where nobody says how many.
 _LISTED: Final = 50
+#: Rules that need what an option gives.
+_NEEDS: Final = {
+    "connections": ("unknown-connection", "wrong-region", "not-attached"),
+    "live": ("already-live", "live-conflict"),
+}
 
 
 class FailOn(StrEnum):
@@ -63,6 +68,10 @@ def audit_command(
     live: Annotated[
         str | None, typer.Option(help="File of live routes, as vcokit live writes it.")
     ] = None,
+    connections: Annotated[
+        str | None,
+        typer.Option(help="File of live connections, as vcokit live --connections writes it."),
+    ] = None,
     rules: Annotated[
         list[str] | None, typer.Option(help="Rules to run, by name; commas, or repeated.")
     ] = None,
@@ -79,15 +88,36 @@ def audit_command(
     from vcokit.audit import audit_routes, report
 
     kind = _kind(output_format, output)  # a wrong name is told before an hour's work
+    keep_apart({"--output": output}, [*files, live, connections])
     routes = reading.read(files)
     known = None if live is None else Reading(region=reading.region).read([live])
+    there = None if connections is None else read_connections(connections)
     chosen = [name.strip() for part in rules for name in part.split(",")] if rules else None
-    findings = audit_routes(routes, live=known, quota=quota, rules=chosen)
+    findings = audit_routes(routes, live=known, connections=there, quota=quota, rules=chosen)
     if kind is None:
         _tables(findings, routes, _LISTED if limit is None else limit)
     else:
-        _write(kind, findings, routes, output, limit=limit, fail_on=fail_on)
+        options: dict[str, Any] = {"limit": limit, "fail_on": str(fail_on)}
+        if kind == "junit":
+            options["skipped"] = _skipped(chosen, live=known, connections=there)
+        _write(kind, findings, routes, output, **options)
     return _exit_code(report.counts(findings), fail_on)
+
+
+def _skipped(chosen: list[str] | None, **given: object) -> dict[str, str]:
+    """Return the rules that do not run, and why: not asked for, or without what they look at."""
+    from vcokit.audit.rules import RULES
+
+    lacking = {
+        rule: f"needs --{option}"
+        for option, rules in _NEEDS.items()
+        for rule in rules
+        if given[option] is None
+    }
+    if chosen is None:
+        return lacking
+    rest = {rule.name: "not asked for" for rule in RULES if rule.name not in chosen}
+    return lacking | rest
 
 
 def _kind(asked: Format | None, output: Path | None) -> str | None:
@@ -140,55 +170,28 @@ def _write(
     output: Path | None,
     *,
     limit: int | None,
-    fail_on: FailOn,
+    **options: Any,
 ) -> None:
     """Write findings in a format, to a file or to standard output."""
     from vcokit.formats import KINDS, parts
     from vcokit.formats.facts import report_of, worst
 
     limit = KINDS[kind].limit if limit is None else limit
-    options: dict[str, Any] = {"fail_on": str(fail_on), "limit": limit}
+    options["limit"] = limit
     if kind == "sarif":
         from vcokit.formats.places import locate
 
         options |= {"places": locate(worst(findings, limit), routes), "root": Path.cwd()}
     text = parts(kind, findings, routes, **options)
     if output is None:
-        _say(text, kind)
+        put(text, for_people=kind == "text")
         return
-    _replace(output, text)
-    _say([_written(report_of(findings, routes), output)], "text")
+    replace(output, text)
+    put(_written(report_of(findings, routes), output), for_people=True)
 
 
 def _written(report: Report, output: Path) -> str:
     return f"{report.summary}: {visible(output)}\n"
-
-
-def _say(text: Iterable[str], kind: str) -> None:
-    """Write to standard output: lines in its own encoding, files in UTF-8, whatever it is."""
-    encoding = "utf-8" if kind != "text" else sys.stdout.encoding or "utf-8"
-    sys.stdout.flush()
-    raw = getattr(sys.stdout, "buffer", None)
-    for part in text:
-        if raw is None:  # a notebook's, or one that a program put there: it takes text alone
-            sys.stdout.write(part)
-        else:
-            raw.write(part.encode(encoding, "backslashreplace"))
-    (raw or sys.stdout).flush()
-
-
-def _replace(output: Path, text: Iterable[str]) -> None:
-    from vcokit.inventory.write import replacing
-
-    try:
-        with replacing(output) as file:
-            for part in text:
-                file.write(part.encode("utf-8", "backslashreplace"))
-    except OSError as error:
-        raise InputError(
-            f"{output} cannot be written: {error.strerror or error}",
-            remedy="Check folder, rights and room",
-        ) from None
 
 
 def _exit_code(counted: dict[str, int], fail_on: FailOn) -> int:

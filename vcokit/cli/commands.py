@@ -15,6 +15,9 @@ from typer.core import TyperGroup
 #: The variable by which a shell asks for completions.
 COMPLETE: Final = "_VCOKIT_COMPLETE"
 
+#: How help is asked for.
+HELP: Final = {"help_option_names": ["-h", "--help"]}
+
 #: Module and one line of help of each command; its function is the name with ``_command``.
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "audit": ("audit", "Read an inventory and print what is wrong, or worth knowing."),
@@ -45,7 +48,7 @@ def load(name: str) -> Any:
     single = typer.Typer(
         add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
     )
-    single.command(name)(grouped(function))
+    single.command(name, context_settings=HELP)(grouped(function))
     return typer.main.get_command(single)
 
 

@@ -12,6 +12,7 @@ from vcokit import config
 from vcokit.cli import show
 from vcokit.cli.steplog import one_line
 from vcokit.cloud.credentials import from_environment
+from vcokit.cloud.profiles import read_profile
 from vcokit.errors import VcokitError
 from vcokit.plain import visible
 
@@ -59,7 +60,7 @@ def _key(profile: str | None) -> str:
     Half a key in the environment is told as a command would tell of it.
     """
     if profile is not None:
-        return f"of the profile {profile} ({_PROFILES})"
+        return _key_of(profile)
     try:
         found = from_environment(os.environ)
     except VcokitError as error:
@@ -68,8 +69,17 @@ def _key(profile: str | None) -> str:
         return f"{found!r} (environment)"
     named = os.environ.get("ALIBABA_CLOUD_PROFILE")
     if named or (Path.home() / ".aliyun" / "config.json").is_file():
-        return f"of the profile {named or 'that is current'} ({_PROFILES})"
+        return _key_of(named)
     return "none in the environment or a profile; the official package is asked, if it is installed"
+
+
+def _key_of(profile: str | None) -> str:
+    """Return whose key a profile's is; where there is no such profile, what a command would say."""
+    try:
+        found = read_profile(Path.home() / ".aliyun" / "config.json", profile)
+    except VcokitError as error:
+        return f"none: {error}"
+    return f"of the profile {found['name']} ({_PROFILES})"
 
 
 def _proxies() -> dict[str, str]:

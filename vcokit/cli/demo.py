@@ -6,7 +6,6 @@ first, as it would in a real cloud, and has nothing to create.
 
 from __future__ import annotations
 
-import shutil
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,7 +19,8 @@ from vcokit.audit import audit_routes, report
 from vcokit.cli import report as report_file
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
-from vcokit.cli.reading import read
+from vcokit.cli.outputs import keep_apart
+from vcokit.cli.reading import Reading
 from vcokit.cli.running import forecast_and_follow, resume_command_of
 from vcokit.cloud.connect import connect
 from vcokit.errors import InputError
@@ -34,6 +34,7 @@ _TASK_SECONDS: Final = (2.0, 5.0)
 
 
 def demo_command(
+    reading: Reading,
     file: Annotated[
         Path | None, typer.Argument(metavar="[FILE]", help="Inventory. By default vcokit's own.")
     ] = None,
@@ -47,23 +48,25 @@ def demo_command(
 ) -> int:
     """Read, audit, plan, apply and verify a real inventory against a simulated cloud."""
     shown = show.console()
-    if fresh:
-        shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True, exist_ok=True)
+    kept, journal = out / "cloud.json", out / "rollout.simulated.db"
     file = file or find_inventory()
-    routes = read([str(file)])
+    keep_apart({"--out": kept}, [file], journals=[journal])
+    if fresh:
+        # What the last demo left, and nothing else: the folder may be anyone's.
+        kept.unlink(missing_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+    routes = reading.read([str(file)])
     findings = audit_routes(routes)
     _say_read(shown, file, routes, findings)
-    kept = out / "cloud.json"
     cloud = _cloud(routes, kept, config.get("speed", speed))
     with cloud, connect(cloud) as client:
         live = live_routes(client, routes)
         plan = plan_routes(routes, live)
         _say_plan(shown, cloud, live, plan)
-        (out / "rollout.db").unlink(missing_ok=True)
-        rollout = Rollout(plan, client, journal=out / "rollout.db")
+        journal.unlink(missing_ok=True)
+        rollout = Rollout(plan, client, journal=journal)
         try:
-            go_on = resume_command_of(rollout.journal, simulated=True)
+            go_on = resume_command_of(rollout.journal, " --simulate")
             forecast_and_follow(rollout, client, shown, go_on)
         finally:
             cloud.save(kept)

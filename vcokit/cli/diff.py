@@ -15,6 +15,7 @@ from vcokit.cli.exits import Exit
 from vcokit.cli.reach import Reach
 from vcokit.cli.reading import Reading
 from vcokit.cli.tabular import TableFormat, show_frame
+from vcokit.cli.words import counted
 from vcokit.errors import InputError
 from vcokit.plain import visible
 
@@ -63,7 +64,7 @@ def _live(routes: pd.DataFrame, reach: Reach) -> pd.DataFrame:
 
 def _left_out(*inventories: pd.DataFrame) -> str:
     left = sum(len(routes) - len(_standing(routes)) for routes in inventories)
-    return f"; {left:,} rows with errors, or repeats, left out" if left else ""
+    return f"; {counted(left, 'row')} with errors, or repeats, left out" if left else ""
 
 
 def compared(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:

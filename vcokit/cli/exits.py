@@ -37,7 +37,7 @@ MEANING: Final[Mapping[Exit, str]] = {
     Exit.OK: "all is well",
     Exit.FINDINGS: "findings at or above --fail-on; verify and diff: differences",
     Exit.INPUT: "usage or input: a wrong option, a file that cannot be used, nobody to ask",
-    Exit.STALE: "stale plan: the live routes are not those it was made from; nothing was sent",
+    Exit.STALE: "stale plan: the live routes are not those it was made from; nothing more was sent",
     Exit.CREDENTIALS: "credentials: no AccessKey, or the cloud refuses it",
     Exit.UNREACHABLE: "the cloud is out of reach, or its answer is of no use",
     Exit.FAILED: "steps failed",

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from vcokit.audit import explain
+from vcokit.cli.outputs import put
 from vcokit.cli.reading import Files, Quota, Reading
-from vcokit.cli.running import records
-from vcokit.cli.steplog import one_line
+from vcokit.cli.steplog import one_line, records
 
 
 class ExplainFormat(StrEnum):
@@ -37,8 +37,8 @@ def explain_command(
     """
     found = explain(reading.read(files), address, quota=quota)
     if format is ExplainFormat.text:
-        print(found)
+        put(f"{found}\n", for_people=True)
         return
     frames = {name: getattr(found, name) for name in ("routes", "if_down", "findings")}
     facts = {name: records(frame) for name, frame in frames.items()}
-    print(one_line({"address": found.address, **facts}))
+    put(one_line({"address": found.address, **facts}) + "\n")

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from vcokit.cli.show import duration, states
+from vcokit.cli import show
+from vcokit.cli.show import duration, is_closed, states
 from vcokit.rollout.events import Tally
 from vcokit.rollout.executor import Rollout
 from vcokit.rollout.forecast import Forecast
 from vcokit.rollout.interrupt import terminating
 
-#: Seconds between two looks at a rollout, and between two lines where there is no terminal.
+#: Seconds between two looks at a rollout.
 _LOOK: Final = 0.1
+#: Seconds between two lines where there is no terminal: if anything changed, and if nothing did.
 _SAY: Final = 5.0
+_SAY_AGAIN: Final = 60.0
 
 
 def follow(rollout: Rollout, thought: Forecast, shown: Console, go_on: str) -> None:
@@ -40,10 +44,11 @@ def follow(rollout: Rollout, thought: Forecast, shown: Console, go_on: str) -> N
                 follower.show()
             follower.show(last=True)
     except KeyboardInterrupt:
-        shown.print("Stopping in order …")
+        where = show.error_console() if is_closed(shown) else shown
+        where.print("Stopping in order …")
         rollout.stop()
         rollout.join()
-        shown.print(f"The journal is whole. Go on with: {go_on}", markup=False, soft_wrap=True)
+        where.print(f"The journal is whole. Go on with: {go_on}", markup=False, soft_wrap=True)
         raise
     rollout.wait()
 
@@ -55,7 +60,8 @@ class _Follower:
         self._rollout = rollout
         self._forecast = thought
         self._console = shown
-        self._said = time.monotonic()
+        self._begun = self._said = time.monotonic()
+        self._last, self._told_closed = "", False
         self._before = _settled(rollout.tally())
         self._ended = rollout.tally().ended
         self._bar: Progress | None = None
@@ -89,16 +95,35 @@ class _Follower:
         if self._bar is not None:
             nearly = 0.9 * tally.states["settled"] + 0.5 * tally.states["accepted"]
             self._bar.update(self._task, completed=tally.ended - self._ended + nearly, **fields)
-        elif last or time.monotonic() - self._said > _SAY:
-            self._said = time.monotonic()
-            self._console.print(f"  {states(tally).plain.strip()}  {fields['rate']}")
+        else:
+            self._line(states(tally).plain.strip(), fields, last=last)
+
+    def _line(self, counts: str, fields: dict[str, Any], *, last: bool) -> None:
+        now = time.monotonic()
+        pause = _SAY_AGAIN if counts == self._last else _SAY
+        if not last and now - self._said <= pause:
+            return
+        self._said, self._last = now, counts
+        left = "" if last else f"  {fields['left']}"
+        self._console.print(f"  {counts}  {fields['rate']}  after {fields['after']}{left}")
+        if is_closed(self._console) and not self._told_closed:
+            self._told_closed = True
+            journal = shlex.quote(str(self._rollout.journal))
+            show.error_console().print(
+                "Nobody reads standard output any more; the rollout goes on. "
+                f"SIGTERM ends it in order. Look at it with: vcokit status {journal}",
+                markup=False,
+                soft_wrap=True,
+            )
 
     def _fields(self, tally: Tally) -> dict[str, Any]:
-        elapsed = max((tally.latest or 0.0) - (tally.started or 0.0), 1e-9)
+        # By the clock, not by the latest event: where nothing happens the rate goes down.
+        elapsed = max(time.monotonic() - self._begun, 1e-9)
         settled = _settled(tally) - self._before
         left = self._forecast.remaining(settled, elapsed)
         return {
             "rate": f"{settled / elapsed:,.1f}/s",
+            "after": duration(elapsed),
             "left": f"about {duration(left)} left",
             "states": states(tally).markup,
         }

@@ -2,7 +2,8 @@
 
 ==============================  ===========================================================
 ``apply routes.csv``            ``routes.rollout.db``, beside the inventory
-again, once that has ended      ``routes.rollout-2.db``: no journal is ever overwritten
+again, once that has ended      ``routes.rollout-2.db``: no journal is ever overwritten. One that
+                                became stale has ended, unless a step of it is in doubt
 again, while it has not         an error that says who holds it, or how to go on
 ``--simulate``                  ``routes.simulated.db``; every such name has ``.simulated``
 resume ``….simulated.db``       with ``--simulate`` only, never on the real cloud
@@ -14,8 +15,9 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -25,11 +27,13 @@ from typing import Final
 import pandas as pd
 
 from vcokit.cli.running import resume_command_of
+from vcokit.cli.words import counted
 from vcokit.errors import InputError, JournalLockedError
 from vcokit.rollout.events import ENDED
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import LEASE_SECONDS, Lease
-from vcokit.rollout.steps import ACCEPTED, DONE, FINAL, SETTLED, Route
+from vcokit.rollout.plan import Plan
+from vcokit.rollout.steps import ACCEPTED, DONE, FINAL, IN_DOUBT, LIVE_COLUMNS, SETTLED
 
 _END: Final = ".rollout.db"
 _SIMULATED: Final = ".simulated.db"
@@ -57,8 +61,19 @@ def _lives(process: int) -> bool:
     return True
 
 
-def new_journal(given: Path | None, files: Sequence[str], *, simulated: bool) -> Path:
+def new_journal(
+    given: Path | None, files: Sequence[str], *, simulated: bool, option: str = "--journal"
+) -> Path:
     """Return the name of the journal that a rollout is to have.
+
+    Parameters
+    ----------
+    given : Path, optional
+        What `option` named.
+    files : sequence of str
+        Inventories, or a plan; the journal is called after the first where none is named.
+    simulated : bool
+    option : str
 
     Raises
     ------
@@ -77,37 +92,91 @@ def new_journal(given: Path | None, files: Sequence[str], *, simulated: bool) ->
                 "for a real one",
             )
         if given.exists():
-            _refuse(given, ended="Name another journal")
+            refuse_unended(given, option)
+            raise InputError(
+                f"{given}: this journal exists already", remedy=f"Name another with {option}"
+            )
         return given
     if files[0] == "-" or len(files) > 1:
         raise InputError("no journal is named", remedy="Name one: --journal FILE.db")
     first = Path(files[0]).with_suffix(_SIMULATED if simulated else _END)
-    path = first
-    for number in count(2):
+    for path in _numbered(first):
         if not path.exists():
             return path
-        _refuse(path)
-        path = first.with_name(f"{first.stem}-{number}{first.suffix}")
+        refuse_unended(path)
     raise AssertionError("no end of numbers")
 
 
-def _refuse(path: Path, ended: str | None = None) -> None:
-    """Refuse a journal that is there; one whose rollout has ended only if `ended` says what to do.
+def _numbered(first: Path) -> Iterator[Path]:
+    """Yield the names that journals of one inventory have, one after the other."""
+    yield first
+    for number in count(2):
+        yield first.with_name(f"{first.stem}-{number}{first.suffix}")
+
+
+def refuse_unended(path: Path, option: str = "--journal") -> None:
+    """Refuse to begin beside a journal whose rollout has not ended.
+
+    One that became stale has, unless the cloud may still do what it was sent.
 
     Raises
     ------
     InputError, JournalLockedError
+        With the command that goes on with it, or that begins anew in spite of it.
     """
     with Journal.read(path) as journal:
         refuse_held(journal)
-        left = int((~journal.steps()["state"].isin([*FINAL])).sum())
-    if left:
+        rest = Rest.of(journal.steps(), journal.meta())
+    if not rest.left or (rest.stale and not rest.in_doubt):
+        return
+    if not rest.stale:
         raise InputError(
-            f"{path}: a rollout that has not ended, {left:,} steps are left",
-            remedy=f"Go on with it: {resume_command_of(path, simulated=is_simulated(path))}",
+            f"{path}: a rollout that has not ended, with {counted(rest.left, 'step')} left",
+            remedy=f"Go on with it: {resume_command_of(path, again_of(path))}",
         )
-    if ended is not None:
-        raise InputError(f"{path}: this journal exists already", remedy=ended)
+    new = next(name for name in _numbered(path) if not name.exists())
+    raise InputError(
+        f"{path}: the live routes are not those of this rollout any more, and "
+        f"{counted(rest.in_doubt, 'step')} of it may be done, or yet be done, unseen",
+        remedy="Once vcokit live shows what came of them, give this command again with "
+        f"{option} {shlex.quote(str(new))}",
+    )
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What a journal has left.
+
+    Parameters
+    ----------
+    left : int
+        Steps that are in no final state.
+    in_doubt : int
+        Those of them that the cloud may have done, or may yet do.
+    stale : bool
+        Whether the live routes were others when it was last gone on with.
+    """
+
+    left: int
+    in_doubt: int
+    stale: bool
+
+    @classmethod
+    def of(cls, steps: pd.DataFrame, meta: Mapping[str, str]) -> Rest:
+        """Return that of a journal's steps and what it knows of itself."""
+        states = steps["state"]
+        left = int((~states.isin([*FINAL])).sum())
+        return cls(left, int(states.isin([*IN_DOUBT]).sum()), meta.get("state") == "stale")
+
+    @property
+    def resumable(self) -> bool:
+        """Whether going on with it is the way."""
+        return bool(self.left) and not self.stale
+
+
+def again_of(journal: Path) -> str:
+    """Return the options by which the cloud of a journal is reached, as far as its name tells."""
+    return " --simulate" if is_simulated(journal) else ""
 
 
 def refuse_held(journal: Journal) -> None:
@@ -149,7 +218,7 @@ def refuse_stranger(path: Path, *, simulated: bool) -> None:
     if is_simulated(path) and not simulated:
         raise InputError(
             f"{path}: the journal of a simulated cloud",
-            remedy=f"Add --simulate: {resume_command_of(path, simulated=True)}",
+            remedy=f"Add --simulate: {resume_command_of(path, again_of(path))}",
         )
 
 
@@ -159,12 +228,18 @@ class Standing:
 
     Parameters
     ----------
+    plan : Plan
+        What is carried out.
+    left : Plan
+        The part of it that is not in a final state yet.
     routes : DataFrame
         The rows that its steps are about, blocked ones left out.
     live : DataFrame
         The live routes by what is known: those of the plan, with the steps that took effect.
     """
 
+    plan: Plan
+    left: Plan
     routes: pd.DataFrame
     live: pd.DataFrame
 
@@ -178,18 +253,30 @@ class Standing:
         """
         with Journal.read(path) as journal:
             plan, steps = journal.plan(), journal.steps()
-        took = set(steps.loc[steps["state"].isin(_THERE), "step"])
-        lanes = {lane: set(routes) for lane, routes in plan.live_by_lane().items()}
-        regions = {}
-        for step in plan.each():
-            regions[step.lane] = step.region_id
-            if step.number in took:
-                lanes[step.lane].discard(step.before)
-                lanes[step.lane] |= set() if step.after is None else {step.after}
-        rows = [(regions[lane], lane, *route) for lane, routes in lanes.items() for route in routes]
-        names = ["region_id", "vpn_connection_id", *Route._fields]
-        wanted = steps.loc[steps["action"] != "blocked", names].reset_index(drop=True)
-        return cls(wanted, pd.DataFrame(rows, columns=names))
+        wanted = steps.loc[steps["action"] != "blocked", [*LIVE_COLUMNS]].reset_index(drop=True)
+        return cls(plan, _left(plan, steps), wanted, _live_after(plan, steps, _THERE))
+
+
+def _live_after(plan: Plan, steps: pd.DataFrame, states: Sequence[str]) -> pd.DataFrame:
+    """Return the live routes once the steps in some states took effect, and no other."""
+    took = set(steps.loc[steps["state"].isin(states), "step"])
+    lanes = {lane: set(routes) for lane, routes in plan.live_by_lane().items()}
+    regions = {}
+    for step in plan.each():
+        regions[step.lane] = step.region_id
+        if step.number in took:
+            lanes[step.lane].discard(step.before)
+            lanes[step.lane] |= set() if step.after is None else {step.after}
+    rows = [(regions[lane], lane, *route) for lane, routes in lanes.items() for route in routes]
+    return pd.DataFrame(rows, columns=[*LIVE_COLUMNS])
+
+
+def _left(plan: Plan, steps: pd.DataFrame) -> Plan:
+    """Return the steps that are not final as a plan, to be forecast."""
+    rest = plan.steps[~steps["state"].isin([*FINAL]).to_numpy()].reset_index(drop=True)
+    live = _live_after(plan, steps, (DONE,))
+    live = live[live["vpn_connection_id"].isin(rest["vpn_connection_id"].unique())]
+    return Plan(rest.assign(step=range(len(rest))), live.reset_index(drop=True), plan.quota)
 
 
 def state_of(meta: str, held: Lease | None, left: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,12 +10,14 @@ import typer
 
 from vcokit import schema
 from vcokit.cli import show
+from vcokit.cli.outputs import keep_apart, put, replace
 from vcokit.cli.reach import Reach
-from vcokit.cli.reading import FILES, Reading
+from vcokit.cli.reading import FILES, Shape
 from vcokit.cli.tabular import as_csv
+from vcokit.cli.words import counted
 from vcokit.errors import InputError
 from vcokit.inventory import write_routes
-from vcokit.inventory.files import named_format
+from vcokit.inventory.write import format_of
 from vcokit.live import live_connections, live_routes
 from vcokit.plain import visible
 
@@ -28,6 +29,7 @@ _FIELDS = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
 
 def live_command(
     reach: Reach,
+    reading: Shape,
     files: Annotated[
         list[str] | None,
         typer.Argument(metavar="[FILE...]", help=f"{FILES} Their connections alone are read."),
@@ -47,24 +49,24 @@ def live_command(
     Destination routes of the connections of some files, or of all connections of some regions.
     What is written can be read, audited, compared and applied like any inventory.
     """
-    routes = Reading().read(files) if files else schema.frame(schema.ROUTES)
-    if connections and output is not None and named_format(output.name) not in (None, "csv"):
+    keep_apart({"--output": output}, [*(files or ()), reach.scenario])
+    if output is not None and format_of(output) != "csv" and connections:
         raise InputError(f"{output}: connections are written as CSV", remedy="Name a .csv file")
+    routes = reading.read(files) if files else schema.frame(schema.ROUTES)
     with reach.connected(routes) as client:
         found = _found(client, routes if files else None, region, connections=connections)
-    what = "connections" if connections else "routes"
+    what = "connection" if connections else "route"
     if output is None:
-        print(as_csv(found), end="")
+        put(as_csv(found))
     elif connections:
-        output.write_text(as_csv(found), encoding="utf-8")
+        replace(output, [as_csv(found)])
     else:
         write_routes(found, output)
     where = f" → {visible(output)}" if output is not None else ""
     said = show.error_console()
     for connection, code in found.attrs.get("unlisted", {}).items():
         said.print(f"{visible(connection)}: cannot be listed ({visible(code)})", markup=False)
-    said.print(f"{len(found):,} {what}{where}", markup=False)
-    sys.stdout.flush()
+    said.print(f"{counted(len(found), what)}{where}", markup=False)
 
 
 def _found(

@@ -11,11 +11,11 @@ import typer
 from vcokit.audit import audit_routes
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
+from vcokit.cli.outputs import keep_apart, put
 from vcokit.cli.planning import FailOn, Planning, fails
 from vcokit.cli.reach import Reach
 from vcokit.cli.reading import Files, Quota, Reading, named
-from vcokit.cli.running import records
-from vcokit.cli.steplog import one_line
+from vcokit.cli.steplog import one_line, records
 from vcokit.errors import InputError
 from vcokit.plain import visible
 from vcokit.rollout.plan import Plan
@@ -49,6 +49,7 @@ def plan_command(
 
     The plan is standard output; what is said about it goes to standard error.
     """
+    keep_apart({"--save": save}, [*files, reach.scenario])
     routes = reading.read(files)
     with reach.connected(routes) as client:
         routes, connections = planning.resolved(routes, client)
@@ -58,7 +59,7 @@ def plan_command(
     said = show.error_console()
     said.print(f"{named(files, routes)}\nPlan {plan.fingerprint[:12]}: {plan}", markup=False)
     say_gaps(plan)
-    print(shown_plan(plan, format))
+    put(f"{shown_plan(plan, format)}\n", for_people=format is not PlanFormat.json)
     findings = audit_routes(routes, quota=quota, connections=connections)
     return Exit.FINDINGS if fails(findings, fail_on) else Exit.OK
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,35 @@ class Reach:
         """Whether the cloud is a simulated one."""
         return self.simulate or self.scenario is not None
 
+    @property
+    def again(self) -> str:
+        """The options by which another command reaches the same cloud.
+
+        Examples
+        --------
+        >>> Reach(scenario=Path("my cloud.toml")).again, Reach().again
+        (" --scenario 'my cloud.toml'", '')
+        """
+        if self.scenario is not None:
+            return f" --scenario {shlex.quote(str(self.scenario))}"
+        if self.simulate:
+            return " --simulate"
+        return f" --profile {shlex.quote(self.profile)}" if self.profile else ""
+
+    def check(self) -> None:
+        """Refuse options that contradict one another.
+
+        Raises
+        ------
+        InputError
+        """
+        if self.simulated:
+            self._refuse(
+                profile="--profile is the real cloud's: leave it out, or leave out --simulate"
+            )
+        else:
+            self._refuse(speed="--speed is the simulator's: add --simulate, or leave it out")
+
     @contextmanager
     def connected(self, routes: pd.DataFrame, live: pd.DataFrame | None = None) -> Iterator[Client]:
         """Yield a client of the cloud that is meant.
@@ -61,12 +91,11 @@ class Reach:
         """
         from vcokit.cloud.connect import connect
 
+        self.check()
         if not self.simulated:
-            self._refuse(speed="--speed is the simulator's: add --simulate, or leave it out")
             with connect(profile=self.profile) as client:
                 yield client
             return
-        self._refuse(profile="--profile is the real cloud's: leave it out, or leave out --simulate")
         with self._cloud(routes, live) as cloud, connect(cloud) as client:
             yield client
 

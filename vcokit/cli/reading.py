@@ -10,10 +10,12 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from vcokit.cli.words import counted
 from vcokit.errors import InputError
 from vcokit.plain import visible
 
@@ -33,10 +35,9 @@ Quota = Annotated[int | None, typer.Option(min=0, help="Routes a connection may 
 
 
 @dataclass(frozen=True)
-class Reading:
-    """How inventories are read."""
+class Shape:
+    """What inventories look like, where that is not found."""
 
-    region: Annotated[str | None, typer.Option(help="Region of rows that name none.")] = None
     weight_word: Annotated[
         list[str] | None,
         typer.Option(metavar="WORD=N", help="Word that stands for a weight; may be repeated."),
@@ -49,8 +50,18 @@ class Reading:
     delimiter: Annotated[str | None, typer.Option(help="Of a CSV; by default found.")] = None
     encoding: Annotated[str | None, typer.Option(help="Of a text; by default found.")] = None
 
-    def read(self, files: Sequence[str], hear: Hear | None = None) -> pd.DataFrame:
-        """Return the routes of some files; ``hear`` is told the notes, by default a reader.
+    def read(
+        self, files: Sequence[str], hear: Hear | None = None, region: str | None = None
+    ) -> pd.DataFrame:
+        """Return the routes of some files.
+
+        Parameters
+        ----------
+        files : sequence of str
+        hear : callable, optional
+            Told the notes; by default a reader is.
+        region : str, optional
+            Region of rows that name none.
 
         Raises
         ------
@@ -60,7 +71,7 @@ class Reading:
         return read(
             files,
             hear,
-            region=self.region,
+            region=region,
             weights=self._weights(),
             columns=_pairs("--column", self.column) or None,
             sheet=self.sheet,
@@ -74,6 +85,19 @@ class Reading:
         if wrong:
             raise InputError(f"--weight-word {wrong[0]!r}: no weight", remedy="Write standby=0")
         return {word: int(number) for word, number in words.items()} or None
+
+
+@dataclass(frozen=True)
+class Reading(Shape):
+    """How inventories are read."""
+
+    region: Annotated[str | None, typer.Option(help="Region of rows that name none.")] = None
+
+    def read(
+        self, files: Sequence[str], hear: Hear | None = None, region: str | None = None
+    ) -> pd.DataFrame:
+        """Return the routes of some files; see `Shape.read`."""
+        return super().read(files, hear, region or self.region)
 
 
 def _is_number(text: str) -> bool:
@@ -124,11 +148,11 @@ def say_note(note: str) -> None:
     print(f"note: {visible(note)}", file=sys.stderr)
 
 
-def _path(name: str) -> str:
-    """Return a file's name; what `read_routes` would take for the text itself is none."""
+def _path(name: str) -> str | Path:
+    """Return a file's path; what `read_routes` would take for the text itself is none."""
     if not name or "\n" in name or "\r" in name or "\x00" in name:
         raise InputError(f"{name!r} is no file", remedy="Name a file, or - for standard input")
-    return name
+    return name if name == "-" else Path(name)
 
 
 @contextlib.contextmanager
@@ -155,6 +179,45 @@ def _bar() -> Iterator[Callable[[int, int], object] | None]:
         bar.stop()
 
 
+def read_connections(name: str) -> pd.DataFrame:
+    """Return the live connections of a file that ``vcokit live --connections`` wrote.
+
+    Returns
+    -------
+    DataFrame
+        Of `vcokit.schema.LIVE_CONNECTIONS`; columns that the file lacks are missing values.
+
+    Raises
+    ------
+    InventoryError
+        If it cannot be read, or names no connections.
+    """
+    import pandas as pd
+
+    from vcokit import schema
+    from vcokit.errors import InventoryError
+    from vcokit.inventory.reasons import reason_of
+
+    remedy = "Write it with: vcokit live --connections --output connections.csv"
+    try:
+        file = sys.stdin.buffer if name == "-" else _path(name)
+        found = pd.read_csv(file, dtype="str", keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:  # pandas' and Unicode's are ValueErrors
+        raise InventoryError(
+            f"cannot be read ({reason_of(error)})", source=name, remedy=remedy
+        ) from None
+    lacking = [head for head in ("vpn_connection_id", "region_id") if head not in found.columns]
+    if lacking:
+        raise InventoryError(f"no column {lacking[0]}", source=name, remedy=remedy)
+    cells = {
+        head: found[head].str.removeprefix("'") for head in schema.LIVE_CONNECTIONS if head in found
+    }
+    for head in ("cross_account", "attached"):
+        if head in cells:
+            cells[head] = cells[head].str.lower().map({"true": True, "false": False})
+    return schema.frame(schema.LIVE_CONNECTIONS, cells)
+
+
 def named(files: Sequence[str], routes: pd.DataFrame) -> str:
     """Return what was read, in a line.
 
@@ -165,4 +228,4 @@ def named(files: Sequence[str], routes: pd.DataFrame) -> str:
     'a.csv: 1,200 routes'
     """
     shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
-    return f"{visible(shown)}: {len(routes):,} routes"
+    return f"{visible(shown)}: {counted(len(routes), 'route')}"

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vcokit.audit import report
+from vcokit.cli.outputs import silence
 from vcokit.colours import SEVERITIES, STATES
 from vcokit.plain import visible
 from vcokit.rollout.events import Tally
@@ -30,10 +31,26 @@ def error_console() -> Console:
     return _console(sys.stderr)
 
 
+class _Lasting(Console):
+    """A console that goes on in silence once nobody reads it: what is told is not what is done."""
+
+    nobody_reads = False
+
+    def on_broken_pipe(self) -> None:
+        """Let what is written from now on go nowhere."""
+        self.nobody_reads = True
+        silence(self.file)
+
+
+def is_closed(shown: Console) -> bool:
+    """Tell whether whoever read a console has gone."""
+    return isinstance(shown, _Lasting) and shown.nobody_reads
+
+
 def _console(stream: IO[str]) -> Console:
     # Rich would take the word of FORCE_COLOR for a terminal; a pipe gets plain text whatever it is.
     is_terminal = stream.isatty()
-    return Console(
+    return _Lasting(
         file=stream,
         width=None if is_terminal else _WIDE,
         force_terminal=is_terminal,
@@ -44,16 +61,39 @@ def _console(stream: IO[str]) -> Console:
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
-    """Return a table; cells may be `Text`, everything else is made `visible`."""
+    """Return a table; cells may be `Text`, everything else is made `visible`.
+
+    On a terminal that is too narrow cells are folded, never cut. What names a route stays in one
+    piece as long as the other columns have room beside it.
+    """
+    heads = list(columns)
+    cells = [[c if isinstance(c, Text) else Text(visible(c)) for c in row] for row in rows]
+    longest = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
+    needed = sum(
+        n if head in _NAMES else min(n, _LEAST) for head, n in zip(heads, longest, strict=True)
+    )
+    whole = needed + _BETWEEN * (len(heads) - 1) <= console().width
     result = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name in columns:
-        result.add_column(name, justify="right" if name in _NUMBERS else "left")
-    for row in rows:
-        result.add_row(*(cell if isinstance(cell, Text) else Text(visible(cell)) for cell in row))
+    for name in heads:
+        result.add_column(
+            name,
+            justify="right" if name in _NUMBERS else "left",
+            overflow="fold",
+            no_wrap=whole and name in _NAMES,
+        )
+    for row in cells:
+        result.add_row(*row)
     return result
 
 
-_NUMBERS: Final = frozenset({"rows", "line", "row", "steps", "routes"})
+_NUMBERS: Final = frozenset({"rows", "line", "row", "steps", "routes", "weight", "old_weight"})
+#: Columns that name a route, or a place in a file.
+_NAMES: Final = frozenset(
+    {"line", "connection", "vpn_connection_id", "destination", "route_dest", "next_hop"}
+)
+#: Characters that another column gets at least, and those between two columns.
+_LEAST: Final = 12
+_BETWEEN: Final = 2
 
 
 def severity(name: str) -> Text:
@@ -71,19 +111,6 @@ def findings_by_rule(findings: pd.DataFrame) -> Table:
     return table("Findings by rule", ("severity", "rule", "rows", "which says"), rows)
 
 
-def findings_list(findings: pd.DataFrame, limit: int) -> Table:
-    """Return the worst findings, in the order of the file."""
-    worst = findings.sort_values("severity", ascending=False, kind="stable").head(limit)
-    place = worst["line"].astype("str").where(worst["line"].notna(), worst["row"].astype("str"))
-    rows = (
-        (where, severity(str(row.severity)), row.rule, row.column, row.message, row.suggestion)
-        for where, row in zip(place, worst.itertuples(), strict=True)
-    )
-    columns = ("line", "severity", "rule", "column", "message", "suggestion")
-    more = f", the first {limit} of {len(findings):,}" if len(findings) > limit else ""
-    return table(f"Findings{more}", columns, rows)
-
-
 #: What is told of a failed step.
 FAILED: Final = ("line", "vpn_connection_id", "route_dest", "code", "message")
 
@@ -91,9 +118,23 @@ FAILED: Final = ("line", "vpn_connection_id", "route_dest", "code", "message")
 def failed_steps(failed: pd.DataFrame, limit: int) -> Table:
     """Return the first failed steps."""
     more = f", the first {limit} of {len(failed):,}" if len(failed) > limit else ""
-    columns = ("line", "connection", "destination", "code", "message")
-    rows = failed[list(FAILED)].head(limit).itertuples(index=False)
+    columns = ("line", "connection", "destination", "why")
+    listed = failed[list(FAILED)].head(limit).itertuples(index=False)
+    rows = ((*row[:3], _why(visible(row[3]), visible(row[4]))) for row in listed)
     return table(f"Failed steps{more}", columns, rows)
+
+
+def _why(code: str, message: str) -> str:
+    """Return code and message, which may begin with the code.
+
+    Examples
+    --------
+    >>> _why("Busy", "Busy: try again"), _why("Busy", "try again"), _why("", "lost")
+    ('Busy: try again', 'Busy: try again', 'lost')
+    """
+    if message.startswith(code):
+        return message
+    return f"{code}: {message}" if message else code
 
 
 def states(tally: Tally) -> Text:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vcokit.cli import show
-from vcokit.cli.reading import read
+from vcokit.cli.reading import Reading
 from vcokit.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 def simulate_command(
+    reading: Reading,
     file: Annotated[
         Path | None,
         typer.Argument(metavar="[FILE]", help="Inventory whose connections shall be there."),
@@ -42,7 +43,7 @@ def simulate_command(
     given = {"speed": speed, "seed": seed}
     options: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     options |= {"port": port, "host": host, "allow_remote": allow_remote}
-    cloud, has_own_keys = _cloud(file, scenario, options)
+    cloud, has_own_keys = _cloud(file, reading, scenario, options)
     try:
         cloud.start()
     except OSError as error:
@@ -60,7 +61,7 @@ def simulate_command(
 
 
 def _cloud(
-    file: Path | None, scenario: Path | None, options: dict[str, Any]
+    file: Path | None, reading: Reading, scenario: Path | None, options: dict[str, Any]
 ) -> tuple[Simulator, bool]:
     """Return the simulator, and whether its keys are somebody's own and so no one else's."""
     from vcokit.simulator import Simulator
@@ -78,7 +79,7 @@ def _cloud(
                 remedy="Take [[connections]] out of the scenario, or leave the inventory out",
             )
         options.setdefault("speed", 1.0)
-        return Simulator.for_routes(read([str(file)]), **options), has_own_keys
+        return Simulator.for_routes(reading.read([str(file)]), **options), has_own_keys
     except ValueError as error:
         raise InputError(str(error)) from None
 

@@ -11,13 +11,14 @@ import typer
 
 from vcokit.cli import show
 from vcokit.cli.apply import JournalPath
-from vcokit.cli.journals import holder, is_simulated, state_of
-from vcokit.cli.running import records, resume_command_of
-from vcokit.cli.steplog import one_line
+from vcokit.cli.journals import Rest, again_of, holder, state_of
+from vcokit.cli.outputs import put
+from vcokit.cli.running import resume_command_of
+from vcokit.cli.steplog import one_line, records
+from vcokit.cli.words import counted
 from vcokit.plain import visible
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import Lease
-from vcokit.rollout.steps import FINAL
 
 #: Seconds that the pace of the moment is taken of.
 _WINDOW: Final = 300.0
@@ -34,7 +35,7 @@ def status_command(
     """
     facts = facts_of(journal, time.time(), limit)
     if json:
-        print(one_line(facts))
+        put(f"{one_line(facts)}\n")
         return
     shown = show.console()
     shown.print("\n".join(_lines(facts)), markup=False)
@@ -63,8 +64,8 @@ def facts_of(path: Any, now: float, limit: int) -> dict[str, Any]:
         steps, meta, lease = journal.steps(), journal.meta(), journal.lease()
         outcomes = journal.calls()["outcome"].value_counts()
     held = holder(lease, now)
-    left = int((~steps["state"].isin([*FINAL])).sum())
-    state = state_of(meta.get("state", ""), held, left)
+    rest = Rest.of(steps, meta)
+    state = state_of(meta.get("state", ""), held, rest.left)
     failed = steps[steps["state"] == "failed"]
     pace = _pace(steps, now if held is not None else None)
     return {
@@ -74,14 +75,14 @@ def facts_of(path: Any, now: float, limit: int) -> dict[str, Any]:
         "holder": None if held is None else _told(held, now),
         "actions": _counts(steps["action"]),
         "states": _counts(steps["state"]),
-        "left": left,
+        "left": rest.left,
         "steps_per_minute": pace.per_minute,
-        "seconds_left": pace.seconds(left) if held is not None else None,
+        "seconds_left": pace.seconds(rest.left) if held is not None else None,
         "calls": {str(name): int(number) for name, number in outcomes.items()},
         "failed_steps": len(failed),
         "failed": records(failed[list(show.FAILED)].head(limit)),
-        "resume": resume_command_of(path, simulated=is_simulated(path))
-        if left and held is None
+        "resume": resume_command_of(path, again_of(path))
+        if rest.resumable and held is None
         else None,
     }
 
@@ -131,9 +132,11 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         seen = facts["holder"]["seen_seconds_ago"]
         said.append(f"holder  {visible(facts['holder']['text'])}; seen {seen:g} s ago")
     said += [f"{name:<7} {_listed(facts[name])}" for name in ("actions", "states", "calls")]
-    said.append(f"left    {facts['left']:,} steps{_at_pace(facts)}")
+    said.append(f"left    {counted(facts['left'], 'step')}{_at_pace(facts)}")
     if facts["resume"]:
         said.append(f"Go on with: {facts['resume']}")
+    elif facts["state"] == "stale":
+        said.append("The live routes are others now: apply the inventory again, by a new plan")
     return said
 
 

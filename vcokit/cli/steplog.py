@@ -6,7 +6,7 @@
      "vpn_connection_id": "vco-a", "route_dest": "10.0.0.0/8", …}
     {"at": …, "event": "note", "message": "routes.csv: 2 blank lines skipped"}
     {"at": …, "event": "rollout", "state": "finished", "message": null}
-    {"at": …, "event": "error", "message": "…", "exit_code": 3}
+    {"at": …, "event": "end", "state": "finished", "exit_code": 0}
 
 A step has its line when it comes to its end: done, failed or skipped. A line is always one line:
 whatever a file or the cloud said is spelt out where it could not be seen.
@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import IO, Any
 
+from vcokit.cli.outputs import silence
 from vcokit.plain import visible
 from vcokit.rollout.events import Event, RolloutChanged, StepChanged
 from vcokit.rollout.plan import Plan
@@ -48,9 +49,13 @@ class StepLog:
         self._steps = {step.number: step for step in plan.each()}
         self._stream = stream
         self._kind = kind
+        self._request_ids: dict[int, str] = {}
 
     def __call__(self, event: Event) -> None:
         """Write a line, if the event is worth one."""
+        if isinstance(event, StepChanged) and event.request_id:
+            # It came with the answer; a step is done only once a listing has shown it.
+            self._request_ids[event.step] = event.request_id
         if isinstance(event, StepChanged) and event.new in FINAL:
             self.write(event.at, "step", **self._facts(event))
         elif isinstance(event, RolloutChanged):
@@ -69,7 +74,7 @@ class StepLog:
             "weight": step.weight,
             "code": event.code,
             "message": event.message,
-            "request_id": event.request_id,
+            "request_id": self._request_ids.pop(event.step, None),
         }
 
     def write(self, at: float, event: str, **facts: Any) -> None:
@@ -84,8 +89,11 @@ def write_line(stream: IO[str], kind: LogFormat, at: float, event: str, **facts:
         line = one_line({"at": moment.replace("+00:00", "Z"), "event": event, **facts})
     else:
         line = " ".join([moment, event, *(visible(v) for v in facts.values() if v is not None)])
-    stream.write(line + "\n")
-    stream.flush()
+    try:
+        stream.write(line + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        silence(stream)
 
 
 def one_line(value: Any) -> str:
@@ -97,3 +105,9 @@ def one_line(value: Any) -> str:
     {"a": "\u001b[31m\u007f\u4e3b"}
     """
     return json.dumps(value, default=str).replace("\x7f", "\\u007f")
+
+
+def records(frame: Any) -> list[dict[str, Any]]:
+    """Return a frame's rows as plain values, None for what is missing."""
+    objects = frame.astype("object")
+    return list(objects.where(frame.notna(), None).to_dict("records"))

@@ -14,8 +14,8 @@ from typing import Final
 import pandas as pd
 
 from vcokit.cli import show
-from vcokit.cli.running import records
-from vcokit.cli.steplog import one_line
+from vcokit.cli.outputs import put
+from vcokit.cli.steplog import one_line, records
 from vcokit.plain import visible
 
 #: What begins a formula, or a cell that was protected before.
@@ -43,13 +43,38 @@ def show_frame(frame: pd.DataFrame, form: TableFormat, title: str, limit: int) -
         Rows of a table at most; the other formats have all.
     """
     if form is TableFormat.json:
-        print(one_line(records(frame)))
+        put(f"{one_line(records(frame))}\n")
     elif form is TableFormat.csv:
-        print(as_csv(frame), end="")
+        put(as_csv(frame))
     elif len(frame):
+        frame = telling(frame)
         more = f", the first {limit} of {len(frame):,}" if len(frame) > limit else ""
         rows = frame.head(limit).itertuples(index=False)
         show.console().print(show.table(f"{title}{more}", frame.columns, rows))
+
+
+def telling(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame without the columns that tell a reader nothing.
+
+    Empty ones, a next hop that is always the connection itself, the only file or region, and the
+    position of a row whose line is told.
+
+    Examples
+    --------
+    >>> one = {"vpn_connection_id": ["vco-a"], "next_hop": ["vco-a"], "live_next_hop": [None]}
+    >>> telling(pd.DataFrame({**one, "row": [7], "line": [9]})).columns.tolist()
+    ['vpn_connection_id', 'line']
+    """
+    silent = {name for name in frame.columns if frame[name].isna().all()}
+    if "vpn_connection_id" in frame.columns:
+        connection = frame["vpn_connection_id"]
+        hops = {"next_hop", "live_next_hop"} & {*frame.columns}
+        silent |= {name for name in hops if (frame[name].fillna(connection) == connection).all()}
+    silent |= {
+        name for name in ("source", "region_id") if name in frame and frame[name].nunique() < 2
+    }
+    silent |= {"row"} if "line" in {*frame.columns} - silent else set()
+    return frame.drop(columns=[name for name in frame.columns if name in silent])
 
 
 def as_csv(frame: pd.DataFrame) -> str:

@@ -13,7 +13,8 @@ from vcokit.cli.exits import Exit
 from vcokit.cli.journals import Standing, new_journal, refuse_held, refuse_stranger
 from vcokit.cli.plan import PlanFormat, save_plan, say_gaps, shown_plan
 from vcokit.cli.reach import Reach
-from vcokit.cli.running import Pace, Saying, Yes, conduct, may_send
+from vcokit.cli.running import Pace, Yes, conduct, may_send, resume_command_of
+from vcokit.cli.saying import Saying
 from vcokit.live import live_routes
 from vcokit.rollout.executor import Rollout
 from vcokit.rollout.journal import Journal
@@ -44,32 +45,34 @@ def undo_command(
     The plan is shown first. What is not proven to be this rollout's doing is listed as blocked and
     left alone. The undoing has a journal of its own and can be resumed, and undone, like any other.
     """
-    shown = show.console()
-    saying.check()
-    refuse_stranger(journal, simulated=reach.simulated)
-    # Read, not opened: what is taken back is not written to.
-    with Journal.read(journal) as read:
-        read.check_seal()
-        refuse_held(read)
-        steps, calls, quota = read.steps(), read.calls(), read.plan().quota
-    standing = Standing.of(journal)
-    path = new_journal(undo_journal or _name(journal), [], simulated=reach.simulated)
-    with reach.connected(standing.routes, standing.live) as client:
-        live = live_routes(client, standing.routes)
-        plan = undo_plan(steps, calls, live, quota=quota)
-        if len(plan):
-            shown.print(shown_plan(plan, format), markup=False, soft_wrap=True)
-        shown.print(f"Plan {plan.fingerprint[:12]}: {plan}", markup=False)
-        say_gaps(plan)
-        if save is not None:
-            save_plan(plan, save)
-            return Exit.OK
-        if not may_send(plan, ask=not (yes or reach.simulated)):
-            shown.print("Nothing was sent.")
-            return Exit.OK
-        rollout = Rollout(plan, client, journal=path, allow_gap=allow_gap, **pace.given())
-        return conduct(rollout, client, shown, saying, simulated=reach.simulated)
-
-
-def _name(journal: Path) -> Path:
-    return journal.with_suffix(".undo.db")
+    with saying.account(reach.scenario, journal, journal=undo_journal, save=save) as account:
+        shown, wishes = show.console(), pace.given()
+        refuse_stranger(journal, simulated=reach.simulated)
+        # Read, not opened: what is taken back is not written to.
+        with Journal.read(journal) as read:
+            read.check_seal()
+            refuse_held(read)
+            steps, calls, quota = read.steps(), read.calls(), read.plan().quota
+        standing = Standing.of(journal)
+        path = undo_journal or journal.with_suffix(".undo.db")
+        if save is None:
+            new_journal(path, [], simulated=reach.simulated, option="--undo-journal")
+            account.needs(path)
+        with reach.connected(standing.routes, standing.live) as client:
+            live = live_routes(client, standing.routes)
+            plan = account.plan = undo_plan(steps, calls, live, quota=quota)
+            if save is not None:
+                # Before it is shown: whoever reads our output may have read enough.
+                save_plan(plan, save)
+            if len(plan):
+                shown.print(shown_plan(plan, format), markup=False, soft_wrap=True)
+            shown.print(f"Plan {plan.fingerprint[:12]}: {plan}", markup=False)
+            say_gaps(plan)
+            if save is not None:
+                return account.ends(Exit.OK)
+            if not may_send(plan, ask=not (yes or reach.simulated)):
+                shown.print("Nothing was sent.")
+                return account.ends(Exit.OK)
+            rollout = Rollout(plan, client, journal=path, allow_gap=allow_gap, **wishes)
+            go_on = resume_command_of(path, reach.again)
+            return conduct(rollout, client, shown, account, go_on=go_on)

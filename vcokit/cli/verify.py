@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
+import pandas as pd
 import typer
 
 from vcokit.cli import show
@@ -14,6 +15,8 @@ from vcokit.cli.reading import Files, Quota, Reading, named
 from vcokit.cli.tabular import TableFormat, show_frame
 from vcokit.live import live_routes, verify_routes
 from vcokit.plain import visible
+
+_PLACE: Final = ("source", "line")
 
 
 def verify_command(
@@ -51,5 +54,13 @@ def verify_command(
     differing = verdicts[verdicts["verdict"] != "as planned"]
     if allow_unexpected:
         differing = differing[differing["verdict"] != "unexpected"]
-    show_frame(differing, format, "Differences", limit)
+    show_frame(_placed(differing, routes), format, "Differences", limit)
     return Exit.FINDINGS if len(differing) else Exit.OK
+
+
+def _placed(differing: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
+    """Return differences with the file and the line of their rows, where they have one."""
+    row = differing["row"]
+    at = row.fillna(-1).astype("int64")
+    places = {name: routes[name].reset_index(drop=True).reindex(at).array for name in _PLACE}
+    return differing.assign(**places)

@@ -22,12 +22,45 @@ _TABLE: Final = tuple(
         (r", or pass access_key_id= and access_key_secret= to connect\(\)", ""),
         (r"name a profile= of the vendor's CLI", "or name a --profile of the vendor's CLI"),
         (r"Rollout\.open\(path, client\)", "vcokit resume"),
+        (r"(make a new plan)$", r"\1: vcokit apply with the inventory"),
         (r"allow_gap=True", "--allow-gap"),
         (r'format=, such as format="csv"', "another name, such as routes.csv"),
         (r'\b(region|encoding|delimiter|sheet)="([^"]*)"', r'--\1 "\2"'),
         (r"\b(region|encoding|delimiter|sheet|profile)=", r"--\1"),
     )
 )
+
+
+#: What a rollout says of its end.
+_ENDS: Final = (
+    (re.compile(r"as were allowed in one run"), "as --stop-after allows in one run"),
+    (re.compile(r"go on with other waves"), "go on with other ones, such as --waves rest"),
+    (re.compile(r"the deadline of \S+ s has passed"), "the time of --max-hours has passed"),
+)
+
+
+def wording(message: str | None) -> str | None:
+    """Return why a rollout ended, in the words of the shell.
+
+    Examples
+    --------
+    >>> wording("3 steps failed, as many as were allowed in one run")
+    '3 steps failed, as many as --stop-after allows in one run'
+    """
+    for pattern, words in _ENDS if message else ():
+        message = pattern.sub(words, message or "")
+    return message
+
+
+def counted(number: int, what: str) -> str:
+    """Return a count with what is counted, in the plural where it has to be.
+
+    Examples
+    --------
+    >>> counted(1, "route"), counted(1200, "step")
+    ('1 route', '1,200 steps')
+    """
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def in_shell(error: VcokitError) -> str:

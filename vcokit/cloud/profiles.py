@@ -121,12 +121,14 @@ def _from_profile(
         if disabled or not path.is_file():
             return None
     wanted = name or environ.get("ALIBABA_CLOUD_PROFILE") or None
-    profile = _read(path, wanted)
+    profile = read_profile(path, wanted)
     mode, region = str(profile.get("mode", "")), profile.get("region_id") or None
     if mode.lower() in (ours.lower() for ours in OURS):
         if name is None and not profile.get("access_key_id"):
             return None  # what the CLI leaves behind before it is configured
-        return Keyring(lambda: _key_of(_read(path, wanted), path), region=region, clock=clock)
+        return Keyring(
+            lambda: _key_of(read_profile(path, wanted), path), region=region, clock=clock
+        )
     if mode.lower() in (theirs.lower() for theirs in THEIRS):
         chain = official(str(profile["name"]), path)
         return Keyring(chain, region=region, clock=clock)
@@ -136,8 +138,14 @@ def _from_profile(
     )
 
 
-def _read(path: Path, name: str | None) -> Mapping[str, Any]:
-    """Return the profile of a name, or the current one."""
+def read_profile(path: Path, name: str | None) -> Mapping[str, Any]:
+    """Return the profile of a name, or the current one.
+
+    Raises
+    ------
+    CredentialsError
+        If the file cannot be read, or has none of that name.
+    """
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"))
         profiles = {one["name"]: one for one in found["profiles"]}

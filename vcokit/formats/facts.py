@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -62,6 +62,8 @@ class Report:
         Where the cells at fault stand, from `vcokit.formats.places.locate`.
     root : Path or None
         Folder that paths of files are told relative to.
+    skipped : mapping of str to str
+        Rules that did not run, and why.
     """
 
     findings: pd.DataFrame
@@ -70,6 +72,7 @@ class Report:
     limit: int | None = None
     places: pd.DataFrame | None = None
     root: Path | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def listed(self) -> pd.DataFrame:
@@ -145,6 +148,7 @@ def report_of(
     limit: int | None = None,
     places: pd.DataFrame | None = None,
     root: str | os.PathLike[str] | None = None,
+    skipped: Mapping[str, str] | None = None,
 ) -> Report:
     """Return a `Report` of frames that were looked at.
 
@@ -160,6 +164,8 @@ def report_of(
         From `vcokit.formats.places.locate`, of these findings or some of them (SARIF).
     root : path, optional
         Folder that paths of files are told relative to (SARIF).
+    skipped : mapping of str to str, optional
+        Rules that did not run, by name, and why (JUnit): without a finding they did not pass.
 
     Raises
     ------
@@ -180,7 +186,8 @@ def report_of(
     conformed = schema.conform_routes(routes)
     conformed.attrs = routes.attrs  # what reading noted: which source is a sheet
     findings = findings.astype({"severity": schema.SEVERITIES})
-    return Report(findings, conformed, fail_on, limit, places, Path(root) if root else None)
+    folder = Path(root) if root else None
+    return Report(findings, conformed, fail_on, limit, places, folder, skipped or {})
 
 
 def worst(findings: pd.DataFrame, limit: int | None) -> pd.DataFrame:

@@ -34,9 +34,9 @@ _HEADS: Final = (
     ("rule", "Rule", "c s"),
     ("column", "Field", "c s"),
     ("vpn_connection_id", "Connection", "c w"),
-    ("route_dest", "Destination", "c"),
+    ("route_dest", "Destination", "c d"),
     ("message", "Message", "m"),
-    ("suggestion", "Suggestion", "c"),
+    ("suggestion", "Suggestion", "c d"),
     (_BELOW, "", ""),
 )
 

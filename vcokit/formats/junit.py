@@ -1,8 +1,9 @@
 """Findings as JUnit's XML, for pipelines that know tests: a suite a file, a case a rule.
 
 A rule fails where it has findings at or above ``fail_on``; those below stand in the case's
-``system-out``. The layout is that of the Jenkins xUnit plugin's ``junit-10.xsd``: nothing is in it
-that other readers (GitLab, Azure, CircleCI) do not take.
+``system-out``. One that did not run (`Report.skipped`) is skipped: it did not pass. The layout is
+that of the Jenkins xUnit plugin's ``junit-10.xsd``: nothing is in it that other readers (GitLab,
+Azure, CircleCI) do not take.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ def lines(report: Report) -> Iterator[str]:
     for source, suite in cases.items():
         bad = sum(bad for _, _, bad in suite)
         name = xml_attribute(source or NAMELESS)
-        counts = f'tests="{len(suite)}" failures="{bad}" errors="0" skipped="0"'
+        left = sum(_is_skipped(report, rule, found) for rule, found, _ in suite)
+        counts = f'tests="{len(suite)}" failures="{bad}" errors="0" skipped="{left}"'
         yield f"<testsuite name={name} {counts}>\n"
         for rule, found, _ in suite:
             yield from _case(report, source, rule, found)
@@ -53,9 +55,17 @@ def _fails(report: Report, found: Any) -> bool:
     return bool(found["severity"].isin(report.failing).any())
 
 
+def _is_skipped(report: Report, rule: str, found: Any) -> bool:
+    return rule in report.skipped and not len(found)
+
+
 def _case(report: Report, source: str, rule: str, found: Any) -> Iterator[str]:
     sentence = report.rules[rule].sentence
     head = f"<testcase name={xml_attribute(rule)} classname={xml_attribute(source or NAMELESS)}"
+    if _is_skipped(report, rule, found):
+        why = xml_attribute(report.skipped[rule])
+        yield f'{head} time="0"><skipped message={why}/></testcase>\n'
+        return
     if not len(found):
         yield f'{head} time="0"/>\n'
         return

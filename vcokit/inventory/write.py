@@ -30,7 +30,7 @@ import pyarrow.compute as pc
 
 from vcokit.errors import InputError
 from vcokit.inventory.cells import PROTECTED, Column
-from vcokit.inventory.files import check_format, named_format
+from vcokit.inventory.files import PACKINGS, check_format, named_format
 from vcokit.inventory.plain import json_lines, write_parquet
 from vcokit.inventory.records import CELL_LIMIT
 from vcokit.schema import (
@@ -84,7 +84,8 @@ def write_routes(
         Routes; see `vcokit.schema.conform_routes` for what is accepted.
     target : str, path or file object
         A path is replaced in one step, or not at all. ``.jsonl``, ``.ndjson``, ``.parquet`` and
-        ``.pq`` are written as such, all else as CSV; ``.gz`` and ``.zst`` pack it. A file object
+        ``.pq`` are written as such, ``.csv``, ``.tsv``, ``.tab``, ``.txt`` and names without an end
+        as CSV; ``.gz`` and ``.zst`` pack it. A file object
         may be binary or text (not for Parquet); open a text file with ``newline=""`` and UTF-8.
     format : {"csv", "jsonl", "parquet"}, optional
         Format, whatever the name.
@@ -93,7 +94,8 @@ def write_routes(
     ------
     InputError
         If the frame lacks columns, holds what no text file can (a NUL, half a surrogate pair, a
-        cell beyond 131,072 characters), the target cannot be written, or is a workbook.
+        cell beyond 131,072 characters), the target cannot be written, or its name ends as that
+        of a workbook, or in what means no format.
 
     Notes
     -----
@@ -128,21 +130,60 @@ def write_routes(
         reason = getattr(error, "strerror", None) or str(error)
         raise InputError(
             f"the target {_shown(target)} cannot be written: {reason}",
-            remedy="Give a path in a directory that exists and is yours, or an open UTF-8 file",
+            remedy=_remedy(target),
         ) from error
+
+
+def _remedy(target: object) -> str:
+    if isinstance(target, str | os.PathLike):
+        return "Give a path in a directory that exists and is yours, where there is room"
+    return "Give an open file that takes UTF-8"
+
+
+def format_of(path: str | os.PathLike[str]) -> str:
+    """Return the format that routes are written in under a name.
+
+    Raises
+    ------
+    InputError
+        If its end means no format, or a workbook.
+
+    Examples
+    --------
+    >>> format_of("a.csv.gz"), format_of("a.JSONL"), format_of("routes")
+    ('csv', 'jsonl', 'csv')
+    >>> format_of("live.json")
+    Traceback (most recent call last):
+        ...
+    vcokit.errors.base.InputError: the end of 'live.json' means no format. End it in .csv, .jsonl \
+or .parquet, and .gz or .zst after it to pack it
+    """
+    return _format(path, None)
 
 
 def _format(target: object, given: str | None) -> str:
     """Return the format to write."""
     check_format(given)
-    named = named_format(os.fspath(target)) if isinstance(target, str | os.PathLike) else None
+    path = Path(target) if isinstance(target, str | os.PathLike) else None
+    named = None if path is None else named_format(path.name)
     found = given or named or "csv"
+    if path is not None and not (given or named) and _says_another(path):
+        raise InputError(
+            f"the end of {_shown(target)} means no format",
+            remedy="End it in .csv, .jsonl or .parquet, and .gz or .zst after it to pack it",
+        )
     if found == "excel":
         raise InputError(
             f"{_shown(target)}: workbooks are not written",
             remedy="Write .csv, which is safe to open in a spreadsheet, and save it from there",
         )
     return found
+
+
+def _says_another(path: Path) -> bool:
+    """Tell whether a name ends in something, and is that of a file: a pipe may be called a.b."""
+    ends = [end for end in path.suffixes[-2:] if end.lower() not in PACKINGS]
+    return bool(ends) and (path.is_file() or not path.exists())
 
 
 def _writer(routes: pd.DataFrame, format: str) -> Callable[[Any], None]:  # noqa: A002

@@ -161,7 +161,10 @@ def write(path: str | PathLike[str], contents: Contents, counts: str) -> None:
     try:
         Path(path).write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        raise PlanError(f"{path}: cannot be written ({error.strerror})") from None
+        raise PlanError(
+            f"{path}: cannot be written ({error.strerror})",
+            remedy="Name a file in a folder that is there and yours",
+        ) from None
 
 
 def _digest(lines: Iterable[str]) -> str:

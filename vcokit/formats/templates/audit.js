@@ -28,6 +28,7 @@ function line(row) {
   heads.forEach((head, place) => {
     if (!head.says) return;
     const cell = element("td", null, head.look);
+    cell.dataset.head = head.says;
     if (head.name === "severity") cell.append(element("span", null, `dot ${row[place]}`));
     if (row[place] !== null) cell.append(row[place]);
     if (head.name === "message" && row[at.api_code] !== null) {
