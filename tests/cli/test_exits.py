@@ -5,14 +5,18 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, as_environment
-from vcokit import cli, errors
+from vcokit import cli, errors, schema
+from vcokit.cli import running, show
 from vcokit.cli.exits import MEANING, Exit
+from vcokit.rollout.events import Tally
 from vcokit.simulator import Fault, Simulator
 
 TEN = HEAD + "".join(GOOD.replace("10.0.0.0/8", f"10.{n}.0.0/16") for n in range(10))
@@ -188,6 +192,19 @@ def test_6_steps_failed(shell, inventory: Path, tmp_path: Path, monkeypatch) -> 
     assert facts["states"] == {"done": 9, "failed": 1}
     assert facts["failed"][0]["code"] == "IllegalParam.RouteDest"
     assert facts["resume"] is None
+
+
+@pytest.mark.parametrize(("state", "code"), [("failed", 6), ("skipped", 6), ("done", 0)])
+def test_6_is_whatever_was_not_done(capsys, state: str, code: int) -> None:
+    """A step that was skipped, as its connection was no longer attached, is not all well either."""
+    steps = schema.frame(
+        schema.STEPS, {"step": [0], "state": [state], "route_dest": ["10.0.0.0/8"], "line": [2]}
+    )
+    ended = SimpleNamespace(
+        tally=lambda: Tally(Counter([state]), rollout="finished"), frame=lambda: steps
+    )
+    assert running._end(ended, show.console(), "…") == code
+    assert (f"{state.capitalize()} steps" in capsys.readouterr().out) == (code == 6)
 
 
 def test_7_resumable(shell, inventory: Path, tmp_path: Path, monkeypatch) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, SMALL, on_terminal
-from vcokit.cli.show import failed_steps
+from vcokit.cli.show import steps_not_done
 
 SCENARIO = """speed = 600
 [[faults]]
@@ -82,7 +82,9 @@ def test_a_code_is_told_once() -> None:
         "line": [1], "vpn_connection_id": ["vco-a"], "route_dest": ["10.0.0.0/8"],
         "code": ["Busy"], "message": ["Busy: later"],
     })  # fmt: skip
-    (cells,) = zip(*(column.cells for column in failed_steps(steps, 5).columns), strict=True)
+    (cells,) = zip(
+        *(column.cells for column in steps_not_done(steps, "failed", 5).columns), strict=True
+    )
     assert str(cells[-1]) == "Busy: later"
 
 

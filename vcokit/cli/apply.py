@@ -142,4 +142,5 @@ def _nothing_left(journal: Path, shown: Console) -> Exit:
         states = read.steps()["state"].value_counts()
     told = ", ".join(f"{number:,} {name}" for name, number in states.items() if number)
     shown.print(f"Nothing is left to do: {told or 'no steps'}. Nothing was sent.", markup=False)
-    return Exit.FAILED if states.get("failed") else Exit.OK
+    harmed = states.get("failed", 0) + states.get("skipped", 0)
+    return Exit.FAILED if harmed else Exit.OK

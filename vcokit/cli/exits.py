@@ -40,7 +40,7 @@ MEANING: Final[Mapping[Exit, str]] = {
     Exit.STALE: "stale plan: the live routes are not those it was made from; nothing more was sent",
     Exit.CREDENTIALS: "credentials: no AccessKey, or the cloud refuses it",
     Exit.UNREACHABLE: "the cloud is out of reach, or its answer is of no use",
-    Exit.FAILED: "steps failed",
+    Exit.FAILED: "steps failed or were skipped",
     Exit.RESUMABLE: "stopped by --max-hours, --stop-after or a wave; `vcokit resume` goes on",
     Exit.INTERRUPTED: "interrupted by Ctrl-C or SIGTERM; the journal is whole",
 }

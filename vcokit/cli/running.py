@@ -230,11 +230,13 @@ def _end(rollout: Rollout, shown: Console, go_on: str) -> Exit:
     tally = rollout.tally()
     shown.print(show.states(tally))
     steps = rollout.frame()
-    failed = steps[steps["state"] == "failed"]
-    if len(failed):
-        shown.print(show.failed_steps(failed, _SHOWN))
+    harmed = tally.states["failed"] + tally.states["skipped"]
+    for state in ("failed", "skipped"):
+        some = steps[steps["state"] == state]
+        if len(some):
+            shown.print(show.steps_not_done(some, state, _SHOWN))
     if tally.rollout == "stopped":
         said = visible(wording(tally.message))
         shown.print(f"Stopped: {said}. Go on with: {go_on}", markup=False, soft_wrap=True)
         return Exit.RESUMABLE
-    return Exit.FAILED if len(failed) else Exit.OK
+    return Exit.FAILED if harmed else Exit.OK

@@ -115,13 +115,13 @@ def findings_by_rule(findings: pd.DataFrame) -> Table:
 FAILED: Final = ("line", "vpn_connection_id", "route_dest", "code", "message")
 
 
-def failed_steps(failed: pd.DataFrame, limit: int) -> Table:
-    """Return the first failed steps."""
+def steps_not_done(failed: pd.DataFrame, state: str, limit: int) -> Table:
+    """Return the first steps that ended as failed, or as skipped."""
     more = f", the first {limit} of {len(failed):,}" if len(failed) > limit else ""
     columns = ("line", "connection", "destination", "why")
     listed = failed[list(FAILED)].head(limit).itertuples(index=False)
     rows = ((*row[:3], _why(visible(row[3]), visible(row[4]))) for row in listed)
-    return table(f"Failed steps{more}", columns, rows)
+    return table(f"{state.capitalize()} steps{more}", columns, rows)
 
 
 def _why(code: str, message: str) -> str:

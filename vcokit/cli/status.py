@@ -41,7 +41,7 @@ def status_command(
     shown.print("\n".join(_lines(facts)), markup=False)
     if facts["failed"]:
         listed = pd.DataFrame(facts["failed"], columns=list(show.FAILED))
-        shown.print(show.failed_steps(listed, limit))
+        shown.print(show.steps_not_done(listed, "failed", limit))
 
 
 def facts_of(path: Any, now: float, limit: int) -> dict[str, Any]:

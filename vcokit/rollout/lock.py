@@ -302,4 +302,5 @@ class Lock:
 def _cannot(path: Path, why: Exception) -> JournalError:
     """Return the error of a journal beside which no lock's file can be made."""
     remedy = f"See that the folder {path.parent} is there, has room, and that you may write in it"
-    return JournalError(f"cannot be locked ({why})", path=path, remedy=remedy)
+    said = why.strerror if isinstance(why, OSError) and why.strerror else why
+    return JournalError(f"cannot be locked ({said})", path=path, remedy=remedy)
