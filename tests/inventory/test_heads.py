@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import itertools
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vcokit.errors import InputError, InventoryError
+from vcokit.inventory import read_routes
 from vcokit.inventory.heads import HEAD_LINES, extra_names, find_head, wanted_heads
 from vcokit.inventory.text import load
 from vcokit.schema import ALIASES
@@ -152,9 +154,9 @@ def test_a_named_head_is_found_exactly_or_by_its_letters() -> None:
 def test_a_named_head_that_is_not_there_is_named() -> None:
     """A head that the caller named must be there, even for a field that may be absent."""
     with pytest.raises(InventoryError, match=r"description \(asked for as 'Text'\)"):
-        head_of(",".join(NAMES), description="Text")
+        read_routes(",".join(NAMES) + "\n", columns={"description": "Text"})
     with pytest.raises(InventoryError, match=r"route_dest \(asked for as 'Ziel'\)"):
-        head_of(",".join(NAMES), route_dest="Ziel")
+        read_routes(",".join(NAMES) + "\n", columns={"route_dest": "Ziel"})
 
 
 def test_named_heads_make_a_head() -> None:
@@ -256,3 +258,16 @@ def test_many_delimiters_in_one_head_are_told_apart() -> None:
     for one, other in itertools.permutations(",;\t|", 2):
         text = one.join([*NAMES, f"a{other}Prefix{other}Connection{other}b"])
         assert head_of(text).delimiter == one
+
+
+def test_a_head_that_is_named_may_stand_in_some_tables_alone(tmp_path: Path) -> None:
+    """Of several tables each is read by the head that was named, or else by the one it knows."""
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    one.write_text("region,connection,cidr,Role,weight\ncn-a,vco-a,10.0.0.0/8,0,7\n")
+    two.write_text("region,connection,cidr,权重\ncn-a,vco-b,10.0.0.0/8,100\n", encoding="utf-8")
+    assert read_routes([one, two], columns={"weight": "Role"})["weight"].tolist() == [0, 100]
+    for names, where in (([one, two], "first of 2 tables"), ([two], "two.csv, line 1")):
+        with pytest.raises(InventoryError) as caught:
+            read_routes(names, columns={"weight": "Rolle"})
+        assert "weight (asked for as 'Rolle')" in str(caught.value)
+        assert where in str(caught.value)

@@ -239,12 +239,16 @@ def _record(lines: Sequence[str], start: int, delimiter: str) -> tuple[list[str]
 
 
 def locate(cells: Sequence[str], wanted: Mapping[str, str]) -> dict[str, list[int]]:
-    """Return the positions of each field; a head that the caller named is no other field's."""
+    """Return the positions of each field; a head that the caller named is no other field's.
+
+    A head that the caller named and that is not here may stand in another table: see `check_asked`.
+    """
     found = {name: places for name, head in wanted.items() if (places := _places(cells, head))}
+    asked = frozenset(found)
     claimed = {place for places in found.values() for place in places}
     for place, cell in enumerate(cells):
         name = field_of(cell)
-        if name is not None and name not in wanted and place not in claimed:
+        if name is not None and name not in asked and place not in claimed:
             found.setdefault(name, []).append(place)
     return found
 
@@ -301,6 +305,22 @@ def check_head(
     missing = [name for name in dict.fromkeys([*needed, *wanted]) if name not in best.found]
     if missing:
         _refuse_missing(source, best, wanted, missing, instead)
+
+
+def check_asked(heads: Sequence[tuple[str, Head]], wanted: Mapping[str, str]) -> None:
+    """Raise for a head that the caller named and that no table has, given by source and head."""
+    for name, head in wanted.items():
+        if any(head_of.fields.get(name) in _places(head_of.cells, head) for _, head_of in heads):
+            continue
+        source, first = heads[0]
+        seen = _listed([cell for cell in first.cells if cell])
+        also = f" (of the first of {len(heads)} tables)" if len(heads) > 1 else ""
+        raise InventoryError(
+            f"no column for {name} (asked for as {head!r}); the heads here are {seen}{also}",
+            source=source,
+            line=first.line,
+            remedy=f'Name the head: columns={{"{name}": "head in the file"}}',
+        )
 
 
 def _refuse_missing(

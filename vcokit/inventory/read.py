@@ -23,7 +23,14 @@ from vcokit.inventory import cells
 from vcokit.inventory.cells import Column, Tally
 from vcokit.inventory.excel import read_excel
 from vcokit.inventory.files import File, check_format, open_source, size_of, sources_of
-from vcokit.inventory.heads import Head, check_delimiter, extra_names, find_head, wanted_heads
+from vcokit.inventory.heads import (
+    Head,
+    check_asked,
+    check_delimiter,
+    extra_names,
+    find_head,
+    wanted_heads,
+)
 from vcokit.inventory.jsonl import read_jsonl
 from vcokit.inventory.notes import Note, merged, worded
 from vcokit.inventory.parquet import read_parquet
@@ -66,7 +73,8 @@ def read_routes(
         Further sources: their rows come below, ``source`` tells them apart.
     columns : mapping of str to str, optional
         Heads by field, where they are not found by themselves: ``{"route_dest": "Ziel"}``. The
-        other way round, ``{"Ziel": "route_dest"}``, is understood too.
+        other way round, ``{"Ziel": "route_dest"}``, is understood too. Of several tables one must
+        have it; the others are read by the heads that are known.
     region : str, optional
         Region of the rows that name none.
     weights : mapping of str to int, optional
@@ -126,14 +134,17 @@ def read_routes(
     seen: Counter[str] = Counter()
     frames: list[pd.DataFrame] = []
     notes: list[Note] = []
+    heads: list[tuple[str, Head]] = []
     for each in sources:
         file = open_source(each, format, seen)
         meter.begin(len(file.content))
         for table in _tables(file, options, report):
             frames.append(_routes(table, options.region, words))
+            heads.append((table.source, table.head))
             own = frames[-1].attrs["read"]["notes"]
             notes += [*table.beside, *((table.source, note) for note in own)]
         meter.end()
+    check_asked(heads, options.wanted)
     if len(frames) > 1:
         return _stacked(frames, notes)
     frames[0].attrs["read"]["notes"] = [note for _, note in notes]
