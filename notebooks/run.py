@@ -31,6 +31,7 @@ LARGEST: Final = 600_000
 
 #: What would steer a notebook from outside: settings, and the keys of a real account.
 _STEERING: Final = ("VCOKIT_", "ALIBABA_CLOUD_")
+_REQUEST: Final = re.compile(r"\b[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}\b")
 _COPY: Final = re.compile(r"(?<=vco-copy-)[0-9a-f]{12}|(?<=vco-live-)[0-9a-f]{12}")
 _WIDGET: Final = "application/vnd.jupyter.widget-view+json"
 _METADATA: Final = {
@@ -109,12 +110,15 @@ def _tidied(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def _counted(html: str, known: dict[str, str], copies: Iterator[int]) -> str:
-    """Return HTML in which the names of copies are counted; those of one view stay alike."""
+    """Return HTML in which the names of copies are counted; those of one view stay alike.
+
+    Request ids are those of one run, and go.
+    """
 
     def name(found: re.Match[str]) -> Any:
         return known.setdefault(found[0], f"{next(copies):012x}")
 
-    return _COPY.sub(name, html)
+    return _REQUEST.sub("(the request id)", _COPY.sub(name, html))
 
 
 if __name__ == "__main__":

@@ -201,7 +201,7 @@ def test_where_the_canary_fails_the_rest_is_not_sent(tmp_path: Path) -> None:
     with real_region(tmp_path, [refusal]) as (cloud, told):
         said = ends(tmp_path, told, "VCOKIT_NOTEBOOK_PLAN")
         told["VCOKIT_NOTEBOOK_PLAN"] = re.search("PLAN=([0-9a-f]{64})", said)[1]
-        ends(tmp_path, told, "RolloutError: 1 .*failed")
+        ends(tmp_path, told, "RolloutError: .*1 failed")
         assert writes(cloud)["vpn_connection_id"].nunique() == 1
 
 
