@@ -255,10 +255,10 @@ def test_a_file_that_never_rests_is_left_to_sqlite(
 MOUNTS = """\
 proc /proc proc rw 0 0
 /dev/vda / ext4 rw 0 0
-server:/home /home nfs4 rw 0 0
-/dev/vdb /home/local ext4 rw 0 0
-//server/share\\040name /mnt/share\\040name cifs rw 0 0
-me@there: /mnt/there fuse.sshfs rw 0 0
+server:/h /var/h nfs4 rw 0 0
+/dev/vdb /var/h/local ext4 rw 0 0
+//server/share\\040name /var/mnt/share\\040name cifs rw 0 0
+me@there: /var/mnt/there fuse.sshfs rw 0 0
 autofs /auto autofs rw 0 0
 server:/auto /auto nfs rw 0 0
 """
@@ -268,11 +268,11 @@ server:/auto /auto nfs rw 0 0
     ("file", "shared"),
     [
         ("/rollout.db", False),
-        ("/home/me/rollout.db", True),
-        ("/homely/rollout.db", False),
-        ("/home/local/rollout.db", False),
-        ("/mnt/share name/rollout.db", True),
-        ("/mnt/there/rollout.db", True),
+        ("/var/h/me/rollout.db", True),
+        ("/var/hasty/rollout.db", False),
+        ("/var/h/local/rollout.db", False),
+        ("/var/mnt/share name/rollout.db", True),
+        ("/var/mnt/there/rollout.db", True),
         ("/auto/rollout.db", True),
     ],
 )
