@@ -25,6 +25,7 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
         "ipsec连接实例id",
         "vpn连接id",
         "vpn连接",
+        "连接",
         "连接id",
     ),
     "route_dest": (
