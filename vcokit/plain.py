@@ -48,3 +48,14 @@ def as_text(values: Any) -> pd.Series:
         objects = pd.Series(values, dtype="object")
         whole = objects.astype(pd.StringDtype("python")).str.encode("utf-8", "backslashreplace")
         return whole.str.decode("utf-8").astype("str")
+
+
+def counted(number: int, thing: str) -> str:
+    """Say how many there are of a thing.
+
+    Examples
+    --------
+    >>> counted(1, "route"), counted(0, "row"), counted(12_345, "row")
+    ('1 route', '0 rows', '12,345 rows')
+    """
+    return f"{number:,} {thing}{'s' * (number != 1)}"

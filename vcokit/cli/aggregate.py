@@ -15,10 +15,9 @@ from vcokit.cli.exits import Exit
 from vcokit.cli.outputs import keep_apart, put
 from vcokit.cli.reading import Files, Reading, named
 from vcokit.cli.tabular import as_csv
-from vcokit.cli.words import counted
 from vcokit.inventory import write_routes
 from vcokit.inventory.write import format_of
-from vcokit.plain import visible
+from vcokit.plain import counted, visible
 
 _FIELDS = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight", "description"]
 

@@ -15,9 +15,8 @@ from vcokit.cli.exits import Exit
 from vcokit.cli.reach import Reach
 from vcokit.cli.reading import Reading
 from vcokit.cli.tabular import TableFormat, show_frame
-from vcokit.cli.words import counted
 from vcokit.errors import InputError
-from vcokit.plain import visible
+from vcokit.plain import counted, visible
 
 _PATH: Final = ["vpn_connection_id", "route_dest", "next_hop"]
 

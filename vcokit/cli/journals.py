@@ -27,8 +27,8 @@ from typing import Final
 import pandas as pd
 
 from vcokit.cli.running import resume_command_of
-from vcokit.cli.words import counted
 from vcokit.errors import InputError, JournalLockedError
+from vcokit.plain import counted
 from vcokit.rollout.events import ENDED
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import LEASE_SECONDS, Lease

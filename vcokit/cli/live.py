@@ -14,12 +14,11 @@ from vcokit.cli.outputs import keep_apart, put, replace
 from vcokit.cli.reach import Reach
 from vcokit.cli.reading import FILES, Shape
 from vcokit.cli.tabular import as_csv
-from vcokit.cli.words import counted
 from vcokit.errors import InputError
 from vcokit.inventory import write_routes
 from vcokit.inventory.write import format_of
 from vcokit.live import live_connections, live_routes
-from vcokit.plain import visible
+from vcokit.plain import counted, visible
 
 if TYPE_CHECKING:
     from vcokit.cloud.client import Client

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from vcokit.cli.words import counted
 from vcokit.errors import InputError
-from vcokit.plain import visible
+from vcokit.plain import counted, visible
 
 if TYPE_CHECKING:
     import pandas as pd

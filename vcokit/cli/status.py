@@ -15,8 +15,7 @@ from vcokit.cli.journals import Rest, again_of, holder, state_of
 from vcokit.cli.outputs import put
 from vcokit.cli.running import resume_command_of
 from vcokit.cli.steplog import one_line, records
-from vcokit.cli.words import counted
-from vcokit.plain import visible
+from vcokit.plain import counted, visible
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import Lease
 

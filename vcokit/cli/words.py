@@ -52,17 +52,6 @@ def wording(message: str | None) -> str | None:
     return message
 
 
-def counted(number: int, what: str) -> str:
-    """Return a count with what is counted, in the plural where it has to be.
-
-    Examples
-    --------
-    >>> counted(1, "route"), counted(1200, "step")
-    ('1 route', '1,200 steps')
-    """
-    return f"{number:,} {what}{'s' * (number != 1)}"
-
-
 def in_shell(error: VcokitError) -> str:
     """Return an error's one line with its remedy in the words of the shell.
 

@@ -18,6 +18,7 @@ from vcokit.audit import report as counting
 from vcokit.audit.rules import RULES, Rule
 from vcokit.errors import InputError
 from vcokit.inventory.notes import notes_of
+from vcokit.plain import counted
 
 #: Columns of findings, and of the objects and tables made of them.
 COLUMNS: Final = tuple(schema.FINDINGS)
@@ -31,17 +32,6 @@ _BATCH: Final = 10_000  # findings that are Python objects at a time
 def version() -> str:
     """Return the version of vcokit that is installed."""
     return metadata.version("vcokit")
-
-
-def counted(number: int, thing: str) -> str:
-    """Say how many there are of a thing.
-
-    Examples
-    --------
-    >>> counted(1, "route"), counted(0, "row"), counted(12_345, "row")
-    ('1 route', '0 rows', '12,345 rows')
-    """
-    return f"{number:,} {thing}{'s' * (number != 1)}"
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ import jinja2
 from markupsafe import Markup
 
 from vcokit.colours import SEVERITIES
-from vcokit.formats.facts import Report, counted, records
+from vcokit.formats.facts import Report, records
 from vcokit.formats.harmless import as_json
-from vcokit.plain import visible
+from vcokit.plain import counted, visible
 
 _DPI: Final = 144
 #: Size of a picture, inches; wide enough that its letters are readable beside another.

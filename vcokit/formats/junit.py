@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from vcokit.formats.facts import Report, counted, records
+from vcokit.formats.facts import Report, records
 from vcokit.formats.harmless import xml_attribute, xml_text
 from vcokit.formats.text import place
+from vcokit.plain import counted
 
 #: Stands for the source of routes that have none.
 NAMELESS: Final = "routes"

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from vcokit.formats.facts import Report, counted, records
+from vcokit.formats.facts import Report, records
 from vcokit.formats.harmless import code_span, markdown_cell
 from vcokit.formats.text import place
+from vcokit.plain import counted
 
 _MARK: Final = {"error": "🟥", "warning": "🟧", "info": "🟦"}
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from vcokit.formats.facts import Report, counted, records
-from vcokit.plain import visible
+from vcokit.formats.facts import Report, records
+from vcokit.plain import counted, visible
 
 #: Columns of numbers stand to the right.
 _RIGHT: Final = frozenset({"line", "rows"})
