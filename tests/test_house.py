@@ -24,6 +24,7 @@ FLOORS = {
     "live": 2,
     "audit": 2,
     "rollout.steps": 3,
+    "rollout.rehearsal": 3,
     "rollout.events": 3,
     "rollout.circles": 3,
     "rollout.compare": 3,

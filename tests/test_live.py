@@ -10,6 +10,7 @@ import pytest
 from tests.cloud.stub import Stub, reply
 from tests.rollout.test_plan import A, B, live, routes
 from vcokit import errors, schema
+from vcokit.audit import audit_routes
 from vcokit.cloud.client import Client
 from vcokit.cloud.connect import connect
 from vcokit.live import connections_of, live_connections, live_routes, verify_routes
@@ -34,7 +35,7 @@ def test_every_connection_of_an_inventory_is_listed() -> None:
     assert list(found.columns) == list(schema.LIVE_ROUTES)
     assert found["vpn_connection_id"].unique().tolist() == names[::-1]
     assert len(found) == 12 * 60
-    assert found.attrs["unlisted"] == {}
+    assert schema.unlisted_connections(found) == {}
 
 
 def test_connections_that_cannot_be_listed_are_named() -> None:
@@ -43,8 +44,8 @@ def test_connections_that_cannot_be_listed_are_named() -> None:
     with cloud, connect(cloud) as client:
         wanted = routes((A, "9.0.0.0/8", 0), (B, "9.0.0.0/8", 0), ("vco-gone", "9.0.0.0/8", 0))
         found = live_routes(client, wanted)
-    assert len(found) == 0
-    assert found.attrs["unlisted"] == {
+    assert len(schema.destination_routes(found)) == 0
+    assert schema.unlisted_connections(found) == {
         "vco-b": "Vco.StatusNotSupport",
         "vco-gone": "InvalidVpnConnectionInstanceId.NotFound",
     }
@@ -81,8 +82,8 @@ def test_a_region_that_is_none_stops_nothing() -> None:
             Client(replace(client.target, endpoint="")).describe_vco_route_entries(
                 region_id="r (test)", vpn_connection_id=B
             )
-    assert found["vpn_connection_id"].tolist() == [A]
-    assert found.attrs["unlisted"] == {B: "'r (test)' is no region id"}
+    assert found["vpn_connection_id"].tolist() == [A, B]
+    assert schema.unlisted_connections(found) == {B: "'r (test)' is no region id"}
     plan = plan_routes(frame, found)
     assert plan.steps["action"].tolist() == ["create", "blocked", "blocked"]
     assert "'r (test)' is no region id" in plan.steps["message"].iloc[1]
@@ -241,3 +242,30 @@ def test_live_twice_with_either_weight() -> None:
 def test_nothing_to_compare() -> None:
     """Empty frames give an empty frame with its columns."""
     assert verdicts(routes(), live()) == []
+
+
+def test_live_routes_of_two_clients_are_put_together() -> None:
+    """What one of them could not list stays known: nothing is created or deleted there."""
+    wanted = routes((A, "10.0.0.0/8", 100), ("vco-gone", "10.9.0.0/16", 100), (B, "11.0.0.0/8", 0))
+    one = Simulator([Connection(A, "r")], [Route(A, "10.9.0.0/16")])
+    two = Simulator([Connection(B, "r")], [])
+    with one, two, connect(one) as first, connect(two) as second:
+        parts = [live_routes(first, wanted.iloc[:2]), live_routes(second, wanted.iloc[2:])]
+    for order in (parts, parts[::-1]):
+        plan = plan_routes(wanted, pd.concat(order, ignore_index=True), prune=True)
+        assert plan.frame()["action"].tolist() == ["create", "blocked", "create", "blocked"]
+        assert "InvalidVpnConnectionInstanceId.NotFound" in plan.frame()["message"].iloc[1]
+        assert plan.frame()["message"].iloc[3].startswith("not deleted")
+
+
+def test_what_is_not_listed_is_no_route() -> None:
+    """Neither an audit of live routes nor verifying takes such a row for a route."""
+    wanted = routes((A, "10.0.0.0/8", 100), ("vco-gone", "10.9.0.0/16", 100))
+    with Simulator([Connection(A, "r")], [Route(A, "10.0.0.0/8", 100)]) as cloud:
+        found = live_routes(connect(cloud), wanted)
+    assert len(found) == 2
+    assert audit_routes(found).empty
+    assert verdicts(wanted, found) == [
+        ("as planned", "10.0.0.0/8", 100),
+        ("missing", "10.9.0.0/16", None),
+    ]

@@ -41,9 +41,11 @@ def live_routes(
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.LIVE_ROUTES`, connections in order of appearance. Connections that are
-        not listed are in ``attrs["unlisted"]``, by id, with the cloud's code, or with what is wrong
-        with their region.
+        Of `vcokit.schema.LIVE_ROUTES`, connections in order of appearance. A connection that is
+        not listed has one row at the end, without a destination: its ``route_entry_type`` is
+        ``unlisted``, its ``state`` the cloud's code, or what is wrong with its region. A plan
+        creates and deletes nothing there. Frames of several clients may be put together with
+        ``pd.concat``.
 
     Raises
     ------
@@ -87,8 +89,22 @@ def live_routes(
         found = pool.map(look, [pair for pair in named if is_region(pair[0])])
         frames = [frame for frame in found if frame is not None and len(frame)]
     live = pd.concat(frames, ignore_index=True) if frames else schema.frame(schema.LIVE_ROUTES)
-    live.attrs["unlisted"] = {connection: unlisted[connection] for connection in sorted(unlisted)}
+    live = pd.concat([live, _unlisted(named, unlisted)], ignore_index=True) if unlisted else live
+    live["simulated"] = pd.array([client.simulated] * len(live), dtype="boolean")
+    live.attrs["simulated"] = client.simulated  # for where there is no row to say it
     return live
+
+
+def _unlisted(named: list[tuple[str, str]], reasons: dict[str, str]) -> pd.DataFrame:
+    """Return the rows of connections that are not listed, of `vcokit.schema.LIVE_ROUTES`."""
+    pairs = [pair for pair in named if pair[1] in reasons]
+    columns = {
+        "region_id": [region for region, _ in pairs],
+        "vpn_connection_id": [name for _, name in pairs],
+        "state": [reasons[name] for _, name in pairs],
+        "route_entry_type": [schema.UNLISTED] * len(pairs),
+    }
+    return schema.frame(schema.LIVE_ROUTES, columns)
 
 
 def connections_of(routes: pd.DataFrame) -> list[tuple[str, str]]:

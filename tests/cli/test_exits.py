@@ -119,7 +119,6 @@ def test_1_differences(shell, inventory: Path, tmp_path: Path) -> None:
         (("aggregate", "FILE", "--output", "/no/x.csv"), "/no/x.csv"),
         (("plan", "FILE", "--simulate", "--save", "/no/plan.txt"), "/no/plan.txt"),
         (("apply", "FILE", "--simulate", "--journal", "/no/x.simulated.db"), "/no/x.sim"),
-        (("apply", "FILE", "--simulate", "--journal", "x.db"), "x.simulated.db"),
         (("completion", "tcsh"), "tcsh"),
         (("audti", "FILE"), "Did you mean 'audit'"),
     ],

@@ -29,6 +29,13 @@ def live(*rows: tuple) -> pd.DataFrame:
     return schema.frame(schema.LIVE_ROUTES, routes(*rows).to_dict("series"))
 
 
+def unlisted(there: pd.DataFrame, connection: str, reason: str) -> pd.DataFrame:
+    """Return live routes with a connection that the cloud did not list."""
+    row = {"vpn_connection_id": [connection], "state": [reason], "route_entry_type": ["unlisted"]}
+    both = pd.concat([there, schema.frame(schema.LIVE_ROUTES, row)], ignore_index=True)
+    return both.astype(schema.LIVE_ROUTES)
+
+
 def actions(plan: Plan) -> list[str]:
     """Return what is done about each row."""
     return plan.frame()["action"].tolist()
@@ -78,8 +85,7 @@ def test_another_next_hop_cannot_be_changed_in_place() -> None:
 
 def test_a_connection_that_cannot_be_listed_is_blocked() -> None:
     """Rows on a connection that the cloud did not list are blocked with the cloud's code."""
-    there = live()
-    there.attrs["unlisted"] = {A: "InvalidVpnConnectionInstanceId.NotFound"}
+    there = unlisted(live(), A, "InvalidVpnConnectionInstanceId.NotFound")
     plan = plan_routes(routes((A, "10.0.0.0/8", 100), (B, "10.0.0.0/8", 0)), there)
     assert actions(plan) == ["blocked", "create"]
     assert "NotFound" in plan.frame()["message"].iloc[0]

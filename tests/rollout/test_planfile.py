@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import resource
 from pathlib import Path
 
 import pandas as pd
@@ -95,6 +96,26 @@ def test_words_that_could_be_taken_for_something_else(tmp_path: Path, text: str)
     wanted = routes((A, text, 100), (A, "10.0.0.0/8", 100)).assign(description=text)
     plan = plan_routes(wanted, live())
     assert_same(Plan.load(saved(plan, tmp_path / "plan.txt")), plan)
+
+
+def test_a_full_disk_leaves_the_plan_that_was_there(tmp_path: Path) -> None:
+    """A plan is replaced whole or not at all, and nothing lies about afterwards."""
+    path = saved(plan_of_all(), tmp_path / "plan.txt")
+    larger = plan_routes(routes(*((A, f"10.{n}.0.0/16", 100) for n in range(200))), live())
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(PlanError, match="cannot be written"):
+            larger.save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert_same(Plan.load(path), plan_of_all())
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_no_name_packs_a_plan(tmp_path: Path) -> None:
+    """What was saved can be loaded, whatever it is called."""
+    assert_same(Plan.load(saved(plan_of_all(), tmp_path / "plan.gz")), plan_of_all())
 
 
 def test_a_reviewer_can_read_it(tmp_path: Path) -> None:

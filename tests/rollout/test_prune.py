@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.audit.inventories import random_live, random_rows, routes_frame
-from tests.rollout.test_plan import NAMES, actions, live, routes
+from tests.rollout.test_plan import NAMES, actions, live, routes, unlisted
 from vcokit import schema
 from vcokit.errors import InputError, PlanError
 from vcokit.rollout.plan import Plan, plan_routes
@@ -120,7 +120,7 @@ def test_an_id_that_the_cloud_does_not_list_protects_its_network() -> None:
         schema.LIVE_CONNECTIONS, {"region_id": ["r"], "vpn_connection_id": [A], "attached": [True]}
     )
     assert deleted(pruned(wanted, there, connections=known)) == []
-    there.attrs["unlisted"] = {"vco-aa": "InvalidVpnConnectionInstanceId.NotFound"}
+    there = unlisted(there, "vco-aa", "InvalidVpnConnectionInstanceId.NotFound")
     assert deleted(pruned(wanted, there)) == []
 
 

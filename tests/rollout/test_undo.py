@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.rollout.stage import Stage
-from tests.rollout.test_plan import A, B, live
+from tests.rollout.test_plan import A, B, live, unlisted
 from vcokit import schema
 from vcokit.live import live_routes
 from vcokit.rollout.executor import Rollout
@@ -194,8 +194,7 @@ def test_what_stands_in_the_way_is_left_alone(there: tuple) -> None:
 
 def test_an_unlisted_connection_is_left_alone() -> None:
     """What the cloud does not list is not taken for empty."""
-    there = live()
-    there.attrs["unlisted"] = {A: "InvalidVpnConnectionInstanceId.NotFound"}
+    there = unlisted(live(), A, "InvalidVpnConnectionInstanceId.NotFound")
     plan = undo_plan(*journal(("delete", "done", ["ok"])), there)
     assert did(plan) == ["blocked"]
     assert "NotFound" in reason(plan)

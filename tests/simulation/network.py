@@ -127,6 +127,7 @@ class Wire:
     """
 
     speed = 1.0
+    simulated = True
     round_trip = None
 
     def __init__(

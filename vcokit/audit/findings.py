@@ -76,7 +76,12 @@ def audit_routes(
     """
     chosen = _choose(rules)
     names = (scope,) if isinstance(scope, str) else tuple(scope)
-    return run(Case(routes, live=live, connections=connections, quota=quota, scope=names), chosen)
+    found = run(Case(routes, live=live, connections=connections, quota=quota, scope=names), chosen)
+    if "route_entry_type" not in routes.columns:
+        return found
+    # Of live routes: a row that says that a connection is not listed is no route.
+    kept = schema.is_unlisted(routes)[found["row"]]
+    return found[~kept].reset_index(drop=True)
 
 
 def run(case: Case, chosen: tuple[Rule, ...] = RULES) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from vcokit.cli.running import Pace, Yes, conduct, may_ask, may_send, resume_com
 from vcokit.cli.saying import Saying
 from vcokit.cloud.client import Client
 from vcokit.live import live_routes, verify_routes
+from vcokit.rollout import rehearsal
 from vcokit.rollout.executor import Rollout
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import Plan
@@ -63,14 +64,19 @@ def apply_command(
         account.needs(path)
         if plan is not None:
             planning.refuse_with_plan(reading, quota)
+            if plan.simulated and not reach.may_be_simulated:
+                rehearsal.refuse_plan(plan.simulated, client=False)
         reach.check()
         if ask:
             may_ask()
         routes = reading.read(files, saying.note) if plan is None else _wanted(plan)
         if plan is None:
             shown.print(named(files, routes), markup=False)
-        with reach.connected(routes, None if plan is None else plan.live) as client:
-            if plan is None:
+        there = None if plan is None else plan.live
+        with reach.connected(routes, there, say=saying.note) as client:
+            if plan is not None:
+                rehearsal.refuse_plan(plan.simulated, client=client.simulated)
+            else:
                 routes, connections = planning.resolved(routes, client)
                 findings = audit_routes(routes, quota=quota, connections=connections)
                 if len(findings):
@@ -125,11 +131,11 @@ def resume_command(
         account.needs(journal)
         shown, wishes, standing = show.console(), pace.given(), Standing.of(journal)
         account.plan = standing.plan
-        refuse_stranger(journal, simulated=reach.simulated)
+        refuse_stranger(journal, reach)
         shown.print(f"Plan {standing.plan.fingerprint[:12]}: {standing.plan}", markup=False)
         if not len(standing.left):
             return account.ends(_nothing_left(journal, shown))
-        with reach.connected(standing.routes, standing.live) as client:
+        with reach.connected(standing.routes, standing.live, say=saying.note) as client:
             rollout = Rollout.open(journal, client, **wishes)
             go_on = resume_command_of(journal, reach.again)
             return conduct(rollout, client, shown, account, go_on=go_on, forecasted=standing.left)

@@ -5,8 +5,9 @@
 again, once that has ended      ``routes.rollout-2.db``: no journal is ever overwritten. One that
                                 became stale has ended, unless a step of it is in doubt
 again, while it has not         an error that says who holds it, or how to go on
-``--simulate``                  ``routes.simulated.db``; every such name has ``.simulated``
-resume ``….simulated.db``       with ``--simulate`` only, never on the real cloud
+``--simulate``                  ``routes.simulated.db``; the name is for people and decides nothing
+resume a simulated rollout      with ``--simulate``, or at the endpoint of a simulator, never in the
+                                cloud: the journal says what it is, whatever its name
 ``undo routes.rollout.db``      ``routes.rollout.undo.db``
 ==============================  ===========================================================
 """
@@ -14,7 +15,6 @@ resume ``….simulated.db``       with ``--simulate`` only, never on the real cl
 from __future__ import annotations
 
 import os
-import re
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +26,10 @@ from typing import Final
 
 import pandas as pd
 
+from vcokit import config
+from vcokit.cli.reach import Reach
 from vcokit.cli.running import resume_command_of
+from vcokit.cloud.simulated import may_be_simulator
 from vcokit.errors import InputError, JournalLockedError
 from vcokit.plain import counted
 from vcokit.rollout.events import ENDED
@@ -37,7 +40,6 @@ from vcokit.rollout.steps import ACCEPTED, DONE, FINAL, IN_DOUBT, LIVE_COLUMNS, 
 
 _END: Final = ".rollout.db"
 _SIMULATED: Final = ".simulated.db"
-_IS_SIMULATED: Final = re.compile(r"\.simulated(-\d+)?(\.|$)")
 #: States in which a step's effect is there.
 _THERE: Final = (DONE, SETTLED, ACCEPTED)
 
@@ -85,12 +87,6 @@ def new_journal(
         If its rollout still runs.
     """
     if given is not None:
-        if simulated and not is_simulated(given):
-            raise InputError(
-                f"{given}: no name for the journal of a simulated cloud",
-                remedy=f"Name it {given.with_suffix(_SIMULATED).name}, so that it is never taken "
-                "for a real one",
-            )
         if given.exists():
             refuse_unended(given, option)
             raise InputError(
@@ -127,12 +123,13 @@ def refuse_unended(path: Path, option: str = "--journal") -> None:
     with Journal.read(path) as journal:
         refuse_held(journal)
         rest = Rest.of(journal.steps(), journal.meta())
+        again = again_of(journal)
     if not rest.left or (rest.stale and not rest.in_doubt):
         return
     if not rest.stale:
         raise InputError(
             f"{path}: a rollout that has not ended, with {counted(rest.left, 'step')} left",
-            remedy=f"Go on with it: {resume_command_of(path, again_of(path))}",
+            remedy=f"Go on with it: {resume_command_of(path, again)}",
         )
     new = next(name for name in _numbered(path) if not name.exists())
     raise InputError(
@@ -174,9 +171,10 @@ class Rest:
         return bool(self.left) and not self.stale
 
 
-def again_of(journal: Path) -> str:
-    """Return the options by which the cloud of a journal is reached, as far as its name tells."""
-    return " --simulate" if is_simulated(journal) else ""
+def again_of(journal: Journal) -> str:
+    """Return the options by which the cloud of a journal is reached, as far as is known."""
+    at_endpoint = may_be_simulator(config.get("endpoint"))
+    return " --simulate" if journal.simulated and not at_endpoint else ""
 
 
 def refuse_held(journal: Journal) -> None:
@@ -196,29 +194,29 @@ def refuse_held(journal: Journal) -> None:
         )
 
 
-def is_simulated(path: Path) -> bool:
-    """Tell whether a journal is one of a simulated cloud, by its name.
+def refuse_stranger(path: Path, reach: Reach) -> None:
+    """Refuse to go on, on the real cloud, with what was begun on a simulated one, or reversed.
 
-    Examples
-    --------
-    >>> names = ("a.simulated.db", "a.simulated-2.db", "a.simulated.undo.db", "simulated.db")
-    >>> [is_simulated(Path(name)) for name in names]
-    [True, True, True, False]
-    """
-    return _IS_SIMULATED.search(path.name) is not None
-
-
-def refuse_stranger(path: Path, *, simulated: bool) -> None:
-    """Refuse to go on, on the real cloud, with what was begun on a simulated one.
+    Nobody is asked anything yet. What only the answer of an endpoint on this machine can tell, is
+    refused once it is connected: see `vcokit.rollout.rehearsal`.
 
     Raises
     ------
     InputError
     """
-    if is_simulated(path) and not simulated:
+    with Journal.read(path) as journal:
+        simulated = journal.simulated
+    if simulated and not reach.may_be_simulated:
         raise InputError(
-            f"{path}: the journal of a simulated cloud",
-            remedy=f"Add --simulate: {resume_command_of(path, again_of(path))}",
+            f"{path}: the journal of a rollout on a simulator, which never goes on in the cloud",
+            remedy="Add --simulate or --scenario, or make a new plan for the cloud: vcokit apply "
+            "with the inventory",
+        )
+    if reach.simulated and not simulated:
+        raise InputError(
+            f"{path}: the journal of a rollout on the cloud, which never goes on in a simulator",
+            remedy="Leave out --simulate and --scenario, or rehearse anew: vcokit apply --simulate "
+            "with the inventory",
         )
 
 

@@ -54,6 +54,8 @@ def live_command(
     routes = reading.read(files) if files else schema.frame(schema.ROUTES)
     with reach.connected(routes) as client:
         found = _found(client, routes if files else None, region, connections=connections)
+    unlisted = {} if connections else schema.unlisted_connections(found)
+    found = found if connections else _destinations(found)
     what = "connection" if connections else "route"
     if output is None:
         put(as_csv(found))
@@ -63,7 +65,7 @@ def live_command(
         write_routes(found, output)
     where = f" → {visible(output)}" if output is not None else ""
     said = show.error_console()
-    for connection, code in found.attrs.get("unlisted", {}).items():
+    for connection, code in unlisted.items():
         said.print(f"{visible(connection)}: cannot be listed ({visible(code)})", markup=False)
     said.print(f"{counted(len(found), what)}{where}", markup=False)
 
@@ -72,13 +74,11 @@ def _found(
     client: Client, routes: pd.DataFrame | None, region: list[str] | None, *, connections: bool
 ) -> pd.DataFrame:
     if routes is not None and not connections:
-        return _destinations(live_routes(client, routes))
+        return live_routes(client, routes)
     there = live_connections(client, routes if routes is not None and not region else region)
-    return there if connections else _destinations(live_routes(client, there))
+    return there if connections else live_routes(client, there)
 
 
 def _destinations(live: pd.DataFrame) -> pd.DataFrame:
     """Return live routes as an inventory has them; routes learnt by BGP are none."""
-    found = schema.destination_routes(live)[_FIELDS].reset_index(drop=True)
-    found.attrs = dict(live.attrs)
-    return found
+    return schema.destination_routes(live)[_FIELDS].reset_index(drop=True)

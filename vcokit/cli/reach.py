@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vcokit import config
+from vcokit.cli.reading import say_note
+from vcokit.cloud.simulated import may_be_simulator
 from vcokit.errors import InputError
 
 if TYPE_CHECKING:
@@ -43,6 +45,11 @@ class Reach:
         return self.simulate or self.scenario is not None
 
     @property
+    def may_be_simulated(self) -> bool:
+        """Whether it may be: of an endpoint on this machine, only what answers there knows."""
+        return self.simulated or may_be_simulator(config.get("endpoint"))
+
+    @property
     def again(self) -> str:
         """The options by which another command reaches the same cloud.
 
@@ -72,8 +79,14 @@ class Reach:
             self._refuse(speed="--speed is the simulator's: add --simulate, or leave it out")
 
     @contextmanager
-    def connected(self, routes: pd.DataFrame, live: pd.DataFrame | None = None) -> Iterator[Client]:
-        """Yield a client of the cloud that is meant.
+    def connected(
+        self,
+        routes: pd.DataFrame,
+        live: pd.DataFrame | None = None,
+        *,
+        say: Callable[[str], None] = say_note,
+    ) -> Iterator[Client]:
+        """Yield a client of the cloud that is meant; say where calls go, if somebody set that.
 
         Parameters
         ----------
@@ -81,6 +94,8 @@ class Reach:
             Rows whose connections a simulator has.
         live : DataFrame, optional
             Routes that a simulator holds at the start.
+        say : callable
+            Called with the line that says it.
 
         Raises
         ------
@@ -94,6 +109,9 @@ class Reach:
         self.check()
         if not self.simulated:
             with connect(profile=self.profile) as client:
+                if client.endpoint_note:
+                    kind = ", which is a simulator" if client.simulated else ""
+                    say(f"{client.endpoint_note}{kind}")
                 yield client
             return
         with self._cloud(routes, live) as cloud, connect(cloud) as client:

@@ -62,6 +62,7 @@ def facts_of(path: Any, now: float, limit: int) -> dict[str, Any]:
     with Journal.read(path) as journal:
         steps, meta, lease = journal.steps(), journal.meta(), journal.lease()
         outcomes = journal.calls()["outcome"].value_counts()
+        simulated, again = journal.simulated, again_of(journal)
     held = holder(lease, now)
     rest = Rest.of(steps, meta)
     state = state_of(meta.get("state", ""), held, rest.left)
@@ -69,6 +70,7 @@ def facts_of(path: Any, now: float, limit: int) -> dict[str, Any]:
     pace = _pace(steps, now if held is not None else None)
     return {
         "journal": str(path),
+        "simulated": simulated,
         "state": state,
         "message": meta.get("message") if held is None else None,
         "holder": None if held is None else _told(held, now),
@@ -80,9 +82,7 @@ def facts_of(path: Any, now: float, limit: int) -> dict[str, Any]:
         "calls": {str(name): int(number) for name, number in outcomes.items()},
         "failed_steps": len(failed),
         "failed": records(failed[list(show.FAILED)].head(limit)),
-        "resume": resume_command_of(path, again_of(path))
-        if rest.resumable and held is None
-        else None,
+        "resume": resume_command_of(path, again) if rest.resumable and held is None else None,
     }
 
 
@@ -124,7 +124,8 @@ def _pace(steps: pd.DataFrame, now: float | None) -> Pace:
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:
-    said = [f"{visible(facts['journal'])}: {facts['state']}"]
+    rehearsal = ", on a simulator" if facts["simulated"] else ""
+    said = [f"{visible(facts['journal'])}: {facts['state']}{rehearsal}"]
     if facts["message"]:
         said.append(f"message {visible(facts['message'])}")
     if facts["holder"]:

@@ -16,6 +16,7 @@ from vcokit.cli.reach import Reach
 from vcokit.cli.running import Pace, Yes, conduct, may_send, resume_command_of
 from vcokit.cli.saying import Saying
 from vcokit.live import live_routes
+from vcokit.rollout import rehearsal
 from vcokit.rollout.executor import Rollout
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.undo import undo_plan
@@ -47,18 +48,20 @@ def undo_command(
     """
     with saying.account(reach.scenario, journal, journal=undo_journal, save=save) as account:
         shown, wishes = show.console(), pace.given()
-        refuse_stranger(journal, simulated=reach.simulated)
+        refuse_stranger(journal, reach)
         # Read, not opened: what is taken back is not written to.
         with Journal.read(journal) as read:
             read.check_seal()
             refuse_held(read)
             steps, calls, quota = read.steps(), read.calls(), read.plan().quota
+            simulated = read.simulated
         standing = Standing.of(journal)
         path = undo_journal or journal.with_suffix(".undo.db")
         if save is None:
             new_journal(path, [], simulated=reach.simulated, option="--undo-journal")
             account.needs(path)
-        with reach.connected(standing.routes, standing.live) as client:
+        with reach.connected(standing.routes, standing.live, say=saying.note) as client:
+            rehearsal.refuse_journal(journal, simulated, client=client.simulated)
             live = live_routes(client, standing.routes)
             plan = account.plan = undo_plan(steps, calls, live, quota=quota)
             if save is not None:

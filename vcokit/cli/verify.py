@@ -7,6 +7,7 @@ from typing import Annotated, Final
 import pandas as pd
 import typer
 
+from vcokit import schema
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
 from vcokit.cli.planning import Planning
@@ -49,7 +50,7 @@ def verify_command(
     counts = {str(name): n for name, n in verdicts["verdict"].value_counts().items() if n}
     told = ", ".join(f"{number:,} {name}" for name, number in counts.items())
     said.print(f"{named(files, routes)}; live: {told or 'nothing to compare'}", markup=False)
-    for connection, code in live.attrs.get("unlisted", {}).items():
+    for connection, code in schema.unlisted_connections(live).items():
         said.print(f"{visible(connection)}: cannot be listed ({visible(code)})", markup=False)
     differing = verdicts[verdicts["verdict"] != "as planned"]
     if allow_unexpected:

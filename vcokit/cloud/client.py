@@ -14,6 +14,7 @@ import pandas as pd
 from vcokit.cloud.answers import Answer
 from vcokit.cloud.calls import Calls
 from vcokit.cloud.listing import Exchange, Outcome
+from vcokit.cloud.simulated import is_simulator
 from vcokit.cloud.target import Target
 from vcokit.cloud.transport import AsyncTransport, Transport
 
@@ -43,6 +44,7 @@ class Client(Calls[Answer, pd.DataFrame]):
         super().__init__(target, now)
         self._sleep = sleep
         self._transport = Transport(target.timeouts, target.proxy)
+        self._simulated = False
         # In a notebook nobody closes a client: it closes itself when it is forgotten.
         weakref.finalize(self, self._transport.close)
 
@@ -96,6 +98,17 @@ class Client(Calls[Answer, pd.DataFrame]):
         listing = self._listing_of(operation, parameters)
         while not listing.ended:
             yield listing.frame(self.run(listing.turn()))
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a simulator answers, and not the cloud; see `vcokit.cloud.simulated`.
+
+        An endpoint on this machine is asked, until it has once said that it is one; no other is.
+        """
+        if not self._simulated:
+            target = self.target
+            self._simulated = is_simulator(target.endpoint, target.connect_timeout)
+        return self._simulated
 
     def to_async(self) -> AsyncClient:
         """Return an asynchronous client of the same target."""

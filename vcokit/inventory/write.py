@@ -342,8 +342,15 @@ def _takes_text(file: Any) -> bool:
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Any]:
-    """Open a file that takes the place of a path once it is complete and on the disk."""
+def replacing(path: Path, *, packed: bool = True) -> Iterator[Any]:
+    """Open a file that takes the place of a path once it is complete and on the disk.
+
+    Parameters
+    ----------
+    path : Path
+    packed : bool
+        Whether it is packed where its name ends so.
+    """
     if path.exists() and not path.is_file():  # a device or a pipe cannot be replaced
         with path.open("wb") as file:
             yield file
@@ -352,7 +359,7 @@ def replacing(path: Path) -> Iterator[Any]:
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:
-            with _packing(file, path.suffix.lower()) as inner:
+            with _packing(file, path.suffix.lower() if packed else "") as inner:
                 yield inner
             file.flush()
             os.fsync(file.fileno())

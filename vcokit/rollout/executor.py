@@ -22,6 +22,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
 from os import PathLike
 from types import EllipsisType
 from typing import Any
@@ -29,6 +30,7 @@ from typing import Any
 from vcokit.cloud.client import Client
 from vcokit.errors import PlanError
 from vcokit.live import live_routes
+from vcokit.rollout import rehearsal
 from vcokit.rollout.alphabet import Finished
 from vcokit.rollout.background import Background
 from vcokit.rollout.ends import (
@@ -97,7 +99,8 @@ class Rollout(Looks, Steers):
     JournalError
         If the journal is there already.
     PlanError
-        If the plan cannot be ordered without a gap.
+        If the plan cannot be ordered without a gap, or is one of a simulator and the client is
+        the cloud's, or the other way round.
     InputError
         If an option is none.
 
@@ -123,6 +126,8 @@ class Rollout(Looks, Steers):
         clocks: Clocks | None = None,
     ) -> None:
         require_plan_and_client(plan, client)
+        rehearsal.refuse_plan(plan.simulated, client=client.simulated)
+        plan = replace(plan, simulated=client.simulated)
         wishes = (options or Options.in_force(client.speed)).wishing(
             waves=waves,
             stop_after=stop_after,
@@ -167,7 +172,8 @@ class Rollout(Looks, Steers):
         Raises
         ------
         JournalError
-            If there is no such journal, or it cannot be read.
+            If there is no such journal, or it cannot be read, or it is that of a rehearsal and the
+            client is the cloud's, or the other way round.
         JournalLockedError
             If its rollout still runs.
         """
@@ -182,6 +188,7 @@ class Rollout(Looks, Steers):
         }
         new = {name: value for name, value in given.items() if value is not ...}
         try:
+            rehearsal.refuse_journal(opened.path, opened.simulated, client=client.simulated)
             meta = opened.meta()
             kept = (options or Options.in_force(client.speed)).from_json(meta.get("options"))
             rollout = cls.__new__(cls)

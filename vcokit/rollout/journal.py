@@ -31,7 +31,7 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.errors import JournalError
-from vcokit.rollout import database, rows
+from vcokit.rollout import database, rehearsal, rows
 from vcokit.rollout.hold import Hold, lease_in
 from vcokit.rollout.lock import Lease, Lock
 from vcokit.rollout.plan import PLAN_COLUMNS, Plan
@@ -129,7 +129,8 @@ class Journal:
             "created_at": repr(now()),
             "state": "ready",
         }
-        kept = {**(meta or {}), **plan.meta(), **own, "seal": _seal(own)}
+        kept = {**(meta or {}), **plan.meta(), **own}
+        kept["seal"] = _seal(kept)
         lock = Lock(path, now())
         try:
             database.make(path, lambda db: _fill(db, plan, kept))
@@ -304,6 +305,11 @@ class Journal:
         """Return what is known of the rollout as a whole."""
         return dict(self._query("SELECT name, value FROM meta"))
 
+    @property
+    def simulated(self) -> bool:
+        """Whether the rollout is a rehearsal, begun on a simulator."""
+        return rehearsal.of_journal(self.path, self.meta())
+
     def steps(self) -> pd.DataFrame:
         """Return a row a step, of `vcokit.schema.STEPS`."""
         return self._frame("step", schema.STEPS)
@@ -373,7 +379,8 @@ class Journal:
 
 def _seal(meta: Mapping[str, str]) -> str:
     """Return a digest of what never changes."""
-    said = "\n".join(meta.get(name, "") for name in _SEALED)
+    # Of journals that do not say whether they are simulated, the seal is the earlier one.
+    said = "\n".join(meta.get(name, "") for name in _SEALED) + meta.get(rehearsal.NAME, "")
     return hashlib.sha256(said.encode()).hexdigest()
 
 

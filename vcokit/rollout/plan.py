@@ -22,7 +22,7 @@ from vcokit.audit.case import Case
 from vcokit.audit.standing import standing
 from vcokit.errors import PlanError
 from vcokit.rollout import order as waits
-from vcokit.rollout import planfile, planhtml, planview, selection
+from vcokit.rollout import planfile, planhtml, planview, rehearsal, selection
 from vcokit.rollout.circles import Gap
 from vcokit.rollout.compare import among, routes_there, scopes, steps_of_rows
 from vcokit.rollout.prune import deletes
@@ -55,6 +55,10 @@ class Plan:
     lost : tuple of Gap
         Steps that this plan does without waiting for what a larger plan would have made first; see
         `only`.
+    simulated : bool, optional
+        Whether the live routes are a simulator's: such a plan is never carried out in the cloud,
+        nor one of the cloud on a simulator. None where they did not say. It is kept in files and
+        journals, and no part of the fingerprint: a rehearsal may have that of the real plan.
 
     Examples
     --------
@@ -79,6 +83,7 @@ class Plan:
     live: pd.DataFrame
     quota: int | None = None
     lost: tuple[Gap, ...] = ()
+    simulated: bool | None = None
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -88,12 +93,16 @@ class Plan:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256, in hex, of what is to be done and of the live routes it was made from."""
+        """SHA-256, in hex, of what is to be done and of the live routes it was made from.
+
+        By it accidents and careless edits are found. It is no signature: who wants to change a plan
+        unseen can make it anew.
+        """
         digest = hashlib.sha256()
         live = self.live.sort_values(list(LIVE_COLUMNS))
         for frame, names in ((self.steps, _DIGESTED), (live, LIVE_COLUMNS)):
             digest.update(frame[list(names)].to_csv(index=False, lineterminator="\n").encode())
-        digest.update(json.dumps(self.meta(), sort_keys=True).encode())
+        digest.update(json.dumps(self._given(), sort_keys=True).encode())
         return digest.hexdigest()
 
     @cached_property
@@ -104,6 +113,13 @@ class Plan:
 
     def meta(self) -> dict[str, str]:
         """Return what of the plan stands in neither of its frames, as text; for a journal."""
+        given = self._given()
+        if self.simulated is not None:
+            given[rehearsal.NAME] = rehearsal.TEXTS[self.simulated]
+        return given
+
+    def _given(self) -> dict[str, str]:
+        """Return what of the plan stands in neither frame and is part of its fingerprint."""
         given: dict[str, str] = {}
         if self.quota is not None:
             given["quota"] = str(self.quota)
@@ -118,12 +134,14 @@ class Plan:
             Gap(tuple(numbers), reason) for numbers, reason in json.loads(meta.get("lost", "[]"))
         ]
         quota = int(meta["quota"]) if "quota" in meta else None
-        return cls(steps, live, quota, tuple(lost))
+        return cls(steps, live, quota, tuple(lost), rehearsal.of_text(meta.get(rehearsal.NAME)))
 
     # -- files ----------------------------------------------------------------------------------
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the plan to a text file that can be read in a pull request.
+
+        A file of that name is replaced in one step: where it cannot be, the old one stays whole.
 
         Raises
         ------
@@ -140,8 +158,8 @@ class Plan:
         Raises
         ------
         PlanError
-            If the file cannot be read, is no plan, is damaged, or was changed since; with file,
-            line and remedy.
+            If the file cannot be read, is no plan, is damaged, or was changed since by somebody
+            who did not also make its digests anew; with file, line and remedy.
         """
         found = planfile.read(path)
         plan = cls.of(found.steps, found.live, found.meta)
@@ -194,7 +212,7 @@ class Plan:
         lost = selection.lost(self.each(), self.order, keep, self.lost)
         lanes = steps.loc[steps["action"] != BLOCKED, "vpn_connection_id"].unique()
         live = self.live[self.live["vpn_connection_id"].isin(lanes)].reset_index(drop=True)
-        return Plan(_numbered(steps), live, self.quota, lost)
+        return Plan(_numbered(steps), live, self.quota, lost, self.simulated)
 
     def __str__(self) -> str:
         return ", ".join(f"{count} {action}" for action, count in self.counts.items())
@@ -273,7 +291,8 @@ def plan_routes(
     InputError
         If a frame lacks columns, or an argument is no number of routes.
     PlanError
-        If a live route lacks a part of its identity, or more would be deleted than may be.
+        If a live route lacks a part of its identity, more would be deleted than may be, or the
+        live routes are partly a simulator's and partly the cloud's.
 
     Examples
     --------
@@ -285,8 +304,8 @@ def plan_routes(
     1 create, 0 modify, 0 delete, 0 keep, 1 blocked
     """
     names = (scope,) if isinstance(scope, str) else tuple(scope)
-    unlisted = dict(live.attrs.get("unlisted", {})) if isinstance(live, pd.DataFrame) else {}
     there, of_row = routes_there(live), scopes(routes, names)
+    unlisted = schema.unlisted_connections(live)
     case = Case(routes, live=there, connections=connections, quota=quota, scope=names)
     facts = case.facts
     astray = ~facts.id_ok | among(facts, unlisted) | (case.reach.unknown if case.reach else False)
@@ -302,7 +321,7 @@ def plan_routes(
         touched[facts.live_connection[gone.index[gone["action"] == DELETE]]] = True
         steps = _numbered(pd.concat([steps, gone], ignore_index=True) if len(gone) else steps)
     kept = there[touched[facts.live_connection]].drop_duplicates(ignore_index=True)
-    return Plan(steps, kept, quota)
+    return Plan(steps, kept, quota, simulated=rehearsal.of_live(live))
 
 
 def _numbered(steps: pd.DataFrame) -> pd.DataFrame:

@@ -6,6 +6,7 @@
     fingerprint 5f3c…
     steps 1 create, 1 modify, 0 delete, 1 keep, 0 blocked
     quota 50                                            what else is known of the plan, if anything
+    simulated no                                        whether a simulator had the live routes
 
     connection vco-a region cn-hangzhou scope cn-hangzhou
       # step action destination weight  next-hop row line source     description message
@@ -20,6 +21,9 @@
 Words of letters, digits and ``_.:/*@+=,-`` stand as they are, a lone ``-`` is nothing, all else is
 a JSON string in which whatever cannot be seen is spelt out. ``end`` carries the SHA-256 of all
 lines above it. Line ends of any system are taken, as version control may change them.
+
+The two digests find damage and careless edits. They are no signature: anybody who has vcokit can
+make both anew. Who may have changed a plan, version control knows, or whoever keeps the file.
 """
 
 from __future__ import annotations
@@ -38,6 +42,8 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.errors import PlanError
+from vcokit.inventory.write import replacing
+from vcokit.rollout import rehearsal
 from vcokit.rollout.steps import BLOCKED, BORN, LIVE_COLUMNS, PENDING, PLAN_COLUMNS
 
 HEAD: Final = "vcokit plan"
@@ -147,7 +153,7 @@ def _live_lines(live: pd.DataFrame) -> Iterator[str]:
 
 
 def write(path: str | PathLike[str], contents: Contents, counts: str) -> None:
-    """Write a plan's file, replacing one that is there.
+    """Write a plan's file; one that is there stays until the new one is whole and on the disk.
 
     Raises
     ------
@@ -159,11 +165,12 @@ def write(path: str | PathLike[str], contents: Contents, counts: str) -> None:
     lines = [*head, "", *step_lines(contents.steps), *_live_lines(contents.live)]
     text = "\n".join([*lines, f"end {_digest(lines)}", ""])
     try:
-        Path(path).write_text(text, encoding="utf-8", newline="\n")
+        with replacing(Path(path), packed=False) as file:
+            file.write(text.encode())
     except OSError as error:
         raise PlanError(
             f"{path}: cannot be written ({error.strerror})",
-            remedy="Name a file in a folder that is there and yours",
+            remedy="Name a file in a folder that is there and yours, and has room",
         ) from None
 
 
@@ -279,7 +286,10 @@ class _Reader:
 
     def _known(self, line: str) -> None:
         name, _, value = line.partition(" ")
-        if name not in ("fingerprint", "steps", "quota", "lost") or self.steps or self.live:
+        known = name in ("fingerprint", "steps", "quota", "lost") or (
+            name == rehearsal.NAME and value in rehearsal.TEXTS.values()
+        )
+        if not known or self.steps or self.live:
             raise self.error(f"not understood: {line[:40]}")
         self.meta[name] = (value if name == "steps" else self._text(value)) or ""
 

@@ -21,12 +21,13 @@ yet may still come. A step that had no effect and can have none leaves nothing t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pandas as pd
 
 from vcokit import schema
+from vcokit.rollout import rehearsal
 from vcokit.rollout import steps as st
 from vcokit.rollout.compare import routes_there
 from vcokit.rollout.plan import Plan
@@ -81,13 +82,13 @@ def undo_plan(
     >>> print(undo_plan(steps, calls.assign(outcome="unknown"), live))
     0 create, 0 modify, 0 delete, 0 keep, 1 blocked
     """
-    unlisted = live.attrs.get("unlisted", {}) if isinstance(live, pd.DataFrame) else {}
     there = routes_there(live).drop_duplicates(ignore_index=True)
-    now = _Live(there, unlisted)
+    now = _Live(there, schema.unlisted_connections(live))
     found = list(_marks(steps, calls, now))
     taken = {(mark.step.lane, mark.step.after) for mark in found if mark.reason is None}
     rows = [_row(mark, now, taken) for mark in reversed(found)]
-    return _plan(rows, steps, there, quota)
+    plan = _plan(rows, steps, there, quota)
+    return replace(plan, simulated=rehearsal.of_live(live))
 
 
 class _Live:

@@ -3,7 +3,7 @@
 ==================  =====================================================================
 `ROUTES`            a row a route of an inventory; `conform_routes` brings any frame to it
 `FINDINGS`          a row a finding of an audit
-`LIVE_ROUTES`       a row a route that the cloud holds now
+`LIVE_ROUTES`       a row a route that the cloud holds now, or a connection that it does not list
 `LIVE_CONNECTIONS`  a row an IPsec connection that the cloud holds now
 `STEPS`             a row a step of a plan or rollout
 `CALLS`             a row a call that a rollout made
@@ -21,9 +21,11 @@ from vcokit.schema.conform import (
     BLANKS,
     conform_routes,
     destination_routes,
+    is_unlisted,
     require_columns,
     split_weight,
     text_column,
+    unlisted_connections,
 )
 from vcokit.schema.heads import ALIASES, MASK_HEADS, field_of, header_key, match_heads
 from vcokit.schema.tables import (
@@ -43,6 +45,7 @@ from vcokit.schema.tables import (
     STEPS,
     STR,
     TIME,
+    UNLISTED,
     Schema,
     frame,
 )
@@ -67,14 +70,17 @@ __all__ = [
     "STEPS",
     "STR",
     "TIME",
+    "UNLISTED",
     "Schema",
     "conform_routes",
     "destination_routes",
     "field_of",
     "frame",
     "header_key",
+    "is_unlisted",
     "match_heads",
     "require_columns",
     "split_weight",
     "text_column",
+    "unlisted_connections",
 ]

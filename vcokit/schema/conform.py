@@ -6,13 +6,23 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcokit.errors import InputError
 from vcokit.plain import as_text
-from vcokit.schema.tables import CATEGORY, INT, ROUTES, ROUTES_REQUIRED, STR, frame, missing
+from vcokit.schema.tables import (
+    CATEGORY,
+    INT,
+    ROUTES,
+    ROUTES_REQUIRED,
+    STR,
+    UNLISTED,
+    frame,
+    missing,
+)
 
 #: Blanks of any script and characters without a width: a cell of nothing else is empty.
 BLANKS: Final = (
@@ -171,6 +181,8 @@ def _blank(cells: Any) -> Any:
 def destination_routes(live: pd.DataFrame) -> pd.DataFrame:
     """Return the destination routes among live ones; routes learnt by BGP are none.
 
+    Nor are connections that the cloud does not list.
+
     Parameters
     ----------
     live : DataFrame
@@ -186,6 +198,33 @@ def destination_routes(live: pd.DataFrame) -> pd.DataFrame:
         return live
     custom = live["route_entry_type"].fillna("custom") == "custom"
     return live[custom.to_numpy(dtype=bool)]
+
+
+def is_unlisted(live: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Tell which rows with a column ``route_entry_type`` are connections that are not listed."""
+    return (live["route_entry_type"] == UNLISTED).fillna(False).to_numpy(dtype=np.bool_)
+
+
+def unlisted_connections(live: pd.DataFrame) -> dict[str, str]:
+    """Return the connections among live routes that the cloud does not list, with the reason.
+
+    Parameters
+    ----------
+    live : DataFrame
+        With or without the columns ``route_entry_type`` and ``state``.
+
+    Examples
+    --------
+    >>> live = pd.DataFrame({"vpn_connection_id": ["vco-a", "vco-b"],
+    ...     "route_entry_type": ["custom", "unlisted"], "state": ["published", "Vco.NotFound"]})
+    >>> unlisted_connections(live)
+    {'vco-b': 'Vco.NotFound'}
+    """
+    earlier = dict(live.attrs.get("unlisted", {}))  # where earlier versions had them
+    if not {"route_entry_type", "state"} <= set(live.columns):
+        return earlier
+    rows = live[is_unlisted(live)]
+    return earlier | dict(zip(rows["vpn_connection_id"], rows["state"], strict=True))
 
 
 def split_weight(column: pd.Series) -> tuple[pd.Series, pd.Series]:

@@ -79,7 +79,12 @@ LIVE_ROUTES: Final[Schema] = {
     "as_path": STR,
     "community": STR,
     "origin": STR,
+    "simulated": BOOL,  # whether a simulator has it; NA where nobody said
 }
+
+#: `route_entry_type` of a row that is no route: a connection that the cloud does not list, with
+#: the reason as its `state`. As a row, so that no operation on frames loses it.
+UNLISTED: Final = "unlisted"
 
 LIVE_CONNECTIONS: Final[Schema] = {
     "vpn_connection_id": STR,

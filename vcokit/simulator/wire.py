@@ -35,6 +35,11 @@ Respond: TypeAlias = Callable[[HttpRequest], HttpResponse]
 #: uvicorn warns of malformed requests and cut connections; both are daily bread here.
 _LOG_LEVEL: Final = "error"
 
+#: What a client on this machine asks to know that it rehearses, and the answer: no call of the API,
+#: so that it is neither signed nor counted, and no fault strikes it.
+_QUESTION: Final = b"/.vcokit-simulator"
+_ANSWER: Final = b"a simulator of vcokit\n"
+
 
 class Unreadable(Exception):  # noqa: N818 - an answer, no fault of the simulator
     """The body of a request is too long, too late, or will never come."""
@@ -72,7 +77,8 @@ def application(respond: Respond) -> Application:
         except Unreadable as unreadable:
             response = HttpResponse(unreadable.status, (), b"")
         else:
-            response = respond(_request(scope, body))
+            asked = scope["raw_path"] == _QUESTION
+            response = HttpResponse(200, (), _ANSWER) if asked else respond(_request(scope, body))
         await _deliver(response, scope["state"]["transport"], receive, send)
 
     return answer
