@@ -136,8 +136,10 @@ def test_the_lock_is_nobody_elses(
 def test_the_lock_of_a_killed_rollout_is_taken(plan: Plan, path: Path) -> None:
     """What a dead holder left in the lock's place keeps nobody out, and goes with the next one."""
     for left in (b"", b"process 999999999 on laptop, since 2026-01-01 00:00:00 UTC"):
-        path.with_name("rollout.db-lock").write_bytes(left)
-        Journal.create(path, plan, "id").close()
+        lock = path.with_name("rollout.db-lock")
+        lock.write_bytes(left)
+        with Journal.create(path, plan, "id") as journal:
+            assert lock.read_text() == str(journal.lease())
         assert [each.name for each in path.parent.iterdir()] == ["rollout.db"]
         path.unlink()
 

@@ -272,6 +272,7 @@ class Lock:
         self.covers(self._descriptor)
         try:
             os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
             os.write(self._descriptor, str(self.lease).encode("utf-8", "replace"))
         except OSError as error:
             self.release()
