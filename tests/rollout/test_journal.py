@@ -221,9 +221,10 @@ def test_made_whole_or_not_at_all(plan: Plan, path: Path, monkeypatch: pytest.Mo
         with pytest.raises(KeyboardInterrupt):
             Journal.create(path, plan, "id")
     assert list(path.parent.iterdir()) == []
-    path.with_name("rollout.db-new").write_bytes(b"what a killed process left")
+    path.with_name("rollout.db-new").write_bytes(b"somebody's own")
     Journal.create(path, plan, "id").close()
-    assert [each.name for each in path.parent.iterdir()] == ["rollout.db"]
+    assert path.with_name("rollout.db-new").read_bytes() == b"somebody's own"
+    assert {each.name for each in path.parent.iterdir()} == {"rollout.db", "rollout.db-new"}
 
 
 def test_where_there_are_no_hard_links(

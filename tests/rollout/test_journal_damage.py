@@ -198,7 +198,7 @@ def test_damage_beside(killed: Path, tmp_path: Path) -> None:
             refusals(path)
 
 
-@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal", "-new", "-lock"])
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal", "-new"])
 def test_rubbish_beside(closed: Path, tmp_path: Path, end: str) -> None:
     """Files of another time beside a journal do not keep it from being read."""
     path = tmp_path / "rollout.db"

@@ -150,7 +150,7 @@ def test_no_room_for_the_first_write(
 
     class Full(sqlite3.Connection):
         def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
-            if sql.startswith(statement) and "-new?" not in self.name:
+            if sql.startswith(statement) and "-new" not in self.name:
                 raise sqlite3.OperationalError(words)
             return super().execute(sql, *rest)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -19,7 +18,7 @@ from vcokit.rollout.journal import Journal
 from vcokit.simulator import Fault
 from vcokit.widgets import RolloutView, view_of
 from vcokit.widgets.companion import Companion
-from vcokit.widgets.sources import JournalSource, writer_of
+from vcokit.widgets.sources import JournalSource
 
 CONFLICT = Fault(
     "refuse", operation="CreateVcoRouteEntry", count=3, after=2, code="VpnRouteEntry.Conflict"
@@ -207,8 +206,9 @@ def test_a_rollout_of_another_process(tmp_path: Path) -> None:
         running.kill()
         running.communicate()
     board = source.refresh()
-    assert board.state == "interrupted"
+    assert board.state == "broken off"
     assert "vk.Rollout.open(" in board.message
+    assert source.dead() == "The rollout is broken off"
     assert source.over() is False
 
 
@@ -261,23 +261,6 @@ def test_no_journal(tmp_path: Path) -> None:
     """Where there is none, that is said at once."""
     with pytest.raises(JournalError, match="no such journal"):
         RolloutView.from_journal(tmp_path / "none.db")
-
-
-DEAD = f"process 999999999 on {socket.gethostname()}, since 2026-01-01 00:00:00 UTC"
-
-
-@pytest.mark.parametrize("text", ["", "abc", "999999999", DEAD])
-def test_a_lock_of_nobody(tmp_path: Path, text: str) -> None:
-    """A lock's file without a living process means that nobody writes."""
-    (tmp_path / "rollout.db-lock").write_text(text)
-    assert writer_of(tmp_path / "rollout.db") is None
-
-
-def test_a_lock_of_another_host(tmp_path: Path) -> None:
-    """Whoever holds it elsewhere cannot be asked whether it lives: its lock's file is believed."""
-    text = "process 999999999 on a-host-of-nobody, since 2026-01-01 00:00:00 UTC"
-    (tmp_path / "rollout.db-lock").write_text(text)
-    assert writer_of(tmp_path / "rollout.db") == 999999999
 
 
 # -- waiting ------------------------------------------------------------------------------------

@@ -14,14 +14,12 @@ resume a simulated rollout      with ``--simulate``, or at the endpoint of a sim
 
 from __future__ import annotations
 
-import os
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from socket import gethostname
 from typing import Final
 
 import pandas as pd
@@ -32,9 +30,8 @@ from vcokit.cli.running import resume_command_of
 from vcokit.cloud.simulated import may_be_simulator
 from vcokit.errors import InputError, JournalLockedError
 from vcokit.plain import counted
-from vcokit.rollout.events import ENDED
+from vcokit.rollout import database
 from vcokit.rollout.journal import Journal
-from vcokit.rollout.lock import LEASE_SECONDS, Lease
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.steps import ACCEPTED, DONE, FINAL, IN_DOUBT, LIVE_COLUMNS, SETTLED
 
@@ -42,25 +39,6 @@ _END: Final = ".rollout.db"
 _SIMULATED: Final = ".simulated.db"
 #: States in which a step's effect is there.
 _THERE: Final = (DONE, SETTLED, ACCEPTED)
-
-
-def holder(lease: Lease | None, now: float) -> Lease | None:
-    """Return who holds a journal now; a lease that ran out, or whose process is gone, is none."""
-    if lease is None or now - lease.seen >= LEASE_SECONDS:
-        return None
-    return None if lease.host == gethostname() and not _lives(lease.process) else lease
-
-
-def _lives(process: int) -> bool:
-    if os.name != "posix":  # where signal 0 is no question
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
 
 
 def new_journal(
@@ -82,7 +60,8 @@ def new_journal(
     InputError
         If there is one whose rollout has not ended, or none can be named.
     JournalError
-        If what has the name is no journal; nothing is touched.
+        If what has the name is no journal, or another journal left something beside it; nothing is
+        touched.
     JournalLockedError
         If its rollout still runs.
     """
@@ -92,12 +71,14 @@ def new_journal(
             raise InputError(
                 f"{given}: this journal exists already", remedy=f"Name another with {option}"
             )
+        database.refuse_leftovers(given)
         return given
     if files[0] == "-" or len(files) > 1:
         raise InputError("no journal is named", remedy="Name one: --journal FILE.db")
     first = Path(files[0]).with_suffix(_SIMULATED if simulated else _END)
     for path in _numbered(first):
         if not path.exists():
+            database.refuse_leftovers(path)
             return path
         refuse_unended(path)
     raise AssertionError("no end of numbers")
@@ -185,7 +166,7 @@ def refuse_held(journal: Journal) -> None:
     JournalLockedError
         It says who holds it.
     """
-    held = holder(journal.lease(), time.time())
+    held = journal.holder(time.time())
     if held is not None:
         raise JournalLockedError(
             f"another rollout holds this journal ({held})",
@@ -275,16 +256,3 @@ def _left(plan: Plan, steps: pd.DataFrame) -> Plan:
     live = _live_after(plan, steps, (DONE,))
     live = live[live["vpn_connection_id"].isin(rest["vpn_connection_id"].unique())]
     return Plan(rest.assign(step=range(len(rest))), live.reset_index(drop=True), plan.quota)
-
-
-def state_of(meta: str, held: Lease | None, left: int) -> str:
-    """Return in a word how a rollout stands.
-
-    Examples
-    --------
-    >>> state_of("ready", None, 3), state_of("finished", None, 0)
-    ('broken off', 'finished')
-    """
-    if held is not None:
-        return "running"
-    return meta if meta in ENDED else "broken off" if left else "finished"

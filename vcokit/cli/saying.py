@@ -30,7 +30,7 @@ from vcokit.cli.outputs import keep_apart
 from vcokit.cli.reading import say_note
 from vcokit.cli.steplog import LogFormat, StepLog, one_line, records, write_line
 from vcokit.cli.words import in_shell, wording
-from vcokit.errors import InputError, VcokitError
+from vcokit.errors import InputError, JournalError, VcokitError
 from vcokit.plain import visible
 
 if TYPE_CHECKING:
@@ -224,8 +224,7 @@ class Account:
     def _of_rollout(self, error: BaseException | None) -> dict[str, Any]:
         if self.rollout is None:
             return {}
-        tally, steps = self.rollout.tally(), self.rollout.frame()
-        failed = steps.loc[steps["state"] == "failed"].head(_SUMMED)
+        tally = self.rollout.tally()
         can_go_on = tally.ended < tally.total and tally.rollout != "stale"
         return {
             "state": tally.rollout,
@@ -233,8 +232,17 @@ class Account:
             "states": {name: count for name, count in tally.states.items() if count},
             "calls": dict(tally.calls),
             "resume": self.go_on if can_go_on else None,
-            "failed": records(failed[list(show.FAILED)]),
+            "failed": self._failed(self.rollout),
         }
+
+    def _failed(self, rollout: Rollout) -> list[dict[str, Any]]:
+        """Return the first failed steps; none where the journal is lost, which the error tells."""
+        try:
+            steps = rollout.frame()
+        except JournalError:
+            return []
+        failed = steps.loc[steps["state"] == "failed"].head(_SUMMED)
+        return records(failed[list(show.FAILED)])
 
 
 def _code_of(error: BaseException) -> int:

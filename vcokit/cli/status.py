@@ -11,7 +11,7 @@ import typer
 
 from vcokit.cli import show
 from vcokit.cli.apply import JournalPath
-from vcokit.cli.journals import Rest, again_of, holder, state_of
+from vcokit.cli.journals import Rest, again_of
 from vcokit.cli.outputs import put
 from vcokit.cli.running import resume_command_of
 from vcokit.cli.steplog import one_line, records
@@ -60,12 +60,16 @@ def facts_of(path: Any, now: float, limit: int) -> dict[str, Any]:
         If there is no such journal, or it cannot be read.
     """
     with Journal.read(path) as journal:
-        steps, meta, lease = journal.steps(), journal.meta(), journal.lease()
+        journal.check_seal()
+        steps, meta, held, state = (
+            journal.steps(),
+            journal.meta(),
+            journal.holder(now),
+            journal.state(now),
+        )
         outcomes = journal.calls()["outcome"].value_counts()
         simulated, again = journal.simulated, again_of(journal)
-    held = holder(lease, now)
     rest = Rest.of(steps, meta)
-    state = state_of(meta.get("state", ""), held, rest.left)
     failed = steps[steps["state"] == "failed"]
     pace = _pace(steps, now if held is not None else None)
     return {

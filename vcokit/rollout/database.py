@@ -7,6 +7,10 @@
     check_bytes(path)  is it ours? By its bytes, for SQLite may alter what it opens
     check(path)        is it whole? By SQLite, read-only
     connect(path)      WAL, synchronous FULL; DELETE where the file system cannot do WAL
+    Files(path)        are they still there, under the writer's hands?
+
+SQLite keeps what it wrote last in files beside the journal, by its name: `BESIDE`. What another
+journal left there would be taken for the new one's, so a new journal is not made beside it.
 
 WAL needs memory that all processes share; where there is none SQLite keeps the old mode or fails
 (https://www.sqlite.org/wal.html), and a network file system may accept what it cannot do, so it is
@@ -19,6 +23,8 @@ import contextlib
 import os
 import re
 import sqlite3
+import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -49,8 +55,14 @@ _SHARED: Final = re.compile(
 _MOUNTS: Final = Path("/proc/mounts")
 _OCTAL: Final = re.compile(r"\\([0-7]{3})")
 
+#: What SQLite puts beside a journal: what was written last, its index, what is to be taken back.
+BESIDE: Final = ("-wal", "-shm", "-journal")
+
 _ROOM: Final = "Make room on its disk, see that you may write there, then try again"
-_DAMAGED: Final = "Restore it from a copy, or make a new plan from the live routes"
+_DAMAGED: Final = (
+    "Restore it from a copy, once {} are moved away from beside it; or make a new plan from the "
+    "live routes"
+)
 
 
 def place_of(path: str | os.PathLike[str]) -> Path:
@@ -92,14 +104,17 @@ def make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
     Raises
     ------
     JournalError
-        If the file is there already, or cannot be made.
+        If the file is there already, something of another journal is beside it, or it cannot be
+        made.
     """
     if os.path.lexists(path):
         raise _there_already(path)
-    unborn = path.with_name(path.name + "-new")  # may be left from one that was killed
+    refuse_leftovers(path)
+    unborn = None
     try:
-        unborn.unlink(missing_ok=True)
-        os.close(os.open(unborn, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        descriptor, name = tempfile.mkstemp(prefix=f"{path.name}-new", dir=path.parent)
+        os.close(descriptor)
+        unborn = Path(name)
         with contextlib.closing(_open(unborn, "rw")) as connection:
             connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute("BEGIN")
@@ -113,8 +128,33 @@ def make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> None:
     except (OSError, sqlite3.Error) as error:
         raise refused(path, "made", error) from None
     finally:
-        with contextlib.suppress(OSError):
-            unborn.unlink(missing_ok=True)
+        if unborn is not None:
+            with contextlib.suppress(OSError):
+                unborn.unlink(missing_ok=True)
+
+
+def refuse_leftovers(path: Path) -> None:
+    """Refuse to make a journal beside what an earlier one of its name left.
+
+    Not deleted by us: it may be all that is left of what a killed rollout did last.
+
+    Raises
+    ------
+    JournalError
+        It names the files.
+    """
+    left = [each.name for each in _all_beside(path) if os.path.lexists(each)]
+    if left and not os.path.lexists(path):
+        raise JournalError(
+            f"beside it is what another journal of this name left: {', '.join(left)}",
+            path=path,
+            remedy="Put that journal back and go on with it, or choose another name; once nobody "
+            f"needs what it did last, delete {' and '.join(left)}",
+        )
+
+
+def _all_beside(path: Path) -> list[Path]:
+    return [path.with_name(path.name + end) for end in BESIDE]
 
 
 @contextlib.contextmanager
@@ -131,9 +171,9 @@ def taken_back(path: Path) -> Iterator[None]:
     except JournalLockedError:  # somebody was faster, and it is theirs now
         raise
     except BaseException as error:
-        for end in ("", "-wal", "-shm", "-journal"):
+        for each in (*_all_beside(path), path):  # killed in between, the journal is there still
             with contextlib.suppress(OSError):
-                path.with_name(path.name + end).unlink(missing_ok=True)
+                each.unlink(missing_ok=True)
         if isinstance(error, sqlite3.Error):
             raise refused(path, "made", error) from None
         raise
@@ -198,6 +238,13 @@ def check_bytes(path: Path) -> None:
         return
     if not path.is_file():
         raise JournalError("there is no such journal", path=path, remedy="Check the path")
+    for beside in _all_beside(path):
+        if os.path.lexists(beside) and not stat.S_ISREG(os.lstat(beside).st_mode):
+            raise JournalError(
+                f"cannot be opened: {beside.name} beside it is no file of its own",
+                path=path,
+                remedy="Move it or delete it; nothing was touched",
+            )
     head, size = _seen(path)
     if not _is_ours(head):
         raise JournalError(
@@ -253,7 +300,9 @@ def _check_version(path: Path, version: int) -> None:
 
 def damaged(path: Path, how: str) -> JournalError:
     """Return the error of a journal that is damaged."""
-    return JournalError(f"cannot be read: damaged ({how})", path=path, remedy=_DAMAGED)
+    names = " and ".join(path.name + end for end in BESIDE[:2])
+    remedy = _DAMAGED.format(names)
+    return JournalError(f"cannot be read: damaged ({how})", path=path, remedy=remedy)
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
@@ -341,16 +390,57 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def settle(connection: sqlite3.Connection) -> None:
+def settle(connection: sqlite3.Connection, *, there: bool = True) -> None:
     """Write all into the one file, which a reader need not put others beside; then close.
 
     A reader that looks just now, or a disk that is full, leaves it in two files, as whole.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+    there : bool
+        Whether the file is where it was; if not, what has its names now is another's, and SQLite
+        would delete by name.
     """
     with contextlib.suppress(sqlite3.Error):
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.execute("PRAGMA busy_timeout = 0")
-        connection.execute("PRAGMA journal_mode = DELETE")
+        if there:
+            connection.execute("PRAGMA busy_timeout = 0")
+            connection.execute("PRAGMA journal_mode = DELETE")
     connection.close()
+
+
+class Files:
+    """The files that a writer has open: the journal and, where there is one, that with its rounds.
+
+    SQLite does not notice that one of them lost its name: it goes on writing where nobody will
+    ever read. So this is asked before each round; it costs two looks at the folder.
+
+    Parameters
+    ----------
+    path : Path
+        The journal, open for writing already.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._open: dict[Path, os.stat_result] = {}
+        for each in (path, path.with_name(path.name + "-wal")):
+            with contextlib.suppress(OSError):  # in DELETE mode there is but one
+                self._open[each] = os.stat(each)
+
+    def lost(self) -> str | None:
+        """Return what became of one of them; None while all are as they were."""
+        for path, opened in self._open.items():
+            try:
+                now = os.stat(path)
+            except OSError as error:
+                return f"{path.name} was taken away ({error.strerror})"
+            if not os.path.samestat(now, opened):
+                return f"{path.name} is another file now"
+            if path == self._path and now.st_size < _HEADER:
+                return f"{path.name} was cut to {now.st_size} bytes"
+        return None
 
 
 def _beside(path: Path, end: str) -> bool:

@@ -88,6 +88,35 @@ Observer: TypeAlias = Callable[[Event], None]
 ENDED: Final = ("finished", "cancelled", "stale", "stopped", "interrupted")
 
 
+def state_of(written: str | None, *, held: bool, left: bool) -> str:
+    """Return in a word how the rollout of a journal stands, for whoever looks at it.
+
+    Parameters
+    ----------
+    written : str, optional
+        The state in the journal: ready, running from the start on, or how it ended.
+    held : bool
+        Whether somebody holds the journal.
+    left : bool
+        Whether steps are in no final state.
+
+    Returns
+    -------
+    str
+        As `Rollout.state`; ``broken off`` where it neither runs nor came to an end.
+
+    Examples
+    --------
+    >>> state_of("running", held=True, left=True), state_of("running", held=False, left=True)
+    ('running', 'broken off')
+    """
+    if held:
+        return "running" if written == "running" else "ready"
+    if written == "running":
+        return "broken off" if left else "finished"
+    return written if written in ENDED else "ready"
+
+
 @dataclass
 class Tally:
     """Counts that follow the events, and nothing else: a view shows a tally.

@@ -48,7 +48,7 @@ from vcokit.rollout.lanes import Record
 from vcokit.rollout.looks import Looks
 from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan
-from vcokit.rollout.resume import latest_calls, records_in, slots_held
+from vcokit.rollout.resume import latest_calls, options_in, records_in, slots_held
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steering import Steers
 from vcokit.rollout.undo import undo_plan
@@ -138,13 +138,11 @@ class Rollout(Looks, Steers):
         refuse_gaps(plan, allowed=allow_gap)
         rollout_id = uuid.uuid4().hex
         clocks = clocks or Clocks(time.time, time.monotonic)
+        self._prepare(plan, client, {}, (), observers, wishes, clocks)
+        # Last, so that an error leaves no file.
         meta = {"options": wishes.to_json()}
         made = Journal.create(journal, plan, rollout_id, meta=meta, now=clocks.wall)
-        try:
-            self._begin(plan, client, made, rollout_id, {}, observers, wishes, clocks)
-        except BaseException:
-            made.close()
-            raise
+        self._begin(made, rollout_id)
 
     @classmethod
     def open(
@@ -189,48 +187,44 @@ class Rollout(Looks, Steers):
         new = {name: value for name, value in given.items() if value is not ...}
         try:
             rehearsal.refuse_journal(opened.path, opened.simulated, client=client.simulated)
-            meta = opened.meta()
-            kept = (options or Options.in_force(client.speed)).from_json(meta.get("options"))
+            kept = options_in(opened, options or Options.in_force(client.speed))
+            held = slots_held(latest_calls(opened), client.limits, clocks.wall())
             rollout = cls.__new__(cls)
-            rollout._begin(
+            rollout._prepare(
                 opened.plan(),
                 client,
-                opened,
-                meta["rollout_id"],
                 records_in(opened),
+                held,
                 observers,
                 kept.wishing(**new),
                 clocks,
             )
+            rollout._begin(opened, opened.meta()["rollout_id"])
         except BaseException:
             opened.close()
             raise
         return rollout
 
-    def _begin(
+    def _prepare(
         self,
         plan: Plan,
         client: Client,
-        journal: Journal,
-        rollout_id: str,
         records: dict[int, Record],
+        held: Iterable[tuple[str, str, float]],
         observers: Iterable[Observer],
         options: Options,
         clocks: Clocks,
     ) -> None:
+        """Make all that needs no journal."""
         self.plan = plan
         self.options = options
-        self.journal = journal.path
         self.limits = client.limits
         self._client = client
-        self._journal = journal
+        self._client_of_engine = client.to_async()
         self._clocks = clocks
         self._ended: Finished | None = None
         self._error: BaseException | None = None
         self._guard = threading.Lock()
-        name = f"rollout {journal.path.name}"
-        self._background = Background(name, self._run, self.stop, self._say_how_to_go_on)
-        held = slots_held(latest_calls(journal), client.limits, clocks.wall()) if records else ()
         self._scheduler = Scheduler(
             plan.each(),
             plan.live_by_lane(),
@@ -245,8 +239,15 @@ class Rollout(Looks, Steers):
         self._tally = Tally(states)
         self._observers = list(observers)
         self._told = guarded(self._observers)
+
+    def _begin(self, journal: Journal, rollout_id: str) -> None:
+        """Take a journal that is held, the last thing that a rollout needs."""
+        self.journal = journal.path
+        self._journal = journal
+        name = f"rollout {journal.path.name}"
+        self._background = Background(name, self._run, self.stop, self._say_how_to_go_on)
         self._engine = Engine(
-            self._scheduler, journal, rollout_id, client.to_async(), self._tell, clocks
+            self._scheduler, journal, rollout_id, self._client_of_engine, self._tell, self._clocks
         )
 
     # -- go -------------------------------------------------------------------------------------
@@ -278,6 +279,7 @@ class Rollout(Looks, Steers):
 
     def _run(self) -> None:
         try:
+            self._journal.write(meta={"state": "running", "message": None})
             self._say("looking")
             ended = asyncio.run(self._engine.run())
         except BaseException as error:

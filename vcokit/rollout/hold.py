@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from vcokit.errors import JournalLockedError
+from vcokit.errors import JournalError, JournalLockedError
 from vcokit.rollout import database
 from vcokit.rollout.lock import RENEW_SECONDS, Lease, Lock
 
@@ -71,6 +71,7 @@ class Hold:
         self._seen = now
         try:
             self._take(now)
+            self._files = database.Files(path)
         except BaseException:
             connection.close()
             raise
@@ -104,8 +105,11 @@ class Hold:
         ------
         JournalLockedError
             If another has taken the journal over.
+        JournalError
+            If the journal is not there any more.
         sqlite3.Error
         """
+        self._refuse_if_gone()
         # Not only late: a clock that was put back has left a lease that seems to last for hours.
         is_due = abs(now - self._seen) >= RENEW_SECONDS
         with database.transaction(self._db):
@@ -116,6 +120,17 @@ class Hold:
         if is_due:
             self._seen = now
             self._show()
+
+    def _refuse_if_gone(self) -> None:
+        """Refuse to write where nobody would find it: SQLite itself would not notice."""
+        how = self._files.lost()
+        if how is not None:
+            raise JournalError(
+                f"the journal is lost: {how}; nothing was sent since this was seen",
+                path=self._path,
+                remedy="If it is gone for good, make a new plan from the live routes. If it was "
+                "moved, put it back",
+            )
 
     def _refuse_if_lost(self) -> None:
         found = lease_in(self._db)
@@ -144,5 +159,5 @@ class Hold:
         except sqlite3.Error:
             pass  # a full disk: the lease runs out by itself
         finally:
-            database.settle(self._db)
+            database.settle(self._db, there=self._files.lost() is None)
             self._lock.release()

@@ -32,10 +32,12 @@ import pandas as pd
 from vcokit import schema
 from vcokit.errors import JournalError
 from vcokit.rollout import database, rehearsal, rows
+from vcokit.rollout.events import state_of
 from vcokit.rollout.hold import Hold, lease_in
 from vcokit.rollout.lock import Lease, Lock
 from vcokit.rollout.plan import PLAN_COLUMNS, Plan
-from vcokit.rollout.tables import STANDING, TABLES, CallEnd, CallRow, StepRow
+from vcokit.rollout.steps import FINAL
+from vcokit.rollout.tables import STANDING, TABLES, CallEnd, CallRow, StepRow, strange_in
 
 _SET: Final = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _LIVE: Final = ("region_id", "vpn_connection_id", "route_dest", "next_hop", "weight")
@@ -187,9 +189,22 @@ class Journal:
         path = database.place_of(path)
         database.check_bytes(path)
         try:
-            return cls(path, database.connect(path, write=False), None)
+            journal = cls(path, database.connect(path, write=False), None)
         except sqlite3.Error as error:
             raise database.damaged(path, str(error)) from None
+        try:
+            journal._refuse_strange()
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    def _refuse_strange(self) -> None:
+        """Refuse a database that holds anything but the tables of a journal, before it is read."""
+        with self._reading():
+            strange = strange_in(self._db)
+        if strange:
+            raise database.damaged(self.path, f"changed by hand: {', '.join(strange)[:200]}")
 
     def check_seal(self) -> None:
         """Refuse a journal whose rollout or plan is not what it was made with.
@@ -222,9 +237,33 @@ class Journal:
     # -- who writes -----------------------------------------------------------------------------
 
     def lease(self) -> Lease | None:
-        """Return who writes this journal; None when nobody does."""
+        """Return who writes this journal, or wrote until it was killed; None when nobody does."""
         with self._reading():
             return lease_in(self._db)
+
+    def holder(self, now: float) -> Lease | None:
+        """Return who holds this journal now; None when nobody does, or who did is seen to be dead.
+
+        Where this names nobody, `open` has the journal.
+
+        Parameters
+        ----------
+        now : float
+            Seconds since the epoch.
+        """
+        lease = self.lease()
+        return lease if lease is not None and lease.in_force(now) else None
+
+    def state(self, now: float) -> str:
+        """Return in a word how the rollout stands; see `vcokit.rollout.events.state_of`.
+
+        Parameters
+        ----------
+        now : float
+            Seconds since the epoch.
+        """
+        left = any(state not in FINAL for _, state, _, _ in self.standing())
+        return state_of(self.meta().get("state"), held=self.holder(now) is not None, left=left)
 
     @property
     def renew_at(self) -> float:
@@ -302,8 +341,18 @@ class Journal:
     # -- read -----------------------------------------------------------------------------------
 
     def meta(self) -> dict[str, str]:
-        """Return what is known of the rollout as a whole."""
-        return dict(self._query("SELECT name, value FROM meta"))
+        """Return what is known of the rollout as a whole.
+
+        Raises
+        ------
+        JournalError
+            If something of it is no text.
+        """
+        found = dict(self._query("SELECT name, value FROM meta WHERE value IS NOT NULL"))
+        for name, value in found.items():
+            if not (isinstance(name, str) and isinstance(value, str)):
+                raise database.damaged(self.path, f"meta: {name!r:.60} is no text")
+        return found
 
     @property
     def simulated(self) -> bool:
@@ -330,7 +379,12 @@ class Journal:
             # All columns, so that no damage to a step comes to light only when it is too late.
             steps = self.steps()[list(PLAN_COLUMNS)]
             live = self._frame("live", {name: schema.LIVE_ROUTES[name] for name in _LIVE}, "rowid")
-            plan = Plan.of(steps, live, self.meta())
+            try:
+                plan = Plan.of(steps, live, self.meta())
+            except (ValueError, TypeError, RecursionError):  # not what was ever written
+                raise database.damaged(
+                    self.path, "what it says of its plan is no such text"
+                ) from None
             if plan.fingerprint != self.meta().get("fingerprint"):
                 raise database.damaged(self.path, "the plan in it is not the one it began with")
             self._plan = plan
@@ -356,6 +410,8 @@ class Journal:
         try:
             yield
         except (sqlite3.Error, UnicodeError) as error:
+            if type(error) is sqlite3.DatabaseError:  # its subclasses are of other reasons
+                raise database.damaged(self.path, str(error)) from None
             raise self._failed("read", error) from None
 
     def _failed(self, done: str, why: object, remedy: str | None = None) -> JournalError:

@@ -12,7 +12,11 @@ the locks that SQLite holds on it.)
 
 A lock that is free does not prove its holder dead: a journal with a second name, by a hard link or
 mounted alone into a container, has a second lock. So a lease counts until it runs out, or the
-process that it names is seen to be gone; see `Lease.is_dead`.
+process that it names is seen to be gone; see `Lease.in_force`.
+
+The lock's file is opened without following a link, and a file that no rollout wrote is refused
+before it is altered. Windows cannot open so: there a link is seen after it was followed, still
+before anything is written; one that leads nowhere may leave an empty file.
 """
 
 from __future__ import annotations
@@ -21,7 +25,9 @@ import contextlib
 import errno
 import gc
 import os
+import re
 import socket
+import stat
 import sys
 import uuid
 from dataclasses import dataclass, field
@@ -53,6 +59,13 @@ RENEW_SECONDS: Final = 10.0
 
 #: What a file lock fails with where somebody holds it; with anything else there are none.
 _HELD: Final = frozenset({errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES})
+#: No link is followed, and nobody waits for the other end of a pipe.
+_CAREFULLY: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+#: What a holder writes into the lock's file, and more bytes than that ever has.
+_HOLDER: Final = re.compile(
+    rb"process \d+ on .*, since \d+-\d\d-\d\d \d\d:\d\d:\d\d UTC", re.DOTALL
+)
+_MOST: Final = 512
 _REMEDY: Final = "Wait for it or end it; looking at a journal is always allowed"
 _OURS_REMEDY: Final = "stop() or close the rollout that has it, or del it where it never began"
 
@@ -170,8 +183,22 @@ class Lease:
             return not self.is_ours
         return _is_gone(self.process, begun)
 
+    def in_force(self, now: float, *, locked: bool = True) -> bool:
+        """Tell whether its holder may still write: the one answer, for who looks and who opens.
+
+        Parameters
+        ----------
+        now : float
+            Seconds since the epoch.
+        locked : bool
+            Whether a free file lock proves that no process of this host has the journal; where
+            the file system has no locks, a holder counts until it was not seen for
+            `LEASE_SECONDS`. Who only looks does not try the lock.
+        """
+        return now < self.seen + LEASE_SECONDS and not (locked and self.is_dead())
+
     def refuse(self, path: Path, now: float, *, locked: bool) -> None:
-        """Refuse a second writer where this lease may still be in force.
+        """Refuse a second writer where this lease is in force.
 
         Parameters
         ----------
@@ -180,16 +207,15 @@ class Lease:
         now : float
             Seconds since the epoch.
         locked : bool
-            Whether the second writer has the file lock, and so may go by who is dead. Any other
-            holder may live, unless it was not seen for `LEASE_SECONDS`.
+            Whether the second writer has the file lock; see `in_force`.
 
         Raises
         ------
         JournalLockedError
         """
-        left = self.seen + LEASE_SECONDS - now
-        if left <= 0 or (locked and self.is_dead()):
+        if not self.in_force(now, locked=locked):
             return
+        left = self.seen + LEASE_SECONDS - now
         seen = f"seen {now - self.seen:.0f} s ago"
         if self.is_ours:
             raise _held_by_us(path, f"{self}; {seen}")
@@ -230,7 +256,8 @@ class Lock:
     JournalLockedError
         If another process, or another rollout of this one, holds it.
     JournalError
-        If the lock's file cannot be made; the remedy names the folder.
+        If the lock's file cannot be made; the remedy names the folder. If there is something of
+        its name that no rollout made: it is not touched.
     """
 
     def __init__(self, path: Path, now: float) -> None:
@@ -245,6 +272,7 @@ class Lock:
         self.covers(self._descriptor)
         try:
             os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
             os.write(self._descriptor, str(self.lease).encode("utf-8", "replace"))
         except OSError as error:
             self.release()
@@ -258,18 +286,26 @@ class Lock:
     def _take(self, path: Path) -> int:
         while True:
             descriptor = self._try(path)
-            # The holder before us takes the file away when it lets go; then we hold a ghost.
             try:
-                if os.fstat(descriptor).st_ino == self._beside.stat().st_ino:
+                there = os.lstat(self._beside)
+                if not self._is_ours(descriptor, there):
+                    raise _in_the_way(path, self._beside)
+                # The holder before us takes the file away when it lets go; then we hold a ghost.
+                if os.path.samestat(os.fstat(descriptor), there):
                     return descriptor
             except FileNotFoundError:
                 pass
+            except BaseException:
+                os.close(descriptor)
+                raise
             os.close(descriptor)
 
     def _try(self, path: Path) -> int:
         try:
-            descriptor = os.open(self._beside, os.O_CREAT | os.O_RDWR, 0o600)
+            descriptor = os.open(self._beside, os.O_CREAT | os.O_RDWR | _CAREFULLY, 0o600)
         except (OSError, ValueError) as error:
+            if os.path.lexists(self._beside) and not stat.S_ISREG(os.lstat(self._beside).st_mode):
+                raise _in_the_way(path, self._beside) from None
             raise _cannot(path, error) from None
         try:
             _take(descriptor)
@@ -277,8 +313,8 @@ class Lock:
             if error.errno not in _HELD:
                 self.locked = False
                 return descriptor
-            os.lseek(descriptor, 0, os.SEEK_SET)
-            holder = os.read(descriptor, 512).decode("utf-8", "replace") or "it has just begun"
+            said = _said(descriptor)
+            holder = said.decode("utf-8", "replace") if said else "it has just begun"
             os.close(descriptor)
             if held_as(self._beside) is not None:
                 raise _held_by_us(path, holder) from None
@@ -286,6 +322,12 @@ class Lock:
                 f"another rollout holds this journal ({holder})", path=path, remedy=_REMEDY
             ) from None
         return descriptor
+
+    def _is_ours(self, descriptor: int, there: os.stat_result) -> bool:
+        """Tell whether the file is one that a rollout made, or that was just made; by one name."""
+        opened = os.fstat(descriptor)
+        plain = stat.S_ISREG(there.st_mode) and stat.S_ISREG(opened.st_mode)
+        return plain and opened.st_nlink <= 1 and _said(descriptor) is not None
 
     def release(self) -> None:
         """Let go of the lock and take its file away; a second time does nothing."""
@@ -295,8 +337,25 @@ class Lock:
         _OURS.pop(self.lease.owner, None)
         if self.lease.process == os.getpid():  # else a child of it, that shares a descriptor
             with contextlib.suppress(OSError):
-                self._beside.unlink(missing_ok=True)
+                if os.path.samestat(os.fstat(descriptor), os.lstat(self._beside)):
+                    self._beside.unlink()
         os.close(descriptor)
+
+
+def _said(descriptor: int) -> bytes | None:
+    """Return what the holder wrote into a lock's file; None where no holder wrote what is there."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    found = os.read(descriptor, _MOST)
+    return found if not found or _HOLDER.fullmatch(found) else None
+
+
+def _in_the_way(path: Path, beside: Path) -> JournalError:
+    """Return the error of a journal whose lock's file has the name of somebody's own."""
+    return JournalError(
+        f"cannot be locked: {beside.name} beside it is no lock of a rollout; it was not touched",
+        path=path,
+        remedy="Move it or delete it, or choose another name for the journal",
+    )
 
 
 def _cannot(path: Path, why: Exception) -> JournalError:

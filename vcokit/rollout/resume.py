@@ -1,4 +1,4 @@
-"""What a rollout takes over from its journal: where steps stand, and slots that are still held."""
+"""What a rollout takes over from its journal: wishes, where steps stand, slots that are held."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import pandas as pd
 
 from vcokit.cloud.operations import Limit
 from vcokit.cloud.windows import MARGIN
+from vcokit.errors import InputError
+from vcokit.rollout import database
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lanes import Record
+from vcokit.rollout.options import Options
 
 #: A call that left longer ago was counted or lost, answered or not; seconds.
 _LONGEST_CALL: Final = 120.0
@@ -19,6 +22,20 @@ _LONGEST_CALL: Final = 120.0
 _ON_ITS_WAY: Final = 1.0
 #: Calls that are looked at; all limits together let some 2,000 a minute through a region.
 _LATEST: Final = 20_000
+
+
+def options_in(journal: Journal, others: Options) -> Options:
+    """Return what the user of a rollout wished when it was begun, and others for the rest.
+
+    Raises
+    ------
+    JournalError
+        If the journal's wishes are none.
+    """
+    try:
+        return others.from_json(journal.meta().get("options"))
+    except (InputError, ValueError, TypeError, AttributeError, RecursionError):
+        raise database.damaged(journal.path, "its options are none of a rollout") from None
 
 
 def records_in(journal: Journal) -> dict[int, Record]:

@@ -21,7 +21,10 @@ rollout_id, fingerprint and created_at, and the fingerprint one of step and live
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar, Final, TypeAlias
 
 from vcokit import schema
@@ -60,6 +63,37 @@ CREATE TABLE call (
     seconds REAL, outcome TEXT, code TEXT, http_status INTEGER, request_id TEXT
 );
 """
+
+
+@cache
+def _made() -> frozenset[tuple[str, str, str]]:
+    """Return type, name and statement of all that a journal consists of."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(TABLES)
+        return _consists_of(connection)
+
+
+def _consists_of(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:
+    # Of SQLite's own making are indices of keys, and statistics.
+    sql = "SELECT type, name, sql FROM sqlite_master WHERE name NOT GLOB 'sqlite_*'"
+    return frozenset(connection.execute(sql))
+
+
+def strange_in(connection: sqlite3.Connection) -> list[str]:
+    """Return what a database has, or lacks, beside the tables of a journal; empty for a journal.
+
+    A view in the place of a table may have no end, and a trigger may undo what is written: neither
+    is looked at before this was asked.
+
+    Raises
+    ------
+    sqlite3.Error
+    """
+    found, made = _consists_of(connection), _made()
+    named = {f"{kind} {name}" for kind, name, _ in found - made}
+    return sorted(named or {f"no {kind} {name}" for kind, name, _ in made - found})
+
+
 #: The columns that say when a step came into a state, and the one of each state.
 _STAMPS: Final = ("sent_at", "accepted_at", "settled_at", "ended_at")
 _STAMP: Final = {

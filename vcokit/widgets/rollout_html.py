@@ -46,6 +46,7 @@ _LAMP: Final = {
     "stale": "failed",
     "stopped": "failed",
     "interrupted": "failed",
+    "broken off": "failed",
 }
 _MANY_LANES: Final = 600  # from which cells are smaller
 _CELL, _SMALL_CELL = 14, 8  # pixels, as in the style sheet

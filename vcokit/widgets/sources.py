@@ -12,9 +12,7 @@ source            follows                                     can steer
 from __future__ import annotations
 
 import os
-import re
-import socket
-import sys
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,16 +22,15 @@ import numpy as np
 
 from vcokit.cloud.operations import Limit
 from vcokit.errors import JournalError
-from vcokit.rollout.events import ENDED, Event
+from vcokit.rollout.events import Event
 from vcokit.rollout.executor import Rollout
 from vcokit.rollout.journal import Journal
+from vcokit.rollout.lock import Lease
 from vcokit.rollout.plan import Plan
 from vcokit.widgets.board import Board, seconds
 from vcokit.widgets.rollout_html import Title
 
 _FOLLOWS: Final = "This view follows a journal; pause and cancel where the rollout runs"
-
-_HOLDER: Final = re.compile(r"process (?P<process>[0-9]+) on (?P<host>.*), since ")
 
 
 class Source(Protocol):
@@ -157,12 +154,13 @@ class JournalSource:
         with Journal.read(self.path) as journal:
             self.plan = journal.plan()
         self.title = Title.of(self.plan, self.path.name)
+        self._lease: Lease | None = None
         self._seen: object = None
         self._board = self._read()
 
     def refresh(self) -> Board:
         """Read the journal again if it has changed, or its writer has gone; see `Source`."""
-        if self._trace() != self._seen:
+        if (self._files(), self._holder()) != self._seen:
             try:
                 self._board = self._read()
             except JournalError as error:
@@ -171,9 +169,11 @@ class JournalSource:
         return self._board
 
     def _read(self) -> Board:
-        self._seen = self._trace()
+        files, now = self._files(), time.time()
         with Journal.read(self.path) as journal:
             meta, steps, calls = journal.meta(), journal.steps(), journal.calls()
+            self._lease, state = journal.lease(), journal.state(now)
+        self._seen = files, self._holder()
         sent = seconds(calls["sent_at"])
         board = Board(steps, started=float(np.min(sent)) if len(sent) else None)
         board.note_calls(calls)
@@ -181,26 +181,29 @@ class JournalSource:
         ended = seconds(steps["ended_at"])
         if len(ended) and not np.isnan(ended).all():
             board.latest = max(board.latest or 0.0, float(np.nanmax(ended)))
-        board.state, board.message = self._standing(meta, begun=len(sent) > 0)
+        board.state, board.message = state, self._beside(state, meta)
         return board
 
-    def _standing(self, meta: Mapping[str, str | None], *, begun: bool) -> tuple[str, str | None]:
-        """Return the rollout's state and what to add, from what is written and who writes."""
-        state, holder = meta.get("state") or "ready", writer_of(self.path)
+    def _beside(self, state: str, meta: Mapping[str, str]) -> str | None:
+        """Return what is said beside the rollout's state."""
+        holder = self._holder()
         if holder is not None:
-            return "running" if begun else "ready", f"in process {holder}"
-        if state in ENDED:
-            return state, meta.get("message")
-        if not begun:
-            return "ready", "nobody runs it"
-        go_on = f'vk.Rollout.open("{self.path}", client).start()'
-        return "interrupted", f"nobody runs it; go on with {go_on}"
+            return f"in process {holder.process}"
+        if state == "ready":
+            return "nobody runs it"
+        if state == "broken off":
+            go_on = f'vk.Rollout.open("{self.path}", client).start()'
+            return f"nobody runs it; go on with {go_on}"
+        return meta.get("message")
 
-    def _trace(self) -> object:
-        """Return what changes with every writing: sizes and times of the files, and the writer."""
+    def _holder(self) -> Lease | None:
+        """Return who held the journal when it was read, if that one lives still."""
+        return self._lease if self._lease and self._lease.in_force(time.time()) else None
+
+    def _files(self) -> list[tuple[int, int]]:
+        """Return what changes with every writing: sizes and times of the files."""
         beside = self.path.with_name(self.path.name + "-wal")
-        found = [(s.st_mtime_ns, s.st_size) for s in map(_stat, (self.path, beside)) if s]
-        return found, writer_of(self.path)
+        return [(s.st_mtime_ns, s.st_size) for s in map(_stat, (self.path, beside)) if s]
 
     def over(self) -> bool:
         """Tell never: somebody may go on with the rollout at any time."""
@@ -208,7 +211,8 @@ class JournalSource:
 
     def dead(self) -> str:
         """Return why it cannot be steered."""
-        return f"The rollout is {self._board.state}" if self._board.ended else _FOLLOWS
+        state = self._board.state
+        return _FOLLOWS if state in ("ready", "running") else f"The rollout is {state}"
 
     def pause(self) -> None:
         """Do nothing: the buttons are disabled."""
@@ -221,30 +225,3 @@ def _stat(path: Path) -> os.stat_result | None:
         return path.stat()
     except OSError:
         return None
-
-
-def writer_of(path: Path) -> int | None:
-    """Return the process that holds a journal's lock; None where there is none alive.
-
-    Only looked at, never taken: a view must not keep a rollout from its own journal.
-    """
-    try:
-        # The holder writes itself into the lock's file, see `vcokit.rollout.lock`.
-        held = _HOLDER.match(path.with_name(path.name + "-lock").read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    if held is None:
-        return None
-    number = int(held["process"])
-    # What runs on another host cannot be asked; there the lock's file says all there is to know.
-    if held["host"] != socket.gethostname():
-        return number
-    if sys.platform == "win32":  # pragma: no cover - there, signal 0 would end the process
-        return number
-    try:
-        os.kill(number, 0)
-    except ProcessLookupError:
-        return None
-    except PermissionError:
-        return number
-    return number

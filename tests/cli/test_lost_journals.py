@@ -1,0 +1,132 @@
+"""A journal that is gone, half gone, or another's: one line says so, whoever asks."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import vcokit as vk
+from tests.cli.stage import GOOD, HEAD
+from tests.cli.test_unattended import PIPES, TEN, under_way
+from tests.rollout.test_journal_writers import lease_of
+from vcokit import schema
+from vcokit.cli.exits import Exit
+from vcokit.errors import JournalLockedError
+from vcokit.rollout.journal import Journal
+from vcokit.rollout.lock import LEASE_SECONDS, Lease
+from vcokit.widgets import RolloutView
+
+
+@pytest.fixture
+def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Ten good rows of one connection, in the working folder."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "routes.csv"
+    path.write_text(TEN)
+    return path
+
+
+def planned(count: int, begin: str) -> vk.Plan:
+    """Return a plan of so many creates."""
+    rows = [("cn-hangzhou", "vco-a", f"{begin}.{n}.0/24", "vco-a", 100) for n in range(count)]
+    wanted = pd.DataFrame(rows, columns=list(schema.ROUTES_REQUIRED))
+    return vk.plan_routes(wanted, schema.frame(schema.LIVE_ROUTES))
+
+
+def test_the_journal_is_removed_under_way(tmp_path: Path, inventory: Path) -> None:
+    """The rollout stops, exit code 2; error and summary say what happened and what to do."""
+    journal, summary = tmp_path / "x.simulated.db", tmp_path / "s.json"
+    with under_way(journal, inventory, "--summary", summary, **PIPES, text=True) as child:
+        journal.unlink()
+        _, err = child.communicate(timeout=60)
+    assert child.returncode == Exit.INPUT
+    assert "the journal is lost: x.simulated.db was taken away" in err
+    assert f"put it back, then go on with vcokit resume {journal} --simulate" in err
+    facts = json.loads(summary.read_text())
+    assert (facts["state"], facts["exit_code"]) == ("stopped", Exit.INPUT)
+    assert facts["states"]["pending"] > 0
+
+
+def test_a_removed_journal_does_not_poison_the_next(shell, tmp_path: Path, inventory: Path) -> None:
+    """Killed, the journal removed, applied again: refused by name; those removed too, it is new."""
+    journal = tmp_path / "routes.simulated.db"
+    with under_way(journal, inventory, **PIPES) as child:
+        child.kill()
+        child.wait(30)
+    journal.unlink()
+    inventory.write_text(HEAD + GOOD)
+    code, out, err = shell("apply", inventory, "--simulate", "--speed", "600")
+    assert (code, out) == (Exit.INPUT, "")
+    assert "left: routes.simulated.db-wal, routes.simulated.db-shm" in err
+    for end in ("-wal", "-shm"):
+        os.unlink(f"{journal}{end}")
+    assert shell("apply", inventory, "--simulate", "--speed", "600")[0] == Exit.OK
+    with Journal.open(journal) as opened:
+        assert opened.steps()["route_dest"].tolist() == ["10.0.0.0/8"]
+
+
+def test_a_journal_with_the_rounds_of_another(shell, tmp_path: Path) -> None:
+    """Restored beside what was left of another, it is damaged for who looks, not only who opens."""
+    paths = [tmp_path / name for name in ("a.db", "b.db")]
+    for number, path in enumerate(paths):
+        Journal.create(path, planned(9, f"10.{number}"), f"id-{number}").close()
+    with closing(sqlite3.connect(paths[1])) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("UPDATE step SET attempts = 1")
+        other.commit()
+        shutil.copy(f"{paths[1]}-wal", f"{paths[0]}-wal")
+    code, _, err = shell("status", paths[0])
+    assert (code, "damaged" in err, "a.db-wal and a.db-shm" in err) == (Exit.INPUT, True, True)
+
+
+NOBODY = {"process": 999_999_999}
+HOLDERS = {
+    "nobody": (None, False),
+    "on another host": ({}, True),
+    "on another host, silent": ({"seen": -LEASE_SECONDS}, False),
+    "dead on this host": ({**NOBODY, "host": None, "owner": None}, False),
+    "of another boot": ({**NOBODY, "host": None, "owner": "x@other boot.1/1"}, True),
+}
+STATES = {
+    ("ready", True): ("ready", "ready"),
+    ("running", True): ("running", "broken off"),
+    ("running", False): ("running", "finished"),
+    ("finished", False): ("ready", "finished"),
+    ("stopped", True): ("ready", "stopped"),
+    ("stale", True): ("ready", "stale"),
+}
+
+
+@pytest.mark.parametrize(("written", "left"), STATES)
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_one_answer(shell, tmp_path: Path, written: str, left: bool, holder: str) -> None:
+    """Status and the view name one state, and one holder: whom `open` gives way to, or nobody."""
+    path, (row, held) = tmp_path / "rollout.db", HOLDERS[holder]
+    Journal.create(path, planned(2, "10.0"), "id").close()
+    with closing(sqlite3.connect(path)) as journal, journal:
+        journal.execute("UPDATE meta SET value = ? WHERE name = 'state'", (written,))
+        journal.execute("UPDATE step SET state = ?", ("pending" if left else "done",))
+    if row is not None:
+        here = Lease(0.0, 0.0)
+        ours = {"host": here.host, "owner": f"x@{here.owner.partition('@')[2]}"}
+        given = {name: ours[name] if value is None else value for name, value in row.items()}
+        lease_of(path, **given | {"seen": time.time() + float(row.get("seen", 0.0))})
+    wanted = STATES[written, left][not held]
+    facts = json.loads(shell("status", path, "--json")[1])
+    assert (facts["state"], facts["holder"] is not None) == (wanted, held)
+    view = RolloutView.from_journal(path)
+    view._painter.stop()
+    assert f" {wanted}: " in view._repr_mimebundle_()["text/plain"]
+    if held:
+        with pytest.raises(JournalLockedError):
+            Journal.open(path)
+    else:
+        Journal.open(path).close()
