@@ -143,7 +143,25 @@ def get(name: str, argument: object = None, environ: Mapping[str, str] | None = 
     >>> get("read_timeout", 2, {}), get("read_timeout", None, {"VCOKIT_READ_TIMEOUT": "3"})
     (2.0, 3.0)
     """
-    return _resolve(SETTINGS[name], argument, os.environ if environ is None else environ)[0]
+    return find(name, argument, environ)[0]
+
+
+def find(
+    name: str, argument: object = None, environ: Mapping[str, str] | None = None
+) -> tuple[Any, str]:
+    """Return the value of a setting that is in force, as `get` does, and where it came from.
+
+    Returns
+    -------
+    (int, float or str), str
+        The origin is ``argument``, the name of a variable, ``vcokit.toml`` or ``default``.
+
+    Examples
+    --------
+    >>> find("read_timeout", None, {"VCOKIT_READ_TIMEOUT": "3"})
+    (3.0, 'VCOKIT_READ_TIMEOUT')
+    """
+    return _resolve(SETTINGS[name], argument, os.environ if environ is None else environ)
 
 
 def _resolve(setting: Setting, argument: object, environ: Mapping[str, str]) -> tuple[Any, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from pathlib import Path
 
 import pytest
 
@@ -143,3 +144,28 @@ def test_switches_reach_the_client() -> None:
         pytest.raises(errors.BadRequestError, match=r"OperationFailed\.InvalidCidrBlock"),
     ):
         client.create_vco_route_entry(vpn_connection_id=A, route_dest="100.64.0.0/16", weight=0)
+
+
+# -- what a shell can say before it sends ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("origin", ["argument", "VCOKIT_ENDPOINT", "vcokit.toml"])
+def test_an_endpoint_of_somebody_is_said(
+    origin: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A client says where its calls go, and what set that, if it is not the region's own host."""
+    monkeypatch.chdir(tmp_path)
+    place = "https://api.example.com"
+    if origin == "vcokit.toml":
+        (tmp_path / origin).write_text(f'endpoint = "{place}"\n')
+    elif origin != "argument":
+        monkeypatch.setenv(origin, place)
+    client = connect("eu-central-1", endpoint=place if origin == "argument" else None, **keys())
+    assert client.endpoint == place
+    assert client.endpoint_note == f"calls go to {place} (endpoint set by {origin})"
+
+
+@pytest.mark.parametrize("endpoint", [None, "vpc.eu-central-1.aliyuncs.com"])
+def test_the_own_endpoint_needs_no_word(endpoint: str | None) -> None:
+    """Where calls go to the region's own host there is nothing to say."""
+    assert connect("eu-central-1", endpoint=endpoint, **keys()).endpoint_note == ""

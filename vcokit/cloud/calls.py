@@ -65,6 +65,21 @@ class Calls(Generic[_Answer, _Frame]):
         return f"{type(self).__name__}({self.target!r})"
 
     @property
+    def endpoint(self) -> str:
+        """URL that all calls go to; empty where each goes to the endpoint of its own region."""
+        return self.target.endpoint
+
+    @property
+    def endpoint_note(self) -> str:
+        """One line to show before anything is sent: where calls go, and what set it.
+
+        Empty where calls go to their region's own endpoint. Otherwise for example ``calls go to
+        https://10.0.0.9 (endpoint set by vcokit.toml)``; the other origins are ``argument`` and
+        ``VCOKIT_ENDPOINT``.
+        """
+        return self.target.endpoint_note
+
+    @property
     def limits(self) -> Mapping[str, Limit]:
         """Rate limit of each operation, per account and region, in wall seconds."""
         return self.target.limits

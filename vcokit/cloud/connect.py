@@ -107,10 +107,12 @@ def connect(
     speed = 1.0 if cloud is None else float(cloud.speed)
     parts = (access_key_id, access_key_secret, security_token)
     ring = _keyring(cloud, parts, profile, credentials, clock)
+    place, origin = config.find("endpoint", endpoint or (cloud.endpoint if cloud else None))
     return Client(
         Target(
             credentials=ring,
-            endpoint=config.get("endpoint", endpoint or (cloud.endpoint if cloud else None)),
+            endpoint=place,
+            endpoint_origin=origin,
             region=config.get("region", region) or ring.region,
             speed=speed,
             limits={name: limit.faster(speed) for name, limit in _limits(cloud).items()},

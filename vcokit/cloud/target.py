@@ -10,7 +10,7 @@ import httpx
 
 from vcokit import config
 from vcokit.cloud.credentials import Credentials
-from vcokit.cloud.endpoints import endpoint_host, is_loopback
+from vcokit.cloud.endpoints import endpoint_host, is_loopback, is_region
 from vcokit.cloud.operations import OPERATIONS, Limit
 from vcokit.cloud.transport import checked_proxy
 from vcokit.errors import ConfigError, InputError
@@ -30,6 +30,8 @@ class Target:
         Returns the `Credentials` of the moment.
     endpoint : str
         URL without path, or empty: the endpoint of each call's region.
+    endpoint_origin : str
+        Where the endpoint came from: ``argument``, the name of a variable, or ``vcokit.toml``.
     region : str or None
         Region of calls that name none.
     speed : float
@@ -53,6 +55,7 @@ class Target:
 
     credentials: Callable[[], Credentials]
     endpoint: str = ""
+    endpoint_origin: str = "argument"
     region: str | None = None
     speed: float = 1.0
     limits: Mapping[str, Limit] = field(default_factory=_default_limits)
@@ -90,6 +93,15 @@ class Target:
                 "no region is known for this call", remedy="Pass region_id=, or connect(region=…)"
             )
         return _checked(endpoint_host(region_id))
+
+    @property
+    def endpoint_note(self) -> str:
+        """Where calls go and what set it; empty where each goes to its region's own endpoint."""
+        region = self.region or ""
+        own = f"https://{endpoint_host(region)}" if is_region(region) else ""
+        if self.endpoint in ("", own):
+            return ""
+        return f"calls go to {self.endpoint} (endpoint set by {self.endpoint_origin})"
 
     @property
     def timeouts(self) -> Mapping[str, float]:
