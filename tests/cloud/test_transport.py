@@ -15,6 +15,7 @@ from tests.cloud.stub import Asked, Stub, reply
 from tests.leaks import TEST_SECRET, TEST_TOKEN
 from vcokit import errors
 from vcokit.cloud.connect import connect
+from vcokit.cloud.masking import Secret
 from vcokit.cloud.transport import MOST_BYTES, proxy_for
 from vcokit.simulator import CANARY_PSK
 
@@ -265,12 +266,12 @@ def test_calls_go_through_the_proxy() -> None:
 
 def test_which_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """An explicit proxy wins over the environment's; NO_PROXY and this machine have none."""
-    url = httpx.URL("https://vpc.aliyuncs.com")
+    url, two = httpx.URL("https://vpc.aliyuncs.com"), Secret("http://two.example:2")
     assert proxy_for(url, None) is None
     monkeypatch.setenv("HTTPS_PROXY", "http://one.example:1")
-    assert proxy_for(url, None) == "http://one.example:1"
-    assert proxy_for(url, "http://two.example:2") == "http://two.example:2"
-    assert proxy_for(httpx.URL("https://127.0.0.1"), "http://two.example:2") is None
+    assert proxy_for(url, None) == Secret("http://one.example:1")
+    assert proxy_for(url, two) == two
+    assert proxy_for(httpx.URL("https://127.0.0.1"), two) is None
     monkeypatch.setenv("NO_PROXY", ".aliyuncs.com")
     assert proxy_for(url, None) is None
 

@@ -40,6 +40,9 @@ _HEADERS: Final = {
     "user-agent": "vcokit",
 }
 
+#: Longest list that is read, of 2,000 pages: what is longer has no end.
+MOST_ROWS: Final = 100_000
+
 #: How much of a new round trip goes into their mean.
 _LEAN: Final = 0.2
 
@@ -144,9 +147,9 @@ class Calls(Generic[_Answer, _Frame]):
 
     def _once(self, operation: Operation, parameters: Mapping[str, object]) -> Exchange[Answer]:
         outcome = yield self.request(operation, parameters)
-        return self._read(operation, outcome)
+        return self._read(operation, outcome, parameters.get("VpnConnectionId"))
 
-    def _read(self, operation: Operation, outcome: Outcome) -> Answer:
+    def _read(self, operation: Operation, outcome: Outcome, asked: object) -> Answer:
         secrets = self._auth.secrets
         if not isinstance(outcome, Reply):
             error = cast(httpx.RequestError, outcome)
@@ -154,7 +157,9 @@ class Calls(Generic[_Answer, _Frame]):
         before = self._round_trip or outcome.seconds
         self._round_trip = before + _LEAN * (outcome.seconds - before)
         now = self.target.clock()
-        return answers.read(operation, outcome, self.target.retry_cap, secrets=secrets, now=now)
+        return answers.read(
+            operation, outcome, self.target.retry_cap, asked=asked, secrets=secrets, now=now
+        )
 
     def _pause(self, attempt: int, error: CloudError, operation: Operation) -> float:
         """Return the seconds before the next try; unless the cloud asks for some, longer each time.
@@ -177,7 +182,15 @@ class Calls(Generic[_Answer, _Frame]):
         paging = {"PageSize": PAGE_SIZE, "PageNumber": number} if operation.paged else {}
         answer = yield from self.exchange(operation, {**paging, **parameters}, attempts)
         rows = rows_of(operation, answer)
-        return Page(rows, answer.get("TotalCount", len(rows)), answer.request_id)
+        total = answer.get("TotalCount", len(rows))
+        if total > MOST_ROWS:
+            raise ProtocolError(
+                f"a list of {total:,} rows; at most {MOST_ROWS:,} are read",
+                operation=operation.name,
+                request_id=answer.request_id,
+                remedy="If it is as long as that, ask the cloud for a part of it",
+            )
+        return Page(rows, total, answer.request_id)
 
     def _all_pages(
         self, operation: Operation, parameters: Mapping[str, object]

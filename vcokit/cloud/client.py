@@ -14,6 +14,7 @@ import pandas as pd
 from vcokit.cloud.answers import Answer
 from vcokit.cloud.calls import Calls
 from vcokit.cloud.listing import Exchange, Outcome
+from vcokit.cloud.masking import Secret
 from vcokit.cloud.target import Target
 from vcokit.cloud.transport import AsyncTransport, Transport
 
@@ -30,7 +31,7 @@ class Client(Calls[Answer, pd.DataFrame]):
     sleep : callable
         Called with the seconds to wait before a read.
     now : callable
-        Seconds of the clock that it sleeps by.
+        Seconds of the clock that it sleeps by, and measures how long a call takes.
     """
 
     def __init__(
@@ -42,7 +43,9 @@ class Client(Calls[Answer, pd.DataFrame]):
     ) -> None:
         super().__init__(target, now)
         self._sleep = sleep
-        self._transport = Transport(target.timeouts, target.proxy)
+        self._transport = Transport(
+            target.timeouts, Secret.of(target.proxy), target.longest_call, now
+        )
         # In a notebook nobody closes a client: it closes itself when it is forgotten.
         weakref.finalize(self, self._transport.close)
 
@@ -134,7 +137,9 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
     ) -> None:
         super().__init__(target, now)
         self._sleep = sleep
-        self._transport = AsyncTransport(target.timeouts, target.proxy)
+        self._transport = AsyncTransport(
+            target.timeouts, Secret.of(target.proxy), target.longest_call
+        )
 
     async def run(self, exchange: Exchange[_Result]) -> _Result:
         """Play a call to its end."""
