@@ -70,8 +70,8 @@ _SHOWN: Final = 200
 _LOOKED_AT: Final = 8192
 #: Characters of a message, a code or a request id that are kept.
 _LONGEST: Final = 2000
-#: Values, names and brackets of JSON that are parsed; a page of fifty connections has a tenth.
-_MOST_VALUES: Final = 100_000
+#: Commas, colons and brackets of JSON that is parsed; a page of fifty connections has 10,000.
+_MOST_VALUES: Final = 50_000
 
 #: Names of secrets, in the case of JSON as the vendor writes it and as others do.
 _DROPPED: Final = SECRET_FIELDS | {name[0].lower() + name[1:] for name in SECRET_FIELDS}
@@ -172,6 +172,8 @@ def _wrong_with(reply: Reply, body: dict[str, Any] | None) -> str | None:
     if body is not None:
         has_code = isinstance(_either(body, "Code"), str)
         return None if reply.status_code < 400 or has_code else "an error without a code"
+    if _has_too_many_values(content):
+        return "an answer of more values than any has"
     if content[:1] == b"<":
         return "HTML or XML instead of JSON, perhaps from a proxy"
     return "an answer that is cut off or no JSON"
@@ -255,12 +257,16 @@ def _wrong_clock(
 def _parse(content: bytes) -> dict[str, Any] | None:
     """Return the fields of JSON, or of an error in XML; None where it is neither."""
     body = None
-    if sum(map(content.count, (b",", b":", b"[", b"{"))) <= _MOST_VALUES:
+    if not _has_too_many_values(content):
         with contextlib.suppress(ValueError, RecursionError, MemoryError):
             body = json.loads(content, object_pairs_hook=_kept)
     if body is None and (found := _XML_ERROR.fullmatch(_text(content[:_LOOKED_AT]).strip())):
         body = {name: html.unescape(value) for name, value in _XML_FIELD.findall(found[1])}
     return body if isinstance(body, dict) else None
+
+
+def _has_too_many_values(content: bytes) -> bool:
+    return sum(map(content.count, (b",", b":", b"[", b"{"))) > _MOST_VALUES
 
 
 def _kept(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -185,7 +185,7 @@ class Calls(Generic[_Answer, _Frame]):
         total = answer.get("TotalCount", len(rows))
         if total > MOST_ROWS:
             raise ProtocolError(
-                f"a list of {total:,} rows; at most {MOST_ROWS:,} are read",
+                f"a list of more than {MOST_ROWS:,} rows, which is never read to its end",
                 operation=operation.name,
                 request_id=answer.request_id,
                 remedy="If it is as long as that, ask the cloud for a part of it",
