@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import httpx
 
-from vcokit.cloud.codes import Code, classify, fate_of_write
+from vcokit.cloud.codes import WRONG_CLOCK, Code, classify, fate_of_write
 from vcokit.cloud.lists import misfit, rows_in, stranger
 from vcokit.cloud.masking import Secret, mask
 from vcokit.cloud.operations import SECRET_FIELDS, Operation
@@ -80,9 +80,6 @@ _DROPPED: Final = SECRET_FIELDS | {name[0].lower() + name[1:] for name in SECRET
 _SIGNED_TEXT: Final = re.compile(
     r"server (?:StringToSign|string to sign|CanonicalRequest) is.*", re.DOTALL | re.IGNORECASE
 )
-
-#: The code of a date that is too far from the cloud's.
-_WRONG_CLOCK: Final = "InvalidTimeStamp.Expired"
 
 _UNKNOWN: Final = "A write may have happened: read the live routes before it is sent again"
 
@@ -214,7 +211,7 @@ def _refusal(
         "retry_after": min(wait / 1000, retry_cap) if wait else None,
         "remedy": _remedy(known, operation, code, reply.status_code),
     }
-    if code == _WRONG_CLOCK:
+    if code == WRONG_CLOCK:
         return _wrong_clock(message, reply.headers.get("date"), now, evidence)
     limited = wait and _may_be_a_limit(known, code, reply.status_code)
     return _BY_KIND["throttled" if limited else known.kind](message, **evidence)
