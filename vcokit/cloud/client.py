@@ -68,6 +68,8 @@ class Client(Calls[Answer, pd.DataFrame]):
             return self._transport.send(request)
         except httpx.RequestError as error:
             return error
+        finally:
+            self._auth.forget(request)
 
     def _answer(self, exchange: Exchange[Answer]) -> Answer:
         return self.run(exchange)
@@ -163,6 +165,8 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
             return await self._transport.send(request)
         except httpx.RequestError as error:
             return error
+        finally:
+            self._auth.forget(request)
 
     def _answer(self, exchange: Exchange[Answer]) -> Awaitable[Answer]:
         return self.run(exchange)

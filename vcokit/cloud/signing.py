@@ -167,6 +167,11 @@ class Acs3Auth(httpx.Auth):
         )
         headers["Authorization"] = signature.authorization
 
+    @staticmethod
+    def forget(request: httpx.Request) -> None:
+        """Take the token out of a request that is over; errors and local variables lead to it."""
+        request.headers.pop("x-acs-security-token", None)
+
 
 def _date(now: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
