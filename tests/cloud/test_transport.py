@@ -14,6 +14,7 @@ import pytest
 from tests.cloud.stub import Asked, Stub, reply
 from tests.leaks import TEST_SECRET, TEST_TOKEN
 from vcokit import errors
+from vcokit.cloud.client import Client
 from vcokit.cloud.connect import connect
 from vcokit.cloud.masking import Secret
 from vcokit.cloud.transport import MOST_BYTES, proxy_for
@@ -196,6 +197,18 @@ def test_each_try_is_signed_anew() -> None:
         for header in ("x-acs-signature-nonce", "authorization"):
             assert len({asked.headers[header] for asked in stub.asked}) == 4
         assert len({asked.target for asked in stub.asked}) == 1
+
+
+def test_calls_that_failed_together_do_not_come_back_together() -> None:
+    """Up to half of a wait between two tries is left out by chance."""
+    busy = reply({"Code": "SystemBusy", "RequestId": "r"}, "400 Bad Request")
+    with Stub([busy, busy, busy, WHOLE]) as stub:
+        waits: list[float] = []
+        luck = iter([0.0, 0.5, 1.0])
+        target = stub.client().target
+        with Client(target, sleep=waits.append, luck=lambda: next(luck)) as client:
+            client.describe_vpn_connection(vpn_connection_id="vco-1")
+        assert waits == [0.5, 0.75, 1.0]
 
 
 def test_refusals_that_stay_are_not_tried_again() -> None:

@@ -56,10 +56,13 @@ class Calls(Generic[_Answer, _Frame]):
         Endpoint, credentials, time-outs and limits; from `connect`.
     now : callable
         Seconds of the clock by which the client waits.
+    luck : callable
+        A number from 0 to 1: how much of half a wait between two tries is left out.
     """
 
-    def __init__(self, target: Target, now: Callable[[], float]) -> None:
+    def __init__(self, target: Target, now: Callable[[], float], luck: Callable[[], float]) -> None:
         self.target = target
+        self._luck = luck
         self._pacer = Pacer(target.limits, target.read_share, now)
         self._auth = Acs3Auth(target.credentials, clock=target.clock)
         self._round_trip: float | None = None
@@ -164,9 +167,10 @@ class Calls(Generic[_Answer, _Frame]):
     def _pause(self, attempt: int, error: CloudError, operation: Operation) -> float:
         """Return the seconds before the next try; unless the cloud asks for some, longer each time.
 
-        A limit is counted over a window, on an average half of which is over.
+        A limit is counted over a window, on an average half of which is over. Of other waits up to
+        half is left out by chance, so that calls that failed together do not come back together.
         """
-        wait = self.target.retry_base * 2.0 ** (attempt - 1)
+        wait = self.target.retry_base * 2.0 ** (attempt - 1) * (1 - self._luck() / 2)
         if kind_of(error) == "throttled":
             wait = max(wait, self.limits[operation.name].seconds / 2)
         return float(min(self.target.retry_cap, getattr(error, "retry_after", None) or wait))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -32,6 +33,8 @@ class Client(Calls[Answer, pd.DataFrame]):
         Called with the seconds to wait before a read.
     now : callable
         Seconds of the clock that it sleeps by, and measures how long a call takes.
+    luck : callable
+        A number from 0 to 1, by which waits between tries are made shorter, by up to half.
     """
 
     def __init__(
@@ -40,8 +43,9 @@ class Client(Calls[Answer, pd.DataFrame]):
         *,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.monotonic,
+        luck: Callable[[], float] = random.random,
     ) -> None:
-        super().__init__(target, now)
+        super().__init__(target, now, luck)
         self._sleep = sleep
         self._transport = Transport(
             target.timeouts, Secret.of(target.proxy), target.longest_call, now
@@ -128,6 +132,8 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
         Awaited with the seconds to wait before a read.
     now : callable
         Seconds of the clock that it sleeps by.
+    luck : callable
+        As for `Client`.
     """
 
     def __init__(
@@ -136,8 +142,9 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.monotonic,
+        luck: Callable[[], float] = random.random,
     ) -> None:
-        super().__init__(target, now)
+        super().__init__(target, now, luck)
         self._sleep = sleep
         self._transport = AsyncTransport(
             target.timeouts, Secret.of(target.proxy), target.longest_call
