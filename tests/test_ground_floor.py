@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 import re
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as some
 
 from vcokit import config, errors, schema
 from vcokit.errors import ConfigError, InputError
+from vcokit.plain import visible
 
 CLASSES = [c for _, c in inspect.getmembers(errors, inspect.isclass)]
 assert len(CLASSES) > 20
@@ -68,6 +70,31 @@ def test_errors_can_be_pickled(error: errors.VcokitError) -> None:
     assert type(again) is type(error)
     assert str(again) == str(error)
     assert again.__dict__ == error.__dict__
+
+
+STRANGE = "a\x1b]0;b\x07\x1b[31m\u202e\n\x85c"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ApiError(STRANGE, code=STRANGE, request_id=STRANGE, operation=STRANGE),
+        errors.ProtocolError(STRANGE, request_id=STRANGE),
+        errors.InventoryError(STRANGE, source=STRANGE, column=STRANGE),
+        errors.JournalError(STRANGE, path=STRANGE),
+        errors.ConfigError(STRANGE, name=STRANGE, origin=STRANGE, remedy=STRANGE),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_can_be_printed(error: errors.VcokitError) -> None:
+    """Whoever chose its words, an error is one line without control characters, as a traceback too.
+
+    What is spelt out stays as it is when it is spelt out again.
+    """
+    assert str(error).isprintable()
+    assert "".join(traceback.format_exception_only(error)).rstrip("\n").isprintable()
+    assert r"\x1b]0;b\x07\x1b[31m\u202e\n\x85c" in str(error)
+    assert str(errors.InputError(str(error))) == visible(error) == str(error)
 
 
 # -- frames ---------------------------------------------------------------------------------------

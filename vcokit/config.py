@@ -93,7 +93,7 @@ _TABLE: Final = (
     Setting("region", "", "", "Region of calls that name none; empty: each row names its own."),
     Setting("endpoint", "", "", "Host or URL of the API; empty: the endpoint of each region."),
     Setting("connect_timeout", 5.0, "s", "Time to open a connection, as in the official SDK."),
-    Setting("read_timeout", 10.0, "s", "Time to wait for an answer, as in the official SDK."),
+    Setting("read_timeout", 10.0, "s", "Time to wait for an answer; a call ends after three."),
     Setting("read_attempts", 5, "", "Times a read is tried before its error is raised.", 1),
     Setting("retry_base", 0.5, "s", "First wait between attempts of a read; doubles each time."),
     Setting("retry_cap", 30.0, "s", "Longest wait between attempts, and for x-acs-retry-after."),
@@ -161,16 +161,23 @@ def find(
     >>> find("read_timeout", None, {"VCOKIT_READ_TIMEOUT": "3"})
     (3.0, 'VCOKIT_READ_TIMEOUT')
     """
-    return _resolve(SETTINGS[name], argument, os.environ if environ is None else environ)
+    return _resolve(SETTINGS[name], argument, environ)
 
 
-def _resolve(setting: Setting, argument: object, environ: Mapping[str, str]) -> tuple[Any, str]:
-    """Return the value in force and where it came from."""
+def _resolve(
+    setting: Setting, argument: object, environ: Mapping[str, str] | None
+) -> tuple[Any, str]:
+    """Return the value in force and where it came from.
+
+    No function that may fail holds the environment itself, which has the AccessKey in it: a
+    traceback with local variables would show all of it.
+    """
     variable = PREFIX + setting.name.upper()
     if argument is not None:
         return setting.parse(argument, "argument"), "argument"
-    if variable in environ:
-        return setting.parse(environ[variable], variable), variable
+    value = (os.environ if environ is None else environ).get(variable)
+    if value is not None:
+        return setting.parse(value, variable), variable
     text, table = _file()
     if setting.name in table:
         return setting.parse(table[setting.name], _place(text, setting.name)), FILE_NAME
@@ -232,7 +239,6 @@ def in_force(environ: Mapping[str, str] | None = None) -> pd.DataFrame:
     DataFrame
         Columns name, value, unit, origin, meaning; all strings; a URL without its password.
     """
-    environ = os.environ if environ is None else environ
     rows = []
     for setting in SETTINGS.values():
         value, origin = _resolve(setting, None, environ)

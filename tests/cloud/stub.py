@@ -79,6 +79,7 @@ class Stub:
         client = connect(endpoint=self.endpoint, **{"region": "cn-hangzhou", **keys, **options})
         client.waits = []
         client._sleep = client.waits.append
+        client._luck = lambda: 0.0
         client._pacer.now = lambda: sum(client.waits)
         return client
 

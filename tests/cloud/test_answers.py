@@ -11,6 +11,7 @@ from tests.leaks import TEST_TOKEN
 from vcokit import errors
 from vcokit.cloud import answers, lists
 from vcokit.cloud.codes import CODES, classify
+from vcokit.cloud.masking import Secret
 from vcokit.cloud.operations import OPERATIONS
 from vcokit.cloud.transport import Reply
 from vcokit.simulator import CANARY_AUTH_KEY, CANARY_PSK
@@ -221,7 +222,7 @@ def test_messages_do_not_repeat_secrets() -> None:
                 OPERATIONS["DescribeRegions"],
                 came(400, content=body.encode()),
                 30.0,
-                secrets=(TEST_TOKEN,),
+                secrets=(Secret(TEST_TOKEN),),
             )
         said = str(caught.value)
         assert not any(word in said for word in ("x-acs-date", TEST_TOKEN, "1x"))

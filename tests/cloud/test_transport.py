@@ -14,7 +14,9 @@ import pytest
 from tests.cloud.stub import Asked, Stub, reply
 from tests.leaks import TEST_SECRET, TEST_TOKEN
 from vcokit import errors
+from vcokit.cloud.client import Client
 from vcokit.cloud.connect import connect
+from vcokit.cloud.masking import Secret
 from vcokit.cloud.transport import MOST_BYTES, proxy_for
 from vcokit.simulator import CANARY_PSK
 
@@ -197,6 +199,18 @@ def test_each_try_is_signed_anew() -> None:
         assert len({asked.target for asked in stub.asked}) == 1
 
 
+def test_calls_that_failed_together_do_not_come_back_together() -> None:
+    """Up to half of a wait between two tries is left out by chance."""
+    busy = reply({"Code": "SystemBusy", "RequestId": "r"}, "400 Bad Request")
+    with Stub([busy, busy, busy, WHOLE]) as stub:
+        waits: list[float] = []
+        luck = iter([0.0, 0.5, 1.0])
+        target = stub.client().target
+        with Client(target, sleep=waits.append, luck=lambda: next(luck)) as client:
+            client.describe_vpn_connection(vpn_connection_id="vco-1")
+        assert waits == [0.5, 0.75, 1.0]
+
+
 def test_refusals_that_stay_are_not_tried_again() -> None:
     """A read that can never succeed is sent once."""
     for code in ("SignatureDoesNotMatch", "InvalidParameter", "Vco.StatusNotSupport", "Odd.Code"):
@@ -265,12 +279,12 @@ def test_calls_go_through_the_proxy() -> None:
 
 def test_which_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """An explicit proxy wins over the environment's; NO_PROXY and this machine have none."""
-    url = httpx.URL("https://vpc.aliyuncs.com")
+    url, two = httpx.URL("https://vpc.aliyuncs.com"), Secret("http://two.example:2")
     assert proxy_for(url, None) is None
     monkeypatch.setenv("HTTPS_PROXY", "http://one.example:1")
-    assert proxy_for(url, None) == "http://one.example:1"
-    assert proxy_for(url, "http://two.example:2") == "http://two.example:2"
-    assert proxy_for(httpx.URL("https://127.0.0.1"), "http://two.example:2") is None
+    assert proxy_for(url, None) == Secret("http://one.example:1")
+    assert proxy_for(url, two) == two
+    assert proxy_for(httpx.URL("https://127.0.0.1"), two) is None
     monkeypatch.setenv("NO_PROXY", ".aliyuncs.com")
     assert proxy_for(url, None) is None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -216,6 +217,23 @@ def test_a_wrong_key_stops_and_can_go_on(tmp_path: Path) -> None:
             pytest.raises(errors.CredentialsError, match="SignatureDoesNotMatch"),
         ):
             Rollout(plan, stranger, journal=journal).start().wait()
+        rollout = Rollout.open(journal, stage.client).start().wait()
+        assert set(rollout.frame()["state"]) == {"done"}
+
+
+@pytest.mark.parametrize(("seconds", "way"), [(-3600, "behind"), (3600, "ahead of")])
+def test_a_wrong_clock_stops_and_can_go_on(tmp_path: Path, seconds: float, way: str) -> None:
+    """A wrong clock stops a rollout as a ClockError with its size; put right, it goes on."""
+    with Stage(tmp_path, lanes=2, each=3) as stage:
+        plan = plan_routes(stage.routes, live_routes(stage.client, stage.routes))
+        journal = tmp_path / "rollout.db"
+        with (
+            connect(stage.cloud, clock=lambda: time.time() + seconds) as wrong,
+            pytest.raises(errors.ClockError, match=rf" min \d+ s {way} the cloud's") as caught,
+        ):
+            Rollout(plan, wrong, journal=journal).start().wait()
+        assert caught.value.skew == pytest.approx(-seconds, abs=60)
+        assert "Set this machine's clock, then go on with" in str(caught.value)
         rollout = Rollout.open(journal, stage.client).start().wait()
         assert set(rollout.frame()["state"]) == {"done"}
 

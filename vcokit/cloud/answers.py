@@ -7,11 +7,14 @@
            └─ else ─▶ Answer
 
 Secrets in answers (`Psk`, `AuthKey`) are dropped while the JSON is parsed: no object of this
-package ever holds them. What an error shows of a strange answer is masked.
+package ever holds them. What an error shows of a strange answer is masked. How much is parsed and
+looked at is bounded, so that no answer costs more than some megabytes and a moment, and an answer
+about another connection than the one that was asked for is no answer.
 """
 
 from __future__ import annotations
 
+import contextlib
 import email.utils
 import html
 import json
@@ -22,9 +25,9 @@ from typing import Any, Final
 
 import httpx
 
-from vcokit.cloud.codes import Code, classify, fate_of_write
-from vcokit.cloud.lists import misfit, rows_in
-from vcokit.cloud.masking import mask
+from vcokit.cloud.codes import WRONG_CLOCK, Code, classify, fate_of_write
+from vcokit.cloud.lists import misfit, rows_in, stranger
+from vcokit.cloud.masking import Secret, mask
 from vcokit.cloud.operations import SECRET_FIELDS, Operation
 from vcokit.cloud.transport import Reply
 from vcokit.errors import (
@@ -65,22 +68,23 @@ _BY_KIND: Final[Mapping[str, type[ApiError]]] = {
 _SHOWN: Final = 200
 #: How much of it is looked at: a secret that begins among those shown ends among these.
 _LOOKED_AT: Final = 8192
+#: Characters of a message, a code or a request id that are kept.
+_LONGEST: Final = 2000
+#: Commas, colons and brackets of JSON that is parsed; a page of fifty connections has 10,000.
+_MOST_VALUES: Final = 50_000
 
 #: Names of secrets, in the case of JSON as the vendor writes it and as others do.
 _DROPPED: Final = SECRET_FIELDS | {name[0].lower() + name[1:] for name in SECRET_FIELDS}
 
 #: A refused signature comes back with all that the server would have signed, tokens included.
 _SIGNED_TEXT: Final = re.compile(
-    r"\s*server (?:StringToSign|string to sign|CanonicalRequest) is.*", re.DOTALL | re.IGNORECASE
+    r"server (?:StringToSign|string to sign|CanonicalRequest) is.*", re.DOTALL | re.IGNORECASE
 )
-
-#: The code of a date that is too far from the cloud's.
-_WRONG_CLOCK: Final = "InvalidTimeStamp.Expired"
 
 _UNKNOWN: Final = "A write may have happened: read the live routes before it is sent again"
 
 #: An error in XML, which a gateway may send before it has read which form is wanted.
-_XML_ERROR: Final = re.compile(r"\s*(?:<\?xml[^>]*\?>)?\s*<Error>(.*)</Error>\s*", re.DOTALL)
+_XML_ERROR: Final = re.compile(r"(?:<\?xml[^>]*\?>\s*)?<Error>(.*)</Error>", re.DOTALL)
 _XML_FIELD: Final = re.compile(r"<(\w+)>([^<]*)</\1>")
 
 
@@ -113,7 +117,8 @@ def read(
     reply: Reply,
     retry_cap: float,
     *,
-    secrets: tuple[str, ...] = (),
+    asked: object = None,
+    secrets: tuple[Secret, ...] = (),
     now: float | None = None,
 ) -> Answer:
     """Return the answer of a reply, or raise the error that it is.
@@ -124,7 +129,9 @@ def read(
     reply : Reply
     retry_cap : float
         Longest ``x-acs-retry-after`` that is believed, in seconds.
-    secrets : tuple of str
+    asked : str, optional
+        The connection that was asked for.
+    secrets : tuple of Secret
         What no error may show, wherever it stands.
     now : float, optional
         Seconds since the epoch by this machine's clock; tells how wrong it is.
@@ -141,9 +148,12 @@ def read(
         if reply.status_code >= 400:
             raise _refusal(operation, reply, body, retry_cap, secrets, now)
         misfitting = misfit(operation, body)
-        if misfitting is None:
-            return Answer(operation.name, body["RequestId"], body)
-        wrong = f"an answer with {misfitting} missing or of the wrong type"
+        if misfitting is not None:
+            wrong = f"an answer with {misfitting} missing or of the wrong type"
+        elif (other := stranger(operation, body, asked)) is not None:
+            wrong = f"an answer about {_shown(other, secrets, _SHOWN)}, not about {asked}"
+        else:
+            return Answer(operation.name, _shown(body["RequestId"], secrets), body)
     raise _strange(operation, reply, wrong or "", secrets)
 
 
@@ -159,20 +169,22 @@ def _wrong_with(reply: Reply, body: dict[str, Any] | None) -> str | None:
     if body is not None:
         has_code = isinstance(_either(body, "Code"), str)
         return None if reply.status_code < 400 or has_code else "an error without a code"
+    if _has_too_many_values(content):
+        return "an answer of more values than any has"
     if content[:1] == b"<":
         return "HTML or XML instead of JSON, perhaps from a proxy"
     return "an answer that is cut off or no JSON"
 
 
 def _strange(
-    operation: Operation, reply: Reply, what: str, secrets: tuple[str, ...]
+    operation: Operation, reply: Reply, what: str, secrets: tuple[Secret, ...]
 ) -> ProtocolError:
     shown = mask(_text(reply.content[:_LOOKED_AT]), secrets)[:_SHOWN]
     return ProtocolError(
-        f"{mask(what, secrets)} (HTTP {reply.status_code}): {shown!r}",
+        f"{_shown(what, secrets)} (HTTP {reply.status_code}): {shown!r}",
         received=shown,
         operation=operation.name,
-        request_id=reply.headers.get("x-acs-request-id"),
+        request_id=_shown(reply.headers.get("x-acs-request-id", ""), secrets) or None,
         http_status=reply.status_code,
         remedy="Try again; if it stays so, check endpoint and proxy",
     )
@@ -183,25 +195,35 @@ def _refusal(
     reply: Reply,
     body: dict[str, Any],
     retry_cap: float,
-    secrets: tuple[str, ...],
+    secrets: tuple[Secret, ...],
     now: float | None,
 ) -> ApiError:
-    code = str(_either(body, "Code"))
+    code = _shown(_either(body, "Code"), secrets)
     known = classify(code, reply.status_code)
     wait = _milliseconds(reply.headers.get("x-acs-retry-after"))
-    message = mask(_SIGNED_TEXT.sub("", str(_either(body, "Message") or "")), secrets)
+    request_id = _either(body, "RequestId") or reply.headers.get("x-acs-request-id", "")
+    message = _SIGNED_TEXT.sub("", _shown(_either(body, "Message") or "", secrets)).rstrip()
     evidence: dict[str, Any] = {
-        "code": mask(code, secrets),
+        "code": code,
         "operation": operation.name,
-        "request_id": str(_either(body, "RequestId") or reply.headers.get("x-acs-request-id", "")),
+        "request_id": _shown(request_id, secrets),
         "http_status": reply.status_code,
         "retry_after": min(wait / 1000, retry_cap) if wait else None,
         "remedy": _remedy(known, operation, code, reply.status_code),
     }
-    if code == _WRONG_CLOCK:
+    if code == WRONG_CLOCK:
         return _wrong_clock(message, reply.headers.get("date"), now, evidence)
     limited = wait and _may_be_a_limit(known, code, reply.status_code)
     return _BY_KIND["throttled" if limited else known.kind](message, **evidence)
+
+
+def _shown(value: Any, secrets: tuple[Secret, ...], longest: int = _LONGEST) -> str:
+    """Return a text of an answer as it may be shown: without secrets, and not too long."""
+    text = str(value)
+    shown = mask(text[:_LOOKED_AT], secrets)
+    if len(text) <= _LOOKED_AT and len(shown) <= longest:
+        return shown
+    return f"{shown[:longest]} … (cut, {len(text):,} characters)"
 
 
 def _may_be_a_limit(known: Code, code: str, http_status: int) -> bool:
@@ -231,13 +253,17 @@ def _wrong_clock(
 
 def _parse(content: bytes) -> dict[str, Any] | None:
     """Return the fields of JSON, or of an error in XML; None where it is neither."""
-    try:
-        body = json.loads(content, object_pairs_hook=_kept)
-    except (ValueError, RecursionError):
-        body = None
-    if body is None and (found := _XML_ERROR.fullmatch(_text(content[:_LOOKED_AT]))):
+    body = None
+    if not _has_too_many_values(content):
+        with contextlib.suppress(ValueError, RecursionError, MemoryError):
+            body = json.loads(content, object_pairs_hook=_kept)
+    if body is None and (found := _XML_ERROR.fullmatch(_text(content[:_LOOKED_AT]).strip())):
         body = {name: html.unescape(value) for name, value in _XML_FIELD.findall(found[1])}
     return body if isinstance(body, dict) else None
+
+
+def _has_too_many_values(content: bytes) -> bool:
+    return sum(map(content.count, (b",", b":", b"[", b"{"))) > _MOST_VALUES
 
 
 def _kept(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -295,18 +321,18 @@ def _span(seconds: float) -> str:
 
 
 def transport_error(
-    operation: Operation, error: httpx.RequestError, secrets: tuple[str, ...] = ()
+    operation: Operation, error: httpx.RequestError, secrets: tuple[Secret, ...] = ()
 ) -> CloudError:
     """Return the error that a failed exchange is, in this package's words.
 
     A connection that could not be opened never carried the request; of anything later it is
     unknown whether it arrived.
     """
-    said = mask(str(error), secrets)
+    said = mask(str(error)[:_LOOKED_AT], secrets)
     never_left = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
     if isinstance(error, (*never_left, httpx.UnsupportedProtocol, httpx.ProxyError)):
         return NotSentError(
-            f"the connection could not be opened ({type(error).__name__}: {said})",
+            f"the connection could not be opened ({type(error).__name__}: {said[:_SHOWN]})",
             operation=operation.name,
             remedy="Check the endpoint, the network and the proxy",
         )
@@ -319,7 +345,7 @@ def transport_error(
             remedy="Try again; if it stays so, check the proxy",
         )
     return NoAnswerError(
-        f"no answer ({type(error).__name__})",
+        f"no answer ({type(error).__name__}: {said[:_SHOWN]})",
         operation=operation.name,
         remedy=_UNKNOWN,
     )

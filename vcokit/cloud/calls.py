@@ -40,6 +40,9 @@ _HEADERS: Final = {
     "user-agent": "vcokit",
 }
 
+#: Longest list that is read, of 2,000 pages: what is longer has no end.
+MOST_ROWS: Final = 100_000
+
 #: How much of a new round trip goes into their mean.
 _LEAN: Final = 0.2
 
@@ -53,10 +56,13 @@ class Calls(Generic[_Answer, _Frame]):
         Endpoint, credentials, time-outs and limits; from `connect`.
     now : callable
         Seconds of the clock by which the client waits.
+    luck : callable
+        A number from 0 to 1: how much of half a wait between two tries is left out.
     """
 
-    def __init__(self, target: Target, now: Callable[[], float]) -> None:
+    def __init__(self, target: Target, now: Callable[[], float], luck: Callable[[], float]) -> None:
         self.target = target
+        self._luck = luck
         self._pacer = Pacer(target.limits, target.read_share, now)
         self._auth = Acs3Auth(target.credentials, clock=target.clock)
         self._round_trip: float | None = None
@@ -144,9 +150,9 @@ class Calls(Generic[_Answer, _Frame]):
 
     def _once(self, operation: Operation, parameters: Mapping[str, object]) -> Exchange[Answer]:
         outcome = yield self.request(operation, parameters)
-        return self._read(operation, outcome)
+        return self._read(operation, outcome, parameters.get("VpnConnectionId"))
 
-    def _read(self, operation: Operation, outcome: Outcome) -> Answer:
+    def _read(self, operation: Operation, outcome: Outcome, asked: object) -> Answer:
         secrets = self._auth.secrets
         if not isinstance(outcome, Reply):
             error = cast(httpx.RequestError, outcome)
@@ -154,14 +160,17 @@ class Calls(Generic[_Answer, _Frame]):
         before = self._round_trip or outcome.seconds
         self._round_trip = before + _LEAN * (outcome.seconds - before)
         now = self.target.clock()
-        return answers.read(operation, outcome, self.target.retry_cap, secrets=secrets, now=now)
+        return answers.read(
+            operation, outcome, self.target.retry_cap, asked=asked, secrets=secrets, now=now
+        )
 
     def _pause(self, attempt: int, error: CloudError, operation: Operation) -> float:
         """Return the seconds before the next try; unless the cloud asks for some, longer each time.
 
-        A limit is counted over a window, on an average half of which is over.
+        A limit is counted over a window, on an average half of which is over. Of other waits up to
+        half is left out by chance, so that calls that failed together do not come back together.
         """
-        wait = self.target.retry_base * 2.0 ** (attempt - 1)
+        wait = self.target.retry_base * 2.0 ** (attempt - 1) * (1 - self._luck() / 2)
         if kind_of(error) == "throttled":
             wait = max(wait, self.limits[operation.name].seconds / 2)
         return float(min(self.target.retry_cap, getattr(error, "retry_after", None) or wait))
@@ -177,7 +186,15 @@ class Calls(Generic[_Answer, _Frame]):
         paging = {"PageSize": PAGE_SIZE, "PageNumber": number} if operation.paged else {}
         answer = yield from self.exchange(operation, {**paging, **parameters}, attempts)
         rows = rows_of(operation, answer)
-        return Page(rows, answer.get("TotalCount", len(rows)), answer.request_id)
+        total = answer.get("TotalCount", len(rows))
+        if total > MOST_ROWS:
+            raise ProtocolError(
+                f"a list of more than {MOST_ROWS:,} rows, which is never read to its end",
+                operation=operation.name,
+                request_id=answer.request_id,
+                remedy="If it is as long as that, ask the cloud for a part of it",
+            )
+        return Page(rows, total, answer.request_id)
 
     def _all_pages(
         self, operation: Operation, parameters: Mapping[str, object]

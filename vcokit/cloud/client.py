@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -14,6 +15,7 @@ import pandas as pd
 from vcokit.cloud.answers import Answer
 from vcokit.cloud.calls import Calls
 from vcokit.cloud.listing import Exchange, Outcome
+from vcokit.cloud.masking import Secret
 from vcokit.cloud.simulated import is_simulator
 from vcokit.cloud.target import Target
 from vcokit.cloud.transport import AsyncTransport, Transport
@@ -31,7 +33,9 @@ class Client(Calls[Answer, pd.DataFrame]):
     sleep : callable
         Called with the seconds to wait before a read.
     now : callable
-        Seconds of the clock that it sleeps by.
+        Seconds of the clock that it sleeps by, and measures how long a call takes.
+    luck : callable
+        A number from 0 to 1, by which waits between tries are made shorter, by up to half.
     """
 
     def __init__(
@@ -40,11 +44,14 @@ class Client(Calls[Answer, pd.DataFrame]):
         *,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.monotonic,
+        luck: Callable[[], float] = random.random,
     ) -> None:
-        super().__init__(target, now)
+        super().__init__(target, now, luck)
         self._sleep = sleep
-        self._transport = Transport(target.timeouts, target.proxy)
         self._simulated = False
+        self._transport = Transport(
+            target.timeouts, Secret.of(target.proxy), target.longest_call, now
+        )
         # In a notebook nobody closes a client: it closes itself when it is forgotten.
         weakref.finalize(self, self._transport.close)
 
@@ -67,6 +74,8 @@ class Client(Calls[Answer, pd.DataFrame]):
             return self._transport.send(request)
         except httpx.RequestError as error:
             return error
+        finally:
+            self._auth.forget(request)
 
     def _answer(self, exchange: Exchange[Answer]) -> Answer:
         return self.run(exchange)
@@ -136,6 +145,8 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
         Awaited with the seconds to wait before a read.
     now : callable
         Seconds of the clock that it sleeps by.
+    luck : callable
+        As for `Client`.
     """
 
     def __init__(
@@ -144,10 +155,13 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.monotonic,
+        luck: Callable[[], float] = random.random,
     ) -> None:
-        super().__init__(target, now)
+        super().__init__(target, now, luck)
         self._sleep = sleep
-        self._transport = AsyncTransport(target.timeouts, target.proxy)
+        self._transport = AsyncTransport(
+            target.timeouts, Secret.of(target.proxy), target.longest_call
+        )
 
     async def run(self, exchange: Exchange[_Result]) -> _Result:
         """Play a call to its end."""
@@ -171,6 +185,8 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
             return await self._transport.send(request)
         except httpx.RequestError as error:
             return error
+        finally:
+            self._auth.forget(request)
 
     def _answer(self, exchange: Exchange[Answer]) -> Awaitable[Answer]:
         return self.run(exchange)

@@ -158,6 +158,9 @@ CODES: Final[Mapping[str, Code]] = {
     "DryRunOperation": Code("dry-run-ok"),
 }
 
+#: The code of a date that is too far from the cloud's.
+WRONG_CLOCK: Final = "InvalidTimeStamp.Expired"
+
 #: Refusals that a new nonce and date cure.
 RESIGNED: Final = frozenset({"SignatureNonceUsed"})
 

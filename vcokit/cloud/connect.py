@@ -10,6 +10,7 @@ from vcokit import config
 from vcokit.cloud import credentials as keys
 from vcokit.cloud import profiles
 from vcokit.cloud.client import Client
+from vcokit.cloud.masking import Secret
 from vcokit.cloud.operations import OPERATIONS, Limit
 from vcokit.cloud.target import Target
 from vcokit.errors import InputError
@@ -42,11 +43,11 @@ def connect(
     region: str | None = None,
     endpoint: str | None = None,
     access_key_id: str | None = None,
-    access_key_secret: str | None = None,
-    security_token: str | None = None,
+    access_key_secret: str | Secret | None = None,
+    security_token: str | Secret | None = None,
     profile: str | None = None,
     credentials: object | None = None,
-    proxy: str | None = None,
+    proxy: str | Secret | None = None,
     connect_timeout: float | None = None,
     read_timeout: float | None = None,
     read_attempts: int | None = None,
@@ -97,6 +98,9 @@ def connect(
     >>> connect("eu-central-1", access_key_id="LTAIexample", access_key_secret="s3cret")
     Client(<region eu-central-1, Credentials(access_key_id='LTAI***', access_key_secret='***')>)
     """
+    # Hidden before anything can fail: a traceback may show local variables.
+    access_key_secret, security_token = Secret.of(access_key_secret), Secret.of(security_token)
+    proxy = Secret.of(proxy)
     if isinstance(cloud, str):
         cloud, region = None, region or cloud
     if cloud is not None and not isinstance(cloud, Cloud):
@@ -130,7 +134,7 @@ def connect(
 
 def _keyring(
     cloud: Cloud | None,
-    parts: tuple[str | None, str | None, str | None],
+    parts: tuple[str | None, Secret | None, Secret | None],
     profile: str | None,
     given: object | None,
     clock: Callable[[], float],

@@ -20,10 +20,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
-from vcokit.cloud.masking import mask
+from vcokit.cloud.masking import Secret, mask
 from vcokit.errors import CredentialsError, VcokitError
 
 _KEY_ID: Final = "ALIBABA_CLOUD_ACCESS_KEY_ID"
@@ -43,11 +42,12 @@ EARLY: Final = 300.0
 ASK_AGAIN: Final = 60.0
 #: Characters of what a source said when it failed that are shown.
 _SHOWN: Final = 200
+#: How much of it is looked at: a secret that begins among those shown ends among these.
+_LOOKED_AT: Final = 8192
 
 
-@dataclass(frozen=True)
 class Credentials:
-    """An AccessKey, with the token of a temporary one.
+    """An AccessKey, with the token of a temporary one. It never changes.
 
     Parameters
     ----------
@@ -63,32 +63,67 @@ class Credentials:
     Credentials(access_key_id='LTAI***', access_key_secret='***')
     """
 
-    access_key_id: str
-    access_key_secret: str
-    security_token: str | None = None
-    expires: float | None = None
+    __slots__ = ("_secret", "_token", "access_key_id", "expires")
 
-    def __post_init__(self) -> None:
-        for name in ("access_key_id", "access_key_secret", "security_token"):
-            value = getattr(self, name)
-            if name == "security_token" and value is None:
-                continue
-            if not isinstance(value, str) or not value:
+    def __init__(
+        self,
+        access_key_id: str,
+        access_key_secret: str | Secret,
+        security_token: str | Secret | None = None,
+        expires: float | None = None,
+    ) -> None:
+        access_key_secret = Secret.of(access_key_secret or "")
+        security_token = Secret.of(security_token)
+        self.access_key_id = access_key_id
+        self._secret, self._token, self.expires = access_key_secret, security_token, expires
+        parts = {"access_key_id": Secret.of(access_key_id), "access_key_secret": access_key_secret}
+        if security_token is not None:
+            parts["security_token"] = security_token
+        for name, part in parts.items():
+            if _is_empty(part):
                 raise CredentialsError(f"{name} is empty", remedy=REMEDY)
-            if not value.isascii() or not value.isprintable() or " " in value:
+            if not _is_key(part):
                 raise CredentialsError(
                     f"{name} holds characters that no key has", remedy="Copy the key again"
                 )
 
     def __repr__(self) -> str:
-        token = ", security_token='***'" if self.security_token else ""
+        token = ", security_token='***'" if self._token else ""
         key = f"{self.access_key_id[:4]}***" if len(self.access_key_id) > 4 else "***"
         return f"Credentials(access_key_id={key!r}, access_key_secret='***'{token})"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Credentials) and self._parts == other._parts
+
+    def __hash__(self) -> int:
+        return hash(self._parts)
+
     @property
-    def secrets(self) -> tuple[str, ...]:
+    def _parts(self) -> tuple[str, Secret, Secret | None, float | None]:
+        return self.access_key_id, self._secret, self._token, self.expires
+
+    @property
+    def access_key_secret(self) -> str:
+        """The secret, to be given no name: a traceback may show local variables."""
+        return self._secret.reveal()
+
+    @property
+    def security_token(self) -> str | None:
+        """The token, likewise; None where the key is not a temporary one."""
+        return self._token.reveal() if self._token else None
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
         """What must never be shown."""
-        return tuple(text for text in (self.access_key_secret, self.security_token) if text)
+        return (self._secret,) if self._token is None else (self._secret, self._token)
+
+
+def _is_empty(part: Secret | None) -> bool:
+    return not part or not isinstance(part.reveal(), str)
+
+
+def _is_key(part: Secret) -> bool:
+    return part.reveal().isascii() and part.reveal().isprintable() and " " not in part.reveal()
 
 
 Source = Callable[[], Credentials]
@@ -183,8 +218,8 @@ class Keyring:
         return max(new.expires - EARLY, now + 1.0)
 
 
-def _failed(error: Exception, secrets: tuple[str, ...]) -> CredentialsError:
-    said = " ".join(mask(str(error), secrets).split())[:_SHOWN]
+def _failed(error: Exception, secrets: tuple[Secret, ...]) -> CredentialsError:
+    said = " ".join(mask(str(error)[:_LOOKED_AT], secrets).split())[:_SHOWN]
     return CredentialsError(
         f"no new AccessKey could be had ({type(error).__name__}: {said})",
         remedy="See to where the key comes from, or give another one to vk.connect(…)",
@@ -196,7 +231,9 @@ def _has_ended(credentials: Credentials, now: float) -> bool:
 
 
 def explicit(
-    access_key_id: str | None, access_key_secret: str | None, security_token: str | None
+    access_key_id: str | None,
+    access_key_secret: str | Secret | None,
+    security_token: str | Secret | None,
 ) -> Credentials | None:
     """Return an AccessKey from its parts, None where neither id nor secret is there.
 
@@ -205,6 +242,7 @@ def explicit(
     CredentialsError
         If it is half a key.
     """
+    access_key_secret, security_token = Secret.of(access_key_secret), Secret.of(security_token)
     if not access_key_id and not access_key_secret:
         return None
     if not access_key_id or not access_key_secret:
@@ -232,8 +270,20 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Credentials | 
     >>> from_environment({}) is None
     True
     """
-    environ = os.environ if environ is None else environ
-    return explicit(environ.get(_KEY_ID), environ.get(_KEY_SECRET), environ.get(_TOKEN))
+    return explicit(
+        variable(_KEY_ID, environ),
+        Secret.of(variable(_KEY_SECRET, environ)),
+        Secret.of(variable(_TOKEN, environ)),
+    )
+
+
+def variable(name: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """Return a variable of an environment, by default the process's, None where there is none.
+
+    No function that may fail holds the environment itself: a traceback with local variables would
+    show all of it.
+    """
+    return (os.environ if environ is None else environ).get(name)
 
 
 def from_object(given: Any) -> Source:
@@ -261,12 +311,14 @@ def from_object(given: Any) -> Source:
 def _copy(found: Any) -> Credentials:
     if isinstance(found, Credentials):
         return found
-    try:
-        key_id, secret = found.access_key_id, found.access_key_secret
-    except AttributeError:
+    if not hasattr(found, "access_key_id") or not hasattr(found, "access_key_secret"):
         raise CredentialsError(
             f"{type(found).__name__} has no access_key_id and access_key_secret",
             remedy="Return vcokit.cloud.Credentials, or what the official package returns",
-        ) from None
-    token, expires = getattr(found, "security_token", None), getattr(found, "expires", None)
-    return Credentials(key_id, secret, token or None, expires)
+        )
+    return Credentials(
+        found.access_key_id,
+        found.access_key_secret,
+        getattr(found, "security_token", None) or None,
+        getattr(found, "expires", None),
+    )

@@ -54,6 +54,20 @@ def misfit(operation: Operation, body: Mapping[str, Any]) -> str | None:
     return None
 
 
+def stranger(operation: Operation, body: Mapping[str, Any], asked: object) -> str | None:
+    """Return another connection than the one asked for that an answer is about; None of none.
+
+    An answer, or a row, that names no connection is taken for what was asked.
+    """
+    if asked is None:
+        return None
+    named = [body.get("VpnConnectionId")]
+    for path, column in operation.columns.items():
+        if column == "vpn_connection_id":
+            named += [row.get(path) for row in rows_in(operation, body) or []]
+    return next((name for name in named if name not in (None, "", asked)), None)
+
+
 def frame_of(
     operation: Operation,
     rows: list[dict[str, Any]],

@@ -22,7 +22,6 @@ from __future__ import annotations
 import importlib
 import json
 import logging
-import os
 import textwrap
 import threading
 import time
@@ -38,8 +37,9 @@ from vcokit.cloud.credentials import (
     Source,
     explicit,
     from_environment,
+    variable,
 )
-from vcokit.cloud.masking import mask
+from vcokit.cloud.masking import Secret, mask
 from vcokit.errors import CredentialsError
 
 #: Modes that need no call to anybody.
@@ -57,14 +57,16 @@ _EXTRA: Final = "Install it: pip install 'vcokit[credentials]'"
 _PACKAGE: Final = "alibabacloud_credentials"
 #: Loggers of the package, and of what it calls with (alibabacloud-credentials 1.0).
 _LOGGERS: Final = ("credentials", "alibabacloud-tea")
+#: Texts of a profile that are no secrets; all others are read as such.
+_SHOWN: Final = frozenset({"current", "name", "mode", "region_id", "access_key_id"})
 #: Letters of its own words that an error repeats.
 _LONGEST: Final = 300
 
 
 def find(
     access_key_id: str | None = None,
-    access_key_secret: str | None = None,
-    security_token: str | None = None,
+    access_key_secret: str | Secret | None = None,
+    security_token: str | Secret | None = None,
     *,
     profile: str | None = None,
     environ: Mapping[str, str] | None = None,
@@ -100,7 +102,7 @@ def find(
     >>> find("LTAIexample", "s3cret")
     Credentials(access_key_id='LTAI***', access_key_secret='***')
     """
-    environ = os.environ if environ is None else environ
+    access_key_secret, security_token = Secret.of(access_key_secret), Secret.of(security_token)
     given = explicit(access_key_id, access_key_secret, security_token)
     if given is None and profile is None:
         given = from_environment(environ)
@@ -113,14 +115,17 @@ def find(
 
 
 def _from_profile(
-    name: str | None, environ: Mapping[str, str], home: Path | None, clock: Callable[[], float]
+    name: str | None,
+    environ: Mapping[str, str] | None,
+    home: Path | None,
+    clock: Callable[[], float],
 ) -> Keyring | None:
     path = (home or Path.home()) / ".aliyun" / "config.json"
     if name is None:
-        disabled = environ.get("ALIBABA_CLOUD_CLI_PROFILE_DISABLED", "").lower() == "true"
+        disabled = (variable("ALIBABA_CLOUD_CLI_PROFILE_DISABLED", environ) or "").lower() == "true"
         if disabled or not path.is_file():
             return None
-    wanted = name or environ.get("ALIBABA_CLOUD_PROFILE") or None
+    wanted = name or variable("ALIBABA_CLOUD_PROFILE", environ) or None
     profile = read_profile(path, wanted)
     mode, region = str(profile.get("mode", "")), profile.get("region_id") or None
     if mode.lower() in (ours.lower() for ours in OURS):
@@ -147,16 +152,18 @@ def read_profile(path: Path, name: str | None) -> Mapping[str, Any]:
         If the file cannot be read, or has none of that name.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8-sig"))
+        found = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_hidden)
         profiles = {one["name"]: one for one in found["profiles"]}
         name = name or found.get("current") or "default"
     except OSError:
-        raise CredentialsError(f"{path} cannot be read", remedy=REMEDY) from None
+        fault, remedy = "cannot be read", REMEDY
     except (ValueError, TypeError, KeyError, AttributeError):
-        # The cause stays out: a JSON error carries the whole file.
-        raise CredentialsError(
-            f"{path} is no configuration of the vendor's CLI", remedy="Run aliyun configure"
-        ) from None
+        # Outside of this block its error is none of ours: one of JSON carries the whole file.
+        fault, remedy = "is no configuration of the vendor's CLI", "Run aliyun configure"
+    else:
+        fault = remedy = ""
+    if fault:
+        raise CredentialsError(f"{path} {fault}", remedy=remedy)
     if name not in profiles:
         known = ", ".join(sorted(map(str, profiles))) or "none"
         raise CredentialsError(f"{path} has no profile {name!r}", remedy=f"There is: {known}")
@@ -164,9 +171,18 @@ def read_profile(path: Path, name: str | None) -> Mapping[str, Any]:
     return profile
 
 
+def _hidden(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return the fields of a profile, every text that may be a secret as one."""
+    return {
+        name: Secret(value) if isinstance(value, str) and name not in _SHOWN else value
+        for name, value in pairs
+    }
+
+
 def _key_of(profile: Mapping[str, Any], path: Path) -> Credentials:
     token = profile.get("sts_token") if str(profile.get("mode")).lower() == "ststoken" else None
-    found = explicit(profile.get("access_key_id"), profile.get("access_key_secret"), token)
+    secret = profile.get("access_key_secret")
+    found = explicit(profile.get("access_key_id"), secret, token)
     if found is None:
         raise CredentialsError(
             f"{path}: profile {profile.get('name')!r} has no AccessKey",
@@ -174,7 +190,7 @@ def _key_of(profile: Mapping[str, Any], path: Path) -> Credentials:
         )
     ends = profile.get("sts_expiration") if token else None
     if isinstance(ends, int) and ends > 0:
-        return Credentials(found.access_key_id, found.access_key_secret, token, float(ends))
+        return Credentials(found.access_key_id, found.secrets[0], token, float(ends))
     return found
 
 

@@ -25,6 +25,7 @@ from urllib.parse import parse_qsl, quote
 import httpx
 
 from vcokit.cloud.credentials import Credentials
+from vcokit.cloud.masking import Secret
 
 ALGORITHM: Final = "ACS3-HMAC-SHA256"
 EMPTY_HASH: Final = hashlib.sha256(b"").hexdigest()
@@ -98,8 +99,10 @@ def sign(
     query = canonical_query(parameters)
     request = "\n".join([method, "/", query, lines, names, payload_hash])
     to_sign = f"{ALGORITHM}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    key = credentials.access_key_secret.encode()
-    signature = hmac.new(key, to_sign.encode(), hashlib.sha256).hexdigest()
+    # The secret gets no name here: a traceback may show local variables.
+    signature = hmac.new(
+        credentials.access_key_secret.encode(), to_sign.encode(), hashlib.sha256
+    ).hexdigest()
     authorization = (
         f"{ALGORITHM} Credential={credentials.access_key_id},"
         f"SignedHeaders={names},Signature={signature}"
@@ -133,7 +136,7 @@ class Acs3Auth(httpx.Auth):
         self._clock = clock
         self._nonce = nonce
         #: Secrets of the key that signed last: what no error about its calls may show.
-        self.secrets: tuple[str, ...] = ()
+        self.secrets: tuple[Secret, ...] = ()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._credentials()!r})"
@@ -163,6 +166,11 @@ class Acs3Auth(httpx.Auth):
             headers["x-acs-content-sha256"],
         )
         headers["Authorization"] = signature.authorization
+
+    @staticmethod
+    def forget(request: httpx.Request) -> None:
+        """Take the token out of a request that is over; errors and local variables lead to it."""
+        request.headers.pop("x-acs-security-token", None)
 
 
 def _date(now: float) -> str:

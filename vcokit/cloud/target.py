@@ -10,9 +10,10 @@ import httpx
 
 from vcokit import config
 from vcokit.cloud.credentials import Credentials
-from vcokit.cloud.endpoints import endpoint_host, is_loopback, is_region
+from vcokit.cloud.endpoints import CENTRAL, endpoint_host, is_loopback, is_region
+from vcokit.cloud.masking import Secret
 from vcokit.cloud.operations import OPERATIONS, Limit
-from vcokit.cloud.transport import checked_proxy
+from vcokit.cloud.transport import checked_proxy, proxy_for
 from vcokit.errors import ConfigError, InputError
 
 
@@ -39,16 +40,16 @@ class Target:
     limits : mapping of str to Limit
         By operation, in wall seconds.
     connect_timeout, read_timeout : float
-        Seconds.
+        Seconds; a whole call ends after `longest_call` seconds.
     read_attempts : int
         Times a read is tried.
     retry_base, retry_cap : float
         First and longest wait between two tries, seconds.
     read_share : float
         Part of the limits that reads of the client itself use.
-    proxy : str or None
-        URL of a proxy; None leaves it to the environment (``HTTPS_PROXY``, ``NO_PROXY``). This
-        machine is never asked for through one.
+    proxy : str, Secret or None
+        URL of a proxy, kept as a secret, for it may hold a password; None leaves it to the
+        environment (``HTTPS_PROXY``, ``NO_PROXY``). This machine is never asked for through one.
     clock : callable
         Seconds since the epoch, for signatures.
     """
@@ -65,12 +66,15 @@ class Target:
     retry_base: float = config.SETTINGS["retry_base"].default  # type: ignore[assignment]
     retry_cap: float = config.SETTINGS["retry_cap"].default  # type: ignore[assignment]
     read_share: float = config.SETTINGS["read_share"].default  # type: ignore[assignment]
-    proxy: str | None = None
+    proxy: str | Secret | None = None
     clock: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "endpoint", _checked(self.endpoint))
-        object.__setattr__(self, "proxy", checked_proxy(self.proxy))
+        object.__setattr__(self, "endpoint", _checked(self.endpoint, self.endpoint_origin))
+        proxy = checked_proxy(Secret.of(self.proxy))
+        object.__setattr__(self, "proxy", proxy)
+        # The environment's is looked at here as well, and not only in the middle of the work.
+        proxy_for(httpx.URL(self.endpoint or f"https://{CENTRAL}"), proxy)
 
     def __repr__(self) -> str:
         place = self.endpoint or f"region {self.region or 'of each call'}"
@@ -109,9 +113,17 @@ class Target:
         read = self.read_timeout
         return {"connect": self.connect_timeout, "read": read, "write": read, "pool": read}
 
+    @property
+    def longest_call(self) -> float:
+        """Seconds after which a call ends, whatever drips: to connect, and three times to read."""
+        return self.connect_timeout + 3 * self.read_timeout
 
-def _checked(endpoint: str) -> str:
-    """Return an endpoint as a URL; plain http is for this machine alone."""
+
+def _checked(endpoint: str, origin: str | None = None) -> str:
+    """Return an endpoint as a URL; plain http is for this machine alone.
+
+    What is no URL is not repeated: it may hold a password.
+    """
     if not endpoint:
         return ""
     text = endpoint if "://" in endpoint else f"https://{endpoint}"
@@ -121,14 +133,23 @@ def _checked(endpoint: str) -> str:
         url = httpx.URL("")
     if not url.host or url.scheme not in ("http", "https") or url.path not in ("", "/"):
         raise ConfigError(
-            f"{endpoint!r} is no host or URL",
+            "this is no host or URL",
             name="endpoint",
+            origin=origin,
             remedy="Write a host such as vpc.eu-central-1.aliyuncs.com",
         )
     if url.userinfo or url.query or url.fragment:
-        raise ConfigError(f"{url.host}: an endpoint is a host and a port", name="endpoint")
+        raise ConfigError(
+            f"{url.host}: an endpoint is a host and a port",
+            name="endpoint",
+            origin=origin,
+            remedy="Leave out user, password, query and fragment",
+        )
     if url.scheme == "http" and not is_loopback(url.host):
         raise ConfigError(
-            f"{url.host} would be reached over plain http", name="endpoint", remedy="Use https"
+            f"{url.host} would be reached over plain http",
+            name="endpoint",
+            origin=origin,
+            remedy="Use https",
         )
     return str(url).rstrip("/")

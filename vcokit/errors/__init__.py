@@ -28,8 +28,9 @@
     │   └── JournalLockedError   another rollout holds the journal
     └── RolloutError             steps failed (raised by ``raise_on_error`` alone)
 
-``str(error)`` is one line that says what was wrong, where, and what to do. No error carries a
-secret: requests are named by operation, never by signed headers.
+``str(error)`` is one line that says what was wrong, where, and what to do, in which control
+characters are spelt out, whoever sent them. No error carries a secret: requests are named by
+operation, never by signed headers.
 """
 
 from __future__ import annotations

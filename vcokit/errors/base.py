@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from vcokit.plain import visible
+
 
 class VcokitError(Exception):
     """Base of all errors that vcokit raises on purpose.
@@ -25,12 +27,11 @@ class VcokitError(Exception):
     def __str__(self) -> str:
         parts = [self.where(), self.message]
         text = ": ".join(part for part in parts if part)
-        if not self.remedy:
-            return text
-        # What the cloud says ends like a sentence, what we say does not.
-        return (
-            f"{text} {self.remedy}" if text.endswith((".", "!", "?")) else f"{text}. {self.remedy}"
-        )
+        if self.remedy:
+            # What the cloud says ends like a sentence, what we say does not.
+            stop = " " if text.endswith((".", "!", "?")) else ". "
+            text = f"{text}{stop}{self.remedy}"
+        return visible(text)  # a traceback prints it to a terminal as it is
 
     def where(self) -> str:
         """Return the place of the fault as a prefix of the message; empty where there is none."""

@@ -150,10 +150,10 @@ class Finished:
         One of `vcokit.rollout.events.ENDED`.
     message : str or None
     cause : str or None
-        Of ``stopped``: ``key`` (the AccessKey was refused), ``silence`` (no answers),
-        ``refused`` (some connections cannot be read or listed, for another reason than being
-        gone), ``deadline``, ``failures`` (as many as were allowed) or ``wave`` (a step of a wave
-        came to nothing, so the next one does not begin).
+        Of ``stopped``: ``key`` (the AccessKey was refused), ``clock`` (this machine's is wrong),
+        ``silence`` (no answers), ``refused`` (some connections cannot be read or listed, for
+        another reason than being gone), ``deadline``, ``failures`` (as many as were allowed) or
+        ``wave`` (a step of a wave came to nothing, so the next one does not begin).
     differences : tuple of str
         Of ``stale``: what is not as the plan saw it.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from vcokit.cloud.codes import is_key
+from vcokit.cloud.codes import WRONG_CLOCK, is_key
 from vcokit.cloud.operations import Limit
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import Finished
@@ -252,7 +252,9 @@ class Board:
         self.requeue(lane, now)
 
     def refused_key(self, code: str | None) -> bool:
-        """End the rollout if a code says that the AccessKey is refused."""
-        if is_key(code):
+        """End the rollout if a code says that the AccessKey is refused, or the clock is wrong."""
+        if code == WRONG_CLOCK:
+            self.end("stopped", f"this machine's clock is wrong: {code}", "clock")
+        elif is_key(code):
             self.end("stopped", f"the AccessKey was refused: {code}", "key")
         return is_key(code)

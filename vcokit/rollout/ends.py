@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from vcokit.errors import (
+    ClockError,
     CredentialsError,
     InputError,
     JournalError,
@@ -63,7 +64,7 @@ def helped(error: BaseException | None, how_to_go_on: str) -> BaseException | No
     >>> print(helped(JournalError("the disk is full", remedy="Make room"), "…"))
     the disk is full. Make room, then go on with …
     """
-    ours = isinstance(error, JournalError | CredentialsError)
+    ours = isinstance(error, JournalError | CredentialsError | ClockError)
     if not isinstance(error, VcokitError) or not ours or isinstance(error, JournalLockedError):
         return error
     if how_to_go_on not in (error.remedy or ""):

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from vcokit.cloud.client import AsyncClient
 from vcokit.cloud.operations import OPERATIONS
-from vcokit.errors import CloudError, JournalError
+from vcokit.errors import ClockError, CloudError, JournalError
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import (
     LIST,
@@ -126,6 +126,7 @@ class Engine:
         self._ends: list[CallEnd] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._inbox: asyncio.Queue[_Ended | _Told | BaseException] = asyncio.Queue()
+        self._wrong_clock: ClockError | None = None
         self._sending = False
         self._state = "looking"
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -186,6 +187,8 @@ class Engine:
             finished, wake = self._round(arrived, now)
             if finished is not None:
                 self._flush(force=True)
+                if finished.cause == "clock" and self._wrong_clock is not None:
+                    raise self._wrong_clock  # it says by how much
                 return finished
             arrived = await self._alive(None if wake is None else start + wake)
 
@@ -337,6 +340,8 @@ class Engine:
             result = await self._ask(decision, row)
         except CloudError as caught:
             error = caught
+            if isinstance(caught, ClockError):
+                self._wrong_clock = caught
         seconds = self._clocks.steady() - begin
         came = "ok" if error is None else outcome(error)
         code = getattr(error, "code", None)

@@ -325,8 +325,9 @@ class Rollout(Looks, Steers):
         ------
         StalePlanError
             If the live routes were not those of the plan; nothing was sent.
-        CredentialsError, NoAnswerError
-            If the AccessKey was refused, or the cloud fell silent; `open` goes on.
+        CredentialsError, ClockError, NoAnswerError
+            If the AccessKey was refused, this machine's clock is wrong, or the cloud fell silent;
+            `open` goes on.
         RolloutError
             If a connection could not be read, for another reason than being gone; `open` goes on.
         JournalError
