@@ -270,10 +270,10 @@ def _if_down(table: pd.DataFrame) -> pd.DataFrame:
         {"winner": "int64", "place": "int64", "routes": "int64", "sure": "bool"}
     )
     found = able.astype({"row": "Int64", "length": "Int64"}).reindex(told["place"].to_numpy())
-    winner = told["winner"].to_numpy()
+    winners = told["winner"].to_numpy()
     return found.assign(
-        down=able["vpn_connection_id"].take(winner).array,
-        scope=able["scope"].to_numpy()[winner],
+        down=able["vpn_connection_id"].take(winners).array,
+        scope=able["scope"].to_numpy()[winners],
         sure=told["sure"].to_numpy(),
         routes=told["routes"].to_numpy(),
     ).reset_index(drop=True)

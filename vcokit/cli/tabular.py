@@ -6,6 +6,7 @@ what cannot be seen is spelt out, so that neither a terminal nor a log is at the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import pandas as pd
@@ -82,5 +83,5 @@ def as_csv(frame: pd.DataFrame) -> str:
     \x1b[31m,2
     ,3
     """
-    rows = [frame.columns, *frame.itertuples(index=False)]
+    rows: list[Iterable[object]] = [frame.columns, *frame.itertuples(index=False)]
     return "".join(",".join(map(csv_cell, row)) + "\n" for row in rows)
