@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
+
+#: A cell of CSV that starts with one of these is written with a ``'`` before it: a spreadsheet, of
+#: some language or other, would take it for a formula, or the ``'`` for its own protection.
+PROTECTED: Final = "=+-@'\t＝＋－＠"
+#: A cell of CSV that holds one of these stands in quotes: each parts cells somewhere.
+QUOTED: Final = '[",;|\t\r\n]'
+
+_NEEDS_QUOTES: Final = re.compile(rf"{QUOTED}|^\s|\s$")
 
 
 def visible(value: object) -> str:
@@ -59,3 +68,19 @@ def counted(number: int, thing: str) -> str:
     ('1 route', '0 rows', '12,345 rows')
     """
     return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
+def csv_cell(value: object) -> str:
+    r"""Return a cell of a CSV file, visible, and harmless in a spreadsheet of any locale.
+
+    A number stands as it is.
+
+    Examples
+    --------
+    >>> csv_cell("=1+1"), csv_cell("＝1"), csv_cell("a;=1"), csv_cell(-1), csv_cell("a\tb")
+    ("'=1+1", "'＝1", '"a;=1"', '-1', 'a\\tb')
+    """
+    text = visible(None if value is pd.NaT else value)
+    if isinstance(value, str) and text.startswith(tuple(PROTECTED)):
+        text = f"'{text}"
+    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text

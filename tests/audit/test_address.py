@@ -283,3 +283,29 @@ def test_a_notebook_shows_the_same_lines() -> None:
     lines = re.findall(r'<div style="white-space:pre-wrap[^"]*">(.*?)</div>', shown)
     assert [unescape(line) for line in lines] == repr(found).splitlines()
     assert "<b>" not in shown
+
+
+def crowded(size: int) -> pd.DataFrame:
+    """Return one destination that many connections carry, all active."""
+    ids = [f"vco-{n}" for n in range(size)]
+    given = {"region_id": "cn-a", "route_dest": "10.0.0.0/8", "next_hop": ids, "weight": 100}
+    return pd.DataFrame({"vpn_connection_id": ids} | given)
+
+
+def test_a_destination_of_many_connections_is_told_by_the_first_and_their_number() -> None:
+    """Whatever takes over from one of many, the first of it is said, and how many there are."""
+    found = vk.explain(crowded(5_000), "10.1.2.3")
+    text = repr(found)
+    assert "if vco-0 is down: 10.0.0.0/8 on vco-1 (weight 100, row 1) and 4,998 more" in text
+    assert "… and 4,990 more" in text
+    assert len(text) < 10_000
+    assert set(found.if_down["routes"]) == {4_999}
+    assert found.if_down["down"].nunique() == len(found.routes) == 5_000
+    assert len(found.if_down) == 50_000
+
+
+def test_few_that_take_over_together_are_all_told() -> None:
+    """Two or three that take over with equal cost are named, not counted."""
+    assert "is down: 10.0.0.0/8 on vco-1 (weight 100, row 1) and 10.0.0.0/8 on vco-2" in repr(
+        vk.explain(crowded(3), "10.1.2.3")
+    )

@@ -6,14 +6,18 @@ import csv
 import io
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, SMALL, on_terminal
-from vcokit.cli.show import steps_not_done
+from vcokit.cli.show import severity, states, steps_not_done
+from vcokit.rollout.events import Tally
 
 SCENARIO = """speed = 600
 [[faults]]
@@ -97,3 +101,28 @@ def test_where_there_is_no_room_cells_are_folded() -> None:
     routes = vk.read_routes(SMALL)
     assert len(re.sub(r"\s", "", lines)) >= len(routes["vpn_connection_id"][0])
     assert set("kmn7yd857hza1u0r0d") <= set(lines)
+
+
+def test_csv_for_a_person_is_safe_in_any_locale(shell, tmp_path: Path) -> None:
+    """Findings and aggregated routes have the same protection as `write_routes`."""
+    path = tmp_path / "routes.csv"
+    cells = '"cn-hangzhou","vco-a","10.0.0.0/8","vco-a",100'
+    path.write_text(f'{HEAD}{cells},"x;=1+1"\n', "utf-8")
+    assert '"x;=1+1"' in shell("aggregate", path)[1]
+    path.write_text(path.read_text("utf-8").replace("10.0.0.0/8", "＝1+1"), "utf-8")
+    assert ",'＝1+1," in shell("audit", path, "--format", "csv")[1]
+
+
+def test_severities_differ_on_sixteen_colours() -> None:
+    """A terminal of sixteen colours shows error, warning and info each in its own, and failed."""
+
+    def codes(text: Text) -> str:
+        file = io.StringIO()
+        Console(file=file, force_terminal=True, color_system="standard").print(text, end="")
+        return file.getvalue().partition("m")[0]
+
+    words = [severity(name) for name in ("error", "warning", "info")]
+    assert [word.plain for word in words] == ["error", "warning", "info"]
+    assert len({codes(word) for word in words}) == 3
+    tally = Tally(Counter(failed=1))
+    assert "31" in codes(states(tally))

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -110,20 +111,36 @@ def test_no_cell_is_a_formula(routes: pd.DataFrame) -> None:
     """No cell but a number starts with what a spreadsheet computes."""
     for record in list(csv.reader(io.StringIO(written(routes), newline=""))):
         for cell in record:
-            assert cell[:1] not in ("=", "+", "-", "@", "\t") or float(cell) < 0
-            assert cell[:1] != "'" or cell[1] in "=+-@'\t"
+            assert cell[:1] not in ("=", "+", "-", "@", "\t", *"＝＋－＠") or float(cell) < 0
+            assert cell[:1] != "'" or cell[1] in "=+-@'\t＝＋－＠"
+
+
+@pytest.mark.parametrize("sign", ["=", "＝", "＋", "－", "＠"])
+@pytest.mark.parametrize("by", [";", "\t", "|", ","])
+def test_no_locale_finds_a_formula(sign: str, by: str) -> None:
+    """A full-width sign is a formula too, and no separator of any locale parts a cell."""
+    cells = [f"{sign}1+1", f"x{by}{sign}1+1", f"'{sign}1"]
+    routes = frame(ROUTES, {"route_dest": cells, "description": cells})
+    text = written(routes)
+    assert f"'{sign}1+1" in text
+    assert f'"x{by}{sign}1+1"' in text
+    for line in text.splitlines()[1:]:
+        assert not re.search(rf"(^|,){sign}", line)
+    assert read_routes(text)["description"].tolist() == cells
 
 
 @settings(deadline=None)
 @given(frames())
 @example(frame(ROUTES, {"route_dest": ["a\rb", 'c"d', "e,f", "g\nh", "'i"]}))
 def test_quotes_are_minimal_and_right(routes: pd.DataFrame) -> None:
-    """The file is what the csv module writes, which before 3.13 forgets to quote a CR."""
+    """The file is what the csv module writes, which before 3.13 forgets to quote a CR; but for
+    what some other locale parts cells at.
+    """
     text = written(routes)
     records = list(csv.reader(io.StringIO(text, newline="")))
     assert {len(record) for record in records} == {6 + routes.shape[1] - len(ROUTES)}
     assert len(records) == len(routes) + 1
-    if "\r" not in text:
+    if not re.search(r"[\r;|\t]", text):
         again = io.StringIO(newline="")
         csv.writer(again, lineterminator="\n").writerows(records)
         assert text == again.getvalue()

@@ -371,5 +371,5 @@ def test_findings_by_rule(ax) -> None:
     assert (warning.get_x(), warning.get_width()) == (2, 1)
     assert ax.get_xlabel() == "rows"
     assert ax.get_title("left") == (
-        "6 findings on 5 rows: 3 errors (quota-exceeded first), 1 warning, 2 info"
+        "6 findings on 5 rows: 3 with errors (quota-exceeded first), 1 with warnings, 2 with info"
     )

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
+from collections.abc import Callable
 from copy import deepcopy
 from functools import cache
 from ipaddress import IPv4Network
 
+import pandas as pd
 import pytest
 
+import vcokit as vk
 from tests.rollout.forwarding import Cloud, Run, random_tables, steps_between
+from vcokit import schema
 from vcokit.rollout.order import order
 from vcokit.rollout.steps import Route, Step
 
@@ -270,3 +275,83 @@ def test_a_hundred_thousand_steps_in_seconds() -> None:
         assert time.process_time() - begin < 20
         assert found.gaps == ()
         assert len(found.breaks) == 50_000
+
+
+# -- what it costs -------------------------------------------------------------------------------
+
+
+def swapping(connections: int, kept: int = 0) -> vk.Plan:
+    """Return a plan for full connections that each swap one summary for a network of its own."""
+
+    def frame(dests: Callable[[int], list[str]]) -> pd.DataFrame:
+        rows = [(f"vco-{n:04}", dest) for n in range(connections) for dest in dests(n)]
+        ids = [connection for connection, _ in rows]
+        given = {"vpn_connection_id": ids, "route_dest": [dest for _, dest in rows]}
+        ends = {"region_id": ["cn-hangzhou"] * len(ids), "next_hop": ids}
+        return schema.frame(schema.LIVE_ROUTES, given | ends | {"weight": [100] * len(ids)})
+
+    def stay(n: int) -> list[str]:
+        return [f"172.{16 + n % 16}.{n // 16}.{4 * place}/30" for place in range(kept)]
+
+    wanted = frame(lambda n: [*stay(n), f"10.{n >> 8}.{n & 255}.0/24"])
+    live = frame(lambda n: [*stay(n), "10.0.0.0/8"])
+    return vk.plan_routes(wanted, live, prune=True, quota=kept + 1)
+
+
+def calls_for_order(plan: vk.Plan) -> int:
+    """Return how many functions are called to order a plan."""
+    count = 0
+
+    def note(_frame: object, event: str, _what: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    sys.setprofile(note)
+    try:
+        assert plan.order.gaps
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("kept", [0, 2])
+def test_swaps_of_full_connections_cost_no_more_each_where_there_are_more(kept: int) -> None:
+    """Eight times as many full connections that swap cost about eight times as much to order."""
+    small, large = calls_for_order(swapping(20, kept)), calls_for_order(swapping(160, kept))
+    assert large < 10 * small
+
+
+def test_swaps_of_full_connections_come_to_their_end() -> None:
+    """Each has a gap of few words, one goes after the other, and none exceeds its quota."""
+    plan = swapping(60)
+    steps = [one for one in plan.each() if one.sends]
+    gaps = plan.order.gaps
+    assert len(gaps) == 60
+    assert max(len(str(gap)) for gap in gaps) < 400
+    # The first of them to go cannot wait for any, the last for its own alone.
+    assert sorted(len(gap.steps) for gap in gaps) == list(range(2, 62))
+    tables = {one.lane: {one.before} for one in steps if one.action == "delete"}
+    cloud = Cloud(tables, dict.fromkeys(tables, "cn-hangzhou"))
+    run = Run(steps, plan.order, cloud, random.Random(0))
+    for _ in run.events():
+        assert max(map(cloud.size, tables)) <= 1
+        # One after the other: never are two of the summaries' successors missing at once.
+        gone = [lane for lane, table in tables.items() if not table]
+        assert len(gone) <= 1
+    assert len(run.done) == len(steps)
+
+
+def test_a_wait_that_can_be_met_is_not_given_up() -> None:
+    """A step that goes before what its own connection has no room for waits for all the rest."""
+    steps = [
+        step(0, "delete", "a", "10.0.0.0/8"),
+        step(1, "create", "a", "10.1.0.0/16"),
+        step(2, "create", "b", "10.2.0.0/16"),
+        step(3, "delete", "b", "11.0.0.0/16"),
+        step(4, "create", "c", "11.0.0.0/17"),
+    ]
+    live = {"a": held("10.0.0.0/8", lane="a"), "b": held("11.0.0.0/16", lane="b")}
+    found = order(steps, live, 1)
+    assert [gap.steps for gap in found.gaps] == [(0, 1)]
+    run = Run(steps, found, Cloud({}, {}), random.Random(0))
+    assert [run.first(number) for number in range(4)] == [{2}, {0}, {3}, {4}]

@@ -10,9 +10,11 @@ not: it "may".
 from __future__ import annotations
 
 import html
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Any, Final
 
 import numpy as np
@@ -35,10 +37,12 @@ VERDICTS: Final = pd.CategoricalDtype(
 #: called ``weight (scope)``, say.
 _WHERE: Final = ("row", "line", "source")
 _ROUTES: Final = ("verdict", "route_dest", "vpn_connection_id", "next_hop", "weight", *_WHERE)
-_IF_DOWN: Final = ("down", "route_dest", "vpn_connection_id", "weight", *_WHERE, "sure")
+_IF_DOWN: Final = ("down", "route_dest", "vpn_connection_id", "weight", *_WHERE, "sure", "routes")
 
-#: Rows of one kind that the text shows.
+#: Rows of one kind that the text shows, and routes that are listed as taking over from another.
 _SHOWN: Final = 10
+#: Routes that take over together, and are all named; of more the first is, and their number.
+_TOGETHER: Final = 3
 
 
 @dataclass(frozen=True, repr=False)
@@ -57,7 +61,8 @@ class Explanation:
         What takes over if a winning connection is down: the scope's columns, ``down``, and
         ``route_dest``, ``vpn_connection_id``, ``weight``, ``row``, ``line``, ``source`` of what
         wins then (a row each), or missing where nothing does; ``sure`` is False where a shorter
-        prefix would have to take over, which is not documented.
+        prefix would have to take over, which is not documented; ``routes`` is how many win then,
+        of which the first ten have a row. (All of them are in `routes`.)
     findings : DataFrame
         The audit's findings on these rows, and on unreadable destinations that, put right,
         would touch the address.
@@ -235,26 +240,43 @@ def _verdicts(table: pd.DataFrame, length: int, stands: Mask) -> pd.Series:
 
 
 def _if_down(table: pd.DataFrame) -> pd.DataFrame:
-    """Return what takes over from each winning connection."""
-    able = table[table["verdict"].isin(["wins", "stands by", "shadowed"])]
-    wins = table[table["verdict"] == "wins"].itertuples()
-    parts = [_take_over(table.loc[[one.Index]], able) for one in wins]
-    nothing = table.iloc[:0].assign(down=table["vpn_connection_id"].iloc[:0], sure=True)
-    return pd.concat([nothing.astype({"row": "Int64"}), *parts], ignore_index=True)
+    """Return what takes over from each winning connection.
 
-
-def _take_over(winner: pd.DataFrame, able: pd.DataFrame) -> pd.DataFrame:
-    """Return the routes that win in the winner's scope once its connection is down."""
-    down, scope = winner["vpn_connection_id"].iloc[0], winner["scope"].iloc[0]
-    left = able[(able["scope"] == scope) & (able["vpn_connection_id"] != down)]
-    best = left[left["length"] == left["length"].max()]
-    best = best[best["weight"] == best["weight"].max()]
-    sure = best["length"] == winner["length"].iloc[0]
-    if best.empty:  # one row that names the scope, and nothing else
-        best, sure = winner.reset_index(drop=True)[["scope"]].reindex(columns=able.columns), True
-        best = best.astype(able.dtypes.replace({"int64": "Int64"}).to_dict())
-    best = best.assign(down=down, sure=sure)
-    return pd.DataFrame(best).astype({"row": "Int64", "scope": "int64"})
+    The routes of a scope are ranked once; a winner looks along the ranks for the first that holds
+    a route of another connection, and takes the first few of it. So many winners cost no more each
+    than few do.
+    """
+    able = table[table["verdict"].isin(["wins", "stands by", "shadowed"])].reset_index(drop=True)
+    ids, rank = able["vpn_connection_id"].tolist(), ["scope", "length", "weight"]
+    keys = list(zip(*(able[name].tolist() for name in rank), strict=True))
+    ranks: dict[tuple[int, ...], list[int]] = {}
+    for place, key in enumerate(keys):
+        ranks.setdefault(key, []).append(place)
+    of_scope: dict[int, list[tuple[int, ...]]] = {}
+    for key in sorted(ranks, reverse=True):
+        of_scope.setdefault(key[0], []).append(key)
+    own = Counter(zip(keys, ids, strict=True))
+    takes: list[tuple[int, int, int, bool]] = []
+    for winner in np.flatnonzero(able["verdict"] == "wins").tolist():
+        down, (scope, length, _) = ids[winner], keys[winner]
+        best = next((key for key in of_scope[scope] if len(ranks[key]) > own[key, down]), None)
+        if best is None:
+            takes.append((winner, -1, 0, True))
+            continue
+        others = (place for place in ranks[best] if ids[place] != down)
+        count, sure = len(ranks[best]) - own[best, down], best[1] == length
+        takes += [(winner, place, count, sure) for place in islice(others, _SHOWN)]
+    told = pd.DataFrame(takes, columns=["winner", "place", "routes", "sure"]).astype(
+        {"winner": "int64", "place": "int64", "routes": "int64", "sure": "bool"}
+    )
+    found = able.astype({"row": "Int64", "length": "Int64"}).reindex(told["place"].to_numpy())
+    winners = told["winner"].to_numpy()
+    return found.assign(
+        down=able["vpn_connection_id"].take(winners).array,
+        scope=able["scope"].to_numpy()[winners],
+        sure=told["sure"].to_numpy(),
+        routes=told["routes"].to_numpy(),
+    ).reset_index(drop=True)
 
 
 def _findings(findings: pd.DataFrame, touched: Mask, network: int, length: int) -> pd.DataFrame:
@@ -311,14 +333,20 @@ def _route_lines(part: pd.DataFrame, at: Callable[[Any], str]) -> Iterator[str]:
 
 
 def _down_lines(part: pd.DataFrame, at: Callable[[Any], str]) -> Iterator[str]:
-    for down, routes in part.groupby("down", sort=False):
+    downs = part.groupby("down", sort=False)
+    for down, routes in islice(downs, _SHOWN):
         there = routes.dropna(subset=["row"])
-        told = " and ".join(
+        # A connection may win by two routes; each has the same that take over.
+        count = int(routes["routes"].iloc[0])
+        told = [
             f"{one.route_dest} on {_cell(one.vpn_connection_id)} ({_weight(one)}, {at(one)})"
-            for one in there.itertuples()
-        )
+            for one in there.head(count if count <= _TOGETHER else 1).itertuples()
+        ]
+        if count > _TOGETHER:
+            told.append(f"{count - 1:,} more")
         may = "" if routes["sure"].all() else " may take over"
-        yield f"  if {_cell(down)} is down: {told or 'no other route'}{may}"
+        yield f"  if {_cell(down)} is down: {' and '.join(told) or 'no other route'}{may}"
+    yield from _more(downs.ngroups)
 
 
 def _more(total: int, shown: int = _SHOWN) -> Iterator[str]:

@@ -43,6 +43,9 @@ def by_rule(findings: pd.DataFrame) -> pd.DataFrame:
 
 
 def counts(findings: pd.DataFrame) -> dict[str, int]:
-    """Return the number of rows with a finding of each severity, the worst first."""
+    """Return the number of rows with a finding of each severity, the worst first.
+
+    This is the one count of an audit: shell, reports, views and plots all say it.
+    """
     rows = findings.groupby("severity", observed=False)["row"].nunique()
     return {name: int(rows[name]) for name in reversed(schema.SEVERITIES.categories)}

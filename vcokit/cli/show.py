@@ -13,7 +13,7 @@ from rich.text import Text
 
 from vcokit.audit import report
 from vcokit.cli.outputs import silence
-from vcokit.colours import SEVERITIES, STATES
+from vcokit.colours import STATES
 from vcokit.plain import visible
 from vcokit.rollout.events import Tally
 
@@ -96,9 +96,14 @@ _LEAST: Final = 12
 _BETWEEN: Final = 2
 
 
+#: Colours that a terminal has by name: the palette's orange and red are both its yellow where it
+#: has sixteen.
+_STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "cyan", "failed": "bold red"}
+
+
 def severity(name: str) -> Text:
-    """Return a severity in its colour."""
-    return Text(name, style=SEVERITIES[name])
+    """Return a severity in its colour of the terminal."""
+    return Text(name, style=_STYLES[name])
 
 
 def findings_by_rule(findings: pd.DataFrame) -> Table:
@@ -142,7 +147,7 @@ def states(tally: Tally) -> Text:
     result = Text()
     for name, colour in STATES.items():
         if tally.states[name] > 0:
-            result.append(f"{name} {tally.states[name]:,}  ", style=colour)
+            result.append(f"{name} {tally.states[name]:,}  ", style=_STYLES.get(name, colour))
     return result
 
 

@@ -6,20 +6,15 @@ what cannot be seen is spelt out, so that neither a terminal nor a log is at the
 
 from __future__ import annotations
 
-import csv
-import io
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final
 
 import pandas as pd
 
 from vcokit.cli import show
 from vcokit.cli.outputs import put
 from vcokit.cli.steplog import one_line, records
-from vcokit.plain import visible
-
-#: What begins a formula, or a cell that was protected before.
-_PROTECTED: Final = ("=", "+", "-", "@", "'", "\t")
+from vcokit.plain import csv_cell
 
 
 class TableFormat(StrEnum):
@@ -88,13 +83,5 @@ def as_csv(frame: pd.DataFrame) -> str:
     \x1b[31m,2
     ,3
     """
-    file = io.StringIO()
-    lines = csv.writer(file, lineterminator="\n")
-    lines.writerow([_cell(name) for name in frame.columns])
-    lines.writerows([_cell(value) for value in row] for row in frame.itertuples(index=False))
-    return file.getvalue()
-
-
-def _cell(value: object) -> str:
-    text = visible(None if value is pd.NaT else value)
-    return f"'{text}" if isinstance(value, str) and text.startswith(_PROTECTED) else text
+    rows: list[Iterable[object]] = [frame.columns, *frame.itertuples(index=False)]
+    return "".join(",".join(map(csv_cell, row)) + "\n" for row in rows)

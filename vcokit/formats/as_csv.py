@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vcokit.formats.facts import COLUMNS, Report, records
-from vcokit.formats.harmless import csv_cell
+from vcokit.plain import csv_cell
 
 
 def lines(report: Report) -> Iterator[str]:

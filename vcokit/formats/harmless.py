@@ -3,7 +3,7 @@ r"""Text from outside, as each format can bear it.
 ========  ====================================================================================
 all       control, bidirectional and invisible characters are spelt out: ``\x1b``, ``\u202e``
 JSON      as JSON spells them, so that what is read is what was there
-CSV       a ``'`` before what a spreadsheet would take for a formula, quotes where needed
+CSV       as `vcokit.plain.csv_cell` has it
 Markdown  marks escaped; what would call somebody or make a link stands as code
 XML       escaped, after the above: what XML cannot hold was spelt out
 HTML      by the template engine, or as text by the page's own script
@@ -20,9 +20,6 @@ from xml.sax.saxutils import escape, quoteattr
 
 from vcokit.plain import visible
 
-#: What a spreadsheet may take for the beginning of a formula, or pass over before one.
-_RISKY: Final = ("=", "+", "-", "@", "'", "\t", "\r", "\n")
-_NEEDS_QUOTES: Final = re.compile(r'[",\r\n]|^\s|\s$')
 _MARKS: Final = re.compile(r"([\\`*_\[\]|~$])")
 #: What a code host makes a mention, a reference or a link of, wherever it stands.
 _CALLS: Final = re.compile(r"[@#]|:\S*:|:/|www\.|\bGH-\d|\b[0-9a-f]{7}", re.IGNORECASE)
@@ -46,24 +43,6 @@ def _spelt(letter: str) -> str:
     if letter.isprintable() or letter == "\n":
         return letter
     return json.dumps(letter)[1:-1] if letter > "\x7f" else f"\\u{ord(letter):04x}"
-
-
-def csv_cell(value: object) -> str:
-    r"""Return a cell of a CSV file, harmless in a spreadsheet; a number stands as it is.
-
-    Examples
-    --------
-    >>> csv_cell("=1+1"), csv_cell("a,b"), csv_cell(-1), csv_cell(None), csv_cell("a\tb")
-    ("'=1+1", '"a,b"', '-1', '', 'a\\tb')
-    >>> print(csv_cell("\r=1"))
-    '\r=1
-    """
-    if isinstance(value, int):
-        return str(value)
-    text = visible(value)
-    if text.startswith(_RISKY) or (isinstance(value, str) and value.startswith(_RISKY)):
-        text = f"'{text}"
-    return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text
 
 
 def markdown_cell(value: object) -> str:

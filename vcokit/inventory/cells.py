@@ -26,13 +26,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vcokit.plain import PROTECTED
 from vcokit.schema import BLANKS, split_weight
 
 Column: TypeAlias = Any  # pa.ChunkedArray of large_string; pyarrow has no types of its own
-
-#: A cell that starts with one of these is written with a ``'`` before it: a spreadsheet would
-#: take it for a formula, or the ``'`` for its own protection.
-PROTECTED: Final = "=+-@'\t"
 
 #: Identifiers of the cloud, whose case carries nothing.
 LOWERED: Final = ("region_id", "vpn_connection_id", "next_hop")

@@ -5,8 +5,9 @@ the file               UTF-8, comma, LF, the heads of the API, then the other co
 missing                an empty cell
 weight                 the number; where there is none, what stood in its place
 starts with = + - @ '  a ``'`` before it, which `read_routes` takes away again; likewise
-or a tab               before a tab. Numbers are left alone: a spreadsheet reads them right
-``,`` ``"`` CR or LF   the cell in quotes, a ``"`` in it twice; no other cell is quoted
+a tab or ＝ ＋ － ＠       before these. Numbers are left alone: a spreadsheet reads them right
+``, ; |`` tab ``"``    the cell in quotes, a ``"`` in it twice; no other cell is quoted. Some
+CR or LF               locales part cells at a semicolon
 =====================  =================================================================
 
 What is written to a path is complete before it bears that name: it goes to a temporary file
@@ -29,10 +30,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcokit.errors import InputError
-from vcokit.inventory.cells import PROTECTED, Column
+from vcokit.inventory.cells import Column
 from vcokit.inventory.files import PACKINGS, check_format, named_format
 from vcokit.inventory.plain import json_lines, write_parquet
 from vcokit.inventory.records import CELL_LIMIT
+from vcokit.plain import PROTECTED, QUOTED
 from vcokit.schema import (
     ROUTES,
     ROUTES_REQUIRED,
@@ -289,7 +291,7 @@ def _column(head: str, cells: Column) -> Column:
     _refuse_unreadable(head, cells)
     column = pa.chunked_array([*head_cell.chunks, *cells.chunks])
     quoted = _joined(_scalar('"'), pc.replace_substring(column, '"', '""'), _scalar('"'))
-    return pc.if_else(pc.match_substring_regex(column, '[",\r\n]'), quoted, column)
+    return pc.if_else(pc.match_substring_regex(column, QUOTED), quoted, column)
 
 
 def _refuse_unreadable(head: str, cells: Column) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from vcokit import schema
+from vcokit.audit import report
 from vcokit.colours import SEVERITIES
 from vcokit.plots import canvas, lettering
 from vcokit.plots.figures import many
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 #: The worst first, as the bars are stacked and the legend is read.
 _ORDER: Final = tuple(reversed(schema.SEVERITIES.categories))
+_PLURAL: Final = {"error": "errors", "warning": "warnings", "info": "info"}
 
 
 def findings_by_rule(findings: pd.DataFrame, ax: Axes | None = None) -> Axes:
@@ -45,7 +47,7 @@ def findings_by_rule(findings: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
     ...     "route_dest": ["10.0.0.0/8", "10.1.2.3/16"], "next_hop": "vco-a", "weight": 100})
     >>> findings_by_rule(audit_routes(routes), Figure(figsize=(14, 4)).subplots()).get_title("left")
-    '2 findings on 1 row: 1 error (host-bits-set first), 0 warnings, 1 info'
+    '2 findings on 1 row: 1 with errors (host-bits-set first), 0 with warnings, 1 with info'
     """
     needed = ("row", "rule", "severity")
     canvas.require(findings, needed, what="findings", remedy="Hand over vk.audit_routes(routes)")
@@ -91,10 +93,9 @@ def _bars(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def _title(findings: pd.DataFrame, table: pd.DataFrame) -> str:
-    """Say how many there are of each severity, and the first rule of the worst."""
-    counts = dict(zip(_ORDER, table[list(_ORDER)].sum(), strict=True))
-    errors, warnings, infos = counts.values()
-    said = [many(int(errors), "error"), many(int(warnings), "warning"), f"{infos:,} info"]
+    """Say how many rows have a finding of each severity, and the first rule of the worst."""
+    counts = report.counts(findings.astype({"severity": schema.SEVERITIES}))
+    said = [f"{counts[name]:,} with {_PLURAL[name]}" for name in _ORDER]
     worst = next(place for place, name in enumerate(_ORDER) if counts[name])
     rule = lettering.shown(table[_ORDER[worst]].idxmax())
     said[worst] += f" ({rule} first)"

@@ -6,23 +6,34 @@ A plan can ask for what no order can do. Two full connections that swap routes::
           ▲                                                            │ waits for
           └────────────────needs room──── create d2 on A ◀─────────────┘
 
-Then one of the waits of a step that breaks for one that makes is given up: that is a *gap*, and its
-network may be uncovered for a while. What room a create takes is settled on the way: each create
-that finds its connection full waits for one delete there of its own.
+Then a step that breaks goes without what it still waits for: that is a *gap*, and its network may
+be uncovered for a while. It is one whose waits all lead back to itself, so that none of them could
+be met before it. What room a create takes is settled on the way: each create that finds its
+connection full waits for one delete there of its own.
+
+A play costs about as much as there are steps and waits, however many are given up: a standstill is
+not searched anew each time (`_Knots`), and what a step did wait for is kept as a length, not as a
+list: what was complete of its gate when it went.
 
 Which create takes what room is left decides whether there is an order at all, and to be sure is to
 search through all. First those go that soonest let something of their own connection go; where that
-ends in a gap, some other orders are drawn by lot, always the same ones, and the best is kept.
+ends in a gap, some other orders are drawn by lot, always the same ones, and the best is kept. Where
+no connection has two creates to choose from, there is one play.
 """
 
 from __future__ import annotations
 
 import random
-from collections import deque
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from vcokit.rollout.steps import CREATE, DELETE, Step
+
+#: What keeps a step: a gate, a mark, another step, or a lane without room.
+_Node = tuple[Literal["step", "gate", "mark", "lane"], int | str]
 
 #: Steps that a gap names in words; the others are counted.
 _NAMED = 3
@@ -40,7 +51,8 @@ class Gap:
     Parameters
     ----------
     steps : tuple of int
-        The step that breaks, then those that make and cannot be done before it.
+        The step that breaks, then those that make and cannot be done before it, in the order in
+        which they can be done after it.
     reason : str
         With networks and connections.
     """
@@ -75,7 +87,7 @@ class Waits:
     def copy(self) -> Waits:
         """Return one more, to be changed without the other."""
         before = {number: list(first) for number, first in self.before.items()}
-        # A list of needs is never changed, only more are put behind it.
+        # A list of needs is never changed, only others are put behind it.
         gates = dict(self.breaks), list(self.needs)
         return Waits(self.makes, *gates, before, self.active_marks, set(self.active_gates))
 
@@ -102,23 +114,28 @@ def open_circles(
     if not room and not waits.before:
         return ()
     steps = list(steps)
+    creates = Counter(step.lane for step in steps if step.action == CREATE and step.lane in room)
+    tries = min(_TRIES, _PATIENCE // max(1, len(steps)))
     best = _Play(waits.copy(), steps, room).to_the_end()
-    for luck in range(min(_TRIES, _PATIENCE // max(1, len(steps)))):
+    for luck in range(tries if max(creates.values(), default=0) > 1 else 0):
         if not best.given_up:
             break
         lot = random.Random(luck)  # noqa: S311 - not for secrets
         play = _Play(waits.copy(), steps, room, lot).to_the_end()
         best = min(best, play, key=lambda played: len(played.given_up))
-    vars(waits).update(vars(best.waits))
-    return tuple(best.gap(number, quota) for number in sorted(best.given_up))
+    gaps = best.gaps(quota)
+    vars(waits).update(vars(best.waits_left()))
+    return gaps
 
 
 class _Play:
     """All steps, played through one by one.
 
     `left` counts the steps of a mark that are not done, `closed` the marks of a gate that are not
-    complete, `held` the steps of `Waits.before` that are not done. `slots` are the places free on
-    a full lane, each with the deletes that made it.
+    complete, `spare` those of them that may be given up without a gap; `complete` lists the others
+    as they came. `held` counts the steps of `Waits.before` that are not done. `slots` are the
+    places free on a full lane, each with the deletes that made it, and `roomy` the lanes to look
+    at. `place` says as which one a step was done.
     """
 
     def __init__(
@@ -131,97 +148,128 @@ class _Play:
         self.waits = waits
         self.luck = luck
         self.steps = {step.number: step for step in steps}
-        self.undone = dict.fromkeys(self.steps)
-        self.given_up: dict[int, dict[int, None]] = {}
+        self.place: dict[int, int] = {}
+        #: Steps that went without what their gate still needed: the gate, how many of its marks
+        #: were complete, and how many steps were done.
+        self.went: dict[int, tuple[int, int, int]] = {}
+        #: Those of them that are gaps, and steps that went without other waits, with these.
+        self.given_up: dict[int, list[int]] = {}
         self.slots: dict[str, deque[tuple[int, ...]]] = {
             lane: deque([()] * free) for lane, free in room.items()
         }
+        self.roomy = dict.fromkeys(room)
         #: Deletes that must go before any is of use, where more is live than the quota allows.
         self.debt = {lane: max(0, -free) for lane, free in room.items()}
         self.paid: dict[str, tuple[int, ...]] = dict.fromkeys(room, ())
         self._count()
         self._line_up()
+        self.knots = _Knots(self._keeps, self._is_open, self._ways_out)
 
     def _count(self) -> None:
         waits = self.waits
         self.of_mark = _inverted(waits.makes)
         self.of_gate = _inverted(waits.breaks)
         self.left = {mark: len(numbers) for mark, numbers in self.of_mark.items()}
-        self.gates_of: dict[int, list[int]] = {}
-        for gate, marks in enumerate(waits.needs):
-            for mark in marks:
-                self.gates_of.setdefault(mark, []).append(gate)
-        self.closed = [len(marks) for marks in waits.needs]
+        self.gates_of: dict[int, set[int]] = {mark: set() for mark in self.of_mark}
+        self.closed: list[int] = []
+        self.spare: list[int] = []
+        self.complete: list[list[int]] = []
+        for gate in range(len(waits.needs)):
+            self._watch(gate)
         self.held = {number: len(first) for number, first in waits.before.items()}
         self.holds: dict[int, list[int]] = {}
         for number, first in waits.before.items():
             for other in first:
                 self.holds.setdefault(other, []).append(number)
+        #: Gates that steps stand behind whose harmless waits were given up, by what they were.
+        self.lesser: dict[tuple[int, int], int] = {}
+
+    def _watch(self, gate: int) -> None:
+        """Count what a new gate needs."""
+        unmet = [mark for mark in self.waits.needs[gate] if self.left[mark]]
+        for mark in unmet:
+            self.gates_of[mark].add(gate)
+        self.closed.append(len(unmet))
+        self.spare.append(sum(not self._uncovers(gate, mark) for mark in unmet))
+        self.complete.append([mark for mark in self.waits.needs[gate] if not self.left[mark]])
+
+    def _uncovers(self, gate: int, mark: int) -> bool:
+        return gate in self.waits.active_gates and mark in self.waits.active_marks
 
     def _line_up(self) -> None:
         """Put what need not wait into the queue, and creates of full lanes where they wait."""
-        self.deletes: dict[str, list[int]] = {lane: [] for lane in self.slots}
+        deletes: dict[str, list[int]] = {lane: [] for lane in self.slots}
         parked: dict[str, list[int]] = {lane: [] for lane in self.slots}
         self.queue: deque[int] = deque()
         for number, step in self.steps.items():
             if step.action == DELETE and step.lane in self.slots:
-                self.deletes[step.lane].append(number)
+                deletes[step.lane].append(number)
             if self._is_parked(step):
                 parked[step.lane].append(number)
             elif self._is_free(number):
                 self.queue.append(number)
-        for numbers in self.deletes.values():
-            numbers.sort(key=self._is_active)
-        cost = self._cost()
-        self.parked = {
-            lane: deque(sorted(numbers, key=lambda number: self._rank(number, cost)))
-            for lane, numbers in parked.items()
+        self.deletes = {
+            lane: sorted(numbers, key=lambda n: self.waits.breaks.get(n) in self.waits.active_gates)
+            for lane, numbers in deletes.items()
         }
+        rank = self._ranks(deletes)
+        self.parked = {lane: deque(sorted(numbers, key=rank)) for lane, numbers in parked.items()}
 
     def _is_parked(self, step: Step) -> bool:
         return step.action == CREATE and step.lane in self.slots
 
     def _is_free(self, number: int) -> bool:
         gate = self.waits.breaks.get(number)
-        return (gate is None or self.closed[gate] == 0) and not self.held.get(number)
+        is_open = gate is None or number in self.went or self.closed[gate] == 0
+        return is_open and not self.held.get(number)
 
-    def _is_active(self, number: int) -> bool:
-        return self.waits.breaks.get(number) in self.waits.active_gates
+    def _ranks(self, deletes: Mapping[str, Iterable[int]]) -> Callable[[int], tuple[bool, int]]:
+        """Return what sorts the creates of a lane: first those that soonest let something go.
 
-    def _cost(self) -> dict[int, dict[str, int]]:
-        """Return, by mark and full lane, how many makes the cheapest delete there waits for."""
-        cost: dict[int, dict[str, int]] = {}
-        for lane, numbers in self.deletes.items():
-            for gate in {self.waits.breaks[n] for n in numbers if n in self.waits.breaks}:
-                makes = sum(self.left[mark] for mark in self.waits.needs[gate])
-                for mark in self.waits.needs[gate]:
-                    known = cost.setdefault(mark, {})
-                    known[lane] = min(makes, known.get(lane, makes))
-        return cost
+        A gate costs the makes that it waits for; what counts is the cheapest gate that needs the
+        create, before which a delete of its own lane stands, else one of any full lane.
+        """
+        breaks = self.waits.breaks
+        gates = {
+            lane: {breaks[n] for n in numbers if n in breaks} for lane, numbers in deletes.items()
+        }
+        cost = {
+            gate: sum(self.left[mark] for mark in self.waits.needs[gate])
+            for gate in set().union(*gates.values())
+        }
+        least: dict[int, int] = {}
+        for gate, makes in cost.items():
+            for mark in self.waits.needs[gate]:
+                least[mark] = min(makes, least.get(mark, makes))
 
-    def _rank(self, number: int, cost: Mapping[int, Mapping[str, int]]) -> tuple[bool, int]:
-        """Return what sorts creates of one lane: first those that soonest let something go."""
-        by_lane = cost.get(self.waits.makes.get(number, -1), {})
-        if self.luck is not None:
-            return not by_lane, self.luck.randrange(_MANY)
-        lane = self.steps[number].lane
-        return lane not in by_lane, by_lane.get(lane, min(by_lane.values(), default=_MANY))
+        def rank(number: int) -> tuple[bool, int]:
+            mark = self.waits.makes.get(number, -1)
+            if self.luck is not None:
+                return mark not in least, self.luck.randrange(_MANY)
+            own = self.gates_of.get(mark, set()) & gates[self.steps[number].lane]
+            return not own, min((cost[gate] for gate in own), default=least.get(mark, _MANY))
+
+        return rank
 
     # -- the play -------------------------------------------------------------------------------
 
     def to_the_end(self) -> _Play:
         """Play until every step is done, giving up waits where all stand still."""
-        while self.undone:
-            while self.queue:
-                self._do(self.queue.popleft())
-            if not self._take_room() and self.undone:
-                self._give_up()
+        for last in reversed(self.steps):
+            while last not in self.place:
+                while self.queue:
+                    self._do(self.queue.popleft())
+                if not self._take_room() and last not in self.place:
+                    self._give_up(last)
         return self
 
     def _take_room(self) -> bool:
         """Let creates go where there is room; tell whether one went."""
         went = False
-        for lane, slots in self.slots.items():
+        while self.roomy:
+            lane = next(iter(self.roomy))
+            del self.roomy[lane]
+            slots = self.slots[lane]
             while slots and (number := self._next_parked(lane)) is not None:
                 taken = slots.popleft()
                 first = self.waits.before.setdefault(number, [])
@@ -241,11 +289,12 @@ class _Play:
         return None
 
     def _do(self, number: int) -> None:
-        del self.undone[number]
+        self.place[number] = len(self.place)
+        self.knots.forget(("step", number))
         step = self.steps[number]
         if step.action == DELETE and step.lane in self.slots:
             self._leave_room(number, step.lane)
-        self._complete(self.waits.makes.get(number))
+        self._fulfil(self.waits.makes.get(number))
         for other in self.holds.get(number, ()):
             self.held[other] -= 1
             self._wake(other)
@@ -256,104 +305,300 @@ class _Play:
             self.paid[lane] += (number,)
         else:
             self.slots[lane].append((*self.paid[lane], number))
+            self.roomy[lane] = None
 
-    def _complete(self, mark: int | None) -> None:
+    def _fulfil(self, mark: int | None) -> None:
+        """Note that a step of a mark is done."""
         if mark is None:
             return
         self.left[mark] -= 1
         if self.left[mark]:
             return
-        for gate in self.gates_of.get(mark, ()):
+        self.knots.forget(("mark", mark))
+        for gate in sorted(self.gates_of[mark]):
             self.closed[gate] -= 1
+            self.spare[gate] -= not self._uncovers(gate, mark)
+            self.complete[gate].append(mark)
             if self.closed[gate] == 0:
+                self.knots.forget(("gate", gate))
                 for number in self.of_gate.get(gate, ()):
                     self._wake(number)
 
     def _wake(self, number: int) -> None:
-        if self._is_free(number) and not self._is_parked(self.steps[number]):
+        if number in self.place or not self._is_free(number):
+            return
+        step = self.steps[number]
+        if self._is_parked(step):
+            self.roomy[step.lane] = None
+        else:
             self.queue.append(number)
 
-    # -- circles --------------------------------------------------------------------------------
+    # -- standstills ----------------------------------------------------------------------------
 
-    def _give_up(self) -> None:
-        """Find a circle, and give up one wait of it: one that uncovers nothing where there is."""
-        circle = self._circle()
-        breaks = [(number, mark) for number, mark, _ in circle if mark is not None]
-        harmless = [pair for pair in breaks if not self._uncovers(*pair)]
-        if harmless:
-            self._drop(*harmless[0])
-        elif breaks:
-            number, mark = min(breaks)
-            makes = [other for other in self.of_mark[mark] if other in self.undone]
-            self.given_up.setdefault(number, {}).update(dict.fromkeys(makes))
-            self._drop(number, mark)
-        else:
-            number, _, other = min(circle, key=lambda link: link[0])
-            self.given_up.setdefault(number, {})[other] = None
-            self._let_go(number, other)
+    def _keeps(self, node: _Node) -> list[_Node]:
+        """Return what a step, gate, mark or lane waits for."""
+        kind, which = node
+        if kind == "step":
+            return self._keeps_step(int(which))
+        if kind == "gate":
+            return [("mark", mark) for mark in self.waits.needs[int(which)]]
+        steps = self.of_mark[int(which)] if kind == "mark" else self.deletes[str(which)]
+        return [("step", number) for number in steps]
 
-    def _uncovers(self, number: int, mark: int) -> bool:
-        return mark in self.waits.active_marks and self._is_active(number)
-
-    def _circle(self) -> list[tuple[int, int | None, int]]:
-        """Return a circle of waits: (step, the mark it waits for or None, the step waited for)."""
-        number = next(iter(self.undone))
-        path: list[tuple[int, int | None, int]] = []
-        place: dict[int, int] = {}
-        while number not in place:
-            place[number] = len(path)
-            mark, other = self._waits_for(number)
-            path.append((number, mark, other))
-            number = other
-        return path[place[number] :]
-
-    def _waits_for(self, number: int) -> tuple[int | None, int]:
-        """Return what keeps a step: a mark, or None, and one step that is not done."""
+    def _keeps_step(self, number: int) -> list[_Node]:
+        nodes: list[_Node] = []
         if self.held.get(number):
-            return None, next(n for n in self.waits.before[number] if n in self.undone)
+            nodes += [("step", other) for other in self.waits.before[number]]
         gate = self.waits.breaks.get(number)
-        if gate is not None and self.closed[gate]:
-            mark = next(mark for mark in self.waits.needs[gate] if self.left[mark])
-            return mark, next(n for n in self.of_mark[mark] if n in self.undone)
-        # A create that finds no room: any delete will do, best one that may go before its time.
-        lane = self.steps[number].lane
-        return None, next(n for n in self.deletes[lane] if n in self.undone)
+        if gate is not None and number not in self.went:
+            nodes.append(("gate", gate))
+        step = self.steps[number]
+        if self._is_parked(step) and not self.slots[step.lane]:
+            nodes.append(("lane", step.lane))
+        return nodes
 
-    def _drop(self, number: int, mark: int) -> None:
-        """Let a step wait for all that its gate needs but one mark, by a gate of its own."""
-        waits = self.waits
-        old = waits.breaks[number]
-        needs = [other for other in waits.needs[old] if other != mark]
-        gate = len(waits.needs)
-        waits.needs.append(needs)
-        self.closed.append(sum(self.left[other] > 0 for other in needs))
-        self.of_gate[old].remove(number)
-        self.of_gate[gate] = [number]
-        waits.breaks[number] = gate
-        if old in waits.active_gates:
-            waits.active_gates.add(gate)
-        for other in needs:
-            self.gates_of[other].append(gate)
+    def _is_open(self, node: _Node) -> bool:
+        """Tell whether what is waited for is still to come."""
+        kind, which = node
+        if kind == "step":
+            return which not in self.place
+        if kind == "lane":
+            return True
+        return (self.left[int(which)] if kind == "mark" else self.closed[int(which)]) > 0
+
+    def _ways_out(self, node: _Node) -> tuple[bool, bool]:
+        """Tell whether a step would go without its gate, and whether some of it costs no gap."""
+        number = int(node[1]) if node[0] == "step" else -1
+        gate = self.waits.breaks.get(number)
+        if gate is None or self._is_free(number) or self.held.get(number) or number in self.went:
+            return False, False
+        return True, self.spare[gate] > 0
+
+    def _give_up(self, last: int) -> None:
+        """Let a step of a knot go without some of its waits: where it can be, without a gap."""
+        knot = self.knots.find(("step", last))
+        harmless, breaks = self.knots.way_out(knot, harmless=True), self.knots.way_out(knot)
+        if harmless is not None:
+            self._spare(harmless)
+        elif breaks is not None:
+            self.given_up[breaks] = []
+            self._go_without(breaks)
+        else:
+            nodes = (visit.node for visit in reversed(self.knots.trail[knot:]))
+            steps = (int(which) for kind, which in nodes if kind == "step")
+            self._let_go(next(number for number in steps if self.held.get(number)))
+
+    def _go_without(self, number: int) -> None:
+        """Let a step wait for no more of its gate than is complete."""
+        gate = self.waits.breaks[number]
+        self.went[number] = gate, len(self.complete[gate]), len(self.place)
+        self.knots.forget(("step", number))
         self._wake(number)
 
-    def _let_go(self, number: int, other: int) -> None:
-        self.waits.before[number].remove(other)
-        self.holds[other].remove(number)
-        self.held[number] -= 1
+    def _spare(self, number: int) -> None:
+        """Let a step go without what its gate needs that is not of active routes on both sides."""
+        gate = self.waits.breaks[number]
+        if self.spare[gate] == self.closed[gate]:
+            self._go_without(number)
+            return
+        key = gate, len(self.complete[gate])
+        if key not in self.lesser:
+            needs = self.waits.needs
+            needs.append([m for m in needs[gate] if not self.left[m] or self._uncovers(gate, m)])
+            self.lesser[key] = len(needs) - 1
+            self.waits.active_gates.add(self.lesser[key])
+            self._watch(self.lesser[key])
+        self.waits.breaks[number] = self.lesser[key]
+        self.of_gate.setdefault(self.lesser[key], []).append(number)
+        self.knots.forget(("step", number))
+
+    def _let_go(self, number: int) -> None:
+        """Let a step go without the others that it should wait for."""
+        first = self.waits.before[number]
+        self.given_up[number] = [other for other in first if other not in self.place]
+        self.waits.before[number] = [other for other in first if other in self.place]
+        for other in self.given_up[number]:
+            self.holds[other].remove(number)
+        self.held[number] = 0
+        self.knots.forget(("step", number))
         self._wake(number)
 
-    # -- in words -------------------------------------------------------------------------------
+    # -- what came of it ------------------------------------------------------------------------
 
-    def gap(self, number: int, quota: int | None) -> Gap:
-        """Return what is given up of one step."""
-        makes = list(self.given_up[number])
-        named = [str(self.steps[other]) for other in makes[:_NAMED]]
-        if len(makes) > _NAMED:
-            named.append(f"{len(makes) - _NAMED} more")
-        full = sorted({self.steps[n].lane for n in (number, *makes)} & set(self.slots))
+    def waits_left(self) -> Waits:
+        """Return the waits that were not given up."""
+        waits = self.waits.copy()
+        gates: dict[tuple[int, int], int] = {}
+        for number, (gate, met, _) in self.went.items():
+            if (gate, met) not in gates:
+                gates[gate, met] = len(waits.needs)
+                waits.needs.append(self.complete[gate][:met])
+            waits.breaks[number] = gates[gate, met]
+        return waits
+
+    def gaps(self, quota: int | None) -> tuple[Gap, ...]:
+        """Return what is given up of each step, in words too."""
+        makes: dict[int, list[int]] = {}
+        for number in self.given_up:
+            gate, *_ = self.went.get(number, (None,))
+            if gate is not None and gate not in makes:
+                of_gate = [n for mark in self.waits.needs[gate] for n in self.of_mark[mark]]
+                makes[gate] = sorted(of_gate, key=self.place.__getitem__)
+        gaps = []
+        for number, others in sorted(self.given_up.items()):
+            if number in self.went:
+                gate, _, done = self.went[number]
+                begin = bisect_left(makes[gate], done, key=self.place.__getitem__)
+                others = others + makes[gate][begin:]
+            gaps.append(self._gap(number, others, quota))
+        return tuple(gaps)
+
+    def _gap(self, number: int, others: list[int], quota: int | None) -> Gap:
+        named = others[:_NAMED]
+        words = [str(self.steps[other]) for other in named]
+        if len(others) > _NAMED:
+            words.append(f"{len(others) - _NAMED:,} more")
+        full = sorted({self.steps[n].lane for n in (number, *named)} & set(self.slots))
         why = f" ({', '.join(full)}: full, quota {quota})" if full else ""
-        reason = f"{self.steps[number]}: cannot wait for {', '.join(named)}{why}"
-        return Gap((number, *makes), reason)
+        reason = f"{self.steps[number]}: cannot wait for {', '.join(words)}{why}"
+        return Gap((number, *others), reason)
+
+
+@dataclass
+class _Visit:
+    """One node on the way of a search.
+
+    Parameters
+    ----------
+    node : tuple
+    keeps : list of tuple
+        What it waits for.
+    at : int
+        Which of these is to be looked at next.
+    low : int
+        The earliest visit that it is known to lead back to.
+    parent : int
+        The visit that led here; -1 for none.
+    before : tuple of int
+        `at` and `low` of the parent, when it led here.
+    ways_out : tuple of int
+        The latest visits so far of a step that would go without its gate, and of one for which
+        that is harmless in part; -1 for none.
+    is_under_way : bool
+        Whether something behind it is still being looked at.
+    """
+
+    node: _Node
+    keeps: list[_Node]
+    at: int
+    low: int
+    parent: int
+    before: tuple[int, int]
+    ways_out: tuple[int, int]
+    is_under_way: bool = True
+
+
+class _Knots:
+    """A search, at a standstill, for steps that wait for one another and for nothing else.
+
+    It goes along the waits, as Tarjan's does for strong components, and ends at the first one
+    found. Nothing leads out of that, so nothing of it can go before one of its waits is given up.
+    What is done then is forgotten, with all that was visited after it; what was visited before
+    cannot have met it, so it stays, and the next search begins there.
+
+    Parameters
+    ----------
+    keeps : callable
+        From a node to what it waits for.
+    is_open : callable
+        Whether what is waited for is still to come.
+    ways_out : callable
+        Whether a node is a step that would go without its gate, and whether harmlessly in part.
+    """
+
+    def __init__(
+        self,
+        keeps: Callable[[_Node], list[_Node]],
+        is_open: Callable[[_Node], bool],
+        ways_out: Callable[[_Node], tuple[bool, bool]],
+    ) -> None:
+        self._keeps, self._is_open, self._ways_out = keeps, is_open, ways_out
+        self.trail: list[_Visit] = []
+        self._index: dict[_Node, int] = {}
+        self._tip = -1
+
+    def find(self, root: _Node) -> int:
+        """Return where on the trail a knot begins; it goes on to the end of the trail."""
+        if not self.trail:
+            self._visit(root)
+        while True:
+            visit = self.trail[self._tip]
+            if self._look_ahead(visit):
+                continue
+            if visit.low == self._tip:
+                return self._tip
+            visit.is_under_way = False
+            self._tip = visit.parent
+            parent = self.trail[visit.parent]
+            parent.low = min(parent.low, visit.low)
+
+    def _look_ahead(self, visit: _Visit) -> bool:
+        """Look at what a visit has not looked at; tell whether that led to another."""
+        while visit.at < len(visit.keeps):
+            node = visit.keeps[visit.at]
+            if node in self._index:
+                visit.low = min(visit.low, self._index[node])
+            elif self._is_open(node):
+                self._visit(node)
+                visit.at += 1
+                return True
+            else:
+                del visit.keeps[visit.at]  # it is over for good: no later search looks at it again
+                continue
+            visit.at += 1
+        return False
+
+    def _visit(self, node: _Node) -> None:
+        here, before = len(self.trail), (0, 0)
+        if self._tip >= 0:
+            parent = self.trail[self._tip]
+            before = parent.at, parent.low
+        latest = self.trail[-1].ways_out if self.trail else (-1, -1)
+        is_way, is_harmless = self._ways_out(node)
+        ways_out = (here if is_way else latest[0], here if is_harmless else latest[1])
+        self.trail.append(
+            _Visit(node, self._keeps(node)[::-1], 0, here, self._tip, before, ways_out)
+        )
+        self._index[node] = here
+        self._tip = here
+
+    def way_out(self, knot: int, *, harmless: bool = False) -> int | None:
+        """Return the latest step of a knot that would go without its gate, or harmlessly so."""
+        at = self.trail[-1].ways_out[harmless]
+        while at >= knot:
+            node = self.trail[at].node
+            if self._ways_out(node)[harmless]:
+                return int(node[1])
+            at = self.trail[at - 1].ways_out[harmless] if at else -1
+        return None
+
+    def forget(self, node: _Node) -> None:
+        """Go back to where a node was not visited yet, if it was."""
+        if node not in self._index:
+            return
+        at = self._index[node]
+        visit = self.trail[at]
+        for gone in self.trail[at:]:
+            del self._index[gone.node]
+        del self.trail[at:]
+        self._tip = visit.parent
+        while visit.parent >= 0:
+            parent = self.trail[visit.parent]
+            parent.at, parent.low = visit.before
+            if parent.is_under_way:
+                break
+            parent.is_under_way = True
+            visit = parent
 
 
 def _inverted(of: Mapping[int, int]) -> dict[int, list[int]]:

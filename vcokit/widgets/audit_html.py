@@ -38,16 +38,22 @@ _SENTENCES: Final = {rule.name: rule.sentence for rule in RULES}
 _SHOWN: Final = tuple(name for name in schema.ROUTES if name != "weight_text")
 
 
+#: What the worst finding of a row says of it.
+_WORST: Final = {"error": "errors", "warning": "warnings at worst", "info": "info at worst"}
+
+
 def summary(routes: pd.DataFrame, findings: pd.DataFrame) -> str:
-    """Return how many rows are clean, and what the worst finding of the others is."""
+    """Return how many rows have a finding of each severity, and by its worst each row."""
     worst = findings.groupby("row")["severity"].max().value_counts()
     names = list(reversed(schema.SEVERITIES.categories))
-    parts = [(f"v-{name}", _plural(name), int(worst.get(name, 0))) for name in names]
+    parts = [(f"v-{name}", _WORST[name], int(worst.get(name, 0))) for name in names]
     clean = len(routes) - sum(number for *_, number in parts)
-    counted = f"{many(len(routes), 'route')}, {many(len(findings), 'finding')}"
+    rows = ", ".join(
+        f"{number:,} with {_plural(name)}" for name, number in report.counts(findings).items()
+    )
+    counted = f"{many(len(routes), 'route')}, {many(len(findings), 'finding')}; rows: {rows}"
     return page(
-        f'<span class="t">Audit</span>{grey(counted)}'
-        f"{grey('; each route counts where its worst finding is')}",
+        f'<span class="t">Audit</span>{grey(counted)}',
         stacked([*parts, ("s-done", "nothing found", clean)]),
     )
 
