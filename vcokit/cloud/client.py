@@ -16,6 +16,7 @@ from vcokit.cloud.calls import Calls
 from vcokit.cloud.listing import Exchange, Outcome
 from vcokit.cloud.target import Target
 from vcokit.cloud.transport import AsyncTransport, Transport
+from vcokit.cloud.windows import Limiter
 
 _Result = TypeVar("_Result")
 
@@ -98,8 +99,8 @@ class Client(Calls[Answer, pd.DataFrame]):
             yield listing.frame(self.run(listing.turn()))
 
     def to_async(self) -> AsyncClient:
-        """Return an asynchronous client of the same target."""
-        return AsyncClient(self.target)
+        """Return an asynchronous client of the same target, which shares the limits."""
+        return AsyncClient(self.target, limiter=self.limiter)
 
     def close(self) -> None:
         """Close the connections that are kept open."""
@@ -123,6 +124,8 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
         Awaited with the seconds to wait before a read.
     now : callable
         Seconds of the clock that it sleeps by.
+    limiter : Limiter, optional
+        Of a synchronous client of the same target; by default one of its own.
     """
 
     def __init__(
@@ -131,8 +134,9 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.monotonic,
+        limiter: Limiter | None = None,
     ) -> None:
-        super().__init__(target, now)
+        super().__init__(target, now, limiter)
         self._sleep = sleep
         self._transport = AsyncTransport(target.timeouts, target.proxy)
 

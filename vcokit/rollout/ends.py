@@ -96,7 +96,7 @@ def require_client(client: object) -> None:
     InputError
     """
     # By what it can do: the simulation hands over one of its own.
-    if not all(hasattr(client, name) for name in ("limits", "speed", "to_async")):
+    if not all(hasattr(client, name) for name in ("limits", "limiter", "speed", "to_async")):
         raise InputError(
             f"a rollout needs a client, not {_kind(client)}", remedy="Pass vk.connect(…)"
         )
