@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from threading import Event, Thread
+from typing import Final, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,9 @@ from vcokit.audit.standing import standing
 from vcokit.cloud.client import Client
 from vcokit.cloud.endpoints import is_region
 from vcokit.errors import InputError, NotFoundError, StateError
+
+_Asked = TypeVar("_Asked")
+_Told = TypeVar("_Told")
 
 _CONNECTION: Final = re.compile(CONNECTION_ID)
 
@@ -83,11 +87,13 @@ def live_routes(
             )
         except (NotFoundError, StateError) as error:
             unlisted[connection] = error.code
-            return None
+        except (InputError, UnicodeError) as error:  # its name is too long for any request
+            unlisted[connection] = str(error)
+        return None
 
-    with ThreadPoolExecutor(config.get("list_workers", workers)) as pool:
-        found = pool.map(look, [pair for pair in named if is_region(pair[0])])
-        frames = [frame for frame in found if frame is not None and len(frame)]
+    asked = [pair for pair in named if is_region(pair[0])]
+    found = _side_by_side(look, asked, config.get("list_workers", workers))
+    frames = [frame for frame in found if frame is not None and len(frame)]
     live = pd.concat(frames, ignore_index=True) if frames else schema.frame(schema.LIVE_ROUTES)
     live = pd.concat([live, _unlisted(named, unlisted)], ignore_index=True) if unlisted else live
     live["simulated"] = pd.array([client.simulated] * len(live), dtype="boolean")
@@ -105,6 +111,44 @@ def _unlisted(named: list[tuple[str, str]], reasons: dict[str, str]) -> pd.DataF
         "route_entry_type": [schema.UNLISTED] * len(pairs),
     }
     return schema.frame(schema.LIVE_ROUTES, columns)
+
+
+def _side_by_side(
+    ask: Callable[[_Asked], _Told], asked: Sequence[_Asked], most: int
+) -> list[_Told]:
+    """Return what is told of each, asked for by so many threads at most; the first error is raised.
+
+    An interrupt ends it at once: threads that still wait for an answer hold up nobody's end, as
+    those of a pool would.
+    """
+    told: dict[int, _Told] = {}
+    errors: dict[int, BaseException] = {}
+    todo = deque(enumerate(asked))
+
+    def work(over: Event) -> None:
+        while todo:
+            try:
+                number, one = todo.popleft()
+            except IndexError:  # another thread was faster
+                break
+            try:
+                told[number] = ask(one)
+            except BaseException as error:
+                errors[number] = error
+                todo.clear()
+        over.set()
+
+    ends = [Event() for _ in asked[:most]]
+    try:
+        for over in ends:
+            Thread(target=work, args=[over], daemon=True).start()
+        for over in ends:
+            over.wait()
+    finally:
+        todo.clear()
+    if errors:
+        raise errors[min(errors)]
+    return [told[number] for number in range(len(asked))]
 
 
 def connections_of(routes: pd.DataFrame) -> list[tuple[str, str]]:
@@ -178,13 +222,13 @@ def live_connections(
     """
     _require_client(client, "live_connections(client, regions)")
     asked = _regions(client, regions)
-    with ThreadPoolExecutor(config.get("list_workers", workers)) as pool:
-        frames = list(pool.map(lambda region: _connections_in(client, region), asked))
-        found = pd.concat(frames, ignore_index=True) if frames else None
-        if details and found is not None:
-            pairs = list(zip(found["region_id"], found["vpn_connection_id"], strict=True))
-            zones = list(pool.map(lambda pair: _zone(client, *pair), pairs))
-            found["zone"] = found["zone"].fillna(pd.Series(zones, dtype=found["zone"].dtype))
+    most = config.get("list_workers", workers)
+    frames = _side_by_side(lambda region: _connections_in(client, region), asked, most)
+    found = pd.concat(frames, ignore_index=True) if frames else None
+    if details and found is not None:
+        pairs = list(zip(found["region_id"], found["vpn_connection_id"], strict=True))
+        zones = _side_by_side(lambda pair: _zone(client, *pair), pairs, most)
+        found["zone"] = found["zone"].fillna(pd.Series(zones, dtype=found["zone"].dtype))
     result = schema.frame(schema.LIVE_CONNECTIONS) if found is None else found
     result.attrs["regions"] = asked
     return result

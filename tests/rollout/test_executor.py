@@ -248,6 +248,7 @@ def test_a_silent_cloud_stops_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
             rollout.start().wait()
         assert set(rollout.frame()["state"]) == {"pending"}
         stage.cloud.start()
+        monkeypatch.delenv("VCOKIT_LOST_AFTER")
         again = Rollout.open(rollout.journal, stage.client).start().wait()
         assert set(again.frame()["state"]) == {"done"}
 

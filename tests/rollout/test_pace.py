@@ -56,71 +56,117 @@ def test_a_lane_in_a_hurry_finds_slots() -> None:
 def test_throttled_lowers_and_success_raises() -> None:
     """The pace falls to what was taken, no lower than half; it creeps up and stays in the limit."""
     window = Window(60, 60.0)
-    for _ in range(60):
-        window.take()
+    share = window.share()
+    assert all(share.take(0.0) for _ in range(60))
     for _ in range(25):
-        window.give_back(0.2)
-    window.throttled(0.3, 0.0)
+        share.give_back(0.2)
+    share.throttled(0.3, 0.0)
     assert window.calls == 30
-    window.throttled(0.3, 0.0)
+    share.throttled(0.3, 0.0)
     assert window.calls == 30, "what left before the pace was lowered says nothing new"
     pace, now = [], 0.3
     while window.calls < 60:
         now += 30.0
-        window.take()
-        window.give_back(now)
+        share.take(now)
+        share.give_back(now)
         pace.append(window.calls)
     assert pace[0] == 30
     assert sorted(pace) == pace
     assert now > 4 * 60.0
     for _ in range(10):
         now += 60.0
-        window.take()
-        window.give_back(now)
+        share.take(now)
+        share.give_back(now)
     assert window.calls == 60
 
 
 def test_each_vain_creep_waits_longer() -> None:
     """After a second throttled answer it takes twice as long to try again."""
     window, waits, now = Window(10, 1.0), [], 0.0
+    share = window.share()
     for _ in range(3):
         lowered, before = now, window.calls
-        window.take()
-        window.throttled(now, now)
+        share.take(now)
+        share.throttled(now, now)
         window.calls = before = 5
         while window.calls == before:
             now += 0.1
-            window.take()
-            window.give_back(now)
+            share.take(now)
+            share.give_back(now)
         waits.append(now - lowered)
     assert waits == pytest.approx([4.0, 8.0, 16.0], abs=0.2)
 
 
 def test_patient_lanes_leave_slots() -> None:
     """Lanes that can wait hold only their part of a window; others have all of it."""
-    window = Window(3, 60.0)
-    window.patient = 1
-    window.take(patient=True)
-    assert not window.free(0.0, patient=True)
-    assert window.free(0.0)
-    window.give_back(1.0, patient=True)
-    assert window.opens(1.0, patient=True) == 61.0 + MARGIN
-    assert window.opens(1.0) == 1.0
-    window.take()
-    window.take()
-    assert not window.free(1.0)
-    assert window.opens(1.0) == 61.0 + MARGIN
+    share = Window(3, 60.0).share()
+    share.patient = 1
+    assert share.take(0.0, patient=True)
+    assert not share.free(0.0, patient=True)
+    assert share.free(0.0)
+    share.give_back(1.0, patient=True)
+    assert share.opens(1.0, patient=True) == 61.0 + MARGIN
+    assert share.opens(1.0) == 1.0
+    assert share.take(1.0)
+    assert share.take(1.0)
+    assert not share.free(1.0)
+    assert share.opens(1.0) == 61.0 + MARGIN
 
 
 def test_slots_of_an_earlier_run_are_held() -> None:
     """A slot that another process took counts until its window is over."""
     window = Window(2, 60.0)
+    share = window.share()
     window.hold(50.0)
     window.hold(20.0)
-    assert window.opens(0.0) == 20.0
-    assert window.free(20.0)
-    window.take()
-    assert not window.free(21.0)
+    assert share.opens(0.0) == 20.0
+    assert share.take(20.0)
+    assert not share.free(21.0)
+
+
+def test_who_has_fewer_goes_first() -> None:
+    """Whoever waits for a slot and has fewer gets the next ones, until both have as many."""
+    window = Window(4, 60.0)
+    first, second = window.share(), window.share()
+    for _ in range(4):
+        assert first.take(0.0)
+        first.give_back(0.5)
+    assert not second.take(1.0)
+    at = 60.5 + MARGIN
+    assert second.opens(1.0) == at
+    assert first.calls == 4
+    assert second.calls == 2
+    assert first.take(at)
+    assert not first.take(at)
+    assert at < first.opens(at) < at + 1.0
+    assert second.take(at)
+    assert second.take(at)
+    assert not second.take(at)
+    assert first.take(at)
+
+
+def test_a_slot_is_not_kept_for_long() -> None:
+    """A slot that was kept for somebody who does not come is taken by others."""
+    window = Window(1, 60.0)
+    first, second = window.share(), window.share()
+    assert first.take(0.0)
+    first.give_back(0.0)
+    assert not second.take(1.0)
+    assert first.take(62.0)
+
+
+def test_who_ends_leaves_slots_that_are_held() -> None:
+    """What one has sent counts after its end, also a call whose answer never came."""
+    window = Window(2, 60.0)
+    first, second = window.share(), window.share(1)
+    assert first.take(0.0)
+    assert first.take(0.0)
+    assert second.opens(0.0) == pytest.approx(0.05), "nobody tells it of the other's calls"
+    first.give_back(1.0)
+    first.close(2.0)
+    assert second.opens(2.0) == 61.0 + MARGIN
+    assert second.take(61.1)
+    assert second.opens(61.1) is None, "its own part is one call"
 
 
 def test_durations_follow_the_cloud() -> None:

@@ -192,3 +192,12 @@ def test_carrying_out_converges(seed: int) -> None:
     stands = plan.frame()["action"] != "blocked"
     verdicts = verify_routes(wanted, then).set_index("row")["verdict"]
     assert (verdicts.loc[plan.frame()["row"][stands]] == "as planned").all()
+
+
+@pytest.mark.parametrize("weight", [50, 1000])
+def test_a_live_weight_that_no_call_can_name(weight: int) -> None:
+    """A live route of any other weight than 0 and 100 is blocked with the reason, not sent."""
+    there = live((A, "10.0.0.0/24", weight), (A, "10.9.0.0/24", weight))
+    plan = plan_routes(routes((A, "10.0.0.0/24", 100), (B, "10.1.0.0/24", 100)), there, prune=True)
+    assert actions(plan) == ["blocked", "create", "blocked"]
+    assert plan.frame()["message"].fillna("").str.contains("no call can name").sum() == 2

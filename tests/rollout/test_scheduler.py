@@ -356,17 +356,17 @@ def test_nothing_to_do() -> None:
 
 def test_windows() -> None:
     """A slot is held from the sending until the answer plus the window, and not a moment less."""
-    window = Window(2, 10.0)
-    window.take()
-    window.take()
-    assert window.opens(0.0) is None
-    window.give_back(3.0)
-    assert window.opens(3.0) == 13.0 + MARGIN
-    assert not window.free(13.0)
-    assert window.free(13.0 + MARGIN)
-    window.shut(20.0)
-    assert window.opens(14.0) == 20.0
-    assert window.free(20.0)
+    share = Window(2, 10.0).share()
+    assert share.take(0.0)
+    assert share.take(0.0)
+    assert share.opens(0.0) is None
+    share.give_back(3.0)
+    assert share.opens(3.0) == 13.0 + MARGIN
+    assert not share.free(13.0)
+    assert share.free(13.0 + MARGIN)
+    share.shut(20.0)
+    assert share.opens(14.0) == 20.0
+    assert share.free(20.0)
 
 
 def test_words_of_a_step() -> None:

@@ -249,3 +249,15 @@ def test_a_rollout_is_taken_back(tmp_path: Path, lost: int) -> None:
         names = ["vpn_connection_id", "route_dest", "next_hop", "weight"]
         assert routes_of(stage) - before == set(listed[names].itertuples(index=False, name=None))
         assert before <= routes_of(stage)
+
+
+@pytest.mark.parametrize("state", ["sent", "unknown"])
+@pytest.mark.parametrize("action", ["create", "delete", "modify"])
+def test_answered_and_broken_off(action: str, state: str) -> None:
+    """A write answered with success is taken back once it is seen, and is listed until then."""
+    steps, calls = journal((action, state, ["ok"]))
+    after, before = EFFECTS[action]
+    assert undo_plan(steps, calls, live(*after)).counts["blocked"] == 0
+    unseen = undo_plan(steps, calls, live(*before))
+    assert unseen.counts["blocked"] == 1
+    assert "may still come" in unseen.frame()["message"][0]

@@ -20,6 +20,7 @@ from vcokit.cloud.answers import Answer
 from vcokit.cloud.codes import classify
 from vcokit.cloud.listing import Page
 from vcokit.cloud.operations import OPERATIONS, Limit, Operation
+from vcokit.cloud.windows import Limiter
 from vcokit.errors import (
     ApiError,
     AuthError,
@@ -137,6 +138,7 @@ class Wire:
         leaving: Callable[[int, Operation, dict[str, str]], None],
     ) -> None:
         self._network, self.limits, self._leaving = network, limits, leaving
+        self.limiter = Limiter(limits)
         self.alive = True
 
     def to_async(self) -> Wire:

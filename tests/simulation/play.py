@@ -289,9 +289,10 @@ class _Stage:
         self, journal: Journal, wire: Wire, plan: Plan, rollout_id: str, options: Options
     ) -> Engine:
         records = {number: Record(*stands) for number, *stands in journal.standing()}
-        slots = disk.slots_held(journal, wire.limits, self._wall())
+        for region, operation, left in disk.slots_held(journal, wire.limits, self._wall()):
+            wire.limiter.hold(region, operation, self.world.now + left)
         scheduler = Scheduler(
-            plan.each(), plan.live_by_lane(), wire.limits, options, records, plan.order, slots
+            plan.each(), plan.live_by_lane(), wire.limiter, options, records, plan.order
         )
         client: Any = wire
         return Engine(scheduler, journal, rollout_id, client, self._told, self.clocks)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import shlex
+import signal
+import sys
 import time
+from contextlib import suppress
 from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from vcokit.cli import show
+from vcokit.cli.exits import Exit
 from vcokit.cli.show import duration, is_closed, states
 from vcokit.rollout.events import Tally
 from vcokit.rollout.executor import Rollout
@@ -45,12 +51,28 @@ def follow(rollout: Rollout, thought: Forecast, shown: Console, go_on: str) -> N
             follower.show(last=True)
     except KeyboardInterrupt:
         where = show.error_console() if is_closed(shown) else shown
-        where.print("Stopping in order …")
-        rollout.stop()
-        rollout.join()
-        where.print(f"The journal is whole. Go on with: {go_on}", markup=False, soft_wrap=True)
+        try:
+            where.print("Stopping in order …")
+            rollout.stop()
+            rollout.join()
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a third one has nothing to end
+            rollout.let_go()
+            atexit.register(_leave)
+            where.print("Ended at once, without an answer to the calls under way.")
+            raise
+        finally:
+            where.print(f"The journal is whole. Go on with: {go_on}", markup=False, soft_wrap=True)
         raise
     rollout.wait()
+
+
+def _leave() -> None:
+    """Leave the program though a thread of it still waits for an answer."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(Exit.INTERRUPTED)
 
 
 class _Follower:

@@ -32,6 +32,7 @@ from vcokit.cli.steplog import LogFormat, StepLog, one_line, records, write_line
 from vcokit.cli.words import in_shell, wording
 from vcokit.errors import InputError, JournalError, VcokitError
 from vcokit.plain import visible
+from vcokit.rollout.events import ENDED
 
 if TYPE_CHECKING:
     from vcokit.rollout.executor import Rollout
@@ -197,7 +198,8 @@ class Account:
 
     def _say_interrupted(self) -> None:
         state = "ready" if self.rollout is None else self.rollout.state
-        if state != "interrupted":  # else it was said with the command that goes on
+        if state == "ready" or (state in ENDED and state != "interrupted"):
+            # Else it was said with the command that goes on.
             how = "nothing was sent" if state == "ready" else f"the rollout is {state}"
             show.error_console().print(f"interrupted, {how}", markup=False)
 

@@ -7,9 +7,9 @@ What a call is stands in generators: they yield a request or a wait and are sent
                                      │
                      Client ─────────┴───────── AsyncClient
 
-Reads keep to the limits by themselves (`vcokit.cloud.pacing`) and are tried again on throttling,
-server faults and lost answers, with a wait that doubles up to ``retry_cap``. Writes are neither
-paced nor tried again here: whoever sends a write must know its outcome.
+Calls keep to the limits by themselves (`vcokit.cloud.pacing`). Reads are tried again on throttling,
+server faults and lost answers, with a wait that doubles up to ``retry_cap``. Writes are never tried
+again here: whoever sends a write must know its outcome.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from vcokit.cloud.pacing import Pacer
 from vcokit.cloud.signing import Acs3Auth, canonical_query
 from vcokit.cloud.target import Target
 from vcokit.cloud.transport import Reply
+from vcokit.cloud.windows import Limiter
 from vcokit.errors import CloudError, InputError, ProtocolError
 
 _Answer = TypeVar("_Answer")
@@ -58,12 +59,21 @@ class Calls(Generic[_Answer, _Frame]):
         Seconds of the clock by which the client waits.
     luck : callable
         A number from 0 to 1: how much of half a wait between two tries is left out.
+    limiter : Limiter, optional
+        Of another form of the same client; by default one of its own.
     """
 
-    def __init__(self, target: Target, now: Callable[[], float], luck: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        target: Target,
+        now: Callable[[], float],
+        luck: Callable[[], float],
+        limiter: Limiter | None = None,
+    ) -> None:
         self.target = target
         self._luck = luck
-        self._pacer = Pacer(target.limits, target.read_share, now)
+        self.limiter = limiter or Limiter(target.limits)
+        self._pacer = Pacer(self.limiter, target.read_share, now)
         self._auth = Acs3Auth(target.credentials, clock=target.clock)
         self._round_trip: float | None = None
 
@@ -116,7 +126,10 @@ class Calls(Generic[_Answer, _Frame]):
         query = canonical_query(operation.wire(given))
         url = self.target.url(str(given.get("RegionId") or self.target.region or ""))
         headers = {**_HEADERS, "x-acs-action": operation.name}
-        return httpx.Request("POST", f"{url}/?{query}", headers=headers)
+        try:
+            return httpx.Request("POST", f"{url}/?{query}", headers=headers)
+        except httpx.InvalidURL as error:
+            raise InputError(f"{operation.name} cannot be asked: {error}") from None
 
     def exchange(
         self, operation: Operation, parameters: Mapping[str, object], attempts: int | None = None
@@ -130,7 +143,7 @@ class Calls(Generic[_Answer, _Frame]):
         attempts : int, optional
             Tries of a caller that keeps to the limits itself; by default as the target says, paced.
         """
-        paced = attempts is None and not operation.writes
+        paced = attempts is None
         region = str(parameters.get("RegionId") or self.target.region or "")
         tries = 1 if operation.writes else attempts or self.target.read_attempts
         for attempt in range(1, tries + 1):

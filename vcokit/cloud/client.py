@@ -19,6 +19,7 @@ from vcokit.cloud.masking import Secret
 from vcokit.cloud.simulated import is_simulator
 from vcokit.cloud.target import Target
 from vcokit.cloud.transport import AsyncTransport, Transport
+from vcokit.cloud.windows import Limiter
 
 _Result = TypeVar("_Result")
 
@@ -120,8 +121,8 @@ class Client(Calls[Answer, pd.DataFrame]):
         return self._simulated
 
     def to_async(self) -> AsyncClient:
-        """Return an asynchronous client of the same target."""
-        return AsyncClient(self.target)
+        """Return an asynchronous client of the same target, which shares the limits."""
+        return AsyncClient(self.target, limiter=self.limiter)
 
     def close(self) -> None:
         """Close the connections that are kept open."""
@@ -147,6 +148,8 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
         Seconds of the clock that it sleeps by.
     luck : callable
         As for `Client`.
+    limiter : Limiter, optional
+        Of a synchronous client of the same target; by default one of its own.
     """
 
     def __init__(
@@ -156,8 +159,9 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         now: Callable[[], float] = time.monotonic,
         luck: Callable[[], float] = random.random,
+        limiter: Limiter | None = None,
     ) -> None:
-        super().__init__(target, now, luck)
+        super().__init__(target, now, luck, limiter)
         self._sleep = sleep
         self._transport = AsyncTransport(
             target.timeouts, Secret.of(target.proxy), target.longest_call

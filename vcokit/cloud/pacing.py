@@ -1,7 +1,7 @@
-"""Reads that keep to the limits by themselves, so that long lists of connections come whole.
+"""Calls that keep to the limits by themselves, so that long lists of connections come whole.
 
-Whoever schedules calls (a rollout) asks for one try at a time and keeps windows of its own. All
-other reads of a client, from whatever thread, go through one window for each region and operation::
+Whoever schedules calls (a rollout) asks for one try at a time and has a share of its own in the
+client's windows. All other calls of a client, from whatever thread, share one with each other::
 
     take a slot ──none free──▶ wait until one is
         │
@@ -12,12 +12,12 @@ other reads of a client, from whatever thread, go through one window for each re
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 from vcokit.cloud.listing import Exchange
-from vcokit.cloud.operations import Limit
-from vcokit.cloud.windows import MARGIN, Window
+from vcokit.cloud.operations import OPERATIONS
+from vcokit.cloud.windows import MARGIN, Limiter, Share
 from vcokit.errors import ThrottledError
 
 _Result = TypeVar("_Result")
@@ -27,28 +27,28 @@ _A_MOMENT: Final = 0.05
 
 
 class Pacer:
-    """The windows of one client's reads. Safe to share between threads.
+    """What one client itself has of the limits. Safe to share between threads.
 
     Parameters
     ----------
-    limits : mapping of str to Limit
-        By operation.
-    share : float
-        Part of each limit that is used, above 0 and at most 1.
+    limiter : Limiter
+    read_share : float
+        Part of each limit of reads that is used, above 0 and at most 1.
     now : callable
         Seconds of a clock that never goes back, the one by which the client sleeps.
     """
 
-    def __init__(self, limits: Mapping[str, Limit], share: float, now: Callable[[], float]) -> None:
+    def __init__(self, limiter: Limiter, read_share: float, now: Callable[[], float]) -> None:
+        self.limiter = limiter
         self.now = now
-        self._limits, self._share = limits, share
-        self._windows: dict[tuple[str, str], Window] = {}
+        self._read_share = read_share
+        self._shares: dict[tuple[str, str], Share] = {}
         self._lock = threading.Lock()
 
     def paced(self, region: str, operation: str, call: Exchange[_Result]) -> Exchange[_Result]:
         """Play one try of a call as soon as there is room for it."""
-        window = self._window(region, operation)
-        while (wait := self._take(window)) > 0.0:
+        share = self._share(region, operation)
+        while (wait := self._take(share)) > 0.0:
             yield wait
         sent, throttled = self.now(), False
         try:
@@ -57,38 +57,27 @@ class Pacer:
             throttled = True
             raise
         finally:  # also where the caller gives up in the middle
-            self._end(window, sent, throttled=throttled)
+            if throttled:
+                share.throttled(self.now(), sent)
+            else:
+                share.give_back(self.now())
 
     def shut(self, region: str, operation: str, seconds: float) -> None:
         """Let nobody ask for some time, because the cloud said that it is too much."""
-        window = self._window(region, operation)
-        with self._lock:
-            window.shut(self.now() + seconds)
+        self._share(region, operation).shut(self.now() + seconds)
 
-    def _window(self, region: str, operation: str) -> Window:
-        limit = self._limits[operation]
+    def _share(self, region: str, operation: str) -> Share:
+        key = (region, operation)
         with self._lock:
-            key = (region, operation)
-            if key not in self._windows:
-                calls = max(1, int(limit.calls * self._share))
-                self._windows[key] = Window(calls, limit.seconds)
-            return self._windows[key]
+            if key not in self._shares:
+                part = 1.0 if OPERATIONS[operation].writes else self._read_share
+                self._shares[key] = self.limiter.share(region, operation, part)
+            return self._shares[key]
 
-    def _take(self, window: Window) -> float:
+    def _take(self, share: Share) -> float:
         """Take a slot and return 0, or return the seconds to wait before it is asked again."""
-        with self._lock:
-            now = self.now()
-            opens = window.opens(now)
-            if opens is None:
-                return _A_MOMENT
-            if opens > now:
-                return max(MARGIN, opens - now)
-            window.take()
+        now = self.now()
+        if share.take(now):
             return 0.0
-
-    def _end(self, window: Window, sent: float, *, throttled: bool) -> None:
-        with self._lock:
-            if throttled:
-                window.throttled(self.now(), sent)
-            else:
-                window.give_back(self.now())
+        opens = share.opens(now)
+        return _A_MOMENT if opens is None else max(MARGIN, opens - now)

@@ -1,4 +1,4 @@
-"""What the scheduler is told, and what it asks for. Times are seconds since the rollout's start."""
+"""What the scheduler is told, and what it asks for. Times are of a clock that never goes back."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class Polled:
     kind: str = "ok"
     code: str | None = None
     retry_after: float | None = None
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ class Listed:
     code: str | None = None
     retry_after: float | None = None
     rows: int | None = None
+    message: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,9 @@ class Round:
     changes: tuple[Change, ...]
     decisions: tuple[Decision, ...]
 
+
+#: Code of a call whose request could not be written: it never left, and never will.
+NOT_MADE: Final = "NotMade"
 
 POLL: Final = "DescribeVpnConnection"
 POLL_ALL: Final = "DescribeVpnConnections"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Generator
 from typing import Any, Final
@@ -40,6 +41,7 @@ class Background:
         self._work, self._stop, self._last = work, stop, last
         # Not Thread.join: an interrupt in the middle of it marks a living thread as ended.
         self._over = threading.Event()
+        self._process: int | None = None
         self._gate = threading.Lock()
         self._waiting: list[Callable[[], None]] = []
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -54,14 +56,23 @@ class Background:
         """
         if self._thread.ident is not None:
             raise PlanError("this rollout was started already", remedy="wait() for it, or await it")
-        self._thread.start()
+        self._process = os.getpid()
         atexit.register(self._end_in_order)
+        try:
+            self._thread.start()
+        except BaseException:
+            self.let_go()
+            raise
+
+    def let_go(self) -> None:
+        """Let the program end whenever it does, without waiting for the work."""
+        atexit.unregister(self._end_in_order)
 
     def _run(self) -> None:
         try:
             self._work()
         finally:
-            atexit.unregister(self._end_in_order)
+            self.let_go()
             with self._gate:
                 self._over.set()
                 waiting = list(self._waiting)
@@ -69,6 +80,8 @@ class Background:
                 call()
 
     def _end_in_order(self) -> None:
+        if not self.running:
+            return
         self._stop()
         if self._over.wait(_AT_EXIT):
             self._last()
@@ -85,8 +98,9 @@ class Background:
 
     @property
     def running(self) -> bool:
-        """Whether it was begun and has not ended."""
-        return self.begun and not self._over.is_set()
+        """Whether it was begun, by this very process, and has not ended."""
+        # A forked child has a copy of everything but of the thread.
+        return self.begun and self._process == os.getpid() and not self._over.is_set()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until it has ended, or for some seconds; tell whether it has."""

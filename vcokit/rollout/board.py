@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from vcokit.cloud.codes import WRONG_CLOCK, is_key
-from vcokit.cloud.operations import Limit
+from vcokit.cloud.windows import Limiter
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import Finished
 from vcokit.rollout.dispatch import Dispatch
@@ -27,7 +27,7 @@ class Board:
 
     Parameters
     ----------
-    steps, live, limits, options, records, order
+    steps, live, limiter, options, records, order
         As of `vcokit.rollout.scheduler.Scheduler`.
 
     Attributes
@@ -46,7 +46,7 @@ class Board:
         self,
         steps: Iterable[Step],
         live: Mapping[str, frozenset[Route]],
-        limits: Mapping[str, Limit],
+        limiter: Limiter,
         options: Options,
         records: Mapping[int, Record],
         order: Order,
@@ -59,7 +59,7 @@ class Board:
         self.waits = Waits(order, self.steps, of_step)
         self.lanes = self.ledger.make_lanes(live, self.waits.over)
         self.pace = Pace(options)
-        self.dispatch = Dispatch(self.lanes, limits, options, self.pace, self._next_write)
+        self.dispatch = Dispatch(self.lanes, limiter, options, self.pace, self._next_write)
         self.paused = self.cancelled = self.verified = False
         self.ending: Finished | None = None
         self.draining: Finished | None = None
@@ -70,6 +70,7 @@ class Board:
         # Those of earlier runs are handed over once more below, and do not count.
         self._failures = -sum(state == st.FAILED for _, state in self.ledger.finals)
         self._silent_since: float | None = None
+        self._heard_at = 0.0
         self._events = 0
         self.follow(0.0)
         for lane in self.lanes.values():
@@ -107,9 +108,7 @@ class Board:
         if self._events < max(_LEAST_EVENTS, len(self.going) // 2):
             return
         self._events = 0
-        windows = {
-            key: (self.dispatch.window(*key), left) for key, left in self.ledger.left.items()
-        }
+        windows = {key: (self.dispatch.share(*key), left) for key, left in self.ledger.left.items()}
         changed = self.pace.refresh(
             [self.lanes[name] for name in sorted(self.going)],
             windows,
@@ -225,22 +224,22 @@ class Board:
 
     # -- answers, and their absence -------------------------------------------------------------
 
-    def heard(self, lane: Lane | None) -> None:
+    def heard(self, lane: Lane | None, now: float) -> None:
         """Note that the cloud has answered."""
         if lane is not None:
             lane.failures = 0
-        self._silent_since = None
+        self._silent_since, self._heard_at = None, now
 
     def shut(self, region: str, operation: str, retry_after: float | None, now: float) -> None:
         """Close the window of an operation for as long as the cloud asked for."""
         until = now + (retry_after or self.options.backoff)
-        self.dispatch.window(region, operation).shut(until)
+        self.dispatch.share(region, operation).shut(until)
 
-    def silent(self, now: float) -> None:
+    def silent(self, sent: float, now: float) -> None:
         """Note a call without an answer; when it has been silent for long, all stops."""
         if self._silent_since is None:
-            self._silent_since = now
-        if now - self._silent_since > self.options.lost_after:
+            self._silent_since = max(sent, self._heard_at)
+        if now - self._silent_since >= self.options.lost_after:
             self.end("stopped", f"no answer for {self.options.lost_after:g} s", "silence")
 
     def unanswered(self, lane: Lane, now: float, asked: float | None = None) -> None:
@@ -248,7 +247,7 @@ class Board:
         lane.failures += 1
         wait = min(self.options.backoff_cap, self.options.backoff * 2.0 ** (lane.failures - 1))
         lane.not_before = now + max(wait, asked or 0.0)
-        self.silent(now)
+        self.silent(lane.called_at, now)
         self.requeue(lane, now)
 
     def refused_key(self, code: str | None) -> bool:

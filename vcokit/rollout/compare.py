@@ -5,6 +5,7 @@ For every row that stands (see `vcokit.audit.standing`) its connection and netwo
 ==============================================  ==========================================
 the very route is live                          keep
 live with the other weight, same next hop       modify, in place
+live with a weight that is neither 0 nor 100    blocked: no call can name that route
 live with another next hop only                 blocked: the cloud cannot change it in place
 not live                                        create
 the cloud does not list the connection          blocked
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,9 @@ from vcokit.cidr.relations import pack
 from vcokit.errors import PlanError
 from vcokit.rollout.steps import BLOCKED, BORN, CREATE, KEEP, LIVE_COLUMNS, MODIFY, PENDING
 from vcokit.rollout.steps import PLAN_COLUMNS as COLUMNS
+
+#: Weights that a call may give; a route is named by its weight too.
+WEIGHTS: Final = (0, 100)
 
 
 def routes_there(live: pd.DataFrame) -> pd.DataFrame:
@@ -105,9 +109,11 @@ def steps_of_rows(
     routes, stands = rows.routes, rows.stands
     found = _meet(facts, there)
     unseen = among(facts, unlisted)
+    other = ~found.exact & (found.old_weight != NONE)
+    nameless = other & ~np.isin(found.old_weight, WEIGHTS)
     action = np.select(
-        [~stands, unseen, found.exact, found.old_weight != NONE, found.place],
-        [BLOCKED, BLOCKED, KEEP, MODIFY, BLOCKED],
+        [~stands, unseen, found.exact, nameless, other, found.place],
+        [BLOCKED, BLOCKED, KEEP, BLOCKED, MODIFY, BLOCKED],
         CREATE,
     )
     message = rows.reason.copy()
@@ -115,6 +121,9 @@ def steps_of_rows(
     message[stands & (action == BLOCKED) & ~unseen] = (
         "live with another next hop, which the cloud cannot change in place"
     )
+    for weight in np.unique(found.old_weight[stands & ~unseen & nameless]).tolist():
+        here = stands & ~unseen & nameless & (found.old_weight == weight)
+        message[here] = f"live with weight {weight}, which no call can name"
     columns: dict[str, object] = {name: routes[name] for name in LIVE_COLUMNS}
     columns |= {
         "step": np.arange(len(routes)),

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from typing import TypeAlias
 
-from vcokit.cloud.operations import OPERATIONS, Limit
-from vcokit.cloud.windows import Window
+from vcokit.cloud.operations import OPERATIONS
+from vcokit.cloud.windows import Limiter, Share
 from vcokit.rollout.alphabet import POLL, POLL_ALL, PollAll
 from vcokit.rollout.lanes import SEND, Lane
 from vcokit.rollout.options import Options
@@ -35,8 +35,8 @@ class Dispatch:
     Parameters
     ----------
     lanes : mapping of str to Lane
-    limits : mapping of str to Limit
-        By operation; each region has its own windows.
+    limiter : Limiter
+        Of the client: it knows what others have of the same limits.
     options : Options
     pace : Pace
     operation_of : callable
@@ -46,18 +46,18 @@ class Dispatch:
     def __init__(
         self,
         lanes: Mapping[str, Lane],
-        limits: Mapping[str, Limit],
+        limiter: Limiter,
         options: Options,
         pace: Pace,
         operation_of: Callable[[Lane], str],
     ) -> None:
         self.flying = 0
         self._lanes = lanes
-        self._limits = limits
+        self._limiter = limiter
         self._options = options
         self._pace = pace
         self._operation_of = operation_of
-        self._windows: dict[tuple[str, str], Window] = {}
+        self._shares: dict[tuple[str, str], Share] = {}
         self._timers: list[tuple[float, int, Lane, int]] = []
         self._reads: Heaps = {}
         self._writes: Heaps = {}
@@ -66,16 +66,20 @@ class Dispatch:
         self.pages = {region: Pages(size) for region, size in sizes.items()}
         self._ours = frozenset(lanes)
 
-    def window(self, region: str, operation: str) -> Window:
-        """Return the window of an operation in a region: our share of its limit."""
+    def share(self, region: str, operation: str) -> Share:
+        """Return what the rollout has of the window of an operation in a region."""
         key = (region, operation)
-        if key not in self._windows:
-            limit = self._limits[operation]
-            share = self._options.rate_share
+        if key not in self._shares:
+            part = self._options.rate_share
             if not OPERATIONS[operation].writes:
-                share *= self._options.read_share
-            self._windows[key] = Window(max(1, int(limit.calls * share)), limit.seconds)
-        return self._windows[key]
+                part *= self._options.read_share
+            self._shares[key] = self._limiter.share(region, operation, part)
+        return self._shares[key]
+
+    def close(self, now: float) -> None:
+        """Leave the limits to others."""
+        for share in self._shares.values():
+            share.close(now)
 
     # -- places ---------------------------------------------------------------------------------
 
@@ -109,20 +113,19 @@ class Dispatch:
             if key[1] == POLL:
                 yield from self._polls(key[0], heap, now)
             else:
-                yield from self._through(heap, self.window(*key), now)
+                yield from self._through(heap, self.share(*key), now)
         for key, heap in self._writes.items() if may_send else ():
-            yield from self._through(heap, self.window(*key), now)
+            yield from self._through(heap, self.share(*key), now)
 
-    def _through(self, heap: list[Entry], window: Window, now: float) -> Iterator[Lane]:
+    def _through(self, heap: list[Entry], share: Share, now: float) -> Iterator[Lane]:
         while self.flying < self._options.in_flight:
             lane = _top(heap)
-            if lane is None or not window.free(now, patient=lane.patient):
+            if lane is None or not share.take(now, patient=lane.patient):
                 return
             heapq.heappop(heap)
-            yield self._let_go(lane, window, now)
+            yield self._let_go(lane, now)
 
-    def _let_go(self, lane: Lane, window: Window, now: float) -> Lane:
-        window.take(patient=lane.patient)
+    def _let_go(self, lane: Lane, now: float) -> Lane:
         lane.slot, lane.calling, lane.called_at, lane.due = lane.patient, True, now, False
         lane.version += 1
         self.flying += 1
@@ -133,20 +136,20 @@ class Dispatch:
         lane.calling = False
         self.flying -= 1
         self._pace.answered(now - lane.called_at)
-        window = self.window(lane.region_id, operation)
+        share = self.share(lane.region_id, operation)
         if throttled:
-            window.throttled(now, lane.called_at, patient=lane.slot)
+            share.throttled(now, lane.called_at, patient=lane.slot)
         else:
-            window.give_back(now, patient=lane.slot)
+            share.give_back(now, patient=lane.slot)
 
     # -- states, one by one or a page at a time -------------------------------------------------
 
     def _polls(self, region: str, heap: list[Entry], now: float) -> Iterator[Lane | PollAll]:
         pages = self.pages[region]
-        one, many = self.window(region, POLL), self.window(region, POLL_ALL)
+        one, many = self.share(region, POLL), self.share(region, POLL_ALL)
         while self.flying < self._options.in_flight:
-            if pages.to_read and many.free(now):
-                yield self._ask(region, pages.to_read.pop(0), [], many, now)
+            if pages.to_read and many.take(now):
+                yield self._ask(region, pages.to_read.pop(0), [], now)
                 continue
             lane = _top(heap)
             if lane is None:
@@ -158,16 +161,18 @@ class Dispatch:
                 pages.parked.append(self._set_aside(lane, heap))
             elif page in pages.flights:
                 pages.flights[page].lanes.append(self._set_aside(lane, heap))
-            elif page is not None and many.free(now) and self._worth_a_page(pages, page, one, now):
-                yield self._ask(region, page, self._due_on(pages, page), many, now)
-            elif one.free(now):
+            elif page is not None and self._goes_by_page(pages, page, one, many, now):
+                yield self._ask(region, page, self._due_on(pages, page), now)
+            elif one.take(now, patient=lane.patient):
                 heapq.heappop(heap)
-                yield self._let_go(lane, one, now)
+                yield self._let_go(lane, now)
             else:
                 return
 
-    def _worth_a_page(self, pages: Pages, page: int, one: Window, now: float) -> bool:
-        return not pages.refused and (len(self._due_on(pages, page)) > 1 or not one.free(now))
+    def _goes_by_page(self, pages: Pages, page: int, one: Share, many: Share, now: float) -> bool:
+        """Take a slot for a page, where it is worth one; tell whether it was taken."""
+        worth = not pages.refused and (len(self._due_on(pages, page)) > 1 or not one.free(now))
+        return worth and many.take(now)
 
     def _due_on(self, pages: Pages, page: int) -> list[Lane]:
         return [lane for name in pages.on_page[page] if (lane := self._lanes[name]).due]
@@ -178,8 +183,7 @@ class Dispatch:
         lane.version += 1
         return lane
 
-    def _ask(self, region: str, page: int, lanes: list[Lane], many: Window, now: float) -> PollAll:
-        many.take()
+    def _ask(self, region: str, page: int, lanes: list[Lane], now: float) -> PollAll:
         self.flying += 1
         for lane in lanes:
             lane.calling, lane.due = True, False
@@ -192,11 +196,11 @@ class Dispatch:
         flight = self.pages[region].flights.pop(page)
         self.flying -= 1
         self._pace.answered(now - flight.sent)
-        window = self.window(region, POLL_ALL)
+        share = self.share(region, POLL_ALL)
         if throttled:
-            window.throttled(now, flight.sent)
+            share.throttled(now, flight.sent)
         else:
-            window.give_back(now)
+            share.give_back(now)
         for lane in flight.lanes:
             lane.calling = False
         return flight
@@ -210,7 +214,7 @@ class Dispatch:
         pages = self.pages[region]
         known = {pages.page_of[lane.name] for lane in lanes if lane.name in pages.page_of}
         alone = sum(lane.name not in pages.page_of for lane in lanes)
-        one, many = self.window(region, POLL), self.window(region, POLL_ALL)
+        one, many = self.share(region, POLL), self.share(region, POLL_ALL)
         return max(alone * one.seconds / one.calls, len(known) * many.seconds / many.calls)
 
     # -- time -----------------------------------------------------------------------------------
@@ -223,7 +227,7 @@ class Dispatch:
         if self.flying < self._options.in_flight:
             opens = [self._opens(key, heap, now) for key, heap in self._reads.items()]
             opens += [
-                self.window(region, POLL_ALL).opens(now)
+                self.share(region, POLL_ALL).opens(now)
                 for region, pages in self.pages.items()
                 if pages.to_read
             ]
@@ -236,10 +240,10 @@ class Dispatch:
         lane = _top(heap)
         if lane is None:
             return None
-        opens = self.window(*key).opens(now, patient=lane.patient)
+        opens = self.share(*key).opens(now, patient=lane.patient)
         pages = self.pages[key[0]]
         if key[1] == POLL and not pages.refused and lane.name in pages.page_of:
-            other = self.window(key[0], POLL_ALL).opens(now)
+            other = self.share(key[0], POLL_ALL).opens(now)
             return min((time for time in (opens, other) if time is not None), default=None)
         return opens
 

@@ -7,8 +7,9 @@ One round::
                                                ↓ then, and only then
                      observers are told, calls leave, each as a task of its own
 
-It decides nothing itself. It runs in a thread and an event loop of its own, so that a blocked
-notebook cell never holds it up.
+It decides nothing itself, but that a call without an end is one without an answer: after
+``lost_after`` seconds, or 15 where the rollout is about to end. It runs in a thread and an event
+loop of its own, so that a blocked notebook cell never holds it up.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any, Final
 
 from vcokit.cloud.client import AsyncClient
 from vcokit.cloud.operations import OPERATIONS
-from vcokit.errors import ClockError, CloudError, JournalError
+from vcokit.errors import ClockError, JournalError, NoAnswerError
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import (
     LIST,
@@ -42,7 +43,7 @@ from vcokit.rollout.alphabet import (
     WaitUntil,
 )
 from vcokit.rollout.events import CallEnded, Event, Observer, RolloutChanged, StepChanged
-from vcokit.rollout.heard import heard, outcome
+from vcokit.rollout.heard import Fault, code_of, heard, is_fault, outcome
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steps import client_token
@@ -52,6 +53,8 @@ _log: Final = logging.getLogger("vcokit.rollout")
 
 #: Reads are written down with the next change of a step, or when so many have come together.
 _READS_TOGETHER: Final = 200
+#: How long a call may be under way while the rollout is about to end; seconds.
+_LONGEST_AT_END: Final = 15.0
 #: A wall clock that is set back must not make the loop spin; seconds.
 _LEAST_WAIT: Final = 0.1
 
@@ -89,6 +92,17 @@ class _Ended:
     event: CallEnded
 
 
+@dataclass(eq=False, slots=True)
+class _Flight:
+    """A call under way, and when it is waited for no longer."""
+
+    decision: Send | Poll | PollAll | List
+    row: CallRow
+    begin: float
+    task: asyncio.Task[Any]
+    timer: asyncio.TimerHandle | None = None
+
+
 class Engine:
     """Carries out what a scheduler decides.
 
@@ -122,9 +136,14 @@ class Engine:
         self._clocks = clocks
         self._states = {number: r.state for number, r in scheduler.records.items()}
         self._numbers = count(journal.last_call() + 1)
+        # What is not written down yet.
+        self._steps: list[StepRow] = []
         self._calls: list[CallRow] = []
         self._ends: list[CallEnd] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._flights: set[_Flight] = set()
+        self._longest = scheduler.options.lost_after
+        # What has arrived and is not told to the scheduler yet.
+        self._arrived: list[_Ended | _Told] = []
         self._inbox: asyncio.Queue[_Ended | _Told | BaseException] = asyncio.Queue()
         self._wrong_clock: ClockError | None = None
         self._sending = False
@@ -173,56 +192,64 @@ class Engine:
                     await self._land()
                     raise
         finally:
+            self._scheduler.close(self._clocks.steady())
             self._take_commands()
             while not self._inbox.empty():
-                item = self._inbox.get_nowait()
+                self._take_in(self._inbox.get_nowait())
+            for item in self._arrived:
                 if isinstance(item, _Told):
                     item.taken.set()
 
     async def _rounds(self) -> Finished:
-        start = self._clocks.steady()
-        arrived: list[_Ended | _Told] = []
         while True:
-            now = self._clocks.steady() - start
-            finished, wake = self._round(arrived, now)
+            finished, wake = self._round()
             if finished is not None:
                 self._flush(force=True)
                 if finished.cause == "clock" and self._wrong_clock is not None:
                     raise self._wrong_clock  # it says by how much
                 return finished
-            arrived = await self._alive(None if wake is None else start + wake)
+            await self._alive(wake)
 
-    async def _alive(self, until: float | None) -> list[_Ended | _Told]:
+    async def _alive(self, until: float | None) -> None:
         """Wait as `_wait` does, and be seen alive meanwhile, however long nothing happens."""
         while True:
             self._journal.renew(self._clocks.wall())
             lease = max(_LEAST_WAIT, self._journal.renew_at - self._clocks.wall())
             left = math.inf if until is None else until - self._clocks.steady()
-            arrived = await self._wait(min(left, lease))
-            if arrived or left <= lease:
-                return arrived
+            await self._wait(min(left, lease))
+            if self._arrived or left <= lease:
+                return
 
     async def _land(self) -> None:
-        """See the calls under way to their end; nothing else leaves.
+        """See the calls under way to their end, after an error; nothing else leaves.
 
         What they answer is kept if the journal takes it after all. If not, their steps are looked
         at by whoever goes on.
         """
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._hurry()
+        while self._flights:
+            self._take_in(await self._inbox.get())
         while not self._inbox.empty():
-            item = self._inbox.get_nowait()
-            if isinstance(item, _Ended):
-                self._ends.append(item.row)
+            self._take_in(self._inbox.get_nowait())
+        wall = self._clocks.wall()
+        arrived = self._arrived
+        self._ends += [item.row for item in arrived if isinstance(item, _Ended)]
+        # The error is on its way to the user already; another one would only hide it.
+        with contextlib.suppress(Exception):
+            inputs = [Command("stop"), *(item.input for item in arrived)]
+            result = self._scheduler.advance(inputs, self._clocks.steady())
+            self._note(result, wall)
+            self._flush(force=True)
+            self._tell_ends(arrived)
+            self._tell_changes(result, wall)
         with contextlib.suppress(JournalError):
             self._flush(force=True)
 
-    def _round(
-        self, arrived: list[_Ended | _Told], now: float
-    ) -> tuple[Finished | None, float | None]:
+    def _round(self) -> tuple[Finished | None, float | None]:
+        arrived, self._arrived = self._arrived, []
+        self._ends += [item.row for item in arrived if isinstance(item, _Ended)]
         inputs = [item.input for item in arrived]
-        ended = [item for item in arrived if isinstance(item, _Ended)]
-        self._ends += [item.row for item in ended]
-        result = self._scheduler.advance(inputs, now)
+        result = self._scheduler.advance(inputs, self._clocks.steady())
         wall = self._clocks.wall()
         leaving = [
             (decision, self._row(decision, wall))
@@ -231,26 +258,31 @@ class Engine:
         ]
         earlier = len(self._calls)
         self._calls += [row for _, row in leaving]
+        self._note(result, wall)
         try:
-            self._write_down(result, wall)
+            self._flush(force=bool(self._steps))
         except BaseException:
-            del self._calls[earlier:]  # those of this round never leave
+            # Those of this round never leave; what was answered is still to be written.
+            del self._calls[earlier:]
+            self._steps = [row for row in self._steps if row.state != st.SENT]
             raise
-        for item in ended:
-            self._tell(item.event)
+        self._tell_ends(arrived)
         self._tell_changes(result, wall)
         self._sending |= any(isinstance(decision, Send) for decision, _ in leaving)
         self._tell_state(wall)
         for told in arrived:
             if isinstance(told, _Told):
                 told.taken.set()
+        if self._scheduler.closing:
+            self._hurry()
         for decision, row in leaving:
             self._leave(decision, row)
         return _ending(result)
 
-    def _write_down(self, result: Round, wall: float) -> None:
+    def _note(self, result: Round, wall: float) -> None:
+        """Keep what has changed, to be written down."""
         records = self._scheduler.records
-        rows = [
+        self._steps += [
             StepRow(
                 wall,
                 c.step,
@@ -263,12 +295,16 @@ class Engine:
             )
             for c in result.changes
         ]
-        self._flush(rows, force=bool(rows))
 
-    def _flush(self, rows: list[StepRow] | None = None, *, force: bool) -> None:
+    def _flush(self, *, force: bool) -> None:
         if force or len(self._calls) + len(self._ends) > _READS_TOGETHER:
-            self._journal.write(rows or (), self._calls, self._ends)
-            self._calls, self._ends = [], []
+            self._journal.write(self._steps, self._calls, self._ends)
+            self._steps, self._calls, self._ends = [], [], []
+
+    def _tell_ends(self, arrived: list[_Ended | _Told]) -> None:
+        for item in arrived:
+            if isinstance(item, _Ended):
+                self._tell(item.event)
 
     def _tell_changes(self, result: Round, wall: float) -> None:
         for change in result.changes:
@@ -303,62 +339,102 @@ class Engine:
         operation = POLL if isinstance(decision, Poll) else LIST
         return CallRow(number, operation, lane.region_id, lane.name, wall)
 
-    def _leave(self, decision: Send | Poll | PollAll | List, row: CallRow) -> None:
-        task = asyncio.get_running_loop().create_task(self._call(decision, row))
-        self._tasks.add(task)
-        task.add_done_callback(self._call_ended)
+    async def _wait(self, seconds: float) -> None:
+        """Wait for something to arrive, or for time to pass; take in all that has arrived.
 
-    def _call_ended(self, task: asyncio.Task[None]) -> None:
-        """Let go of a call; an error that no call may raise goes to the loop, which ends by it."""
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._inbox.put_nowait(error)
-
-    async def _wait(self, seconds: float) -> list[_Ended | _Told]:
-        """Wait for something to arrive, or for time to pass; return all that has arrived."""
+        Raises
+        ------
+        BaseException
+            An error that no call may raise ends the loop; what arrived with it is taken in first.
+        """
         try:
             async with asyncio.timeout(None if seconds == math.inf else max(0.0, seconds)):
-                arrived = [await self._inbox.get()]
+                first = await self._inbox.get()
         except TimeoutError:
-            return []
+            return
+        errors = [self._take_in(first)]
         while not self._inbox.empty():
-            arrived.append(self._inbox.get_nowait())
-        for item in arrived:
-            if isinstance(item, BaseException):
-                raise item
-        return [item for item in arrived if not isinstance(item, BaseException)]
+            errors.append(self._take_in(self._inbox.get_nowait()))
+        for error in errors:
+            if error is not None:
+                raise error
+
+    def _take_in(self, item: _Ended | _Told | BaseException) -> BaseException | None:
+        """Keep what has arrived for the next round; return it where it is an error."""
+        if isinstance(item, BaseException):
+            return item
+        self._arrived.append(item)
+        return None
 
     # -- calls ----------------------------------------------------------------------------------
 
-    async def _call(self, decision: Send | Poll | PollAll | List, row: CallRow) -> None:
-        """Make one call and put what came of it into the inbox, whatever it is."""
-        begin = self._clocks.steady()
-        error: CloudError | None = None
-        result: Any = None
-        try:
-            result = await self._ask(decision, row)
-        except CloudError as caught:
-            error = caught
-            if isinstance(caught, ClockError):
-                self._wrong_clock = caught
-        seconds = self._clocks.steady() - begin
+    def _leave(self, decision: Send | Poll | PollAll | List, row: CallRow) -> None:
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(self._ask(decision, row))
+        flight = _Flight(decision, row, self._clocks.steady(), task)
+        self._flights.add(flight)
+        self._time(flight)
+        task.add_done_callback(lambda _: self._came_back(flight))
+
+    def _time(self, flight: _Flight) -> None:
+        """Give a call up once it has been under way for as long as is waited for one."""
+        if flight.timer is not None:
+            flight.timer.cancel()
+        left = flight.begin + self._longest - self._clocks.steady()
+        loop = asyncio.get_running_loop()
+        flight.timer = loop.call_later(max(0.0, left), self._give_up, flight)
+
+    def _hurry(self) -> None:
+        """Wait less long for calls from now on, because the rollout is about to end."""
+        if self._longest > _LONGEST_AT_END:
+            self._longest = _LONGEST_AT_END
+            for flight in self._flights:
+                self._time(flight)
+
+    def _give_up(self, flight: _Flight) -> None:
+        """Take a call that does not come back as one without an answer."""
+        self._flights.discard(flight)
+        flight.task.cancel()
+        seconds = self._clocks.steady() - flight.begin
+        self._ended(flight, None, NoAnswerError(f"no end of the answer after {seconds:.0f} s"))
+
+    def _came_back(self, flight: _Flight) -> None:
+        """Take in what came of a call, whatever it is."""
+        if flight.task.cancelled():
+            return  # given up, or the loop is at its end
+        error = flight.task.exception()
+        if flight not in self._flights:
+            return
+        self._flights.discard(flight)
+        if flight.timer is not None:
+            flight.timer.cancel()
+        if error is None:
+            self._ended(flight, flight.task.result(), None)
+        elif is_fault(error):
+            if isinstance(error, ClockError):
+                self._wrong_clock = error
+            self._ended(flight, None, error)
+        else:
+            self._inbox.put_nowait(error)  # none that a call may raise: the loop ends by it
+
+    def _ended(self, flight: _Flight, result: Any, error: Fault | None) -> None:
+        row, seconds = flight.row, self._clocks.steady() - flight.begin
         came = "ok" if error is None else outcome(error)
-        code = getattr(error, "code", None)
-        status = 200 if error is None else error.http_status
+        code = None if error is None else code_of(error)
+        status = 200 if error is None else getattr(error, "http_status", None)
         request_id = getattr(error or result, "request_id", None)
         end = CallEnd(row.call, seconds, came, code, status, request_id)
         told = CallEnded(
             row.sent_at, row.operation, row.vpn_connection_id or "", seconds, came, code
         )
-        self._inbox.put_nowait(_Ended(heard(decision, result, error), end, told))
+        self._inbox.put_nowait(_Ended(heard(flight.decision, result, error), end, told))
 
     async def _ask(self, decision: Send | Poll | PollAll | List, row: CallRow) -> Any:
         operation = OPERATIONS[row.operation]
         if isinstance(decision, Send):
             step = self._scheduler.steps[decision.step]
             parameters = step.parameters(row.client_token or "")
-            return await self._client.run(self._client.exchange(operation, parameters))
+            return await self._client.run(self._client.exchange(operation, parameters, attempts=1))
         place = {"RegionId": row.region_id, "VpnConnectionId": row.vpn_connection_id}
         if isinstance(decision, PollAll):
             place.pop("VpnConnectionId")

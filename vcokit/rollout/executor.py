@@ -21,7 +21,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
 from types import EllipsisType
@@ -48,7 +48,7 @@ from vcokit.rollout.lanes import Record
 from vcokit.rollout.looks import Looks
 from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan
-from vcokit.rollout.resume import latest_calls, options_in, records_in, slots_held
+from vcokit.rollout.resume import count_in, options_in, records_in
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steering import Steers
 from vcokit.rollout.undo import undo_plan
@@ -58,6 +58,20 @@ _LOOK_UP = 0.2
 
 _going: list[Rollout] = []
 _view: Callable[[Rollout], object] | None = None
+
+
+def _run_alone(work: Coroutine[Any, Any, Finished]) -> Finished:
+    """Run in an event loop of its own; what hangs in it is left behind, not waited for."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=_LOOK_UP))
+        loop.close()
 
 
 def show_with(view: Callable[[Rollout], object] | None) -> None:
@@ -138,7 +152,7 @@ class Rollout(Looks, Steers):
         refuse_gaps(plan, allowed=allow_gap)
         rollout_id = uuid.uuid4().hex
         clocks = clocks or Clocks(time.time, time.monotonic)
-        self._prepare(plan, client, {}, (), observers, wishes, clocks)
+        self._prepare(plan, client, {}, observers, wishes, clocks)
         # Last, so that an error leaves no file.
         meta = {"options": wishes.to_json()}
         made = Journal.create(journal, plan, rollout_id, meta=meta, now=clocks.wall)
@@ -188,18 +202,13 @@ class Rollout(Looks, Steers):
         try:
             rehearsal.refuse_journal(opened.path, opened.simulated, client=client.simulated)
             kept = options_in(opened, options or Options.in_force(client.speed))
-            held = slots_held(latest_calls(opened), client.limits, clocks.wall())
+            rollout_id = opened.meta()["rollout_id"]
+            count_in(client.limiter, opened, rollout_id, clocks)
             rollout = cls.__new__(cls)
             rollout._prepare(
-                opened.plan(),
-                client,
-                records_in(opened),
-                held,
-                observers,
-                kept.wishing(**new),
-                clocks,
+                opened.plan(), client, records_in(opened), observers, kept.wishing(**new), clocks
             )
-            rollout._begin(opened, opened.meta()["rollout_id"])
+            rollout._begin(opened, rollout_id)
         except BaseException:
             opened.close()
             raise
@@ -210,7 +219,6 @@ class Rollout(Looks, Steers):
         plan: Plan,
         client: Client,
         records: dict[int, Record],
-        held: Iterable[tuple[str, str, float]],
         observers: Iterable[Observer],
         options: Options,
         clocks: Clocks,
@@ -226,13 +234,7 @@ class Rollout(Looks, Steers):
         self._error: BaseException | None = None
         self._guard = threading.Lock()
         self._scheduler = Scheduler(
-            plan.each(),
-            plan.live_by_lane(),
-            client.limits,
-            options,
-            records,
-            plan.order,
-            held,
+            plan.each(), plan.live_by_lane(), client.limiter, options, records, plan.order
         )
         states = Counter(record.state for record in self._scheduler.records.values())
         states["blocked"] += plan.counts["blocked"]
@@ -244,6 +246,8 @@ class Rollout(Looks, Steers):
         """Take a journal that is held, the last thing that a rollout needs."""
         self.journal = journal.path
         self._journal = journal
+        self._rollout_id = rollout_id
+        self._first_call = journal.last_call() + 1
         name = f"rollout {journal.path.name}"
         self._background = Background(name, self._run, self.stop, self._say_how_to_go_on)
         self._engine = Engine(
@@ -260,8 +264,12 @@ class Rollout(Looks, Steers):
         Rollout
             Itself.
         """
-        self._background.start()
-        _going.append(self)
+        _going.append(self)  # before it runs: it takes itself out at its end
+        try:
+            self._background.start()
+        except BaseException:
+            _going.remove(self)
+            raise
         return self
 
     @staticmethod
@@ -281,7 +289,7 @@ class Rollout(Looks, Steers):
         try:
             self._journal.write(meta={"state": "running", "message": None})
             self._say("looking")
-            ended = asyncio.run(self._engine.run())
+            ended = _run_alone(self._engine.run())
         except BaseException as error:
             # Whatever it is, it belongs to whoever waits; the journal is whole in any case.
             self._error = error
@@ -292,6 +300,8 @@ class Rollout(Looks, Steers):
     def _finish(self, ended: Finished) -> None:
         self._ended = ended
         try:
+            made = range(self._first_call, self._journal.last_call() + 1)
+            self._client.limiter.counted.setdefault(self._rollout_id, []).append(made)
             self._journal.write(meta={"state": ended.reason, "message": ended.message})
         except BaseException as error:
             self._error = self._error or error
@@ -344,8 +354,7 @@ class Rollout(Looks, Steers):
                     if deadline is not None and time.monotonic() >= deadline:
                         raise TimeoutError(f"the rollout goes on after {timeout:g} s")
         except KeyboardInterrupt as caught:
-            how = self.how_to_go_on()
-            interrupted(caught, self.stop, self._background.wait, how, detach=detach)
+            interrupted(caught, self.stop, self._land, self.how_to_go_on(), detach=detach)
         return self._result()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -357,6 +366,18 @@ class Rollout(Looks, Steers):
             Seconds. Unlike `wait`, neither the end of the time nor that of the rollout raises.
         """
         return self._background.wait(timeout)
+
+    def _land(self) -> None:
+        """Block until it has ended; one more interrupt ends the program at once."""
+        try:
+            self._background.wait()
+        except KeyboardInterrupt:
+            self.let_go()
+            raise
+
+    def let_go(self) -> None:
+        """Let the program end at once, whatever is under way: `open` looks at it first."""
+        self._background.let_go()
 
     def __await__(self) -> Generator[Any, None, Rollout]:
         yield from self._background.__await__()

@@ -1,15 +1,17 @@
 """What came of a call, in the scheduler's alphabet: rows as routes and states, errors as kinds.
 
 Whatever is not of the contract is taken for no answer, so that it is asked for again; a field that
-the cloud left out is taken as the contract says.
+the cloud left out is taken as the contract says. A call that could not even be made is refused for
+good: it never left.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias, TypeGuard
 
-from vcokit.errors import ApiError, CloudError, NotSentError
+from vcokit.errors import ApiError, CloudError, InputError, NotSentError
 from vcokit.rollout.alphabet import (
+    NOT_MADE,
     Answered,
     Input,
     List,
@@ -23,21 +25,41 @@ from vcokit.rollout.alphabet import (
 )
 from vcokit.rollout.steps import Route
 
+#: What a call may raise: no answer, a refusal, or that its request cannot be written.
+Fault: TypeAlias = CloudError | InputError | UnicodeError
 
-def outcome(error: CloudError) -> str:
+
+def is_fault(error: BaseException) -> TypeGuard[Fault]:
+    """Tell whether an error is one that a call may raise.
+
+    Text that cannot be encoded never left; text that cannot be decoded has come back.
+    """
+    known = isinstance(error, CloudError | InputError | UnicodeError)
+    return known and not isinstance(error, UnicodeDecodeError)
+
+
+def outcome(error: Fault) -> str:
     """Return the kind of a refusal; ``unknown`` of what is none."""
+    if not isinstance(error, CloudError):
+        return "input"
     return error.kind if isinstance(error, ApiError) else "unknown"
 
 
-def heard(decision: Send | Poll | PollAll | List, result: Any, error: CloudError | None) -> Input:
+def code_of(error: Fault) -> str | None:
+    """Return the code of a refusal, or of a call that could not be made."""
+    return getattr(error, "code", None) if isinstance(error, CloudError) else NOT_MADE
+
+
+def heard(decision: Send | Poll | PollAll | List, result: Any, error: Fault | None) -> Input:
     """Say to the scheduler what came of a call."""
     if isinstance(decision, Send):
         return _of_write(decision, result, error)
     said: dict[str, Any] = {}
     if error is not None:
         retry_after = getattr(error, "retry_after", None)
-        code = getattr(error, "code", None)
-        said = {"kind": outcome(error), "code": code, "retry_after": retry_after}
+        said = {"kind": outcome(error), "code": code_of(error), "retry_after": retry_after}
+    if said.get("code") == NOT_MADE and not isinstance(decision, PollAll):
+        said["message"] = str(error)
     if isinstance(decision, Poll):
         state = None if error else result.get("State")
         if isinstance(state, str) and state:
@@ -55,9 +77,11 @@ def heard(decision: Send | Poll | PollAll | List, result: Any, error: CloudError
     return Listed(decision.lane, decision.page, routes, result.total, rows=len(result.rows))
 
 
-def _of_write(decision: Send, answer: Any, error: CloudError | None) -> Input:
+def _of_write(decision: Send, answer: Any, error: Fault | None) -> Input:
     if error is None:
         return Answered(decision.step, "ok", request_id=answer.request_id)
+    if not isinstance(error, CloudError):
+        return Answered(decision.step, outcome(error), code_of(error), str(error))
     if isinstance(error, ApiError):
         return Answered(
             decision.step,

@@ -79,7 +79,7 @@ def interrupted(
     ----------
     caught : KeyboardInterrupt
     stop, wait : callable
-        Ask the rollout to end in order, and block until it has.
+        Ask the rollout to end in order, and block until it has; one more interrupt ends that.
     how_to_go_on : str
     detach : bool
         Whether a notebook's rollout goes on without its cell.
@@ -95,7 +95,11 @@ def interrupted(
         )
         raise caught
     stop()
-    wait()
+    try:
+        wait()
+    except KeyboardInterrupt:
+        print(f"Ended at once; the journal is whole. Go on with: {how_to_go_on}")
+        raise
     print(f"Stopped in order. Go on with: {how_to_go_on}")
     if isinstance(caught, Terminated):
         raise SystemExit(_SIGNALLED + signal.SIGTERM) from None

@@ -36,7 +36,8 @@ class Looks:
     @property
     def state(self) -> str:
         """The rollout as a whole: ready, looking, running, paused, cancelling, or how it ended."""
-        return self.tally().rollout
+        with self._guard:
+            return self._tally.rollout
 
     @property
     def ended(self) -> bool:

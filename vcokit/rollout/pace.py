@@ -25,7 +25,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from vcokit.cloud.windows import Window
+from vcokit.cloud.windows import Share
 from vcokit.rollout.durations import Durations
 from vcokit.rollout.lanes import Lane
 from vcokit.rollout.options import Options
@@ -87,7 +87,7 @@ class Pace:
     def refresh(
         self,
         lanes: Iterable[Lane],
-        windows: Mapping[tuple[str, str], tuple[Window, int]],
+        windows: Mapping[tuple[str, str], tuple[Share, int]],
         window_of: Callable[[Lane], tuple[str, str]],
         looks: Callable[[str, list[Lane]], float],
     ) -> list[Lane]:
@@ -97,7 +97,7 @@ class Pace:
         ----------
         lanes : iterable of Lane
             Those that have not ended.
-        windows : mapping of (str, str) to (Window, int)
+        windows : mapping of (str, str) to (Share, int)
             By region and operation: the window, and the steps that have to go through it.
         window_of : callable
             Region and operation of a lane's next write.
@@ -134,16 +134,17 @@ class Pace:
         }
         return changed
 
-    def _share(self, window: Window, left: int, hurried: float, rate: float) -> None:
+    def _share(self, window: Share, left: int, hurried: float, rate: float) -> None:
         """Say how many calls of a window patient lanes may hold."""
+        calls = window.calls
         if not hurried:
-            window.patient = window.calls
+            window.patient = calls
             return
         theirs = hurried * rate
         needed = math.ceil(1.1 * (left - hurried) * rate) + 1
-        share = max(needed, int(window.calls - 2 * theirs - 2))
+        share = max(needed, int(calls - 2 * theirs - 2))
         # One more than they need, since tasks of one lane do not end in step with its slots.
-        window.patient = max(1, min(share, window.calls - math.ceil(theirs) - 1))
+        window.patient = max(1, min(share, calls - math.ceil(theirs) - 1))
 
     def _tightest(self) -> float:
         """Return the shortest time between two looks: more would not be seen any earlier."""

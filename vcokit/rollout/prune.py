@@ -35,7 +35,7 @@ from vcokit.audit.codes import NONE, Mask, first_row
 from vcokit.audit.facts import Facts
 from vcokit.cidr.relations import pack
 from vcokit.errors import InputError, PlanError
-from vcokit.rollout.compare import live_prefixes
+from vcokit.rollout.compare import WEIGHTS, live_prefixes
 from vcokit.rollout.steps import BLOCKED, DELETE, LIVE_COLUMNS, PENDING, PLAN_COLUMNS
 
 #: What may be deleted on a connection without being asked for: so many routes, or that share of
@@ -122,6 +122,8 @@ def _reasons(facts: Facts, there: pd.DataFrame, rows: np.ndarray, nameless: Mask
     unread = ~facts.prefixes.valid
     reason = pd.Series(pd.NA, index=pd.RangeIndex(len(rows)), dtype="str")
     reason[~live.valid] = "not deleted: its destination is no IPv4 prefix"
+    named = there["weight"].isin(WEIGHTS) & (there["next_hop"] != "")
+    reason[~named.to_numpy()[rows]] = "not deleted: no call can name a route of its weight or hop"
     for blocked, said in (
         (_split(facts)[connection], "rows of its connection name several scopes"),
         (

@@ -7,7 +7,7 @@ from typing import Final
 from vcokit.cloud.codes import RESIGNED
 from vcokit.cloud.operations import PAGE_SIZE
 from vcokit.rollout import steps as st
-from vcokit.rollout.alphabet import LIST, POLL, POLL_ALL, Listed, Polled, PolledAll
+from vcokit.rollout.alphabet import LIST, NOT_MADE, POLL, POLL_ALL, Listed, Polled, PolledAll
 from vcokit.rollout.board import Board
 from vcokit.rollout.drift import differences
 from vcokit.rollout.lanes import Lane
@@ -46,10 +46,13 @@ class Reads:
         sent = lane.called_at
         board.dispatch.end(lane, POLL, now, throttled=event.kind == "throttled")
         if event.state is not None:
-            board.heard(lane)
+            board.heard(lane, now)
             self._state(lane, event.state, sent, now)
         elif self._read_failed(lane, POLL, event, now):
-            self._out_of_reach(lane, "read", event)
+            if event.code == NOT_MADE:
+                self._cannot_ask(lane, event)
+            else:
+                self._out_of_reach(lane, "read", event)
         board.requeue(lane, now)
 
     def polled_all(self, event: PolledAll, now: float) -> None:
@@ -60,11 +63,11 @@ class Reads:
         pages = board.dispatch.pages[event.region]
         touched = {lane.name: lane for lane in flight.lanes}
         if event.states is None:
-            for lane in self._page_failed(event, now):
+            for lane in self._page_failed(event, flight.sent, now):
                 lane.calling = False
                 touched[lane.name] = lane
         else:
-            board.heard(None)
+            board.heard(None, now)
             board.dispatch.place(event.region, event.page, frozenset(event.states))
             released = [lane for lane in pages.parked if lane.name in event.states]
             pages.parked = [lane for lane in pages.parked if lane.name not in event.states]
@@ -115,7 +118,7 @@ class Reads:
             lane.awaited = lane.awaited or self._board.waits.awaited(lane.task)
             lane.task = None
 
-    def _page_failed(self, event: PolledAll, now: float) -> list[Lane]:
+    def _page_failed(self, event: PolledAll, sent: float, now: float) -> list[Lane]:
         """Deal with a page that was not read; return the lanes that waited for the whole list."""
         board = self._board
         pages = board.dispatch.pages[event.region]
@@ -123,9 +126,9 @@ class Reads:
         if event.kind == "throttled":
             board.shut(event.region, POLL_ALL, event.retry_after, now)
         elif passes:
-            board.silent(now)
+            board.silent(sent, now)
         elif not board.refused_key(event.code):
-            board.heard(None)
+            board.heard(None, now)
         until = now + (event.retry_after or 10 * board.options.backoff)
         return pages.give_up(for_good=not passes, until=until)
 
@@ -140,8 +143,9 @@ class Reads:
             if self._read_failed(lane, LIST, event, now):
                 self._cannot_list(lane, event)
         else:
-            board.heard(lane)
-            routes = self._whole(lane, event)
+            board.heard(lane, now)
+            # Another page was on its way when the listing was begun anew.
+            routes = self._whole(lane, event) if event.page == lane.page else None
             if routes is not None:
                 self._take(lane, routes, now)
         board.requeue(lane, now)
@@ -171,7 +175,7 @@ class Reads:
 
     def _take(self, lane: Lane, routes: frozenset[Route], now: float) -> None:
         board = self._board
-        pages = 1 + len(routes) // PAGE_SIZE
+        pages = max(1, -(-len(routes) // PAGE_SIZE))
         lane.brief = pages == 1 or pages * board.pace.trip < _BRIEF * board.pace.times.mean
         lane.list_after = max(board.options.list_after, len(routes) // 2)
         lane.seen, lane.seen_at, lane.verify = routes, now, False
@@ -186,12 +190,25 @@ class Reads:
     def _cannot_list(self, lane: Lane, event: Listed) -> None:
         """Deal with a listing that is refused."""
         lane.forget_listing()
-        if event.code == _ONLY_ATTACHED and not lane.shy and lane.held is None:
+        if event.code == NOT_MADE:
+            self._cannot_ask(lane, event)
+        elif event.code == _ONLY_ATTACHED and not lane.shy and lane.held is None:
             lane.shy, lane.attached = True, False
         elif lane.looked or event.kind != "not-found":
             self._out_of_reach(lane, "listed", event)
         else:
             self._seen(lane, [f"{lane.name}: can no longer be listed ({event.code})"])
+
+    def _cannot_ask(self, lane: Lane, event: Polled | Listed) -> None:
+        """Let the steps of a lane fail that cannot be asked for at all: the others go on."""
+        board = self._board
+        for number in lane.unsent():
+            board.ledger.set(number, st.FAILED, event.code, event.message)
+        lane.drop(lane.unsent())
+        if not lane.looked:
+            self._seen(lane, [])
+        lane.hold(f"the connection cannot be asked for: {event.message}")
+        lane.verify = False
 
     def _out_of_reach(self, lane: Lane, what: str, event: Polled | Listed) -> None:
         """Send nothing more on a lane of which nothing can be known any more.
@@ -241,5 +258,5 @@ class Reads:
         if event.kind in ("unknown", "server", "busy") or event.code in RESIGNED:
             board.unanswered(lane, now, event.retry_after)
             return False
-        board.heard(lane)
+        board.heard(lane, now)
         return True

@@ -9,17 +9,16 @@ from typing import Final
 import pandas as pd
 
 from vcokit.cloud.operations import Limit
-from vcokit.cloud.windows import MARGIN
+from vcokit.cloud.windows import MARGIN, ON_ITS_WAY, Limiter
 from vcokit.errors import InputError
 from vcokit.rollout import database
+from vcokit.rollout.engine import Clocks
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lanes import Record
 from vcokit.rollout.options import Options
 
 #: A call that left longer ago was counted or lost, answered or not; seconds.
 _LONGEST_CALL: Final = 120.0
-#: Time within which a request that left reaches the cloud; seconds.
-_ON_ITS_WAY: Final = 1.0
 #: Calls that are looked at; all limits together let some 2,000 a minute through a region.
 _LATEST: Final = 20_000
 
@@ -46,9 +45,14 @@ def records_in(journal: Journal) -> dict[int, Record]:
     }
 
 
-def latest_calls(journal: Journal) -> pd.DataFrame:
-    """Return the calls of which some may still count: more than a few windows ever hold."""
-    return journal.calls(after=journal.last_call() - _LATEST)
+def count_in(limiter: Limiter, journal: Journal, rollout_id: str, clocks: Clocks) -> None:
+    """Let a client count the latest calls of a journal, but for those that it has made itself."""
+    calls = journal.calls(after=journal.last_call() - _LATEST)
+    for made in limiter.counted.get(rollout_id, ()):
+        calls = calls[~calls["call"].between(made.start, made.stop - 1)]
+    now = clocks.steady()
+    for region, operation, left in slots_held(calls, limiter.limits, clocks.wall()):
+        limiter.hold(region, operation, now + left)
 
 
 def slots_held(
@@ -97,6 +101,6 @@ def slots_held(
         recent["region"], recent["operation"], recent["free"], strict=True
     ):
         seconds = limits[operation].seconds if operation in limits else 0.0
-        ago = -_ON_ITS_WAY if math.isnan(since) else max(0.0, since)
+        ago = -ON_ITS_WAY if math.isnan(since) else max(0.0, since)
         if ago < seconds:
             yield region, operation, seconds - ago + MARGIN

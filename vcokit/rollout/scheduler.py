@@ -42,6 +42,7 @@ from collections.abc import Iterable, Mapping
 from math import inf
 
 from vcokit.cloud.operations import Limit
+from vcokit.cloud.windows import Limiter
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import (
     LIST,
@@ -80,41 +81,47 @@ class Scheduler:
         A lane sends them by number, those first that wait for nothing.
     live : mapping of str to frozenset of Route
         By lane, the live routes that the plan was made from.
-    limits : mapping of str to Limit
-        By operation.
+    limits : Limiter, or mapping of str to Limit
+        Of the client, which others share; or by operation, for a rollout that is alone.
     options : Options
     records : mapping of int to Record, optional
         Where steps stand that have gone on already, from a journal.
     order : Order, optional
         Which steps wait for which others; by default none for any.
-    recent : iterable of (str, str, float)
-        Region, operation, and the time until which a slot is still held, of calls that an earlier
-        run of this rollout made.
     """
 
     def __init__(
         self,
         steps: Iterable[Step],
         live: Mapping[str, frozenset[Route]],
-        limits: Mapping[str, Limit],
+        limits: Limiter | Mapping[str, Limit],
         options: Options | None = None,
         records: Mapping[int, Record] | None = None,
         order: Order | None = None,
-        recent: Iterable[tuple[str, str, float]] = (),
     ) -> None:
         self.options = options or Options.in_force()
-        board = Board(steps, live, limits, self.options, records or {}, order or Order())
+        limiter = limits if isinstance(limits, Limiter) else Limiter(limits)
+        board = Board(steps, live, limiter, self.options, records or {}, order or Order())
         self._board = board
         self._writes, self._reads = Writes(board), Reads(board)
         self.steps, self.records, self.lanes = board.steps, board.records, board.lanes
-        for region, operation, until in recent:
-            board.dispatch.window(region, operation).hold(until)
+        self._start: float | None = None
 
     @property
     def steered(self) -> str | None:
         """What the user has made of it: paused or cancelling; None where it just goes on."""
         board = self._board
         return "cancelling" if board.cancelled else "paused" if board.paused else None
+
+    @property
+    def closing(self) -> bool:
+        """Whether it is about to end: nothing new is sent, and nobody should wait long."""
+        board = self._board
+        return board.cancelled or board.draining is not None or board.ending is not None
+
+    def close(self, now: float) -> None:
+        """Leave the limits to others; nothing is asked of it any more."""
+        self._board.dispatch.close(now)
 
     # -- the loop -------------------------------------------------------------------------------
 
@@ -126,7 +133,7 @@ class Scheduler:
         inputs : iterable of Input
             In order of arrival; none when only time has passed.
         now : float
-            Seconds since the rollout's start; never goes back.
+            Seconds of a clock that never goes back, the one of the limiter.
 
         Returns
         -------
@@ -134,6 +141,8 @@ class Scheduler:
             Changes first to be written down, then decisions to be carried out. The decisions end
             in `WaitUntil` or `Finished`, or in neither while only an answer can bring news.
         """
+        if self._start is None:
+            self._start = now
         for event in inputs:
             self._take(event, now)
             self._board.follow(now)
@@ -181,18 +190,25 @@ class Scheduler:
         board.ending = board.draining or board.held_up()
         return board.ending is not None or board.let_loose(now)
 
+    @property
+    def _deadline(self) -> float:
+        """The time at which the deadline passes; infinite where there is none."""
+        seconds = self.options.deadline
+        return inf if seconds is None or self._start is None else self._start + seconds
+
     def _wake(self, now: float, *, may_send: bool) -> float | None:
-        times = [self._board.dispatch.next_time(now, may_send=may_send), self.options.deadline]
-        if self._board.draining is not None or (self.options.deadline or inf) <= now:
-            times.pop()
+        board, deadline = self._board, self._deadline
+        times = [board.dispatch.next_time(now, may_send=may_send)]
+        if board.draining is None and now < deadline < inf:
+            times.append(deadline)
         return min((time for time in times if time is not None), default=None)
 
     def _mind_the_time(self, now: float) -> None:
         """Send nothing new once the deadline has passed."""
-        board, deadline = self._board, self.options.deadline
-        if deadline is None or now < deadline or board.draining or board.cancelled:
+        board = self._board
+        if now < self._deadline or board.draining or board.cancelled:
             return
-        message = f"the deadline of {deadline:g} s has passed"
+        message = f"the deadline of {self.options.deadline:g} s has passed"
         if board.unseen:
             board.end("stopped", message, "deadline")
         elif board.going:

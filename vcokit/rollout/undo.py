@@ -1,7 +1,7 @@
 """The plan that takes back what a rollout provably did, and nothing else.
 
 A step is *ours* where its last write was answered with success, and a listing has shown the effect:
-in the rollout (done), or now (accepted, settled). Then
+in the rollout (done), or now (accepted, settled, or broken off before it was known). Then
 
 ========  =================================  ==================================================
 was       is taken back by                   only while
@@ -35,6 +35,10 @@ from vcokit.rollout.steps import LIVE_COLUMNS, PLAN_COLUMNS, Route, Step
 
 #: What came of a write that may have happened all the same: no answer, or a fault of the server.
 _UNCERTAIN: Final = frozenset({"unknown", "server", None})
+
+#: States in which a step stands whose last write was answered with success, unless it was looked
+#: for and came to nothing.
+_TOOK: Final = frozenset({st.SENT, st.UNKNOWN, st.ACCEPTED, st.SETTLED, st.DONE})
 
 _CHANGED: Final = "changed since: "
 _UNSEEN: Final = "may still come: resume the rollout, so that it is settled"
@@ -157,7 +161,7 @@ def _marks(steps: pd.DataFrame, calls: pd.DataFrame, live: _Live) -> Iterator[_M
             yield _Mark(step, gone)
             continue
         shows = step.shows(live.of(step.lane))
-        if answer == "ok" and state in (st.DONE, st.ACCEPTED, st.SETTLED):
+        if answer == "ok" and state in _TOOK:
             yield _Mark(step, _why_not(step, state, shows=shows))
         elif shows and _may_be_ours(state, answer):
             yield _Mark(step, _unproven(answer))

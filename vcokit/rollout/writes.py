@@ -42,7 +42,7 @@ class Writes:
         if event.kind == "server":
             self._doubt(lane, event, now)
             return
-        board.heard(lane)
+        board.heard(lane, now)
         said = (event.code, event.message, event.request_id)
         # A refusal changes nothing: what was attached still is, unless the refusal says busy.
         lane.attached = event.kind not in ("ok", "busy")
