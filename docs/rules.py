@@ -25,6 +25,7 @@ from vcokit.audit.rules import RULES, Rule
 
 PAGE: Final = Path(__file__).parent / "rules.md"
 HEAD: Final = "RegionId,VpnConnectionId,RouteDest,NextHop,Weight"
+_WIDE: Final = 120  # characters of a line that the page shows
 
 OPENING: Final = """# The rules of an audit
 
@@ -66,7 +67,12 @@ class Example:
 
     def routes(self) -> pd.DataFrame:
         """Return the rows as an inventory."""
-        return vk.read_routes(io.StringIO("\n".join((HEAD, *self.rows)) + "\n"))
+        return vk.read_routes(io.StringIO("\n".join(self.lines()) + "\n"))
+
+    def lines(self) -> list[str]:
+        """Return the rows under their head, which names a description where there is one."""
+        described = self.rows[0].count(",") > HEAD.count(",")
+        return [HEAD + ",Description" * described, *self.rows]
 
     def findings(self, rule: str) -> pd.DataFrame:
         """Return what the rule says of the rows."""
@@ -106,6 +112,10 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "invalid-weight": Example(
         ["cn-hangzhou,vco-a,10.1.0.0/16,vco-a,50"],
         "The API takes 0 and 100 and nothing between. `100.0` from a spreadsheet is read as 100; `0100`, `+100`, `1e2` and words are not guessed at. `read_routes(weights={'active': 100})` maps words.",
+    ),
+    "invalid-region": Example(
+        ["cn_hangzhou,vco-a,10.1.0.0/16,vco-a,100"],
+        "The region is part of the host name that a request goes to, so it has the form of one label of it (RFC 1035): a request for any other text cannot even be made.",
     ),
     "invalid-connection-id": Example(
         ["cn-hangzhou,Hangzhou-HQ,10.1.0.0/16,Hangzhou-HQ,100"],
@@ -160,6 +170,10 @@ EXAMPLES: Final[Mapping[str, Example]] = {
     "special-purpose": Example(
         ["cn-hangzhou,vco-a,169.254.0.0/16,vco-a,100"],
         "0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4 and 240.0.0.0/4 are loopback, link-local, multicast and reserved: hardly ever what lies behind a tunnel.",
+    ),
+    "description-too-long": Example(
+        [f"{_PLAIN},{'杭州' * 400}"],
+        "All parameters stand in the address of a request, percent-encoded: a Chinese letter takes nine bytes there. 6,000 bytes of description leave room for the others in an address of 8,000, which RFC 9110 asks everybody to support. How many characters the vendor allows is not documented (for policy routes it is 100).",
     ),
     "duplicate": Example(
         [_PLAIN, _PLAIN],
@@ -228,7 +242,7 @@ def _section(rule: Rule, example: Example) -> str:
     severities = sorted(set(found["severity"].astype(str)))
     named = ", ".join(severities)
     under = f", {example.said}" if example.said else ""
-    rows = "\n".join((HEAD, *example.rows))
+    rows = "\n".join(line if len(line) <= _WIDE else line[:_WIDE] + "…" for line in example.lines())
     return (
         f"## {rule.name}\n\n**{named}**: {rule.sentence}\n\n{example.why}\n\n"
         f"```csv\n{rows}\n```\n\nFound{under}:\n\n{_table(found)}\n\nIn a plan: {example.plan()}.\n"

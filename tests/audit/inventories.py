@@ -7,7 +7,10 @@ import random
 import pandas as pd
 
 REGIONS = ["cn-a", "cn-b", None]
-CONNECTIONS = ["vco-a", "vco-b", "vco-c", "vco-d*", "VCO-x", "vco-", "bad", "", None]
+CONNECTIONS = [
+    "vco-a", "vco-b", "vco-c", "vco-d*", "VCO-x", "vco-", "bad", "", None,
+    "vco-" + "z" * 60, "vco-" + "z" * 61, "vco-\u212a",
+]  # fmt: skip
 DESTINATIONS = [
     "10.0.0.0/8",
     "10.0.0.0/9",
@@ -38,6 +41,17 @@ DESTINATIONS = [
     "\u3000\u200b",
     None,
 ]
+#: A region is one label of a host name: 63 characters of it are the most there can be.
+ODD_REGIONS = [None, "cn_a", "cn-", "CN-A", "cn-ä", "c" * 63, "c" * 64]
+#: 6,000 bytes of a request and a few more; what is encoded takes three bytes for one.
+ODD_DESCRIPTIONS = [
+    "d",
+    "d" * 6_000,
+    "d" * 6_001,
+    "杭" * 666 + "~" * 6,
+    "杭" * 666 + "-" * 7,
+    "% " * 1_001,
+]
 CLEAN = 0.7
 
 
@@ -50,8 +64,9 @@ def random_rows(rng: random.Random, size: int) -> list[dict]:
         weight, text = random_weight(rng)
         rows.append(
             {
-                "region_id": rng.choice(REGIONS[:2]) if rng.random() < 0.95 else None,
+                "region_id": rng.choice(REGIONS[:2] if rng.random() < 0.9 else ODD_REGIONS),
                 "vpn_connection_id": connection,
+                "description": rng.choice(ODD_DESCRIPTIONS) if rng.random() < 0.05 else None,
                 "route_dest": rng.choice(
                     DESTINATIONS[:7] if rng.random() < CLEAN else DESTINATIONS
                 ),
@@ -107,6 +122,6 @@ def routes_frame(rows: list[dict]) -> pd.DataFrame:
         "region_id", "vpn_connection_id", "route_dest", "next_hop", "weight", "weight_text",
         "source", "line",
     ]  # fmt: skip
-    extras = [name for name in (rows[0] if rows else {}) if name not in names]
-    frame = pd.DataFrame(rows, columns=[*names, *extras])
+    extras = [name for row in rows for name in row if name not in names]
+    frame = pd.DataFrame(rows, columns=[*names, *dict.fromkeys(extras)])
     return frame.astype({"weight": "Int64", "line": "Int64"})

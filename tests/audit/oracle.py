@@ -6,12 +6,16 @@ a mistake in the package cannot hide behind itself. Where the page leaves a choi
 ================  ==============================================================================
 cells             None and blanks alone (zero-width too) are empty, all else stands as it is
 identity          connection, network, next hop, weight: no region, not with live routes either
-connection id     ASCII letters, digits, ``*``, at least one of them after ``vco-``
+region            ASCII small letters, digits, single hyphens between them, 63 in all
+connection id     ASCII letters, digits, ``*``, 1 to 60 of them after ``vco-``
+description       6,000 bytes at most, where all but ASCII letters, digits and ``-._~`` take three
+                  bytes for each byte of UTF-8
 connection rules  each for itself: an invalid id is unknown as well, a connection of another
                   region may be not attached too; `attached` tells, and where it does not, type CEN
                   with a transit router id is attached
-accepted          what no check matches: region-mismatch and shared-address-space have no check,
-                  so those rows are accepted; a row that is not attached is too
+accepted          what no check matches: invalid-region, description-too-long, region-mismatch and
+                  shared-address-space have no check, so those rows are accepted; a row that is not
+                  attached is too
 live routes       are there before row 1; a refusal one of them causes is on `already-live` or
                   `live-conflict`, even where an earlier row is equal; one whose destination
                   cannot be read counts for the quota; none is part of a destination
@@ -38,6 +42,7 @@ from tests.audit.oracle_cells import is_ipv6_prefix, network_of, none_if_blank, 
 RULES = {
     "missing-value": ("error", None),  # the first empty one, in the order of check 1
     "invalid-weight": ("error", "weight"),
+    "invalid-region": ("error", "region_id"),
     "invalid-connection-id": ("error", "vpn_connection_id"),
     "unknown-connection": ("error", "vpn_connection_id"),
     "wrong-region": ("error", "region_id"),
@@ -50,6 +55,7 @@ RULES = {
     "next-hop-mismatch": ("error", "next_hop"),
     "shared-address-space": ("error", "route_dest"),
     "special-purpose": ("warning", "route_dest"),
+    "description-too-long": ("error", "description"),
     "duplicate": ("error", "route_dest"),
     "weight-conflict": ("error", "weight"),
     "next-hop-conflict": ("error", "next_hop"),
@@ -91,7 +97,9 @@ RELATIONS = {
 SHARED = IPv4Network("100.64.0.0/10")
 SPECIAL = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"]
 ACTIVE, STANDBY = 100, 0
-CONNECTION_ID = re.compile(r"vco-[A-Za-z0-9*]+")
+CONNECTION_ID = re.compile(r"vco-[A-Za-z0-9*]{1,60}")
+REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+LABEL, DESCRIPTION = 63, 6_000  # characters of a label, encoded bytes of a description
 
 
 def oracle(rows, *, live=None, quota=None, connections=None, scope=("region_id",)) -> list[dict]:
@@ -124,6 +132,7 @@ class Route:
     next_hop: str | None
     weight: int | None
     weight_text: str | None
+    description: str | None
     network: IPv4Network | None
     where: tuple
 
@@ -135,6 +144,7 @@ class Route:
             *(none_if_blank(row[name]) for name in cells),
             weight=row["weight"],
             weight_text=none_if_blank(row.get("weight_text")),
+            description=none_if_blank(row.get("description")),
             network=network_of(none_if_blank(row["route_dest"])),
             where=tuple(none_if_blank(row.get(name)) for name in scope),
         )
@@ -193,12 +203,23 @@ def find_in_row(row: int, route: Route, findings: Findings) -> None:
     if route.has_invalid_weight():
         findings.add(row, "invalid-weight")
     connection, next_hop = route.vpn_connection_id, route.next_hop
+    region = route.region_id
+    if region and not (len(region) <= LABEL and REGION.fullmatch(region)):
+        findings.add(row, "invalid-region")
+    if encoded_size(route.description or "") > DESCRIPTION:
+        findings.add(row, "description-too-long")
     if connection and not CONNECTION_ID.fullmatch(connection):
         findings.add(row, "invalid-connection-id")
     if connection and next_hop and next_hop != connection:
         findings.add(row, "next-hop-mismatch")
     if route.route_dest:
         find_in_destination(row, route, findings)
+
+
+def encoded_size(text: str) -> int:
+    """Return how many bytes a text takes in the query of a request."""
+    plain = sum(sign.isascii() and (sign.isalnum() or sign in "-._~") for sign in text)
+    return plain + 3 * (len(text.encode()) - plain)
 
 
 def find_in_destination(row: int, route: Route, findings: Findings) -> None:

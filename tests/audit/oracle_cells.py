@@ -10,6 +10,8 @@ import unicodedata
 from ipaddress import IPv4Network, IPv6Address
 
 MASKS = {str(IPv4Network((0, length)).netmask): length for length in range(33)}
+#: Masks and what they leave: the network before them is lost.
+NO_HOSTS = {*MASKS, *(str(IPv4Network((0, length)).hostmask) for length in range(33))}
 ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
 NUMBER = re.compile("0|[1-9][0-9]{0,2}")
 
@@ -54,6 +56,8 @@ def put_right(text: str) -> str | None:
     if re.search(r"[0-9]\s+[0-9]", text):
         return None
     address, slash, length = re.sub(r"\s", "", text).partition("/")
+    if not slash and address in NO_HOSTS:
+        return None
     if not slash:
         length = "32"
     elif is_address(length):

@@ -18,6 +18,7 @@ from vcokit.audit.report import by_rule, counts
 from vcokit.audit.rules import RULES
 from vcokit.errors import InputError
 from vcokit.inventory import read_routes
+from vcokit.rollout.plan import plan_routes
 
 DATA = Path(__file__).parents[2] / "data"
 NAMES = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight", "weight_text"]
@@ -106,6 +107,8 @@ SCENE = [
     row("13.0.0.0/8"),
     row("14.0.0.0/8"),
     row("13.1.0.0/16"),
+    row("17.0.0.0/8", connection="vco-c", region_id="r_1"),
+    row("18.0.0.0/8", description="d" * 6_001),
     *(row(f"20.{n}.0.0/16") for n in range(60)),
 ]
 SCENE_LIVE = [
@@ -360,3 +363,34 @@ def test_what_may_be_put_in_the_cell_mends_it() -> None:
     after = audit_routes(mended)
     left = set(zip(after["row"], after["rule"], strict=True))
     assert not left & set(zip(errors["row"], errors["rule"], strict=True))
+
+
+LONG = {
+    "invalid-connection-id": "cn-a,vco-{z},10.9.0.0/16,vco-{z},100,d",
+    "next-hop-mismatch": "cn-a,vco-a,10.9.0.0/16,vco-{z},100,d",
+    "invalid-region": "{z},vco-q,10.9.0.0/16,vco-q,100,d",
+    "description-too-long": "cn-a,vco-a,10.9.0.0/16,vco-a,100,{z}",
+}
+
+
+@pytest.mark.parametrize("rule", LONG)
+def test_what_no_request_carries_blocks_its_row_alone(rule: str) -> None:
+    """A cell too long for a request is a finding; a plan blocks its row and makes the others."""
+    head = "RegionId,VpnConnectionId,RouteDest,NextHop,Weight,Description"
+    good = [f"cn-a,vco-a,10.{n}.0.0/16,vco-a,100,d" for n in range(3)]
+    long = LONG[rule].format(z="z" * 70_000)
+    routes = read_routes("\n".join([head, *good, long]) + "\n")
+    found = audit_routes(routes)
+    (finding,) = found[found["severity"] == "error"].to_dict("records")
+    assert (finding["rule"], finding["row"], finding["line"]) == (rule, 3, 5)
+    plan = plan_routes(routes, schema.frame(schema.LIVE_ROUTES))
+    assert plan.steps["action"].tolist() == ["create"] * 3 + ["blocked"]
+
+
+@pytest.mark.parametrize(
+    ("region", "fits"), [("c" * 63, True), ("c" * 64, False), ("cn_a", False), ("-cn", False)]
+)
+def test_a_region_is_a_label_of_a_host_name(region: str, fits: bool) -> None:
+    """What cannot be part of a host name is no region; DNS takes 63 characters."""
+    found = audit(row("10.0.0.0/8", region_id=region))
+    assert found["rule"].tolist() == ([] if fits else ["invalid-region"])

@@ -37,14 +37,19 @@ def zipped(parts: Mapping[str, str | bytes]) -> bytes:
     return file.getvalue()
 
 
-def xlsx(rows: str, before: str = "", after: str = "", name: str = "S") -> bytes:
-    """Return a workbook of one sheet, from the XML of its rows."""
+def xlsx(
+    rows: str, before: str = "", after: str = "", name: str = "S", shared: Iterable[str] = ()
+) -> bytes:
+    """Return a workbook of one sheet, from the XML of its rows and the texts that they share."""
+    texts = "".join(f"<si><t>{escape(text)}</t></si>" for text in shared)
     sheet = f"<sheetData>{rows}</sheetData>"
     return zipped(
         {
             "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types"><Override '
             'PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-'
-            'officedocument.spreadsheetml.sheet.main+xml"/></Types>',
+            'officedocument.spreadsheetml.sheet.main+xml"/><Override '
+            'PartName="/xl/sharedStrings.xml" ContentType="application/vnd.openxmlformats-'
+            'officedocument.spreadsheetml.sharedStrings+xml"/></Types>',
             "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
             f'<Relationship Id="rId1" Type="{_RELS}/officeDocument" Target="xl/workbook.xml"/>'
             "</Relationships>",
@@ -52,9 +57,11 @@ def xlsx(rows: str, before: str = "", after: str = "", name: str = "S") -> bytes
             f'<sheet name="{name}" sheetId="1" r:id="rId1"/></sheets></workbook>',
             "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
             f'<Relationship Id="rId1" Type="{_RELS}/worksheet" Target="worksheets/sheet1.xml"/>'
+            f'<Relationship Id="rId2" Type="{_RELS}/sharedStrings" Target="sharedStrings.xml"/>'
             "</Relationships>",
             "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{_MAIN}">{before}{sheet}{after}'
             "</worksheet>",
+            "xl/sharedStrings.xml": f'<sst xmlns="{_MAIN}">{texts}</sst>',
         }
     )
 

@@ -282,3 +282,55 @@ def test_cells_are_what_openpyxl_wrote(rows: list[list[object]]) -> None:
             value = cells[place]
             text = str(value).upper() if isinstance(value, bool) else str(value)
             assert ("" if pd.isna(found) else found) == ("" if value is None else text.strip())
+
+
+def test_heads_merged_over_two_rows_are_heads_alone() -> None:
+    """What is merged in the head, or begins above it, fills no row below it."""
+    made = book(
+        S=[
+            [*HEADS, "Contact", None],
+            [None, None, None, None, "Name", "Phone"],
+            ["cn-beijing", "vco-a", "10.0.0.0/8", 100, "Li", "1"],
+        ]
+    )
+    for column in "ABCD":
+        made["S"].merge_cells(f"{column}1:{column}2")
+    plain = book(S=[HEADS, [None] * 4, ["cn-beijing", "vco-a", "10.0.0.0/8", 100]])
+    for column in "ABCD":
+        plain["S"].merge_cells(f"{column}1:{column}2")
+    assert read_routes(saved(plain))["line"].tolist() == [3]
+    routes = read_routes(saved(made))
+    assert routes["region_id"].fillna("").tolist() == ["", "cn-beijing"]
+    assert routes["route_dest"].fillna("").tolist() == ["", "10.0.0.0/8"]
+
+
+@pytest.mark.parametrize("name", ["us-office", "cn-routes", "eu-sites", "cn-hong\u212aong"])
+def test_only_a_region_of_the_vendor_is_a_region(name: str) -> None:
+    """A sheet whose name only looks like a region fills nothing; the note says what is filled."""
+    rows = [HEADS[1:], ["vco-a", "10.0.0.0/8", 100]]
+    made = book(S=rows)
+    made["S"].title = name
+    with pytest.raises(InventoryError, match="no column for region_id"):
+        read_routes(saved(made))
+    made[name].title = "eu-central-1"
+    notes = read_routes(saved(made)).attrs["read"]["notes"]
+    assert "region_id filled with eu-central-1 in 1 row" in notes
+
+
+def test_a_sheet_of_sites_beside_the_routes_is_left_out() -> None:
+    """A list of regions and connections without destinations is no table of routes: it is noted."""
+    made = left_out(*HEADS)
+    made.create_sheet("Sites").append(["Region", "Connection", "City"])
+    made["Sites"].append(["cn-beijing", "vco-a", "Beijing"])
+    routes = read_routes(saved(made))
+    assert len(routes) == 41
+    assert "'Sites' holds no heads of routes and was left out" in " ".join(
+        routes.attrs["read"]["notes"]
+    )
+
+
+def test_a_zip_archive_of_other_files_is_told_as_one() -> None:
+    """The remedy is to unpack it, not to save it as a workbook."""
+    with pytest.raises(InventoryError, match="a zip archive of 2 files") as caught:
+        read_routes(sheets.zipped({"a.csv": "x", "b.csv": "y"}))
+    assert "Unpack it" in str(caught.value.remedy)

@@ -16,7 +16,7 @@ import pytest
 from tests.inventory import sheets
 from vcokit.audit import audit_routes
 from vcokit.errors import InputError, InventoryError
-from vcokit.inventory import packed, read_routes, records, write_routes
+from vcokit.inventory import bound, packed, read_routes, records, write_routes
 
 HEAD = "region_id,vpn_connection_id,route_dest,next_hop,weight,description\n"
 CSV = HEAD + "cn-hangzhou,vco-a,10.1.0.0/16,vco-a,100,Berlin\n"
@@ -143,7 +143,7 @@ def zstd(data: bytes) -> bytes:
 def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch, pack: object) -> None:
     """What becomes far larger than it can be is refused while it does; a cut file too."""
     data = pack(CSV.encode() + bytes(8 << 20))
-    monkeypatch.setattr(packed, "FREE", 1 << 20)
+    monkeypatch.setattr(bound, "UNPACKED_FREE", 1 << 20)
     with pytest.raises(InventoryError, match="a packed file of more than"):
         read_routes(data)
     with pytest.raises(InventoryError, match="damaged"):
@@ -220,3 +220,16 @@ def test_what_is_no_source_is_one_error(source: object, listed: bool) -> None:
         read_routes([source] if listed else source)
     wanted = "audit_routes" if isinstance(source, pd.DataFrame) else "list"
     assert wanted in str(caught.value.remedy)
+
+
+def test_an_open_file_keeps_its_name(tmp_path: Path) -> None:
+    """Errors and ``source`` name the file, open or not; two of one name are told apart."""
+    path = tmp_path / "a.csv"
+    path.write_text(CSV, encoding="utf-8")
+    with path.open("rb") as first, path.open(encoding="utf-8") as second:
+        routes = read_routes(first, second)
+    assert list(routes["source"].cat.categories) == [str(path), f"{path} (2)"]
+    path.write_text("x\n", encoding="utf-8")
+    with path.open("rb") as file, pytest.raises(InventoryError) as caught:
+        read_routes(file)
+    assert caught.value.source == str(path)

@@ -271,3 +271,31 @@ def test_a_head_that_is_named_may_stand_in_some_tables_alone(tmp_path: Path) -> 
             read_routes(names, columns={"weight": "Rolle"})
         assert "weight (asked for as 'Rolle')" in str(caught.value)
         assert where in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("head", "name"),
+    [
+        ("Weight (0/100)", "weight"),
+        ("Destination CIDR (目标网段)", "route_dest"),
+        ("目标网段（CIDR）", "route_dest"),
+        ("Region [id]", "region_id"),
+        ("Connection Name", "vpn_connection_id"),
+        ("IPsec-VPN Connection", "vpn_connection_id"),
+        ("IPsec连接名称", "vpn_connection_id"),
+    ],
+)
+def test_heads_in_everyday_form_are_known(head: str, name: str) -> None:
+    """What stands in brackets is passed over, and a name stands for a connection."""
+    heads = {"region_id": "Region", "vpn_connection_id": "VCO", "route_dest": "CIDR"}
+    cells = list({**heads, "weight": "Weight", name: head}.values())
+    found = find_head(load(",".join(cells) + "\n"), {})
+    assert found.fields[name] == cells.index(head)
+
+
+def test_the_plain_head_comes_before_the_bracketed_one_and_the_id_before_the_name() -> None:
+    """A second column of a like head is one of the file's own."""
+    heads = "Region,Connection name,Connection ID,CIDR,CIDR (old),Weight\n"
+    found = find_head(load(heads), {})
+    assert (found.fields["vpn_connection_id"], found.fields["route_dest"]) == (2, 3)
+    assert list(extra_names(found).values()) == ["Connection name", "CIDR (old)"]

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vcokit.audit import audit_routes
 from vcokit.errors import InputError, InventoryError
 from vcokit.inventory import read_routes, records
 from vcokit.schema import ROUTES, conform_routes
@@ -149,7 +150,7 @@ def test_a_region_fills_what_is_empty() -> None:
     """``region=`` stands where the column is absent or a cell empty, and nowhere else."""
     routes = read_routes(table(ROW, ",v,d,n,0,x", " ,v,d,n,0,x"), region=" CN-Beijing ")
     assert routes["region_id"].tolist() == ["cn-hangzhou", "cn-beijing", "cn-beijing"]
-    assert "region_id filled in 2 rows" in routes.attrs["read"]["notes"]
+    assert "region_id filled with cn-beijing in 2 rows" in routes.attrs["read"]["notes"]
     routes = read_routes("connection,cidr,weight\nv,d,0\n", region="cn-beijing")
     assert routes["region_id"].tolist() == ["cn-beijing"]
     assert len(read_routes("connection,cidr,weight\n", region="cn-beijing")) == 0
@@ -289,3 +290,15 @@ def test_columns_may_be_named_by_the_caller() -> None:
     assert routes.loc[0, SIX[:5]].tolist() == ["r", "vco-a", "10.0.0.0/8", "vco-a", 100]
     assert routes["Prefix"].tolist() == ["alt"]
     assert routes.attrs["read"]["columns"] == {head: name for name, head in wanted.items()}
+
+
+def test_only_ascii_letters_are_put_in_lower_case() -> None:
+    """The Kelvin sign is no ``k``: what the audit must refuse does not become another id."""
+    routes = read_routes(
+        "RegionId,VpnConnectionId,RouteDest,NextHop,Weight\n"
+        "CN-A,VCO-\u212a1,10.0.0.0/8,VCO-\u0130,100\n"
+    )
+    assert routes.loc[0, ["region_id", "vpn_connection_id", "next_hop"]].tolist() == [
+        "cn-a", "vco-\u212a1", "vco-\u0130",
+    ]  # fmt: skip
+    assert "invalid-connection-id" in set(audit_routes(routes)["rule"])

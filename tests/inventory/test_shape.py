@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vcokit.audit import apply_suggestions, audit_routes
 from vcokit.inventory import read_routes
 
 NETWORK = st.builds(
@@ -121,3 +122,26 @@ def test_an_empty_row_is_none_in_any_format() -> None:
     file = io.BytesIO()
     frame.where(frame != "nan").to_parquet(file)
     assert len(read_routes(file.getvalue())) == 2
+
+
+@pytest.mark.parametrize("mark", [",", ", ", ";", "|", " ", "\n", "，", "、"])
+def test_a_network_and_its_mask_in_one_cell_are_one_network(mark: str) -> None:
+    """The cell stands as it is, the audit says what it means, and one route comes of it."""
+    routes = read_routes(
+        f'region,connection,cidr,weight\ncn-a,vco-a,"10.0.0.0{mark}255.0.0.0",100\n'
+    )
+    assert len(routes) == 1
+    found = audit_routes(routes)
+    assert found["rule"].tolist() == ["malformed-cidr"]
+    mended = apply_suggestions(routes, found)
+    assert mended["route_dest"].tolist() == ["10.0.0.0/8"]
+
+
+@pytest.mark.parametrize(
+    "cell", ["255.255.0.0", "0.0.0.255", "10.0.0.0,0.255.255.255", "10.0.0.0/8;255.0.0.0"]
+)
+def test_a_mask_is_never_a_host(cell: str) -> None:
+    """A mask, or what it leaves, is not made a route of its own, whatever stands beside it."""
+    routes = read_routes(f'region,connection,cidr,weight\ncn-a,vco-a,"{cell}",100\n')
+    assert routes["route_dest"].tolist() == [cell]
+    assert audit_routes(routes)["suggestion"].isna().all()

@@ -331,3 +331,33 @@ def test_what_utf8_is(parts: list[bytes]) -> None:
         assert not is_utf8(data)
     else:
         assert is_utf8(data)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "5 €",
+        "HQ – Ulm",
+        "§ 5",
+        "5°",
+        "10\xa0000",
+        "“HQ”",
+        "wait…",
+        "½ rack",
+        "à Paris",
+        "Ø 5",
+        "A – B – C",
+    ],
+)
+def test_western_signs_that_touch_no_letter_are_read(cell: str) -> None:
+    """Few high bytes, none beside another, that are no GB18030, are cp1252."""
+    loaded = load(io.BytesIO(f"Region;CIDR;Note\ncn-a;10.0.0.0/8;{cell}\n".encode("cp1252")))
+    assert loaded.encoding == "cp1252"
+    assert cell in loaded.data.decode()
+
+
+@pytest.mark.parametrize("tail", [b"\xff", b"\x80\x80 ", b"\x80 " * 30, b"\x81 "])
+def test_what_is_no_text_is_no_western_text(tail: bytes) -> None:
+    """Bytes in runs, many of them, and such as stand in no text are refused as before."""
+    with pytest.raises(InventoryError, match="neither UTF-8 nor GB18030"):
+        load(io.BytesIO(b"Region;CIDR;Note\n" + tail + b"\n"))

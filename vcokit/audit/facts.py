@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Final
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -26,13 +27,19 @@ import pyarrow.compute as pc
 from vcokit import schema
 from vcokit.audit.codes import I32, I64, NONE, Mask, Vocabulary, dense, strings
 from vcokit.cidr.parse import HOST_BITS, IPV6, MALFORMED, parse
+from vcokit.cloud.endpoints import is_region
 from vcokit.errors import InputError
 
 ACTIVE: Final = 100
 STANDBY: Final = 0
 
-#: A connection's id: ``vco-`` and letters, digits or the ``*`` that documents mask ids with.
-CONNECTION_ID: Final = r"vco-[A-Za-z0-9*]+"
+#: A connection's id: ``vco-`` and letters, digits or the ``*`` that documents mask ids with. The
+#: vendor's have 25 characters; 64 leave room, and fit every request.
+CONNECTION_ID: Final = r"vco-[A-Za-z0-9*]{1,60}"
+
+#: Most bytes of a description, percent-encoded. All parameters stand in the query of a request;
+#: of an address 8,000 bytes are understood everywhere (RFC 9110, 4.1), the rest takes under 2,000.
+DESCRIPTION_BYTES: Final = 6_000
 
 #: Fields whose absence is a finding, in the order in which the cloud asks for them.
 NEEDED: Final = ("region_id", "vpn_connection_id", "route_dest", "weight", "next_hop")
@@ -166,6 +173,23 @@ class Facts:
         good = pc.match_substring_regex(self.ids.words, f"^{CONNECTION_ID}$")
         by_code = np.append(good.to_numpy(zero_copy_only=False), False)
         return np.asarray(by_code[self.connection])  # code -1 reads the last element
+
+    @cached_property
+    def region_ok(self) -> Mask:
+        """Where there is a region of the right form."""
+        by_code = [*map(is_region, self.regions.words.to_pylist()), False]
+        return np.asarray(by_code, dtype=np.bool_)[self.region]
+
+    @cached_property
+    def description_bytes(self) -> I64:
+        """Bytes that each description takes in a request; 0 where all of them are short."""
+        size = np.zeros(self.size, dtype=np.int64)
+        if "description" in self.given.columns:
+            cells = strings(schema.text_column(self.given["description"]))
+            plain = pc.fill_null(pc.binary_length(cells), 0).to_numpy(zero_copy_only=False)
+            for row in np.flatnonzero(3 * plain > DESCRIPTION_BYTES):  # a byte takes three at most
+                size[row] = len(quote(cells[row].as_py(), safe=""))
+        return size
 
     @property
     def malformed(self) -> Mask:

@@ -17,7 +17,7 @@ import pandas as pd
 
 from vcokit.audit.case import Case, Hits
 from vcokit.audit.codes import I64, NONE, Mask, first_other, first_row
-from vcokit.audit.facts import NEEDED
+from vcokit.audit.facts import DESCRIPTION_BYTES, NEEDED
 from vcokit.audit.predict import QUOTA
 from vcokit.audit.registry import CONFLICTS, REGISTRY, Rule, in_error, rule
 from vcokit.cidr.explain import suggestions
@@ -51,6 +51,13 @@ _NEAR_SPECIAL: Final = np.array(
 def _rows(mask: Mask) -> I64:
     return np.flatnonzero(mask)
 
+
+def _shown(text: pd.Series) -> pd.Series:
+    """Return cells as a message shows them: a long one is cut."""
+    return text.where(text.str.len() <= _SHOWN, text.str.slice(0, _SHOWN) + "...")
+
+
+_SHOWN: Final = 64  # characters of a cell in a message
 
 _NOWHERE: Final[I64] = np.zeros(0, dtype=np.int64)
 
@@ -86,13 +93,23 @@ def _invalid_weight(case: Case) -> Hits | None:
     return Hits(rows, "weight", "weight '" + text + "' is neither 0 (standby) nor 100 (active)")
 
 
+@rule("invalid-region", "error", "The region has not the form of a region id.")
+def _invalid_region(case: Case) -> Hits | None:
+    rows = _rows((case.facts.region >= 0) & ~case.facts.region_ok)
+    if not len(rows):
+        return None
+    text = _shown(case.text(rows, "region_id"))
+    message = "'" + text + "' is no region id: at most 63 small letters, digits and hyphens"
+    return Hits(rows, "region_id", message)
+
+
 @rule("invalid-connection-id", "error", "The connection's id is not vco- and letters or digits.")
 def _invalid_connection_id(case: Case) -> Hits | None:
     rows = _rows((case.facts.connection >= 0) & ~case.facts.id_ok)
     if not len(rows):
         return None
-    text = case.text(rows, "vpn_connection_id")
-    message = "'" + text + "' is no id of an IPsec connection: vco- and letters or digits"
+    text = _shown(case.text(rows, "vpn_connection_id"))
+    message = "'" + text + "' is no id of an IPsec connection: vco- and letters or digits, up to 64"
     if case.reach is None:
         return Hits(rows, "vpn_connection_id", message)
     return Hits(rows, "vpn_connection_id", *case.reach.by_name(rows, message))
@@ -218,6 +235,17 @@ def _special_purpose(case: Case) -> Hits | None:
     touched = to_text(table[:, 0].astype(np.uint32), table[:, 1].astype(np.uint8))
     message = case.network(rows) + " touches " + touched + ", which has a meaning of its own"
     return Hits(rows, "route_dest", message)
+
+
+@rule("description-too-long", "error", "The description does not fit into a request.")
+def _description_too_long(case: Case) -> Hits | None:
+    size = case.facts.description_bytes
+    rows = _rows(size > DESCRIPTION_BYTES)
+    if not len(rows):
+        return None
+    bytes_taken = pd.Series(size[rows]).map("{:,}".format).astype("str")
+    message = "the description takes " + bytes_taken + " bytes in a request, which carries "
+    return Hits(rows, "description", message + f"{DESCRIPTION_BYTES:,}; shorten it")
 
 
 def _in_crowd(case: Case, related: I64) -> tuple[I64, I64]:

@@ -8,23 +8,26 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import netaddr
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcokit.cidr.parse import MASKS, NO_LENGTH, U8, U32, Prefixes, parse, to_text
 
+Mask: TypeAlias = npt.NDArray[np.bool_]
+
 _OCTET: Final = "(?:0|[1-9][0-9]{0,2})"
 _ADDRESS: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
 _WHOLE: Final = re.compile(rf"({_ADDRESS})(?:/({_ADDRESS}|0|[1-9][0-9]?))?")
 #: What makes a prefix of an address, and the empty text that joins the two.
 _HOST: Final = (pa.scalar("/32", pa.large_string()), pa.scalar("", pa.large_string()))
-#: Address and dotted mask in one cell, parted by blanks.
-_PARTED: Final = re.compile(rf"\s*({_ADDRESS})\s+({_ADDRESS})\s*")
+#: Address and dotted mask in one cell, parted by blanks or a sign.
+_PARTED: Final = re.compile(rf"\s*({_ADDRESS})(?:\s*[,;|、]\s*|\s+)({_ADDRESS})\s*")
 #: Blanks between two digits may stand for a sign that was lost: they are not put right.
 _SPLIT_NUMBER: Final = re.compile(r"[0-9]\s+[0-9]")
 
@@ -72,10 +75,10 @@ def _suggest_distinct(cells: Any) -> Any:
 def _one_by_one(cells: Any) -> Any:
     """Return what `suggest` says of the cells that the columns left; few can still mean anything.
 
-    In printable ASCII that is only an address and a mask with blanks between them.
+    In printable ASCII that is only an address and a mask with blanks or a sign between them.
     """
     doubtful = pc.or_(
-        pc.match_substring_regex(cells, f"^ *{_ADDRESS} +{_ADDRESS} *$"),
+        pc.match_substring_regex(cells, f"^ *{_ADDRESS} *[ ,;|] *{_ADDRESS} *$"),
         pc.match_substring_regex(cells, "[^ -~]"),
     )
     found = [suggest(cell) for cell in cells.filter(doubtful).to_pylist()]
@@ -98,7 +101,8 @@ def _usual_forms(cells: Any) -> Any:
     mask = _as_prefixes(pc.replace_substring_regex(cells, "^[^/]*/?", ""))
     is_bare = pc.fill_null(pc.invert(pc.match_substring(cells, "/")), False)
     bare = is_bare.to_numpy(zero_copy_only=False)
-    bits = np.where(bare, np.uint8(32), _length_of_mask(mask))
+    host = np.where(_is_mask(whole), NO_LENGTH, np.uint8(32))
+    bits = np.where(bare, host, _length_of_mask(mask))
     bits = np.where(direct.valid, direct.length, bits)
     found = whole.valid & (bits > 0) & (bits <= 32)
     length = np.where(found, bits, NO_LENGTH).astype(np.uint8)
@@ -108,6 +112,17 @@ def _usual_forms(cells: Any) -> Any:
 
 def _as_prefixes(addresses: Any) -> Prefixes:
     return parse(pd.Series(pc.binary_join_element_wise(addresses, *_HOST), dtype="str"))
+
+
+def _is_mask(addresses: Prefixes) -> Mask:
+    """Tell which addresses are a network mask, or what a mask leaves (``0.0.0.255``).
+
+    Such a cell has lost its network: it means no host.
+    """
+    hosts: U32 = ~addresses.network
+    one = np.uint32(1)
+    inverse = (addresses.network & (addresses.network + one)) == 0
+    return np.asarray(((hosts & (hosts + one)) == 0) | inverse)
 
 
 def _length_of_mask(masks: Prefixes) -> U8:
@@ -121,9 +136,10 @@ def _length_of_mask(masks: Prefixes) -> U8:
 def suggest(text: str) -> str | None:
     """Return the prefix that a malformed cell most likely means, or None.
 
-    Put right are: a bare address (``/32``), a dotted mask (its length), digits and signs of other
-    scripts, blanks and invisible characters, and host bits. Leading zeros are not: some programs
-    read them as octal. The default route is never suggested, as it would be refused.
+    Put right are: a bare address (``/32``; not where it is a mask), a dotted mask (its length),
+    digits and signs of other scripts, blanks and invisible characters, and host bits. Leading zeros
+    are not: some programs read them as octal. The default route is never suggested, as it would be
+    refused.
 
     Parameters
     ----------
@@ -151,6 +167,9 @@ def suggest(text: str) -> str | None:
     address, suffix = match.groups()
     bits = _bits(suffix)
     if not bits or not netaddr.valid_ipv4(address, flags=netaddr.INET_PTON):
+        return None
+    given = netaddr.IPAddress(address)
+    if suffix is None and (given.is_netmask() or given.is_hostmask()):
         return None
     return str(netaddr.IPNetwork(f"{address}/{bits}").cidr)
 

@@ -1,7 +1,7 @@
 """The options by which files are read, and what a reader is told of them.
 
 Every command reads by `read`, so that whatever reading noted is said: a line a note on standard
-error, ``note: routes.xlsx: sheet 'Cover' holds no heads and was left out``.
+error, ``note: routes.xlsx: sheet 'Cover' holds no heads of routes and was left out``.
 """
 
 from __future__ import annotations

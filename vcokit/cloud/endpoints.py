@@ -38,18 +38,31 @@ HOSTS: Final[Mapping[str, str]] = {
     region: host for host, regions in _BY_HOST.items() for region in regions.split()
 }
 
+_PUBLIC: Final = (
+    "cn-qingdao cn-beijing cn-zhangjiakou cn-zhengzhou-jva cn-huhehaote cn-wulanchabu cn-hangzhou"
+    " cn-shanghai cn-nanjing cn-fuzhou cn-shenzhen cn-heyuan cn-guangzhou cn-chengdu cn-wuhan-lr"
+    " cn-hongkong ap-northeast-1 ap-northeast-2 ap-southeast-1 ap-southeast-2 ap-southeast-3"
+    " ap-southeast-5 ap-southeast-6 ap-southeast-7 ap-south-1 us-east-1 us-west-1 eu-west-1"
+    " eu-central-1 me-east-1 me-central-1 na-south-1 cn-shanghai-finance-1 cn-shenzhen-finance-1"
+    " cn-beijing-finance-1 cn-heyuan-acdr-1"
+)
+#: The regions that the vendor's metadata names, and those of the table above.
+REGIONS: Final = frozenset((*_PUBLIC.split(), *HOSTS))
+
+#: Most characters of a label of a host name (RFC 1035, 2.3.4).
+_LABEL: Final = 63
 _REGION: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def is_region(text: str) -> bool:
-    """Tell whether a text has the form of a region id.
+    """Tell whether a text has the form of a region id, and is one label of a host name.
 
     Examples
     --------
     >>> is_region("cn-hangzhou"), is_region("evil.example/")
     (True, False)
     """
-    return _REGION.fullmatch(text) is not None
+    return len(text) <= _LABEL and _REGION.fullmatch(text) is not None
 
 
 def endpoint_host(region_id: str) -> str:

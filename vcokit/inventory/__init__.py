@@ -9,7 +9,8 @@
 
 ===========  =========================================================================
 `files`      which files are meant, and of which format each is
-`packed`     gzip and zstd, with an end to what they may become
+`bound`      what a file may become in memory, asked before anything is laid out
+`packed`     gzip and zstd, unpacked block by block
 `text`       what bytes mean: encodings, and what is no text at all; `narrow` which it is
 `heads`      where the table begins, what parts its cells, which column is which field
 `records`    where a row begins and ends: a fast parser and an exact one that agree

@@ -108,10 +108,13 @@ def absent(column: Column) -> Column:
 
 
 def lower(column: Column, tally: Tally) -> Column:
-    """Return a column in lower case."""
-    if not (holds(column, "A", "Z") or holds(column, "\x80", "\xff")):
+    """Return a column with ASCII letters in lower case.
+
+    Others stand as they are: the Kelvin sign in lower case would be the ``k`` of another id.
+    """
+    if not holds(column, "A", "Z"):
         return column
-    lowered = pc.utf8_lower(column)
+    lowered = pc.ascii_lower(column)
     tally.add("lowered", _true(pc.not_equal(column, lowered)))
     return lowered
 

@@ -5,14 +5,16 @@ in the workbook          as read
 =======================  ==================================================================
 rows above the heads     titles, as in a CSV; the head is looked for in the first rows
 a sheet without heads    left out, and so is a hidden one that was not asked for: both noted
-a sheet with some heads  an error that names it and what it lacks: its rows would be lost
-a sheet called           ``region_id`` of its rows that name none
-``cn-hangzhou``
+a sheet with some heads  an error that names it and what it lacks: its rows would be lost. A list of
+                         sites (region and connection, no destination or weight) is left out
+a sheet called           ``region_id`` of its rows that name none, for the regions that the vendor
+``cn-hangzhou``          has; a sheet called ``us-office`` is none
 ``100``, ``100.0``       ``100``; other numbers as Python writes them
 TRUE, dates, times       ``TRUE``, ``2026-05-01``, ``12:30:00``
 a formula                the value that was saved with it; none, if none was
 ``#REF!``                ``#REF!`` (.xlsx, .xlsm; the other formats do not give it)
-cells merged downwards   their value in every row of the merge, in its first column (.xlsx, .xlsm)
+cells merged downwards   their value in every row of the merge, in its first column (.xlsx, .xlsm);
+                         not where the merge begins in the heads or above
 an empty row             nothing
 full-width letters       as they stand: the audit says what to write instead
 =======================  ==================================================================
@@ -26,7 +28,6 @@ from __future__ import annotations
 import datetime
 import io
 import itertools
-import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -35,8 +36,10 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from vcokit.cloud.endpoints import REGIONS
 from vcokit.errors import InputError, InventoryError
 from vcokit.inventory import workbook
+from vcokit.inventory.bound import Bound
 from vcokit.inventory.cells import absent, clean_cell
 from vcokit.inventory.heads import (
     HEAD_LINES,
@@ -56,17 +59,15 @@ from vcokit.plain import visible
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 _BATCH: Final = 20_000  # rows that are kept as Python objects
+_BATCH_TEXT: Final = 16 << 20  # characters of them
 _WHOLE: Final = 2**53  # a larger float is not known to the last digit
-
-#: Names of sheets that are taken for regions.
-_REGION: Final = re.compile(r"(?:cn|ap|us|eu|me|na|sa|af)-[a-z]+(?:-[a-z0-9]+)*")
 
 Row = tuple[int, list[str]]
 _Failed = tuple[str, str, Candidate]  # source, sheet, the row that comes nearest to heads
 
 
 def read_excel(
-    name: str, data: bytes, options: Options, progress: Progress | None = None
+    name: str, data: bytes, bound: Bound, options: Options, progress: Progress | None = None
 ) -> list[Table]:
     """Return the tables of a workbook.
 
@@ -78,7 +79,7 @@ def read_excel(
         If the sheet asked for is not there, or python-calamine is not installed.
     """
     _refuse_others(name, data)
-    archive = workbook.opened(name, data)
+    archive = workbook.opened(name, data, bound)
     book, sheets = _book(name, data)
     wanted, notes = _wanted(name, sheets, options.sheet)
     parts = workbook.sheet_parts(archive)
@@ -86,11 +87,11 @@ def read_excel(
     failed: list[_Failed] = []
     for number, sheet in enumerate(wanted, 1):
         source = f"{name}[{visible(sheet)}]"
-        result = _sheet(source, book, sheet, archive, parts.get(sheet), options)
+        result = _sheet(source, book, sheet, archive, parts.get(sheet), bound, options)
         if isinstance(result, Table):
             found.append(result)
         else:
-            notes.append(f"sheet {shortened(sheet)!r} holds no heads and was left out")
+            notes.append(f"sheet {shortened(sheet)!r} holds no heads of routes and was left out")
             failed += [(source, sheet, result)] if result else []
         if progress:
             progress(number / len(wanted))
@@ -137,6 +138,8 @@ def _book(name: str, data: bytes) -> tuple[Any, list[tuple[str, bool]]]:
 
 def _damaged(source: str, error: BaseException) -> InventoryError:
     """Return the error for what the reader raised, or raise what is none of its faults."""
+    if isinstance(error, MemoryError):
+        raise error
     if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
         raise error
     if type(error).__name__ == "PasswordError":
@@ -175,6 +178,7 @@ def _sheet(
     name: str,
     archive: zipfile.ZipFile,
     part: str | None,
+    bound: Bound,
     options: Options,
 ) -> Table | Candidate | None:
     """Return a sheet as a table; where it has no heads, the row that comes nearest, if any."""
@@ -182,46 +186,55 @@ def _sheet(
         sheet = book.get_sheet_by_name(name)
         merges = sheet.merged_cell_ranges or []
         first = sheet.start[1] if sheet.start else 0
-        rows = _Grid(sheet, first, merges, workbook.errors(archive, part) if part else {})
+        rows = _rows(sheet, first, workbook.errors(archive, part) if part else {})
         above = list(itertools.islice(rows, HEAD_LINES))
-        best = _best(above, first, options)
+        best = _best(list(_Filled(above, merges, first, 0)), first, options)
         if best is None or not best.complete:
             return best
         check_names(source, best.cells, best.number)
         _check(source, name, best, options)
-        body = ((n, cells) for n, cells in itertools.chain(above, rows) if n > best.line)
-        records = _records(body, len(best.cells))
-    except InventoryError:
+        below = (row for row in itertools.chain(above, rows) if row[0] > best.line)
+        body = _Filled(below, merges, first, best.line + 1)
+        records = _records(body, len(best.cells), bound)
+    except (InventoryError, MemoryError):
         raise
     except BaseException as error:
         raise _damaged(source, error) from None
     letters = [_letters(first + place) for place in range(len(best.cells))]
     check_cells(source, [shortened(cell) for cell in best.cells], records, letters)
-    notes = [f"merged cells filled in {rows.filled} row{'s' * (rows.filled != 1)}"]
+    notes = [f"merged cells filled in {body.filled} row{'s' * (body.filled != 1)}"]
     return Table(
         source,
         "excel",
         _head(best, above),
         records,
-        notes=tuple(notes if rows.filled else ()),
+        bound,
+        notes=tuple(notes if body.filled else ()),
         region=_region_of(name),
     )
 
 
-class _Grid:
-    """The rows of a sheet as (row from 0, cells as text), merges filled and errors put in."""
+def _rows(sheet: Any, first: int, errors: dict[tuple[int, int], str]) -> Iterator[Row]:
+    """Yield the rows of a sheet as (row from 0, cells as text), errors put in."""
+    by_row: dict[int, dict[int, str]] = {}
+    for (row, column), text in errors.items():
+        by_row.setdefault(row, {})[column - first] = text
+    for number, values in enumerate(sheet.iter_rows()):
+        cells = [value if type(value) is str else written(value) for value in values]
+        for column, text in by_row.get(number, {}).items():
+            if 0 <= column < len(cells) and not cells[column]:
+                cells[column] = text
+        yield number, cells
 
-    def __init__(
-        self, sheet: Any, first: int, merges: Iterable[Any], errors: dict[tuple[int, int], str]
-    ) -> None:
-        self._rows = enumerate(sheet.iter_rows())
-        self._first = first
-        self._errors: dict[int, dict[int, str]] = {}
-        for (row, column), text in errors.items():
-            self._errors.setdefault(row, {})[column - first] = text
+
+class _Filled:
+    """Rows with the cells filled that are merged downwards, by merges from a row on."""
+
+    def __init__(self, rows: Iterable[Row], merges: Iterable[Any], first: int, start: int) -> None:
+        self._rows = iter(rows)
         self._merges: dict[int, list[tuple[int, int]]] = {}
         for (top, left), (bottom, _) in merges:
-            if bottom > top and left >= first:
+            if bottom > top >= start and left >= first:
                 self._merges.setdefault(top, []).append((left - first, bottom))
         self._open: dict[int, tuple[str, int]] = {}
         self.filled = 0
@@ -230,11 +243,8 @@ class _Grid:
         return self
 
     def __next__(self) -> Row:
-        number, values = next(self._rows)
-        cells = [value if type(value) is str else written(value) for value in values]
-        for column, text in self._errors.get(number, {}).items():
-            if 0 <= column < len(cells) and not cells[column]:
-                cells[column] = text
+        number, given = next(self._rows)
+        cells = [*given]
         self._fill(number, cells)
         return number, cells
 
@@ -303,20 +313,40 @@ def _head(best: Candidate, above: Sequence[Row]) -> Head:
     )
 
 
-def _records(rows: Iterator[Row], width: int) -> Records:
+def _records(rows: Iterator[Row], width: int, bound: Bound) -> Records:
     """Return the rows below a head; one in which all cells are empty is none."""
     parts = []
-    while batch := list(itertools.islice(rows, _BATCH)):
-        kept = [(number, cells) for number, cells in batch if any(map(clean_cell, cells))]
-        columns = list(zip(*(cells for _, cells in kept), strict=True)) or [()] * width
+    for batch, blank in _batches(rows, bound):
+        columns = list(zip(*(cells for _, cells in batch), strict=True)) or [()] * width
         arrays = [absent(pa.array(column, pa.large_string())) for column in columns]
-        lines = np.array([number + 1 for number, _ in kept], dtype=np.int64)
-        columns_of = [pa.chunked_array([array]) for array in arrays]
-        parts.append(Records(columns_of, lines, len(batch) - len(kept)))
+        lines = np.array([number + 1 for number, _ in batch], dtype=np.int64)
+        parts.append(Records([pa.chunked_array([array]) for array in arrays], lines, blank))
     if not parts:
         nothing = pa.chunked_array([pa.array([], pa.large_string())])
         return Records([nothing] * width, np.zeros(0, dtype=np.int64))
     return joined(parts)
+
+
+def _batches(rows: Iterator[Row], bound: Bound) -> Iterator[tuple[list[Row], int]]:
+    """Yield rows that are not blank, some at a time, and how many blank ones are among them.
+
+    A merged cell stands in many rows, so what they come to is counted here.
+    """
+    batch: list[Row] = []
+    text = blank = 0
+    for number, cells in rows:
+        if not any(map(clean_cell, cells)):
+            blank += 1
+            continue
+        size = sum(map(len, cells))
+        bound.take(size, len(cells), line=number + 1)
+        batch.append((number, cells))
+        text += size
+        if len(batch) == _BATCH or text > _BATCH_TEXT:
+            yield batch, blank
+            batch, text, blank = [], 0, 0
+    if batch or blank:
+        yield batch, blank
 
 
 def _refuse_all(name: str, failed: Sequence[_Failed], options: Options) -> None:
@@ -348,4 +378,5 @@ def _check(source: str, sheet: str, best: Candidate, options: Options, instead: 
 
 def _region_of(sheet: str) -> str | None:
     """Return the region that a sheet is called, if it is called one."""
-    return sheet.lower() if _REGION.fullmatch(sheet.lower()) else None
+    name = sheet.lower() if sheet.isascii() else ""
+    return name if name in REGIONS else None

@@ -24,15 +24,17 @@ import os
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Final
 
 from vcokit.errors import InputError, InventoryError
+from vcokit.inventory.bound import Bound
 from vcokit.inventory.packed import unpacked
 from vcokit.inventory.table import FORMATS
-from vcokit.inventory.text import beginning, content_of
+from vcokit.inventory.text import beginning, content_of, name_of
 
 SUFFIXES: Final = {
     ".csv": "csv",
@@ -65,6 +67,7 @@ class File:
     name: str
     content: bytes | str
     format: str
+    bound: Bound
     notes: Sequence[str] = ()
 
 
@@ -102,13 +105,29 @@ def open_source(
     """
     is_stdin = isinstance(source, str) and source == _STDIN
     name, content = _standard_input() if is_stdin else content_of(source)
+    named = named_format(name)
     if seen is not None and not _is_name(source):
         seen[name] += 1
-        name = name if seen[name] == 1 else f"{name[:-1]} {seen[name]}>"
+        if seen[name] > 1:
+            name = f"{name[:-1]} {seen[name]}>" if name[-1:] == ">" else f"{name} ({seen[name]})"
     notes: list[str] = []
+    bound = Bound(name, len(content))
     if isinstance(content, bytes):
         content, notes = unpacked(name, content)
-    return File(name, content, format or named_format(name) or _seen_format(content), notes)
+    return File(name, content, format or named or _seen_format(content), bound, notes)
+
+
+@contextmanager
+def room_for(source: Any) -> Iterator[None]:
+    """Make one error of ours of what any library says where memory is too small for a source."""
+    try:
+        yield
+    except MemoryError:  # that of Arrow is one too
+        raise InventoryError(
+            "there is not enough memory to read it",
+            source=name_of(source),
+            remedy="Split the file and read one part after the other, or free memory",
+        ) from None
 
 
 def size_of(source: Any) -> int:

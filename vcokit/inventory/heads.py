@@ -17,9 +17,11 @@ from dataclasses import dataclass, field
 from typing import Final, NoReturn
 
 from vcokit.errors import InputError, InventoryError
+from vcokit.inventory.bound import check_columns
 from vcokit.inventory.cells import clean_cell
 from vcokit.inventory.text import Text
-from vcokit.schema import ALIASES, BLANKS, ROUTES, field_of, header_key
+from vcokit.schema import ALIASES, BLANKS, ROUTES, header_key
+from vcokit.schema.heads import READINGS
 
 FIELDS: Final = tuple(ALIASES)
 DELIMITERS: Final = (",", ";", "\t", "|")
@@ -185,11 +187,14 @@ def extra_names(head: Head) -> dict[int, str]:
     """
     names: dict[int, str] = {}
     taken: set[str] = set()
+    tried: dict[str, int] = {}
     for place in sorted(set(range(len(head.cells))) - set(head.fields.values())):
         cell = head.cells[place] or f"column {place + 1}"
         name = f"{cell} (file)" if cell in ROUTES else cell
-        tries = (f"{name} ({number})" for number in itertools.count(2))
-        names[place] = next(n for n in itertools.chain([name], tries) if n not in taken)
+        names[place] = name
+        while names[place] in taken:
+            tried[name] = tried.get(name, 1) + 1
+            names[place] = f"{name} ({tried[name]})"
         taken.add(names[place])
     return names
 
@@ -241,15 +246,20 @@ def _record(lines: Sequence[str], start: int, delimiter: str) -> tuple[list[str]
 def locate(cells: Sequence[str], wanted: Mapping[str, str]) -> dict[str, list[int]]:
     """Return the positions of each field; a head that the caller named is no other field's.
 
+    A head is read by all its letters first; a field that is not found so, by what stands outside of
+    brackets, and at last by the name of a connection: see `READINGS`.
+
     A head that the caller named and that is not here may stand in another table: see `check_asked`.
     """
     found = {name: places for name, head in wanted.items() if (places := _places(cells, head))}
-    asked = frozenset(found)
     claimed = {place for places in found.values() for place in places}
-    for place, cell in enumerate(cells):
-        name = field_of(cell)
-        if name is not None and name not in asked and place not in claimed:
-            found.setdefault(name, []).append(place)
+    for reading in READINGS:
+        closed = frozenset(found)
+        for place, cell in enumerate(cells):
+            name = reading(cell)
+            if name is not None and name not in closed and place not in claimed:
+                found.setdefault(name, []).append(place)
+        claimed = {place for places in found.values() for place in places}
     return found
 
 
@@ -272,9 +282,11 @@ def best_of(candidates: Sequence[Candidate]) -> Candidate:
 def needs(best: Candidate) -> bool:
     """Tell whether a line has several of the heads that a table of routes must have.
 
-    One alone is no sign of routes: a legend is headed ``Weight | Meaning``.
+    One alone is no sign of routes: a legend is headed ``Weight | Meaning``. Nor are a region and a
+    connection: a list of sites has them.
     """
-    return len(best.found.keys() & set(_NEEDED)) > 1
+    found = best.found.keys() & set(_NEEDED)
+    return len(found) > 1 and bool(found & {"route_dest", "weight"})
 
 
 def check_head(
@@ -282,6 +294,7 @@ def check_head(
 ) -> None:
     """Raise for a head that cannot be used; ``instead`` is what else can be done about it."""
     line = best.number
+    check_columns(source, len(best.cells), line)
     if not best.lines:
         raise InventoryError(
             "a quote is opened and never closed, or a cell is far too long",

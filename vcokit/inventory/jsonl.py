@@ -24,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 
 from vcokit.errors import InventoryError
+from vcokit.inventory.bound import Bound
 from vcokit.inventory.cells import absent
 from vcokit.inventory.heads import shortened
 from vcokit.inventory.records import Progress, Records, joined
@@ -38,7 +39,9 @@ _BLANKS: Final = re.compile(r"[ \t\r\n]*")
 _Row = tuple[int, dict[str, Any], float]  # line, object, which part of the file is done
 
 
-def read_jsonl(text: Text, options: Options, progress: Progress | None = None) -> Table:
+def read_jsonl(
+    text: Text, bound: Bound, options: Options, progress: Progress | None = None
+) -> Table:
     """Return JSON lines, or a list of objects, as a table.
 
     Raises
@@ -48,7 +51,8 @@ def read_jsonl(text: Text, options: Options, progress: Progress | None = None) -
     """
     names: dict[str, int] = {}
     parts = [
-        _part(text.source, names, batch, lines) for batch, lines in _batches(text, names, progress)
+        _part(text.source, names, batch, lines)
+        for batch, lines in _batches(text, names, bound, progress)
     ]
     if not names:
         raise InventoryError(
@@ -60,20 +64,27 @@ def read_jsonl(text: Text, options: Options, progress: Progress | None = None) -
     records = joined([_widened(part, len(heads)) for part in parts])
     check_cells(text.source, heads, records)
     head = named_head(text.source, heads, options)
-    return Table(text.source, "jsonl", head, records, text.encoding, text.notes, protected=False)
+    return Table(
+        text.source, "jsonl", head, records, bound, text.encoding, text.notes, protected=False
+    )
 
 
 def _batches(
-    text: Text, names: dict[str, int], progress: Progress | None
+    text: Text, names: dict[str, int], bound: Bound, progress: Progress | None
 ) -> Iterator[tuple[list[dict[str, Any]], list[int]]]:
-    """Yield objects with their lines, and put the names of new keys to the others."""
+    """Yield objects with their lines, and put the names of new keys to the others.
+
+    Each object takes a cell of every key, of those that come later as well.
+    """
     rows: list[dict[str, Any]] = []
     lines: list[int] = []
-    for number, row, done in _listed(text) if _is_list(text.data) else _lined(text):
+    objects = _listed(text) if _is_list(text.data) else _lined(text)
+    for count, (number, row, done) in enumerate(objects, 1):
         rows.append(row)
         lines.append(number)
         if not row.keys() <= names.keys():
             _name(text.source, number, row, names)
+        bound.check(len(text.data), count * len(names), line=number)
         if len(rows) == _BATCH:
             yield rows, lines
             rows, lines = [], []

@@ -8,9 +8,11 @@ UTF-8 but for few places               a damaged file: one error, at the first s
 most high bytes stand alone beside     cp1252: Western letters, which are a byte each, stand so
 letters (``M\xfcller``)
 else                                   GB18030, where every character is one of its own
+no GB18030, high bytes are few and     cp1252: ``HQ \x96 Ulm``, ``5 \x80``. Few are one in `_FEW`;
+none beside another                    ``\xff``, which fills damaged files, is none of them
 =====================================  =======================================================
 
-GB18030 takes nearly any bytes for Chinese, so it is asked last. A file is UTF-8 but for few places
+GB18030 takes nearly any bytes for Chinese, so it is asked late. A file is UTF-8 but for few places
 where `_BEFORE` characters of it precede the first, or are `_TIMES` as many as such places near it:
 of the characters that Chinese text in GB18030 is made of, a quarter could be UTF-8 by accident.
 """
@@ -30,6 +32,8 @@ _BEFORE: Final = 8
 _TIMES: Final = 3
 #: Bytes behind the first bad place that are looked at.
 _NEAR: Final = 1 << 16
+#: Of so many bytes one may be high in a text of Western signs.
+_FEW: Final = 8
 #: Bytes whose high ones are looked at for their neighbours.
 _SAMPLE: Final = 1 << 22
 
@@ -57,7 +61,7 @@ def narrow(name: str, data: bytes) -> tuple[str, bytes, str | None]:
     if _is_damaged(data, fault.start):
         raise _damaged(name, data, fault)
     reached = fault.start
-    for encoding in ("cp1252", "gb18030") if _is_western(data) else ("gb18030",):
+    for encoding in _likely(data):
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError as error:
@@ -138,6 +142,15 @@ def _damaged(name: str, data: bytes, fault: UnicodeDecodeError) -> InventoryErro
         remedy="Fetch the file again, or save it as UTF-8; if it is in another encoding, name it, "
         'such as encoding="gb18030"',
     )
+
+
+def _likely(data: bytes) -> tuple[str, ...]:
+    """Return the encodings to try, the likeliest first."""
+    if _is_western(data):
+        return "cp1252", "gb18030"
+    high = _letters(data) >= 0x80
+    sparse = _FEW * np.count_nonzero(high) <= len(data) and not (high[1:] & high[:-1]).any()
+    return ("gb18030", "cp1252") if sparse and b"\xff" not in data else ("gb18030",)
 
 
 def _is_western(data: bytes) -> bool:

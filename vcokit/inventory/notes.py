@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 #: A source and what is noted of it.
 Note = tuple[str, str]
 
-#: How a tally is worded.
+#: How a tally is worded: a count, an ``s`` for several, and what stands behind ``region``.
 _WORDS: Final = {
     "trimmed": "blanks trimmed in {} cell{}",
     "unprotected": "protective ' taken away in {} cell{}",
     "lowered": "put in lower case: {} cell{}",
     "translated": "weight words replaced in {} cell{}",
-    "region": "region_id filled in {} row{}",
+    "region": "region_id filled with {2} in {0} row{1}",
     "blank": "{} blank line{} skipped",
     "short": "fewer cells than the head in {} row{}",
     "joined": "network and mask joined in {} row{}",
@@ -41,7 +41,10 @@ def worded(tally: Tally) -> list[str]:
     >>> worded(Tally({"blank": 1, "trimmed": 2}))
     ['1 blank line skipped', 'blanks trimmed in 2 cells']
     """
-    return [_WORDS[what].format(count, "s" * (count != 1)) for what, count in tally.counts.items()]
+    return [
+        _WORDS[what].format(count, "s" * (count != 1), region)
+        for (what, _, region), count in ((key.partition(" "), n) for key, n in tally.counts.items())
+    ]
 
 
 def merged(notes: Iterable[Note]) -> list[str]:

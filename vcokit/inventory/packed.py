@@ -1,8 +1,6 @@
 """Packed files (gzip, zstd) unpacked, with an end to what they may become.
 
-A megabyte of gzip can hold a gigabyte of nothing. Past `FREE` bytes a file may be `RATIO` times
-what was read of it so far (inventories come to 30, the most repetitive to 100), and never more
-than `MOST`.
+A megabyte of gzip can hold a gigabyte of nothing: see `vcokit.inventory.bound`.
 """
 
 from __future__ import annotations
@@ -15,14 +13,11 @@ from typing import IO, Any, Final
 import pyarrow as pa
 
 from vcokit.errors import InventoryError
+from vcokit.inventory.bound import swollen
 from vcokit.inventory.reasons import reason_of
 
 GZIP: Final = b"\x1f\x8b"
 ZSTD: Final = b"\x28\xb5\x2f\xfd"
-
-FREE: Final = 64 << 20
-RATIO: Final = 200
-MOST: Final = 4 << 30
 
 _BLOCK: Final = 1 << 20
 
@@ -54,6 +49,8 @@ def unpacked(name: str, data: bytes) -> tuple[bytes, list[str]]:
     packed = io.BytesIO(data)
     try:
         content = _drained(name, packed, _opened(kind, packed))
+    except MemoryError:
+        raise
     except (OSError, EOFError, ValueError, zlib.error, pa.ArrowException) as error:
         raise InventoryError(
             f"a damaged {kind} file: {reason_of(error)}", source=name, remedy="Fetch the file again"
@@ -61,30 +58,18 @@ def unpacked(name: str, data: bytes) -> tuple[bytes, list[str]]:
     return content, [f"unpacked with {kind}"]
 
 
-def swollen(seen: int, consumed: int) -> bool:
-    """Tell whether so many bytes, unpacked from so few, are more than any inventory has.
-
-    Examples
-    --------
-    >>> swollen(1 << 20, 1), swollen(100 << 20, 1 << 20), swollen(300 << 20, 1 << 20)
-    (False, False, True)
-    """
-    return seen > MOST or (seen > FREE and seen > RATIO * consumed)
-
-
 def _drained(name: str, packed: IO[bytes], file: Any) -> bytes:
-    parts = []
-    seen = 0
+    content = io.BytesIO()
     while part := file.read(_BLOCK):
-        parts.append(part)
-        seen += len(part)
+        content.write(part)
+        seen = content.tell()
         if swollen(seen, packed.tell()):
             raise InventoryError(
                 f"a packed file of more than {seen >> 20:,} MiB, which no inventory has",
                 source=name,
                 remedy="Unpack it, look what it is, and read that file",
             )
-    return b"".join(parts)
+    return content.getvalue()
 
 
 def _opened(kind: str, packed: IO[bytes]) -> Any:

@@ -8,6 +8,7 @@ are no text, such as pictures or keys, are left out, and noted.
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import json
 from itertools import chain
 from typing import Any, Final
@@ -18,6 +19,7 @@ import pyarrow.compute as pc
 from vcokit.cidr.arrow import CidrType, from_arrow, register
 from vcokit.cidr.parse import NO_LENGTH, to_text
 from vcokit.errors import InventoryError
+from vcokit.inventory.bound import Bound
 from vcokit.inventory.cells import absent
 from vcokit.inventory.heads import locate, shortened
 from vcokit.inventory.reasons import reason_of
@@ -29,13 +31,14 @@ ROWS: Final = 20_000_000
 BYTES: Final = 3 << 30
 
 _MOST: Final = 32  # bits of a prefix
-_BATCH: Final = 100_000
+_BATCH: Final = 16_384
+_ITEM: Final = 4  # cells that a value within another costs, as it becomes a Python object
 _COLUMNS: Final = 1_000
 _REMEDY: Final = "Write it again, such as by pandas.DataFrame.to_parquet"
 
 
 def read_parquet(
-    source: str, data: bytes, options: Options, progress: Progress | None = None
+    source: str, data: bytes, bound: Bound, options: Options, progress: Progress | None = None
 ) -> Table:
     """Return a Parquet file as a table.
 
@@ -56,10 +59,15 @@ def read_parquet(
     try:
         # memory_map off and no threads: a damaged page is one error, raised here.
         file = pq.ParquetFile(pa.BufferReader(data))
+        texts = _texts(file.metadata)
+        referred = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts)
+        file = referred if _may_repeat(referred, bound) else file
         names = _names(source, file)
         places = locate(names, options.wanted).values()
-        columns = _columns(source, file, names, frozenset(chain(*places)), progress)
-    except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError, OverflowError) as error:
+        columns = _columns(source, file, names, frozenset(chain(*places)), bound, progress)
+    except MemoryError:
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
         if isinstance(error, InventoryError):
             raise
         raise InventoryError(
@@ -74,7 +82,35 @@ def read_parquet(
     records = Records(list(columns.values()), None)
     check_cells(source, names, records)
     head = named_head(source, names, options)
-    return Table(source, "parquet", head, records, notes=notes, protected=False)
+    return Table(source, "parquet", head, records, bound, notes=notes, protected=False)
+
+
+def _texts(metadata: Any) -> list[str]:
+    """Return the columns that hold text, by their paths."""
+    parts = [metadata.schema.column(place) for place in range(metadata.num_columns)]
+    return [part.path for part in parts if part.physical_type == "BYTE_ARRAY"]
+
+
+def _may_repeat(file: Any, bound: Bound) -> bool:
+    """Tell whether few texts may stand for so many that they must not be laid out unseen.
+
+    Raises where the file says itself that it holds too much. The texts that a group of rows refers
+    to stand before it, so its first row shows the longest of them.
+    """
+    groups = [file.metadata.row_group(number) for number in range(file.num_row_groups)]
+    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
+    text = sum(chunk.total_uncompressed_size for chunk in chunks)
+    cells = sum(chunk.num_values for chunk in chunks)
+    bound.check(text, cells)
+    for number, group in enumerate(groups):
+        for batch in itertools.islice(file.iter_batches(1, [number], use_threads=False), 1):
+            for column in batch.columns:
+                if pa.types.is_nested(column.type):
+                    return True
+                if pa.types.is_dictionary(column.type):
+                    longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+                    text += longest * group.num_rows
+    return not bound.fits(text, cells)
 
 
 def _names(source: str, file: Any) -> list[str]:
@@ -87,7 +123,12 @@ def _names(source: str, file: Any) -> list[str]:
 
 
 def _columns(
-    source: str, file: Any, names: list[str], fields: frozenset[int], progress: Progress | None
+    source: str,
+    file: Any,
+    names: list[str],
+    fields: frozenset[int],
+    bound: Bound,
+    progress: Progress | None,
 ) -> dict[int, Any]:
     """Return columns as text, by place, read a batch of rows at a time.
 
@@ -100,6 +141,7 @@ def _columns(
         for place in list(chunks):
             column = batch.column(place)
             column.validate(full=True)  # a page may hold text that is no UTF-8
+            bound.take(*_laid_out(column))
             try:
                 chunks[place].append(found := absent(_text(column)))
             except _NoTextError:
@@ -118,6 +160,27 @@ def _columns(
         if progress:
             progress(min(1.0, rows / total))
     return {place: pa.chunked_array(parts, pa.large_string()) for place, parts in chunks.items()}
+
+
+def _laid_out(column: Any) -> tuple[int, int]:
+    """Return the bytes of text and the cells that an Arrow array comes to."""
+    kind = column.type
+    if isinstance(column, pa.ExtensionArray):
+        return _laid_out(column.storage)
+    if pa.types.is_dictionary(kind):
+        if not pa.types.is_string(kind.value_type) and not _is_binary(kind.value_type):
+            return len(column) * column.dictionary.nbytes, len(column)
+        lengths = pc.fill_null(pc.binary_length(column.dictionary), 0)
+        return pc.sum(pc.take(lengths, column.indices), min_count=0).as_py(), len(column)
+    if not pa.types.is_nested(kind):
+        return column.nbytes, len(column)
+    if pa.types.is_struct(kind):
+        parts = [_laid_out(part) for part in column.flatten()]
+        names = len(column) * sum(len(field.name) for field in kind)
+    else:
+        parts, names = [_laid_out(column.flatten())], 0
+    text, cells = map(sum, zip(*parts, strict=True)) if parts else (0, 0)
+    return names + text, len(column) + _ITEM * cells
 
 
 class _NoTextError(ValueError):

@@ -20,9 +20,17 @@ import pyarrow.compute as pc
 
 from vcokit.errors import InputError, InventoryError
 from vcokit.inventory import cells
+from vcokit.inventory.bound import Bound
 from vcokit.inventory.cells import Column, Tally
 from vcokit.inventory.excel import read_excel
-from vcokit.inventory.files import File, check_format, open_source, size_of, sources_of
+from vcokit.inventory.files import (
+    File,
+    check_format,
+    open_source,
+    room_for,
+    size_of,
+    sources_of,
+)
 from vcokit.inventory.heads import (
     Head,
     check_asked,
@@ -35,7 +43,7 @@ from vcokit.inventory.jsonl import read_jsonl
 from vcokit.inventory.notes import Note, merged, worded
 from vcokit.inventory.parquet import read_parquet
 from vcokit.inventory.progress import Hook, Meter
-from vcokit.inventory.records import Body, Progress, parse
+from vcokit.inventory.records import Body, Progress, most_rows, parse
 from vcokit.inventory.shape import earlier, filled, shaped
 from vcokit.inventory.table import Options, Table
 from vcokit.inventory.text import Source, Text, check_encoding, decode
@@ -136,13 +144,14 @@ def read_routes(
     notes: list[Note] = []
     heads: list[tuple[str, Head]] = []
     for each in sources:
-        file = open_source(each, format, seen)
-        meter.begin(len(file.content))
-        for table in _tables(file, options, report):
-            frames.append(_routes(table, options.region, words))
-            heads.append((table.source, table.head))
-            own = frames[-1].attrs["read"]["notes"]
-            notes += [*table.beside, *((table.source, note) for note in own)]
+        with room_for(each):
+            file = open_source(each, format, seen)
+            meter.begin(len(file.content))
+            for table in _tables(file, options, report):
+                frames.append(_routes(table, options.region, words))
+                heads.append((table.source, table.head))
+                own = frames[-1].attrs["read"]["notes"]
+                notes += [*table.beside, *((table.source, note) for note in own)]
         meter.end()
     check_asked(heads, options.wanted)
     if len(frames) > 1:
@@ -154,9 +163,9 @@ def read_routes(
 def _tables(file: File, options: Options, progress: Progress | None) -> list[Table]:
     """Return the tables of a file, by the reader of its format."""
     if isinstance(file.content, bytes) and file.format == "excel":
-        return read_excel(file.name, file.content, options, progress)
+        return read_excel(file.name, file.content, file.bound, options, progress)
     if isinstance(file.content, bytes) and file.format == "parquet":
-        return [read_parquet(file.name, file.content, options, progress)]
+        return [read_parquet(file.name, file.content, file.bound, options, progress)]
     if file.format in ("excel", "parquet"):
         raise InventoryError(
             f"text, where a file of format {file.format!r} belongs",
@@ -165,16 +174,17 @@ def _tables(file: File, options: Options, progress: Progress | None) -> list[Tab
         )
     text = decode(file.name, file.content, options.encoding, file.notes)
     if file.format == "jsonl":
-        return [read_jsonl(text, options, progress)]
-    return [_csv(text, options, progress)]
+        return [read_jsonl(text, file.bound, options, progress)]
+    return [_csv(text, file.bound, options, progress)]
 
 
-def _csv(text: Text, options: Options, progress: Progress | None) -> Table:
+def _csv(text: Text, bound: Bound, options: Options, progress: Progress | None) -> Table:
     region = options.region is not None
     head = find_head(text, options.wanted, options.delimiter, region=region)
     body = Body(text.source, text.data, head.body, head.body_line, len(head.cells), head.delimiter)
+    bound.take(len(text.data), most_rows(body) * body.width, line=head.line)
     records = parse(body, progress)
-    return Table(text.source, "csv", head, records, text.encoding, text.notes)
+    return Table(text.source, "csv", head, records, bound, text.encoding, text.notes)
 
 
 def _routes(table: Table, region: str | None, words: Mapping[str, int]) -> pd.DataFrame:
@@ -184,7 +194,7 @@ def _routes(table: Table, region: str | None, words: Mapping[str, int]) -> pd.Da
     raw = table.records.columns
     clean = [cells.clean(column, tally, protected=table.protected) for column in raw]
     clean, lines = filled(clean, table.records.lines, tally)
-    clean, lines = shaped(head, clean, lines, tally)
+    clean, lines = shaped(head, clean, lines, tally, table.bound)
     ours = earlier(head, clean)
     if ours:
         place = head.fields["weight"]
@@ -241,7 +251,8 @@ def _words(weights: Mapping[str, int] | None) -> dict[str, int]:
 def _region(region: str | None) -> str | None:
     if region is None:
         return None
-    clean = cells.clean_cell(region).lower() if isinstance(region, str) else ""
+    clean = cells.clean_cell(region) if isinstance(region, str) else ""
+    clean = clean.lower() if clean.isascii() else clean
     if not clean:
         raise InputError(f"region {region!r} names none", remedy='Write region="cn-hangzhou"')
     return clean
@@ -263,7 +274,7 @@ def _fields(
     for region in regions:
         if region is not None:
             column: Column = fields.get("region_id", nothing)
-            tally.add("region", column.null_count)
+            tally.add(f"region {region}", column.null_count)
             fields["region_id"] = pc.fill_null(column, region)
     if words:
         fields["weight"] = cells.translate(fields["weight"], words, tally)

@@ -88,6 +88,15 @@ def parse(body: Body, progress: Progress | None = None) -> Records:
     return found or exact(body, progress)
 
 
+def most_rows(body: Body) -> int:
+    """Return how many rows a body has at most: as many as lines, whichever way those end."""
+    data, start = body.data, body.start
+    ends = _count(data, b"\n", start)
+    if data.find(b"\r", start) >= 0:
+        ends += data.count(b"\r", start) - data.count(b"\r\n", start)
+    return ends + 1
+
+
 def _by_parts(body: Body, progress: Progress) -> Records | None:
     """Return what `fast` returns, from one part of the body after another.
 

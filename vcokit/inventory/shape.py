@@ -9,7 +9,8 @@ in the file                           routes
 ``10.1.0.0/16`` and anything          ``10.1.0.0/16``
 ``10.1.0.0/16, 10.2.0.0/16``          two rows with the same line
 ``10.1.0.0/16 10.2.0.0/16``           two rows, as each has its length
-``10.1.0.0 255.255.0.0``              as it stands, for the audit to judge
+``10.1.0.0 255.255.0.0``              as it stands, for the audit to judge: a network and its mask
+``10.1.0.0, 255.255.0.0``             likewise, whatever stands between them
 ``10.1.0.0/16, HQ``                   as it stands: not every part is a network
 a row in which every cell is empty    none: a spreadsheet leaves ``,,,`` behind a table
 ====================================  ======================================================
@@ -25,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vcokit.inventory.bound import Bound
 from vcokit.inventory.cells import Column, Tally, holds
 from vcokit.inventory.heads import Head
 from vcokit.schema import MASK_HEADS, header_key
@@ -44,6 +46,10 @@ _MASKS: Final = {
     ".".join(str((0xFFFFFFFF << (32 - length) >> shift) & 255) for shift in (24, 16, 8, 0)): length
     for length in range(33)
 }
+#: Masks, and what they leave (``0.0.0.255``): beside an address they are no other network.
+_NO_NETWORKS: Final = frozenset(_MASKS) | {
+    ".".join(str(255 - int(octet)) for octet in mask.split(".")) for mask in _MASKS
+}
 #: What reading adds to the columns of a file.
 _EARLIER: Final = ("weight_text", "source", "line")
 
@@ -51,13 +57,13 @@ Lines = Any  # ndarray of int64, or None
 
 
 def shaped(
-    head: Head, columns: list[Column], lines: Lines, tally: Tally
+    head: Head, columns: list[Column], lines: Lines, tally: Tally, bound: Bound
 ) -> tuple[list[Column], Lines]:
     """Return clean columns with one network a row, its length with it."""
     place = head.fields["route_dest"]
-    several = _several(columns[place])
-    if several is not None:
-        columns, lines = _split(columns, lines, place, several, tally)
+    rows, parts = _several(columns[place])
+    if rows:
+        columns, lines = _split(columns, lines, place, rows, parts, tally, bound)
     mask = _mask_place(head)
     if mask is not None:
         columns = [*columns]
@@ -96,25 +102,34 @@ def earlier(head: Head, columns: list[Column]) -> dict[str, int]:
     return own if len(own) == len(_EARLIER) else {"weight_text": own["weight_text"]}
 
 
-def _several(column: Column) -> Any:
-    """Return the positions of cells that hold several networks, or None.
+def _several(column: Column) -> tuple[list[int], list[list[str]]]:
+    """Return the positions of cells that hold several networks, and those.
 
-    A column of digits, dots and slashes alone, the bytes from ``.`` to ``9``, needs no look.
+    A column of digits, dots and slashes alone, the bytes from ``.`` to ``9``, needs no look. A part
+    that is a mask belongs to the network before it: such a cell is one network, or none.
     """
     if not holds(column, ":", "-"):
-        return None
+        return [], []
     found = pc.fill_null(pc.match_substring_regex(column, _SEVERAL), False)
     places = np.flatnonzero(found.to_numpy())
-    return places if len(places) else None
+    cells = column.take(pa.array(places)).to_pylist()
+    parts = [[part for part in _BETWEEN.split(cell) if part] for cell in cells]
+    kept = [number for number, networks in enumerate(parts) if _NO_NETWORKS.isdisjoint(networks)]
+    return [int(places[number]) for number in kept], [parts[number] for number in kept]
 
 
 def _split(
-    columns: list[Column], lines: Lines, place: int, rows: Any, tally: Tally
+    columns: list[Column],
+    lines: Lines,
+    place: int,
+    rows: list[int],
+    parts: list[list[str]],
+    tally: Tally,
+    bound: Bound,
 ) -> tuple[list[Column], Lines]:
-    cells = columns[place].take(pa.array(rows)).to_pylist()
-    parts = [[part for part in _BETWEEN.split(cell) if part] for cell in cells]
     counts = np.ones(len(columns[place]), dtype=np.int64)
     counts[rows] = [len(part) for part in parts]
+    bound.take(*_copied(columns, counts), line=None if lines is None else int(lines[rows[0]]))
     origin = np.repeat(np.arange(len(counts)), counts)
     taken = pa.array(origin)
     columns = [column.take(taken) for column in columns]
@@ -125,6 +140,12 @@ def _split(
     columns[place] = pa.chunked_array([pc.replace_with_mask(whole, pa.array(new[origin]), values)])
     tally.add("split", len(rows))
     return columns, None if lines is None else lines[origin]
+
+
+def _copied(columns: list[Column], counts: Any) -> tuple[int, int]:
+    """Return the bytes and cells that rows come to, each as often as it is counted."""
+    lengths = [pc.fill_null(pc.binary_length(column), 0).to_numpy() for column in columns]
+    return sum(int(length @ counts) for length in lengths), int(counts.sum()) * len(columns)
 
 
 def _mask_place(head: Head) -> int | None:

@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcokit.errors import InventoryError
+from vcokit.inventory.bound import Bound
 from vcokit.inventory.heads import Candidate, Head, check_head, locate, shortened
 from vcokit.inventory.records import CELL_LIMIT, Records
 
@@ -46,13 +47,15 @@ class Table:
 
     ``region`` is what the table's name says about rows that name none; ``protected`` tells
     whether a ``'`` may stand before a cell to keep a spreadsheet from computing it. ``notes`` are
-    on the table, ``beside`` on what stands beside it in its file: (source, note).
+    on the table, ``beside`` on what stands beside it in its file: (source, note). ``bound`` is
+    that of its file.
     """
 
     source: str
     format: str
     head: Head
     records: Records
+    bound: Bound
     encoding: str | None = None
     notes: tuple[str, ...] = ()
     region: str | None = None

@@ -18,8 +18,10 @@ A line ends with LF, CR LF or CR alone, as in the `csv` module; lines count from
 from __future__ import annotations
 
 import codecs
+import io
 import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import pandas as pd
 
 from vcokit.errors import InputError, InventoryError
+from vcokit.inventory.bound import STREAM
 from vcokit.inventory.narrow import is_utf8, line_at, narrow
 from vcokit.inventory.packed import GZIP, unpacked
 
@@ -68,6 +71,8 @@ _MAGIC: Final = (
 
 _SHOWN: Final = 200  # characters of a path that may be no path
 
+#: Bytes that are read at a time where the end is not known.
+_BLOCK: Final = 1 << 20
 #: Bytes from which a format is known.
 _BEGINNING: Final = 256
 #: Bytes looked at for the NULs of UTF-16.
@@ -155,20 +160,24 @@ def content_of(source: object) -> tuple[str, bytes | str]:
     if isinstance(source, bytes | bytearray | memoryview):
         return "<buffer>", bytes(source)
     if hasattr(source, "read"):
-        return "<buffer>", _drained(source)
+        return name_of(source), _drained(name_of(source), source)
     remedy = "Give a path, an open file, the text itself, or a list of these"
     if isinstance(source, pd.DataFrame):
         remedy = "A frame needs no reading: give it to audit_routes or plan_routes as it is"
     raise InputError(f"routes cannot be read from a {type(source).__name__}", remedy=remedy)
 
 
-def _named(path: str | os.PathLike[str]) -> tuple[str, bytes]:
+def _named(path: str | os.PathLike[str]) -> tuple[str, bytes | str]:
     """Return the name of a path, fit for any output, and what the file holds."""
     name = os.fspath(path)
     if not isinstance(name, str):
         raise InputError("a path must be text, not bytes", remedy="Decode it with os.fsdecode")
     try:
-        content = Path(name).read_bytes()
+        with Path(name).open("rb") as file:
+            endless = not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            content = _bounded(name_of(path), file) if endless else file.read()
+    except InventoryError:
+        raise
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         message, remedy = f"cannot be read: {reason}", "Check the path"
@@ -177,17 +186,46 @@ def _named(path: str | os.PathLike[str]) -> tuple[str, bytes]:
             remedy += "; if it was meant as the text itself, end it with a newline"
         shown = name[:_SHOWN] if name and name.isprintable() else ascii(name[:_SHOWN])
         raise InventoryError(message, source=shown, remedy=remedy) from None
+    return name_of(path), content
+
+
+def name_of(source: object) -> str:
+    """Return the name of a source: its path, also where it comes open, or what it is."""
+    if isinstance(source, str) and ("\n" in source or "\r" in source):
+        return "<text>"
+    if not isinstance(source, str | os.PathLike):
+        source = getattr(source, "name", None)  # a number where only a descriptor was opened
+    name = os.fspath(source) if isinstance(source, str | os.PathLike) else ""
     # Bytes of a name that are no text stand in it as halves of surrogate pairs.
-    return name.encode("utf-8", "backslashreplace").decode("utf-8"), content
+    return name.encode("utf-8", "backslashreplace").decode("utf-8") if name else "<buffer>"
 
 
-def _drained(file: Readable) -> bytes | str:
+def _bounded(name: str, file: Any) -> bytes | str:
+    """Return what an open file holds that may have no end; raise past `STREAM`."""
+    part = file.read(_BLOCK)
+    content: Any = io.StringIO(newline="") if isinstance(part, str) else io.BytesIO()
+    while part:
+        content.write(part)
+        if content.tell() > STREAM:
+            raise InventoryError(
+                f"more than {STREAM >> 20:,} MiB, and no end of it",
+                source=name,
+                remedy="Save it as a file, and give its path; a device is no inventory",
+            )
+        part = file.read(_BLOCK)
+    held: bytes | str = content.getvalue()
+    return held
+
+
+def _drained(name: str, file: Readable) -> bytes | str:
     try:
-        content = file.read()
+        content = _bounded(name, file) if isinstance(file, io.IOBase) else file.read()
+    except InventoryError:
+        raise
     except (OSError, ValueError) as error:  # closed, write-only, or opened in a wrong encoding
         raise InventoryError(
             f"the open file cannot be read: {error}",
-            source="<buffer>",
+            source=name,
             remedy='Open it with mode "rb", or give its path',
         ) from None
     if isinstance(content, str | bytes):

@@ -15,6 +15,7 @@ xlsb     the row and column number of every cell record
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import zipfile
 import zlib
@@ -23,14 +24,12 @@ from typing import Any, Final
 from xml.parsers import expat
 
 from vcokit.errors import InventoryError
-from vcokit.inventory.packed import swollen
+from vcokit.inventory.bound import COLUMNS, Bound, swollen
 from vcokit.inventory.reasons import reason_of
 from vcokit.plain import visible
 
 #: Most cells that a sheet may span: a million rows of thirty columns, a gigabyte.
 SPAN: Final = 32_000_000
-#: Most columns that a sheet has, in Excel as in LibreOffice.
-COLUMNS: Final = 16_384
 #: A workbook as large as Excel makes has hundreds of parts.
 PARTS: Final = 5_000
 
@@ -42,14 +41,19 @@ _REFERENCE: Final = re.compile(rb"""\br\s*=\s*["']([A-Za-z]*)([0-9]+)["']""")
 #: Records of xlsb: a row (0), cells and formulas (1 to 11), a cell of rich text (62).
 _CELLS: Final = frozenset([*range(12), 62])
 _TAG: Final = re.compile(rb"<(?:\w+:)?(row|c)[\s/>]")
-_ERROR: Final = re.compile(
-    rb"""<(?:\w+:)?c\b([^>]*\bt=["']e["'][^>]*)>(?:(?!</(?:\w+:)?c>).){0,9000}?"""
-    rb"""<(?:\w+:)?v>(#[^<]{1,40})</""",
-    re.DOTALL,
-)
+#: The attributes of a cell, or an error that is the value of the cell before it.
+_CELL_OR_ERROR: Final = re.compile(rb"<(?:\w+:)?(?:c\b([^<>]*)>|v>(#[^<]{1,40})<)")
+_IS_ERROR: Final = re.compile(rb"""\bt=["']e["']""")
+#: A cell's value, and one that is a whole number: it may refer to a shared text.
+_VALUE: Final = re.compile(rb"<(?:\w+:)?v[\s>]")
+_NUMBER: Final = re.compile(rb"<(?:\w+:)?v>([0-9]{1,9})</")
+_SHARED: Final = re.compile(rb"<(?:\w+:)?si[\s/>]")
+#: Records of xlsb: a shared text, a cell that refers to one.
+_SHARED_ITEM: Final = 19
+_SHARED_CELL: Final = 7
 
 
-def opened(source: str, data: bytes) -> zipfile.ZipFile:
+def opened(source: str, data: bytes, bound: Bound) -> zipfile.ZipFile:
     """Return the archive that a workbook is, once it is known to be bounded.
 
     Raises
@@ -59,7 +63,8 @@ def opened(source: str, data: bytes) -> zipfile.ZipFile:
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-        _survey(source, archive)
+        _refuse_other_archives(source, archive)
+        _survey(source, archive, bound)
     except InventoryError:
         raise
     except _DAMAGES as error:
@@ -69,6 +74,21 @@ def opened(source: str, data: bytes) -> zipfile.ZipFile:
             remedy="Fetch the file again, or save it anew as .xlsx",
         ) from None
     return archive
+
+
+#: What some part of a workbook is called.
+_OF_A_WORKBOOK: Final = ("[content_types].xml", "xl/", "content.xml", "mimetype", "meta-inf/")
+
+
+def _refuse_other_archives(source: str, archive: zipfile.ZipFile) -> None:
+    """Raise for an archive of other files than those of a workbook."""
+    names = [name.casefold() for name in archive.namelist()]
+    if names and not any(name.startswith(_OF_A_WORKBOOK) for name in names):
+        raise InventoryError(
+            f"this is a zip archive of {len(names):,} files, no workbook",
+            source=source,
+            remedy='Unpack it, and read the files in it, such as "folder/*.csv"',
+        )
 
 
 _DAMAGES: Final = (
@@ -93,11 +113,15 @@ def errors(archive: zipfile.ZipFile, part: str) -> dict[tuple[int, int], str]:
         return {}
     found = {}
     if b't="e"' in content or b"t='e'" in content:
-        for match in _ERROR.finditer(content):
-            reference = _REFERENCE.search(match[1])
-            if reference and reference[1]:
-                row, column = int(reference[2]) - 1, column_number(reference[1]) - 1
-                found[row, column] = match[2].decode("utf-8", "replace")
+        attributes = b""
+        for match in _CELL_OR_ERROR.finditer(content):
+            if match[2] is None:
+                attributes = match[1]
+            elif _IS_ERROR.search(attributes):
+                reference = _REFERENCE.search(attributes)
+                if reference and reference[1]:
+                    row, column = int(reference[2]) - 1, column_number(reference[1]) - 1
+                    found[row, column] = match[2].decode("utf-8", "replace")
     return found
 
 
@@ -151,22 +175,32 @@ def column_letters(number: int) -> str:
     return letters
 
 
-def _survey(source: str, archive: zipfile.ZipFile) -> None:
-    """Unpack every part once, bounded, and look how far its cells reach."""
+def _survey(source: str, archive: zipfile.ZipFile, bound: Bound) -> None:
+    """Unpack every part once, bounded; look how far its cells reach, and which texts they hold."""
     parts = archive.infolist()
     if len(parts) > PARTS:
         raise InventoryError(f"an archive of {len(parts):,} parts", source=source, remedy=_REMEDY)
     names = {part.filename for part in parts}
-    total = 0
+    total = cells = text = 0
+    shared: list[int] = []  # lengths of the texts that cells refer to
+    references: list[int] = []
+    sheets = []
     for part in parts:
         blocks = _blocks(source, archive, part, total)
         total += part.file_size
         if "xl/workbook.bin" in names and not part.filename.endswith((".xml", ".rels")):
-            rows, columns = _binary_corner(b"".join(blocks))
+            rows, columns = _binary_corner(b"".join(blocks), shared, references)
         elif part.filename == "content.xml":
-            rows, columns = _repeated_corner(source, blocks)
+            corner = _repeated_corner(source, blocks)
+            rows, columns = corner.largest
+            text += corner.text
+        elif part.filename.casefold().endswith("sharedstrings.xml"):
+            rows = columns = 0
+            shared += _lengths(b"".join(blocks))
         else:
             rows, columns = _corner(archive, part, blocks)
+            sheets += [part] if rows else []
+        cells += rows * columns
         if rows * columns > SPAN or columns > COLUMNS:
             raise InventoryError(
                 f"a sheet ({visible(part.filename)}) that spans {rows:,} rows and "
@@ -174,6 +208,28 @@ def _survey(source: str, archive: zipfile.ZipFile) -> None:
                 source=source,
                 remedy=_REMEDY,
             )
+    bound.check(text, cells)
+    longest = max(shared, default=0)
+    if not bound.fits(longest * cells, cells):  # as a rule it does, and no second look is needed
+        for part in sheets:
+            numbers, unknown = _references(archive, part)
+            references += numbers
+            text += longest * unknown
+    text += sum(shared[number] for number in references if number < len(shared))
+    bound.check(text, cells)
+
+
+def _lengths(content: bytes) -> list[int]:
+    """Return the bytes that each shared text of an xlsx archive takes, at most."""
+    starts = [match.start() for match in _SHARED.finditer(content)]
+    return [end - start for start, end in itertools.pairwise([*starts, len(content)])]
+
+
+def _references(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> tuple[list[int], int]:
+    """Return the shared texts that the values of an XML sheet may refer to; the count of others."""
+    content = archive.read(part)
+    numbers = [*map(int, _NUMBER.findall(content))]
+    return numbers, len(_VALUE.findall(content)) - len(numbers)
 
 
 def _blocks(
@@ -241,12 +297,14 @@ def _counted(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> tuple[int, int]
     return rows, most
 
 
-def _repeated_corner(source: str, blocks: Iterator[bytes]) -> tuple[int, int]:
-    """Return the corner of the largest sheet of an OpenDocument."""
+def _repeated_corner(source: str, blocks: Iterator[bytes]) -> _Corner:
+    """Return the corner of the largest sheet of an OpenDocument, and the text of all."""
     corner = _Corner()
     parser = expat.ParserCreate()
+    parser.buffer_text = True
     parser.StartElementHandler = corner.begin
     parser.EndElementHandler = corner.end
+    parser.CharacterDataHandler = corner.letters
 
     def refuse(*_: Any) -> None:
         raise InventoryError(
@@ -257,14 +315,17 @@ def _repeated_corner(source: str, blocks: Iterator[bytes]) -> tuple[int, int]:
     for block in blocks:
         parser.Parse(block)
     parser.Parse(b"", True)
-    return corner.largest
+    return corner
 
 
 class _Corner:
-    """How far the cells of an OpenDocument reach; each row and cell may be repeated."""
+    """How far the cells of an OpenDocument reach, and what text they hold, repeated as they are."""
 
     def __init__(self) -> None:
         self.largest = (0, 0)
+        self.text = 0
+        self._row_text = self._cell_text = 0
+        self._cell_repeat = 1
         self._rows = self._columns = self._row = self._column = self._reach = 0
         self._repeat = 1
 
@@ -275,17 +336,30 @@ class _Corner:
             self._rows = self._columns = self._row = 0
         elif name == "table-row":
             self._repeat = _repeats(attributes, "number-rows-repeated")
-            self._column = self._reach = 0
+            self._column = self._reach = self._row_text = 0
         elif name in ("table-cell", "covered-table-cell"):
-            self._column += _repeats(attributes, "number-columns-repeated")
+            self._cell_repeat = _repeats(attributes, "number-columns-repeated")
+            self._column += self._cell_repeat
+            self._cell_text = sum(map(len, attributes.values()))
             if any(key.endswith("value-type") for key in attributes):
                 self._reach = self._column
         elif name == "p":
             self._reach = self._column
+        elif name == "s":  # blanks, so many of them
+            self._cell_text += _repeats(attributes, "c")
+
+    def letters(self, text: str) -> None:
+        """Take in text."""
+        self._cell_text += len(text.encode())
 
     def end(self, name: str) -> None:
         """Take in the end of an element."""
-        if name.rpartition(":")[2] == "table-row":
+        name = name.rpartition(":")[2]
+        if name in ("table-cell", "covered-table-cell"):
+            self._row_text += self._cell_repeat * self._cell_text * (self._reach == self._column)
+            self._cell_text = 0
+        elif name == "table-row":
+            self.text += self._repeat * self._row_text
             self._row += self._repeat
             if self._reach:
                 self._rows, self._columns = self._row, max(self._columns, self._reach)
@@ -301,8 +375,11 @@ def _repeats(attributes: dict[str, str], what: str) -> int:
     return 1
 
 
-def _binary_corner(data: bytes) -> tuple[int, int]:
+def _binary_corner(data: bytes, shared: list[int], references: list[int]) -> tuple[int, int]:
     """Return the corner of a sheet of an xlsb archive, from its records.
+
+    The lengths of shared texts are put to the others, and so are the numbers of those that cells
+    refer to.
 
     A record is a type (one or two bytes), a length (up to four, seven bits each) and its content;
     a row and a cell begin with their number ([MS-XLSB] 2.1.4, 2.4). One that is too short for it
@@ -320,6 +397,10 @@ def _binary_corner(data: bytes) -> tuple[int, int]:
                 rows = max(rows, number)
             else:
                 columns = max(columns, number)
+            if kind == _SHARED_CELL:
+                references.append(int.from_bytes(data[place + 8 : place + 12], "little"))
+        elif kind == _SHARED_ITEM:
+            shared.append(length)
         place += length
     return rows, columns
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Final
 
 #: Heads by which files name the columns of routes, as `header_key` writes them: the names of the
@@ -20,6 +21,8 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
         "ipsecconnectionid",
         "ipsecconnection",
         "ipsecid",
+        "ipsecvpnconnection",
+        "ipsecvpnconnectionid",
         "ipsec连接id",
         "ipsec连接",
         "ipsec连接实例id",
@@ -69,6 +72,23 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 
+#: Heads of a column of names. Where no column holds the ids of connections, their names stand for
+#: them: `vcokit.with_connection_ids` puts the ids in.
+NAME_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
+    "vpn_connection_id": (
+        "connectionname",
+        "vpnconnectionname",
+        "ipsecname",
+        "ipsecconnectionname",
+        "ipsecvpnconnectionname",
+        "连接名",
+        "连接名称",
+        "vpn连接名称",
+        "ipsec连接名",
+        "ipsec连接名称",
+    ),
+}
+
 #: Heads of a column that holds the mask or the length of the network beside it.
 MASK_HEADS: Final = (
     "mask",
@@ -79,6 +99,9 @@ MASK_HEADS: Final = (
     "prefixlen",
     "masklength",
     "masklen",
+    "length",
+    "len",
+    "bits",
     "掩码",
     "子网掩码",
     "网络掩码",
@@ -111,6 +134,22 @@ def field_of(head: str) -> str | None:
     """
     return _FIELD_OF.get(header_key(head))
 
+
+def _outside(head: str) -> str:
+    """Return a head without what stands in brackets."""
+    return _BRACKETS.sub(" ", unicodedata.normalize("NFKC", head))
+
+
+_BRACKETS: Final = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|【[^【】]*】")
+_NAMED: Final = {alias: field for field, aliases in NAME_ALIASES.items() for alias in aliases}
+
+#: How a head is read, the first way that finds a column first: ``Weight``, ``Weight (0/100)``,
+#: ``Connection name``.
+READINGS: Final[tuple[Callable[[str], str | None], ...]] = (
+    field_of,
+    lambda head: field_of(_outside(head)),
+    lambda head: _NAMED.get(header_key(head)) or _NAMED.get(header_key(_outside(head))),
+)
 
 _FIELD_OF: Final = {alias: field for field, aliases in ALIASES.items() for alias in aliases}
 
