@@ -45,7 +45,7 @@ def play_block(seeds: range) -> tuple[dict[int, list[str]], Counter[str]]:
             found = judge(story)
             if found:
                 wrong[seed] = found
-            ends[story.ended.reason if story.ended else "none"] += 1
+            ends.update(part.reason or "none" for part in story.parts)
     if was_on:
         gc.enable()
     gc.collect()

@@ -11,7 +11,6 @@ Making a plan takes longer than carrying it out in virtual time, so several seed
 
 from __future__ import annotations
 
-import inspect
 import random
 from collections import Counter
 from collections.abc import Mapping, Set
@@ -19,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from ipaddress import IPv4Network
+from typing import Any
 
 import pandas as pd
 
@@ -30,7 +30,6 @@ from vcokit.rollout.steps import Step
 #: Seeds that share a case; each has its own times, faults, limits and deaths.
 SEEDS_A_CASE = 25
 REGION, OTHER_REGION = "cn-hangzhou", "eu-central-1"
-CAN_PRUNE = "prune" in inspect.signature(plan_routes).parameters
 
 #: A route as the cloud tells it from others: network, next hop, weight.
 Live = tuple[str, str, int]
@@ -59,6 +58,8 @@ class Case:
     steps : list of Step
     order : Order
         Which of them wait for which.
+    journal : bytes or None
+        The file of a rollout that was made and never started; making one takes long.
     """
 
     number: int
@@ -72,6 +73,7 @@ class Case:
     steps: list[Step] = field(default_factory=list)
     order: Order = field(default_factory=Order)
     unreadable: set[str] = field(default_factory=set)
+    journal: bytes | None = None
     named: set[tuple[str, str]] = field(default_factory=set)
 
     @property
@@ -85,10 +87,10 @@ class Case:
 
 
 @lru_cache(maxsize=64)
-def case_of(number: int) -> Case:
-    """Return the case of a number; the same always."""
+def case_of(number: int, letters: str = "abcde") -> Case:
+    """Return the case of a number; the same always. Its connections are named by letters."""
     rng = random.Random(f"case/{number}")
-    case = Case(number, _connections(rng), prune=CAN_PRUNE and rng.random() < 0.6)
+    case = Case(number, _connections(rng, letters), prune=rng.random() < 0.6)
     nets = networks(rng, rng.randint(1, 8))
     for name in case.regions:
         case.live[name] = set()
@@ -124,6 +126,31 @@ def planned(case: Case) -> Case:
     return case
 
 
+def case_to(case: Case) -> dict[str, Any]:
+    """Return a case as JSON."""
+    return {
+        "number": case.number,
+        "regions": case.regions,
+        "live": {name: sorted(routes) for name, routes in case.live.items()},
+        "rows": case.rows,
+        "expected": [[*change, count] for change, count in case.expected.items()],
+        "prune": case.prune,
+        "quota": case.quota,
+    }
+
+
+def case_from(data: Mapping[str, Any]) -> Case:
+    """Return the case that JSON describes, with its plan."""
+    case = Case(data["number"], dict(data["regions"]), prune=data["prune"], quota=data["quota"])
+    case.live = {
+        name: {(net, hop, weight) for net, hop, weight in routes}
+        for name, routes in data["live"].items()
+    }
+    case.rows = [tuple(row) for row in data["rows"]]
+    case.expected = Counter({tuple(change): count for *change, count in data["expected"]})
+    return planned(case)
+
+
 def after(case: Case) -> dict[str, set[Live]]:
     """Return the routes of each connection once every step is done."""
     tables = {name: set(routes) for name, routes in case.live.items()}
@@ -149,8 +176,8 @@ def networks(rng: random.Random, size: int) -> list[str]:
     return list(found)
 
 
-def _connections(rng: random.Random) -> dict[str, str]:
-    names = [f"vco-{letter}" for letter in "abcde"[: rng.choice([1, 2, 2, 3, 3, 4, 5])]]
+def _connections(rng: random.Random, letters: str) -> dict[str, str]:
+    names = [f"vco-{letter}" for letter in letters[: rng.choice([1, 2, 2, 3, 3, 4, 5])]]
     return {name: REGION if rng.random() < 0.8 else OTHER_REGION for name in names}
 
 

@@ -17,6 +17,8 @@ from asyncio import base_events
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
+from threading import Event
+from typing import Any
 
 #: Asyncio takes timers as due that are nearer than this; what a real clock has, in seconds.
 RESOLUTION = 1e-9
@@ -73,6 +75,12 @@ class World:
         if self.now > self.until:
             raise HangError(f"no end after {self.now:.0f} s")
 
+    def wait(self, seconds: float) -> None:
+        """Let so many seconds pass, whatever happens meanwhile."""
+        end = self.now + seconds
+        while self.now < end:
+            self.sleep(end - self.now)
+
     def _count(self, seconds: float | None) -> None:
         """See that the loop waits now and then."""
         self._turns = 0 if seconds is None or seconds > TURN else self._turns + 1
@@ -93,6 +101,8 @@ class Loop(base_events.BaseEventLoop):
         self.world = world
         self._clock_resolution = RESOLUTION
         self._selector = self  # what asyncio asks for events of sockets; there are none
+        #: Set whenever another thread has asked for something.
+        self.called = Event()
 
     def time(self) -> float:
         """Return the virtual second."""
@@ -102,6 +112,12 @@ class Loop(base_events.BaseEventLoop):
         """Stand where asyncio would sleep."""
         self.world.sleep(timeout)
         return []
+
+    def call_soon_threadsafe(self, *what: Any, **more: Any) -> asyncio.Handle:
+        """Take what another thread asks for, and let it be known that it was asked."""
+        handle = super().call_soon_threadsafe(*what, **more)
+        self.called.set()
+        return handle
 
     def call_exception_handler(self, context: dict[str, object]) -> None:
         """Pass over what a dead process leaves behind; anything else is told as ever."""

@@ -30,7 +30,7 @@ from math import inf
 from typing import Any
 
 from tests.simulation.cover import Cover
-from tests.simulation.play import Story
+from tests.simulation.play import Part, Story
 from tests.simulation.undoing import judge_undo
 from vcokit.simulator.codes import KINDS
 
@@ -48,6 +48,7 @@ PASSING = (
     | {
         "InvalidAccessKeyId.Inactive",
         "InvalidSecurityToken.Expired",
+        "InvalidTimeStamp.Expired",
     }
 )
 #: Refusals after which a look decides.
@@ -59,26 +60,29 @@ FINAL = {"done", "failed", "skipped", "blocked"}
 
 def judge(story: Story) -> list[str]:
     """Return what was wrong with a story, in order; nothing where all was right."""
-    wrong = [*story.wrong, *_Judge(story).judge()]
-    if story.undoing is not None:
-        case = story.scenario.case
-        wrong += judge_undo(story.undoing, case.regions, case.live)
+    wrong = list(story.wrong)
+    for part in story.parts:
+        wrong += _Judge(story, part).judge()
+        if part.undoing is not None:
+            wrong += judge_undo(part.undoing, part.case.regions, part.case.live)
     return wrong
 
 
 class _Judge:
-    def __init__(self, story: Story) -> None:
-        self.story, self.case = story, story.scenario.case
+    """Judges one rollout of a story: what concerns its connections."""
+
+    def __init__(self, story: Story, part: Part) -> None:
+        self.story, self.part, self.case = story, part, part.case
         self.wrong: list[str] = []
         self.steps = {step.number: step for step in self.case.steps}
         self.state = {n: {"keep": "done"}.get(s.action, "pending") for n, s in self.steps.items()}
         self.code: dict[int, str | None] = {}
-        self.sent: dict[int, tuple] = {}  # call → generation, operation, parameters, time
+        self.sent: dict[int, tuple] = {}  # call → operation, parameters, time
         self.answers: dict[int, Any] = {}
         self.meant: dict[str, tuple] = {}  # token → request
         self.settled_tokens: set[str] = set()
         self.refused: dict[int, str] = {}  # step → code
-        self.of_token: dict[str, int] = {row[4]: row[1] for row in story.calls if row[4]}
+        self.of_token: dict[str, int] = {row[4]: row[1] for row in part.calls if row[4]}
         self.effects: dict[int, list[float]] = defaultdict(list)
         self.attached: set[str] = set()
         self.quiet: dict[str, float] = defaultdict(float)  # since when no write is under way
@@ -101,7 +105,7 @@ class _Judge:
         self.writes_in: Counter[int] = Counter()
         self.generation = 0
         self.killed = 0
-        self.unkept: list[tuple[str, int]] = []  # heard and not on disk yet
+        self.heard: list[tuple[str, int]] = []  # tokens and steps, of this process
         self.decided: dict[int, float] = {}  # step → when its lane was looked at before its end
 
     def say(self, promise: str, text: str) -> None:
@@ -112,11 +116,24 @@ class _Judge:
             missing = self.case.expected - self.case.planned
             self.say("plan", f"lacks {missing}, has {self.case.planned - self.case.expected}")
         for moment, kind, *what in self.story.log:
+            if kind in ("send", "late", "writer", "routes") and not self._is_here(kind, what):
+                continue
+            if kind in ("cloud", "hear") and what[0] not in self.sent:
+                continue
             getattr(self, f"_{kind}")(moment, *what)
         if not self.story.wrong:
             self._at_the_end()
             self._calls()
         return self.wrong
+
+    def _is_here(self, kind: str, what: list[Any]) -> bool:
+        """Tell whether something concerns a connection of this rollout, or none in particular."""
+        if kind == "routes":
+            return what[0] in self.case.regions
+        if kind == "late":
+            return what[0].vpn_connection_id in self.case.regions
+        given = what[2] if kind == "send" else what[1]
+        return given.get("VpnConnectionId", next(iter(self.case.regions))) in self.case.regions
 
     # -- what happened, one by one ----------------------------------------------------------------
 
@@ -125,30 +142,30 @@ class _Judge:
         self.attached, self.pages, self.listed = set(), defaultdict(dict), {}
         self.quiet = defaultdict(float)
 
-    def _dead(self, _moment: float, _generation: int, _where: str) -> None:
+    def _dead(self, _moment: float, _generation: int, _where: str, kept: frozenset[str]) -> None:
         """What was heard and not written down, the next process cannot know."""
         self.killed += 1
-        for token, step in self.unkept:
-            self.settled_tokens.discard(token)
-            self.refused.pop(step, None)
+        for token, step in self.heard:
+            if token not in kept:
+                self.settled_tokens.discard(token)
+                self.refused.pop(step, None)
+        self.heard = []
 
-    def _kept(self, _moment: float) -> None:
-        self.unkept = []
+    def _end(self, _moment: float, part: int, reason: str, differences: list[str]) -> None:
+        if reason == "stale" and part == self.part.number:
+            self._stale(differences)
 
-    def _end(self, _moment: float, generation: int, ended: Any) -> None:
-        if ended.reason == "stale":
-            self._stale(generation, ended)
+    def _error(self, _moment: float, _kind: str, _text: str) -> None:
+        pass
 
     def _command(self, _moment: float, _name: str) -> None:
         pass
 
-    def _send(
-        self, moment: float, call: int, generation: int, operation: str, given: dict, intent: Any
-    ) -> None:
-        self.sent[call] = (generation, operation, given, moment)
+    def _send(self, moment: float, call: int, operation: str, given: dict, intent: Any) -> None:
+        self.sent[call] = (operation, given, moment)
         if operation not in OPERATION:
             return
-        self.writes_in[generation] += 1
+        self.writes_in[self.generation] += 1
         token, name = given.get("ClientToken", ""), given["VpnConnectionId"]
         if not intent:
             self.say("intent", f"{operation} {given['RouteDest']} left at {moment:.3f} s")
@@ -172,13 +189,13 @@ class _Judge:
 
     def _cloud(self, moment: float, call: int, answer: Any) -> None:
         self.answers[call] = (moment, answer)
-        _, operation, given, _ = self.sent[call]
+        operation, given, _ = self.sent[call]
         if operation in OPERATION:
             self._changed(moment, operation, given, answer)
         quiet = not self.story.scenario.faults and not self.story.scenario.writers
         if self.case.quota and quiet and answer.code.endswith("QuotaFull"):
             self.say("quota", f"{given['RouteDest']} found no room at {moment:.3f} s")
-        if answer.code == "Throttling.User" and not answer.verdict.struck:
+        if answer.code == "Throttling.User" and not answer.faults:
             self._throttled(moment, operation)
 
     def _late(self, moment: float, call: Any) -> None:
@@ -200,8 +217,8 @@ class _Judge:
             self.say("unplanned", f"{change} at {moment:.3f} s")
         self.effects[self.of_token.get(given.get("ClientToken", ""), -1)].append(moment)
 
-    def _writer(self, moment: float, _operation: str, given: dict, answer: Any) -> None:
-        if answer.changed:
+    def _writer(self, moment: float, _operation: str, given: dict, changed: bool) -> None:
+        if changed:
             self._foreign(moment, given)
 
     def _foreign(self, moment: float, given: dict) -> None:
@@ -219,7 +236,7 @@ class _Judge:
             self.say("gap", f"{gap} at {moment:.3f} s, when {name} had changed")
 
     def _hear(self, moment: float, call: int, outcome: str) -> None:
-        _, operation, given, left = self.sent[call]
+        operation, given, left = self.sent[call]
         arrived, answer = self.answers.get(call, (0.0, None))
         if operation in OPERATION:
             self.quiet[given["VpnConnectionId"]] = moment
@@ -235,7 +252,7 @@ class _Judge:
 
     def _heard_write(self, given: dict, outcome: str) -> None:
         token, step = given["ClientToken"], self.of_token.get(given["ClientToken"], -1)
-        self.unkept.append((token, step))
+        self.heard.append((token, step))
         if outcome == "ok":
             self.settled_tokens.add(token)
         elif outcome in UNKNOWN or outcome == "unsent":
@@ -261,8 +278,10 @@ class _Judge:
         self.listed[name] = (pages[1][0] if 1 in pages else arrived, routes)
 
     def _step(
-        self, moment: float, _generation: int, step: int, _old: str, new: str, code: Any, _text: Any
+        self, moment: float, part: int, step: int, _old: str, new: str, code: Any, _text: Any
     ) -> None:
+        if part != self.part.number:
+            return
         if self.state[step] in FINAL:
             self.say("final", f"step {step} went from {self.state[step]} to {new}")
         self.state[step], self.code[step] = new, code
@@ -304,25 +323,24 @@ class _Judge:
         if known and not story.writers and not kinds & {"late", "duplicate"}:
             self.say("throttled", f"{operation} at {moment:.3f} s, process {self.generation}")
 
-    def _stale(self, generation: int, ended: Any) -> None:
-        if self.writes_in[generation]:
-            self.say("stale", f"found after {self.writes_in[generation]} writes")
+    def _stale(self, differences: list[str]) -> None:
+        if self.writes_in[self.generation]:
+            self.say("stale", f"found after {self.writes_in[self.generation]} writes")
         foreign = {name for name, _ in self.touched}
-        for line in ended.differences:
+        for line in differences:
             if line.partition(":")[0] not in foreign:
                 self.say("stale", f"nobody else did this: {line}")
 
     def _at_the_end(self) -> None:
-        ended = self.story.ended
-        if ended is None:
-            return self.say("end", "no process came to an end")
+        if not self.part.reason:
+            self.say("end", "no process came to an end")
+            return
         for number, step in self.steps.items():
             if step.action in OPERATION.values():
-                self._judge_step(number, step, ended.reason)
-        return None
+                self._judge_step(number, step, self.part.reason)
 
     def _judge_step(self, number: int, step: Any, reason: str) -> None:
-        state, code = self.story.states[number]
+        state, code = self.part.states[number]
         if reason in ("finished", "cancelled") and state not in FINAL:
             self.say("end", f"step {number} is {state} after the rollout {reason}")
         effects = self.effects[number]
@@ -343,12 +361,12 @@ class _Judge:
         """Hold the journal's calls against those that left, one to one by their tokens."""
         left = Counter(
             (given["ClientToken"], operation)
-            for _, operation, given, _ in self.sent.values()
+            for operation, given, _ in self.sent.values()
             if operation in OPERATION
         )
-        kept = Counter((row[4], row[3]) for row in self.story.calls if row[4])
+        kept = Counter((row[4], row[3]) for row in self.part.calls if row[4])
         if left - kept:
             self.say("calls", f"not in the journal: {left - kept}")
-        unsent = Counter((row[4], row[3]) for row in self.story.calls if row[4] and not row[5])
+        unsent = Counter((row[4], row[3]) for row in self.part.calls if row[4] and not row[5])
         if (kept - left) - unsent:
             self.say("calls", f"never left, but have an outcome: {kept - left - unsent}")

@@ -1,8 +1,8 @@
-"""Between rollout and cloud: round trips, lost answers, late requests, and a record of it all.
+"""The network between the real client and the simulated cloud, in virtual time.
 
-`Wire` is what the engine takes for its `AsyncClient`: a call travels to the simulator's state and
-its answer back, in virtual time. What happens is kept as plain tuples, for the judge and for
-whoever reads the trace::
+`Network` takes the place of a client's transport: a request travels to the simulator's service and
+its response back. Round trips take time, requests and answers are lost, and time-outs are the
+client's own. What happens is kept as plain tuples, for the judge and for whoever reads the trace::
 
     send ─→ cloud ─→ hear          one number a call; a dead process hears nothing
                └──→ routes         whenever what a connection holds has changed
@@ -11,47 +11,56 @@ whoever reads the trace::
 from __future__ import annotations
 
 import asyncio
+import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
+
+import httpx
 
 from tests.simulation.clockwork import World
-from vcokit.cloud.answers import Answer
-from vcokit.cloud.codes import classify
-from vcokit.cloud.listing import Page
-from vcokit.cloud.operations import OPERATIONS, Limit, Operation
-from vcokit.cloud.windows import Limiter
-from vcokit.errors import (
-    ApiError,
-    AuthError,
-    BadRequestError,
-    BusyError,
-    NoAnswerError,
-    NotFoundError,
-    NotSentError,
-    ProtocolError,
-    QuotaError,
-    ServerError,
-    StateError,
-    ThrottledError,
-)
+from vcokit.simulator import Account
+from vcokit.simulator.requests import HttpRequest
+from vcokit.simulator.service import HttpResponse, Service
 from vcokit.simulator.state import Cloud
 
-READ_TIMEOUT = 10.0
-ERRORS = {
-    "busy": BusyError,
-    "throttled": ThrottledError,
-    "input": BadRequestError,
-    "state": StateError,
-    "quota": QuotaError,
-    "auth": AuthError,
-    "not-found": NotFoundError,
-    "server": ServerError,
-}
+#: Seconds since the epoch at virtual second 0.
+EPOCH = 1_795_000_000.0
+
+WRITES = ("CreateVcoRouteEntry", "ModifyVcoRouteEntryWeight", "DeleteVcoRouteEntry")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the cloud made of a call.
+
+    Parameters
+    ----------
+    code : str
+        Error code; empty where there is none.
+    changed : bool
+        Whether the call changed routes, or will when its task ends.
+    replayed : bool
+    faults : str
+        Kinds of the faults that struck it.
+    fields : dict
+        Of a success.
+    outcome : str
+        What the client hears if all of it arrives: ``ok``, an error code, or ``cut``.
+    """
+
+    code: str
+    changed: bool
+    replayed: bool
+    faults: str
+    fields: dict[str, Any]
+    outcome: str
 
 
 class Network:
-    """The way to the cloud and back.
+    """The way to the cloud and back; outlives every process.
 
     Parameters
     ----------
@@ -67,6 +76,7 @@ class Network:
         self, world: World, cloud: Cloud, rng: random.Random, outages: list[tuple[float, float]]
     ) -> None:
         self.world, self.cloud, self.rng, self.outages = world, cloud, rng, outages
+        self.service = Service(cloud, [Account()])
         self.log: list[tuple] = []
         self.calls = 0
         self._seen = 0
@@ -81,6 +91,13 @@ class Network:
     def is_out(self) -> bool:
         """Tell whether the network is down."""
         return any(begin <= self.world.now < end for begin, end in self.outages)
+
+    def routes(self) -> dict[str, frozenset]:
+        """Return what each connection holds now: network, next hop, weight."""
+        return {
+            site.connection.vpn_connection_id: frozenset(tuple(route.key) for route in site.table)
+            for site in self.cloud.sites(self.world.now)
+        }
 
     def look(self) -> None:
         """Note every connection whose routes have changed, and calls that came by themselves."""
@@ -101,144 +118,171 @@ class Network:
             self.note("late", call)
         self._seen = len(self.cloud.history)
 
-    def arrive(self, operation: str, parameters: Mapping[str, str]) -> Any:
-        """Let the cloud answer a call that arrives now; watch what comes of it."""
+    def foreign(self, operation: str, parameters: Mapping[str, str]) -> None:
+        """Let somebody else make a call."""
         answer = self.cloud.call(operation, parameters, now=self.world.now)
+        self._arrived(operation, [self.world.now + seconds for seconds in answer.verdict.copies])
+        self.note("writer", operation, parameters, answer.changed)
+
+    def respond(self, request: httpx.Request) -> tuple[HttpResponse, Answered]:
+        """Let the cloud answer a request that arrives now; watch what comes of it."""
+        url = request.url
+        came = HttpRequest(
+            request.method,
+            url.path,
+            url.query,
+            tuple((name.lower(), value) for name, value in request.headers.raw),
+        )
+        response = self.service.respond(came, wall=EPOCH + self.world.now, now=self.world.now)
+        operation = request.headers["x-acs-action"]
+        own = self._arrived(operation, [])
+        fields, outcome = _read(response)
+        answered = Answered(own.code, own.changed, own.replayed, own.faults, fields, outcome)
+        if "duplicate" in own.faults:
+            for fault in self.cloud.faults.faults:
+                if fault.kind == "duplicate":
+                    self.world.at(self.world.now + fault.seconds, self.look)
+        return response, answered
+
+    def _arrived(self, operation: str, copies: list[float]) -> Any:
+        """Take a call that has just arrived out of those that came by themselves."""
         own = self.cloud.history.pop()
         self._late()
         self.cloud.history.append(own)
         self._seen += 1
-        for seconds in answer.verdict.copies:
-            self.world.at(self.world.now + seconds, self.look)
-        if OPERATIONS[operation].writes:
+        for moment in copies:
+            self.world.at(moment, self.look)
+        if operation in WRITES:
             self.look()
-        return answer
+        return own
 
 
-class Wire:
-    """What the engine takes for its client; one a process.
+def _read(response: HttpResponse) -> tuple[dict[str, Any], str]:
+    """Return the fields of a response and what a client hears that gets all of it."""
+    try:
+        body = json.loads(response.body)
+    except ValueError:
+        return {}, "cut"
+    return body, "ok" if response.status == 200 else body["Code"]
+
+
+class Transport(httpx.AsyncBaseTransport, httpx.BaseTransport):
+    """What one process sends its requests by.
 
     Parameters
     ----------
     network : Network
-    limits : mapping of str to Limit
-        What the client thinks the limits are.
     leaving : callable
         Called with number, operation and parameters of a call before it leaves; may kill.
     """
 
-    speed = 1.0
-    simulated = True
-    round_trip = None
-
     def __init__(
-        self,
-        network: Network,
-        limits: Mapping[str, Limit],
-        leaving: Callable[[int, Operation, dict[str, str]], None],
+        self, network: Network, leaving: Callable[[int, str, dict[str, str]], None]
     ) -> None:
-        self._network, self.limits, self._leaving = network, limits, leaving
-        self.limiter = Limiter(limits)
+        self._network, self._leaving = network, leaving
         self.alive = True
 
-    def to_async(self) -> Wire:
-        """Return an asynchronous client: itself."""
-        return self
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, from the loop of a rollout."""
+        future = asyncio.get_running_loop().create_future()
+        self._send(request, lambda came: None if future.done() else future.set_result(came))
+        return _response(await future)
 
-    async def __aenter__(self) -> Wire:
-        return self
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request, from outside of any loop."""
+        came: list[HttpResponse | Exception] = []
+        self._send(request, came.append)
+        while not came:
+            self._network.world.sleep(None)
+        return _response(came[0])
 
-    async def __aexit__(self, *_: object) -> None:
-        pass
+    def close(self) -> None:
+        """Close nothing."""
 
-    def exchange(
-        self, operation: Operation, parameters: Mapping[str, object], **_: object
-    ) -> tuple[Operation, dict[str, str]]:
-        """Return a call, not made yet."""
-        return operation, dict(operation.wire(parameters))
+    async def aclose(self) -> None:
+        """Close nothing."""
 
-    def page(
-        self,
-        operation: Operation,
-        parameters: Mapping[str, object],
-        number: int,
-        **_: object,
-    ) -> tuple[Operation, dict[str, str]]:
-        """Return a page of a listing, not asked for yet."""
-        return self.exchange(operation, {"PageSize": 50, "PageNumber": number, **parameters})
-
-    async def run(self, call: tuple[Operation, dict[str, str]]) -> Any:
-        """Make a call; its answer, or the error that the real client would raise."""
-        operation, parameters = call
+    def _send(
+        self, request: httpx.Request, back: Callable[[HttpResponse | Exception], None]
+    ) -> None:
         network = self._network
         network.calls += 1
         number = network.calls
-        self._leaving(number, operation, parameters)
-        future = asyncio.get_running_loop().create_future()
-        trip = network.rng.uniform(0.05, 0.3)
+        operation = request.headers["x-acs-action"]
+        given = dict(parse_qsl(request.url.query.decode(), keep_blank_values=True))
+        self._leaving(number, operation, given)
+        call = _Call(self, number, request, back, network.rng.uniform(0.05, 0.3))
         if network.is_out():
-            self._lose(number, trip, future)
+            call.lose()
         else:
-            there = network.world.now + trip / 2
-            network.world.at(there, lambda: self._there(number, call, trip, future))
-        result, outcome = await future
-        if isinstance(result, Exception):
-            raise result
-        return _result(operation, result) if outcome == "ok" else None
+            network.world.at(network.world.now + call.trip / 2, call.arrive)
 
-    def _lose(self, number: int, trip: float, future: asyncio.Future) -> None:
+
+class _Call:
+    def __init__(
+        self,
+        transport: Transport,
+        number: int,
+        request: httpx.Request,
+        back: Callable[[HttpResponse | Exception], None],
+        trip: float,
+    ) -> None:
+        self.transport, self.network = transport, transport._network
+        self.number, self.request, self._back, self.trip = number, request, back, trip
+        self.patience: float = request.extensions["timeout"]["read"]
+
+    def lose(self) -> None:
         """Lose a call on its way: either it never left, or nobody knows."""
-        if self._network.rng.random() < 0.5:
-            self._back(number, trip, future, NotSentError("no route to the cloud"), "unsent")
+        if self.network.rng.random() < 0.5:
+            self.hear(self.trip, httpx.ConnectError("no route to the cloud"), "unsent")
         else:
-            self._back(number, READ_TIMEOUT, future, NoAnswerError("no answer"), "lost")
+            self.hear(self.patience, httpx.ReadTimeout("no answer in time"), "lost")
 
-    def _there(
-        self, number: int, call: tuple[Operation, dict[str, str]], trip: float, future: Any
-    ) -> None:
-        network, (operation, parameters) = self._network, call
-        answer = network.arrive(operation.name, parameters)
-        network.note("cloud", number, answer)
-        verdict, wait = answer.verdict, trip / 2 + answer.verdict.delay
-        if network.is_out() or wait + trip / 2 > READ_TIMEOUT:
-            left = READ_TIMEOUT - trip / 2
-            self._back(number, left, future, NoAnswerError("no answer in time"), "lost")
-        elif verdict.drops:
-            self._back(number, wait, future, NoAnswerError("closed without an answer"), "lost")
-        elif verdict.truncates or (verdict.page and answer.status == 200):
-            self._back(number, wait, future, ProtocolError("cut off", received=""), "cut")
-        elif answer.code:
-            self._back(number, wait, future, _error(answer), answer.code)
+    def arrive(self) -> None:
+        """Reach the cloud; what it answers is on its way from now on."""
+        network = self.network
+        response, answered = network.respond(self.request)
+        network.note("cloud", self.number, answered)
+        wait = self.trip / 2 + response.delay
+        if network.is_out() or wait + self.trip / 2 > self.patience:
+            left = self.patience - self.trip / 2
+            self.hear(left, httpx.ReadTimeout("no answer in time"), "lost")
+        elif response.drops:
+            closed = "Server disconnected without sending a response."
+            self.hear(wait, httpx.RemoteProtocolError(closed), "lost")
         else:
-            self._back(number, wait, future, answer, "ok")
+            self.hear(wait, response, "cut" if response.truncates else answered.outcome)
 
-    def _back(
-        self, number: int, wait: float, future: asyncio.Future, result: Any, outcome: str
-    ) -> None:
-        def hear() -> None:
-            if self.alive and not future.done():
-                self._network.note("hear", number, outcome)
-                future.set_result((result, outcome))
+    def hear(self, wait: float, came: HttpResponse | Exception, outcome: str) -> None:
+        """Let the client hear something after a while."""
 
-        self._network.world.at(self._network.world.now + wait, hear)
+        def back() -> None:
+            if self.transport.alive:
+                self.network.note("hear", self.number, outcome)
+                self._back(came)
 
-
-def _error(answer: Any) -> ApiError:
-    wait = min(answer.retry_after, 30.0) if answer.retry_after else None
-    kind = "throttled" if wait else classify(answer.code, answer.status).kind
-    return ERRORS.get(kind, ApiError)(
-        answer.message,
-        code=answer.code,
-        request_id=answer.request_id,
-        http_status=answer.status,
-        retry_after=wait,
-    )
+        self.network.world.at(self.network.world.now + wait, back)
 
 
-def _result(operation: Operation, answer: Any) -> Any:
-    if not operation.rows:
-        return Answer(operation.name, answer.request_id, dict(answer.fields))
-    rows: Any = answer.fields
-    for name in operation.rows:
-        rows = rows[name]
-    return Page([dict(row) for row in rows], answer.fields["TotalCount"], answer.request_id)
+def _response(came: HttpResponse | Exception) -> httpx.Response:
+    if isinstance(came, Exception):
+        raise came
+    return httpx.Response(came.status, headers=list(came.headers), stream=_Body(came))
+
+
+class _Body(httpx.AsyncByteStream, httpx.SyncByteStream):
+    """The body of a response; of one that is truncated its first half, and then a closed socket."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        body = self._response.body
+        if self._response.truncates:
+            yield body[: len(body) // 2]
+            raise httpx.RemoteProtocolError("peer closed connection: the body is incomplete")
+        yield body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self:
+            yield piece

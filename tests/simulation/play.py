@@ -1,58 +1,94 @@
-"""One story from beginning to end: real scheduler, engine and journal, in virtual time.
+"""One story from beginning to end: real rollouts and a real client, in virtual time.
 
 ::
 
-    play(scenario)   boot ─→ engine.run() ─→ ended ───────────→ (undo) ─→ Story
-                      ↑          │ killed        │ stopped
-                      └──────────┴───────────────┘ by what the journal's file holds
+    play(scenario)   Rollout.open ─→ its end ───────────→ undo ─→ the second rollout ─→ Story
+                        ↑        │ killed  │ stopped
+                        └────────┴─────────┘ by what the journal's file holds
 
-A killed process leaves the files of its journal as they lie on the disk at that moment, and calls
-that have left still arrive. Of one seed in each case the rollout is opened as a user opens it; of
-the others engine and scheduler are put together here, which takes a tenth of the time.
+All goes through public names: a rollout is opened, observed and steered as a user does it, the
+client signs and sends HTTP requests, and only their way through the network and the clocks are
+simulated. A process has one client for all that it does. A killed process leaves the files of its
+journals as they lie on the disk at that moment, and calls that have left still arrive.
 """
 
 from __future__ import annotations
 
+import asyncio
+import queue
 import random
+import shutil
 import sqlite3
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from tests.simulation import disk
-from tests.simulation.cases import SEEDS_A_CASE, case_of
+import vcokit as vk
+from tests.simulation.cases import Case
 from tests.simulation.clockwork import HangError, Loop, World
-from tests.simulation.disk import KnownJournal
-from tests.simulation.network import Network, Wire
+from tests.simulation.network import EPOCH, Network, Transport
 from tests.simulation.scenario import Scenario
-from tests.simulation.undoing import Undoing, undo
-from vcokit.cloud.operations import OPERATIONS, Limit, Operation
-from vcokit.rollout.alphabet import Command, Finished
-from vcokit.rollout.engine import Clocks, Engine
+from tests.simulation.undoing import Undoing, prepare
+from vcokit.errors import StalePlanError, VcokitError
+from vcokit.rollout.engine import Clocks
 from vcokit.rollout.events import StepChanged
 from vcokit.rollout.executor import Rollout
-from vcokit.rollout.journal import Journal
-from vcokit.rollout.lanes import Record
 from vcokit.rollout.options import Options
-from vcokit.rollout.plan import Plan
-from vcokit.rollout.scheduler import Scheduler
-from vcokit.simulator import Connection
+from vcokit.simulator import Account, Connection
 from vcokit.simulator import Route as LiveRoute
 from vcokit.simulator.state import Cloud
 
-#: Seconds since the epoch at virtual second 0.
-EPOCH = 1_795_000_000.0
 #: A story is over by then, whatever happens in it; outages and pauses included.
 UNTIL = 40_000.0
-#: Times a rollout that stopped is gone on with.
+#: Times that rollouts which stopped are resumed.
 REOPENINGS = 8
-ROLLOUT_ID = "simulated"
+#: States in which a rollout is resumed.
+RESUMED = ("stopped", "interrupted")
 
 
 class Killed(SystemExit):
     """The process is no more; asyncio lets nothing run after it."""
+
+
+@dataclass
+class Part:
+    """One rollout of a story, and what became of it.
+
+    Parameters
+    ----------
+    number : int
+    case : Case
+    path : Path
+        The journal as it is now.
+    rollout : Rollout or None
+        Of the process that lives.
+    reader : sqlite3.Connection or None
+        Of the journal's file, to look at what is on disk.
+    reason : str
+        The state in which the last process ended it; empty before.
+    states : dict of int to (str, str or None)
+        State and code of every step in the journal at the end.
+    calls : list of tuple
+        Rows of the journal's calls: number, step, attempt, operation, token, outcome, code.
+    undoing : Undoing or None
+        What became of taking it back, where it was.
+    """
+
+    number: int
+    case: Case
+    path: Path
+    rollout: Rollout | None = None
+    reader: sqlite3.Connection | None = None
+    reason: str = ""
+    states: dict[int, tuple[str, str | None]] = field(default_factory=dict)
+    calls: list[tuple] = field(default_factory=list)
+    undoing: Undoing | None = None
 
 
 @dataclass
@@ -64,14 +100,7 @@ class Story:
     scenario : Scenario
     log : list of tuple
         Time, kind and more of everything that happened, in order.
-    states : dict of int to (str, str or None)
-        State and code of every step in the journal at the end.
-    ended : Finished or None
-        How the last process ended.
-    calls : list of tuple
-        Rows of the journal's calls: number, step, attempt, operation, token, outcome, code.
-    undoing : Undoing or None
-        What became of taking it back, where it was.
+    parts : list of Part
     wrong : list of str
         What broke the story off.
     error : Exception or None
@@ -80,10 +109,7 @@ class Story:
 
     scenario: Scenario
     log: list[tuple]
-    states: dict[int, tuple[str, str | None]] = field(default_factory=dict)
-    ended: Finished | None = None
-    calls: list[tuple] = field(default_factory=list)
-    undoing: Undoing | None = None
+    parts: list[Part] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     error: Exception | None = None
 
@@ -93,24 +119,14 @@ def play(scenario: Scenario, folder: Path) -> Story:
     return _Stage(scenario, folder).play()
 
 
-@lru_cache(maxsize=64)
-def _template(number: int, folder: Path) -> bytes:
-    """Return the journal of a case as a new rollout has it; making one takes long."""
-    return disk.fresh(folder, case_of(number).plan, ROLLOUT_ID, EPOCH)
-
-
-@lru_cache(maxsize=1)
-def _settings() -> Options:
-    return Options.in_force()
-
-
 def cloud_of(scenario: Scenario) -> Cloud:
     """Return the cloud of a story as it is at the beginning."""
-    case = scenario.case
+    cases = scenario.cases
     return Cloud(
-        [Connection(name, region) for name, region in case.regions.items()],
+        [Connection(name, region) for case in cases for name, region in case.regions.items()],
         [
             LiveRoute(name, net, weight, hop)
+            for case in cases
             for name, routes in case.live.items()
             for net, hop, weight in sorted(routes)
         ],
@@ -120,7 +136,13 @@ def cloud_of(scenario: Scenario) -> Cloud:
         limits=scenario.limits,
         switches=scenario.switches,
         faults=scenario.faults,
+        epoch=EPOCH,
     )
+
+
+@lru_cache(maxsize=1)
+def _settings() -> Options:
+    return Options.in_force()
 
 
 class _Stage:
@@ -132,22 +154,22 @@ class _Stage:
         self.story = Story(scenario, self.network.log)
         self.deaths = list(scenario.deaths)
         self.moments = 0
+        self.armed = False
+        self.dead: str | None = None
         self.generation = 0
         self.reopened = 0
         self.offset = 0.0
-        self.engine: Engine | None = None
-        self.clocks = Clocks(self._wall, lambda: self.world.now)
-        self.is_opened = scenario.seed % SEEDS_A_CASE == 0
-        self.path = folder / "0.db"
-        self.path.write_bytes(self._new_journal())
+        self.loop: Loop | None = None
+        self.running: list[Part] = []
+        self.transport: Transport | None = None
+        self.client: vk.Client | None = None
+        self.handed_over: queue.SimpleQueue = queue.SimpleQueue()
+        self.clocks = Clocks(
+            lambda: self._at_a_moment("at a look at the clock", self._wall),
+            lambda: self._at_a_moment("at a look at the clock", lambda: self.world.now),
+            self._run_in_this_thread,
+        )
         self._plan_events()
-
-    def _new_journal(self) -> bytes:
-        case = self.scenario.case
-        if not self.is_opened:
-            return _template(case.number, self.folder)
-        meta = {"options": self._options().to_json()}
-        return disk.fresh(self.folder, case.plan, ROLLOUT_ID, EPOCH, meta)
 
     def _plan_events(self) -> None:
         at = self.world.at
@@ -155,18 +177,10 @@ class _Stage:
             at(moment, lambda name=name: self._command(name))
         for number, (moment, operation, _, given) in enumerate(self.scenario.writers):
             named = {**given, "ClientToken": f"somebody-{number}"}
-            at(moment, lambda operation=operation, named=named: self._foreign(operation, named))
+            call = partial(self.network.foreign, operation, named)
+            at(moment, call)
         for moment, seconds in self.scenario.jumps:
             at(moment, lambda seconds=seconds: self._jump(seconds))
-
-    def _command(self, name: Any) -> None:
-        self.network.note("command", name)
-        if self.engine is not None:
-            self.engine.command(Command(name))
-
-    def _foreign(self, operation: str, given: dict[str, str]) -> None:
-        answer = self.network.arrive(operation, given)
-        self.network.note("writer", operation, given, answer)
 
     def _jump(self, seconds: float) -> None:
         self.offset += seconds
@@ -174,167 +188,301 @@ class _Stage:
     def _wall(self) -> float:
         return EPOCH + self.world.now + self.offset
 
+    def _command(self, name: str) -> None:
+        """Steer the first rollout that runs, from another thread as a user's cell does."""
+        self.network.note("command", name)
+        if self.loop is None or not self.running or self.running[0].reason:
+            return
+        self.loop.called.clear()
+        threading.Thread(target=getattr(self.running[0].rollout, name), daemon=True).start()
+        assert self.loop.called.wait(60.0)
+
+    # -- the story ------------------------------------------------------------------------------
+
     def play(self) -> Story:
-        """Let processes follow one another until the rollout has ended."""
+        """Let one thing follow another until everything has ended."""
+        parts = [
+            Part(number, case, self._new_journal(number, case))
+            for number, case in enumerate(self.scenario.cases)
+        ]
+        self.story.parts = parts
         try:
-            while self.reopened <= REOPENINGS:
-                ended = self._process()
-                if ended is not None and ended.reason not in ("stopped", "interrupted"):
-                    break
-                self.reopened += ended is not None
-                self.world.sleep(self.rng.choice([0.05, 1.0, 20.0, 100.0]))
-            self._let_things_settle()
-            if self.scenario.undo:
-                self.story.undoing = self._undo()
+            for stage in [parts] if self.scenario.together else [[part] for part in parts]:
+                self._carry_out(stage)
+                self._let_things_settle()
+                if self.scenario.undo and stage[0] is parts[0]:
+                    parts[0].undoing = self._undo(parts[0])
         except HangError as hang:
             self.story.wrong.append(f"end: {hang}")
         except Exception as error:
             self.story.wrong.append(f"end: {type(error).__name__}: {error}")
             self.story.error = error
-        self.story.states, self.story.calls = disk.read(self.path)
-        disk.remove(self.path)
+        for part in parts:
+            part.states, part.calls = _read(part.path)
+        for path in self.folder.iterdir():
+            path.unlink()
         return self.story
 
     def _let_things_settle(self) -> None:
         """Let everything arrive that is still on its way, and every task end."""
         self.world.until += 2000.0
-        end = self.world.now + 200.0
-        while self.world.now < end:
-            self.world.sleep(end - self.world.now)
+        self.world.wait(200.0)
 
-    def _undo(self) -> Undoing:
-        log_begins = len(self.network.log)
-        done = undo(self.path, self.network, self.scenario, self.run_plan)
-        done.log = [
-            (entry[0], *entry[2:])
-            for entry in self.network.log[log_begins:]
-            if entry[1] == "routes"
-        ]
-        del self.network.log[log_begins:]
-        return done
+    def _carry_out(self, parts: list[Part]) -> None:
+        """Let processes follow one another until the rollouts have ended."""
+        while self.reopened <= REOPENINGS:
+            todo = [part for part in parts if part.reason in ("", *RESUMED)]
+            if not todo:
+                return
+            self._process(todo)
+            if self.dead is None:
+                if not any(part.reason in RESUMED for part in todo):
+                    return
+                self.reopened += 1
+            self.client = None
+            self.world.wait(self.rng.choice([0.05, 1.0, 20.0, 100.0]))
+
+    def _process(self, parts: list[Part]) -> None:
+        """Run rollouts in one process until they have ended or it was killed."""
+        if self.client is None:
+            self.client = self._connect()
+        self.generation += 1
+        self.network.note("boot", self.generation)
+        self.dead = None
+        for part in parts:
+            self._open(part)
+        self.running, self.armed = parts, True
+        try:
+            self._run()
+        except Killed:
+            pass
+        finally:
+            self.armed, self.running = False, []
+            for part in parts:
+                assert part.reader is not None
+                part.reader.close()
+        if self.dead is not None:
+            for part in parts:
+                part.path = self._grave(part)
+            self.network.note("dead", self.generation, self.dead, self._kept(parts))
+
+    def _run(self) -> None:
+        """Run the rollouts' coroutines in one loop, in this thread."""
+        self.loop = loop = Loop(self.world)
+        self.handed_over = queue.SimpleQueue()
+        self.world.each_wait = partial(self._moment, "while it waits")
+        waiting: list[Future] = []
+        try:
+            tasks = []
+            for part in self.running:
+                assert part.rollout is not None
+                part.rollout.start()
+                handed = self.handed_over.get()
+                if handed is None:
+                    raise Killed(self.dead)
+                coroutine, future = handed
+                waiting.append(future)
+                task = loop.create_task(coroutine)
+                task.add_done_callback(partial(self._ended, part, future))
+                tasks.append(task)
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        finally:
+            self.world.each_wait = None
+            self.armed = False
+            assert self.transport is not None
+            self.transport.alive = self.dead is None
+            self.loop = None
+            loop.drop()
+            for future in waiting:
+                if not future.done():
+                    future.set_exception(Killed(self.dead))
+            for part in self.running:
+                assert part.rollout is not None
+                if part.rollout.state == "ready":
+                    part.rollout.close()  # the process died before it was started
+                else:
+                    part.rollout.join()
+
+    def _run_in_this_thread(self, coroutine: Coroutine) -> Any:
+        """Run what a rollout's thread is asked to run, in the one thread of the story."""
+        future: Future = Future()
+        self.handed_over.put((coroutine, future))
+        return future.result()
+
+    def _ended(self, part: Part, future: Future, task: asyncio.Task) -> None:
+        """Let the rollout's own thread see the end before anything else happens."""
+        error = task.exception()
+        if error is None:
+            future.set_result(task.result())
+        else:
+            future.set_exception(error)
+        assert part.rollout is not None
+        part.rollout.join()
+        if self.dead is not None:
+            raise Killed(self.dead)
+        part.reason = part.rollout.state
+        differences: list[str] = []
+        try:
+            part.rollout.wait()
+        except StalePlanError as stale:
+            differences = list(stale.differences)
+        except VcokitError as said:
+            self.network.note("error", type(said).__name__, str(said))
+        self.network.note("end", part.number, part.reason, differences)
 
     # -- processes ------------------------------------------------------------------------------
 
-    def _process(self) -> Finished | None:
-        """Run one process; None where it was killed."""
-        self.generation += 1
-        self.network.note("boot", self.generation)
-        KnownJournal.known = None if self.is_opened else self.scenario.case.plan
-        reader = sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)
-        wire = Wire(self.network, self._limits(), lambda *call: self._leaving(reader, *call))
-        journal, finish = self._open(wire)
-        write = journal.write
-        journal.write = lambda *rows, **more: self._write(write, *rows, **more)  # type: ignore
-        try:
-            ended = self._run(self.engine, wire, self._moment)
-            journal.write = write  # type: ignore[method-assign]
-            reader.close()
-            finish(ended)
-        except Killed as killed:
-            reader.close()
-            self.path = disk.bury(journal, self.folder / f"{self.generation}.db")
-            self.network.note("dead", self.generation, str(killed))
-            return None
-        finally:
-            self.engine = None
-        self.network.note("end", self.generation, ended)
-        self.story.ended = ended
-        return ended
-
-    def _run(
-        self, engine: Engine | None, wire: Wire, each_wait: Callable[[], None] | None
-    ) -> Finished:
-        assert engine is not None
-        loop = Loop(self.world)
-        self.world.each_wait = each_wait
-        try:
-            return loop.run_until_complete(engine.run())
-        finally:
-            wire.alive = False
-            self.world.each_wait = None
-            loop.drop()
-
-    def _options(self) -> Options:
-        return replace(_settings(), **self.scenario.options).wishing(**self.scenario.rollout)
-
-    def _open(self, wire: Wire) -> tuple[Journal, Callable[[Finished], None]]:
-        """Open the rollout, as a user does or as quickly as it goes."""
-        if self.is_opened:
-            options = replace(_settings(), **self.scenario.options)
-            # Who goes on for the second time has other wishes.
-            wishes: Any = dict.fromkeys(("waves", "stop_after", "deadline"))
-            rollout = Rollout.open(
-                self.path,
-                wire,  # type: ignore[arg-type]
-                observers=[self._told],
-                options=options,
-                clocks=self.clocks,
-                **(wishes if self.reopened > 1 else {}),
-            )
-            self.engine = rollout._engine
-            return rollout._journal, rollout._finish
-        journal = KnownJournal.open(self.path, now=self._wall)
-        options = self._options()
-        if self.reopened > 1:
-            options = options.wishing(waves=None, stop_after=None, deadline=None)
-        self.engine = self._engine(journal, wire, self.scenario.case.plan, ROLLOUT_ID, options)
-        return journal, lambda ended: self._finish(journal, ended)
-
-    @staticmethod
-    def _finish(journal: Journal, ended: Finished) -> None:
-        journal.write(meta={"state": ended.reason, "message": ended.message})
-        journal.close()
-
-    def _engine(
-        self, journal: Journal, wire: Wire, plan: Plan, rollout_id: str, options: Options
-    ) -> Engine:
-        records = {number: Record(*stands) for number, *stands in journal.standing()}
-        for region, operation, left in disk.slots_held(journal, wire.limits, self._wall()):
-            wire.limiter.hold(region, operation, self.world.now + left)
-        scheduler = Scheduler(
-            plan.each(), plan.live_by_lane(), wire.limiter, options, records, plan.order
+    def _connect(self) -> vk.Client:
+        known = {**self.scenario.believed}
+        where = SimpleNamespace(
+            endpoint="https://vpc.example.com",
+            credentials=Account().credentials,
+            speed=1.0,
+            limits=known,
         )
-        client: Any = wire
-        return Engine(scheduler, journal, rollout_id, client, self._told, self.clocks)
+        self.transport = Transport(self.network, self._leaving)
+        return vk.connect(
+            where,
+            clock=self._wall,
+            steady=lambda: self.world.now,
+            sleep=self.world.wait,
+            transport=self.transport,
+        )
 
-    def run_plan(self, plan: Plan) -> list[str]:
-        """Carry out another plan where nothing goes wrong; return where its steps have ended."""
-        path = self.folder / "other.db"
-        journal = Journal.create(path, plan, "another", now=self._wall)
-        wire = Wire(self.network, self._limits(), lambda *_: None)
-        engine = self._engine(journal, wire, plan, "another", _settings())
-        records = engine._scheduler.records
-        self._finish(journal, self._run(engine, wire, None))
-        disk.remove(path)
-        return [records[step.number].state for step in plan.each() if step.sends]
+    def _open(self, part: Part) -> None:
+        wishes: dict[str, Any] = self.scenario.rollout
+        if self.reopened > 1:
+            # Who resumes for the second time has other wishes.
+            wishes = wishes | dict.fromkeys(("waves", "stop_after", "deadline"))
+        assert self.client is not None
+        part.reason = ""
+        part.rollout = Rollout.open(
+            part.path,
+            self.client,
+            observers=[partial(self._told, part.number)],
+            options=replace(_settings(), **self.scenario.options),
+            clocks=self.clocks,
+            **wishes,
+        )
+        part.reader = sqlite3.connect(f"{part.path.as_uri()}?mode=ro", uri=True)
 
-    def _limits(self) -> dict[str, Limit]:
-        known = {name: operation.limit for name, operation in OPERATIONS.items()}
-        known |= {name: Limit(*limit) for name, limit in self.scenario.believed.items()}
-        return known
-
-    def _told(self, event: object) -> None:
+    def _told(self, number: int, event: object) -> None:
         if isinstance(event, StepChanged):
             said = (event.old, event.new, event.code, event.message)
-            self.network.note("step", self.generation, event.step, *said)
+            self.network.note("step", number, event.step, *said)
+            self._moment("after a transaction")
+
+    def _new_journal(self, number: int, case: Case) -> Path:
+        """Return the journal of a rollout that was made and never started."""
+        path = self.folder / f"{number}.db"
+        if case.journal is None:
+            clocks = Clocks(lambda: EPOCH, lambda: 0.0)
+            client = vk.connect("cn-hangzhou", access_key_id="nobody", access_key_secret="none")
+            Rollout(case.plan, client, journal=path, clocks=clocks, allow_gap=True).close()
+            case.journal = path.read_bytes()
+            _remove(path)
+        path.write_bytes(case.journal)
+        return path
 
     # -- moments at which a process may die -------------------------------------------------------
 
-    def _moment(self, what: str = "while it waits") -> None:
+    def _at_a_moment(self, what: str, look: Callable[[], float]) -> float:
+        self._moment(what)
+        return look()
+
+    def _moment(self, what: str) -> None:
+        if not self.armed:
+            return
         self.moments += 1
         if self.deaths and self.moments >= self.deaths[0]:
             self.deaths.pop(0)
-            raise Killed(what)
+            self._die(what)
 
-    def _write(self, write: Callable[..., None], *rows: Any, **more: Any) -> None:
-        self._moment("before a transaction")
-        write(*rows, **more)
-        self.network.note("kept")
-        self._moment("after a transaction")
+    def _die(self, what: str) -> None:
+        """Keep the journals' files as they are now; whatever the process does since is lost."""
+        self.armed, self.dead = False, what
+        assert self.transport is not None
+        self.transport.alive = False
+        for part in self.running:
+            for old in part.path.parent.glob(f"{part.path.name}*"):
+                if not old.name.endswith("-shm"):
+                    name = old.name.replace(part.path.name, self._grave(part).name)
+                    shutil.copyfile(old, old.with_name(name))
+        self.handed_over.put(None)  # where the rollout's thread dies before it begins
+        raise Killed(what)
 
-    def _leaving(
-        self, reader: sqlite3.Connection, number: int, operation: Operation, given: dict[str, str]
-    ) -> None:
+    def _grave(self, part: Part) -> Path:
+        return self.folder / f"{part.number}-{self.generation}.db"
+
+    def _kept(self, parts: list[Part]) -> frozenset[str]:
+        """Return the tokens of the writes of which the journals know what became."""
+        sql = "SELECT client_token FROM call WHERE outcome IS NOT NULL AND client_token NOT NULL"
+        kept: set[str] = set()
+        for part in parts:
+            db = sqlite3.connect(part.path)
+            kept |= {token for (token,) in db.execute(sql)}
+            db.close()
+        return frozenset(kept)
+
+    def _leaving(self, number: int, operation: str, given: dict[str, str]) -> None:
         self._moment("before a call leaves")
-        intended = disk.is_intended(reader, given["ClientToken"]) if operation.writes else None
-        self.network.note("send", number, self.generation, operation.name, given, intended)
+        token = given.get("ClientToken")
+        intended = None if token is None else self._is_intended(token)
+        self.network.note("send", number, operation, given, intended)
+
+    def _is_intended(self, token: str) -> bool:
+        """Tell whether the intent of a write is on disk: its call, and its step as sent with it."""
+        sql = (
+            "SELECT count(*) FROM call JOIN step USING (step) WHERE client_token = ? AND"
+            " outcome IS NULL AND state = 'sent' AND step.attempt = call.attempt"
+        )
+        readers = [part.reader for part in self.running if part.reader is not None]
+        return not readers or any(db.execute(sql, (token,)).fetchone()[0] for db in readers)
+
+    # -- undo -----------------------------------------------------------------------------------
+
+    def _undo(self, part: Part) -> Undoing:
+        """Take back what a rollout did, with the client of the process that did it, if it lives."""
+        log = self.network.log
+        begin = len(log)
+        if self.client is None:
+            self.client = self._connect()
+            part.rollout = Rollout.open(part.path, self.client, clocks=self.clocks)
+            part.rollout.close()
+        assert part.rollout is not None
+        undoing = prepare(part.case, part.path, self.network, self.scenario)
+        undoing.plan = part.rollout.undo()
+        path = self.folder / "undo.db"
+        rollout = Rollout(
+            undoing.plan,
+            self.client,
+            journal=path,
+            options=_settings(),
+            clocks=self.clocks,
+            allow_gap=True,
+        )
+        self.running = [Part(-1, part.case, path, rollout)]
+        self._run()
+        self.running = []
+        undoing.states = [state for state, _ in _read(path)[0].values() if state != "blocked"]
+        undoing.after = self.network.routes()
+        undoing.log = log[begin:]
+        del log[begin:]
+        return undoing
+
+
+def _read(path: Path) -> tuple[dict[int, tuple[str, str | None]], list[tuple]]:
+    """Return state and code of every step of a journal, and all calls."""
+    db = sqlite3.connect(path)
+    rows = db.execute("SELECT step, state, code FROM step").fetchall()
+    calls = db.execute(
+        "SELECT call, step, attempt, operation, client_token, outcome, code FROM call ORDER BY call"
+    ).fetchall()
+    db.close()
+    return {number: (state, code) for number, state, code in rows}, calls
+
+
+def _remove(path: Path) -> None:
+    for old in path.parent.glob(f"{path.name}*"):
+        with suppress(FileNotFoundError):
+            old.unlink()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
-from tests.simulation.cases import SEEDS_A_CASE, Case, case_of
+from tests.simulation.cases import SEEDS_A_CASE, Case, case_from, case_of, case_to
 from vcokit.simulator import Fault, Switches
 
 WRITES = ("CreateVcoRouteEntry", "ModifyVcoRouteEntryWeight", "DeleteVcoRouteEntry")
@@ -44,6 +46,12 @@ class Scenario:
         Fields of the scheduler's options that are other than the default.
     rollout : dict
         What the rollout is told: waves, stop_after, …
+    undo : bool
+        Whether what the first rollout did is taken back.
+    second : Case or None
+        Of another rollout, of other connections of the same account, by the same client.
+    together : bool
+        Whether both run side by side; else the second begins after the first, and its undo.
     """
 
     seed: int
@@ -62,6 +70,40 @@ class Scenario:
     options: dict[str, object] = field(default_factory=dict)
     rollout: dict[str, object] = field(default_factory=dict)
     undo: bool = False
+    second: Case | None = None
+    together: bool = False
+
+    @property
+    def cases(self) -> list[Case]:
+        """The cases of the rollouts, in order."""
+        return [self.case] if self.second is None else [self.case, self.second]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as JSON, so that it stays what it is when the generator changes."""
+        cases = {"case": case_to(self.case)}
+        cases |= {} if self.second is None else {"second": case_to(self.second)}
+        plain = {
+            one.name: getattr(self, one.name)
+            for one in fields(self)
+            if one.name not in ("case", "second", "faults", "switches")
+        }
+        faults = [asdict(fault) for fault in self.faults]
+        return {**plain, "faults": faults, "switches": asdict(self.switches), **cases}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Scenario:
+        """Return the scenario that JSON describes."""
+        given = dict(data)
+        given["case"] = case_from(given["case"])
+        given["second"] = case_from(given["second"]) if "second" in given else None
+        given["faults"] = [Fault(**fault) for fault in given["faults"]]
+        given["switches"] = Switches(**given["switches"])
+        for name in ("limits", "believed"):
+            given[name] = {key: tuple(value) for key, value in given[name].items()}
+        for name in ("commands", "writers", "outages", "jumps"):
+            given[name] = [tuple(entry) for entry in given[name]]
+        given["task_seconds"] = tuple(given["task_seconds"])
+        return cls(**given)
 
     def __str__(self) -> str:
         lines = [f"seed {self.seed}, case {self.case.number}: {self.case.plan}"]
@@ -95,6 +137,11 @@ def scenario_of(seed: int) -> Scenario:
     if story.case.quota is not None:
         story.quota = story.case.quota
     story.undo = rng.random() < 0.04
+    if rng.random() < 0.1:
+        story.second = case_of(seed // SEEDS_A_CASE + 1_000_000, "vwxyz")
+        story.together = not story.undo and rng.random() < 0.5
+        if story.second.quota is not None:
+            story.quota = max(story.quota, story.second.quota)
     return story
 
 
@@ -149,7 +196,7 @@ def _faults(rng: random.Random, story: Scenario) -> None:
 
 
 def _deaths(rng: random.Random, story: Scenario) -> None:
-    moments = 12 + 14 * len(story.case.steps)
+    moments = 30 + 40 * len(story.case.steps)
     story.deaths = sorted(rng.randrange(1, moments) for _ in range(rng.choice([1, 1, 2, 3, 6])))
 
 
@@ -191,7 +238,11 @@ def _outages(rng: random.Random, story: Scenario) -> None:
 
 def _jumps(rng: random.Random, story: Scenario) -> None:
     for _ in range(rng.randint(1, 3)):
-        story.jumps.append((rng.uniform(0.0, 120.0), rng.choice([-7200.0, -30.0, 45.0, 86400.0])))
+        moment, far = rng.uniform(0.0, 120.0), rng.choice([-7200.0, -30.0, 45.0, 86400.0])
+        story.jumps.append((moment, far))
+        if abs(far) > 100.0:
+            # Nothing can be signed by a clock that is so wrong: somebody puts it right.
+            story.jumps.append((moment + rng.choice([0.5, 10.0, 60.0]), -far))
 
 
 def _switches(rng: random.Random, story: Scenario) -> None:

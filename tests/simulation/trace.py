@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tests.simulation.play import Story
@@ -20,14 +20,19 @@ SHORT = {
 def trace(story: Story) -> Iterator[str]:
     """Yield the scenario and what came of it; times are virtual seconds."""
     yield str(story.scenario)
-    steps = {step.number: step for step in story.scenario.case.steps}
+    steps = [{step.number: step for step in case.steps} for case in story.scenario.cases]
     sent: dict[int, str] = {}
+    tokens: dict[str, int] = {}
+
+    def call(operation: str, given: Mapping[str, str]) -> str:
+        token = given.get("ClientToken")
+        name = "" if token is None else f" token {tokens.setdefault(token, len(tokens) + 1)}"
+        return _call(operation, given) + name
+
     for moment, kind, *what in story.log:
-        if kind == "kept":
-            continue
         if kind == "send":
-            number, _, operation, given, intent = what
-            sent[number] = _call(operation, given)
+            number, operation, given, intent = what
+            sent[number] = call(operation, given)
             left = "" if intent is not False else "  WITHOUT INTENT"
             line = f"#{number} {sent[number]} leaves{left}"
         elif kind == "cloud":
@@ -35,30 +40,31 @@ def trace(story: Story) -> Iterator[str]:
         elif kind == "hear":
             line = f"#{what[0]} {sent[what[0]]} heard: {what[1]}"
         elif kind == "step":
-            _, number, old, new, code, text = what
-            line = f"step {number} ({steps[number]}): {old} -> {new}  {code or ''} {text or ''}"
+            part, number, old, new, code, text = what
+            step = steps[part][number]
+            line = f"step {number} ({step}): {old} -> {new}  {code or ''} {text or ''}"
         elif kind == "routes":
             name, routes = what
             line = f"{name} now holds {', '.join(f'{r[0]}={r[2]}' for r in sorted(routes))}"
         elif kind == "late":
-            line = f"late {_call(what[0].operation, what[0].parameters)}: {_answer(what[0])}"
+            line = f"late {call(what[0].operation, what[0].parameters)}: {_answer(what[0])}"
         elif kind == "writer":
-            line = f"somebody else: {_call(what[0], what[1])}: {_answer(what[2])}"
+            line = f"somebody else: {call(what[0], what[1])}" + ": changed" * what[2]
+        elif kind == "dead":
+            line = f"---- dead: process {what[0]}, {what[1]}"
         else:
             line = f"---- {kind} {' '.join(map(str, what))}"
         yield f"{moment:10.3f}  {line.rstrip()}"
 
 
-def _call(operation: str, given: dict[str, str]) -> str:
+def _call(operation: str, given: Mapping[str, str]) -> str:
     parts = [SHORT[operation], given.get("VpnConnectionId", given.get("RegionId", ""))]
     if "RouteDest" in given:
         parts += [f"{given['RouteDest']}={given.get('NewWeight', given['Weight'])}"]
-        parts += [given.get("ClientToken", "")[-6:]]
     return " ".join(parts)
 
 
 def _answer(answer: Any) -> str:
-    faults = answer.faults if hasattr(answer, "faults") else answer.verdict.names
     said = [answer.code or "ok"]
     said += ["changed"] * answer.changed + ["replayed"] * answer.replayed
     fields = getattr(answer, "fields", {})
@@ -66,4 +72,4 @@ def _answer(answer: Any) -> str:
     if "VcoRouteEntries" in fields:
         rows = fields["VcoRouteEntries"]
         said += ["[" + ", ".join(f"{r['RouteDest']}={r['Weight']}" for r in rows) + "]"]
-    return " ".join(said) + (f"  ({faults})" if faults else "")
+    return " ".join(said) + (f"  ({answer.faults})" if answer.faults else "")

@@ -6,90 +6,18 @@ changed something. Whoever undoes only knows the journal, so it may know less, n
 
 from __future__ import annotations
 
+import sqlite3
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-import pandas as pd
-
-from tests.simulation.cases import Expected, Live, live_frame
+from tests.simulation.cases import Case, Expected, Live
 from tests.simulation.cover import Cover
 from tests.simulation.network import Network
 from tests.simulation.scenario import Scenario
-from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import Plan
-from vcokit.rollout.undo import undo_plan
 from vcokit.simulator.faults import FaultPlan
-
-
-def undo(
-    path: Path, network: Network, scenario: Scenario, run: Callable[[Plan], list[str]]
-) -> Undoing:
-    """Take back what the rollout of a journal did, in the cloud as it is now, without faults.
-
-    Parameters
-    ----------
-    path : Path
-        The journal.
-    network : Network
-    scenario : Scenario
-    run : callable
-        Carries out a plan and returns where its steps have ended.
-    """
-    with Journal.read(path) as journal:
-        steps, calls = journal.steps(), journal.calls()
-    before = routes_of(network)
-    # What was there at the start has room again, whatever quota came into force since.
-    # So has what somebody else put there meanwhile.
-    quota = max(scenario.quota, *map(len, scenario.case.live.values())) + len(scenario.writers)
-    network.cloud.quota = quota
-    live = live_frame(scenario.case.regions, before)
-    # So has what takes room because nothing proves it ours.
-    quota += undo_plan(steps, calls, live, quota=quota).counts["blocked"]
-    network.cloud.quota = quota
-    plan = undo_plan(steps, calls, live, quota=quota)
-    network.cloud.faults = FaultPlan(())
-    network.outages.clear()
-    undoing = Undoing(plan, before)
-    undoing.foreign = {given["RouteDest"] for *_, given in scenario.writers}
-    _find_ours(undoing, network, steps, calls)
-    undoing.states = run(plan)
-    undoing.after = routes_of(network)
-    return undoing
-
-
-def routes_of(network: Network) -> dict[str, frozenset[Live]]:
-    """Return the routes of each connection."""
-    return {
-        site.connection.vpn_connection_id: frozenset(tuple(route.key) for route in site.table)
-        for site in network.cloud.sites(network.world.now)
-    }
-
-
-def _find_ours(
-    undoing: Undoing, network: Network, steps: pd.DataFrame, calls: pd.DataFrame
-) -> None:
-    """Note what the first rollout has changed, and of what its journal is the proof."""
-    tokens = {token for token in calls["client_token"] if isinstance(token, str)}
-    undoing.ours = {
-        (call.vpn_connection_id, call.parameters["RouteDest"])
-        for call in network.cloud.history
-        if call.changed and call.client_token in tokens
-    }
-    last = {
-        step: outcome
-        for step, outcome in zip(calls["step"], calls["outcome"], strict=True)
-        if step is not pd.NA
-    }
-    rows = zip(
-        steps["step"], steps["state"], steps["vpn_connection_id"], steps["route_dest"], strict=True
-    )
-    undoing.proven = {
-        (name, net)
-        for number, state, name, net in rows
-        if state == "done" and last.get(number) == "ok"
-    }
 
 
 @dataclass
@@ -102,24 +30,27 @@ class Undoing:
     before, after : dict of str to frozenset
         Routes of each connection before and after it.
     log : list of tuple
-        Of the second rollout: time, connection, routes, whenever those have changed.
+        All that happened meanwhile.
     states : list of str
         Where the steps that send something have ended.
     ours : set of tuple
         Connection and network of each change that the first rollout's tokens made.
     proven : set of tuple
         Those whose step is done and whose last call was answered with success.
+    answered : set of tuple
+        Connection and network of each write that was answered with success and has changed routes.
     foreign : set of str
         Networks that somebody else may have touched.
     """
 
-    plan: Plan
-    before: dict[str, frozenset[Live]]
+    plan: Plan = None  # type: ignore[assignment]
+    before: dict[str, frozenset[Live]] = field(default_factory=dict)
     after: dict[str, frozenset[Live]] = field(default_factory=dict)
-    log: list[tuple[float, str, frozenset[Live]]] = field(default_factory=list)
+    log: list[tuple] = field(default_factory=list)
     states: list[str] = field(default_factory=list)
     ours: set[tuple[str, str]] = field(default_factory=set)
     proven: set[tuple[str, str]] = field(default_factory=set)
+    answered: set[tuple[str, str]] = field(default_factory=set)
     foreign: set[str] = field(default_factory=set)
 
     def changes(self) -> Counter[Expected]:
@@ -129,6 +60,42 @@ class Undoing:
             for s in self.plan.each()
             if s.sends
         )
+
+    def blocked(self) -> set[tuple[str, str]]:
+        """Return connection and network of what the plan says it cannot prove."""
+        steps = self.plan.steps
+        rows = steps[steps["action"] == "blocked"]
+        return set(zip(rows["vpn_connection_id"], rows["route_dest"], strict=True))
+
+
+def prepare(case: Case, path: Path, network: Network, scenario: Scenario) -> Undoing:
+    """Return what is known before anything is taken back; from now on nothing goes wrong.
+
+    What was there at the start has room again, whatever quota came into force since.
+    """
+    network.cloud.quota = 10_000
+    network.cloud.faults = FaultPlan(())
+    network.outages.clear()
+    undoing = Undoing(before=network.routes())
+    undoing.foreign = {given["RouteDest"] for *_, given in scenario.writers}
+    db = sqlite3.connect(path)
+    tokens = {token for (token,) in db.execute("SELECT client_token FROM call WHERE step NOT NULL")}
+    last = dict(db.execute("SELECT step, outcome FROM call WHERE step NOT NULL ORDER BY call"))
+    steps = db.execute(
+        "SELECT step, state, vpn_connection_id, route_dest FROM step WHERE action <> 'blocked'"
+    ).fetchall()
+    db.close()
+    undoing.ours = {
+        (call.vpn_connection_id, call.parameters["RouteDest"])
+        for call in network.cloud.history
+        if call.changed and call.client_token in tokens
+    }
+    places = {number: (name, net) for number, _, name, net in steps}
+    done = {number for number, state, *_ in steps if state == "done"}
+    answered = {number for number, outcome in last.items() if outcome == "ok"}
+    undoing.proven = {places[number] for number in done & answered}
+    undoing.answered = {places[number] for number in answered} & undoing.ours
+    return undoing
 
 
 def judge_undo(undoing: Undoing, regions: dict[str, str], start: dict[str, set[Live]]) -> list[str]:
@@ -141,10 +108,16 @@ def judge_undo(undoing: Undoing, regions: dict[str, str], start: dict[str, set[L
     for name, net in sorted(undoing.proven - taken):
         if net not in undoing.foreign:
             wrong.append(f"undo: {name, net} is provably ours and is not taken back")
+    for name, net in sorted(undoing.answered - taken - undoing.blocked()):
+        if net not in undoing.foreign:
+            wrong.append(f"undo: {name, net} was answered and is in no list")
+    wrong += _throttled(undoing)
     if set(undoing.states) - {"done"}:
         wrong.append(f"undo: steps ended as {Counter(undoing.states)}")
         return wrong
     for name, routes in undoing.after.items():
+        if name not in start:
+            continue
         for route in sorted(routes ^ frozenset(start[name])):
             mine = (name, route[0]) in taken and route[0] not in undoing.foreign
             if mine:
@@ -155,9 +128,23 @@ def judge_undo(undoing: Undoing, regions: dict[str, str], start: dict[str, set[L
             if (name, route[0]) not in taken
         ]
     ordered = not undoing.plan.order.gaps
-    cover = Cover(regions, undoing.before, changes.elements(), ordered=ordered)
-    for moment, name, routes in undoing.log:
-        gap = cover.gap(name, routes, set())
-        if gap:
-            wrong.append(f"undo: {gap} is uncovered at {moment:.3f} s")
+    before = {name: undoing.before[name] for name in start}
+    cover = Cover(regions, before, changes.elements(), ordered=ordered)
+    for moment, kind, *what in undoing.log:
+        if kind == "routes" and what[0] in start:
+            gap = cover.gap(what[0], what[1], set())
+            if gap:
+                wrong.append(f"undo: {gap} is uncovered at {moment:.3f} s")
     return wrong
+
+
+def _throttled(undoing: Undoing) -> list[str]:
+    """Return what the limits of the cloud refused; see `judge.limits_are_known`."""
+    answers: list[tuple[float, Any]] = [
+        (entry[0], entry[3]) for entry in undoing.log if entry[1] == "cloud"
+    ]
+    return [
+        f"throttled: undo at {moment:.3f} s"
+        for moment, answer in answers
+        if answer.code == "Throttling.User"
+    ]

@@ -51,7 +51,7 @@ class Client(Calls[Answer, pd.DataFrame]):
         self._sleep = sleep
         self._simulated = False
         self._transport = Transport(
-            target.timeouts, Secret.of(target.proxy), target.longest_call, now
+            target.timeouts, Secret.of(target.proxy), target.longest_call, now, target.transport
         )
         # In a notebook nobody closes a client: it closes itself when it is forgotten.
         weakref.finalize(self, self._transport.close)
@@ -122,7 +122,7 @@ class Client(Calls[Answer, pd.DataFrame]):
 
     def to_async(self) -> AsyncClient:
         """Return an asynchronous client of the same target, which shares the limits."""
-        return AsyncClient(self.target, limiter=self.limiter)
+        return AsyncClient(self.target, now=self._pacer.now, limiter=self.limiter)
 
     def close(self) -> None:
         """Close the connections that are kept open."""
@@ -164,7 +164,10 @@ class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
         super().__init__(target, now, luck, limiter)
         self._sleep = sleep
         self._transport = AsyncTransport(
-            target.timeouts, Secret.of(target.proxy), target.longest_call
+            target.timeouts,
+            Secret.of(target.proxy),
+            target.longest_call,
+            instead=target.transport,
         )
 
     async def run(self, exchange: Exchange[_Result]) -> _Result:

@@ -52,6 +52,9 @@ def connect(
     read_timeout: float | None = None,
     read_attempts: int | None = None,
     clock: Callable[[], float] = time.time,
+    steady: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+    transport: Any = None,
 ) -> Client:
     """Return a client; nothing is sent yet.
 
@@ -79,6 +82,12 @@ def connect(
         Times a read is tried; setting of the same name.
     clock : callable
         Seconds since the epoch, for signatures.
+    steady : callable
+        Seconds of a clock that never goes back, for rate limits.
+    sleep : callable
+        Called with the seconds to wait before a read.
+    transport : httpx.BaseTransport and httpx.AsyncBaseTransport, optional
+        Takes the place of the network, for tests: `httpx.MockTransport`, for example.
 
     Returns
     -------
@@ -128,7 +137,10 @@ def connect(
             read_share=min(1.0, config.get("read_share")),
             proxy=proxy,
             clock=clock,
-        )
+            transport=transport,
+        ),
+        sleep=sleep,
+        now=steady,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 
@@ -52,6 +53,8 @@ class Target:
         environment (``HTTPS_PROXY``, ``NO_PROXY``). This machine is never asked for through one.
     clock : callable
         Seconds since the epoch, for signatures.
+    transport : transport of httpx, optional
+        Takes the place of the network.
     """
 
     credentials: Callable[[], Credentials]
@@ -68,6 +71,7 @@ class Target:
     read_share: float = config.SETTINGS["read_share"].default  # type: ignore[assignment]
     proxy: str | Secret | None = None
     clock: Callable[[], float] = time.time
+    transport: Any = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "endpoint", _checked(self.endpoint, self.endpoint_origin))

@@ -91,11 +91,13 @@ class _Lines(Generic[_Line]):
         proxy: Secret | None,
         seconds: float = math.inf,
         now: Callable[[], float] = time.monotonic,
+        instead: Any = None,
     ) -> None:
         self._timeouts = dict(timeouts)
         self._proxy = proxy
         self._seconds = seconds
         self._now = now
+        self._instead = instead
         self._idle: dict[_Host, deque[_Line]] = {}
 
     @cached_property
@@ -111,7 +113,7 @@ class _Lines(Generic[_Line]):
         try:
             return idle, idle.pop()
         except IndexError:
-            return idle, self._open(url)
+            return idle, self._instead or self._open(url)
 
     def _options(self, url: httpx.URL) -> dict[str, Any]:
         # Plain http goes to this machine alone and needs no authorities.
@@ -225,6 +227,8 @@ class Transport(_Lines[_TimedLine]):
         Longest time of a whole call, whatever drips.
     now : callable
         Seconds of a clock that never goes back, to measure that by.
+    instead : httpx.BaseTransport, optional
+        Takes the place of every line, and of the network; it keeps to the time-outs by itself.
     """
 
     def _open(self, url: httpx.URL) -> _TimedLine:
@@ -240,17 +244,18 @@ class Transport(_Lines[_TimedLine]):
         """
         idle, line = self._take(request)
         begin, cut, more = time.perf_counter(), "interrupted", False
-        line.end.at = self._now() + self._seconds
+        end = getattr(line, "end", _End(self._now))
+        end.at = self._now() + self._seconds
         try:
             response = line.handle_request(request)
             content, cut = _whole(response)
-            more = not cut and _has_more(line._pool)
+            more = not cut and _has_more(line)
         finally:
             if cut or more or len(idle) >= _MOST_IDLE:
                 line.close()
             else:
                 idle.append(line)
-        if cut and line.end.passed:
+        if cut and end.passed:
             raise self._too_long(request)
         return _reply(response, content, begin, cut)
 
@@ -265,7 +270,7 @@ class AsyncTransport(_Lines[httpx.AsyncHTTPTransport]):
 
     Parameters
     ----------
-    timeouts, proxy, seconds
+    timeouts, proxy, seconds, instead
         As for `Transport`.
     """
 
@@ -286,7 +291,7 @@ class AsyncTransport(_Lines[httpx.AsyncHTTPTransport]):
             async with asyncio.timeout(None if self._seconds == math.inf else self._seconds):
                 response = await line.handle_async_request(request)
                 content, cut = await _whole_async(response)
-            more = not cut and _has_more(line._pool)
+            more = not cut and _has_more(line)
         except TimeoutError:
             raise self._too_long(request) from None
         finally:
@@ -302,13 +307,16 @@ class AsyncTransport(_Lines[httpx.AsyncHTTPTransport]):
             await line.aclose()
 
 
-def _has_more(pool: Any) -> bool:
+def _has_more(line: Any) -> bool:
     """Tell whether data stands behind the answer that was read.
 
     What came in one piece with it lies in the connection, and httpcore takes it for the answer to
     the next request; what comes later is noticed by httpcore itself. Of this httpcore has no public
     name; a test fails where another release has others.
     """
+    pool = getattr(line, "_pool", None)
+    if pool is None:
+        return False
     return any(one._connection._h11_state.trailing_data[0] for one in pool.connections)
 
 

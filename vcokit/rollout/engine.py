@@ -19,7 +19,7 @@ import contextlib
 import logging
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from itertools import count
 from typing import Any, Final
@@ -58,6 +58,23 @@ _LONGEST_AT_END: Final = 15.0
 #: A wall clock that is set back must not make the loop spin; seconds.
 _LEAST_WAIT: Final = 0.1
 
+#: How long what was cancelled is waited for at the end; seconds.
+_CLEARING: Final = 0.2
+
+
+def run_alone(work: Coroutine[Any, Any, Finished]) -> Finished:
+    """Run in an event loop of its own; what hangs in it is left behind, not waited for."""
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=_CLEARING))
+        loop.close()
+
 
 @dataclass(frozen=True)
 class Clocks:
@@ -69,10 +86,13 @@ class Clocks:
         Seconds since the epoch; for what is written down.
     steady : callable
         Seconds of a clock that never goes back; for what is decided.
+    run : callable
+        Runs the rollout's coroutine in an event loop that lives by the steady clock.
     """
 
     wall: Callable[[], float]
     steady: Callable[[], float]
+    run: Callable[[Coroutine[Any, Any, Finished]], Finished] = run_alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,12 @@ How signals end it stands in `vcokit.rollout.interrupt`, how its ends are raised
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Coroutine, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from os import PathLike
 from types import EllipsisType
@@ -58,20 +57,6 @@ _LOOK_UP = 0.2
 
 _going: list[Rollout] = []
 _view: Callable[[Rollout], object] | None = None
-
-
-def _run_alone(work: Coroutine[Any, Any, Finished]) -> Finished:
-    """Run in an event loop of its own; what hangs in it is left behind, not waited for."""
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(work)
-    finally:
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        if left:
-            loop.run_until_complete(asyncio.wait(left, timeout=_LOOK_UP))
-        loop.close()
 
 
 def show_with(view: Callable[[Rollout], object] | None) -> None:
@@ -289,7 +274,7 @@ class Rollout(Looks, Steers):
         try:
             self._journal.write(meta={"state": "running", "message": None})
             self._say("looking")
-            ended = _run_alone(self._engine.run())
+            ended = self._clocks.run(self._engine.run())
         except BaseException as error:
             # Whatever it is, it belongs to whoever waits; the journal is whole in any case.
             self._error = error
