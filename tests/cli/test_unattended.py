@@ -9,7 +9,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,9 +47,7 @@ def under_way(journal: Path, *arguments: object, **options) -> Iterator[subproce
         **options,
     )
     try:
-        deadline = time.monotonic() + 60
         while not _settled(journal):
-            assert time.monotonic() < deadline
             assert child.poll() is None
         yield child
     finally:
@@ -195,7 +192,7 @@ def test_nobody_is_waited_for(inventory: Path) -> None:
 def test_a_pipe_that_closes_is_no_error(inventory: Path) -> None:
     """``vcokit plan … | head`` ends quietly."""
     command = f"{sys.executable} -m vcokit plan {inventory} --simulate 2>/dev/null | head -1"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
 
 
