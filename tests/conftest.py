@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import importlib
 import os
+import shutil
+import tempfile
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +21,16 @@ NO_KEYS = {
     "ALIBABA_CLOUD_ECS_METADATA_DISABLED": "true",
 }
 os.environ.update(NO_KEYS)
+
+# A home of the run's own, also in the processes that tests start: whoever runs them may have one
+# that cannot be written, or one whose settings would steer matplotlib, IPython or Jupyter.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    HOME = tempfile.mkdtemp(prefix="vcokit-home-")
+    atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+    for name in list(os.environ):
+        if name.startswith(("XDG_", "MPL", "JUPYTER_", "IPYTHON")):
+            del os.environ[name]
+    os.environ["HOME"] = os.environ["USERPROFILE"] = HOME
 
 # Machines are shared and noisy: how long an example takes says nothing here.
 settings.register_profile(
@@ -36,8 +50,11 @@ def clean_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Watch over what the run says and writes."""
+    """Watch over what the run says and writes; let matplotlib look for fonts once for all."""
     leaks.install(config)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        # Whichever process did so later would say it, in the middle of a test.
+        importlib.import_module("matplotlib.font_manager")
 
 
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> None:

@@ -170,8 +170,10 @@ def test_nobody_is_asked_after_an_hour_of_reading(shell, inventory: Path, monkey
 
 def piped(command: str) -> subprocess.CompletedProcess[str]:
     """Run a pipeline whose first command is ours; its exit code is ours."""
-    whole = f"{sys.executable} -m vcokit {command}; exit ${{PIPESTATUS[0]}}"
-    return subprocess.run(["bash", "-c", whole], capture_output=True, text=True)
+    first, _, rest = command.partition(" | ")
+    ours = f"{{ {sys.executable} -m vcokit {first}; echo $? >&3; }}"
+    whole = f"{{ code=$({{ {ours} | {rest or 'cat'} >&4; }} 3>&1); }} 4>&1; exit $code"
+    return subprocess.run(["sh", "-c", whole], capture_output=True, text=True)
 
 
 def test_a_rollout_outlives_its_reader(inventory: Path) -> None:

@@ -36,7 +36,7 @@ DEAF, BAD = "vco-0", "vco-1"
 class Silent:
     """A client in virtual time: writes to one connection hang, or cannot be made; the others do."""
 
-    speed, round_trip = 1.0, None
+    speed, round_trip, simulated = 1.0, None, False
 
     def __init__(self, world: World, hangs: str = "", unmade: tuple[str, ...] = ()) -> None:
         self.world, self.hangs, self.unmade = world, hangs, unmade
@@ -147,13 +147,13 @@ def test_a_listing_that_cannot_be_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_long_description(tmp_path: Path) -> None:
-    """A description longer than any request fails its own step; nothing ends by it."""
+    """A description longer than any request blocks its own row; nothing ends by it."""
     with Stage(tmp_path) as stage:
         stage.routes["description"] = "d"
         stage.routes.loc[3, "description"] = "路" * 7300
         rollout = stage.rollout().start().wait()
         assert rollout.state == "finished"
-        assert (rollout.tally().states["failed"], rollout.tally().states["done"]) == (1, 35)
+        assert (rollout.tally().states["blocked"], rollout.tally().states["done"]) == (1, 35)
 
 
 _FORKED = """

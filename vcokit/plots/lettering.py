@@ -7,6 +7,7 @@ drawn as a box, with a warning. Control characters are spelt out as `vcokit.plai
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
@@ -19,6 +20,8 @@ from vcokit.plain import visible
 
 if TYPE_CHECKING:
     from matplotlib.text import Text
+
+_log: Final = logging.getLogger("vcokit.plots")
 
 #: A text as it is shown, letter by letter: one that is spelt out has several signs.
 Letters: TypeAlias = tuple[str, ...]
@@ -59,7 +62,7 @@ def shown(text: object, limit: int = LIMIT) -> str:
     Returns
     -------
     str
-        Letters that no font has are spelt out, ``\ue000``.
+        Letters that no font has are spelt out, ``\ue000``; of Chinese ones that is said once.
 
     Examples
     --------
@@ -198,7 +201,19 @@ def _letter(letter: str, fonts: tuple[Any, ...]) -> str:
     plainly = visible(letter)
     if plainly.isascii() or any(font.get_char_index(ord(letter)) for font in fonts):
         return plainly
+    if east_asian_width(letter) in "WF":
+        _say_what_to_install()
     return letter.encode("unicode_escape").decode("ascii")
+
+
+@lru_cache(maxsize=1)
+def _say_what_to_install() -> None:
+    """Say once that names stand spelt out for want of a font."""
+    _log.warning(
+        "No font of this machine has Chinese letters: pictures spell them out. "
+        "Install one, such as %s",
+        _CHINESE[0],
+    )
 
 
 @lru_cache(maxsize=1)
