@@ -120,7 +120,7 @@ class Loop(base_events.BaseEventLoop):
         return handle
 
     def run_in_executor(  # type: ignore[override]
-        self, executor: object, work: Callable[..., Any], *args: Any
+        self, _executor: object, work: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
         """Do at once what would go to another thread, which knows no virtual time."""
         future = self.create_future()

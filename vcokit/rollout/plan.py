@@ -233,11 +233,14 @@ class Plan:
 
     def each(self) -> Iterator[Step]:
         """Yield the steps that are not blocked, as records."""
+        return iter(self._records)
+
+    @cached_property
+    def _records(self) -> tuple[Step, ...]:
         there = self.steps[(self.steps["action"] != BLOCKED).to_numpy()]
         objects = (there[name].astype("object") for name in Step.COLUMNS)
         columns = (column.where(column.notna(), None) for column in objects)
-        for values in zip(there["step"].tolist(), *columns, strict=True):
-            yield Step(*values)
+        return tuple(Step(*row) for row in zip(there["step"].tolist(), *columns, strict=True))
 
     def live_by_lane(self) -> Mapping[str, frozenset[Route]]:
         """Return the live routes the plan was made from, by connection."""
