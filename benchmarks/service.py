@@ -38,7 +38,7 @@ accounts = [{{access_key_id = "{KEY}", access_key_secret = "{SECRET}"}}]
 
 [limits]
 """ + "".join(
-    f"{name} = {{calls = 100000000, seconds = 1}}\n"
+    f"{name} = [100000000, 1]\n"
     for name in ("CreateVcoRouteEntry", "DescribeVcoRouteEntries", "DescribeVpnConnection")
 )
 
@@ -46,11 +46,11 @@ accounts = [{{access_key_id = "{KEY}", access_key_secret = "{SECRET}"}}]
 def scenario() -> str:
     """Return a cloud with limits out of the way, and fifty routes on its first connection."""
     connections = (
-        f'[[connections]]\nid = "vco-{number}"\nregion = "{REGION}"\n'
+        f'[[connections]]\nvpn_connection_id = "vco-{number}"\nregion_id = "{REGION}"\n'
         for number in range(CONNECTIONS)
     )
     routes = (
-        f'[[routes]]\nconnection = "vco-0"\nroute_dest = "172.16.{number}.0/24"\n'
+        f'[[routes]]\nvpn_connection_id = "vco-0"\nroute_dest = "172.16.{number}.0/24"\n'
         for number in range(50)
     )
     return SCENARIO + "".join(connections) + "".join(routes)

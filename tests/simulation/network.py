@@ -34,7 +34,7 @@ from vcokit.errors import (
     StateError,
     ThrottledError,
 )
-from vcokit.simulator.state import Cloud
+from vcokit.simulator.backend import Cloud
 
 READ_TIMEOUT = 10.0
 ERRORS = {
@@ -83,17 +83,18 @@ class Network:
 
     def look(self) -> None:
         """Note every connection whose routes have changed, and calls that came by themselves."""
-        sites = self.cloud.sites(self.world.now)
+        connections = self.cloud.advance(self.world.now)
         self._late()
-        for site in sites:
-            name = site.connection.vpn_connection_id
-            routes = frozenset(tuple(route.key) for route in site.table)
+        for connection in connections:
+            name = connection.vpn_connection_id
+            routes = frozenset(tuple(route.key) for route in connection.table)
             if self._routes.get(name) != routes:
                 self._routes[name] = routes
                 self.note("routes", name, routes)
-            if site.task is not None and self._ends.get(name) != site.task.ends:
-                self._ends[name] = site.task.ends
-                self.world.at(site.task.ends, self.look)
+            task = connection.task
+            if task is not None and self._ends.get(name) != task.ends:
+                self._ends[name] = task.ends
+                self.world.at(task.ends, self.look)
 
     def _late(self) -> None:
         for call in self.cloud.history[self._seen :]:
@@ -107,7 +108,7 @@ class Network:
         self._late()
         self.cloud.history.append(own)
         self._seen += 1
-        for seconds in answer.verdict.copies:
+        for seconds in answer.faults.duplicate_delays:
             self.world.at(self.world.now + seconds, self.look)
         if OPERATIONS[operation].writes:
             self.look()
@@ -196,13 +197,13 @@ class Wire:
         network, (operation, parameters) = self._network, call
         answer = network.arrive(operation.name, parameters)
         network.note("cloud", number, answer)
-        verdict, wait = answer.verdict, trip / 2 + answer.verdict.delay
+        faults, wait = answer.faults, trip / 2 + answer.faults.delay
         if network.is_out() or wait + trip / 2 > READ_TIMEOUT:
             left = READ_TIMEOUT - trip / 2
             self._back(number, left, future, NoAnswerError("no answer in time"), "lost")
-        elif verdict.drops:
+        elif faults.drops:
             self._back(number, wait, future, NoAnswerError("closed without an answer"), "lost")
-        elif verdict.truncates or (verdict.page and answer.status == 200):
+        elif faults.truncates or (faults.body_override and answer.status == 200):
             self._back(number, wait, future, ProtocolError("cut off", received=""), "cut")
         elif answer.code:
             self._back(number, wait, future, _error(answer), answer.code)

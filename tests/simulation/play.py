@@ -40,7 +40,7 @@ from vcokit.rollout.plan import Plan
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.simulator import Connection
 from vcokit.simulator import Route as LiveRoute
-from vcokit.simulator.state import Cloud
+from vcokit.simulator.backend import Cloud
 
 #: Seconds since the epoch at virtual second 0.
 EPOCH = 1_795_000_000.0

@@ -62,8 +62,8 @@ def undo(
 def routes_of(network: Network) -> dict[str, frozenset[Live]]:
     """Return the routes of each connection."""
     return {
-        site.connection.vpn_connection_id: frozenset(tuple(route.key) for route in site.table)
-        for site in network.cloud.sites(network.world.now)
+        connection.vpn_connection_id: frozenset(tuple(route.key) for route in connection.table)
+        for connection in network.cloud.advance(network.world.now)
     }
 
 
