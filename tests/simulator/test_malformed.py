@@ -194,8 +194,8 @@ def exchange(port: int, data: bytes) -> bytes:
             client.shutdown(socket.SHUT_WR)
             while chunk := client.recv(65536):
                 received += chunk
-        except (ConnectionResetError, BrokenPipeError):
-            pass
+        except OSError:
+            pass  # the server has ended the connection
     return received
 
 
@@ -237,13 +237,14 @@ def test_rubbish_on_the_socket_is_survived(caplog, capfd, caller, seed):
         raw = [data.replace(b"Host: a\r", b"Host: %s\r" % host.encode()) for data in RAW]
         for data in [*raw, *mutants]:
             answer = exchange(port, data)
-            assert answer == b"" or 100 <= int(answer.split(b" ")[1]) < 500, data[:80]
+            status = int(answer.split(b" ")[1]) if answer else 400
+            assert 100 <= status < 500 or status == 505, data[:80]  # 505: of HTTP/9.9
         assert caller(cloud).send("DescribeRegions").status_code == 200
         assert cloud.routes().equals(before)
         assert not cloud.calls()["effect"].notna().any()
     assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
     said = caplog.text + "".join(capfd.readouterr())
-    assert "Traceback" not in said
+    assert "Traceback" not in said, said[-3000:]
     assert Account().access_key_secret not in said
 
 

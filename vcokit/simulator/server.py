@@ -276,8 +276,8 @@ class _Handler(BaseHTTPRequestHandler):
     """One connection of a client, in a thread of its own."""
 
     server: HttpServer
-    protocol_version = request_version = "HTTP/1.1"
-    requestline = ""
+    protocol_version = request_version = default_request_version = "HTTP/1.1"
+    requestline = command = ""
     disable_nagle_algorithm = True  # else an answer waits 40 ms for the client's acknowledgement
 
     def handle_one_request(self) -> None:
