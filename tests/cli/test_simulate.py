@@ -117,7 +117,8 @@ def test_options_win_over_the_scenario(tmp_path):
 def test_a_scenario_can_stand_beside_an_inventory(tmp_path):
     """Connections from the file of routes, everything else from the scenario."""
     text = SMALL[: SMALL.index("[[connections]]")]
-    text += '[[faults]]\nkind = "refuse"\ncode = "SystemBusy"\nvpn_connection_id = "vco-1"\ncount = 1\n'
+    text += '[[faults]]\nkind = "refuse"\ncode = "SystemBusy"\ncount = 1\n'
+    text += 'vpn_connection_id = "vco-1"\n'
     arguments = (written(tmp_path, INVENTORY, "r.csv"), "--scenario", written(tmp_path, text))
     request = models.DescribeVpnConnectionRequest(region_id="r", vpn_connection_id="vco-1")
     with serving(*arguments) as (_, host):

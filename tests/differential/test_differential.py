@@ -79,9 +79,10 @@ def test_another_order_in_the_simulator_is_noticed(
     place: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two neighbouring checks of the simulator, swapped, disagree with the audit."""
-    order = [check.__name__.removeprefix("check_") for check in CREATE.checks]
+    # The one that is off by default can look at a connection that was found only.
+    swapped = [check for check in CREATE.checks if check.__name__ != "check_attached"]
+    order = [check.__name__.removeprefix("check_") for check in swapped]
     one, other = (order.index(check) for check in NUMBERED[place : place + 2])
-    swapped = list(CREATE.checks)
     swapped[one], swapped[other] = swapped[other], swapped[one]
     changed = replace(CREATE, checks=tuple(swapped))
     monkeypatch.setitem(OPERATIONS, "CreateVcoRouteEntry", changed)

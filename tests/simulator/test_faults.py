@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from tests.simulator.conftest import SmallCloud
-from vcokit.simulator import Fault, Route
+from tests.simulator.conftest import SmallCloud, SmallService, vendor_signed
+from vcokit.simulator import Account, Fault, Route
 from vcokit.simulator.errors import ApiError
 from vcokit.simulator.faults import CALL, FAULT_TYPES, TASK, ActiveFaults, FaultPlan
 
@@ -286,3 +288,42 @@ def test_the_history_is_in_order_of_time():
     cloud.call("DescribeVpcs", {}, 9.0)
     cloud.cloud.record_error(ApiError("SignatureDoesNotMatch"), now=10.0)
     assert [call.time for call in cloud.cloud.history] == [0.0, 5.0, 9.0, 10.0]
+
+
+def test_a_page_comes_in_place_of_an_answer_or_the_answer_as_a_page():
+    """`html` is 200 with a page and no request id, `content_type` the right answer misnamed."""
+    page = SmallService(faults=[Fault("html")]).send(vendor_signed("DescribeRegions"))
+    headers = dict(page.headers)
+    assert (page.status, headers.keys()) == (200, {b"content-type", b"date"})
+    assert headers[b"content-type"] == b"text/html;charset=utf-8"
+    assert page.body.startswith(b"<!DOCTYPE html>")
+    named = SmallService(faults=[Fault("content_type")]).send(vendor_signed("DescribeRegions"))
+    assert dict(named.headers)[b"content-type"] == b"text/html;charset=utf-8"
+    assert json.loads(named.body)["Regions"]
+
+
+@pytest.mark.parametrize(("speed", "expected"), [(1.0, b"60000"), (60.0, b"1000"), (7.0, b"8572")])
+def test_a_throttled_client_is_told_to_wait(speed, expected):
+    """The header is in milliseconds of wall time, rounded up; no other answer has it."""
+    service = SmallService(limits={"DescribeRegions": (1, 60.0)}, speed=speed)
+    answers = [service.send(vendor_signed("DescribeRegions")) for _ in range(2)]
+    assert [answer.status for answer in answers] == [200, 400]
+    waits = [dict(answer.headers).get(b"x-acs-retry-after") for answer in answers]
+    assert waits == [None, expected]
+
+
+def test_what_happens_on_the_way_is_told_to_the_server():
+    """The service only says what shall happen to an answer."""
+    faults = [Fault("delay", seconds=1.5), Fault("delay", seconds=0.5), Fault("truncate")]
+    answer = SmallService(faults=faults).send(vendor_signed("DescribeRegions"))
+    assert (answer.delay, answer.drops, answer.truncates) == (2.0, False, True)
+
+
+def test_faults_do_not_hit_who_is_not_let_in():
+    """A request with a wrong signature uses up no fault."""
+    service = SmallService(faults=[Fault("status_503", count=1)])
+    wrong = Account(access_key_secret="x").credentials
+    assert service.code(vendor_signed("DescribeRegions", credentials=wrong)) == (
+        "SignatureDoesNotMatch"
+    )
+    assert service.code(vendor_signed("DescribeRegions")) == "ServiceUnavailable"
