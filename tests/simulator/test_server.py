@@ -24,6 +24,7 @@ from vcokit.simulator import (
     Fault,
     Route,
     Simulator,
+    Switches,
 )
 from vcokit.simulator.server import HttpLimits
 
@@ -189,6 +190,25 @@ def test_frames_show_the_state_of_the_moment(caller):
         assert (call["status"], call["effect"], call["changed"]) == (200, 1, True)
         assert call["parameters"]["Weight"] == "0"
         assert pd.isna(call["code"])
+
+
+def test_frames_tell_listed_from_forwarding():
+    """A route behind a broken tunnel is listed only; one on its way neither listed nor in force."""
+    routes = [
+        Route("vco-1", "100.64.0.0/16"),
+        Route("vco-1", "10.9.0.0/16"),
+        Route("vco-2", "10.8.0.0/16"),
+    ]
+    for early in (False, True):
+        cloud = made(routes=routes, switches=Switches(listed_after_task=not early))
+        cloud._cloud.call("CreateVcoRouteEntry", route("vco-2"), now=0.0)
+        shown = cloud.routes().set_index("route_dest")[["listed", "forwarding"]]
+        assert shown.T.to_dict("list") == {
+            "100.64.0.0/16": [True, False],
+            "10.9.0.0/16": [True, False],
+            "10.8.0.0/16": [True, True],
+            "10.1.0.0/16": [early, False],
+        }
 
 
 def test_empty_frames_keep_columns_and_dtypes():
