@@ -117,9 +117,7 @@ class Reach:
                 options["routes"] = _held(live)
             if "connections" not in options:
                 owner = [account.account_id for account in options.get("accounts", ())[:1]]
-                options["connections"] = connections_for(
-                    routes, options.get("seed", 0), *owner
-                )
+                options["connections"] = connections_for(routes, options.get("seed", 0), *owner)
                 options.setdefault("quota", quota_for(routes) + _most(live))
             return Simulator(**options)
         except ValueError as error:
