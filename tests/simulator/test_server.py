@@ -192,6 +192,35 @@ def test_frames_show_the_state_of_the_moment(caller):
         assert pd.isna(call["code"])
 
 
+def test_a_connection_can_be_changed_behind_the_api():
+    """Locked from outside it keeps its routes and its task; what cannot be changes nothing."""
+    cloud = made(routes=[Route("vco-1", "10.9.0.0/16")])
+    cloud._cloud.call("CreateVcoRouteEntry", route(), now=0.0)
+    cloud.change("vco-1", state="financialLocked", name="b")
+    with pytest.raises(ValueError, match="state is unknown"):
+        cloud.change("vco-1", state="x")
+    with pytest.raises(ValueError, match="no connection vco-9"):
+        cloud.change("vco-9", name="c")
+    shown = cloud.connections().iloc[0]
+    assert (shown["state"], shown["name"], shown["routes"]) == ("updating", "b", 1)
+    answer = cloud._cloud.call("DeleteVcoRouteEntry", route("vco-1", "10.9.0.0/16"), now=60.0)
+    assert answer.code == "VpnConnection.FinancialLocked"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"speed": 0}, "above 0"),
+        ({"speed": float("inf")}, "above 0"),
+        ({"accounts": []}, "account"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(options, message):
+    """A speed must be positive, and somebody must be able to call."""
+    with pytest.raises(ValueError, match=message):
+        made(**options)
+
+
 def test_frames_tell_listed_from_forwarding():
     """A route behind a broken tunnel is listed only; one on its way neither listed nor in force."""
     routes = [
