@@ -45,7 +45,7 @@ from vcokit.cloud.listing import Page
 from vcokit.cloud.operations import OPERATIONS, Limit
 from vcokit.rollout.engine import Clocks
 from vcokit.simulator import Connection
-from vcokit.simulator.state import Cloud
+from vcokit.simulator.backend import Cloud
 
 CREATE: Final = "CreateVcoRouteEntry"
 POLL: Final = "DescribeVpnConnection"

@@ -19,7 +19,7 @@ import pytest
 from _pytest.capture import CaptureFixture
 
 from vcokit.simulator import CANARY_AUTH_KEY, CANARY_PSK
-from vcokit.simulator.defaults import ACCESS_KEY_SECRET
+from vcokit.simulator.models import ACCESS_KEY_SECRET
 
 #: Keys that tests give the client.
 TEST_SECRET = "canary-secret-c0ffee41d2"

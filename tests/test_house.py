@@ -160,7 +160,7 @@ def test_rooms_have_names() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["matplotlib", "ipywidgets", "IPython", "uvicorn", "starlette", "typer", "rich", "netaddr"],
+    ["matplotlib", "ipywidgets", "IPython", "http.server", "typer", "rich", "netaddr"],
 )
 def test_import_is_cheap(module: str) -> None:
     """``import vcokit`` loads pandas, the dtype and the accessor, and none of the heavy rooms."""

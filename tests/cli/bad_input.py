@@ -31,11 +31,11 @@ SCENARIO = """speed = 60
 task_seconds = [1, 2]
 
 [[connections]]
-id = "vco-a"
-region = "cn-hangzhou"
+vpn_connection_id = "vco-a"
+region_id = "cn-hangzhou"
 
 [[routes]]
-connection = "vco-a"
+vpn_connection_id = "vco-a"
 route_dest = "10.0.0.0/8"
 weight = 0
 

@@ -184,8 +184,8 @@ def test_a_scenario_says_what_is_there(shell, inventory: Path, tmp_path: Path) -
     """Connections and routes of the scenario, not of the inventory."""
     scenario = tmp_path / "s.toml"
     scenario.write_text(
-        'speed = 600\n[[connections]]\nid = "vco-a"\nregion = "cn-hangzhou"\n'
-        '[[routes]]\nconnection = "vco-a"\nroute_dest = "10.1.0.0/16"\nweight = 0\n'
+        'speed = 600\n[[connections]]\nvpn_connection_id = "vco-a"\nregion_id = "cn-hangzhou"\n'
+        '[[routes]]\nvpn_connection_id = "vco-a"\nroute_dest = "10.1.0.0/16"\nweight = 0\n'
     )
     err = shell("plan", inventory, "--scenario", scenario)[2]
     assert "9 create, 1 modify, 0 delete, 0 keep" in err

@@ -109,7 +109,7 @@ def test_the_command_that_goes_on_reaches_the_same_cloud(
 ) -> None:
     """A scenario that was given is part of it."""
     Path("s.toml").write_text(
-        'speed = 600\n[[connections]]\nid = "vco-a"\nregion = "cn-hangzhou"\n'
+        'speed = 600\n[[connections]]\nvpn_connection_id = "vco-a"\nregion_id = "cn-hangzhou"\n'
         '[[faults]]\nkind = "refuse"\noperation = "CreateVcoRouteEntry"\n'
         'code = "IllegalParam.RouteDest"\ncount = 1\n'
     )

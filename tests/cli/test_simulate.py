@@ -23,8 +23,8 @@ access_key_id = "testAccessKeyId"
 access_key_secret = "testAccessKeySecret"
 
 [[connections]]
-id = "vco-p0w2jpkhi2eeop6q6test"
-region = "ap-southeast-2"
+vpn_connection_id = "vco-p0w2jpkhi2eeop6q6test"
+region_id = "ap-southeast-2"
 task_seconds = 2
 """
 ROUTE = {
@@ -117,7 +117,8 @@ def test_options_win_over_the_scenario(tmp_path):
 def test_a_scenario_can_stand_beside_an_inventory(tmp_path):
     """Connections from the file of routes, everything else from the scenario."""
     text = SMALL[: SMALL.index("[[connections]]")]
-    text += '[[faults]]\nkind = "refuse"\ncode = "SystemBusy"\nconnection = "vco-1"\ncount = 1\n'
+    text += '[[faults]]\nkind = "refuse"\ncode = "SystemBusy"\ncount = 1\n'
+    text += 'vpn_connection_id = "vco-1"\n'
     arguments = (written(tmp_path, INVENTORY, "r.csv"), "--scenario", written(tmp_path, text))
     request = models.DescribeVpnConnectionRequest(region_id="r", vpn_connection_id="vco-1")
     with serving(*arguments) as (_, host):

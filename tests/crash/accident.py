@@ -28,9 +28,8 @@ import pandas as pd
 from tests.crash import child, ledger
 from vcokit import schema
 from vcokit.rollout.journal import Journal
-from vcokit.simulator import Fault, Route, Simulator
-from vcokit.simulator.accounts import Account
-from vcokit.simulator.seeding import connections_for
+from vcokit.simulator import Account, Fault, Route, Simulator
+from vcokit.simulator.scenario import connections_for
 
 SPEED = 400.0
 #: Seconds a life may take at most; only a rollout that hangs does.

@@ -22,8 +22,8 @@ from tests.differential.inventories import Row, Trial
 from tests.simulator.conftest import WALL, vendor_signed
 from vcokit.audit import audit_routes
 from vcokit.simulator import Account, Connection, Route
-from vcokit.simulator.service import Service
-from vcokit.simulator.state import Cloud
+from vcokit.simulator.backend import Cloud
+from vcokit.simulator.server import Service
 
 #: Simulated seconds between two rows; a task takes one, and the window of the limit is a minute.
 PACE = 10.0

@@ -32,7 +32,7 @@ from typing import Any
 from tests.simulation.cover import Cover
 from tests.simulation.play import Part, Story
 from tests.simulation.undoing import judge_undo
-from vcokit.simulator.codes import KINDS
+from vcokit.simulator.errors import codes_of
 
 OPERATION = {
     "CreateVcoRouteEntry": "create",
@@ -43,8 +43,8 @@ POLL, POLL_ALL = "DescribeVpnConnection", "DescribeVpnConnections"
 LIST = "DescribeVcoRouteEntries"
 #: Refusals that say nothing of the step: it may be sent again, as another attempt.
 PASSING = (
-    KINDS["busy"]
-    | KINDS["throttle"]
+    codes_of("busy")
+    | codes_of("throttled")
     | {
         "InvalidAccessKeyId.Inactive",
         "InvalidSecurityToken.Expired",
@@ -54,7 +54,7 @@ PASSING = (
 #: Refusals after which a look decides.
 LOOKED_AT = {"VpnRouteEntry.AlreadyExists", "InvalidRouteEntry.NotFound"}
 #: No answer, and the answers that say nothing: a nonce was used by another copy of the same call.
-UNKNOWN = KINDS["server"] | {"lost", "cut", "SignatureNonceUsed"}
+UNKNOWN = codes_of("server") | {"lost", "cut", "SignatureNonceUsed"}
 FINAL = {"done", "failed", "skipped", "blocked"}
 
 
@@ -260,7 +260,7 @@ class _Judge:
                 self.attached.add(given["VpnConnectionId"])
         else:
             self.settled_tokens.add(token)
-            if outcome not in KINDS["busy"]:
+            if outcome not in codes_of("busy"):
                 self.attached.add(given["VpnConnectionId"])
             if outcome not in PASSING and outcome not in LOOKED_AT:
                 self.refused[step] = outcome

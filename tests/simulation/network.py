@@ -22,9 +22,9 @@ import httpx
 
 from tests.simulation.clockwork import World
 from vcokit.simulator import Account
-from vcokit.simulator.requests import HttpRequest
-from vcokit.simulator.service import HttpResponse, Service
-from vcokit.simulator.state import Cloud
+from vcokit.simulator.auth import HttpRequest
+from vcokit.simulator.backend import Answer, Cloud
+from vcokit.simulator.server import HttpResponse, Service
 
 #: Seconds since the epoch at virtual second 0.
 EPOCH = 1_795_000_000.0
@@ -95,23 +95,23 @@ class Network:
     def routes(self) -> dict[str, frozenset]:
         """Return what each connection holds now: network, next hop, weight."""
         return {
-            site.connection.vpn_connection_id: frozenset(tuple(route.key) for route in site.table)
-            for site in self.cloud.sites(self.world.now)
+            one.vpn_connection_id: frozenset(tuple(route.key) for route in one.table)
+            for one in self.cloud.connections(self.world.now)
         }
 
     def look(self) -> None:
         """Note every connection whose routes have changed, and calls that came by themselves."""
-        sites = self.cloud.sites(self.world.now)
+        connections = self.cloud.advance(self.world.now)
         self._late()
-        for site in sites:
-            name = site.connection.vpn_connection_id
-            routes = frozenset(tuple(route.key) for route in site.table)
+        for connection in connections:
+            name = connection.vpn_connection_id
+            routes = frozenset(tuple(route.key) for route in connection.table)
             if self._routes.get(name) != routes:
                 self._routes[name] = routes
                 self.note("routes", name, routes)
-            if site.task is not None and self._ends.get(name) != site.task.ends:
-                self._ends[name] = site.task.ends
-                self.world.at(site.task.ends, self.look)
+            if connection.task is not None and self._ends.get(name) != connection.task.ends:
+                self._ends[name] = connection.task.ends
+                self.world.at(connection.task.ends, self.look)
 
     def _late(self) -> None:
         for call in self.cloud.history[self._seen :]:
@@ -120,9 +120,9 @@ class Network:
 
     def foreign(self, operation: str, parameters: Mapping[str, str]) -> None:
         """Let somebody else make a call."""
-        answer = self.cloud.call(operation, parameters, now=self.world.now)
-        self._arrived(operation, [self.world.now + seconds for seconds in answer.verdict.copies])
-        self.note("writer", operation, parameters, answer.changed)
+        self.cloud.call(operation, parameters, now=self.world.now)
+        own = self._arrived(operation)
+        self.note("writer", operation, parameters, own.changed)
 
     def respond(self, request: httpx.Request) -> tuple[HttpResponse, Answered]:
         """Let the cloud answer a request that arrives now; watch what comes of it."""
@@ -135,23 +135,19 @@ class Network:
         )
         response = self.service.respond(came, wall=EPOCH + self.world.now, now=self.world.now)
         operation = request.headers["x-acs-action"]
-        own = self._arrived(operation, [])
+        own = self._arrived(operation)
         fields, outcome = _read(response)
-        answered = Answered(own.code, own.changed, own.replayed, own.faults, fields, outcome)
-        if "duplicate" in own.faults:
-            for fault in self.cloud.faults.faults:
-                if fault.kind == "duplicate":
-                    self.world.at(self.world.now + fault.seconds, self.look)
-        return response, answered
+        names = own.faults.names
+        return response, Answered(own.code, own.changed, own.replayed, names, fields, outcome)
 
-    def _arrived(self, operation: str, copies: list[float]) -> Any:
+    def _arrived(self, operation: str) -> Answer:
         """Take a call that has just arrived out of those that came by themselves."""
         own = self.cloud.history.pop()
         self._late()
         self.cloud.history.append(own)
         self._seen += 1
-        for moment in copies:
-            self.world.at(moment, self.look)
+        for seconds in own.faults.duplicate_delays:
+            self.world.at(self.world.now + seconds, self.look)
         if operation in WRITES:
             self.look()
         return own

@@ -42,7 +42,7 @@ from vcokit.rollout.executor import Rollout
 from vcokit.rollout.options import Options
 from vcokit.simulator import Account, Connection
 from vcokit.simulator import Route as LiveRoute
-from vcokit.simulator.state import Cloud
+from vcokit.simulator.backend import Cloud
 
 #: A story is over by then, whatever happens in it; outages and pauses included.
 UNTIL = 40_000.0

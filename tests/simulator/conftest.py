@@ -1,9 +1,10 @@
-"""What the simulator's tests share: a small world to call, and the vendor's own way to sign."""
+"""What the simulator's tests share: a small cloud to call, and the vendor's own way to sign."""
 
 from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -16,15 +17,30 @@ import httpx
 import pytest
 from alibabacloud_tea_openapi.utils import Utils
 
+import vcokit
 from vcokit.simulator import Account, Connection, Credentials, Simulator
-from vcokit.simulator.requests import HttpRequest
-from vcokit.simulator.service import HttpResponse, Service
-from vcokit.simulator.state import Answer, Cloud
+from vcokit.simulator.auth import HttpRequest
+from vcokit.simulator.backend import Answer, Cloud
+from vcokit.simulator.server import HttpResponse, Service
 
 REGION = "cn-hangzhou"
+FORM = "application/x-www-form-urlencoded"
 #: 2026-01-02T03:04:05Z, the date of the signature vectors.
 WALL = 1_767_323_045.0
+CONTRACT = json.loads(Path(vcokit.__file__).with_name("contract.json").read_text("utf-8"))
 _NONCES = itertools.count()
+
+
+def expected_error(operation: str, code: str) -> tuple[int, str]:
+    """Return status and text that the contract gives an operation's error code."""
+    facts = CONTRACT["errors"][code]
+    own = CONTRACT["operations"][operation]["errors"].get("texts", {})
+    return facts["status"], own.get(code, facts["text"])
+
+
+def read_vectors(name: str) -> list[dict[str, Any]]:
+    """Return requests signed by the vendor's own libraries."""
+    return json.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))["vectors"]
 
 
 def route(connection: str = "vco-1", dest: str = "10.1.0.0/16", **changes: str) -> dict[str, str]:
@@ -39,8 +55,8 @@ def route(connection: str = "vco-1", dest: str = "10.1.0.0/16", **changes: str) 
     return named | changes
 
 
-class World:
-    """A cloud of three connections, and short words for calling it."""
+class SmallCloud:
+    """A cloud of three connections whose tasks take 4 s, and short words for calling it."""
 
     def __init__(self, **options: Any) -> None:
         connections = options.pop("connections", [Connection(f"vco-{n}") for n in (1, 2, 3)])
@@ -80,10 +96,6 @@ class World:
         fields = self.call("DescribeVpnConnection", named, now).fields
         return fields["State"], fields["Status"]
 
-    def routes(self) -> list[dict[str, Any]]:
-        """Return all routes in the end, as in a snapshot."""
-        return self.cloud.to_dict()["routes"]
-
 
 def vendor_signed(
     action: str,
@@ -94,10 +106,12 @@ def vendor_signed(
     host: str = "127.0.0.1:80",
     wall: float = WALL,
     headers: dict[str, str | None] | None = None,
+    form: dict[str, str] | None = None,
     body: bytes = b"",
 ) -> HttpRequest:
     """Return a request signed by the vendor's library; a header set to None is left out."""
     credentials = credentials or Account().credentials
+    body = urlencode(form).encode() if form else body
     all_headers: dict[str, str | None] = {
         "host": host,
         "x-acs-action": action,
@@ -106,6 +120,8 @@ def vendor_signed(
         "x-acs-signature-nonce": f"nonce-{next(_NONCES)}",
         "x-acs-content-sha256": sha256(body).hexdigest(),
     }
+    if form:
+        all_headers["content-type"] = FORM
     if credentials.security_token:
         all_headers["x-acs-accesskey-id"] = credentials.access_key_id
         all_headers["x-acs-security-token"] = credentials.security_token
@@ -133,7 +149,6 @@ def vendor_signed_v1(
     common: dict[str, str | None] | None = None,
     form: dict[str, str] | None = None,
     headers: dict[str, str] | None = None,
-    secret: str | None = None,
 ) -> HttpRequest:
     """Return a request signed by the vendor's library in V1; a parameter set to None is left out.
 
@@ -154,11 +169,11 @@ def vendor_signed_v1(
     query = {
         k: v for k, v in (named | (parameters or {}) | (common or {})).items() if v is not None
     }
-    key = secret or credentials.access_key_secret
     if "Signature" not in query:
-        query["Signature"] = Utils.get_rpcsignature(query | (form or {}), method, key)
+        secret = credentials.access_key_secret
+        query["Signature"] = Utils.get_rpcsignature(query | (form or {}), method, secret)
     sent = {"host": host} | (headers or {})
-    sent |= {"content-type": "application/x-www-form-urlencoded"} if form else {}
+    sent |= {"content-type": FORM} if form else {}
     return HttpRequest(
         method=method,
         query=urlencode(query).encode(),
@@ -167,14 +182,16 @@ def vendor_signed_v1(
     )
 
 
-class Gate:
-    """A service before a world, and what it answers."""
+SIGNERS: dict[str, Callable[..., HttpRequest]] = {"V3": vendor_signed, "V1": vendor_signed_v1}
 
-    def __init__(
-        self, accounts: list[Account] | None = None, speed: float = 1.0, **options
-    ) -> None:
-        self.world = World(**options)
-        self.service = Service(self.world.cloud, accounts or [Account()], speed=speed)
+
+class SmallService:
+    """A service before a small cloud, and what it answers."""
+
+    def __init__(self, accounts: list[Account] | None = None, **options: Any) -> None:
+        self.small = SmallCloud(**options)
+        self.cloud = self.small.cloud
+        self.service = Service(self.cloud, accounts or [Account()])
 
     def send(self, request: HttpRequest, wall: float = WALL, now: float = 0.0) -> HttpResponse:
         """Answer a request as it is."""
@@ -193,53 +210,39 @@ class Gate:
 class Caller:
     """A client of a running simulator that keeps its connection open."""
 
-    def __init__(self, cloud: Simulator, timeout: float = 10.0) -> None:
+    def __init__(self, cloud: Simulator, timeout: float = 30.0) -> None:
         self.cloud = cloud
         self.host = cloud.endpoint.removeprefix("http://")
         self.http = httpx.Client(base_url=cloud.endpoint, timeout=timeout, trust_env=False)
 
-    def send(self, action: str, parameters: dict[str, str] | None = None, **how) -> httpx.Response:
-        """Sign with the vendor's library and send over HTTP."""
-        import time
-
+    def sign(
+        self,
+        action: str,
+        parameters: dict[str, str] | None = None,
+        scheme: str = "V3",
+        **how: Any,
+    ) -> HttpRequest:
+        """Sign with the vendor's library, as the simulator's first account unless told."""
         how = {"host": self.host, "wall": time.time(), "credentials": self.cloud.credentials} | how
-        signed = vendor_signed(action, parameters, **how)
+        return SIGNERS[scheme](action, parameters, **how)
+
+    def send(
+        self,
+        action: str,
+        parameters: dict[str, str] | None = None,
+        scheme: str = "V3",
+        more: dict[str, str] | None = None,
+        **how: Any,
+    ) -> httpx.Response:
+        """Sign with the vendor's library and send over HTTP; `more` headers are not signed."""
+        signed = self.sign(action, parameters, scheme, **how)
+        headers = [(name.decode(), value.decode()) for name, value in signed.headers]
         return self.http.request(
             signed.method,
             "/?" + signed.query.decode(),
-            headers=[(name.decode(), value.decode()) for name, value in signed.headers],
+            headers=[*headers, *(more or {}).items()],
             content=signed.body,
         )
-
-
-@pytest.fixture
-def world() -> Callable[..., World]:
-    """Return what makes a cloud of three connections whose tasks take 4 s."""
-    return World
-
-
-@pytest.fixture
-def sign() -> Callable[..., HttpRequest]:
-    """Return what signs a request with the vendor's library."""
-    return vendor_signed
-
-
-@pytest.fixture
-def sign_v1() -> Callable[..., HttpRequest]:
-    """Return what signs a request with the vendor's library in V1."""
-    return vendor_signed_v1
-
-
-@pytest.fixture
-def gate() -> Callable[..., Gate]:
-    """Return what makes a service before a cloud of three connections."""
-    return Gate
-
-
-@pytest.fixture
-def name_route() -> Callable[..., dict[str, str]]:
-    """Return what writes the parameters of a route."""
-    return route
 
 
 @pytest.fixture
@@ -256,14 +259,24 @@ def caller() -> Any:
         client.http.close()
 
 
-@pytest.fixture(scope="session")
-def contract() -> dict[str, Any]:
-    """Return the facts of the API that the simulator is held to."""
-    return json.loads((Path(__file__).parent / "contract.json").read_text(encoding="utf-8"))
+@pytest.fixture(params=["V3", "V1"])
+def scheme(request: pytest.FixtureRequest) -> str:
+    """Return each of the two signature schemes."""
+    return request.param
 
 
-@pytest.fixture(scope="session")
-def v3_vectors() -> list[dict[str, Any]]:
-    """Return requests signed by the vendor's own libraries."""
-    text = (Path(__file__).parent / "v3_vectors.json").read_text(encoding="utf-8")
-    return json.loads(text)["vectors"]
+@pytest.fixture
+def sign(scheme: str) -> Callable[..., HttpRequest]:
+    """Return what signs a request with the vendor's library, in each of the schemes."""
+    return SIGNERS[scheme]
+
+
+class Clock:
+    """A clock whose hands the test moves."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now

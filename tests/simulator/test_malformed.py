@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import random
 import socket
@@ -14,13 +13,14 @@ import string
 import time
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
-from vcokit.simulator import Connection, Route, Simulator, defaults
-from vcokit.simulator.claims import is_v1
-from vcokit.simulator.requests import HttpRequest
-from vcokit.simulator.service import HttpResponse
+from tests.simulator.conftest import FORM, SIGNERS, SmallService, route, vendor_signed
+from vcokit.simulator import Account, Connection, Route, Simulator
+from vcokit.simulator.auth import HttpRequest
+from vcokit.simulator.server import HttpResponse
 
 WRITES = ("CreateVcoRouteEntry", "DeleteVcoRouteEntry", "ModifyVcoRouteEntryWeight")
 READS = ("DescribeVcoRouteEntries", "DescribeVpnConnection", "DescribeVpnConnections")
@@ -92,24 +92,25 @@ def put(request: HttpRequest, at: int, name: bytes, value: bytes) -> HttpRequest
     return replace(request, headers=tuple(headers))
 
 
-def essence(request: HttpRequest) -> tuple[Any, ...]:
-    """Return what a request says: where two agree in it they are the same to the simulator.
+def meaning(request: HttpRequest) -> tuple[Any, ...]:
+    """Return what a request says, by the standard library: where two agree they are the same.
 
     Of V1 no header takes part, but that which says whether a body holds parameters.
     """
-    values = request.header_values
-    if is_v1(request):
-        # A name with the same value in query and form counts once.
-        return request.method, request.path, sorted(set(request.pairs)), is_unusable(request)
-    names = {name.decode("latin-1") for name, _ in request.headers}
-    headers = {name: values.get(name) for name in names}
-    return request.method, request.path, sorted(request.query_pairs), headers, request.body
-
-
-def is_unusable(request: HttpRequest) -> bool:
-    """Tell whether a name stands twice in one place, which is refused by itself."""
-    places = (request.query_pairs, request.form_pairs)
-    return any(len(dict(pairs)) < len(pairs) for pairs in places)
+    query = parse_qsl(request.query.decode("latin-1"), keep_blank_values=True)
+    body = parse_qsl(request.body.decode("latin-1"), keep_blank_values=True)
+    headers: dict[str, list[str]] = {}
+    for name, value in request.headers:
+        text = value.decode("utf-8", "replace").strip()
+        headers.setdefault(name.decode("latin-1").lower(), []).append(text)
+    if headers.get("authorization", [""])[0].startswith("ACS3-"):
+        values = {name: sorted(several) for name, several in headers.items()}
+        return request.method, request.path, sorted(query), values, request.body
+    is_form = headers.get("content-type", [""])[0].startswith(FORM)
+    form = body if is_form else []
+    # A name with the same value in query and form counts once, twice in one of them is refused.
+    doubled = any(len(dict(pairs)) < len(pairs) for pairs in (query, form))
+    return request.method, request.path, sorted({*query, *form}), doubled
 
 
 def reasonable(answer: HttpResponse) -> dict[str, Any]:
@@ -121,80 +122,81 @@ def reasonable(answer: HttpResponse) -> dict[str, Any]:
     return body
 
 
-def make(gate):
+def make() -> SmallService:
     """Return a service whose limits are out of the way."""
     limits = dict.fromkeys((*WRITES, *READS), (10**9, 60.0))
-    return gate(limits=limits, routes=[Route("vco-1", "10.9.0.0/16")], quota=10**6)
+    return SmallService(limits=limits, routes=[Route("vco-1", "10.9.0.0/16")], quota=10**6)
 
 
-@pytest.mark.parametrize("scheme", ["sign", "sign_v1", "form"])
-@pytest.mark.parametrize("seed", range(9))
-def test_what_was_changed_after_signing_is_refused(gate, request, name_route, scheme, seed):
-    """8,000 signed writes, mutated: a 4xx each, and the state stays as it was."""
-    chance, before = random.Random(f"{scheme}{seed}"), make(gate)
-    untouched = before.world.cloud.to_dict()
-    refused = 0
-    while refused < 8000 / 27:
-        signed = signed_write(request, chance, name_route, scheme)
-        changed = mutated(signed, chance)
-        if essence(changed) == essence(signed):
-            continue
-        answer = reasonable(before.send(changed))
-        assert answer["Code"]
-        assert_no_secret(answer)
-        refused += 1
-    assert before.world.cloud.to_dict() == untouched
-
-
-def signed_write(request, chance: random.Random, name_route, scheme: str) -> HttpRequest:
-    """Return a write that would be accepted, or refused for what it asks."""
-    named = name_route(NewWeight="0", Description="a b*ü")
-    operation = chance.choice(WRITES)
-    if scheme == "form":
-        return request.getfixturevalue("sign_v1")(operation, form=named)
-    return request.getfixturevalue(scheme)(operation, named)
+def state_of(service: SmallService, now: float = 0.0) -> list[Any]:
+    """Return what the cloud holds, and what is on its way there."""
+    connections = service.cloud.connections(now)
+    return [(list(one.table), one.task and one.task.change) for one in connections]
 
 
 def assert_no_secret(answer: dict[str, Any]) -> None:
     """See that an answer shows no key, whatever it tells of what was signed."""
-    assert defaults.ACCESS_KEY_SECRET not in json.dumps(answer)
+    assert Account().access_key_secret not in json.dumps(answer)
 
 
-@pytest.mark.parametrize("scheme", ["sign", "sign_v1"])
-@pytest.mark.parametrize("seed", range(10))
-def test_rubbish_in_parameters_is_refused(gate, request, name_route, scheme, seed):
+@pytest.mark.parametrize("where", ["V3", "V1", "form"])
+@pytest.mark.parametrize("seed", range(4))
+def test_what_was_changed_after_signing_is_refused(where, seed):
+    """8,000 signed writes, mutated: a 4xx each, and the state stays as it was."""
+    chance, service = random.Random(f"{where}{seed}"), make()
+    untouched = state_of(service)
+    named = route(NewWeight="0", Description="a b*ü")
+    refused = 0
+    while refused < 8000 / 12:
+        operation = chance.choice(WRITES)
+        if where == "form":
+            signed = SIGNERS["V1"](operation, form=named)
+        else:
+            signed = SIGNERS[where](operation, named)
+        changed = mutated(signed, chance)
+        if meaning(changed) == meaning(signed):
+            continue
+        answer = reasonable(service.send(changed))
+        assert answer["Code"], changed
+        assert_no_secret(answer)
+        refused += 1
+    assert state_of(service) == untouched
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_rubbish_in_parameters_is_refused(sign, seed):
     """6,000 calls with rubbish in parameters: the state changes only where 200 says so."""
-    chance, before = random.Random(f"{scheme}{seed}"), make(gate)
-    sign, named = request.getfixturevalue(scheme), name_route(NewWeight="0")
-    for number in range(300):
+    chance, service = random.Random(f"{sign.__name__}{seed}"), make()
+    named = route(NewWeight="0")
+    for number in range(500):
         parameters = dict(named)
         for _ in range(chance.randint(1, 3)):
             name = chance.choice([*named, "PageSize", "PageNumber", "ClientToken", "OverlayMode"])
             parameters[name] = chance.choice(RUBBISH)
         if chance.random() < 0.2:
             parameters[chance.choice([*RUBBISH, "Tag.1.Key", "Format", "Tag.99.Value"])] = "x"
-        operation = chance.choice(WRITES + READS)
-        untouched = before.world.cloud.to_dict()
-        answer = before.send(sign(operation, parameters), now=number * 10.0)
+        operation, now = chance.choice(WRITES + READS), number * 10.0
+        untouched = state_of(service, now)
+        answer = service.send(sign(operation, parameters), now=now)
         assert_no_secret(reasonable(answer))
-        changed = before.world.cloud.to_dict() != untouched
+        changed = state_of(service, now) != untouched
         # A token that happens to come again gives the first answer once more, and does nothing.
-        again = before.world.cloud.history[-1].replayed
+        again = service.cloud.history[-1].replayed
         assert changed == (operation in WRITES and answer.status == 200 and not again)
 
 
 def exchange(port: int, data: bytes) -> bytes:
     """Send bytes to a server, close the sending side, and read all that comes back."""
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as client:
-        client.sendall(data)
-        client.shutdown(socket.SHUT_WR)
-        received = b""
+    received = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
         try:
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
             while chunk := client.recv(65536):
                 received += chunk
-        except ConnectionResetError:
-            pass
-        return received
+        except OSError:
+            pass  # the server has ended the connection
+    return received
 
 
 RAW = [
@@ -224,23 +226,26 @@ RAW = [
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_rubbish_on_the_socket_is_survived(caplog, capfd, caller, sign, seed):
+def test_rubbish_on_the_socket_is_survived(caplog, capfd, caller, seed):
     """6,000 requests that are none, or no longer one: no 5xx, no traceback, no hang, no change."""
     chance = random.Random(seed)
     with Simulator([Connection("vco-1")], [Route("vco-1", "10.9.0.0/16")]) as cloud:
         port, before = int(cloud.endpoint.rsplit(":", 1)[1]), cloud.routes()
-        wholes = [on_the_wire(sign(name, wall=time.time())) for name in READS]
+        host = f"127.0.0.1:{port}"
+        wholes = [on_the_wire(vendor_signed(name, wall=time.time(), host=host)) for name in READS]
         mutants = [mutated_bytes(chance.choice(wholes), chance) for _ in range(1500 - len(RAW))]
-        for data in [*RAW, *mutants]:
+        raw = [data.replace(b"Host: a\r", b"Host: %s\r" % host.encode()) for data in RAW]
+        for data in [*raw, *mutants]:
             answer = exchange(port, data)
-            assert answer == b"" or 100 <= int(answer.split(b" ")[1]) < 500, data[:80]
+            status = int(answer.split(b" ")[1]) if answer else 400
+            assert 100 <= status < 500 or status == 505, data[:80]  # 505: of HTTP/9.9
         assert caller(cloud).send("DescribeRegions").status_code == 200
         assert cloud.routes().equals(before)
         assert not cloud.calls()["effect"].notna().any()
     assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []
     said = caplog.text + "".join(capfd.readouterr())
-    assert "Traceback" not in said
-    assert defaults.ACCESS_KEY_SECRET not in said
+    assert "Traceback" not in said, said[-3000:]
+    assert Account().access_key_secret not in said
 
 
 def on_the_wire(request: HttpRequest) -> bytes:
@@ -248,35 +253,3 @@ def on_the_wire(request: HttpRequest) -> bytes:
     head = b"%s /?%s HTTP/1.1\r\n" % (request.method.encode(), request.query)
     lines = b"".join(b"%s: %s\r\n" % header for header in request.headers)
     return head + lines + b"content-length: 0\r\n\r\n"
-
-
-def test_a_body_that_is_too_long_is_not_read():
-    """No operation needs a body; one beyond all measure is refused before it is whole."""
-    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n"
-    with Simulator() as cloud:
-        port = int(cloud.endpoint.rsplit(":", 1)[1])
-        assert exchange(port, head + b"x" * 100_000).startswith(b"HTTP/1.1 413 ")
-
-
-def test_a_body_that_does_not_come_is_not_waited_for(monkeypatch):
-    """A client that promises a body and sends none is answered in time."""
-    monkeypatch.setattr(defaults, "BODY_SECONDS", 0.02)
-    with Simulator() as cloud:
-        address = ("127.0.0.1", int(cloud.endpoint.rsplit(":", 1)[1]))
-        with socket.create_connection(address, timeout=5) as client:
-            client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n")
-            assert client.recv(100).startswith(b"HTTP/1.1 408 ")
-
-
-def test_rubbish_behind_an_answer_ends_the_connection(caplog):
-    """Bytes that break HTTP when the answer has gone out already cut the line, without a trace."""
-    head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-    with Simulator() as cloud:
-        address = ("127.0.0.1", int(cloud.endpoint.rsplit(":", 1)[1]))
-        with socket.create_connection(address, timeout=5) as client:
-            client.sendall(head + b"186a0\r\n" + b"x" * 100_000 + b"\r\n")
-            assert client.recv(65536).startswith(b"HTTP/1.1 413 ")
-            client.sendall(b"zz\r\nzz\r\n")
-            with contextlib.suppress(ConnectionResetError):
-                assert client.recv(65536) == b""
-    assert [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")] == []

@@ -124,8 +124,8 @@ class Reach:
                 raise InputError(fault, remedy=remedy.capitalize())
 
     def _cloud(self, routes: pd.DataFrame, live: pd.DataFrame | None) -> Any:
-        from vcokit.simulator import Simulator, seeding
-        from vcokit.simulator.scenario import read_scenario
+        from vcokit.simulator import Simulator
+        from vcokit.simulator.scenario import connections_for, quota_for, read_scenario
 
         try:
             options = {} if self.scenario is None else read_scenario(self.scenario)
@@ -135,10 +135,8 @@ class Reach:
                 options["routes"] = _held(live)
             if "connections" not in options:
                 owner = [account.account_id for account in options.get("accounts", ())[:1]]
-                options["connections"] = seeding.connections_for(
-                    routes, options.get("seed", 0), *owner
-                )
-                options.setdefault("quota", seeding.quota_for(routes) + _most(live))
+                options["connections"] = connections_for(routes, options.get("seed", 0), *owner)
+                options.setdefault("quota", quota_for(routes) + _most(live))
             return Simulator(**options)
         except ValueError as error:
             raise InputError(str(error)) from None

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from vcokit.cloud.endpoints import is_loopback
 
-#: What a simulator is asked, and what it answers; `vcokit.simulator.wire` has the same two.
+#: What a simulator is asked, and what it answers; `vcokit.simulator.server` has the same two.
 QUESTION: Final = "/.vcokit-simulator"
 ANSWER: Final = b"a simulator of vcokit\n"
 

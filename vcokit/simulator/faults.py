@@ -19,19 +19,17 @@ kind              call done  what the client sees
 `duplicate`       twice      the first answer; the call comes again `seconds` later
 `resent`          yes        ``SignatureNonceUsed``: someone between sent it twice
 `task_fails`      yes        nothing: the task ends, nothing has changed (writes only)
+`reappear`        yes        a route that was deleted is listed now and then for `seconds`
 `skew`            as it is   answers of a server whose clock is `seconds` fast (or slow)
 ================  =========  =========================================================
 
-"As asked" is the argument ``applied``. Seconds are simulated ones but for ``delay`` and ``skew``,
-which are of the clock on the wall. ``code`` names another code of the same kind for ``busy``,
+"As asked" is the argument ``applied``. Seconds are simulated ones, but those of ``delay`` and
+``skew`` are of the wall clock. ``code`` names another code of the same class for ``busy``,
 ``throttle``, ``status_500`` and ``status_503``; ``refuse`` needs one.
 
-Several faults may strike one call: it is left undone if any of them leaves it undone, delays add
-up, a closed socket hides all else, and of several error codes the first stands. A skew strikes
-before a signature is looked at; all others after it was found right and before rate limits.
-
-`FaultPlan` draws from seeded generators, one for each fault, so that another fault in the list
-moves none of the others.
+Several faults may hit one call: it is left undone if any of them leaves it undone, delays add up,
+a closed socket hides all else, and of several error codes the first counts. A skew is applied
+before the signature is checked; all others after it was found right and before rate limits.
 """
 
 from __future__ import annotations
@@ -42,44 +40,47 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from vcokit.simulator import codes, defaults
-from vcokit.simulator.facts import OPERATIONS
+from vcokit.simulator.errors import ERRORS, codes_of
+from vcokit.simulator.models import CONTRACT
 
-#: When a fault is drawn: before the signature, before the cloud, or when a task begins.
-GATE, CALL, TASK = "gate", "call", "task"
+#: When a fault is drawn: before the signature, before the call is done, or when its task begins.
+AUTH, CALL, TASK = "auth", "call", "task"
 
 
 @dataclass(frozen=True)
-class _Kind:
+class _FaultType:
+    """What faults of a kind have in common; `codes` are those that they can be given."""
+
     applied: bool
     code: str = ""
-    writes_only: bool = False
+    operations: frozenset[str] = frozenset(CONTRACT["operations"])
     choosable: bool = False
     codes: frozenset[str] = frozenset()
     moment: str = CALL
 
 
-KINDS: Final = {
-    "drop_before": _Kind(applied=False),
-    "drop_after": _Kind(applied=True),
-    "late": _Kind(applied=False),
-    "delay": _Kind(applied=True),
-    "status_500": _Kind(False, "InternalError", choosable=True, codes=codes.KINDS["server"]),
-    "status_503": _Kind(False, "ServiceUnavailable", choosable=True, codes=codes.KINDS["server"]),
-    "throttle": _Kind(False, "Throttling.User", codes=codes.KINDS["throttle"]),
-    "busy": _Kind(False, "VpnConnection.Configuring", writes_only=True, codes=codes.KINDS["busy"]),
-    "refuse": _Kind(applied=False, codes=frozenset(codes.ERRORS)),
-    "truncate": _Kind(applied=True),
-    "empty": _Kind(applied=False, choosable=True),
-    "html": _Kind(applied=False, choosable=True),
-    "content_type": _Kind(applied=True),
-    "duplicate": _Kind(applied=True),
-    "resent": _Kind(applied=True, code="SignatureNonceUsed"),
-    "task_fails": _Kind(applied=True, writes_only=True, moment=TASK),
-    "skew": _Kind(applied=True, moment=GATE),
+_WRITES: Final = frozenset(name for name, of in CONTRACT["operations"].items() if of["writes"])
+_DELETE: Final = frozenset({"DeleteVcoRouteEntry"})
+FAULT_TYPES: Final = {
+    "drop_before": _FaultType(applied=False),
+    "drop_after": _FaultType(applied=True),
+    "late": _FaultType(applied=False),
+    "delay": _FaultType(applied=True),
+    "status_500": _FaultType(False, "InternalError", choosable=True, codes=codes_of("server")),
+    "status_503": _FaultType(False, "ServiceUnavailable", choosable=True, codes=codes_of("server")),
+    "throttle": _FaultType(False, "Throttling.User", codes=codes_of("throttled")),
+    "busy": _FaultType(False, "VpnConnection.Configuring", _WRITES, codes=codes_of("busy")),
+    "refuse": _FaultType(applied=False, codes=frozenset(ERRORS)),
+    "truncate": _FaultType(applied=True),
+    "empty": _FaultType(applied=False, choosable=True),
+    "html": _FaultType(applied=False, choosable=True),
+    "content_type": _FaultType(applied=True),
+    "duplicate": _FaultType(applied=True),
+    "resent": _FaultType(applied=True, code="SignatureNonceUsed"),
+    "task_fails": _FaultType(applied=True, operations=_WRITES, moment=TASK),
+    "reappear": _FaultType(applied=True, operations=_DELETE, moment=TASK),
+    "skew": _FaultType(applied=True, moment=AUTH),
 }
-#: Kinds that leave something else in place of the answer's fields.
-_PAGES: Final = frozenset({"html", "empty"})
 
 
 @dataclass(frozen=True)
@@ -95,13 +96,13 @@ class Fault:
     vpn_connection_id : str, optional
         Only calls that name this connection.
     count : int, optional
-        Strike at most so often.
+        Hit at most so many calls.
     probability : float
-        Chance of each matching call to be struck.
+        Chance of each matching call to be hit.
     after : int
         Leave the first so many matching calls alone.
     burst : int
-        Once it strikes, strike so many matching calls in a row.
+        Once it hits, hit so many matching calls in a row.
     seconds : float
         How late, how long, or how far; see the table.
     applied : bool
@@ -129,90 +130,98 @@ class Fault:
     probability: float = 1.0
     after: int = 0
     burst: int = 1
-    seconds: float = defaults.FAULT_SECONDS
+    seconds: float = 1.0
     applied: bool = False
     code: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"fault {self.kind!r} is unknown. Write one of {', '.join(KINDS)}")
-        if self.operation is not None and self.operation not in OPERATIONS:
-            raise ValueError(f"fault on {self.operation!r}. Name one of {', '.join(OPERATIONS)}")
+        operations = CONTRACT["operations"]
+        if self.kind not in FAULT_TYPES:
+            known = ", ".join(FAULT_TYPES)
+            raise ValueError(f"fault: kind is unknown. Write one of {known}")
+        if self.operation is not None and self.operation not in operations:
+            raise ValueError(f"fault: operation is unknown. Name one of {', '.join(operations)}")
         if not 0 <= self.probability <= 1 or self.after < 0 or self.burst < 1:
             raise ValueError(
                 f"fault {self.kind}: probability is 0 to 1, after from 0, burst from 1"
             )
-        if not (0 if self.kind != "skew" else -math.inf) <= self.seconds < math.inf:
+        if not (-math.inf if self.kind == "skew" else 0) <= self.seconds < math.inf:
             raise ValueError(f"fault {self.kind}: seconds from 0")
-        if self.applied and not KINDS[self.kind].choosable:
+        if self.applied and not self.type.choosable:
             raise ValueError(f"fault {self.kind}: whether the call is done is not open to choice")
-        self._check_code()
-
-    def _check_code(self) -> None:
-        known = KINDS[self.kind].codes
         if self.kind == "refuse" and not self.code:
             raise ValueError("fault refuse: name the code to answer, such as TaskConflict")
-        if self.code and self.code not in known:
-            remedy = f"Write one of {', '.join(sorted(known))}" if known else "Leave code out"
-            raise ValueError(f"fault {self.kind}: code {self.code!r} is none of its own. {remedy}")
+        if self.code and self.code not in self.type.codes:
+            known = ", ".join(sorted(self.type.codes))
+            remedy = f"Write one of {known}" if known else "Leave code out"
+            raise ValueError(f"fault {self.kind}: code is none of its own. {remedy}")
+
+    @property
+    def type(self) -> _FaultType:
+        """What all faults of its kind have in common."""
+        return FAULT_TYPES[self.kind]
 
     @property
     def error(self) -> str:
         """Error code of the answer, empty where it brings none."""
-        return self.code or KINDS[self.kind].code
-
-    @property
-    def done(self) -> bool:
-        """Whether a call that it strikes is done."""
-        return self.applied or KINDS[self.kind].applied
+        return self.code or self.type.code
 
     def matches(self, operation: str, vpn_connection_id: str) -> bool:
-        """Tell whether a call is of the kind that this fault strikes."""
-        if KINDS[self.kind].writes_only and not OPERATIONS[operation].writes:
-            return False
-        return self.operation in (None, operation) and self.vpn_connection_id in (
-            None,
-            vpn_connection_id,
+        """Tell whether a call is of the kind that this fault hits."""
+        return (
+            operation in self.type.operations | {""}
+            and self.operation in (None, operation)
+            and self.vpn_connection_id in (None, vpn_connection_id)
         )
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """The faults that strike one call, and what follows."""
+class ActiveFaults:
+    """The faults that hit one call, and what follows."""
 
-    struck: tuple[Fault, ...] = ()
+    faults: tuple[Fault, ...] = ()
 
-    def _has(self, *kinds: str) -> bool:
-        return any(fault.kind in kinds for fault in self.struck)
+    def __bool__(self) -> bool:
+        return bool(self.faults)
 
-    def _seconds(self, kind: str) -> tuple[float, ...]:
-        return tuple(fault.seconds for fault in self.struck if fault.kind == kind)
+    def __add__(self, others: ActiveFaults) -> ActiveFaults:
+        return ActiveFaults(self.faults + others.faults)
+
+    def _any(self, *kinds: str) -> bool:
+        return any(fault.kind in kinds for fault in self.faults)
+
+    def _seconds(self, *kinds: str) -> tuple[float, ...]:
+        return tuple(fault.seconds for fault in self.faults if fault.kind in kinds)
 
     @property
     def names(self) -> str:
         """Kinds, joined by commas."""
-        return ",".join(fault.kind for fault in self.struck)
+        return ",".join(fault.kind for fault in self.faults)
 
     @property
-    def prevents(self) -> bool:
+    def skip_call(self) -> bool:
         """Whether the call is left undone, for now or for ever."""
-        return not all(fault.done for fault in self.struck)
+        return any(not (fault.applied or fault.type.applied) for fault in self.faults)
 
     @property
-    def code(self) -> str:
-        """Error code of the answer, empty where the faults bring none."""
-        return next((fault.error for fault in self.struck if fault.error), "")
+    def error(self) -> Fault | None:
+        """The fault whose error code is answered."""
+        return next((fault for fault in self.faults if fault.error), None)
 
     @property
-    def retry_after(self) -> float | None:
-        """Simulated seconds a throttled client shall wait."""
-        first = next((fault for fault in self.struck if fault.error), None)
-        return first.seconds if first is not None and first.kind == "throttle" else None
-
-    @property
-    def copies(self) -> tuple[float, ...]:
+    def duplicate_delays(self) -> tuple[float, ...]:
         """How many simulated seconds later the call comes, each time that it does."""
-        return (*self._seconds("duplicate"), *self._seconds("late"))
+        return self._seconds("duplicate", "late")
+
+    @property
+    def task_fails(self) -> bool:
+        """Whether the task of the call changes nothing."""
+        return self._any("task_fails")
+
+    @property
+    def reappears(self) -> float:
+        """Simulated seconds for which the deleted route is still listed now and then."""
+        return sum(self._seconds("reappear"))
 
     @property
     def skew(self) -> float:
@@ -227,34 +236,32 @@ class Verdict:
     @property
     def drops(self) -> bool:
         """Whether the socket closes without an answer."""
-        return self._has("drop_before", "drop_after", "late")
+        return self._any("drop_before", "drop_after", "late")
 
     @property
     def truncates(self) -> bool:
         """Whether the answer is cut off."""
-        return self._has("truncate")
+        return self._any("truncate")
 
     @property
-    def page(self) -> str:
-        """What stands in place of an answer without error: ``html``, ``empty`` or nothing."""
-        return next((fault.kind for fault in self.struck if fault.kind in _PAGES), "")
+    def body_override(self) -> str:
+        """What replaces an answer without error: ``html``, ``empty`` or nothing."""
+        return next((fault.kind for fault in self.faults if fault.kind in ("html", "empty")), "")
 
     @property
-    def is_html(self) -> bool:
-        """Whether the answer is a page of someone in between."""
-        return self.page == "html"
-
-    @property
-    def mislabels(self) -> bool:
+    def wrong_content_type(self) -> bool:
         """Whether the answer says that it is a page."""
-        return self._has("content_type")
+        return self._any("content_type")
 
 
-CLEAN: Final = Verdict()
+NO_FAULTS: Final = ActiveFaults()
 
 
 class FaultPlan:
-    """Faults with their memory: how many calls each has seen and struck.
+    """Faults with their memory: how many calls each has seen and hit.
+
+    Each fault draws from a seeded generator of its own, so that another fault in the list changes
+    none of the others.
 
     Parameters
     ----------
@@ -264,50 +271,40 @@ class FaultPlan:
         Of the draws.
     """
 
-    def __init__(self, faults: Sequence[Fault] = (), seed: int = defaults.SEED) -> None:
+    def __init__(self, faults: Sequence[Fault] = (), seed: int = 0) -> None:
         self.faults = tuple(faults)
-        self._draws = [Random(f"{seed}/fault/{n}") for n in range(len(self.faults))]  # noqa: S311
+        self._random = [Random(f"{seed}/fault/{n}") for n in range(len(self.faults))]  # noqa: S311
         self._seen = [0] * len(self.faults)
-        self._struck = [0] * len(self.faults)
-        self._in_burst = [0] * len(self.faults)
-        self._moments = {KINDS[fault.kind].moment for fault in self.faults}
+        self._hit = [0] * len(self.faults)
+        self._left_of_burst = [0] * len(self.faults)
+        self._moments = {fault.type.moment for fault in self.faults}
 
-    def greet(self, operation: str, vpn_connection_id: str) -> Verdict:
-        """Return the faults that strike a request before its signature is looked at."""
-        return self._strike(GATE, operation, vpn_connection_id)
-
-    def decide(self, operation: str, vpn_connection_id: str) -> Verdict:
-        """Return the faults that strike a call, those of its background task aside."""
-        return self._strike(CALL, operation, vpn_connection_id)
-
-    def fail_task(self, operation: str, vpn_connection_id: str) -> Verdict:
-        """Return the faults that strike the task of a call that was just accepted."""
-        return self._strike(TASK, operation, vpn_connection_id)
-
-    def _strike(self, moment: str, operation: str, connection: str) -> Verdict:
+    def select(self, moment: str, operation: str, vpn_connection_id: str) -> ActiveFaults:
+        """Return the faults that hit a call at a moment: `AUTH`, `CALL` or `TASK`."""
         if moment not in self._moments:
-            return CLEAN
-        struck = tuple(
-            fault
-            for number, fault in enumerate(self.faults)
-            if KINDS[fault.kind].moment == moment
-            and fault.matches(operation, connection)
-            and self._strikes(number)
+            return NO_FAULTS
+        return ActiveFaults(
+            tuple(
+                fault
+                for number, fault in enumerate(self.faults)
+                if fault.type.moment == moment
+                and fault.matches(operation, vpn_connection_id)
+                and self._hits(number)
+            )
         )
-        return Verdict(struck) if struck else CLEAN
 
-    def _strikes(self, number: int) -> bool:
+    def _hits(self, number: int) -> bool:
         fault = self.faults[number]
         self._seen[number] += 1
         if self._seen[number] <= fault.after:
             return False
-        if fault.count is not None and self._struck[number] >= fault.count:
+        if fault.count is not None and self._hit[number] >= fault.count:
             return False
-        if self._in_burst[number]:
-            self._in_burst[number] -= 1
-        elif self._draws[number].random() >= fault.probability:
+        if self._left_of_burst[number]:
+            self._left_of_burst[number] -= 1
+        elif self._random[number].random() >= fault.probability:
             return False
         else:
-            self._in_burst[number] = fault.burst - 1
-        self._struck[number] += 1
+            self._left_of_burst[number] = fault.burst - 1
+        self._hit[number] += 1
         return True

@@ -1,82 +1,124 @@
-"""Scenarios: a simulated cloud written down in TOML.
+"""A simulated cloud from a file, or for an inventory.
 
-::
+A scenario is a TOML file (or JSON, which `Simulator.save` writes) whose keys are the arguments of
+`Simulator` and the fields of the dataclasses that they hold; ``docs/scenario.md`` lists them::
 
     speed = 60            # simulated seconds in a second
-    seed = 7
-    quota = 50            # routes of a connection
-    router_quota = 200    # routes of a transit router's connections together
-    task_seconds = [2, 5] # or 3, or {median = 3, sigma = 0.5, longest = 60}
+    task_seconds = [2, 5] # or 3
 
     [[accounts]]          # who may call; without any there is one with keys that are shown
     access_key_id = "testAccessKeyId"
     access_key_secret = "testAccessKeySecret"
 
     [[connections]]
-    id = "vco-p0w2jpkhi2eeop6q6test"
-    region = "ap-southeast-2"
-    task_seconds = 2
-
-    [[connections.learned_routes]]
-    route_dest = "172.16.0.0/12"
+    vpn_connection_id = "vco-p0w2jpkhi2eeop6q6test"
+    region_id = "ap-southeast-2"
 
     [[routes]]            # what is there at the start
-    connection = "vco-p0w2jpkhi2eeop6q6test"
+    vpn_connection_id = "vco-p0w2jpkhi2eeop6q6test"
     route_dest = "10.0.0.0/8"
     weight = 0
 
-    [limits]
-    CreateVcoRouteEntry = {calls = 60, seconds = 60}
+    [limits]              # calls, seconds
+    CreateVcoRouteEntry = [60, 60]
 
-    [durations]
-    DeleteVcoRouteEntry = 1
-
-    [switches]            # `Switches` names them
+    [switches]
     listed_after_task = false
 
-    [[faults]]            # `faults` names the kinds
+    [[faults]]
     kind = "busy"
-    connection = "vco-p0w2jpkhi2eeop6q6test"
     probability = 0.01
     burst = 20
 
-Every key is known by name and type, so that a misspelt one is an error and not a default. Of
-several errors the first is told.
+A misspelt key is an error and not a default. Errors name file and key and show no value: it may be
+a secret in the wrong place.
 """
 
 from __future__ import annotations
 
+import collections.abc
+import json
 import math
+import string
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final
+from random import Random
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin, get_type_hints
 
-from vcokit.simulator.accounts import Account
-from vcokit.simulator.durations import read_duration
 from vcokit.simulator.faults import Fault
-from vcokit.simulator.model import Connection, LearnedRoute, Route
-from vcokit.simulator.prefixes import parse_destination
-from vcokit.simulator.scenario_keys import (
-    TEXT,
-    WHOLE,
-    Table,
-    WrongError,
-    check_all_different,
-    check_among,
-    check_type,
-    make,
-    read_table,
-    tables_of,
+from vcokit.simulator.models import (
+    ACCOUNT_ID,
+    CONNECTION_ID,
+    CONTRACT,
+    QUOTA,
+    REGION,
+    TASK_SECONDS,
+    Account,
+    Connection,
+    Duration,
+    Limit,
+    Route,
+    Switches,
+    check_network,
+    read_duration,
 )
-from vcokit.simulator.switches import Switches
 
-#: Arguments that are written as they are.
-_PLAIN: Final = ("speed", "seed", "quota", "router_quota")
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vcokit.simulator.backend import Cloud
+
+_NAMES: Final = {str: "a text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
 class ScenarioError(ValueError):
     """A scenario cannot be used; the message names file, key and remedy."""
+
+
+class ScenarioKeyError(Exception):
+    """Something is wrong at a key."""
+
+    def __init__(self, key: str, what: object) -> None:
+        super().__init__(f"{key}: {what}" if key else str(what))
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a file may say: arguments of `Simulator`.
+
+    Parameters
+    ----------
+    speed : float
+        Simulated seconds in a second.
+    seed : int
+        Of all chance.
+    quota : int
+        Routes a connection may have.
+    router_quota : int, optional
+        Routes that the connections of one transit router may have together.
+    task_seconds : float or (float, float)
+        Time a task takes: always the same, or anything between two.
+    accounts, connections, routes, switches, faults
+        As in their own tables.
+    limits : mapping of str to (int, float)
+        Calls and seconds of operations whose rate limit is not to be the vendor's.
+    """
+
+    speed: float = 1.0
+    seed: int = 0
+    quota: int = QUOTA
+    router_quota: int | None = None
+    task_seconds: Duration = TASK_SECONDS
+    accounts: Sequence[Account] = ()
+    connections: Sequence[Connection] = ()
+    routes: Sequence[Route] = ()
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    switches: Switches = field(default_factory=Switches)
+    faults: Sequence[Fault] = ()
 
 
 def read_scenario(path: str | Path) -> dict[str, Any]:
@@ -85,7 +127,7 @@ def read_scenario(path: str | Path) -> dict[str, Any]:
     Parameters
     ----------
     path : str or Path
-        A TOML file.
+        A TOML or JSON file.
 
     Returns
     -------
@@ -115,118 +157,289 @@ def parse_scenario(text: str, name: str = "scenario") -> dict[str, Any]:
         ...
     vcokit.simulator.scenario.ScenarioError: a.toml: sped: no such key. Write speed
     """
+    kind, load = ("JSON", json.loads) if text.startswith("{") else ("TOML", tomllib.loads)
     try:
-        document = tomllib.loads(text)
+        document = load(text)
     except (ValueError, RecursionError) as error:  # numbers and nests without end, too
-        raise ScenarioError(f"{name}: is no TOML: {error}. Put that line right") from None
+        raise ScenarioError(f"{name}: is no {kind}: {error}. Put that line right") from None
     try:
-        return _simulator(document)
-    except WrongError as wrong:
-        raise ScenarioError(f"{name}: {wrong}") from None
+        arguments = _read_fields(Scenario, document, "")
+        _check_ranges(arguments)
+        _check_names(arguments)
+    except ScenarioKeyError as error:
+        raise ScenarioError(f"{name}: {error}") from None
+    return arguments
 
 
-def _simulator(document: Table) -> dict[str, Any]:
-    written = read_table(document, "", "")
-    made: dict[str, Any] = {name: written[name] for name in _PLAIN if name in written}
+# -- values of the dataclasses --------------------------------------------------------------------
+
+
+def fields_of(kind: type) -> list[Field[Any]]:
+    """Return the fields of a dataclass that can be written in a scenario."""
+    return [one for one in fields(kind) if one.init]
+
+
+def _read_fields(kind: type, table: Any, key: str) -> dict[str, Any]:
+    """Return the fields of a dataclass that a table holds, each seen to be of its type."""
+    if not isinstance(table, dict):
+        raise ScenarioKeyError(key, "write a table")
+    known = {one.name: one for one in fields_of(kind)}
+    hints = get_type_hints(kind)
+    prefix = f"{key}." if key else ""
+    for name in table.keys() - known.keys():
+        raise ScenarioKeyError(f"{prefix}{name}", f"no such key. Write {_nearest(name, known)}")
+    for name, one in known.items():
+        if one.default is MISSING and one.default_factory is MISSING and name not in table:
+            raise ScenarioKeyError(f"{prefix}{name}", "is missing. It has no default")
+    return {name: _read(hints[name], value, f"{prefix}{name}") for name, value in table.items()}
+
+
+def _read(hint: Any, value: Any, key: str) -> Any:
+    """Return a value as its type hint wants it."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if is_dataclass(hint) and isinstance(hint, type):
+        given = _read_fields(hint, value, key)
+        if hint is Connection and "task_seconds" in given:
+            _make(f"{key}.task_seconds", read_duration, given["task_seconds"])
+        return _make(key, hint, **given)
+    if origin in (Union, UnionType):
+        return _read_one_of([one for one in arguments if one is not NoneType], value, key)
+    if origin is collections.abc.Mapping:
+        if not isinstance(value, dict):
+            raise ScenarioKeyError(key, f"write {_name(hint)}")
+        return {name: _read(arguments[1], one, f"{key}.{name}") for name, one in value.items()}
+    if origin in (collections.abc.Sequence, tuple):
+        fixed = origin is tuple
+        if not isinstance(value, list) or (fixed and len(value) != len(arguments)):
+            raise ScenarioKeyError(key, f"write {_name(hint)}")
+        kinds = arguments if fixed else arguments * len(value)
+        pairs = enumerate(zip(kinds, value, strict=True))
+        return tuple(_read(one, inner, f"{key}[{number}]") for number, (one, inner) in pairs)
+    if hint is not Any and type(value) not in ((int, float) if hint is float else (hint,)):
+        raise ScenarioKeyError(key, f"write {_name(hint)}")
+    return value
+
+
+def _read_one_of(hints: Sequence[Any], value: Any, key: str) -> Any:
+    for hint in hints:
+        try:
+            return _read(hint, value, key)
+        except ScenarioKeyError:
+            if len(hints) == 1:
+                raise
+    raise ScenarioKeyError(key, f"write {' or '.join(map(_name, hints))}")
+
+
+def _name(hint: Any) -> str:
+    """Return what a type is called in an error."""
+    if get_origin(hint) is tuple:
+        return f"a list of {' and '.join(map(_name, get_args(hint)))}"
+    if get_origin(hint) is collections.abc.Sequence:
+        return "a list"
+    return _NAMES.get(hint, "a table")
+
+
+def _make(key: str, kind: Any, /, *values: Any, **arguments: Any) -> Any:
+    try:
+        return kind(*values, **arguments)
+    except ValueError as error:
+        raise ScenarioKeyError(key, error) from None
+
+
+# -- what fields of several tables say together ---------------------------------------------------
+
+
+def _check_ranges(scenario: Mapping[str, Any]) -> None:
     for name in ("speed", "quota", "router_quota"):
-        if name in made and not 0 < made[name] < math.inf:
-            raise WrongError(name, "is out of range. Write a number above 0")
-    accounts = _several(document, "accounts", Account)
-    check_all_different((a.access_key_id for a in accounts), "accounts", "access_key_id")
-    owner = accounts[0].account_id if accounts else Account().account_id
-    connections = [
-        _connection(table, key, owner) for table, key in tables_of(document, "connections")
-    ]
-    check_all_different((c.vpn_connection_id for c in connections), "connections", "id")
-    _check_owners(connections, accounts)
-    made |= {"connections": connections} if connections else {}
-    made |= {"accounts": accounts} if accounts else {}
-    made |= {"routes": _routes(document, connections)} if "routes" in document else {}
-    made |= {"faults": _faults(document, connections)} if "faults" in document else {}
-    readers = {"limits": _limits, "durations": _durations, "switches": _switches}
-    made |= {name: read(document[name]) for name, read in readers.items() if name in document}
-    if "task_seconds" in document:
-        made["task_seconds"] = make("task_seconds", read_duration, document["task_seconds"])
-    return made
+        if name in scenario and not 0 < scenario[name] < math.inf:
+            raise ScenarioKeyError(name, "is out of range. Write a number above 0")
+    if "task_seconds" in scenario:
+        _make("task_seconds", read_duration, scenario["task_seconds"])
+    for name, (calls, seconds) in scenario.get("limits", {}).items():
+        if name not in CONTRACT["operations"]:
+            near = _nearest(name, CONTRACT["operations"])
+            raise ScenarioKeyError(f"limits.{name}", f"no such operation. Write {near}")
+        if calls < 1 or not 0 < seconds < math.inf:
+            raise ScenarioKeyError(f"limits.{name}", "write calls from 1, seconds above 0")
 
 
-def _connection(table: Table, key: str, owner: str) -> Connection:
-    """Return a connection; the first account owns those that name none."""
-    arguments = {"account_id": owner, **read_table(table, "connections", key)}
-    for number, text in enumerate(arguments.get("ssl_client_pools", ())):
-        check_type(text, TEXT, f"{key}.ssl_client_pools[{number}]")
-    for tag, value in arguments.get("tags", {}).items():
-        check_type(value, TEXT, f"{key}.tags.{tag}")
-    if "learned_routes" in arguments:
-        learned = [
-            make(inner, LearnedRoute, **read_table(one, "learned_routes", inner))
-            for one, inner in tables_of(table, "learned_routes", f"{key}.")
-        ]
-        arguments["learned_routes"] = tuple(learned)
-    if "task_seconds" in arguments:
-        written = arguments["task_seconds"]
-        arguments["task_seconds"] = make(f"{key}.task_seconds", read_duration, written)
-    made: Connection = make(key, Connection, **arguments)
-    return made
+def _check_names(scenario: dict[str, Any]) -> None:
+    """See that what is named is there, and once; the first account owns what names no owner."""
+    accounts = scenario.get("accounts", (Account(),))
+    if not accounts:
+        raise ScenarioKeyError("accounts", "name at least one, or leave it out")
+    connections = scenario.get("connections", ())
+    for connection in connections:
+        if connection.account_id == ACCOUNT_ID:
+            connection.account_id = accounts[0].account_id
+    names = {
+        "accounts": ("access_key_id", [one.access_key_id for one in accounts]),
+        "connections": ("vpn_connection_id", [one.vpn_connection_id for one in connections]),
+        "routes": (
+            "route_dest",
+            [(one.vpn_connection_id, one.key) for one in scenario.get("routes", ())],
+        ),
+    }
+    for table, (name, values) in names.items():
+        for number, value in enumerate(values):
+            first = values.index(value)
+            if first != number:
+                what = f"is that of {table}[{first}] again. Take one of the two out"
+                raise ScenarioKeyError(f"{table}[{number}].{name}", what)
+    owners = [one.account_id for one in accounts]
+    _check_among("connections", "account_id", connections, owners, "accounts")
+    ids = names["connections"][1]
+    _check_among("routes", "vpn_connection_id", scenario.get("routes", ()), ids, "connections")
+    if ids:  # beside an inventory a scenario names no connections: nothing can be checked
+        faults = scenario.get("faults", ())
+        _check_among("faults", "vpn_connection_id", faults, [*ids, None], "connections")
+    for number, route in enumerate(scenario.get("routes", ())):
+        key = f"routes[{number}].route_dest"
+        if route.route_dest.endswith("/0"):
+            raise ScenarioKeyError(key, "the default route is no destination")
+        _make(key, check_network, route.route_dest, "route")
 
 
-def _routes(document: Table, connections: list[Connection]) -> list[Route]:
-    known = [connection.vpn_connection_id for connection in connections]
-    routes = []
-    for table, key in tables_of(document, "routes"):
-        arguments = read_table(table, "routes", key)
-        check_among(arguments["vpn_connection_id"], known, f"{key}.connection", "connections")
-        found = parse_destination(arguments["route_dest"])
-        if found is None or found.has_host_bits or found.length == 0:
-            raise WrongError(f"{key}.route_dest", "no network. Write a.b.c.d/len")
-        routes.append(make(key, Route, **arguments))
-    check_all_different(((r.vpn_connection_id, r.key) for r in routes), "routes", "connection")
-    return routes
+def _check_among(
+    table: str, name: str, rows: Iterable[Any], known: Sequence[Any], where: str
+) -> None:
+    for number, row in enumerate(rows):
+        if getattr(row, name) not in known:
+            raise ScenarioKeyError(
+                f"{table}[{number}].{name}", f"is not among the {where}. Add it to [[{where}]]"
+            )
 
 
-def _faults(document: Table, connections: list[Connection]) -> list[Fault]:
-    known = [connection.vpn_connection_id for connection in connections]
-    faults = _several(document, "faults", Fault)
-    for number, fault in enumerate(faults):
-        # Beside an inventory a scenario names no connections: there nothing can be checked.
-        if fault.vpn_connection_id is not None and known:
-            key = f"faults[{number}].connection"
-            check_among(fault.vpn_connection_id, known, key, "connections")
-    return faults
+def _nearest(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name, known, 1)
+    return near[0] if near else f"one of {', '.join(known)}"
 
 
-def _limits(table: Table) -> dict[str, tuple[int, float]]:
-    limits = {}
-    for name, limit in read_table(table, "limits", "limits").items():
-        key = f"limits.{name}"
-        arguments = read_table(limit, "limit", key)
-        if arguments["calls"] < 1 or not 0 < arguments["seconds"] < math.inf:
-            raise WrongError(key, "lets nothing pass. Write calls from 1, seconds above 0")
-        limits[name] = (arguments["calls"], float(arguments["seconds"]))
-    return limits
+# -- a cloud as a file ----------------------------------------------------------------------------
 
 
-def _durations(table: Table) -> dict[str, Any]:
-    named = read_table(table, "durations", "durations")
-    return {name: make(f"durations.{name}", read_duration, of) for name, of in named.items()}
+def write_scenario(cloud: Cloud, now: float) -> str:
+    """Return connections, routes and quotas of a cloud as a scenario in JSON.
+
+    Running tasks count as ended: the cloud would end them while nobody looks.
+    """
+    connections = cloud.advance(now)
+    routes = [route for connection in connections for route in connection.routes_in_the_end()]
+    document = {
+        "quota": cloud.quota,
+        **({} if cloud.router_quota is None else {"router_quota": cloud.router_quota}),
+        "connections": list(map(_plain, connections)),
+        "routes": list(map(_plain, routes)),
+    }
+    return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
 
-def _switches(table: Table) -> Switches:
-    named = read_table(table, "switches", "switches")
-    for name, kind in (("codes", TEXT), ("statuses", WHOLE)):
-        for code, value in named.get(name, {}).items():
-            check_type(value, kind, f"switches.{name}.{code}")
-    made: Switches = make("switches", Switches, **named)
-    return made
+def _plain(value: Any) -> Any:
+    """Return an object of a dataclass as a table of the fields that are not absent."""
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if not is_dataclass(value):
+        return value
+    named = {one.name: getattr(value, one.name) for one in fields_of(type(value))}
+    return {name: _plain(one) for name, one in named.items() if one is not None}
 
 
-def _check_owners(connections: Iterable[Connection], accounts: Iterable[Account]) -> None:
-    owners = [account.account_id for account in accounts] or [Account().account_id]
-    for number, connection in enumerate(connections):
-        check_among(connection.account_id, owners, f"connections[{number}].account", "accounts")
+# -- a cloud for an inventory ---------------------------------------------------------------------
+
+_IDENTITY: Final = ("vpn_connection_id", "route_dest", "next_hop", "weight")
+_PLACES: Final = ("branch", "depot", "factory", "office", "plant", "shop", "warehouse")
 
 
-def _several(document: Table, name: str, kind: Callable[..., Any]) -> list[Any]:
-    return [
-        make(key, kind, **read_table(table, name, key)) for table, key in tables_of(document, name)
-    ]
+def connections_for(
+    routes: pd.DataFrame, seed: int, account_id: str = ACCOUNT_ID
+) -> list[Connection]:
+    """Return the connections that an inventory needs, in the order in which it names them.
+
+    Each well-formed connection id becomes one connection attached to a transit router, in the
+    region of its first row that names one; everything else about it is invented. There is one
+    transit router for each region, so that routes of one destination on several connections meet.
+    Malformed ids become nothing: the cloud shall not find them.
+
+    Parameters
+    ----------
+    routes : DataFrame
+        With columns region_id and vpn_connection_id.
+    seed : int
+        Of what is invented.
+    account_id : str
+        Owner of all of them.
+
+    Raises
+    ------
+    ValueError
+        If it is no frame, or a column is not there.
+    """
+    _require(routes, ("region_id", "vpn_connection_id"))
+    regions = _regions(routes)
+    chance = Random(f"{seed}/connections")  # noqa: S311 - names, no secrets
+    routers = {
+        region: (_invent(chance, "tr-", 20), _invent(chance, "cen-", 18))
+        for region in dict.fromkeys(regions.values())
+    }
+    found = []
+    for number, (vpn_connection_id, region) in enumerate(regions.items(), start=1):
+        # Zones of regions in China are written cn-hangzhou-h, elsewhere ap-southeast-5a.
+        dash = "-" if region.startswith("cn-") else ""
+        found.append(
+            Connection(
+                vpn_connection_id,
+                region,
+                account_id=account_id,
+                zone=f"{region}{dash}{chance.choice('abc')}",
+                name=f"{chance.choice(_PLACES)}-{number:03d}",
+                transit_router_id=routers[region][0],
+                transit_router_name=f"transit-{region}",
+                cen_id=routers[region][1],
+                customer_gateway_id=_invent(chance, "cgw-", 20),
+                # From the addresses kept for examples (RFC 5737).
+                internet_ip=f"203.0.113.{chance.randrange(1, 255)}",
+            )
+        )
+    return found
+
+
+def quota_for(routes: pd.DataFrame) -> int:
+    """Return the quota that lets an inventory in: the vendor's, or its largest connection.
+
+    Rows that repeat one another count once.
+    """
+    _require(routes, _IDENTITY)
+    rows = routes.loc[:, list(_IDENTITY)].astype("str").drop_duplicates()
+    ids = rows["vpn_connection_id"]
+    sizes = ids[ids.str.fullmatch(CONNECTION_ID.pattern, na=False)].value_counts()
+    return max(QUOTA, int(sizes.max()) if len(sizes) else 0)
+
+
+def _require(routes: pd.DataFrame, columns: tuple[str, ...]) -> None:
+    if not hasattr(routes, "columns"):
+        raise ValueError(
+            f"routes must be a DataFrame, not {type(routes).__name__}. Read a file with "
+            "vk.read_routes(path)"
+        )
+    missing = [name for name in columns if name not in routes.columns]
+    if missing:
+        raise ValueError(
+            f"routes lacks the column {', '.join(missing)}. Read a file with vk.read_routes(path)"
+        )
+
+
+def _regions(routes: pd.DataFrame) -> dict[str, str]:
+    """Return the region of each well-formed connection id; the default where no row names one."""
+    pairs = routes.loc[:, ["vpn_connection_id", "region_id"]]
+    pairs = pairs[pairs["vpn_connection_id"].notna()].drop_duplicates()
+    regions: dict[str, str] = {}
+    for vpn_connection_id, region in pairs.itertuples(index=False, name=None):
+        if CONNECTION_ID.fullmatch(str(vpn_connection_id)):
+            named = region if isinstance(region, str) else ""
+            regions[vpn_connection_id] = regions.get(vpn_connection_id) or named
+    return {name: region or REGION for name, region in regions.items()}
+
+
+def _invent(chance: Random, beginning: str, length: int) -> str:
+    letters = string.ascii_lowercase + string.digits
+    return beginning + "".join(chance.choices(letters, k=length))

@@ -1,43 +1,583 @@
-"""The simulator: a cloud, a service and a server under one name, and two clocks.
+"""The simulator as a program: a cloud behind HTTP on a loopback address, and two clocks.
 
 ::
 
                     wall time (signatures, nonces)
                       │
-    client ─HTTP─▶ Wire ─▶ Service ─▶ Cloud        one lock around service and cloud
-                      │
-                    simulated time = seconds since the start × speed
+    client ─HTTP─▶ HttpServer ─▶ Service ─▶ Cloud        one lock around service and cloud
+                      │             │
+                    simulated time  └── JSON or XML
+                    = seconds since the start × speed
 
 While it is stopped simulated time stands still; what was there is there at the next start.
+
+===============  ==================================  ======================================
+answer           JSON                                XML
+===============  ==================================  ======================================
+success          ``{"RequestId": …, fields…}``       ``<{Action}Response>…``
+error            RequestId, HostId, Code, Message,   ``<Error>…`` with the same
+                 Recommend
+list             array                               the element once for each item
+truth            ``true``                            ``true``
+===============  ==================================  ======================================
+
+JSON is the default; the parameter ``Format`` asks for XML in either scheme. Without it the header
+``Accept`` may (ours: no page says what V3 does). Source: the vendor's page on the structure of
+answers; the content types are those that its SDKs look for.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import lru_cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
+from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+from xml.sax.saxutils import escape
 
-from vcokit.simulator import defaults, frames, scenario, seeding, snapshot
-from vcokit.simulator.accounts import Account, Credentials
-from vcokit.simulator.clock import Clock
-from vcokit.simulator.durations import Written
-from vcokit.simulator.facts import Limit
-from vcokit.simulator.faults import Fault
-from vcokit.simulator.model import Connection, Route
-from vcokit.simulator.requests import HttpRequest
-from vcokit.simulator.service import HttpResponse, Service
-from vcokit.simulator.state import Cloud
-from vcokit.simulator.switches import Switches
-from vcokit.simulator.wire import Wire
+from vcokit.simulator import scenario
+from vcokit.simulator.auth import (
+    JSON,
+    XML,
+    Authenticator,
+    HttpRequest,
+    operation_parameters,
+)
+from vcokit.simulator.backend import Answer, Cloud
+from vcokit.simulator.errors import ApiError
+from vcokit.simulator.faults import AUTH, Fault
+from vcokit.simulator.models import (
+    QUOTA,
+    TASK_SECONDS,
+    TUNNEL_UP,
+    Account,
+    Connection,
+    Credentials,
+    Duration,
+    Limit,
+    Route,
+    Switches,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     import pandas as pd
+
+#: One that is made for an inventory is for trying things out: a minute passes in a second.
+INVENTORY_SPEED: Final = 60.0
+
+_CONTENT_TYPES: Final = {JSON: "application/json;charset=utf-8", XML: "text/xml;charset=utf-8"}
+_HTML: Final = "text/html;charset=utf-8"
+_PAGE: Final = b"<!DOCTYPE html><html><body><h1>Please sign in to the network</h1></body></html>\n"
+_HELP: Final = (
+    "https://api.alibabacloud.com/troubleshoot?q={code}&product=Vpc&requestId={request_id}"
+)
+_DECLARATION: Final = "<?xml version='1.0' encoding='UTF-8'?>"
+#: What XML 1.0 cannot hold, not even escaped.
+_UNWRITABLE: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+# -- answers as text ------------------------------------------------------------------------------
+
+
+def write_answer(answer: Answer, form: str, host: str) -> bytes:
+    """Return the body of an answer.
+
+    Parameters
+    ----------
+    answer : Answer
+        What the cloud says.
+    form : str
+        ``JSON`` or ``XML``.
+    host : str
+        ``HostId`` of errors: the host as the client wrote it.
+    """
+    fields: dict[str, Any] = {"RequestId": answer.request_id, **answer.fields}
+    if answer.code:
+        fields |= {
+            "HostId": host,
+            "Code": answer.code,
+            "Message": answer.message,
+            "Recommend": _HELP.format(code=answer.code, request_id=answer.request_id),
+        }
+        fields |= {"AccessDeniedDetail": dict(answer.detail)} if answer.detail else {}
+    if form == JSON:
+        text = json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    else:
+        root = "Error" if answer.code else f"{answer.operation}Response"
+        text = _DECLARATION + "".join(_xml(root, fields))
+    return text.encode("utf-8", "replace")
+
+
+def _xml(name: str, value: Any) -> Iterator[str]:
+    """Yield a value as XML; a list is its element once for each item."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _xml(name, item)
+    elif isinstance(value, Mapping):
+        yield f"<{name}>"
+        for key, inner in value.items():
+            yield from _xml(key, inner)
+        yield f"</{name}>"
+    else:
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        # A bare carriage return would be read back as a line feed.
+        text = escape(_UNWRITABLE.sub("\ufffd", text), {"\r": "&#13;"})
+        yield f"<{name}>{text}</{name}>"
+
+
+# -- from a request to a response -----------------------------------------------------------------
+
+
+#: What a client on this machine asks to know that it rehearses, and the answer: no call of the API,
+#: so that it is neither signed nor counted, and no fault strikes it.
+_QUESTION: Final = "/.vcokit-simulator"
+_ANSWER: Final = b"a simulator of vcokit\n"
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """A response, and what shall happen to it on its way.
+
+    Parameters
+    ----------
+    status : int
+        HTTP status.
+    headers : tuple of (bytes, bytes)
+        Those of the API; Content-Length is the server's.
+    body : bytes
+        The whole body.
+    delay : float
+        Seconds of wall time to wait before sending.
+    drops : bool
+        Close the socket, send nothing.
+    truncates : bool
+        Send half of the body, then close the socket.
+    """
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+    delay: float = 0.0
+    drops: bool = False
+    truncates: bool = False
+
+
+class Service:
+    """The API over a cloud, pure: time is an argument.
+
+    Parameters
+    ----------
+    cloud : Cloud
+        What is asked.
+    accounts : iterable of Account
+        Who may ask.
+    """
+
+    def __init__(self, cloud: Cloud, accounts: Iterable[Account]) -> None:
+        self.cloud = cloud
+        self._authenticator = Authenticator(accounts)
+
+    def respond(self, request: HttpRequest, *, wall: float, now: float) -> HttpResponse:
+        """Answer a request.
+
+        Parameters
+        ----------
+        request : HttpRequest
+            Whatever came; nothing is too malformed for an answer.
+        wall : float
+            Epoch seconds, by which signatures are dated.
+        now : float
+            Simulated seconds, by which the cloud lives.
+        """
+        if request.path == _QUESTION:
+            return HttpResponse(200, (), _ANSWER)
+        connection = request.parameters.get("VpnConnectionId", "")
+        # The server's clock may be made wrong, and then its Date says so as a real one's would.
+        wall += self.cloud.faults.select(AUTH, request.action, connection).skew
+        try:
+            caller = self._authenticator.authenticate(request, wall)
+        except ApiError as error:
+            asked = operation_parameters(request.parameters)
+            answer = self.cloud.record_error(error, request.action, asked, now=now)
+        else:
+            answer = self.cloud.call(
+                caller.operation, caller.parameters, account=caller.account_id, now=now
+            )
+        return self._write(answer, request, wall)
+
+    def _write(self, answer: Answer, request: HttpRequest, wall: float) -> HttpResponse:
+        faults, form = answer.faults, request.format or JSON
+        override = "" if answer.code else faults.body_override
+        headers = {"content-type": _CONTENT_TYPES[form], "x-acs-request-id": answer.request_id}
+        if answer.retry_after is not None:
+            # Rounded up, so that a client which waits as long as it is told has waited enough.
+            milliseconds = ceil(answer.retry_after * 1000 / self.cloud.speed)
+            headers["x-acs-retry-after"] = str(max(1, milliseconds))
+        if override == "html":
+            headers, body = {"content-type": _HTML}, _PAGE
+        elif override:
+            body = b""
+        else:
+            body = write_answer(answer, form, request.header_values.get("host", ""))
+        if faults.wrong_content_type:
+            headers["content-type"] = _HTML
+        headers["date"] = _http_date(int(wall))
+        return HttpResponse(
+            status=answer.status,
+            headers=tuple((name.encode(), value.encode()) for name, value in headers.items()),
+            body=body,
+            delay=faults.delay,
+            drops=faults.drops,
+            truncates=faults.truncates,
+        )
+
+
+@lru_cache(maxsize=4)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
+
+
+# -- HTTP on a socket -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HttpLimits:
+    """What a client may take of the server: bytes, and seconds of wall time.
+
+    Parameters
+    ----------
+    head, body : int
+        Bytes of the first line and headers, and of the body; no operation needs a body.
+    connections : int
+        Open at a time; one more closes the one that has been waited for the longest.
+    idle_seconds : float
+        Between two requests; long, so that clients do not run into its end.
+    request_seconds : float
+        From the first byte of a request to its last.
+    """
+
+    head: int = 1 << 16
+    body: int = 1 << 16
+    connections: int = 512
+    idle_seconds: float = 75.0
+    request_seconds: float = 10.0
+
+
+class _UnreadableRequestError(Exception):
+    """What came is no request that can be answered by the API; holds the HTTP status."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection of a client, in a thread of its own."""
+
+    server: HttpServer
+    protocol_version = request_version = default_request_version = "HTTP/1.1"
+    requestline = command = ""
+    disable_nagle_algorithm = True  # else an answer waits 40 ms for the client's acknowledgement
+
+    def handle_one_request(self) -> None:
+        """Read one request and answer it; all that can go wrong on a socket ends the connection."""
+        self.close_connection = True
+        self.server.await_request(self.connection, self.server.limits.idle_seconds)
+        try:
+            request = self._read_request()
+            if request is not None:
+                self.server.request_came(self.connection)
+                self._send(self.server.respond(request))
+        except _UnreadableRequestError as error:
+            self._refuse(*error.args)
+        except OSError:
+            self.close_connection = True  # the client has gone, or the server stops
+
+    def _read_request(self) -> HttpRequest | None:
+        """Return the next request; None where there is none, or an answer was given already."""
+        head = self._read_head()
+        self.raw_requestline, _, rest = head.partition(b"\n")
+        if not head:
+            return None
+        # The library parses a head that is whole: what it has of a stream's end it takes for one.
+        stream, self.rfile = self.rfile, io.BytesIO(rest)
+        parsed = self.parse_request()
+        self.rfile = stream
+        if not parsed:
+            return None
+        headers = tuple(
+            (name.lower().encode("latin-1", "replace"), str(value).encode("latin-1", "replace"))
+            for name, value in self.headers.items()
+        )
+        if not self.server.is_own_host(self.headers.get_all("host", [])):
+            raise _UnreadableRequestError(421)
+        # A browser says whose page a request comes from: no page has any business here.
+        if self.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
+            raise _UnreadableRequestError(403)
+        path, _, query = self.path.partition("?")
+        body = self._read_body()
+        return HttpRequest(self.command, path, query.encode("latin-1"), headers, body)
+
+    def _read_head(self) -> bytes:
+        """Return first line and headers; nothing where the client has closed the connection."""
+        head = b""
+        while not head.endswith((b"\n\r\n", b"\n\n")):
+            line = self.rfile.readline(self.server.limits.head - len(head) + 1)
+            if not head:
+                if line in (b"\r\n", b"\n"):
+                    continue  # left over from the request before
+                self.server.await_request(self.connection, self.server.limits.request_seconds)
+            head += line
+            if len(head) > self.server.limits.head:
+                raise _UnreadableRequestError(431)
+            if not line.endswith(b"\n"):
+                return b""
+        return head
+
+    def _read_body(self) -> bytes:
+        lengths = self.headers.get_all("content-length", ["0"])
+        if "transfer-encoding" in self.headers:
+            raise _UnreadableRequestError(411)
+        if len(lengths) > 1 or not re.fullmatch("[0-9]{1,18}", lengths[0], re.ASCII):
+            raise _UnreadableRequestError(400)
+        length = int(lengths[0])
+        if length > self.server.limits.body:
+            raise _UnreadableRequestError(413)
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise _UnreadableRequestError(408)
+        return body
+
+    def _send(self, response: HttpResponse) -> None:
+        if response.delay and self.server.stopping.wait(response.delay):
+            return
+        self.close_connection |= response.drops or response.truncates
+        if response.drops:
+            return
+        length = len(response.body)
+        lines = [f"HTTP/1.1 {response.status} {self.responses[response.status][0]}\r\n".encode()]
+        lines += [name + b": " + value + b"\r\n" for name, value in response.headers]
+        lines.append(f"content-length: {length}\r\n\r\n".encode())
+        if self.command != "HEAD":
+            lines.append(response.body[: length // 2 if response.truncates else length])
+        self.wfile.write(b"".join(lines))  # at once, head and body
+
+    def _refuse(self, status: int) -> None:
+        """Answer what is no request to the API, and end the connection."""
+        self.close_connection = True
+        try:
+            self.send_error(status, explain=f"Ask as http://127.0.0.1:{self.server.port} does")
+            # Whoever still sends must read the answer before the connection is reset.
+            self.connection.shutdown(socket.SHUT_WR)
+            for _ in range(64):
+                if not self.rfile.read1(1 << 16):
+                    break
+        except OSError:
+            return
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        """Say nothing: malformed requests and cut connections are what a simulator is for."""
+
+
+class HttpServer(ThreadingHTTPServer):
+    """A listening socket, the thread that accepts, and a thread for each open connection.
+
+    Parameters
+    ----------
+    respond : callable
+        From a request to a response.
+    host, port : str, int
+        Where to listen; port 0 takes any that is free.
+    limits : HttpLimits
+        What clients may take of it.
+    """
+
+    daemon_threads = True
+    request_queue_size = 1024
+
+    def __init__(
+        self,
+        respond: Callable[[HttpRequest], HttpResponse],
+        host: str,
+        port: int,
+        limits: HttpLimits,
+    ) -> None:
+        self.respond, self.limits, self.host = respond, limits, host
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self.stopping = threading.Event()
+        self._lock = threading.Condition()
+        self._open: set[socket.socket] = set()
+        #: Connections that a request is awaited on, and until when; the first waits the longest.
+        self._awaited: dict[socket.socket, float] = {}
+        super().__init__((host, port), _Handler)
+        self.port: int = self.socket.getsockname()[1]
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=(0.02,), name="vcokit-simulator", daemon=True
+        )
+
+    def server_bind(self) -> None:
+        """Bind, without asking the name service who we are."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+
+    def start(self) -> None:
+        """Start serving; whoever connects from now on waits in line until the thread is there."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Cut all connections and end all threads."""
+        self.stopping.set()
+        self.shutdown()
+        with self._lock:
+            for connection in self._open:
+                _cut(connection, socket.SHUT_RDWR)
+            self._lock.wait_for(lambda: not self._open, timeout=10.0)
+        self.server_close()
+        self._thread.join()
+
+    def is_own_host(self, hosts: Sequence[str]) -> bool:
+        """Tell whether a request was meant for this server.
+
+        A page on the web can have its own name lead here (DNS rebinding); what it cannot do is
+        make a browser send another name than its own. So only ``localhost`` and addresses are
+        taken, those of other machines where this server listens on one.
+        """
+        try:
+            url = urlsplit(f"//{hosts[0]}")
+            name, port = url.hostname or "", url.port or 80
+        except (ValueError, IndexError):
+            return False
+        if len(hosts) > 1 or port != self.port or url.username is not None or url.path:
+            return False
+        return is_loopback(name) or (not is_loopback(self.host) and _is_address(name))
+
+    # -- connections ------------------------------------------------------------------------------
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve a new connection in a thread."""
+        with self._lock:
+            self._open.add(request)
+            if len(self._open) > self.limits.connections and self._awaited:
+                longest = next(iter(self._awaited))
+                del self._awaited[longest]
+                _cut(longest, socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection that was served."""
+        self.request_came(request)
+        super().shutdown_request(request)
+        with self._lock:
+            self._open.discard(request)
+            self._lock.notify_all()
+
+    def await_request(self, connection: socket.socket, seconds: float) -> None:
+        """Note that a request is awaited on a connection, and for how long at most."""
+        with self._lock:
+            self._awaited.pop(connection, None)
+            self._awaited[connection] = time.monotonic() + seconds
+
+    def request_came(self, connection: socket.socket) -> None:
+        """Note that a request is awaited no longer."""
+        with self._lock:
+            self._awaited.pop(connection, None)
+
+    def service_actions(self) -> None:
+        """Give up requests that were awaited for too long; called many times a second."""
+        now = time.monotonic()
+        with self._lock:
+            for connection in [one for one, until in self._awaited.items() if until < now]:
+                del self._awaited[connection]
+                # What was sent is read as far as it goes, and may still be answered.
+                _cut(connection, socket.SHUT_RD)
+
+
+def _cut(connection: socket.socket, how: int) -> None:
+    try:
+        connection.shutdown(how)
+    except OSError:
+        return  # it is cut already
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+# -- frames ---------------------------------------------------------------------------------------
+
+#: Columns of the frames. Strings are ``str`` (an empty one is missing), whole numbers ``Int64``.
+_ROUTES: Final = {
+    "region_id": "str",
+    "vpn_connection_id": "str",
+    "route_dest": "str",
+    "next_hop": "str",
+    "weight": "Int64",
+    "listed": "bool",
+    "forwarding": "bool",
+}
+_CONNECTIONS: Final = {
+    "region_id": "str",
+    "vpn_connection_id": "str",
+    "name": "str",
+    "account_id": "str",
+    "attach_type": "str",
+    "transit_router_id": "str",
+    "transit_router_name": "str",
+    "zone": "str",
+    "state": "str",
+    "status": "str",
+    "routes": "Int64",
+}
+_CALLS: Final = {
+    "time": "float64",
+    "operation": "str",
+    "account_id": "str",
+    "region_id": "str",
+    "vpn_connection_id": "str",
+    "parameters": "object",
+    "status": "Int64",
+    "code": "str",
+    "request_id": "str",
+    "client_token": "str",
+    "replayed": "bool",
+    "effect": "Int64",
+    "changed": "bool",
+    "faults": "str",
+}
+
+
+def _frame(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return rows as a frame of these columns and dtypes; an empty one keeps its columns."""
+    import pandas as pd
+
+    def column(name: str, dtype: str) -> pd.Series[Any]:
+        values = [row[name] for row in rows]
+        if dtype == "str":
+            values = [value or None for value in values]
+        return pd.Series(values, dtype=object if dtype == "object" else dtype)
+
+    return pd.DataFrame({name: column(name, dtype) for name, dtype in columns.items()})
+
+
+# -- the simulator --------------------------------------------------------------------------------
 
 
 class Simulator:
@@ -60,10 +600,8 @@ class Simulator:
         Routes a connection may have.
     router_quota : int, optional
         Routes that the connections of one transit router may have together.
-    task_seconds : duration
-        Simulated time a task takes: a number, a range, or a distribution (`durations`).
-    durations : mapping of str to duration, optional
-        The same for single operations; that of a connection wins over both.
+    task_seconds : float or (float, float)
+        Simulated time a task takes: always the same, or anything between two.
     limits : mapping of str to (int, float), optional
         Calls and simulated seconds of operations whose rate limit is not to be the vendor's.
     switches : Switches, optional
@@ -74,6 +612,8 @@ class Simulator:
         Where to listen; port 0 takes any that is free, and a restart takes the same again.
     allow_remote : bool
         Whether the host may be other than a loopback address.
+    http_limits : HttpLimits
+        Bytes, connections and time that clients may take.
     monotonic, wall : callable
         The clocks, in seconds.
 
@@ -95,27 +635,38 @@ class Simulator:
         routes: Iterable[Route] = (),
         accounts: Sequence[Account] = (Account(),),
         *,
-        speed: float = defaults.SPEED,
-        seed: int = defaults.SEED,
-        quota: int = defaults.QUOTA,
+        speed: float = 1.0,
+        seed: int = 0,
+        quota: int = QUOTA,
         router_quota: int | None = None,
-        task_seconds: Written = defaults.TASK_SECONDS,
-        durations: Mapping[str, Written] | None = None,
+        task_seconds: Duration = TASK_SECONDS,
         limits: Mapping[str, Limit] | None = None,
         switches: Switches | None = None,
         faults: Sequence[Fault] = (),
-        host: str = defaults.HOST,
-        port: int = defaults.PORT,
+        host: str = "127.0.0.1",
+        port: int = 0,
         allow_remote: bool = False,
+        http_limits: HttpLimits | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        _refuse_nonsense(speed, accounts, None if allow_remote else host)
+        if not 0 < speed < float("inf"):
+            raise ValueError(f"speed {speed!r}. Write a number above 0")
+        if not accounts:
+            raise ValueError("no account. Leave accounts out, or name at least one")
+        if not (allow_remote or is_loopback(host)):
+            raise ValueError(
+                f"host {host!r} is no loopback address. Write 127.0.0.1, "
+                "or allow_remote=True (--allow-remote) if others shall reach it"
+            )
         self.speed = speed
         self.credentials: Credentials = accounts[0].credentials
         self._host, self._port = host, port
-        self._wall = wall
-        self._clock = Clock(monotonic, speed)
+        self._http_limits = http_limits or HttpLimits()
+        self._monotonic, self._wall = monotonic, wall
+        #: Simulated seconds before this start, and when it was by the clock, if it is running.
+        self._lived = 0.0
+        self._started: float | None = None
         self._cloud = Cloud(
             connections,
             routes,
@@ -123,16 +674,15 @@ class Simulator:
             quota=quota,
             router_quota=router_quota,
             task_seconds=task_seconds,
-            durations=durations,
             limits=limits,
             switches=switches,
             faults=faults,
-            epoch=wall(),
+            speed=speed,
         )
-        self._service = Service(self._cloud, accounts, speed=speed)
+        self._service = Service(self._cloud, accounts)
         self._state_lock = threading.Lock()
         self._life_lock = threading.RLock()
-        self._wire: Wire | None = None
+        self._server: HttpServer | None = None
         self._depth = 0
 
     @classmethod
@@ -141,10 +691,10 @@ class Simulator:
         routes: pd.DataFrame,
         /,
         *,
-        speed: float = defaults.INVENTORY_SPEED,
-        seed: int = defaults.SEED,
+        speed: float = INVENTORY_SPEED,
+        seed: int = 0,
         quota: int | None = None,
-        task_seconds: Written = defaults.TASK_SECONDS,
+        task_seconds: Duration = TASK_SECONDS,
         faults: Sequence[Fault] = (),
         **options: Any,
     ) -> Simulator:
@@ -171,10 +721,10 @@ class Simulator:
         """
         accounts = options.get("accounts") or (Account(),)
         return cls(
-            seeding.connections_for(routes, seed, accounts[0].account_id),
+            scenario.connections_for(routes, seed, accounts[0].account_id),
             speed=speed,
             seed=seed,
-            quota=seeding.quota_for(routes) if quota is None else quota,
+            quota=scenario.quota_for(routes) if quota is None else quota,
             task_seconds=task_seconds,
             faults=faults,
             **options,
@@ -182,12 +732,12 @@ class Simulator:
 
     @classmethod
     def from_scenario(cls, path: str | Path, **options: Any) -> Simulator:
-        """Return a simulator of what a TOML file describes (`scenario` tells its language).
+        """Return a simulator of what a file describes, in TOML or as `save` writes it.
 
         Parameters
         ----------
         path : str or Path
-            The file.
+            The file; ``docs/scenario.md`` lists the keys.
         **options
             As for `Simulator`; they win over the file.
 
@@ -198,58 +748,37 @@ class Simulator:
         """
         return cls(**{**scenario.read_scenario(path), **options})
 
-    @classmethod
-    def load(cls, path: str | Path, **options: Any) -> Simulator:
-        """Return a simulator with the connections, routes and quota that `save` wrote.
-
-        Parameters
-        ----------
-        path : str or Path
-            The file.
-        **options
-            As for `Simulator`; they win over the file.
-
-        Raises
-        ------
-        ValueError
-            If the file holds something else.
-        """
-        try:
-            restored = snapshot.restore(json.loads(Path(path).read_text(encoding="utf-8")))
-        except ValueError as error:
-            raise ValueError(
-                f"{path} is no snapshot of a simulator: {error}. Make one with Simulator.save(path)"
-            ) from None
-        return cls(**{**restored, **options})
+    #: What `save` wrote is a scenario like any other.
+    load = from_scenario
 
     def save(self, path: str | Path) -> None:
-        """Write connections, routes and quota to a file; running tasks count as ended."""
+        """Write connections, routes and quotas to a file; running tasks count as ended."""
         with self._state_lock:
-            data = self._cloud.to_dict()
-        text = json.dumps(data, ensure_ascii=False, indent=1)
-        Path(path).write_text(text + "\n", encoding="utf-8")
+            text = scenario.write_scenario(self._cloud, self._now())
+        Path(path).write_text(text, encoding="utf-8")
 
-    # -- life -----------------------------------------------------------------------------------
+    # -- life -------------------------------------------------------------------------------------
 
     def start(self) -> Simulator:
         """Start serving, if it does not yet; return itself."""
         with self._life_lock:
-            if self._wire is None:
-                wire = Wire(self._respond, self._host, self._port)
+            if self._server is None:
+                server = HttpServer(self._respond, self._host, self._port, self._http_limits)
                 with self._state_lock:
-                    self._clock.start()
-                wire.start()
-                self._wire, self._port = wire, wire.port
+                    self._started = self._monotonic()
+                    self._cloud.epoch = self._wall() - self._lived / self.speed
+                server.start()
+                self._server, self._port = server, server.port
         return self
 
     def stop(self) -> None:
         """Stop serving, if it does; open connections are cut."""
         with self._life_lock:
-            if self._wire is not None:
-                wire, self._wire = self._wire, None
-                wire.stop()
+            if self._server is not None:
+                server, self._server = self._server, None
+                server.stop()
                 with self._state_lock:
-                    self._clock.stop()
+                    self._lived, self._started = self._now(), None
 
     def __enter__(self) -> Simulator:
         with self._life_lock:
@@ -270,7 +799,12 @@ class Simulator:
 
     def _respond(self, request: HttpRequest) -> HttpResponse:
         with self._state_lock:
-            return self._service.respond(request, wall=self._wall(), now=self._clock.now())
+            return self._service.respond(request, wall=self._wall(), now=self._now())
+
+    def _now(self) -> float:
+        if self._started is None:
+            return self._lived
+        return self._lived + (self._monotonic() - self._started) * self.speed
 
     def change(self, vpn_connection_id: str, **fields: Any) -> None:
         """Change a connection as somebody at the vendor's console would: it is there at once.
@@ -288,9 +822,9 @@ class Simulator:
             If there is no such connection, or it cannot be so.
         """
         with self._state_lock:
-            self._cloud.change(vpn_connection_id, self._clock.now(), **fields)
+            self._cloud.change(vpn_connection_id, self._now(), **fields)
 
-    # -- looking at it --------------------------------------------------------------------------
+    # -- looking at it ----------------------------------------------------------------------------
 
     @property
     def endpoint(self) -> str:
@@ -301,7 +835,7 @@ class Simulator:
         RuntimeError
             If it is not started.
         """
-        if self._wire is None:
+        if self._server is None:
             raise RuntimeError(
                 "the simulator is not started, so it has no endpoint. "
                 "Write `with simulator as cloud:`, or call start()"
@@ -313,7 +847,7 @@ class Simulator:
     def now(self) -> float:
         """Simulated seconds it has been running."""
         with self._state_lock:
-            return self._clock.now()
+            return self._now()
 
     @property
     def limits(self) -> Mapping[str, Limit]:
@@ -326,45 +860,64 @@ class Simulator:
         return self._cloud.quota
 
     def calls(self) -> pd.DataFrame:
-        """Return the history: a row for every call, in order (columns: `frames.CALLS`)."""
+        """Return the history: a row for every call, in order.
+
+        Returns
+        -------
+        DataFrame
+            `time` (simulated seconds), what was called (`operation`, `account_id`, `region_id`,
+            `vpn_connection_id`, `parameters`), what was answered (`status`, missing where nobody
+            got it, `code`, `request_id`), and what became of it: `client_token`, `replayed` (the
+            first answer again), `effect` (number of the accepted write), `changed` (this very call
+            changed routes, or will when its task ends), `faults`.
+        """
         with self._state_lock:
             calls = list(self._cloud.history)
-        return frames.frame(frames.CALLS, frames.call_rows(calls))
+        rows = [
+            {name: getattr(call, name) for name in _CALLS}
+            | {
+                "status": call.status if call.awaited and not call.faults.drops else None,
+                "faults": call.faults.names,
+            }
+            for call in calls
+        ]
+        return _frame(_CALLS, rows)
 
     def routes(self) -> pd.DataFrame:
-        """Return the routes of this moment, those on their way too (columns: `frames.ROUTES`)."""
+        """Return the routes of this moment, those on their way too.
+
+        Returns
+        -------
+        DataFrame
+            `region_id`, `vpn_connection_id`, `route_dest`, `next_hop`, `weight`; `listed`: the
+            cloud's listing shows it; `forwarding`: it is in force and the tunnel is up.
+        """
+        rows = []
         with self._state_lock:
-            sites = self._cloud.sites(self._clock.now())
-            after = self._cloud.switches.listed_after_task
-            rows = list(frames.route_rows(sites, listed_after_task=after))
-        return frames.frame(frames.ROUTES, rows)
+            early = not self._cloud.switches.listed_after_task
+            for connection in self._cloud.advance(self._now()):
+                is_up = connection.shown_status == TUNNEL_UP
+                of = {"region_id": connection.region_id, "listed": True, "forwarding": is_up}
+                rows += [{**vars(route), **of} for route in connection.table]
+                if connection.pending_route is not None:
+                    of |= {"listed": early, "forwarding": False}
+                    rows.append({**vars(connection.pending_route), **of})
+        return _frame(_ROUTES, rows)
 
     def connections(self) -> pd.DataFrame:
-        """Return the connections of this moment (columns: `frames.CONNECTIONS`)."""
+        """Return the connections of this moment; `routes` counts those in force."""
         with self._state_lock:
-            rows = list(frames.connection_rows(self._cloud.sites(self._clock.now())))
-        return frames.frame(frames.CONNECTIONS, rows)
+            rows = [
+                {
+                    **vars(connection),
+                    "state": connection.shown_state,
+                    "status": connection.shown_status,
+                    "routes": len(connection.table),
+                }
+                for connection in self._cloud.advance(self._now())
+            ]
+        return _frame(_CONNECTIONS, rows)
 
     def __repr__(self) -> str:
-        place = "stopped" if self._wire is None else self.endpoint
+        place = "stopped" if self._server is None else self.endpoint
         return f"<Simulator {place}, speed {self.speed:g}, {self.credentials!r}>"
-
-
-def _refuse_nonsense(speed: float, accounts: Sequence[Account], host: str | None) -> None:
-    if not 0 < speed < float("inf"):
-        raise ValueError(f"speed {speed!r}. Write a number above 0")
-    if not accounts:
-        raise ValueError("no account. Leave accounts out, or name at least one")
-    if host is not None and not is_loopback(host):
-        raise ValueError(
-            f"host {host!r} is no loopback address. Write 127.0.0.1, "
-            "or allow_remote=True (--allow-remote) if others shall reach it"
-        )
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach an address."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,0 +1,64 @@
+"""Errors of the API: the exception that carries one, and what the contract says of each code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from vcokit.simulator.models import CONTRACT
+
+#: Code → its ``status``, ``text`` and ``class``.
+ERRORS: Final[Mapping[str, Mapping[str, Any]]] = CONTRACT["errors"]
+
+
+def codes_of(error_class: str) -> frozenset[str]:
+    """Return the codes of a class, such as ``busy`` or ``throttled``."""
+    return frozenset(code for code, of in ERRORS.items() if of["class"] == error_class)
+
+
+def describe_error(code: str, operation: str = "") -> tuple[int, str]:
+    """Return the HTTP status and the text of an error code.
+
+    Codes that the gateway makes from a parameter's name are in no table; an operation's page may
+    have a text of its own.
+
+    Examples
+    --------
+    >>> describe_error("MissingRouteDest")
+    (400, 'RouteDest is mandatory for this action.')
+    >>> describe_error("InvalidWeight")
+    (400, 'Specified parameter Weight is not valid.')
+    """
+    for beginning, family in CONTRACT["families"].items():
+        if code not in ERRORS and code.startswith(beginning):
+            return family["status"], family["text"].format(code.removeprefix(beginning))
+    own = CONTRACT["operations"].get(operation, {}).get("errors", {}).get("texts", {})
+    return ERRORS[code]["status"], own.get(code, ERRORS[code]["text"])
+
+
+class ApiError(Exception):
+    """The call is answered with an error code: an answer of the cloud, no fault of the simulator.
+
+    Parameters
+    ----------
+    code : str
+        One of the contract, or one that the gateway makes from a parameter's name.
+    message : str, optional
+        In place of the text of the contract.
+    retry_after : float, optional
+        Simulated seconds the client is asked to wait.
+    detail : mapping, optional
+        ``AccessDeniedDetail`` of a refused permission.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str | None = None,
+        *,
+        retry_after: float | None = None,
+        detail: Mapping[str, str] | None = None,
+    ) -> None:
+        self.code, self.message = code, message
+        self.retry_after, self.detail = retry_after, detail or {}
+        super().__init__(code)

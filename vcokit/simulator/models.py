@@ -1,0 +1,639 @@
+"""What a simulated cloud consists of: accounts, connections, routes, switches, and its defaults.
+
+::
+
+    Account       one AccessKey: who may call, and what the key may do
+    Connection    an IPsec connection: as its owner set it up, its routes, its running task
+      ├── RouteTable ── Route     told apart by network, next hop and weight (`RouteKey`)
+      └── Task ── Change          comes into force when the task ends
+    Switches      how the cloud behaves where the vendor documents nothing
+
+`CONTRACT` holds what the vendor documents: ``vcokit/contract.json``, the same file that the client
+reads. Seconds are simulated seconds unless a name says wall time.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeAlias
+
+CONTRACT: Final[Mapping[str, Any]] = json.loads(
+    (Path(__file__).parents[1] / "contract.json").read_text(encoding="utf-8")
+)
+
+#: The defaults of everything that can be set; `None` in a signature means "as the vendor has it".
+REGION: Final = "cn-hangzhou"
+ACCOUNT_ID: Final = "1000000000000001"
+ACCESS_KEY_ID: Final = "simulator-access-key-id"
+ACCESS_KEY_SECRET: Final = "simulator-access-key-secret"  # noqa: S105 - opens nothing else
+QUOTA: Final[int] = CONTRACT["limits"]["routes_per_connection"]["value"]
+TASK_SECONDS: Final = (2.0, 5.0)
+#: Epoch seconds of simulated second 0 where nobody says otherwise (2026-01-01T00:00:00Z).
+EPOCH: Final = 1_767_225_600.0
+
+#: Secrets that the cloud puts into its answers, and that no client may show or store.
+CANARY_PSK: Final = "canary-psk-5e0d1c7b"
+CANARY_AUTH_KEY: Final = "canary-auth-key-93fa26d8"
+
+_STATES: Final = CONTRACT["states"]
+#: What a connection may be bound to, and the State that it then has while no task runs.
+ATTACH_TYPES: Final[Mapping[str, str]] = _STATES["idle"]
+STATUSES: Final[Sequence[str]] = _STATES["status"]
+TUNNEL_DOWN: Final = STATUSES[0]
+TUNNEL_UP: Final = STATUSES[-1]
+CONNECTION_ID: Final = re.compile(r"vco-[A-Za-z0-9*]+")
+
+#: Seconds that a task takes: always the same, or anything between two.
+Duration: TypeAlias = float | Sequence[float]
+#: Calls that an account may make of an operation in a region, in any so many seconds.
+Limit: TypeAlias = tuple[int, float]
+
+
+# -- destinations ---------------------------------------------------------------------------------
+
+_NUMBER: Final = r"(?:0|[1-9][0-9]{0,2})"
+_IPV4: Final = re.compile(rf"{_NUMBER}(?:\.{_NUMBER}){{3}}/{_NUMBER}")
+#: Carrier-grade NAT addresses (RFC 6598): the cloud uses them itself.
+SHARED_SPACE: Final = ipaddress.IPv4Network("100.64.0.0/10")
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A well-formed destination; two are the same where their networks are equal."""
+
+    network: str
+    length: int
+    has_host_bits: bool
+    touches_shared_space: bool
+
+
+def parse_destination(text: str) -> Destination | None:
+    """Return what a text says, or None where it is no ``a.b.c.d/length`` in ASCII digits.
+
+    Examples
+    --------
+    >>> parse_destination("10.1.2.3/8").network, parse_destination("10.01.0.0/16")
+    ('10.0.0.0/8', None)
+    """
+    if not _IPV4.fullmatch(text):
+        return None
+    try:
+        network = ipaddress.IPv4Network(text, strict=False)
+    except ValueError:
+        return None
+    return Destination(
+        network=str(network),
+        length=network.prefixlen,
+        has_host_bits=text != str(network),
+        touches_shared_space=network.overlaps(SHARED_SPACE),
+    )
+
+
+def check_network(text: str, what: str) -> str:
+    """Return a text that is a network.
+
+    Raises
+    ------
+    ValueError
+        If it is none; `what` says in the message what it should have been.
+    """
+    found = parse_destination(text)
+    if found is None or found.has_host_bits:
+        raise ValueError(f"{what} is no network. Write a.b.c.d/len")
+    return found.network
+
+
+# -- accounts -------------------------------------------------------------------------------------
+
+
+class Credentials(NamedTuple):
+    """An AccessKey: what a client needs to sign its calls."""
+
+    access_key_id: str
+    access_key_secret: str
+    security_token: str | None = None
+
+    def __repr__(self) -> str:
+        token = None if self.security_token is None else "***"
+        return (
+            f"Credentials(access_key_id={self.access_key_id!r}, access_key_secret='***', "
+            f"security_token={token!r})"
+        )
+
+
+@dataclass(frozen=True)
+class Account:
+    """An account and one of its AccessKeys; accounts with one id and several keys are one account.
+
+    Parameters
+    ----------
+    account_id : str
+        Owner of connections; rate limits and client tokens are kept by it.
+    access_key_id, access_key_secret : str
+        The key that signs.
+    security_token : str, optional
+        Makes the key a temporary one: every call must carry the token too.
+    token_expires : float, optional
+        Epoch seconds at which the token ends; never where absent.
+    active : bool
+        Whether the key is enabled.
+    policy : mapping, optional
+        What the key may do, as a RAM policy document; everything where absent. Statements have
+        Effect, Action and Resource; conditions and negated elements are not modelled.
+    denial_code : str
+        How a call that the policy does not allow is refused.
+
+    Raises
+    ------
+    ValueError
+        If the key is none, or the policy or the code cannot be used.
+    """
+
+    account_id: str = ACCOUNT_ID
+    access_key_id: str = ACCESS_KEY_ID
+    access_key_secret: str = field(default=ACCESS_KEY_SECRET, repr=False)
+    security_token: str | None = field(default=None, repr=False)
+    token_expires: float | None = None
+    active: bool = True
+    policy: Mapping[str, Any] | None = field(default=None, repr=False)
+    denial_code: str = "Forbidden.RAM"
+
+    def __post_init__(self) -> None:
+        if not self.access_key_id or not self.access_key_secret:
+            raise ValueError("account: write an access_key_id and an access_key_secret")
+        denials = [code for code, of in CONTRACT["errors"].items() if of["status"] == 403]
+        _check_choice("denial_code", self.denial_code, denials)
+        if self.token_expires is not None and self.security_token is None:
+            raise ValueError("token_expires without security_token: nothing would expire")
+        _check_policy(self.policy)
+
+    @property
+    def credentials(self) -> Credentials:
+        """The AccessKey as clients take it."""
+        return Credentials(self.access_key_id, self.access_key_secret, self.security_token)
+
+    def may(self, action: str, resource: str) -> bool:
+        """Tell whether the policy allows an action on a resource, and no statement denies it."""
+        if self.policy is None:
+            return True
+        effects = {
+            one["Effect"]
+            for one in _statements(self.policy)
+            if _covers(one["Action"], action, str.lower) and _covers(one["Resource"], resource, str)
+        }
+        return effects == {"Allow"}
+
+
+def _check_policy(policy: Mapping[str, Any] | None) -> None:
+    """Refuse what is no policy, or one that says something which is not modelled."""
+    if policy is None:
+        return
+    if not isinstance(policy, Mapping):
+        raise ValueError("policy: write a mapping with Version and Statement")
+    if policy.get("Version", "1") != "1" or policy.keys() - {"Version", "Statement"}:
+        raise ValueError('policy: write Version = "1" and Statement, nothing else')
+    statements = _statements(policy)
+    if not isinstance(statements, list | tuple) or not statements:
+        raise ValueError("policy: Statement is a list of at least one statement")
+    for one in statements:
+        if not isinstance(one, Mapping) or one.keys() != {"Effect", "Action", "Resource"}:
+            raise ValueError(
+                "policy statement: write Effect, Action and Resource; conditions and negated "
+                "elements are not modelled"
+            )
+        _check_choice("policy: Effect", one["Effect"], ("Allow", "Deny"))
+        for name in ("Action", "Resource"):
+            if not all(isinstance(text, str) for text in _texts(one[name])):
+                raise ValueError(f"policy: {name} is a text or a list of texts")
+
+
+def _statements(policy: Mapping[str, Any]) -> Any:
+    statements = policy.get("Statement")
+    return [statements] if isinstance(statements, Mapping) else statements
+
+
+def _texts(written: Any) -> Iterable[Any]:
+    return written if isinstance(written, list | tuple) else (written,)
+
+
+def _covers(patterns: Any, text: str, fold: Any) -> bool:
+    """Tell whether a pattern (``*`` any text, ``?`` a letter) matches; actions know no case."""
+    folded = fold(text)
+    return any(fnmatchcase(folded, fold(one).replace("[", "[[]")) for one in _texts(patterns))
+
+
+def _check_choice(what: str, value: object, known: Iterable[str]) -> None:
+    if value not in (known := list(known)):
+        choices = ", ".join(sorted(filter(None, known)))
+        raise ValueError(f"{what} is unknown. Write one of {choices}")
+
+
+# -- routes ---------------------------------------------------------------------------------------
+
+
+class RouteKey(NamedTuple):
+    """What tells a route from the others of its connection."""
+
+    route_dest: str
+    next_hop: str
+    weight: int
+
+
+@dataclass(frozen=True)
+class Route:
+    """A destination route.
+
+    Parameters
+    ----------
+    vpn_connection_id : str
+        The connection it belongs to.
+    route_dest : str
+        The network, ``a.b.c.d/len`` without host bits.
+    weight : int
+        100 active, 0 standby.
+    next_hop : str
+        The connection itself where empty.
+    description : str
+        Free text; the cloud does not list it.
+    created_ms : int
+        Epoch milliseconds.
+    """
+
+    vpn_connection_id: str
+    route_dest: str
+    weight: int = 100
+    next_hop: str = ""
+    description: str = ""
+    created_ms: int = int(EPOCH * 1000)
+
+    def __post_init__(self) -> None:
+        if self.weight not in (0, 100):
+            raise ValueError("route: weight is neither 0 nor 100")
+        if not self.next_hop:
+            object.__setattr__(self, "next_hop", self.vpn_connection_id)
+        # Weights out of a frame are NumPy's, and those cannot be written as JSON.
+        object.__setattr__(self, "weight", int(self.weight))
+
+    @property
+    def key(self) -> RouteKey:
+        """What tells it from the other routes of its connection."""
+        return RouteKey(self.route_dest, self.next_hop, self.weight)
+
+
+@dataclass(frozen=True)
+class LearnedRoute:
+    """A route that a connection has by BGP: it is listed as ``bgp`` and never changes.
+
+    Parameters
+    ----------
+    route_dest : str
+        The network.
+    source : str
+        ``CLOUD`` or ``VPN_BGP``.
+    as_path, community : str
+        As the cloud shows them.
+    """
+
+    route_dest: str
+    source: str = "VPN_BGP"
+    as_path: str = "[65530]"
+    community: str = ""
+
+    def __post_init__(self) -> None:
+        check_network(self.route_dest, "learned route")
+        _check_choice("learned route: source", self.source, ("CLOUD", "VPN_BGP"))
+
+
+class RouteTable:
+    """The routes of one connection, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._routes: dict[RouteKey, Route] = {}
+        self._by_network: dict[str, set[RouteKey]] = {}
+        self._harmful: set[RouteKey] = set()
+
+    def __len__(self) -> int:
+        return len(self._routes)
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(self._routes.values())
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._routes
+
+    def __getitem__(self, key: RouteKey) -> Route:
+        return self._routes[key]
+
+    @property
+    def breaks_tunnel(self) -> bool:
+        """Whether a route takes addresses that the cloud needs itself."""
+        return bool(self._harmful)
+
+    def keys_at(self, network: str) -> Iterable[RouteKey]:
+        """Return the routes of a network."""
+        return self._by_network.get(network, ())
+
+    def page(self, start: int, stop: int) -> list[Route]:
+        """Return some routes by position."""
+        return list(islice(self._routes.values(), start, stop))
+
+    def add(self, route: Route) -> None:
+        """Add a route; one with the same key is replaced."""
+        key = route.key
+        self._routes[key] = route
+        self._by_network.setdefault(route.route_dest, set()).add(key)
+        destination = parse_destination(route.route_dest)
+        if destination is not None and destination.touches_shared_space:
+            self._harmful.add(key)
+
+    def remove(self, key: RouteKey) -> Route:
+        """Remove a route that is there, and return it."""
+        self._harmful.discard(key)
+        keys = self._by_network[key.route_dest]
+        keys.remove(key)
+        if not keys:
+            del self._by_network[key.route_dest]
+        return self._routes.pop(key)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a write asks for: a route more, a route less, or one in place of another."""
+
+    adds: Route | None = None
+    removes: RouteKey | None = None
+
+    @property
+    def effective_immediately(self) -> bool:
+        """Whether acceptance brings it into force: less traffic now, more when the task ends."""
+        if self.adds is None:
+            return True
+        return self.removes is not None and self.adds.weight < self.removes.weight
+
+
+@dataclass(frozen=True)
+class Task:
+    """Background work: the simulated second it ends, and the change that comes into force then."""
+
+    ends: float
+    change: Change
+
+
+# -- connections ----------------------------------------------------------------------------------
+
+
+@dataclass
+class Connection:
+    """An IPsec connection: what its owner set, and what becomes of it in a cloud.
+
+    ::
+
+                     write accepted
+        attached ───────────────────────▶ updating
+            ▲                                │
+            └────────────────────────────────┘
+               the task ends: its change, if any is left, comes into force
+
+    Nothing wakes up when a task ends: whoever looks at a connection calls `advance` first. A cloud
+    works on a copy of what it is given.
+
+    Parameters
+    ----------
+    vpn_connection_id : str
+        ``vco-`` and letters, digits or ``*``.
+    region_id : str
+        Where it is; calls that name another region do not find it.
+    name : str
+        Free text.
+    account_id : str
+        Its owner; calls of other accounts do not find it.
+    attach_type : str
+        ``CEN`` (a transit router: can have routes), ``NO_ASSOCIATED`` or ``VPNGW``.
+    transit_router_id, transit_router_name, cen_id : str
+        The transit router and its network, where ``attach_type`` is ``CEN``.
+    zone : str
+        Zone of the gateway.
+    status : str
+        IKE/IPsec negotiation state; says nothing about tasks.
+    vpn_gateway_id, customer_gateway_id, resource_group_id, internet_ip : str
+        As the cloud shows them.
+    created_ms : int
+        Epoch milliseconds.
+    state : str
+        State while no task runs, where it is another than that of ``attach_type``:
+        ``financialLocked``, ``detaching``, …
+    task_seconds : float or (float, float), optional
+        Time its tasks take, in place of the cloud's.
+    tunnels : int
+        0 for a single tunnel, or how many a connection of several has.
+    tags : mapping of str to str
+        Its tags.
+    ssl_client_pools : sequence of str
+        Networks of SSL clients; a destination that overlaps one is refused.
+    learned_routes : sequence of LearnedRoute
+        Routes that came by BGP.
+
+    Attributes
+    ----------
+    table : RouteTable
+        Its routes, in a cloud.
+    task : Task or None
+        The one task that runs.
+    task_ended : float
+        Simulated second at which the last task ended.
+
+    Raises
+    ------
+    ValueError
+        If the cloud could hold no such connection; the message says what to write.
+    """
+
+    vpn_connection_id: str
+    region_id: str = REGION
+    name: str = ""
+    account_id: str = ACCOUNT_ID
+    attach_type: str = "CEN"
+    transit_router_id: str = "tr-simulator"
+    transit_router_name: str = ""
+    cen_id: str = "cen-simulator"
+    zone: str = ""
+    status: str = TUNNEL_UP
+    vpn_gateway_id: str = ""
+    customer_gateway_id: str = "cgw-simulator"
+    resource_group_id: str = "rg-simulator"
+    internet_ip: str = "192.0.2.1"
+    created_ms: int = int(EPOCH * 1000)
+    state: str = ""
+    task_seconds: Duration | None = None
+    tunnels: int = 0
+    tags: Mapping[str, str] = field(default_factory=dict)
+    ssl_client_pools: Sequence[str] = ()
+    learned_routes: Sequence[LearnedRoute] = ()
+    table: RouteTable = field(default_factory=RouteTable, init=False, repr=False, compare=False)
+    task: Task | None = field(default=None, init=False, repr=False, compare=False)
+    task_ended: float = field(default=-math.inf, init=False, repr=False, compare=False)
+    #: Deleted routes that listings still show now and then, and until when.
+    reappearing: list[tuple[float, Route]] = field(
+        default_factory=list, init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        if not CONNECTION_ID.fullmatch(self.vpn_connection_id):
+            raise ValueError("vpn_connection_id: write vco- and letters, digits or *")
+        this = f"connection {self.vpn_connection_id}:"
+        states = ("", *ATTACH_TYPES.values(), *_STATES["passing"], _STATES["locked"])
+        _check_choice(f"{this} attach_type", self.attach_type, ATTACH_TYPES)
+        _check_choice(f"{this} status", self.status, STATUSES)
+        _check_choice(f"{this} state", self.state, states)
+        if not 0 <= self.tunnels <= 2:
+            raise ValueError(f"{this} tunnels is 0, 1 or 2")
+        for pool in self.ssl_client_pools:
+            check_network(pool, f"{this} pool")
+        if self.task_seconds is not None:
+            read_duration(self.task_seconds)
+
+    @property
+    def idle_state(self) -> str:
+        """The State that is shown while no task runs."""
+        return self.state or ATTACH_TYPES[self.attach_type]
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether it is locked for overdue payment."""
+        return bool(self.idle_state == _STATES["locked"])
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether something else than a task of ours is under way."""
+        return self.idle_state in _STATES["passing"]
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether it is attached to a transit router; a lock leaves it attached."""
+        return self.attach_type == "CEN" and (self.is_locked or self.idle_state == "attached")
+
+    @property
+    def shown_state(self) -> str:
+        """The State the cloud shows: this is the field that tells of a task."""
+        return str(_STATES["busy"]) if self.task else self.idle_state
+
+    @property
+    def shown_status(self) -> str:
+        """The IKE/IPsec Status the cloud shows; down while a harmful route is there."""
+        return TUNNEL_DOWN if self.table.breaks_tunnel else self.status
+
+    @property
+    def pending_route(self) -> Route | None:
+        """The new route that a running task will bring, None for changes of a route there."""
+        if self.task is None or self.task.change.removes is not None:
+            return None
+        return self.task.change.adds
+
+    def advance(self, now: float) -> None:
+        """Bring the connection to simulated second `now`."""
+        if self.task is not None and self.task.ends <= now:
+            self._apply(self.task.change)
+            self.task_ended = self.task.ends
+            self.task = None
+
+    def start_task(self, change: Change, ends: float, *, removes_immediately: bool = True) -> None:
+        """Start the task of an accepted write."""
+        if change.effective_immediately and removes_immediately:
+            self._apply(change)
+            change = Change()
+        self.task = Task(ends, change)
+
+    def _apply(self, change: Change) -> None:
+        if change.removes is not None:
+            self.table.remove(change.removes)
+        if change.adds is not None:
+            self.table.add(change.adds)
+
+    def routes_in_the_end(self) -> list[Route]:
+        """Return the routes that are there when the running task has ended."""
+        change = self.task.change if self.task else Change()
+        routes = [route for route in self.table if route.key != change.removes]
+        return routes if change.adds is None else [*routes, change.adds]
+
+
+def read_duration(written: Duration) -> tuple[float, float]:
+    """Return the shortest and the longest time of a duration.
+
+    Raises
+    ------
+    ValueError
+        If it is none.
+
+    Examples
+    --------
+    >>> read_duration(3), read_duration([2, 5])
+    ((3.0, 3.0), (2.0, 5.0))
+    """
+    several = [written, written] if isinstance(written, int | float) else list(written)
+    numbers = [one for one in several if type(one) in (int, float) and 0 <= one < math.inf]
+    if len(several) != 2 or len(numbers) != 2 or numbers[0] > numbers[1]:
+        raise ValueError(
+            "task_seconds: write a time such as 2, or the shortest and the longest such as [2, 5]"
+        )
+    return float(numbers[0]), float(numbers[1])
+
+
+# -- switches -------------------------------------------------------------------------------------
+
+#: What a listing may say of a route's weight.
+LISTING_WEIGHTS: Final = ("shown", "missing", "constant")
+
+
+@dataclass(frozen=True)
+class Switches:
+    """How the simulator behaves where the vendor documents nothing.
+
+    Parameters
+    ----------
+    shared_space_refused : bool
+        A destination that touches 100.64.0.0/10 is refused; else it is accepted, and brings the
+        tunnel down.
+    not_attached_refused : bool
+        A write on a connection that is not attached to a transit router is refused:
+        ``VpnConnection.Configuring`` while it is on its way, else ``Vco.StatusNotSupport``.
+    task_conflict_seconds : float
+        A write so soon (simulated) after a task of its connection has ended is answered
+        ``TaskConflict``.
+    removed_at_acceptance : bool
+        A delete or a lowered weight is in force at acceptance; else when its task ends.
+    listed_after_task : bool
+        A new route is listed when its task ends; else at once (it forwards after its task anyway).
+    listing_needs_attached : bool
+        Routes cannot be listed while a task runs; else they can.
+    listing_weight : str
+        The weight of a route in a listing: ``shown``, ``missing``, or ``constant`` (100).
+    refused_calls_bind_token : bool
+        A refused write binds its ClientToken, and is refused again; else the token stays free.
+
+    Raises
+    ------
+    ValueError
+        If a value is none of those it may have.
+    """
+
+    shared_space_refused: bool = False
+    not_attached_refused: bool = False
+    task_conflict_seconds: float = 0.0
+    removed_at_acceptance: bool = True
+    listed_after_task: bool = True
+    listing_needs_attached: bool = False
+    listing_weight: str = LISTING_WEIGHTS[0]
+    refused_calls_bind_token: bool = False
+
+    def __post_init__(self) -> None:
+        _check_choice("listing_weight", self.listing_weight, LISTING_WEIGHTS)
+        if not self.task_conflict_seconds >= 0:
+            raise ValueError("task_conflict_seconds: write seconds, 0 or more")
