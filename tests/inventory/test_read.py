@@ -302,3 +302,13 @@ def test_only_ascii_letters_are_put_in_lower_case() -> None:
         "cn-a", "vco-\u212a1", "vco-\u0130",
     ]  # fmt: skip
     assert "invalid-connection-id" in set(audit_routes(routes)["rule"])
+
+
+def test_the_report_of_many_files_is_not_copied() -> None:
+    """What reading noticed of many files costs nothing in every later operation on the frame."""
+    head = "Region,Connection,CIDR,Weight\n"
+    routes = read_routes([f"{head}cn-hangzhou,vco-{i},10.0.{i}.0/24,100\n" for i in range(30)])
+    copied = routes[routes["weight"] == 100].copy()
+    assert copied.attrs["read"] is routes.attrs["read"]
+    assert len(copied.attrs["read"]["tables"]) == 30
+    assert json.loads(json.dumps(copied.attrs["read"])) == copied.attrs["read"]

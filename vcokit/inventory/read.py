@@ -108,7 +108,8 @@ def read_routes(
         in Parquet), and behind these the file's other columns, as str under their own heads.
         Without a next hop column the next hop is the connection. ``attrs["read"]`` is a dict of
         plain values: source, format, encoding, delimiter, head_line, skipped, columns, unknown,
-        notes; of several tables, source, notes, and such a dict for each under tables.
+        notes; of several tables, source, notes, and such a dict for each under tables. Copies of
+        the frame share it: read it, do not change it.
 
     Raises
     ------
@@ -221,11 +222,8 @@ def _stacked(frames: Sequence[pd.DataFrame], notes: Sequence[Note]) -> pd.DataFr
         routes.attrs = {}
         routes["source"] = routes["source"].cat.set_categories(categories)
     stacked = pd.concat(frames, ignore_index=True)
-    stacked.attrs["read"] = {
-        "source": ", ".join(categories),
-        "notes": merged(notes),
-        "tables": reports,
-    }
+    found = {"source": ", ".join(categories), "notes": merged(notes), "tables": reports}
+    stacked.attrs["read"] = ReadReport(found)
     return stacked
 
 
@@ -304,7 +302,18 @@ def _frame(
     return pd.concat([routes, others], axis="columns") if extras else routes
 
 
-def _report(table: Table, unknown: list[str], tally: Tally) -> dict[str, Any]:
+class ReadReport(dict[str, Any]):
+    """What reading noticed: a dict of plain values, the same object in every copy of a frame.
+
+    pandas copies ``attrs`` deeply in every operation; of many files that takes longer than the
+    operation itself.
+    """
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ReadReport:
+        return self
+
+
+def _report(table: Table, unknown: list[str], tally: Tally) -> ReadReport:
     """Return what reading noticed, in plain values: pandas copies and serialises ``attrs``."""
     head = table.head
     tally.add("blank", table.records.blank)
@@ -314,7 +323,7 @@ def _report(table: Table, unknown: list[str], tally: Tally) -> dict[str, Any]:
     if "next_hop" not in head.fields:
         notes.append("next_hop taken from the connection")
     notes += worded(tally)
-    return {
+    found = {
         "source": table.source,
         "format": table.format,
         "encoding": table.encoding,
@@ -325,3 +334,4 @@ def _report(table: Table, unknown: list[str], tally: Tally) -> dict[str, Any]:
         "unknown": unknown,
         "notes": notes,
     }
+    return ReadReport(found)

@@ -1,0 +1,131 @@
+"""Faults that are known and not mended yet: each a strict expected failure.
+
+A reason names the issue that will mend it; who mends it takes the mark away. Costs are counted in
+calls of functions, which no load of the machine changes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pandas as pd
+import pytest
+
+import vcokit as vk
+from vcokit.errors import ProtocolError
+from vcokit.widgets.sources import JournalSource
+
+HEAD = "region_id,vpn_connection_id,route_dest,next_hop,weight\n"
+
+
+def calls(work: Callable[[], object]) -> int:
+    """Return how many functions some work calls, in this thread."""
+    count = 0
+
+    def profile(_frame: object, event: str, _arg: object) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def rows(size: int) -> str:
+    """Return an inventory of so many clean rows."""
+    return HEAD + "".join(
+        f"cn-hangzhou,vco-{i},10.{i // 250}.{i % 250}.0/24,vco-{i},100\n" for i in range(size)
+    )
+
+
+@pytest.mark.xfail(reason="issue 15: a blank last line sends the file to the slow parser")
+def test_a_blank_last_line_costs_nothing() -> None:
+    """A file with a blank last line is read with about as many calls as without it."""
+    plain = rows(3000)
+    assert calls(lambda: vk.read_routes(plain + "\n")) < 1.8 * calls(lambda: vk.read_routes(plain))
+
+
+@pytest.mark.xfail(reason="issue 15: each small file becomes a typed frame of its own")
+def test_many_small_files_are_read_like_one() -> None:
+    """A small file more takes at most three times the calls of pandas' own reader."""
+    files = [rows(1) for _ in range(60)]
+
+    def by_pandas() -> None:
+        pd.concat([pd.read_csv(io.StringIO(text), dtype=str) for text in files])
+
+    vk.read_routes(files[:2])
+    assert calls(lambda: vk.read_routes(files)) < 3 * calls(by_pandas)
+
+
+@pytest.mark.xfail(reason="issue 16: settings are read at each use, from the folder of the moment")
+def test_settings_do_not_change_within_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change of the working folder changes no setting of a client that is there."""
+    (tmp_path / "vcokit.toml").write_text("in_flight = 3\n")
+    monkeypatch.chdir(tmp_path)
+    with vk.Simulator.for_routes(routes := vk.read_routes(rows(1))) as cloud:
+        client = vk.connect(cloud)
+        monkeypatch.chdir(Path(__file__).parent)
+        plan = vk.plan_routes(routes, vk.live_routes(client, routes))
+        rollout = vk.Rollout(plan, client, journal=tmp_path / "rollout.db")
+        rollout.close()
+    assert rollout.options.in_flight == 3
+
+
+@pytest.mark.xfail(reason="issue 16: fingerprints are made of what pandas writes as CSV")
+def test_a_fingerprint_is_of_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan has the same fingerprint whatever way pandas has of writing CSV."""
+    routes = vk.read_routes(rows(3))
+    live = vk.plan_routes(routes, routes.iloc[:0]).live
+    before = vk.plan_routes(routes, live).fingerprint
+    write = pd.DataFrame.to_csv
+    monkeypatch.setattr(
+        pd.DataFrame, "to_csv", lambda self, *args, **more: write(self, *args, **more, quoting=1)
+    )
+    assert vk.plan_routes(routes, live).fingerprint == before
+
+
+@pytest.mark.xfail(reason="issue 16: fields within an answer are not looked at")
+def test_fields_within_an_answer_are_of_the_contract() -> None:
+    """A connection's field of another type than the contract's makes the answer a strange one."""
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        told = {"RequestId": "A", "VpnConnectionId": "vco-a", "State": "attached"}
+        return httpx.Response(200, json={**told, "IkeConfig": 5})
+
+    client = vk.connect(
+        "cn-hangzhou",
+        access_key_id="id",
+        access_key_secret="secret",
+        transport=httpx.MockTransport(answer),
+    )
+    with pytest.raises(ProtocolError):
+        client.describe_vpn_connection(vpn_connection_id="vco-a")
+
+
+@pytest.mark.xfail(reason="issue 17: a view reads all steps of a journal at every look")
+def test_a_view_of_a_large_journal_keeps_up(tmp_path: Path) -> None:
+    """A look at a journal that has changed costs little more with ten times the steps."""
+
+    def look(size: int) -> int:
+        routes = vk.read_routes(rows(size))
+        with vk.Simulator.for_routes(routes) as cloud:
+            client = vk.connect(cloud)
+            plan = vk.plan_routes(routes, vk.live_routes(client, routes.iloc[:0]))
+            path = tmp_path / f"{size}.db"
+            vk.Rollout(plan, client, journal=path).close()
+            source = JournalSource(path)
+            os.utime(path, (0, 0))
+            return calls(source.refresh)
+
+    assert look(1000) < 2 * look(100)
