@@ -7,7 +7,6 @@ calls of functions, which no load of the machine changes.
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +17,6 @@ import pytest
 
 import vcokit as vk
 from vcokit.errors import ProtocolError
-from vcokit.widgets.sources import JournalSource
 
 HEAD = "region_id,vpn_connection_id,route_dest,next_hop,weight\n"
 
@@ -111,21 +109,3 @@ def test_fields_within_an_answer_are_of_the_contract() -> None:
     )
     with pytest.raises(ProtocolError):
         client.describe_vpn_connection(vpn_connection_id="vco-a")
-
-
-@pytest.mark.xfail(reason="issue 17: a view reads all steps of a journal at every look")
-def test_a_view_of_a_large_journal_keeps_up(tmp_path: Path) -> None:
-    """A look at a journal that has changed costs little more with ten times the steps."""
-
-    def look(size: int) -> int:
-        routes = vk.read_routes(rows(size))
-        with vk.Simulator.for_routes(routes) as cloud:
-            client = vk.connect(cloud)
-            plan = vk.plan_routes(routes, vk.live_routes(client, routes.iloc[:0]))
-            path = tmp_path / f"{size}.db"
-            vk.Rollout(plan, client, journal=path).close()
-            source = JournalSource(path)
-            os.utime(path, (0, 0))
-            return calls(source.refresh)
-
-    assert look(1000) < 2 * look(100)
