@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import socket
 import threading
@@ -414,6 +415,7 @@ class HttpServer(ThreadingHTTPServer):
         self.respond, self.limits, self.host = respond, limits, host
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.stopping = threading.Event()
+        self._process = os.getpid()
         self._lock = threading.Condition()
         self._open: set[socket.socket] = set()
         #: Connections that a request is awaited on, and until when; the first waits the longest.
@@ -435,6 +437,9 @@ class HttpServer(ThreadingHTTPServer):
 
     def stop(self) -> None:
         """Cut all connections and end all threads."""
+        if os.getpid() != self._process:  # a forked child: all but its copy is the parent's
+            self.socket.close()
+            return
         self.stopping.set()
         self.shutdown()
         with self._lock:
