@@ -71,6 +71,8 @@ _LETTER: Final = re.compile(
     r"|&#?\w{1,8};|\\+|\s+|.",
     re.IGNORECASE | re.DOTALL,
 )
+#: A text in which every letter is written as it is: a request id, for example.
+_AS_IT_IS: Final = re.compile(r"[\w.:/+=-]*", re.ASCII)
 #: Base64 of URLs has two letters of its own.
 _ONE_BASE64: Final = str.maketrans("-_", "+/")
 
@@ -154,6 +156,8 @@ def _without(text: str, secrets: Iterable[Secret]) -> str:
         for start in range(len(plain) - length + 1 if length else 0):
             if plain[start : start + length] in pieces:
                 hidden[start : start + length] = [True] * length
+    if not any(hidden):
+        return text
     shown, end = [], 0
     for number, (start, stop) in enumerate(spans):
         if not hidden[number]:
@@ -179,8 +183,11 @@ def _pieces(text: str) -> tuple[frozenset[str], int]:
 
 def _spelt_plainly(text: str) -> tuple[str, list[tuple[int, int]]]:
     """Return a text's letters, each as it is in lower case, and where each of them stands in it."""
+    if _AS_IT_IS.fullmatch(text):
+        spans = [(n, n + 1) for n in range(len(text))]
+        return text.lower().translate(_ONE_BASE64), spans
     letters: list[str] = []
-    spans: list[tuple[int, int]] = []
+    spans = []
     for found in _LETTER.finditer(text):
         written = found[0]
         if number := found["percent"] or found["escape"]:
