@@ -100,7 +100,7 @@ def test_hostile_text_is_text(
     search = notebook.page.get_by_placeholder("search messages")
     search.fill("<script>")
     search.press("Enter")
-    notebook.says(re.compile("1 to 3 of 3 |1 to 2 of 2 "))
+    notebook.says(re.compile("1 to 4 of 4 |1 to 2 of 2 "))
     notebook.says(HOSTILE)
     notebook.page.get_by_role("tab", name="Blocked").click()
     expect(notebook.page.locator(".vco-live").last).to_contain_text(HOSTILE, timeout=PATIENCE)
