@@ -6,7 +6,9 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-build-isolation
+# Where the home folder cannot be written, pip keeps nothing in it.
+CACHE  := $(shell d="$${PIP_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/pip}"; mkdir -p "$$d" 2>/dev/null && test -w "$$d" || echo --no-cache-dir)
+INSTALL := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-build-isolation $(CACHE)
 PIP    := $(INSTALL) --constraint constraints.txt
 
 # What builds this package and those that come as source. It is installed first, pinned as all else:
