@@ -64,7 +64,7 @@ def judge(story: Story) -> list[str]:
     for part in story.parts:
         wrong += _Judge(story, part).judge()
         if part.undoing is not None:
-            wrong += judge_undo(part.undoing, part.case.regions, part.case.live)
+            wrong += judge_undo(part.undoing, part.case, story.scenario)
     return wrong
 
 
@@ -309,18 +309,13 @@ class _Judge:
 
     def _throttled(self, moment: float, operation: str) -> None:
         story = self.story.scenario
-        known = all(
-            story.believed[name][0] <= calls and story.believed[name][1] >= seconds
-            for name, (calls, seconds) in story.limits.items()
-        )
-        kinds = {fault.kind for fault in story.faults}
         # Reads are written down now and then; those that a death took along nobody can count.
         if self.killed and operation not in OPERATION:
             return
         # By a clock on the wall that was set forward, windows of an earlier process have passed.
         if self.generation > 1 and any(far > 0 and when <= moment for when, far in story.jumps):
             return
-        if known and not story.writers and not kinds & {"late", "duplicate"}:
+        if story.keeps_limits:
             self.say("throttled", f"{operation} at {moment:.3f} s, process {self.generation}")
 
     def _stale(self, differences: list[str]) -> None:

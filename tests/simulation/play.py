@@ -272,11 +272,12 @@ class _Stage:
         self.handed_over = queue.SimpleQueue()
         self.world.each_wait = partial(self._moment, "while it waits")
         waiting: list[Future] = []
+        started: list[Rollout] = []
         try:
             tasks = []
             for part in self.running:
                 assert part.rollout is not None
-                part.rollout.start()
+                started.append(part.rollout.start())
                 handed = self.handed_over.get()
                 if handed is None:
                     raise Killed(self.dead)
@@ -298,10 +299,10 @@ class _Stage:
                     future.set_exception(Killed(self.dead))
             for part in self.running:
                 assert part.rollout is not None
-                if part.rollout.state == "ready":
-                    part.rollout.close()  # the process died before it was started
-                else:
+                if part.rollout in started:
                     part.rollout.join()
+                else:
+                    part.rollout.close()  # the process died before
 
     def _run_in_this_thread(self, coroutine: Coroutine) -> Any:
         """Run what a rollout's thread is asked to run, in the one thread of the story."""

@@ -78,6 +78,16 @@ class Scenario:
         """The cases of the rollouts, in order."""
         return [self.case] if self.second is None else [self.case, self.second]
 
+    @property
+    def keeps_limits(self) -> bool:
+        """Whether the client knows all that counts: the limits, and every call that is made."""
+        known = all(
+            self.believed[name][0] <= calls and self.believed[name][1] >= seconds
+            for name, (calls, seconds) in self.limits.items()
+        )
+        unseen = {fault.kind for fault in self.faults} & {"late", "duplicate"}
+        return known and not self.writers and not unseen
+
     def to_json(self) -> dict[str, Any]:
         """Return all of it as JSON, so that it stays what it is when the generator changes."""
         cases = {"case": case_to(self.case)}
