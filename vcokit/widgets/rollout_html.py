@@ -174,7 +174,7 @@ def _cell(lane: Lane, high: int) -> str:
     filled = 0 if plain else high * lane.made // max(1, lane.total)
     # What is made of a lane whose rest is blocked was listed: it is done, and has that green.
     fill = f" f{filled}{' d' if lane.state == 'blocked' else ''}" if filled else ""
-    name = text(lane.vpn_connection_id) or "no connection"
+    name = text(lane.vpn_connection_id)
     return (
         f'<i class="s-{lane.state}{fill}" '
         f'title="{name}: {lane.state}, {lane.made} of {lane.total} made"></i>'
