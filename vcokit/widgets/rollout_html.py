@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from vcokit.plain import duration
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.steps import OPERATION
 from vcokit.widgets.board import Board, Failure, Lane
 from vcokit.widgets.pace import Rate, Remaining
-from vcokit.widgets.style import duration, fact, grey, page, sheet, stacked, table, text
+from vcokit.widgets.style import fact, grey, page, sheet, stacked, table, text
 
 #: The states from left to right: what is over, what is under way, what is to come.
 ORDER: Final = (

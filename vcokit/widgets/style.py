@@ -172,22 +172,3 @@ def table(
 def _cell(value: object) -> str:
     shown = text(value)
     return f'<td title="{shown}">{shown}</td>'
-
-
-def duration(seconds: float) -> str:
-    """Return a time span as people say it.
-
-    Examples
-    --------
-    >>> duration(9), duration(75), duration(7_500), duration(200_000)
-    ('9 s', '1 min 15 s', '2 h 5 min', '2 d 7 h')
-    """
-    whole = max(0, round(seconds))
-    for unit, name, part, part_name in (
-        (86_400, "d", 3_600, "h"),
-        (3_600, "h", 60, "min"),
-        (60, "min", 1, "s"),
-    ):
-        if whole >= unit:
-            return f"{whole // unit} {name} {whole % unit // part} {part_name}"
-    return f"{whole} s"
