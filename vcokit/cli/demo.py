@@ -37,7 +37,7 @@ _TASK_SECONDS: Final = (2.0, 5.0)
 def demo_command(
     reading: Reading,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="Inventory. By default vcokit's own.")
+        Path | None, typer.Argument(metavar="FILE", help="Inventory. By default vcokit's own.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for report, plots and journal.")] = Path("out"),
     speed: Annotated[
