@@ -146,8 +146,8 @@ class _Follower:
         left = self._forecast.remaining(settled, elapsed)
         return {
             "rate": f"{settled / elapsed:,.1f}/s",
-            "after": duration(elapsed),
-            "left": f"about {duration(left)} left",
+            "after": duration(round(elapsed)),
+            "left": f"about {duration(round(left))} left",
             "states": states(tally).markup,
         }
 

@@ -221,7 +221,7 @@ def forecast_and_follow(
         waves=rollout.options.waves,
         rate_share=rollout.options.rate_share,
     )
-    shown.print(f"Forecast: {duration(thought.seconds)}", markup=False)
+    shown.print(f"Forecast: {duration(round(thought.seconds))}", markup=False)
     follow(rollout.start(), thought, shown, go_on)
 
 

@@ -152,5 +152,5 @@ def _at_pace(facts: dict[str, Any]) -> str:
     if facts["steps_per_minute"] is None:
         return ""
     rest = facts["seconds_left"]
-    until = "" if rest is None else f", about {duration(rest)}"
+    until = "" if rest is None else f", about {duration(round(rest))}"
     return f"; {facts['steps_per_minute']:g} a minute{until}"

@@ -136,7 +136,7 @@ class PlanView(ipywidgets.VBox):  # type: ignore[misc]
             self._picture.layout.display = None
 
     def _takes(self) -> str:
-        return duration(self.forecast.seconds) if self.forecast else ""
+        return duration(round(self.forecast.seconds)) if self.forecast else ""
 
     # -- kept ------------------------------------------------------------------------------------
 

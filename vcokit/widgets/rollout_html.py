@@ -129,7 +129,7 @@ def _facts(board: Board, moment: Moment) -> list[str]:
     found = [fact(f"{int(100 * share)} %", f"of {board.sends:,} changes made")]
     if moment.elapsed is None:
         return [*found, grey("not started")]
-    found.append(fact(duration(moment.elapsed), "in all" if board.ended else "so far"))
+    found.append(fact(duration(round(moment.elapsed)), "in all" if board.ended else "so far"))
     if not board.ended:
         found.append(_left(board, moment.remaining))
         found += [_rate(rate) for rate in moment.rates[:_RATES_SHOWN]]
@@ -141,7 +141,7 @@ def _left(board: Board, remaining: Remaining | None) -> str:
     if remaining is None:
         return grey("time left: too early to tell")
     stands = ", once it goes on" if board.state == "paused" else ""
-    return fact(f"≈ {duration(remaining.seconds)}", f"left, by {remaining.by}{stands}")
+    return fact(f"≈ {duration(round(remaining.seconds))}", f"left, by {remaining.by}{stands}")
 
 
 def _rate(rate: Rate) -> str:
