@@ -46,8 +46,7 @@ def _command(name: str, words: str) -> Iterator[str]:
     command = load(name)
     context = typer.Context(command, info_name=name)
     records = [one.get_help_record(context) for one in command.params if one.name != "help"]
-    arguments = [one for one in command.params if one.param_type_name == "argument"]
-    usage = " ".join(["vcokit", name, *(str(one.metavar or one.name) for one in arguments)])
+    usage = " ".join(["vcokit", name, *command.collect_usage_pieces(context)])
     yield f"## {name}\n"
     yield f"`{usage}`\n"
     yield " ".join((command.help or words).split())

@@ -70,12 +70,14 @@ def test_the_rules_are_those_of_the_code() -> None:
 
 def test_files_that_are_named_exist() -> None:
     """Every relative link and picture leads somewhere."""
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
+    pictures = re.findall(r'\bsrc(?:set)?="([^"]+)"', README)
+    assert "docs/pictures/rollout_progress-dark.png" in pictures
+    for target in [*re.findall(r"\]\(([^)#:]+)\)", README), *pictures]:
         assert (ROOT / target).exists(), target
 
 
 def test_two_commands_come_first() -> None:
     """The first screen has the two commands, the session and one picture."""
     first_screen = "\n".join(README.splitlines()[:32])
-    for part in ("make demo", "make test", "import vcokit as vk", "![", ".png"):
+    for part in ("make demo", "make test", "import vcokit as vk", "<picture>", ".png"):
         assert part in first_screen

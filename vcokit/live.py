@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 import reprlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from threading import Event, Thread
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
 from vcokit import config, schema
 from vcokit.audit.case import Case
-from vcokit.audit.facts import CONNECTION_ID
+from vcokit.audit.facts import is_connection
 from vcokit.audit.standing import standing
 from vcokit.cloud.client import Client
 from vcokit.cloud.endpoints import is_region
@@ -22,8 +21,6 @@ from vcokit.errors import InputError, NotFoundError, StateError
 
 _Asked = TypeVar("_Asked")
 _Told = TypeVar("_Told")
-
-_CONNECTION: Final = re.compile(CONNECTION_ID)
 
 
 def live_routes(
@@ -162,9 +159,9 @@ def _named(routes: pd.DataFrame) -> list[tuple[str, str]]:
     names = pd.DataFrame(
         {name: schema.text_column(routes[name]) for name in ("region_id", "vpn_connection_id")}
     )
-    first = names.dropna().drop_duplicates("vpn_connection_id")
-    pairs = zip(first["region_id"], first["vpn_connection_id"], strict=True)
-    return [(region, name) for region, name in pairs if _CONNECTION.fullmatch(name)]
+    named = names[is_connection(names["vpn_connection_id"])].dropna()
+    first = named.drop_duplicates("vpn_connection_id")
+    return list(zip(first["region_id"], first["vpn_connection_id"], strict=True))
 
 
 def live_connections(

@@ -1,4 +1,4 @@
-"""Text that came from outside, made safe to show."""
+"""Text for people: what came from outside, made safe to show; counts and times."""
 
 from __future__ import annotations
 
@@ -68,6 +68,28 @@ def counted(number: int, thing: str) -> str:
     ('1 route', '0 rows', '12,345 rows')
     """
     return f"{number:,} {thing}{'s' * (number != 1)}"
+
+
+def duration(seconds: float) -> str:
+    """Say a time in its two greatest units; below a minute in two figures.
+
+    Examples
+    --------
+    >>> duration(0), duration(0.0421), duration(7.25), duration(59.6), duration(340)
+    ('0 s', '42 ms', '7.2 s', '1 min 0 s', '5 min 40 s')
+    >>> duration(7_500), duration(200_000)
+    ('2 h 5 min', '2 d 7 h')
+    """
+    if seconds < 0.00005:
+        return "0 s"
+    if seconds < 59.5:
+        number, unit = (seconds * 1000, "ms") if seconds < 0.9995 else (seconds, "s")
+        return f"{number:.2g} {unit}" if number < 9.95 else f"{number:.0f} {unit}"
+    whole = round(seconds)
+    for large, name, small, rest in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min")):
+        if whole >= large:
+            return f"{whole // large} {name} {whole % large // small} {rest}"
+    return f"{whole // 60} min {whole % 60} s"
 
 
 def csv_cell(value: object) -> str:

@@ -45,6 +45,21 @@ def rows(notebook: Notebook) -> list[str]:
     return notebook.page.locator(".vco-live table").first.locator("tbody tr").all_inner_texts()
 
 
+#: How far each button of a row is from the middle of its row, pixels down the page.
+OFF = """() => {
+  const box = (one) => one.getBoundingClientRect();
+  const middle = (one) => box(one).y + box(one).height / 2;
+  const live = document.querySelector('.vco-live');
+  const rows = [...live.querySelector('table').querySelectorAll('tbody tr')].map(middle);
+  const buttons = [...live.querySelectorAll('button[title="Show what is behind it"]')];
+  return buttons.slice(0, rows.length).map((one, place) => middle(one) - rows[place]);
+}"""
+
+#: How the first two heads of the table, and the cells below, are aligned: line and severity.
+ALIGNED = """() => ['th:nth-child(1)', 'td:nth-child(1)', 'th:nth-child(2)', 'td:nth-child(2)'].map(
+  (one) => getComputedStyle(document.querySelector('.vco-live table ' + one)).textAlign)"""
+
+
 def test_findings_are_looked_through_and_accepted(
     lab: Lab, browser: Browser, inventory_file: str, picture: Callable[..., None]
 ) -> None:
@@ -61,6 +76,10 @@ def test_findings_are_looked_through_and_accepted(
     where = notebook.page.locator(".vco-live").get_by_text(re.compile("^1 to 15 of"))
     expect(where).to_contain_text("of 9,999", timeout=PATIENCE)
     assert len(rows(notebook)) == 15
+    off = notebook.page.evaluate(OFF)
+    assert len(off) == 15
+    assert max(map(abs, off)) < 1, off
+    assert notebook.page.evaluate(ALIGNED) == ["right", "right", "left", "left"]
     notebook.button("›").click()
     notebook.says("16 to 30 of 9,999")
     search = notebook.page.get_by_placeholder("search messages")

@@ -35,6 +35,14 @@ def test_the_reference_is_that_of_the_code() -> None:
         assert f"| {int(code)} | {meaning} |" in written
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_usage_has_each_argument_in_one_pair_of_brackets(name: str) -> None:
+    """What is needed stands in braces, what may be left out in brackets, what repeats has dots."""
+    usage = re.search(rf"^`vcokit {name} \[OPTIONS\](.*)`$", reference(), re.M)[1]
+    rest = re.sub(r" (?:\{[A-Z|]+\}|\[[A-Z]+\])(?:\.\.\.)?", "", usage)
+    assert rest == ""
+
+
 def options_of(name: str) -> set[str]:
     """Return the options of a command."""
     return {word for one in load(name).params for word in one.opts if word.startswith("--")}

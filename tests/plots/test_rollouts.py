@@ -112,7 +112,7 @@ def test_the_limit_is_a_dotted_line(ax) -> None:
 def test_before_the_first_call(ax) -> None:
     """A rollout that sent nothing is all pending."""
     plots.rollout_progress(steps(*[("pending", None, None, None, None)] * 3), ax)
-    assert ax.get_title("left") == "0 of 3 steps done after 0 ms, 3 pending"
+    assert ax.get_title("left") == "0 of 3 steps done after 0 s, 3 pending"
 
 
 # -- lane_timeline ------------------------------------------------------------------------------

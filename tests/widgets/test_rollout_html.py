@@ -8,12 +8,13 @@ import pytest
 
 from tests.widgets.test_board import steps
 from vcokit.colours import STATES
+from vcokit.plain import duration
 from vcokit.rollout.events import RolloutChanged, StepChanged
 from vcokit.widgets import rollout_html
 from vcokit.widgets.board import Board, Failure
 from vcokit.widgets.pace import Rate, Remaining
 from vcokit.widgets.rollout_html import FAILURES_SHOWN, ORDER, Moment, Title
-from vcokit.widgets.style import CSS, duration, stacked
+from vcokit.widgets.style import CSS, stacked
 
 HOSTILE = '<script>alert("1")</script>\x1b[31m'
 TITLE = Title("0123456789ab", "4 create", "rollout.db")
@@ -114,7 +115,19 @@ def test_the_last_event_comes_first() -> None:
     )
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0.4, "0 s"), (59.6, "1 min 0 s"), (-1, "0 s")])
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (-1, "0 s"),
+        (0.0004, "0.4 ms"),
+        (0.9996, "1 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min 0 s"),
+        (3_599.6, "1 h 0 min"),
+        (86_399.6, "1 d 0 h"),
+        (200_000, "2 d 7 h"),
+    ],
+)
 def test_durations(seconds: float, said: str) -> None:
-    """Rounded once, so that no minute has sixty seconds."""
+    """Rounded once, so that no minute has sixty seconds; the same in shell, views and plots."""
     assert duration(seconds) == said

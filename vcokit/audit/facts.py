@@ -48,6 +48,29 @@ NEEDED: Final = ("region_id", "vpn_connection_id", "route_dest", "weight", "next
 _READ: Final = tuple(name for name in schema.ROUTES if name != "description")
 
 
+def is_connection(ids: pd.Series) -> Mask:
+    """Tell which cells have the form of a connection's id. No other counts as a connection.
+
+    Examples
+    --------
+    >>> is_connection(pd.Series(["vco-a", "vpn-a", None])).tolist()
+    [True, False, False]
+    """
+    return schema.text_column(ids).str.fullmatch(CONNECTION_ID, na=False).to_numpy(dtype=np.bool_)
+
+
+def count_connections(rows: pd.DataFrame) -> int:
+    """Return how many connections the rows of an inventory, or the steps of a plan, name.
+
+    Examples
+    --------
+    >>> count_connections(pd.DataFrame({"vpn_connection_id": ["vco-a", "vco-a", "vpn-b", None]}))
+    1
+    """
+    ids = rows["vpn_connection_id"]
+    return int(ids[is_connection(ids)].nunique())
+
+
 class Facts:
     """An inventory as numbers, a row at a time.
 

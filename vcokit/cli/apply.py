@@ -33,7 +33,7 @@ JournalPath = Annotated[Path, typer.Argument(help="Journal of a rollout.", metav
 
 def apply_command(
     files: Annotated[
-        list[str], typer.Argument(metavar="FILE...|PLAN", help=f"{FILES} Or one saved plan.")
+        list[str], typer.Argument(metavar="FILE|PLAN", help=f"{FILES} Or one saved plan.")
     ],
     reading: Reading,
     planning: Planning,

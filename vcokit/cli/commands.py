@@ -1,6 +1,7 @@
 """The commands: where each lives, and the group that loads one only when it is called.
 
-``vcokit --help`` shows all of them and loads none: typer alone is loaded then.
+``vcokit --help`` shows all of them and loads none: no HTTP client, no plots, no rich. What
+``import vcokit`` loads, pandas and pyarrow, is loaded by then.
 """
 
 from __future__ import annotations

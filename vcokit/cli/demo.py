@@ -16,6 +16,7 @@ from rich.console import Console
 
 from vcokit import config
 from vcokit.audit import audit_routes, report
+from vcokit.audit.facts import count_connections
 from vcokit.cli import report as report_file
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
@@ -36,7 +37,7 @@ _TASK_SECONDS: Final = (2.0, 5.0)
 def demo_command(
     reading: Reading,
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="Inventory. By default vcokit's own.")
+        Path | None, typer.Argument(metavar="FILE", help="Inventory. By default vcokit's own.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for report, plots and journal.")] = Path("out"),
     speed: Annotated[
@@ -108,11 +109,10 @@ def _cloud(routes: pd.DataFrame, kept: Path, speed: float) -> Any:
 
 
 def _say_read(shown: Console, file: Path, routes: pd.DataFrame, findings: pd.DataFrame) -> None:
-    connections = routes["vpn_connection_id"].nunique()
     regions = routes["region_id"].nunique()
     shown.print(
-        f"read    {visible(file)}: {len(routes):,} routes, {connections} connections, "
-        f"{regions} regions",
+        f"read    {visible(file)}: {len(routes):,} routes, "
+        f"{count_connections(routes)} connections, {regions} regions",
         markup=False,
     )
     counted = report.counts(findings)

@@ -26,7 +26,7 @@ def diff_command(
     reading: Reading,
     reach: Reach,
     new: Annotated[
-        str | None, typer.Argument(help="Inventory; without it, the live routes.", metavar="[B]")
+        str | None, typer.Argument(help="Inventory; without it, the live routes.", metavar="B")
     ] = None,
     format: Annotated[  # noqa: A002 - the option's name
         TableFormat, typer.Option(help="How differences are shown.")

@@ -16,7 +16,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
-from vcokit.cli.show import duration, is_closed, states
+from vcokit.cli.show import is_closed, states
+from vcokit.plain import duration
 from vcokit.rollout.events import Tally
 from vcokit.rollout.executor import Rollout
 from vcokit.rollout.forecast import Forecast
@@ -145,8 +146,8 @@ class _Follower:
         left = self._forecast.remaining(settled, elapsed)
         return {
             "rate": f"{settled / elapsed:,.1f}/s",
-            "after": duration(elapsed),
-            "left": f"about {duration(left)} left",
+            "after": duration(round(elapsed)),
+            "left": f"about {duration(round(left))} left",
             "states": states(tally).markup,
         }
 

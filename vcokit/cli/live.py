@@ -31,7 +31,7 @@ def live_command(
     reading: Shape,
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE...]", help=f"{FILES} Their connections alone are read."),
+        typer.Argument(metavar="FILE", help=f"{FILES} Their connections alone are read."),
     ] = None,
     region: Annotated[
         list[str] | None, typer.Option(help="Region to read; may be repeated.")

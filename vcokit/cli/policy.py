@@ -58,7 +58,7 @@ def policy_command(
     commands: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[COMMAND...]",
+            metavar="COMMAND",
             help="Commands the policy is for. By default all, and what options need.",
         ),
     ] = None,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FILES: Final = "Inventories: CSV, workbook, JSON lines, Parquet; patterns; - is standard input."
 
-Files = Annotated[list[str], typer.Argument(help=FILES, metavar="FILE...")]
+Files = Annotated[list[str], typer.Argument(help=FILES, metavar="FILE")]
 #: Bytes of files above which reading them is worth a bar.
 _LONG: Final = 4_000_000
 

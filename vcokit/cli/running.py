@@ -27,7 +27,7 @@ from vcokit.cli.saying import Account
 from vcokit.cli.words import wording
 from vcokit.cloud.client import Client
 from vcokit.errors import InputError, VcokitError
-from vcokit.plain import visible
+from vcokit.plain import duration, visible
 from vcokit.rollout.executor import Rollout
 from vcokit.rollout.forecast import forecast
 from vcokit.rollout.plan import Plan
@@ -221,7 +221,7 @@ def forecast_and_follow(
         waves=rollout.options.waves,
         rate_share=rollout.options.rate_share,
     )
-    shown.print(f"Forecast: {show.duration(thought.seconds)}", markup=False)
+    shown.print(f"Forecast: {duration(round(thought.seconds))}", markup=False)
     follow(rollout.start(), thought, shown, go_on)
 
 

@@ -149,19 +149,3 @@ def states(tally: Tally) -> Text:
         if tally.states[name] > 0:
             result.append(f"{name} {tally.states[name]:,}  ", style=_STYLES.get(name, colour))
     return result
-
-
-def duration(seconds: float) -> str:
-    """Return a time in words.
-
-    Examples
-    --------
-    >>> duration(4.2), duration(192), duration(7500)
-    ('4 s', '3 min 12 s', '2 h 5 min')
-    """
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -21,7 +21,7 @@ def simulate_command(
     reading: Reading,
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="Inventory whose connections shall be there."),
+        typer.Argument(metavar="FILE", help="Inventory whose connections shall be there."),
     ] = None,
     scenario: Annotated[
         Path | None,

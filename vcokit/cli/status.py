@@ -15,7 +15,7 @@ from vcokit.cli.journals import Rest, again_of
 from vcokit.cli.outputs import put
 from vcokit.cli.running import resume_command_of
 from vcokit.cli.steplog import one_line, records
-from vcokit.plain import counted, visible
+from vcokit.plain import counted, duration, visible
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import Lease
 
@@ -152,5 +152,5 @@ def _at_pace(facts: dict[str, Any]) -> str:
     if facts["steps_per_minute"] is None:
         return ""
     rest = facts["seconds_left"]
-    until = "" if rest is None else f", about {show.duration(rest)}"
+    until = "" if rest is None else f", about {duration(round(rest))}"
     return f"; {facts['steps_per_minute']:g} a minute{until}"

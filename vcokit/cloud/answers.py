@@ -47,6 +47,7 @@ from vcokit.errors import (
     StateError,
     ThrottledError,
 )
+from vcokit.plain import duration
 
 _BY_KIND: Final[Mapping[str, type[ApiError]]] = {
     kind.kind: kind
@@ -246,8 +247,8 @@ def _wrong_clock(
 ) -> ClockError:
     skew = None if now is None else _skew(date, now)
     if skew is not None:
-        way = "behind" if skew > 0 else "ahead of"
-        message = f"{message} This machine's clock is {_span(abs(skew))} {way} the cloud's".strip()
+        way = f"{duration(abs(skew))} {'behind' if skew > 0 else 'ahead of'}"
+        message = f"{message} This machine's clock is {way} the cloud's".strip()
     return ClockError(message, skew=skew, **evidence)
 
 
@@ -302,22 +303,6 @@ def _skew(date: str | None, now: float) -> float | None:
         return email.utils.parsedate_to_datetime(date or "").timestamp() - now
     except (ValueError, OverflowError):
         return None
-
-
-def _span(seconds: float) -> str:
-    """Write a span of time.
-
-    Examples
-    --------
-    >>> _span(59.7), _span(1384), _span(7500)
-    ('60 s', '23 min 4 s', '2 h 5 min')
-    """
-    whole = round(seconds)
-    if whole < 120:
-        return f"{whole} s"
-    if whole < 7200:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def transport_error(

@@ -16,6 +16,7 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
+from vcokit.audit.facts import count_connections
 from vcokit.colours import SEVERITIES
 from vcokit.formats.facts import Report, records
 from vcokit.formats.harmless import as_json
@@ -104,7 +105,7 @@ def _pictures(report: Report) -> Iterator[dict[str, Any]]:
     if len(report.findings):
         yield _picture(lambda ax: plots.findings_by_rule(report.findings, ax), len(report.by_rule))
     if len(report.routes):
-        connections = min(report.routes["vpn_connection_id"].nunique() + 1, 13)
+        connections = min(count_connections(report.routes) + 1, 13)
         yield _picture(lambda ax: plots.weight_distribution(report.routes, ax, top=12), connections)
 
 

@@ -12,7 +12,7 @@
 =======================  ======================================================================
 
 Below them stand `canvas` (axes, heads, colours of text), `lettering` (text from outside), `naming`
-(what connections are called) and `figures` (numbers for people); `columns` (routes as arrays),
+(what connections are called) and `figures` (numbers on pictures); `columns` (routes as arrays),
 `tree`, `territory` and `hilbert` (the figures behind tree and map); `moments` and `spans` (when
 steps and lanes did what).
 

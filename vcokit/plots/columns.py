@@ -13,11 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit.facts import ACTIVE, STANDBY
+from vcokit.audit.facts import ACTIVE, STANDBY, is_connection
 from vcokit.cidr.parse import I64, U8, U32, Mask
 from vcokit.cidr.read import read_column
 from vcokit.cidr.relations import pack
-from vcokit.plots.naming import Names, called, is_connection
+from vcokit.plots.naming import Names, called
 
 NONE = -1
 
@@ -73,8 +73,12 @@ class Rows:
 
     @property
     def on_connection(self) -> Mask:
-        """Where there is a group that is a connection by its name."""
-        return np.asarray(np.append(is_connection(self.names), False)[self.group])
+        """Where there is a group that is a connection.
+
+        Where none has the form of an id, connections go by other names, and all groups are.
+        """
+        valid = is_connection(pd.Series(self.names))
+        return np.asarray(np.append(valid | (not valid.any()), False)[self.group])
 
     def called(self, names: Names | None) -> Rows:
         """Return the same rows with groups, which are connections, called as `naming` says."""

@@ -1,4 +1,4 @@
-"""Numbers for people: counts, addresses, shares, spans of time."""
+"""Numbers on pictures: counts, addresses, shares, units of an axis."""
 
 from __future__ import annotations
 
@@ -44,17 +44,6 @@ def share(part: float, whole: float) -> str:
     return f"{value:.0f} %"
 
 
-def many(count: int, thing: str) -> str:
-    """Return a count with what is counted, in the plural where it has to be.
-
-    Examples
-    --------
-    >>> many(1, "route"), many(2467, "route")
-    ('1 route', '2,467 routes')
-    """
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"
-
-
 def unit(seconds: float) -> tuple[str, float]:
     """Return the unit of a time axis of such a length, and how many seconds it has.
 
@@ -66,25 +55,3 @@ def unit(seconds: float) -> tuple[str, float]:
     if seconds > 2 * 3600:
         return "hours", 3600.0
     return ("minutes", 60.0) if seconds > 120 else ("seconds", 1.0)
-
-
-def span(seconds: float) -> str:
-    """Return a span of time in the two greatest units it needs.
-
-    Examples
-    --------
-    >>> span(0.0001), span(0.0421), span(7.25), span(340), span(7270)
-    ('0.1 ms', '42 ms', '7.2 s', '5 min 40 s', '2 h 1 min')
-    """
-    if seconds < 0.9995:
-        return f"{_two_figures(seconds * 1000)} ms"
-    if seconds < 59.5:
-        return f"{_two_figures(seconds)} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
-def _two_figures(number: float) -> str:
-    return f"{number:.2g}" if number < 9.95 else f"{number:.0f}"

@@ -9,8 +9,8 @@ import pandas as pd
 from vcokit import schema
 from vcokit.audit import report
 from vcokit.colours import SEVERITIES
+from vcokit.plain import counted
 from vcokit.plots import canvas, lettering
-from vcokit.plots.figures import many
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -99,5 +99,5 @@ def _title(findings: pd.DataFrame, table: pd.DataFrame) -> str:
     worst = next(place for place, name in enumerate(_ORDER) if counts[name])
     rule = lettering.shown(table[_ORDER[worst]].idxmax())
     said[worst] += f" ({rule} first)"
-    rows = many(findings["row"].nunique(), "row")
-    return f"{many(len(findings), 'finding')} on {rows}: {', '.join(said)}"
+    rows = counted(findings["row"].nunique(), "row")
+    return f"{counted(len(findings), 'finding')} on {rows}: {', '.join(said)}"

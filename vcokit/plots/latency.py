@@ -9,8 +9,8 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.colours import STATES
+from vcokit.plain import counted, duration
 from vcokit.plots import canvas
-from vcokit.plots.figures import many, span
 from vcokit.plots.moments import CALLS, F64
 
 if TYPE_CHECKING:
@@ -99,12 +99,12 @@ def _draw(ax: Axes, table: pd.DataFrame, order: list[str]) -> None:
     ax.plot(median, places, "o", color=canvas.ink(ax), markersize=4.5, label="median")
     handles, names = _marks(ax, table, order)
     canvas.row_names(ax, order, limit=36)
-    ax.xaxis.set_major_formatter(lambda value, _: span(value))
+    ax.xaxis.set_major_formatter(lambda value, _: duration(value))
     ax.xaxis.set_minor_formatter(lambda *_: "")
     sizes = [f"{len(groups.get_group(name)):,}" for name in order]
     canvas.column(ax, "calls", sizes, left=0, width=46)
-    canvas.column(ax, "median", [span(value) for value in median], left=42, width=54)
-    canvas.column(ax, "99 % within", [span(value) for value in high], left=94, width=62)
+    canvas.column(ax, "median", [duration(value) for value in median], left=42, width=54)
+    canvas.column(ax, "99 % within", [duration(value) for value in high], left=94, width=62)
     canvas.head(ax, _title(table), [ax.lines[0], *handles], ["median", *names], columns=156)
 
 
@@ -141,6 +141,6 @@ def _title(table: pd.DataFrame) -> str:
     said = "all answered" if not bad else f"{bad:,} refused or without an answer"
     median, high = np.quantile(table["seconds"], (0.5, 0.99))
     return (
-        f"{many(len(table), 'call')}: the median took {span(median)}, 99 % at most {span(high)}; "
-        f"{said}"
+        f"{counted(len(table), 'call')}: the median took {duration(median)}, "
+        f"99 % at most {duration(high)}; {said}"
     )

@@ -11,9 +11,10 @@ from vcokit.cidr.parse import I64
 from vcokit.cidr.relations import HOSTS
 from vcokit.cidr.sets import aggregate
 from vcokit.colours import STATES, WEIGHTS
+from vcokit.plain import counted
 from vcokit.plots import canvas
 from vcokit.plots.columns import Rows, read
-from vcokit.plots.figures import many, share, short
+from vcokit.plots.figures import share, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,10 +117,11 @@ def _title(rows: Rows, total: I64, given: int) -> str:
     most, widest = int(np.argmax(total)), int(np.argmax(by_length))
     count = int(total.sum())
     part = share(by_length[widest], held)
-    left_out = f"; {many(given - count, 'row')} left out" if given > count else ""
+    left_out = f"; {counted(given - count, 'row')} left out" if given > count else ""
     return (
-        f"{many(count, 'route')} to {short(held)} addresses: {share(int(total[most]), count)} are "
-        f"/{most}, {part} of the addresses are in a /{widest}{left_out}"
+        f"{counted(count, 'route')} to {short(held)} addresses: "
+        f"{share(int(total[most]), count)} are /{most}, "
+        f"{part} of the addresses are in a /{widest}{left_out}"
     )
 
 

@@ -10,8 +10,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit.facts import CONNECTION_ID
-from vcokit.cidr.parse import Mask
 
 #: Id → name; a frame is one of live connections.
 Names: TypeAlias = Mapping[str, str] | pd.Series | pd.DataFrame
@@ -52,22 +50,6 @@ def called(ids: npt.NDArray[np.object_], names: Names | None) -> npt.NDArray[np.
     shared = own.duplicated(keep=False).to_numpy() & named
     found = np.where(named, own.to_numpy(dtype=object), ids)
     return np.asarray(np.where(shared, found + " " + ids.astype(object), found), dtype=np.object_)
-
-
-def is_connection(ids: npt.NDArray[np.object_]) -> Mask:
-    """Tell which ids are those of connections, by their form.
-
-    Where none has it, connections go by other names, and all are.
-
-    Examples
-    --------
-    >>> is_connection(np.array(["vco-a", "vpn-a", ""], dtype=object)).tolist()
-    [True, False, False]
-    >>> is_connection(np.array(["shop", "office"], dtype=object)).tolist()
-    [True, True]
-    """
-    valid = pd.Series(ids, dtype="str").str.fullmatch(CONNECTION_ID, na=False)
-    return valid.to_numpy(dtype=np.bool_) | (not valid.any())
 
 
 def _by_id(names: Names) -> pd.Series:

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from vcokit.colours import STATES
+from vcokit.plain import counted, duration
 from vcokit.plots import canvas
-from vcokit.plots.figures import many, span, unit
+from vcokit.plots.figures import unit
 from vcokit.plots.moments import F64, begin, layers, sending
 from vcokit.rollout.steps import OPERATION
 
@@ -164,9 +165,9 @@ def _line(ax: Axes, x: F64, y: Any, style: str, label: str, **more: Any) -> Any:
 
 def _title(steps: pd.DataFrame, end: float, forecast: Forecast | None) -> str:
     state = steps["state"].astype("str")
-    counted = state.value_counts()
-    said = [f"{counted[name]:,} {name}" for name in reversed(STACK[1:]) if name in counted]
-    text = f"{counted.get('done', 0):,} of {many(len(steps), 'step')} done after {span(end)}"
+    states = state.value_counts()
+    said = [f"{states[name]:,} {name}" for name in reversed(STACK[1:]) if name in states]
+    text = f"{states.get('done', 0):,} of {counted(len(steps), 'step')} done after {duration(end)}"
     if forecast is not None:
-        text += f" (forecast: {span(_last(forecast))})"
+        text += f" (forecast: {duration(_last(forecast))})"
     return ", ".join([text, *said])

@@ -14,9 +14,10 @@ import pandas as pd
 
 from vcokit.cidr.parse import I64, Mask
 from vcokit.colours import GROUPS, REST
+from vcokit.plain import counted
 from vcokit.plots import canvas, lettering
 from vcokit.plots.columns import read
-from vcokit.plots.figures import many, share, short
+from vcokit.plots.figures import share, short
 from vcokit.plots.hilbert import cells
 from vcokit.plots.moments import F64
 from vcokit.plots.naming import Names
@@ -197,7 +198,7 @@ def _title(frame: Frame, held: Shares, routes: int, inside: float) -> str:
     said = f"{share(inside, routed)} nest" if inside else "none nest"
     return (
         f"{short(routed)} addresses of {frame.prefix} are routed ({share(routed, frame.size)}), "
-        f"by {many(routes, 'route')}; {said}"
+        f"by {counted(routes, 'route')}; {said}"
     )
 
 
@@ -208,7 +209,7 @@ def _legend(ax: Axes, title: str, palette: list[str], held: Shares, nests: bool)
     counts = (short(addresses) for _, addresses in held.named)
     names = [f"{label}: {count}" for label, count in zip(labels, counts, strict=True)]
     if held.others:
-        names.append(f"{many(held.others, 'other')}: {short(held.others_hold)}")
+        names.append(f"{counted(held.others, 'other')}: {short(held.others_hold)}")
     handles: list[Any] = [canvas.patch(colour) for colour in palette[: len(names)]]
     if nests:
         handles.append(Line2D([], [], color=canvas.ink(ax), linewidth=1.2))

@@ -9,7 +9,8 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.cidr.parse import I64, Mask
-from vcokit.plots.figures import many, share, span
+from vcokit.plain import counted, duration
+from vcokit.plots.figures import share
 from vcokit.plots.moments import F64, entered
 
 
@@ -84,8 +85,8 @@ class Lanes:
         busy = sum(float((out - into).sum()) for _, into, out in self._busy())
         lanes = len(np.unique(self.lane[self.sent]))
         return (
-            f"{many(int(self.sent.sum()), 'step')} on {many(lanes, 'connection')} in "
-            f"{span(self.end)}: lanes were busy {share(busy, lanes * self.end)} of it, "
+            f"{counted(int(self.sent.sum()), 'step')} on {counted(lanes, 'connection')} in "
+            f"{duration(self.end)}: lanes were busy {share(busy, lanes * self.end)} of it, "
             f"the last to end is {last}"
         )
 

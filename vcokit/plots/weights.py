@@ -12,9 +12,10 @@ from vcokit.cidr.relations import HOSTS
 from vcokit.cidr.sets import aggregate
 from vcokit.colours import WEIGHTS
 from vcokit.errors import InputError
+from vcokit.plain import counted
 from vcokit.plots import canvas
 from vcokit.plots.columns import Rows, read
-from vcokit.plots.figures import many, share, short
+from vcokit.plots.figures import share, short
 from vcokit.plots.naming import Names
 
 if TYPE_CHECKING:
@@ -166,8 +167,9 @@ def _title(table: pd.DataFrame, coverage: pd.DataFrame, nowhere: int) -> str:
     whole = coverage["destination"].nunique()
     backed = coverage["destination"][coverage["backed"]].nunique()
     said = f"{share(backed, whole)} of active destinations have a standby"
-    apart = f" ({many(nowhere, 'row')} without a valid one)" if nowhere else ""
+    apart = f" ({counted(nowhere, 'row')} without a valid one)" if nowhere else ""
     return (
-        f"{active:,} active and {many(standby, 'standby route')} on "
-        f"{many(len(table), 'connection')}{apart}; {said if whole else 'no destination is active'}"
+        f"{active:,} active and {counted(standby, 'standby route')} on "
+        f"{counted(len(table), 'connection')}{apart}; "
+        f"{said if whole else 'no destination is active'}"
     )

@@ -18,8 +18,7 @@ import pandas as pd
 from vcokit import schema
 from vcokit.audit import report
 from vcokit.audit.rules import RULES
-from vcokit.plain import visible
-from vcokit.plots.figures import many
+from vcokit.plain import counted, visible
 from vcokit.widgets.style import grey, page, scrolled, sheet, stacked, table, text
 
 HEADS: Final = (
@@ -51,9 +50,9 @@ def summary(routes: pd.DataFrame, findings: pd.DataFrame) -> str:
     rows = ", ".join(
         f"{number:,} with {_plural(name)}" for name, number in report.counts(findings).items()
     )
-    counted = f"{many(len(routes), 'route')}, {many(len(findings), 'finding')}; rows: {rows}"
+    said = f"{counted(len(routes), 'route')}, {counted(len(findings), 'finding')}; rows: {rows}"
     return page(
-        f'<span class="t">Audit</span>{grey(counted)}',
+        f'<span class="t">Audit</span>{grey(said)}',
         stacked([*parts, ("s-done", "nothing found", clean)]),
     )
 

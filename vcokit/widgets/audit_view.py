@@ -23,7 +23,7 @@ from vcokit.audit import apply_suggestions, audit_routes, report
 from vcokit.colours import SEVERITIES
 from vcokit.errors import InputError, VcokitError
 from vcokit.inventory import write_routes
-from vcokit.plots.figures import many
+from vcokit.plain import counted
 from vcokit.widgets import audit_html
 from vcokit.widgets.chosen import Chosen
 from vcokit.widgets.companion import Companion
@@ -205,7 +205,7 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         taken = int(self._taken.sum())
         self.undo.disabled = not taken
         said = (
-            f"{many(taken, 'suggestion')} accepted; view.corrected is the new frame"
+            f"{counted(taken, 'suggestion')} accepted; view.corrected is the new frame"
             if taken
             else ("Accepting makes a new frame; what was read is never changed")
         )
@@ -250,14 +250,14 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         except (VcokitError, OSError) as error:
             self._say(f"not written: {error}")
         else:
-            self._say(f"{many(len(self.routes), 'route')} written to {path.resolve()}")
+            self._say(f"{counted(len(self.routes), 'route')} written to {path.resolve()}")
 
     def _say(self, words: str) -> None:
         self._said.value = page(text(words))
 
     def __repr__(self) -> str:
-        found = many(len(self.findings), "finding")
-        return f"<AuditView: {found} in {many(len(self.routes), 'route')}>"
+        found = counted(len(self.findings), "finding")
+        return f"<AuditView: {found} in {counted(len(self.routes), 'route')}>"
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
         """Return the widget; put its static copy beside it, for the saved notebook."""

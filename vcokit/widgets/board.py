@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
+from vcokit.audit.facts import is_connection
 from vcokit.cloud.codes import classify
 from vcokit.rollout.events import ENDED, CallEnded, Event, RolloutChanged, StepChanged, Tally
 from vcokit.rollout.steps import KEEP, OPERATION
@@ -121,6 +122,7 @@ class Board:
         codes, names = pd.factorize(connection)
         self._lane = codes.astype(np.int64)
         self._lane_names = [str(name) for name in names]
+        self._is_connection = is_connection(pd.Series(names)).tolist()
         self._names = _spoken(steps)
         self.step_states = steps["state"].cat.codes.to_numpy(dtype=np.int8, copy=True)
         self.counts = np.zeros((len(names), len(NAMES)), dtype=np.int64)
@@ -260,7 +262,7 @@ class Board:
         return sum(counts[name] for name in ("pending", "sent", "unknown", "accepted"))
 
     def lanes(self) -> list[Lane]:
-        """Return the connections in the plan's order."""
+        """Return the connections in the plan's order; blocked steps may be on none."""
         order = [_NUMBER[name] for name in _LOUD]
         there = self.counts[:, order] > 0
         state = np.where(there.any(axis=1), there.argmax(axis=1), -1)
@@ -268,9 +270,10 @@ class Board:
         total = self.counts.sum(axis=1).tolist()
         return [
             Lane(name, "done" if place < 0 else _LOUD[place], *numbers)
-            for name, place, *numbers in zip(
-                self._lane_names, state.tolist(), made, total, strict=True
+            for name, place, *numbers, there in zip(
+                self._lane_names, state.tolist(), made, total, self._is_connection, strict=True
             )
+            if there
         ]
 
     def failures_with(self, words: str = "") -> list[Failure]:

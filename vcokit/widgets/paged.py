@@ -44,7 +44,7 @@ class PagedTable(ipywidgets.VBox):  # type: ignore[misc]
         self.chosen = chosen
         self._heads, self._cells, self._picked = heads, cells, picked
         self.picked: int | None = None
-        self.table = ipywidgets.HTML(layout={"flex": "1 1 auto", "min_width": "0"})
+        self.table = ipywidgets.HTML(layout={"flex": "1 1 auto", "min_width": "0", "margin": "0"})
         self.buttons = [self._button(place) for place in range(chosen.rows_a_page)]
         spacer = ipywidgets.Box(layout={"height": f"{_HEAD}px", "flex": "0 0 auto"})
         column = ipywidgets.VBox([spacer, *self.buttons], layout={"flex": "0 0 auto"})

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from vcokit.audit.facts import CONNECTION_ID
-from vcokit.plots.figures import many
+from vcokit.audit.facts import count_connections, is_connection
+from vcokit.plain import counted
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.steps import BLOCKED, CREATE, DELETE, KEEP, MODIFY
 from vcokit.widgets.style import grey, page, scrolled, sheet, stacked, table, text
@@ -57,11 +57,10 @@ _STATIC_ROWS: Final = 50
 def summary(plan: Plan, seconds: str = "") -> str:
     """Return the steps by action, and how long they are thought to take."""
     takes = f" {grey('· about')} <b>{text(seconds)}</b>" if seconds else ""
-    there = on_connection(plan)
-    lanes = plan.steps.loc[there, "vpn_connection_id"].nunique()
-    said = f"{many(int(there.sum()), 'step')} on {many(lanes, 'connection')}"
-    nowhere = int((~there).sum())
-    said += f", {many(nowhere, 'row')} without a valid one" if nowhere else ""
+    there = int(is_connection(plan.steps["vpn_connection_id"]).sum())
+    lanes, nowhere = count_connections(plan.steps), len(plan.steps) - there
+    said = f"{counted(there, 'step')} on {counted(lanes, 'connection')}"
+    said += f", {counted(nowhere, 'row')} without a valid one" if nowhere else ""
     return page(
         f'<span class="t">Plan</span><code>{text(plan.fingerprint[:12])}</code> '
         f"{grey(said)}{takes}",
@@ -69,17 +68,12 @@ def summary(plan: Plan, seconds: str = "") -> str:
     )
 
 
-def on_connection(plan: Plan) -> pd.Series:
-    """Tell which steps name what may be a connection; all others are blocked for it."""
-    return plan.steps["vpn_connection_id"].str.fullmatch(CONNECTION_ID, na=False).astype("bool")
-
-
 def connections(plan: Plan) -> pd.DataFrame:
     """Return a row a connection, in the plan's order: its region and its steps by action.
 
     Rows without a valid connection are left out: they are blocked, and stand with what is.
     """
-    steps = plan.steps[on_connection(plan)]
+    steps = plan.steps[is_connection(plan.steps["vpn_connection_id"])]
     name = steps["vpn_connection_id"]
     counts = pd.crosstab(name, steps["action"].astype("str"))
     counts = counts.reindex(columns=list(ACTIONS), fill_value=0)

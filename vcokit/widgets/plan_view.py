@@ -14,6 +14,7 @@ from typing import Any, Final
 import ipywidgets
 
 from vcokit.errors import InputError
+from vcokit.plain import duration
 from vcokit.rollout import forecast as forecasts
 from vcokit.rollout.forecast import Forecast
 from vcokit.rollout.plan import Plan
@@ -21,7 +22,7 @@ from vcokit.widgets import plan_html
 from vcokit.widgets.chosen import Chosen
 from vcokit.widgets.companion import Companion
 from vcokit.widgets.paged import PagedTable
-from vcokit.widgets.style import duration, page, sheet, text
+from vcokit.widgets.style import page, sheet, text
 from vcokit.widgets.timeline import timeline_png
 
 _REMEDY: Final = "Make one with vk.plan_routes(routes, live), or read one with vk.Plan.load(path)"
@@ -135,7 +136,7 @@ class PlanView(ipywidgets.VBox):  # type: ignore[misc]
             self._picture.layout.display = None
 
     def _takes(self) -> str:
-        return duration(self.forecast.seconds) if self.forecast else ""
+        return duration(round(self.forecast.seconds)) if self.forecast else ""
 
     # -- kept ------------------------------------------------------------------------------------
 

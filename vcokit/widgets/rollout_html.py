@@ -16,11 +16,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from vcokit.plain import duration
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.steps import OPERATION
 from vcokit.widgets.board import Board, Failure, Lane
 from vcokit.widgets.pace import Rate, Remaining
-from vcokit.widgets.style import duration, fact, grey, page, sheet, stacked, table, text
+from vcokit.widgets.style import fact, grey, page, sheet, stacked, table, text
 
 #: The states from left to right: what is over, what is under way, what is to come.
 ORDER: Final = (
@@ -128,7 +129,7 @@ def _facts(board: Board, moment: Moment) -> list[str]:
     found = [fact(f"{int(100 * share)} %", f"of {board.sends:,} changes made")]
     if moment.elapsed is None:
         return [*found, grey("not started")]
-    found.append(fact(duration(moment.elapsed), "in all" if board.ended else "so far"))
+    found.append(fact(duration(round(moment.elapsed)), "in all" if board.ended else "so far"))
     if not board.ended:
         found.append(_left(board, moment.remaining))
         found += [_rate(rate) for rate in moment.rates[:_RATES_SHOWN]]
@@ -140,7 +141,7 @@ def _left(board: Board, remaining: Remaining | None) -> str:
     if remaining is None:
         return grey("time left: too early to tell")
     stands = ", once it goes on" if board.state == "paused" else ""
-    return fact(f"≈ {duration(remaining.seconds)}", f"left, by {remaining.by}{stands}")
+    return fact(f"≈ {duration(round(remaining.seconds))}", f"left, by {remaining.by}{stands}")
 
 
 def _rate(rate: Rate) -> str:
@@ -174,7 +175,7 @@ def _cell(lane: Lane, high: int) -> str:
     filled = 0 if plain else high * lane.made // max(1, lane.total)
     # What is made of a lane whose rest is blocked was listed: it is done, and has that green.
     fill = f" f{filled}{' d' if lane.state == 'blocked' else ''}" if filled else ""
-    name = text(lane.vpn_connection_id) or "no connection"
+    name = text(lane.vpn_connection_id)
     return (
         f'<i class="s-{lane.state}{fill}" '
         f'title="{name}: {lane.state}, {lane.made} of {lane.total} made"></i>'

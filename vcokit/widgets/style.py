@@ -13,11 +13,15 @@ from typing import Final
 
 from vcokit.colours import SEVERITIES, STATES
 from vcokit.plain import visible
+from vcokit.schema import ACTIONS
 
 _TEXT: Final = "var(--jp-ui-font-color1,var(--vscode-editor-foreground,inherit))"
 _GREY: Final = "var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#6e7781))"
 _LINE: Final = "var(--jp-border-color2,var(--vscode-widget-border,#8885))"
 _RAISED: Final = "var(--jp-layout-color2,var(--vscode-editorWidget-background,#8881))"
+
+#: Columns of tables that hold numbers: they stand at the right, their ones in a line.
+_NUMBERS: Final = frozenset({"line", "rows", "step", "steps", *ACTIONS.categories})
 
 #: What the classes of this room's HTML mean; a class ``s-done`` is the state done, and so on.
 # The class is named twice where a front end has rules of its own for the element: ours shall win.
@@ -45,7 +49,7 @@ CSS: Final = (
     f"border-bottom:0 solid {STATES['settled']};box-sizing:border-box}}"
     f".vco .lanes>.d{{border-bottom-color:{STATES['done']}}}"
     ".vco .many>i{width:8px;height:8px;border-radius:1px}"
-    ".vco.vco table{border-collapse:collapse;font-size:12px;margin:2px 0;width:100%;"
+    ".vco.vco table{border-collapse:collapse;font-size:12px;margin:0;width:100%;"
     "table-layout:fixed;border:none}"
     f".vco.vco th{{text-align:left;font-weight:600;color:{_GREY};padding:3px 8px;height:20px;"
     f"border:none;border-bottom:1px solid {_LINE};background:none;white-space:nowrap}}"
@@ -55,8 +59,7 @@ CSS: Final = (
     ".vco.vco table.wrap td{white-space:normal;overflow-wrap:anywhere;vertical-align:top}"
     f".vco.vco tr.on td{{background:{STATES['sent']}40}}"
     f".vco.vco td.diff{{color:{SEVERITIES['error']};font-weight:600}}"
-    ".vco .n{text-align:right}"
-    ".vco details>summary{cursor:pointer;font-weight:600;margin-top:6px}"
+    ".vco.vco .n{text-align:right}"
     ".vco .long{max-height:330px;overflow-y:auto}"
     ".vco h4{margin:10px 0 2px;font-size:13px;font-weight:600}"
     + "".join(
@@ -155,39 +158,25 @@ def table(
     --------
     >>> '<td title="&lt;b&gt;">&lt;b&gt;</td>' in table([("a", "9em")], [["<b>"]])
     True
+    >>> '<td class="n" title="7">7</td>' in table([("line", "9em")], [[7]])
+    True
     """
     columns = "".join(f'<col style="width:{width}">' for _, width in heads)
-    head = "".join(f"<th>{text(name)}</th>" for name, _ in heads)
+    kinds = [' class="n"' if name in _NUMBERS else "" for name, _ in heads]
+    head = "".join(
+        f"<th{kind}>{text(name)}</th>" for kind, (name, _) in zip(kinds, heads, strict=True)
+    )
     body = "".join(
-        f"<tr{' class=on' if place == marked else ''}>{''.join(map(_cell, cells))}</tr>"
+        f"<tr{' class=on' if place == marked else ''}>{''.join(map(_cell, kinds, cells))}</tr>"
         for place, cells in enumerate(rows)
     )
-    kind = ' class="wrap"' if wrap else ""
+    wraps = ' class="wrap"' if wrap else ""
     return (
-        f"<table{kind}><colgroup>{columns}</colgroup><thead><tr>{head}</tr></thead>"
+        f"<table{wraps}><colgroup>{columns}</colgroup><thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table>"
     )
 
 
-def _cell(value: object) -> str:
+def _cell(kind: str, value: object) -> str:
     shown = text(value)
-    return f'<td title="{shown}">{shown}</td>'
-
-
-def duration(seconds: float) -> str:
-    """Return a time span as people say it.
-
-    Examples
-    --------
-    >>> duration(9), duration(75), duration(7_500), duration(200_000)
-    ('9 s', '1 min 15 s', '2 h 5 min', '2 d 7 h')
-    """
-    whole = max(0, round(seconds))
-    for unit, name, part, part_name in (
-        (86_400, "d", 3_600, "h"),
-        (3_600, "h", 60, "min"),
-        (60, "min", 1, "s"),
-    ):
-        if whole >= unit:
-            return f"{whole // unit} {name} {whole % unit // part} {part_name}"
-    return f"{whole} s"
+    return f'<td{kind} title="{shown}">{shown}</td>'
