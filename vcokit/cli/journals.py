@@ -190,8 +190,8 @@ def refuse_stranger(path: Path, reach: Reach) -> None:
     if simulated and not reach.may_be_simulated:
         raise InputError(
             f"{path}: the journal of a rollout on a simulator, which never goes on in the cloud",
-            remedy="Add --simulate or --scenario, or make a new plan for the cloud: vcokit apply "
-            "with the inventory",
+            remedy=f"Go on with it on a simulator: {resume_command_of(path, ' --simulate')}; for "
+            "the cloud, make a new plan: vcokit apply with the inventory",
         )
     if reach.simulated and not simulated:
         raise InputError(
