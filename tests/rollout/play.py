@@ -48,6 +48,8 @@ class Play:
         self.codes: dict[int, str | None] = {}
         self.messages: dict[int, str | None] = {}
         self.asked = self.tell()
+        #: When it was first asked; a deadline counts from there.
+        self.begun = self.now
 
     def tell(self, *inputs, after: float = 0.1) -> list:
         """Tell something a moment later; return the calls and the end it asks for."""

@@ -21,7 +21,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import replace
 from os import PathLike
 from types import EllipsisType
 from typing import Any
@@ -126,7 +125,6 @@ class Rollout(Looks, Steers):
     ) -> None:
         require_plan_and_client(plan, client)
         rehearsal.refuse_plan(plan.simulated, client=client.simulated)
-        plan = replace(plan, simulated=client.simulated)
         wishes = (options or Options.in_force(client.speed)).wishing(
             waves=waves,
             stop_after=stop_after,
@@ -139,7 +137,10 @@ class Rollout(Looks, Steers):
         clocks = clocks or Clocks(time.time, time.monotonic)
         self._prepare(plan, client, {}, observers, wishes, clocks)
         # Last, so that an error leaves no file.
-        meta = {"options": wishes.to_json()}
+        meta = {
+            "options": wishes.to_json(),
+            rehearsal.NAME: rehearsal.TEXTS[client.simulated],
+        }
         made = Journal.create(journal, plan, rollout_id, meta=meta, now=clocks.wall)
         self._begin(made, rollout_id)
 
