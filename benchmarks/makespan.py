@@ -26,14 +26,13 @@ import heapq
 import selectors
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any, Final
-from unittest import mock
 
 import pandas as pd
 
@@ -43,6 +42,7 @@ from vcokit import errors, schema
 from vcokit.cloud.answers import Answer
 from vcokit.cloud.listing import Page
 from vcokit.cloud.operations import OPERATIONS, Limit
+from vcokit.cloud.windows import Limiter
 from vcokit.rollout.engine import Clocks
 from vcokit.simulator import Connection
 from vcokit.simulator.backend import Cloud
@@ -216,10 +216,11 @@ class Run:
 class Wire:
     """What a rollout takes for its client."""
 
-    speed, round_trip = 1.0, None
+    speed, round_trip, simulated = 1.0, None, False
 
     def __init__(self, run: Run) -> None:
         self._run, self.limits = run, run.told
+        self.limiter = Limiter(run.told)
 
     def to_async(self) -> Wire:
         """Return itself."""
@@ -260,11 +261,14 @@ def ours(run: Run) -> None:
     rows = [(REGION, lane, net, lane, 100) for lane, nets in run.lanes.items() for net in nets]
     names = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
     routes = pd.DataFrame(rows, columns=names)
-    clocks = Clocks(lambda: 1_795_000_000.0 + run.clock.now, lambda: run.clock.now)
-    with (
-        tempfile.TemporaryDirectory(prefix="vcokit-bench-") as folder,
-        mock.patch("asyncio.events.new_event_loop", return_value=loop_of(run.clock)),
-    ):
+
+    def in_virtual_time(work: Coroutine[Any, Any, Any]) -> Any:
+        with asyncio.Runner(loop_factory=lambda: loop_of(run.clock)) as runner:
+            return runner.run(work)
+
+    now = run.clock
+    clocks = Clocks(lambda: 1_795_000_000.0 + now.now, lambda: now.now, in_virtual_time)
+    with tempfile.TemporaryDirectory(prefix="vcokit-bench-") as folder:
         wire: Any = Wire(run)
         plan = vk.plan_routes(routes, schema.frame(schema.LIVE_ROUTES))
         vk.Rollout(plan, wire, journal=Path(folder) / "rollout.db", clocks=clocks).start().wait()

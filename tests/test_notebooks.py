@@ -105,7 +105,7 @@ def test_can_be_read_without_a_kernel(path: Path) -> None:
     assert not [data for data in shown if "<script" in data.get("text/html", "")]
     assert path.stat().st_size < LARGEST
     views = [d["text/plain"] for d in shown if d["text/plain"].startswith("<Rollout ")]
-    assert all(re.search(r" (finished|interrupted): ", view) for view in views)
+    assert all(re.search(r" (finished|interrupted|broken off): ", view) for view in views)
 
 
 @EVERY
