@@ -186,7 +186,7 @@ def test_full_width_characters_are_left_to_the_audit() -> None:
         (saved(book(S=[])), "no sheet that is shown holds a cell"),
         (one(sheets.ROW)[:-30], "damaged workbook"),
         (b"PK\x03\x04" + bytes(60), "damaged workbook"),
-        (sheets.zipped({"a": "b"}), "damaged workbook"),
+        (sheets.zipped({"a": "b"}), "a zip archive of 1 file, no workbook. Unpack it"),
     ],
 )
 def test_what_cannot_be_read_says_where_and_what_to_do(data: bytes, said: str) -> None:

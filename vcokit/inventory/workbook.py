@@ -26,7 +26,7 @@ from xml.parsers import expat
 from vcokit.errors import InventoryError
 from vcokit.inventory.bound import COLUMNS, Bound, swollen
 from vcokit.inventory.reasons import reason_of
-from vcokit.plain import visible
+from vcokit.plain import counted, visible
 
 #: Most cells that a sheet may span: a million rows of thirty columns, a gigabyte.
 SPAN: Final = 32_000_000
@@ -85,7 +85,7 @@ def _refuse_other_archives(source: str, archive: zipfile.ZipFile) -> None:
     names = [name.casefold() for name in archive.namelist()]
     if names and not any(name.startswith(_OF_A_WORKBOOK) for name in names):
         raise InventoryError(
-            f"this is a zip archive of {len(names):,} files, no workbook",
+            f"this is a zip archive of {counted(len(names), 'file')}, no workbook",
             source=source,
             remedy='Unpack it, and read the files in it, such as "folder/*.csv"',
         )
