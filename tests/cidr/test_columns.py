@@ -79,6 +79,7 @@ ALLOWED: dict[tuple[str, str, str], str] = {
     ("explain", "_one_by_one", "to_pylist"): "different bad cells of no usual form",
     ("explain", "_in_ascii", "loop"): "characters of one bad cell",
     # Rules.
+    ("rules", "_description_too_long", "map"): "descriptions that are too long",
     ("rules", "_missing_value", "loop"): "five fields",
     ("rules", "_special_purpose", "list"): "five networks",
     ("rules", "_special_purpose", "loop"): "five networks",
