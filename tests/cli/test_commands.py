@@ -112,9 +112,9 @@ def test_status(shell, inventory: Path, cloud) -> None:
     code, out, _ = shell("status", journal)
     assert code == 0
     assert "10 done" in out
-    with vk.Journal.open(journal):  # as a rollout under way does
+    with vk.Journal.open(journal):  # as a rollout does that has not begun again
         facts = json.loads(shell("status", journal, "--json")[1])
-        assert facts["state"] == "running"
+        assert facts["state"] == "ready"
         assert "process" in facts["holder"]["text"]
         code, _, err = shell("undo", journal, "--yes")
         assert code == 2

@@ -29,6 +29,8 @@ from vcokit.rollout.steps import Step
 
 #: Seeds that share a case; each has its own times, faults, limits and deaths.
 SEEDS_A_CASE = 25
+#: Connections of some cases: more than one page of a list has.
+CROWD = 60
 REGION, OTHER_REGION = "cn-hangzhou", "eu-central-1"
 
 #: A route as the cloud tells it from others: network, next hop, weight.
@@ -91,7 +93,7 @@ def case_of(number: int, letters: str = "abcde") -> Case:
     """Return the case of a number; the same always. Its connections are named by letters."""
     rng = random.Random(f"case/{number}")
     case = Case(number, _connections(rng, letters), prune=rng.random() < 0.6)
-    nets = networks(rng, rng.randint(1, 8))
+    nets = networks(rng, rng.randint(1, 8) if len(case.regions) < CROWD else rng.randint(1, 2))
     for name in case.regions:
         case.live[name] = set()
         for net in nets:
@@ -178,6 +180,8 @@ def networks(rng: random.Random, size: int) -> list[str]:
 
 def _connections(rng: random.Random, letters: str) -> dict[str, str]:
     names = [f"vco-{letter}" for letter in letters[: rng.choice([1, 2, 2, 3, 3, 4, 5])]]
+    if rng.random() < 0.04:
+        names = [f"vco-{letters[n % 5]}{n}" for n in range(rng.randint(CROWD, 2 * CROWD))]
     return {name: REGION if rng.random() < 0.8 else OTHER_REGION for name in names}
 
 

@@ -329,6 +329,10 @@ class _Stage:
             differences = list(stale.differences)
         except VcokitError as said:
             self.network.note("error", type(said).__name__, str(said))
+        except Exception as error:
+            # A rollout ends with this package's own errors; any other is a fault of the code.
+            self.story.wrong.append(f"end: {type(error).__name__}: {error}")
+            self.story.error = error
         self.network.note("end", part.number, part.reason, differences)
 
     # -- processes ------------------------------------------------------------------------------

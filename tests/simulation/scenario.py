@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from tests.simulation.cases import SEEDS_A_CASE, Case, case_from, case_of, case_to
+from tests.simulation.cases import CROWD, SEEDS_A_CASE, Case, case_from, case_of, case_to
 from vcokit.simulator import Fault, Switches
 
 WRITES = ("CreateVcoRouteEntry", "ModifyVcoRouteEntryWeight", "DeleteVcoRouteEntry")
@@ -176,6 +176,9 @@ def _options(rng: random.Random, story: Scenario) -> None:
         "lost_attempts": rng.choice([2, 20, 20]),
         "lost_after": rng.choice([30.0, 120.0]),
     }
+    if len(story.case.regions) >= CROWD:
+        # So many calls meet so many faults that who gives up at the second comes to no end.
+        story.options |= {"lost_attempts": 20, "lost_after": 120.0}
 
 
 def _faults(rng: random.Random, story: Scenario) -> None:

@@ -15,6 +15,7 @@ for; else it may be older than the write.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -50,6 +51,8 @@ class Pages:
         Lanes by page.
     to_read : list of int
         Pages that are still to be asked for in a sweep.
+    last : int
+        The last page that the sweep has asked for, or will.
     parked : list of Lane
         Lanes that wait for the end of the sweep.
     """
@@ -64,6 +67,7 @@ class Pages:
     swept: bool = False
     refused: bool = False
     not_before: float = 0.0
+    last: int = 0
 
     def may_sweep(self, now: float) -> bool:
         """Tell whether the list is to be read through now."""
@@ -72,7 +76,7 @@ class Pages:
 
     def sweep(self) -> None:
         """Begin to read the list through."""
-        self.sweeping, self.to_read = True, [1]
+        self.sweeping, self.to_read, self.last = True, self._not_on_its_way([1]), 1
 
     def place(self, page: int, names: frozenset[str], ours: frozenset[str]) -> None:
         """Note which lanes a page shows."""
@@ -89,12 +93,17 @@ class Pages:
         """Go on with a sweep after a page; return the lanes that are let go when it has ended."""
         pages = -(-total // PAGE_SIZE)
         if page == 1 and pages <= max(1, self.lanes // 2):
-            self.to_read += range(2, pages + 1)
+            # Page 1 may come again while others are read: lanes on it have asked for it.
+            self.to_read += self._not_on_its_way(range(self.last + 1, pages + 1))
+            self.last = max(self.last, pages)
         if self.to_read or self.flights:
             return []
         self.sweeping, self.swept = False, True
         parked, self.parked = self.parked, []
         return parked
+
+    def _not_on_its_way(self, pages: Iterable[int]) -> list[int]:
+        return [page for page in pages if page not in self.flights]
 
     def give_up(self, *, for_good: bool, until: float) -> list[Lane]:
         """End a sweep that cannot go on; return the lanes that are let go."""
