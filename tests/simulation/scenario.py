@@ -178,7 +178,7 @@ def _options(rng: random.Random, story: Scenario) -> None:
     }
     if len(story.case.regions) >= CROWD:
         # So many calls meet so many faults that who gives up at the second comes to no end.
-        story.options |= {"lost_attempts": 20, "lost_after": 120.0}
+        story.options |= {"lost_attempts": 50, "lost_after": 1200.0}
 
 
 def _faults(rng: random.Random, story: Scenario) -> None:
