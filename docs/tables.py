@@ -18,7 +18,7 @@ from typing import Final
 from vcokit.audit.rules import RULES
 from vcokit.cli.commands import COMMANDS
 from vcokit.cli.exits import MEANING
-from vcokit.cloud.codes import CODES, KINDS
+from vcokit.cloud.error_codes import CODES, KINDS
 from vcokit.cloud.operations import OPERATIONS
 from vcokit.config import SETTINGS
 

@@ -16,7 +16,7 @@ from alibabacloud_vpc20160428.client import Client as OfficialClient
 from tests.cloud.test_answers import came
 from vcokit import errors
 from vcokit.cloud import answers, endpoints, fields
-from vcokit.cloud.codes import (
+from vcokit.cloud.error_codes import (
     CODES,
     KINDS,
     classify,

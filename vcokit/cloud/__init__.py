@@ -2,7 +2,7 @@
 
 ==============  =====================================================================
 `operations`    the eight operations and their limits, as data; with `parameters`,
-                `fields`, `codes` and `endpoints`
+                `fields`, `error_codes` and `endpoints`
 `credentials`   whose AccessKey signs, and until when; `profiles` of the vendor's CLI
 `signing`       signature V3, as pure functions and as `httpx.Auth`
 `transport`     requests on their way over connections that are kept open

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import httpx
 
-from vcokit.cloud.codes import WRONG_CLOCK, Code, classify, fate_of_write
+from vcokit.cloud.error_codes import WRONG_CLOCK, Code, classify, fate_of_write
 from vcokit.cloud.lists import misfit, rows_in, stranger
 from vcokit.cloud.masking import Secret, mask
 from vcokit.cloud.operations import SECRET_FIELDS, Operation

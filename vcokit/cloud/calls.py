@@ -22,7 +22,7 @@ import pandas as pd
 
 from vcokit.cloud import answers
 from vcokit.cloud.answers import Answer, rows_of
-from vcokit.cloud.codes import kind_of, may_try_again
+from vcokit.cloud.error_codes import kind_of, may_try_again
 from vcokit.cloud.listing import Exchange, Listing, Outcome, Page
 from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, VERSION, Limit, Operation
 from vcokit.cloud.pacing import Pacer

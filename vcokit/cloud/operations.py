@@ -4,12 +4,12 @@ Nothing here decides; client, scheduler, audit and `vcokit policy` walk these ta
 the vendor's API metadata, operation pages and quota pages; what no source gives is marked
 *assumed*. Beside it stand
 
-============  =========================================================
+============= ========================================================
 `parameters`  types and limits of parameters, and how they travel
 `fields`      the fields of answers and their types
-`codes`       the error codes and their kinds
+`error_codes` the error codes and their kinds
 `endpoints`   which host answers for a region
-============  =========================================================
+============= ========================================================
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import Final
 
 from vcokit import schema
 from vcokit.cloud import fields
-from vcokit.cloud.codes import CODES as CODES
-from vcokit.cloud.codes import classify as classify
+from vcokit.cloud.error_codes import CODES as CODES
+from vcokit.cloud.error_codes import classify as classify
 from vcokit.cloud.parameters import Parameter
 from vcokit.errors import InputError
 
