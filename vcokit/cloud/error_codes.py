@@ -1,4 +1,4 @@
-"""Error codes of the API as data: the kind of each, what a kind means, and the remedy.
+"""Error codes of the API: the kind of each, what a kind means, and the remedy.
 
 ==============  ======  =======  =========================================================
 kind            a read  a write  meaning
@@ -19,48 +19,74 @@ kind            a read  a write  meaning
 
 A read is sent *again* by the client; a write never is, its sender must first learn what became of
 it. Codes in `REPEATED` tell of an earlier copy of the same request: a write that is answered so is
-*unknown*, whatever the kind. Codes and classes are from the vendor's operation pages and gateway
-tables.
+*unknown*, whatever the kind. Codes and their kinds are of ``contract.json``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
+from vcokit.contract import CONTRACT
 from vcokit.errors import ApiError, CloudError, NoAnswerError
 
 
+class Kind(StrEnum):
+    """The kinds of errors. Those up to ``dry-run-ok`` are the classes of the contract."""
+
+    BUSY = "busy"
+    THROTTLED = "throttled"
+    INPUT = "input"
+    STATE = "state"
+    QUOTA = "quota"
+    AUTH = "auth"
+    NOT_FOUND = "not-found"
+    SERVER = "server"
+    DRY_RUN_OK = "dry-run-ok"
+    OTHER = "other"
+    NO_ANSWER = "no-answer"
+    PROTOCOL = "protocol"
+
+
+class Fate(StrEnum):
+    """What became of a write that met an error; *unknown* is looked at before it is sent again."""
+
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    PASSED = "passed"
+
+
 @dataclass(frozen=True)
-class Kind:
+class Meaning:
     """What a kind of error means for the call that met it.
 
     Parameters
     ----------
     again : bool
         Whether a read may be sent again.
-    write : str
-        What became of a write: ``refused``, ``unknown`` or ``passed``.
+    write : Fate
+        What became of a write.
     """
 
     again: bool
-    write: str = "refused"
+    write: Fate = Fate.REFUSED
 
 
-KINDS: Final[Mapping[str, Kind]] = {
-    "busy": Kind(again=True),
-    "throttled": Kind(again=True),
-    "input": Kind(again=False),
-    "state": Kind(again=False),
-    "quota": Kind(again=False),
-    "auth": Kind(again=False),
-    "not-found": Kind(again=False),
-    "server": Kind(again=True, write="unknown"),
-    "dry-run-ok": Kind(again=False, write="passed"),
-    "other": Kind(again=False),
-    "no-answer": Kind(again=True, write="unknown"),
-    "protocol": Kind(again=True, write="unknown"),
+MEANINGS: Final[Mapping[Kind, Meaning]] = {
+    Kind.BUSY: Meaning(again=True),
+    Kind.THROTTLED: Meaning(again=True),
+    Kind.INPUT: Meaning(again=False),
+    Kind.STATE: Meaning(again=False),
+    Kind.QUOTA: Meaning(again=False),
+    Kind.AUTH: Meaning(again=False),
+    Kind.NOT_FOUND: Meaning(again=False),
+    Kind.SERVER: Meaning(again=True, write=Fate.UNKNOWN),
+    Kind.DRY_RUN_OK: Meaning(again=False, write=Fate.PASSED),
+    Kind.OTHER: Meaning(again=False),
+    Kind.NO_ANSWER: Meaning(again=True, write=Fate.UNKNOWN),
+    Kind.PROTOCOL: Meaning(again=True, write=Fate.UNKNOWN),
 }
 
 
@@ -70,92 +96,76 @@ class Code:
 
     Parameters
     ----------
-    kind : str
-        One of `KINDS`.
+    kind : Kind
     remedy : str
         As an imperative; empty where the code says it all.
     """
 
-    kind: str
+    kind: Kind
     remedy: str = ""
 
 
 _WAIT: Final = "Wait until the connection's State is attached, then send it again"
 _SLOW: Final = "Send fewer calls, or wait"
+_QUOTA: Final = "Ask the vendor for a higher quota"
+_CONNECTION: Final = "Check the connection's id, its region and the account"
 _RAM: Final = "Allow the RAM user this operation on the connection"
 _KEY: Final = "Check the AccessKey and its secret"
+_TOKEN: Final = f"Use at most {CONTRACT['parameters']['ClientToken']['longest']} ASCII characters"
+
+#: What to do about a code, where it does not say it all.
+_REMEDIES: Final[Mapping[str, str]] = {
+    "VpnConnection.Configuring": _WAIT,
+    "VpnGateway.Configuring": _WAIT,
+    "Appliance.Configuring": _WAIT,
+    "TaskConflict": _WAIT,
+    "VpnTask.CONFLICT": _WAIT,
+    "OperationConflict": _WAIT,
+    "SystemBusy": _WAIT,
+    "OperationFailed.IdempotentTokenProcessing": "Wait for the first call to end",
+    "Throttling": _SLOW,
+    "Throttling.User": _SLOW,
+    "Throttling.Api": _SLOW,
+    "Throttling.DeepPageSkip": "Read pages in order",
+    "Rejected.Throttling": _SLOW,
+    "IllegalParam.RouteDest": "Write the destination as a.b.c.d/len, no host bits",
+    "IllegalParam.RouteEntryType": "Ask for custom or bgp",
+    "IllegalParam.ClientToken": _TOKEN,
+    "OperationFailed.InvalidCidrBlock": "The default route is no destination",
+    "IdempotentParameterMismatch": "Use a new ClientToken for another request",
+    "InvalidProduct.NotFound": "Check the endpoint",
+    "InvalidProtocol.NeedSsl": "Use https",
+    "VpnRouteEntry.AlreadyExists": "The route is there: read the live routes again",
+    "VpnRouteEntry.Conflict": "Change the weight of the route that is there",
+    "VpnRouteEntry.ConflictSSL": "Choose another destination or SSL client pool",
+    "VpnRouteEntry.BackupRoute": "Take away the route with the other next hop",
+    "VpnConnection.FinancialLocked": "Settle the account's bills",
+    "Vco.StatusNotSupport": "Attach the connection to a transit router",
+    "Resource.QuotaFull": _QUOTA,
+    "Resource.PbrRouteQuotaFull": _QUOTA,
+    "CreatePbrRoutesQuotaFull.QuotaFull": _QUOTA,
+    "CreateDbrRoutesQuotaFull.QuotaFull": _QUOTA,
+    "QuotaExceeded.VpnRouteEntry": _QUOTA,
+    "InvalidNextHop.NotFound": "Use the connection's own id as next hop",
+    "InvalidRouteEntry.NotFound": "Read the live routes again",
+    "InvalidVpnConnectionInstanceId.NotFound": _CONNECTION,
+    "Forbbiden.SubUser": _RAM,  # the misspelling is the vendor's
+    "Forbidden": _RAM,
+    "Forbidden.RAM": _RAM,
+    "Forbidden.RiskControl": "Ask the vendor's support",
+    "SignatureDoesNotMatch": _KEY,
+    "SignatureNonceUsed": "Sign again with a new nonce",
+    "InvalidTimeStamp.Expired": "Set this machine's clock",
+    "InvalidAccessKeyId.NotFound": _KEY,
+    "InvalidAccessKeyId.Inactive": "Enable the AccessKey",
+    "MissingSecurityToken": "Give the STS token with its key",
+    "InvalidSecurityToken.Expired": "Get a new STS token",
+}
 
 #: Codes that name no parameter. `classify` knows the families of the others.
 CODES: Final[Mapping[str, Code]] = {
-    "VpnConnection.Configuring": Code("busy", _WAIT),
-    "VpnGateway.Configuring": Code("busy", _WAIT),
-    "Appliance.Configuring": Code("busy", _WAIT),
-    "TaskConflict": Code("busy", _WAIT),
-    "VpnTask.CONFLICT": Code("busy", _WAIT),
-    "OperationConflict": Code("busy", _WAIT),
-    "SystemBusy": Code("busy", _WAIT),
-    "OperationFailed.IdempotentTokenProcessing": Code("busy", "Wait for the first call to end"),
-    "Throttling": Code("throttled", _SLOW),
-    "Throttling.User": Code("throttled", _SLOW),
-    "Throttling.Api": Code("throttled", _SLOW),
-    "Throttling.DeepPageSkip": Code("throttled", "Read pages in order"),
-    "Rejected.Throttling": Code("throttled", _SLOW),
-    "IllegalParam.RouteDest": Code("input", "Write the destination as a.b.c.d/len, no host bits"),
-    "IllegalParam.RouteEntryType": Code("input", "Ask for custom or bgp"),
-    "IllegalParam.ClientToken": Code("input", "Use at most 64 ASCII characters"),
-    "OperationFailed.InvalidCidrBlock": Code("input", "The default route is no destination"),
-    "IdempotentParameterMismatch": Code("input", "Use a new ClientToken for another request"),
-    "MissingParameter": Code("input"),
-    "InvalidParameter": Code("input"),
-    "InvalidParameter.Format": Code("input"),
-    "InvalidParameter.TagKey": Code("input"),
-    "InvalidParameter.TagValue": Code("input"),
-    "Duplicated.TagKey": Code("input"),
-    "Forbidden.TagKey.Duplicated": Code("input"),
-    "SizeLimitExceeded.TagNum": Code("input"),
-    "InvalidAction.NotFound": Code("input"),
-    "InvalidApi.NotFound": Code("input"),
-    "InvalidVersion": Code("input"),
-    "NoSuchVersion": Code("input"),
-    "InvalidProduct.NotFound": Code("input", "Check the endpoint"),
-    "InvalidProtocol.NeedSsl": Code("input", "Use https"),
-    "UnsupportedHTTPMethod": Code("input"),
-    "VpnRouteEntry.AlreadyExists": Code("state", "The route is there: read the live routes again"),
-    "VpnRouteEntry.Conflict": Code("state", "Change the weight of the route that is there"),
-    "VpnRouteEntry.ConflictSSL": Code("state", "Choose another destination or SSL client pool"),
-    "VpnRouteEntry.BackupRoute": Code("state", "Take away the route with the other next hop"),
-    "VpnConnection.FinancialLocked": Code("state", "Settle the account's bills"),
-    "Vco.StatusNotSupport": Code("state", "Attach the connection to a transit router"),
-    "Resource.QuotaFull": Code("quota", "Ask the vendor for a higher quota"),
-    "Resource.PbrRouteQuotaFull": Code("quota", "Ask the vendor for a higher quota"),
-    "CreatePbrRoutesQuotaFull.QuotaFull": Code("quota", "Ask the vendor for a higher quota"),
-    "CreateDbrRoutesQuotaFull.QuotaFull": Code("quota", "Ask the vendor for a higher quota"),
-    "QuotaExceeded.VpnRouteEntry": Code("quota", "Ask the vendor for a higher quota"),
-    "InvalidNextHop.NotFound": Code("not-found", "Use the connection's own id as next hop"),
-    "InvalidRouteEntry.NotFound": Code("not-found", "Read the live routes again"),
-    "InvalidVpnConnectionInstanceId.NotFound": Code(
-        "not-found", "Check the connection's id, its region and the account"
-    ),
-    "Forbbiden.SubUser": Code("auth", _RAM),  # the misspelling is the vendor's
-    "Forbidden": Code("auth", _RAM),
-    "Forbidden.RAM": Code("auth", _RAM),
-    "Forbidden.RiskControl": Code("auth", "Ask the vendor's support"),
-    "SignatureDoesNotMatch": Code("auth", _KEY),
-    "IncompleteSignature": Code("auth"),
-    "SignatureNonceUsed": Code("auth", "Sign again with a new nonce"),
-    "InvalidTimeStamp.Expired": Code("auth", "Set this machine's clock"),
-    "InvalidTimeStamp.Format": Code("auth"),
-    "IllegalTimestamp": Code("auth"),
-    "InvalidAccessKeyId.NotFound": Code("auth", _KEY),
-    "InvalidAccessKeyId.Inactive": Code("auth", "Enable the AccessKey"),
-    "MissingSecurityToken": Code("auth", "Give the STS token with its key"),
-    "InvalidSecurityToken.Expired": Code("auth", "Get a new STS token"),
-    "InvalidSignatureMethod": Code("auth"),
-    "ServiceUnavailable": Code("server"),
-    "InternalError": Code("server"),
-    "InternalServerError": Code("server"),
-    "UnknownError": Code("server"),
-    "DryRunOperation": Code("dry-run-ok"),
+    code: Code(Kind(fact["class"]), _REMEDIES.get(code, ""))
+    for code, fact in CONTRACT["errors"].items()
 }
 
 #: The code of a date that is too far from the cloud's.
@@ -185,16 +195,20 @@ _OF_THE_KEY: Final = (
 #: Families of codes by how they begin and how they end, for those the table does not name. The
 #: gateway makes codes of parameters' names: MissingRouteDest, InvalidWeight.
 _BEGINNINGS: Final = (
-    ("Throttling", "throttled"),
-    ("Forbidden", "auth"),
-    ("NoPermission", "auth"),
-    *((beginning, "auth") for beginning in _OF_THE_KEY),
-    ("QuotaExceeded", "quota"),
-    ("Missing", "input"),
-    ("IllegalParam", "input"),
-    ("InvalidParameter", "input"),
+    ("Throttling", Kind.THROTTLED),
+    ("Forbidden", Kind.AUTH),
+    ("NoPermission", Kind.AUTH),
+    *((beginning, Kind.AUTH) for beginning in _OF_THE_KEY),
+    ("QuotaExceeded", Kind.QUOTA),
+    ("Missing", Kind.INPUT),
+    ("IllegalParam", Kind.INPUT),
+    ("InvalidParameter", Kind.INPUT),
 )
-_ENDINGS: Final = ((".NotFound", "not-found"), ("QuotaFull", "quota"), (".Configuring", "busy"))
+_ENDINGS: Final = (
+    (".NotFound", Kind.NOT_FOUND),
+    ("QuotaFull", Kind.QUOTA),
+    (".Configuring", Kind.BUSY),
+)
 
 
 def classify(code: str, http_status: int) -> Code:
@@ -209,9 +223,9 @@ def classify(code: str, http_status: int) -> Code:
 
     Examples
     --------
-    >>> classify("TaskConflict", 400).kind, classify("MissingRouteDest", 400).kind
+    >>> classify("TaskConflict", 400).kind.value, classify("MissingRouteDest", 400).kind.value
     ('busy', 'input')
-    >>> classify("Never.Seen", 400).kind, classify("Never.Seen", 502).kind
+    >>> classify("Never.Seen", 400).kind.value, classify("Never.Seen", 502).kind.value
     ('other', 'server')
     """
     if code in CODES:
@@ -223,8 +237,8 @@ def classify(code: str, http_status: int) -> Code:
         if code.endswith(ending):
             return Code(kind)
     if http_status >= 500:
-        return Code("server")
-    return Code("input" if code.startswith("Invalid") else "other")
+        return Code(Kind.SERVER)
+    return Code(Kind.INPUT if code.startswith("Invalid") else Kind.OTHER)
 
 
 def is_key(code: str | None) -> bool:
@@ -238,33 +252,28 @@ def is_key(code: str | None) -> bool:
     return code is not None and code.startswith(_OF_THE_KEY) and code not in RESIGNED
 
 
-def kind_of(error: CloudError) -> str:
+def kind_of(error: CloudError) -> Kind:
     """Return the kind of an error, one without a code too.
 
     Examples
     --------
-    >>> kind_of(NoAnswerError("no answer")), kind_of(CloudError("half an answer"))
+    >>> kind_of(NoAnswerError("no answer")).value, kind_of(CloudError("half an answer")).value
     ('no-answer', 'protocol')
     """
     if isinstance(error, ApiError):
-        return error.kind
-    return "no-answer" if isinstance(error, NoAnswerError) else "protocol"
+        return Kind(error.kind)
+    return Kind.NO_ANSWER if isinstance(error, NoAnswerError) else Kind.PROTOCOL
 
 
-def fate_of_write(code: str, http_status: int) -> str:
+def fate_of_write(code: str, http_status: int) -> Fate:
     """Return what became of a write that was answered with a code.
-
-    Returns
-    -------
-    str
-        ``refused``, ``unknown`` (look before it is sent again) or ``passed``, see `Kind`.
 
     Examples
     --------
-    >>> fate_of_write("SystemBusy", 400), fate_of_write("SignatureNonceUsed", 400)
+    >>> fate_of_write("SystemBusy", 400).value, fate_of_write("SignatureNonceUsed", 400).value
     ('refused', 'unknown')
     """
-    return "unknown" if code in REPEATED else KINDS[classify(code, http_status).kind].write
+    return Fate.UNKNOWN if code in REPEATED else MEANINGS[classify(code, http_status).kind].write
 
 
 def may_try_again(error: CloudError) -> bool:
@@ -275,4 +284,4 @@ def may_try_again(error: CloudError) -> bool:
     >>> may_try_again(ApiError("", code="SignatureNonceUsed")), may_try_again(CloudError("cut"))
     (True, True)
     """
-    return KINDS[kind_of(error)].again or getattr(error, "code", "") in RESIGNED
+    return MEANINGS[kind_of(error)].again or getattr(error, "code", "") in RESIGNED

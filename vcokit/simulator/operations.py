@@ -504,9 +504,6 @@ def describe_connection(request: RequestContext) -> Fields:
     fields = _connection_fields(request.connection)
     # What this answer alone has.
     fields["VpnBgpConfig"] |= {"EnableBgp": "false"}
-    if "TunnelOptionsSpecification" in fields:
-        for number, tunnel in enumerate(fields["TunnelOptionsSpecification"]["TunnelOptions"], 1):
-            tunnel["TunnelIndex"] = number
     return {
         **fields,
         "ZoneNo": request.connection.zone,
@@ -654,6 +651,7 @@ def _tunnel_fields(connection: Connection, number: int) -> Fields:
     addresses = {name: _BGP[name] for name in ("LocalBgpIp", "PeerBgpIp", "TunnelCidr")}
     return {
         "TunnelId": f"tun-{connection.vpn_connection_id.removeprefix('vco-')}{number + 1}",
+        "TunnelIndex": number + 1,
         "Role": ("master", "slave")[number],
         "State": "updating" if connection.task else "active",
         "Status": connection.shown_status,
