@@ -367,7 +367,7 @@ JSON_TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "ob
 
 
 def fields(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield path and value of all fields of an answer, lists as ``name[]``."""
+    """Yield path and value of all fields of an answer, what a list holds as ``name[]``."""
     if isinstance(value, dict):
         for name, inner in value.items():
             inner_path = f"{path}.{name}".lstrip(".")
@@ -375,6 +375,8 @@ def fields(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from fields(inner, inner_path)
     elif isinstance(value, list):
         for inner in value:
+            if not isinstance(inner, dict | list):
+                yield f"{path}[]", inner
             yield from fields(inner, f"{path}[]")
 
 
