@@ -281,6 +281,7 @@ def test_kinds_are_the_classes_of_errors() -> None:
     classes = [errors.ApiError, *errors.ApiError.__subclasses__()]
     with_code = sorted(kind.kind for kind in classes)
     assert with_code == sorted(set(MEANINGS) - {"no-answer", "protocol"})
+    assert set(with_code) - {"other"} == set(CONTRACT["classes"]["meanings"])
     assert kind_of(errors.NotSentError("")) == "no-answer"
     assert kind_of(errors.ProtocolError("")) == "protocol"
 

@@ -200,6 +200,9 @@ class Operation:
         ``object``. A field inside another is written with a dot, one inside the rows of a list
         with ``[]``: ``TunnelOptionsSpecification.TunnelOptions[].Status``. An answer may leave out
         any field but those that it *needs*.
+    resource : str
+        What a RAM policy allows it on, with ``{region}``, ``{account}`` and ``{connection}`` to be
+        filled in; ``*`` for everything.
     needs : tuple of str
         Fields without which an answer is none.
     rows : tuple of str
@@ -211,9 +214,6 @@ class Operation:
         Fields that tell one row of a list from another, whatever else of it changes.
     frame : mapping of str to dtype
         Schema of the frame.
-    resource : str
-        What a RAM policy allows it on, with ``{region}``, ``{account}`` and ``{connection}`` to be
-        filled in; ``*`` for everything.
     """
 
     name: str
@@ -221,12 +221,12 @@ class Operation:
     parameters: tuple[Parameter, ...]
     limit: Limit
     answers: Mapping[str, str]
+    resource: str
     needs: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
     frame: schema.Schema = field(default_factory=dict)
-    resource: str = CONTRACT["ram"]["resource"]
 
     @cached_property
     def required(self) -> tuple[str, ...]:
@@ -388,12 +388,12 @@ def _operation(name: str, fact: Mapping[str, Any]) -> Operation:
         ),
         limit=Limit(fact["limit"]["calls"], fact["limit"]["seconds"]),
         answers=fact["answer"]["fields"],
+        resource="*" if name in CONTRACT["ram"]["any_resource"] else CONTRACT["ram"]["resource"],
         needs=reading.needs,
         rows=tuple(fact["rows"].split(".")) if "rows" in fact else (),
         columns=reading.columns,
         identity=reading.identity,
         frame=reading.frame,
-        resource="*" if name in CONTRACT["ram"]["any_resource"] else CONTRACT["ram"]["resource"],
     )
 
 
