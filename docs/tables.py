@@ -18,9 +18,10 @@ from typing import Final
 from vcokit.audit.rules import RULES
 from vcokit.cli.commands import COMMANDS
 from vcokit.cli.exits import MEANING
-from vcokit.cloud.codes import CODES, KINDS
+from vcokit.cloud.error_codes import CODES, MEANINGS
 from vcokit.cloud.operations import OPERATIONS
 from vcokit.config import SETTINGS
+from vcokit.contract import CONTRACT
 
 ROOT: Final = Path(__file__).parent.parent
 PAGES: Final = (
@@ -29,6 +30,7 @@ PAGES: Final = (
     "docs/tutorial-bulk-import.md",
     "docs/contract.md",
     "docs/executor.md",
+    "vcokit/simulator/COVERAGE.md",
 )
 
 
@@ -103,19 +105,50 @@ def operations() -> str:
             f"`{each.name}`",
             "write" if each.writes else "read",
             f"{each.limit.calls} in {each.limit.seconds:g} s",
+            sureness(CONTRACT["operations"][each.name]["limit"]),
             ", ".join(each.required) or "–",
         )
         for each in OPERATIONS.values()
     )
-    return table(("operation", "kind", "limit that is taken", "needs"), rows)
+    return table(("operation", "kind", "limit that is taken", "confidence", "needs"), rows)
+
+
+def limits() -> str:
+    """Return the rate limits of the operations, as the simulator keeps them."""
+    facts = ((name, fact["limit"]) for name, fact in CONTRACT["operations"].items())
+    rows = ((f"`{name}`", of["calls"], of["seconds"], sureness(of)) for name, of in facts)
+    return table(("operation", "calls", "seconds", "confidence"), rows)
+
+
+def sureness(fact: Mapping[str, str]) -> str:
+    """Return the confidence of a fact, and what is noted beside it.
+
+    Examples
+    --------
+    >>> sureness({"confidence": "assumed", "note": "no page says so"})
+    'assumed: no page says so'
+    """
+    return ": ".join(fact[key] for key in ("confidence", "note") if key in fact)
+
+
+def listed_codes() -> str:
+    """Return the error codes that each operation lists, and those that are inferred for it."""
+    rows = []
+    for name, fact in CONTRACT["operations"].items():
+        inferred = fact["errors"].get("inferred", [])
+        listed = [code for code in fact["errors"]["codes"] if code not in inferred]
+        cells = (", ".join(f"`{code}`" for code in codes) or "–" for codes in (listed, inferred))
+        rows.append((f"`{name}`", *cells))
+    return table(("operation", "lists", "inferred"), rows)
 
 
 def codes() -> str:
     """Return the error codes that are known, by kind."""
     rows = []
-    for name, kind in KINDS.items():
-        named = [f"`{code}`" for code, each in CODES.items() if each.kind == name]
-        rows.append((name, "yes" if kind.again else "no", kind.write, ", ".join(named) or "–"))
+    for kind, meaning in MEANINGS.items():
+        named = [f"`{code}`" for code, each in CODES.items() if each.kind is kind]
+        again = "yes" if meaning.again else "no"
+        rows.append((kind, again, meaning.write, ", ".join(named) or "–"))
     return table(("kind", "a read is sent again", "a write is then", "codes"), rows)
 
 
@@ -125,6 +158,8 @@ TABLES: Final[Mapping[str, Callable[[], str]]] = {
     "rules": rules,
     "settings": settings,
     "operations": operations,
+    "limits": limits,
+    "listed codes": listed_codes,
     "error codes": codes,
 }
 

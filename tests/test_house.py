@@ -17,6 +17,7 @@ FLOORS = {
     "errors": 0,
     "plain": 0,
     "schema": 0,
+    "contract": 0,
     "config": 0,
     "cidr": 1,
     "cloud": 1,

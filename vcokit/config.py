@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from vcokit.contract import limit
 from vcokit.errors import ConfigError
 
 FILE_NAME: Final = "vcokit.toml"
@@ -108,7 +109,13 @@ _TABLE: Final = (
         "read_share", 0.5, "", "Part of the limits of reads that a rollout or a client uses.", 0.01
     ),
     Setting("task_seconds", 3.0, "s", "Time a route task is thought to take until one was seen."),
-    Setting("quota_hint", 50, "routes", "Routes of a connection past which an audit warns.", 1),
+    Setting(
+        "quota_hint",
+        limit("routes_per_connection"),
+        "routes",
+        "Routes of a connection past which an audit warns.",
+        1,
+    ),
     Setting("speed", 60.0, "x", "Speed of the simulator behind demo and apply --simulate.", 0.001),
     Setting("seed", 20261123, "", "Seed of the demo's random choices."),
 )

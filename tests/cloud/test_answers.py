@@ -10,7 +10,7 @@ import pytest
 from tests.leaks import TEST_TOKEN
 from vcokit import errors
 from vcokit.cloud import answers, lists
-from vcokit.cloud.codes import CODES, classify
+from vcokit.cloud.error_codes import CODES, classify
 from vcokit.cloud.masking import Secret
 from vcokit.cloud.operations import OPERATIONS
 from vcokit.cloud.transport import Reply

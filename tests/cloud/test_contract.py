@@ -1,10 +1,11 @@
-"""The tables of operations, parameters, fields, codes and endpoints say what the vendor says."""
+"""The facts are those of the official SDK, as far as it has them, and code does as they say."""
 
 from __future__ import annotations
 
 import itertools
 import json
-from pathlib import Path
+import typing
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,84 +16,106 @@ from alibabacloud_vpc20160428.client import Client as OfficialClient
 
 from tests.cloud.test_answers import came
 from vcokit import errors
-from vcokit.cloud import answers, endpoints, fields
-from vcokit.cloud.codes import (
+from vcokit.cloud import answers, endpoints, error_codes
+from vcokit.cloud.error_codes import (
     CODES,
-    KINDS,
+    MEANINGS,
     classify,
     fate_of_write,
     is_key,
     kind_of,
     may_try_again,
 )
-from vcokit.cloud.operations import OPERATIONS, PRODUCT, SECRET_FIELDS, VERSION, Operation
+from vcokit.cloud.operations import OPERATIONS, SECRET_FIELDS, fits
+from vcokit.contract import CONTRACT
 from vcokit.errors import InputError
-from vcokit.simulator.backend import Cloud
-
-CONTRACT = json.loads((Path(__file__).parent / "contract.json").read_text("utf-8"))
-ROUTE_OPERATIONS = [name for name in CONTRACT["operations"] if "VcoRoute" in name]
-NAMES = list(CONTRACT["operations"])
 
 
-def told(operation: Operation) -> dict[str, dict[str, Any]]:
-    """Return the parameters of an operation in the contract's form."""
-    limits = ("default", "least", "most", "longest")
-    result = {}
-    for one in operation.parameters:
-        result[one.name] = {"type": one.type, "required": one.required}
-        if one.choices:
-            result[one.name]["choices"] = list(one.choices)
-        given = {name: getattr(one, name) for name in limits if getattr(one, name) is not None}
-        result[one.name].update(given)
-    return result
+def unsure(fact: Any, path: str) -> Iterator[str]:
+    """Yield where a fact stands that neither has a confidence nor stands below one."""
+    if not isinstance(fact, dict):
+        yield path
+    elif fact.get("confidence") not in CONTRACT["confidence"]:
+        for name, inner in fact.items():
+            yield from unsure(inner, f"{path}.{name}")
 
 
-def test_all_operations_are_there() -> None:
-    """Eight operations, no more and no fewer, of the right product and version."""
-    assert list(OPERATIONS) == NAMES
-    assert (CONTRACT["product"], CONTRACT["version"]) == (PRODUCT, VERSION)
+def test_every_fact_has_its_confidence() -> None:
+    """Nothing is stated without saying how sure it is, in a word that the file explains."""
+    sections = {name: one for name, one in CONTRACT.items() if isinstance(one, dict)}
+    del sections["confidence"]
+    assert [path for name, one in sections.items() for path in unsure(one, name)] == []
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_an_operation(name: str) -> None:
-    """Parameters with types and limits, answer fields, list, rate limit: each fact is there."""
-    operation, fact = OPERATIONS[name], CONTRACT["operations"][name]
-    assert told(operation) == fact["parameters"]
-    assert dict(operation.answers) == fact["fields"]
-    assert operation.writes == (fact["kind"] == "write")
-    if fact["limit"] is not None:
-        assert [operation.limit.calls, operation.limit.seconds] == fact["limit"]
-    assert list(operation.rows) == CONTRACT["lists"].get(name, [])
-    prefix = ".".join(operation.rows) + "[]."
-    assert all(prefix + path in operation.answers for path in operation.columns)
-    assert set(operation.needs) <= set(operation.answers)
-    assert set(operation.identity) <= set(operation.columns)
-    assert bool(operation.identity) == bool(operation.rows)
+# -- operations -----------------------------------------------------------------------------------
+
+JSON_TYPES = {str: "string", int: "integer", bool: "boolean"}
 
 
-def test_limits_are_those_of_the_simulator() -> None:
-    """Of a number that nobody publishes both make the same guess, apart from each other."""
-    theirs = Cloud().limits
-    assert {name: (one.limit.calls, one.limit.seconds) for name, one in OPERATIONS.items()} == {
-        name: theirs[name] for name in NAMES
-    }
+def described(model: type) -> Iterator[tuple[str, type, bool]]:
+    """Yield each field of a model of the SDK: name, type, whether it is a list of that type."""
+    names = {"main_models": models, "List": list, "Dict": dict}
+    empty = model().to_map()
+    for attribute, hint in typing.get_type_hints(model.__init__, names).items():
+        is_list = typing.get_origin(hint) is list
+        kind = typing.get_args(hint)[0] if is_list else hint
+        value = "x" if kind in JSON_TYPES else kind()
+        said = model(**{attribute: [value] if is_list else value}).to_map()
+        (name,) = (name for name in said if said[name] != empty.get(name))
+        yield name, kind, is_list
 
 
-@pytest.mark.parametrize("name", NAMES)
+def answered(model: type, before: str = "") -> Iterator[tuple[str, str]]:
+    """Yield path and type of each field of an answer of the SDK, those inside others too."""
+    for name, kind, is_list in described(model):
+        path = before + name
+        if is_list:
+            yield path, "array"
+            path += "[]"
+        if kind in JSON_TYPES:
+            yield path, JSON_TYPES[kind]
+        else:
+            if not is_list:
+                yield path, "object"
+            yield from answered(kind, f"{path}.")
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
 def test_parameters_are_those_of_the_official_sdk(name: str) -> None:
     """The SDK's request has the same parameters; of those nobody needs it may have more."""
-    described = getattr(models, f"{name}Request")
-    sample = dict.fromkeys(described().__init__.__code__.co_varnames[1:], "x")
-    sample.pop("tag", None)
-    theirs = set(described(**sample).to_map()) | ({"Tag"} if "tag" in dir(described()) else set())
-    ours = {parameter.name for parameter in OPERATIONS[name].parameters}
-    assert ours <= theirs
-    assert theirs - ours <= {
+    theirs = {
+        field: "tags" if is_list else JSON_TYPES[kind]
+        for field, kind, is_list in described(getattr(models, f"{name}Request"))
+    }
+    ours = {parameter.name: parameter.type for parameter in OPERATIONS[name].parameters}
+    assert ours.items() <= theirs.items()
+    assert theirs.keys() - ours.keys() <= {
         "OwnerAccount",
         "OwnerId",
         "ResourceOwnerAccount",
         "ResourceOwnerId",
     }
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_answers_are_those_of_the_official_sdk(name: str) -> None:
+    """The SDK's answer has the same fields of the same types, at any depth."""
+    theirs = dict(answered(getattr(models, f"{name}ResponseBody")))
+    assert OPERATIONS[name].answers == theirs
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_what_is_read_is_answered(name: str) -> None:
+    """Needed fields, rows and columns are fields of the answer, and a frame has the columns."""
+    operation = OPERATIONS[name]
+    place = ".".join(operation.rows)
+    assert set(operation.needs) <= operation.answers.keys()
+    assert {f"{place}[].{path}" for path in operation.columns} <= operation.answers.keys()
+    assert set(operation.columns.values()) <= operation.frame.keys()
+    assert set(operation.identity) <= operation.columns.keys()
+    assert bool(operation.identity) == bool(operation.columns)
+    if operation.rows:
+        assert operation.answers[place] == "array"
 
 
 def test_nothing_secret_becomes_a_column() -> None:
@@ -167,37 +190,36 @@ def test_values_as_they_travel() -> None:
 
 # -- codes ----------------------------------------------------------------------------------------
 
-
-def every_code() -> list[tuple[str, int, str]]:
-    """Return each code of the contract once, with its status and kind."""
-    found = {}
-    tables = [fact["errors"] for fact in CONTRACT["operations"].values()]
-    for code, (status, kind) in itertools.chain.from_iterable(
-        table.items() for table in (*tables, CONTRACT["common_errors"])
-    ):
-        assert found.setdefault(code, (status or 400, kind))[1] == kind
-    return [(code, *rest) for code, rest in found.items()]
+LISTED = [
+    (name, code)
+    for name, fact in CONTRACT["operations"].items()
+    for code in fact["errors"]["codes"]
+]
 
 
-@pytest.mark.parametrize(("code", "status", "kind"), every_code())
-def test_every_code_is_in_the_table(code: str, status: int, kind: str) -> None:
-    """Each code of the contract has an entry of its own, of the contract's kind."""
-    assert code in CODES
-    assert CODES[code].kind == classify(code, status).kind == kind
-    assert kind in KINDS
+@pytest.mark.parametrize(("name", "code"), LISTED)
+def test_every_code_of_an_operation_is_raised(name: str, code: str) -> None:
+    """Each code comes as the error of its class, with status, code, text and request id."""
+    fact = CONTRACT["errors"][code]
+    text = CONTRACT["operations"][name]["errors"].get("texts", {}).get(code, fact["text"])
+    body = json.dumps({"Code": code, "RequestId": "R-1", "Message": text}).encode()
+    with pytest.raises(errors.ApiError, match="R-1") as caught:
+        answers.read(OPERATIONS[name], came(fact["status"], content=body), 30.0)
+    assert type(caught.value) is not errors.ApiError
+    assert (caught.value.kind, caught.value.code) == (fact["class"], code)
+    assert text in str(caught.value)
+    assert (caught.value.request_id, caught.value.http_status) == ("R-1", fact["status"])
 
 
-@pytest.mark.parametrize("name", ROUTE_OPERATIONS)
-def test_every_code_of_a_route_operation_is_raised(name: str) -> None:
-    """All codes of the four operations come as errors of their class, code and request id."""
-    assert len(CONTRACT["operations"][name]["errors"]) >= 5
-    for code, (status, kind) in CONTRACT["operations"][name]["errors"].items():
-        body = json.dumps({"Code": code, "RequestId": "R-1", "Message": "m"}).encode()
-        with pytest.raises(errors.ApiError) as caught:
-            answers.read(OPERATIONS[name], came(status, content=body), 30.0)
-        assert type(caught.value) is not errors.ApiError
-        assert (caught.value.kind, caught.value.code) == (kind, code)
-        assert (caught.value.request_id, caught.value.http_status) == ("R-1", status)
+def test_a_code_decides_before_its_family() -> None:
+    """A code of the contract is of its class, whatever its form and its status would tell."""
+    kinds = {code: classify(code, status).kind for code in CODES for status in (400, 502)}
+    assert kinds == {code: fact["class"] for code, fact in CONTRACT["errors"].items()}
+
+
+def test_remedies_are_of_codes_that_there_are() -> None:
+    """No remedy waits for a code that the contract does not know."""
+    assert set(error_codes._REMEDIES) <= set(CODES)  # a private table: it shows nowhere else
 
 
 @pytest.mark.parametrize(
@@ -258,16 +280,17 @@ def test_kinds_are_the_classes_of_errors() -> None:
     """Each kind with a code is the kind of exactly one class; the two without have their own."""
     classes = [errors.ApiError, *errors.ApiError.__subclasses__()]
     with_code = sorted(kind.kind for kind in classes)
-    assert with_code == sorted(set(KINDS) - {"no-answer", "protocol"})
+    assert with_code == sorted(set(MEANINGS) - {"no-answer", "protocol"})
+    assert set(with_code) - {"other"} == set(CONTRACT["classes"]["meanings"])
     assert kind_of(errors.NotSentError("")) == "no-answer"
     assert kind_of(errors.ProtocolError("")) == "protocol"
 
 
 def test_what_is_tried_again_may_be() -> None:
     """Refusals that stay are raised at once; waiting, faults and lost answers are tried again."""
-    again = {kind for kind, meaning in KINDS.items() if meaning.again}
+    again = {kind for kind, meaning in MEANINGS.items() if meaning.again}
     assert again == {"busy", "throttled", "server", "no-answer", "protocol"}
-    unknown = {kind for kind, meaning in KINDS.items() if meaning.write == "unknown"}
+    unknown = {kind for kind, meaning in MEANINGS.items() if meaning.write == "unknown"}
     assert unknown == {"server", "no-answer", "protocol"}
     assert may_try_again(errors.AuthError("", code="SignatureNonceUsed"))
     assert not may_try_again(errors.AuthError("", code="SignatureDoesNotMatch"))
@@ -308,25 +331,14 @@ def test_hosts_are_those_of_the_official_sdk() -> None:
         Config(region_id="cn-beijing", access_key_id="x", access_key_secret="x")
     )._endpoint_map
     assert dict(endpoints.HOSTS) == exceptions
-    for region in {*CONTRACT["endpoints"], *exceptions}:
+    for region in endpoints.REGIONS:
         assert endpoints.endpoint_host(region) == official(region)
-
-
-def test_hosts_are_those_of_the_metadata_but_for_three() -> None:
-    """Where the metadata and the SDK disagree is known: three regions of the central host."""
-    other = {
-        region
-        for region, host in CONTRACT["endpoints"].items()
-        if endpoints.endpoint_host(region) != host
-    }
-    assert other == {"cn-hangzhou", "cn-shanghai-finance-1", "cn-shenzhen-finance-1"}
-    assert {endpoints.endpoint_host(region) for region in other} == {endpoints.CENTRAL}
 
 
 def test_types_of_json() -> None:
     """A value is of the type its field has; null is no value, true is no integer."""
     values = {"string": "", "integer": 0, "boolean": False, "array": [], "object": {}}
     for kind, value in itertools.product(values, values.values()):
-        assert fields.fits(value, kind) == (value is values[kind])
-        assert fields.fits(None, kind)
-    assert not fields.fits(True, "integer")
+        assert fits(value, kind) == (value is values[kind])
+        assert fits(None, kind)
+    assert not fits(True, "integer")

@@ -101,7 +101,7 @@ def sent_by(send: Callable[[Stub], object]) -> Asked:
 
 
 @pytest.mark.parametrize("token", [None, TEST_TOKEN], ids=["key", "sts"])
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", CALLS)
 def test_the_same_request(name: str, token: str | None) -> None:
     """Action, version, method, host, parameters and signed headers are those of the SDK."""
     ours, theirs = CALLS[name]
@@ -131,7 +131,7 @@ def test_the_same_request(name: str, token: str | None) -> None:
 
 
 @pytest.mark.parametrize("token", [None, TEST_TOKEN], ids=["key", "sts"])
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", CALLS)
 def test_the_simulator_accepts_it(name: str, token: str | None) -> None:
     """Each operation is answered, by key and by temporary key: the signature is right."""
     account = Account("1", "LTAIexample", TEST_SECRET, security_token=token)
@@ -160,7 +160,8 @@ def test_codes_as_the_official_sdk_reads_them() -> None:
     assert mine.value.http_status == sdk.value.status_code
 
 
-def test_every_operation_has_its_case() -> None:
-    """The table of this file, the operations and the methods of the client are the same set."""
-    assert set(CALLS) == set(OPERATIONS)
+def test_every_method_has_its_case() -> None:
+    """The table of this file has each operation that the client has a method for."""
+    methods = {name for name in OPERATIONS if hasattr(Client, method(name))}
+    assert set(CALLS) == methods
     assert all(getattr(Client, method(name)) is getattr(Calls, method(name)) for name in CALLS)

@@ -40,9 +40,6 @@ DELETE = "DeleteVcoRouteEntry"
 MODIFY = "ModifyVcoRouteEntryWeight"
 LIST = "DescribeVcoRouteEntries"
 DESCRIBE = "DescribeVpnConnection"
-CONNECTIONS = "DescribeVpnConnections"
-ATTACHMENTS = "DescribeVpnAttachments"
-WRITES = (CREATE, DELETE, MODIFY)
 
 TWO = [Connection("vco-1"), Connection("vco-2")]
 HERE = Route("vco-1", "10.1.0.0/16")
@@ -58,22 +55,26 @@ class Cause:
     changes: dict[str, Any] = field(default_factory=dict)
 
 
+def python_name(name: str) -> str:
+    """Return the SDK's name of an operation or a parameter."""
+    return re.sub("(?<!^)([A-Z])", r"_\1", name).lower()
+
+
+#: Values of the parameters that operations require.
+GIVEN = {
+    "RegionId": REGION,
+    "VpnConnectionId": "vco-1",
+    "RouteDest": "10.1.0.0/16",
+    "Weight": 100,
+    "NewWeight": 0,
+    "NextHop": "vco-1",
+}
+
+
 def request_of(operation: str, **changes: Any) -> dict[str, Any]:
     """Return the arguments of the SDK's request for a call that would be accepted."""
-    of_route = {
-        "vpn_connection_id": "vco-1",
-        "route_dest": "10.1.0.0/16",
-        "weight": 100,
-        "next_hop": "vco-1",
-    }
-    own = {
-        CREATE: of_route,
-        DELETE: of_route,
-        MODIFY: of_route | {"new_weight": 0},
-        LIST: {"vpn_connection_id": "vco-1"},
-        DESCRIBE: {"vpn_connection_id": "vco-1"},
-    }.get(operation, {})
-    return {"region_id": REGION} | own | changes
+    required = CONTRACT["operations"][operation]["parameters"]["required"]
+    return {python_name(name): GIVEN[name] for name in required} | changes
 
 
 def asked_for(code: str) -> Cause:
@@ -91,29 +92,6 @@ def with_connection(**fields: Any) -> Cause:
     return Cause({"connections": [Connection("vco-1", **fields)]})
 
 
-def common_causes() -> dict[tuple[str, str], Cause]:
-    """Return the codes that many operations list alike."""
-    found = {}
-    for operation in (*WRITES, LIST, DESCRIBE, CONNECTIONS):
-        for code in ("Forbidden", "Forbbiden.SubUser"):
-            found[operation, code] = denied(code)
-    for operation in (*WRITES, LIST, DESCRIBE):
-        other = {"vpn_connection_id": "vco-9"}
-        found[operation, "InvalidVpnConnectionInstanceId.NotFound"] = Cause(changes=other)
-    # A task runs on the connection, or has just ended, whatever the write would do.
-    other_route = ((CREATE, {"route_dest": "10.9.0.0/16"}),)
-    soon = {"switches": Switches(task_conflict_seconds=1e6), "task_seconds": 0.0}
-    for operation in WRITES:
-        there = {} if operation == CREATE else {"routes": [HERE]}
-        found |= {
-            (operation, "Resource.QuotaFull"): asked_for("Resource.QuotaFull"),
-            (operation, "VpnConnection.Configuring"): Cause(there, other_route),
-            (operation, "TaskConflict"): Cause(there | soon, other_route),
-            (operation, "VpnConnection.FinancialLocked"): with_connection(state="financialLocked"),
-        }
-    return found
-
-
 TAG_CODES = (
     "SizeLimitExceeded.TagNum",
     "InvalidParameter.TagKey",
@@ -121,6 +99,39 @@ TAG_CODES = (
     "Duplicated.TagKey",
     "Forbidden.TagKey.Duplicated",
 )
+
+
+def common_causes() -> dict[tuple[str, str], Cause]:
+    """Return the codes that many operations list alike."""
+    found = {}
+    for operation, facts in CONTRACT["operations"].items():
+        # A task runs on the connection, or has just ended, whatever the write would do.
+        other_route = ((CREATE, {"route_dest": "10.9.0.0/16"}),)
+        there = {"routes": [HERE]} if operation in (DELETE, MODIFY) else {}
+        soon = {"switches": Switches(task_conflict_seconds=1e6), "task_seconds": 0.0}
+        unattached = {"connections": [Connection("vco-1", attach_type="NO_ASSOCIATED")]}
+        causes = {
+            "Forbidden": denied("Forbidden"),
+            "Forbbiden.SubUser": denied("Forbbiden.SubUser"),
+            "InvalidVpnConnectionInstanceId.NotFound": Cause(
+                changes={"vpn_connection_id": "vco-9"}
+            ),
+            "Resource.QuotaFull": asked_for("Resource.QuotaFull"),
+            "VpnConnection.Configuring": Cause(there, other_route),
+            "TaskConflict": Cause(there | soon, other_route),
+            "VpnConnection.FinancialLocked": with_connection(state="financialLocked"),
+            "InvalidRouteEntry.NotFound": Cause(),
+            "Vco.StatusNotSupport": Cause(
+                unattached | {"switches": Switches(not_attached_refused=True)}
+            ),
+            **{code: asked_for(code) for code in TAG_CODES},
+        }
+        found |= {
+            (operation, code): causes[code] for code in facts["errors"]["codes"] if code in causes
+        }
+    return found
+
+
 CAUSES: dict[tuple[str, str], Cause] = {
     **common_causes(),
     (CREATE, "VpnRouteEntry.AlreadyExists"): Cause({"routes": [HERE]}),
@@ -141,14 +152,12 @@ CAUSES: dict[tuple[str, str], Cause] = {
     (CREATE, "Resource.PbrRouteQuotaFull"): asked_for("Resource.PbrRouteQuotaFull"),
     (CREATE, "CreatePbrRoutesQuotaFull.QuotaFull"): asked_for("CreatePbrRoutesQuotaFull.QuotaFull"),
     (CREATE, "DryRunOperation"): Cause(changes={"dry_run": True}),
-    (DELETE, "InvalidRouteEntry.NotFound"): Cause(),
     (DELETE, "VpnRouteEntry.AlreadyExists"): asked_for("VpnRouteEntry.AlreadyExists"),
     (DELETE, "VpnRouteEntry.Conflict"): asked_for("VpnRouteEntry.Conflict"),
     (MODIFY, "VpnRouteEntry.AlreadyExists"): Cause({"routes": [HERE]}, changes={"new_weight": 100}),
     (MODIFY, "VpnRouteEntry.Conflict"): asked_for("VpnRouteEntry.Conflict"),
     (LIST, "IllegalParam.RouteEntryType"): Cause(changes={"route_entry_type": "static"}),
     (LIST, "Vco.StatusNotSupport"): with_connection(attach_type="NO_ASSOCIATED"),
-    **{(of, code): asked_for(code) for of in (CONNECTIONS, ATTACHMENTS) for code in TAG_CODES},
 }
 #: The same codes in other ways, and codes that an operation does not list.
 MORE_CAUSES = [
@@ -165,7 +174,6 @@ MORE_CAUSES = [
             changes={"route_dest": "100.64.0.0/10"},
         ),
     ),
-    (MODIFY, "InvalidRouteEntry.NotFound", Cause()),
     (
         LIST,
         "Vco.StatusNotSupport",
@@ -200,26 +208,18 @@ def made(**options: Any) -> Simulator:
 
 def call(client: Client, operation: str, **changes: Any) -> Any:
     """Call an operation by its typed request and return the typed answer."""
-    method = re.sub("(?<!^)([A-Z])", r"_\1", operation).lower()
     request = getattr(models, f"{operation}Request")().from_map(_named(operation, changes))
-    return getattr(client, method)(request).body
+    return getattr(client, python_name(operation))(request).body
 
 
 def _named(operation: str, changes: dict[str, Any]) -> dict[str, Any]:
     """Return a request under the names of the wire, from which the SDK makes its own."""
     arguments = request_of(operation, **changes)
-    names = {re.sub("(?<!^)([A-Z])", r"_\1", name).lower(): name for name in _WIRE_NAMES}
+    names = {python_name(name): name for name in CONTRACT["parameters"]}
     wire = {names[name]: value for name, value in arguments.items() if name != "tag"}
     if "tag" in arguments:
         wire["Tag"] = [{k.capitalize(): v for k, v in tag.items()} for tag in arguments["tag"]]
     return wire
-
-
-_WIRE_NAMES = (
-    *("RegionId", "VpnConnectionId", "RouteDest", "Weight", "NewWeight", "NextHop", "DryRun"),
-    *("Description", "ClientToken", "RouteEntryType", "PageSize", "PageNumber", "OverlayMode"),
-    "AcceptLanguage",
-)
 
 
 def refused(client: Client, operation: str, **changes: Any) -> AlibabaCloudException:

@@ -1,8 +1,11 @@
 """The VPC API: what its operations are, how a request is signed, and a client.
 
+The vendor's facts are data, in ``vcokit/contract.json``; what follows from them stands here.
+
 ==============  =====================================================================
-`operations`    the eight operations and their limits, as data; with `parameters`,
-                `fields`, `codes` and `endpoints`
+`operations`    what each takes and answers, and how often it may be called
+`error_codes`   the kind of each code, what a kind means, and the remedy
+`endpoints`     which host answers for a region
 `credentials`   whose AccessKey signs, and until when; `profiles` of the vendor's CLI
 `signing`       signature V3, as pure functions and as `httpx.Auth`
 `transport`     requests on their way over connections that are kept open

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 import httpx
 
-from vcokit.cloud.codes import WRONG_CLOCK, Code, classify, fate_of_write
+from vcokit.cloud.error_codes import WRONG_CLOCK, Code, Fate, Kind, classify, fate_of_write
 from vcokit.cloud.lists import misfit, rows_in, stranger
 from vcokit.cloud.masking import Secret, mask
 from vcokit.cloud.operations import SECRET_FIELDS, Operation
@@ -49,9 +49,9 @@ from vcokit.errors import (
 )
 from vcokit.plain import duration
 
-_BY_KIND: Final[Mapping[str, type[ApiError]]] = {
-    kind.kind: kind
-    for kind in (
+_BY_KIND: Final[Mapping[Kind, type[ApiError]]] = {
+    Kind(error.kind): error
+    for error in (
         BusyError,
         ThrottledError,
         BadRequestError,
@@ -215,7 +215,7 @@ def _refusal(
     if code == WRONG_CLOCK:
         return _wrong_clock(message, reply.headers.get("date"), now, evidence)
     limited = wait and _may_be_a_limit(known, code, reply.status_code)
-    return _BY_KIND["throttled" if limited else known.kind](message, **evidence)
+    return _BY_KIND[Kind.THROTTLED if limited else known.kind](message, **evidence)
 
 
 def _shown(value: Any, secrets: tuple[Secret, ...], longest: int = _LONGEST) -> str:
@@ -233,8 +233,8 @@ def _may_be_a_limit(known: Code, code: str, http_status: int) -> bool:
     The vendor's SDKs raise their throttling error for any answer with x-acs-retry-after. That says
     when to ask again, not what became of a write: a server's fault leaves it unknown all the same.
     """
-    refused = fate_of_write(code, http_status) == "refused"
-    return known.kind in ("other", "busy", "throttled") and refused and http_status < 500
+    refused = fate_of_write(code, http_status) is Fate.REFUSED
+    return known.kind in (Kind.OTHER, Kind.BUSY, Kind.THROTTLED) and refused and http_status < 500
 
 
 def _either(body: Mapping[str, Any], name: str) -> Any:
@@ -285,9 +285,9 @@ def _text(content: bytes) -> str:
 
 
 def _remedy(known: Code, operation: Operation, code: str, http_status: int) -> str | None:
-    if operation.writes and fate_of_write(code, http_status) == "unknown":
+    if operation.writes and fate_of_write(code, http_status) is Fate.UNKNOWN:
         return _UNKNOWN
-    if known.kind == "auth" and code.startswith(("Forb", "NoPermission")) and known.remedy:
+    if known.kind is Kind.AUTH and code.startswith(("Forb", "NoPermission")) and known.remedy:
         return f"{known.remedy}: {operation.action} (vcokit policy prints what each command needs)"
     return known.remedy or None
 

@@ -1,4 +1,4 @@
-"""The eight operations, once: what each call is, without doing any I/O.
+"""The operations, once: what each call is, without doing any I/O.
 
 What a call is stands in generators: they yield a request or a wait and are sent what came of it.
 `vcokit.cloud.client` only drives them, once with blocking calls and once with ``await``::
@@ -22,7 +22,7 @@ import pandas as pd
 
 from vcokit.cloud import answers
 from vcokit.cloud.answers import Answer, rows_of
-from vcokit.cloud.codes import kind_of, may_try_again
+from vcokit.cloud.error_codes import Kind, kind_of, may_try_again
 from vcokit.cloud.listing import Exchange, Listing, Outcome, Page
 from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, VERSION, Limit, Operation
 from vcokit.cloud.pacing import Pacer
@@ -49,7 +49,7 @@ _LEAN: Final = 0.2
 
 
 class Calls(Generic[_Answer, _Frame]):
-    """The eight operations, named after the API; see `Client` and `AsyncClient`.
+    """The operations, named after the API; see `Client` and `AsyncClient`.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ class Calls(Generic[_Answer, _Frame]):
                 if attempt == tries or not may_try_again(error):
                     raise
                 pause = self._pause(attempt, error, operation)
-                if paced and kind_of(error) == "throttled":
+                if paced and kind_of(error) is Kind.THROTTLED:
                     self._pacer.shut(region, operation.name, pause)
             yield pause
         raise AssertionError("unreachable")
@@ -184,7 +184,7 @@ class Calls(Generic[_Answer, _Frame]):
         half is left out by chance, so that calls that failed together do not come back together.
         """
         wait = self.target.retry_base * 2.0 ** (attempt - 1) * (1 - self._luck() / 2)
-        if kind_of(error) == "throttled":
+        if kind_of(error) is Kind.THROTTLED:
             wait = max(wait, self.limits[operation.name].seconds / 2)
         return float(min(self.target.retry_cap, getattr(error, "retry_after", None) or wait))
 

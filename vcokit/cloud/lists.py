@@ -13,8 +13,7 @@ from typing import Any, Final
 import pandas as pd
 
 from vcokit import schema
-from vcokit.cloud.fields import fits
-from vcokit.cloud.operations import Operation
+from vcokit.cloud.operations import Operation, fits
 from vcokit.errors import ProtocolError
 
 _SEPARATOR: Final = ", "

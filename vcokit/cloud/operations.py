@@ -1,41 +1,38 @@
-"""The VPC API 2016-04-28 as data: eight operations, what each takes and answers, and how often.
+"""The operations of the VPC API: what each takes and answers, and how often it may be called.
 
-Nothing here decides; client, scheduler, audit and `vcokit policy` walk these tables. Facts are from
-the vendor's API metadata, operation pages and quota pages; what no source gives is marked
-*assumed*. Beside it stand
+The facts are the vendor's, from ``contract.json``::
 
-============  =========================================================
-`parameters`  types and limits of parameters, and how they travel
-`fields`      the fields of answers and their types
-`codes`       the error codes and their kinds
-`endpoints`   which host answers for a region
-============  =========================================================
+    Operation ─┬─ Parameter …   its type and bounds, and how a value travels
+               ├─ Limit         so many calls in a window
+               └─ answers       the type of each field
+
+What this package makes of an answer stands here, in `_READINGS`: which fields it cannot do without,
+and which columns a list fills. An operation that has no entry there answers fields, no frame.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import operator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import Any, Final
 
 from vcokit import schema
-from vcokit.cloud import fields
-from vcokit.cloud.codes import CODES as CODES
-from vcokit.cloud.codes import classify as classify
-from vcokit.cloud.parameters import Parameter
+from vcokit.contract import CONTRACT, limit
 from vcokit.errors import InputError
 
-PRODUCT: Final = "Vpc"
-VERSION: Final = "2016-04-28"
+VERSION: Final[str] = CONTRACT["version"]
 
 #: Longest page of the listing operations.
-PAGE_SIZE: Final = 50
+PAGE_SIZE: Final[int] = CONTRACT["parameters"]["PageSize"]["most"]
 #: Longest ClientToken, in ASCII characters.
-TOKEN_LENGTH: Final = 64
+TOKEN_LENGTH: Final[int] = CONTRACT["parameters"]["ClientToken"]["longest"]
+#: Most tags that a listing can be filtered by.
+MOST_TAGS: Final = limit("tags_in_a_filter")
 
 #: Fields of answers that are secrets. They are dropped where an answer is parsed.
-SECRET_FIELDS: Final = frozenset({"Psk", "AuthKey"})
+SECRET_FIELDS: Final[frozenset[str]] = frozenset(CONTRACT["secret_fields"]["names"])
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,135 @@ class Limit:
         return Limit(self.calls, self.seconds / speed)
 
 
+# -- parameters -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of an operation.
+
+    ==========  ==============================================  ==========================
+    type        given as                                        travels as
+    ==========  ==============================================  ==========================
+    ``string``  str                                             itself
+    ``integer`` int, or any integer that indexes (NumPy's too)  decimal digits
+    ``boolean`` bool                                            ``True`` or ``False``
+    ``tags``    mapping of str to str, at most 20               ``Tag.1.Key``, ``Tag.1.Value``
+    ==========  ==============================================  ==========================
+
+    Booleans are written as the official SDK for Python writes them; the cloud compares without
+    case.
+
+    Parameters
+    ----------
+    name : str
+        As the API writes it.
+    type : str
+        One of the table.
+    required : bool
+    choices : tuple
+        Values that are allowed; empty where there is no list of them.
+    default : object
+        What the cloud takes where nothing is given; None where nothing is documented.
+    least, most : int, optional
+        Bounds of an integer.
+    longest : int, optional
+        Characters of a string, which then must be ASCII.
+
+    Examples
+    --------
+    >>> list(Parameter("PageSize", "integer", least=1, most=50).wire(20))
+    [('PageSize', '20')]
+    >>> list(Parameter("Tag", "tags").wire({"team": "net"}))
+    [('Tag.1.Key', 'team'), ('Tag.1.Value', 'net')]
+    """
+
+    name: str
+    type: str = "string"
+    required: bool = False
+    choices: tuple[str | int, ...] = ()
+    default: str | int | bool | None = None
+    least: int | None = None
+    most: int | None = None
+    longest: int | None = None
+
+    def wire(self, value: object) -> Iterator[tuple[str, str]]:
+        """Yield name and value as they travel.
+
+        Raises
+        ------
+        InputError
+            If the cloud could never accept the value.
+        """
+        return _WIRE[self.type](self, value)
+
+    def refuse(self, value: object, wanted: str) -> InputError:
+        """Return the error that a value is not what is wanted."""
+        return InputError(f"{self.name} is {value!r}", remedy=f"Give {wanted}")
+
+
+def _string(of: Parameter, value: object) -> Iterator[tuple[str, str]]:
+    if not isinstance(value, str):
+        raise of.refuse(value, "text")
+    if of.choices and value not in of.choices:
+        raise of.refuse(value, " or ".join(map(str, of.choices)))
+    if of.longest is not None and (len(value) > of.longest or not value.isascii()):
+        raise of.refuse(value, f"at most {of.longest} ASCII characters")
+    if not _is_text(value):
+        raise of.refuse(value, "text that can be written as UTF-8")
+    yield of.name, value
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _integer(of: Parameter, value: object) -> Iterator[tuple[str, str]]:
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None:
+        raise of.refuse(value, "an integer")
+    if of.choices and number not in of.choices:
+        raise of.refuse(value, " or ".join(map(str, of.choices)))
+    below = of.least is not None and number < of.least
+    if below or (of.most is not None and number > of.most):
+        raise of.refuse(
+            value, f"an integer from {of.least}" + (f" to {of.most}" if of.most else "")
+        )
+    yield of.name, str(number)
+
+
+def _boolean(of: Parameter, value: object) -> Iterator[tuple[str, str]]:
+    if not isinstance(value, bool):
+        raise of.refuse(value, "True or False")
+    yield of.name, str(value)
+
+
+def _tags(of: Parameter, value: object) -> Iterator[tuple[str, str]]:
+    if not isinstance(value, Mapping) or len(value) > MOST_TAGS:
+        raise of.refuse(value, f"a mapping of at most {MOST_TAGS} tags")
+    for number, (key, text) in enumerate(value.items(), start=1):
+        yield from _string(Parameter(f"{of.name}.{number}.Key"), key)
+        yield from _string(Parameter(f"{of.name}.{number}.Value"), text)
+
+
+_WIRE: Final[Mapping[str, Callable[[Parameter, object], Iterator[tuple[str, str]]]]] = {
+    "string": _string,
+    "integer": _integer,
+    "boolean": _boolean,
+    "tags": _tags,
+}
+
+
+# -- operations -----------------------------------------------------------------------------------
+
+
 @dataclass(frozen=True)
 class Operation:
     """One operation of the API.
@@ -70,7 +196,13 @@ class Operation:
     limit : Limit
         Calls per account and region.
     answers : mapping of str to str
-        Type of each field of the answer, see `vcokit.cloud.fields`.
+        Type of each field of the answer: ``string``, ``integer``, ``boolean``, ``array`` or
+        ``object``. A field inside another is written with a dot, one inside the rows of a list
+        with ``[]``: ``TunnelOptionsSpecification.TunnelOptions[].Status``. An answer may leave out
+        any field but those that it *needs*.
+    resource : str
+        What a RAM policy allows it on, with ``{region}``, ``{account}`` and ``{connection}`` to be
+        filled in; ``*`` for everything.
     needs : tuple of str
         Fields without which an answer is none.
     rows : tuple of str
@@ -82,21 +214,19 @@ class Operation:
         Fields that tell one row of a list from another, whatever else of it changes.
     frame : mapping of str to dtype
         Schema of the frame.
-    resource : str
-        What a RAM policy allows it on, after ``acs:vpc:<region>:<account>:``; empty for everything.
     """
 
     name: str
     writes: bool
     parameters: tuple[Parameter, ...]
     limit: Limit
-    answers: fields.Fields
+    answers: Mapping[str, str]
+    resource: str
     needs: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
     frame: schema.Schema = field(default_factory=dict)
-    resource: str = "vpnconnection"
 
     @cached_property
     def required(self) -> tuple[str, ...]:
@@ -111,7 +241,8 @@ class Operation:
     @property
     def action(self) -> str:
         """What a RAM policy calls it."""
-        return f"{PRODUCT.lower()}:{self.name}"
+        action: str = CONTRACT["ram"]["action"].format(operation=self.name)
+        return action
 
     def wire(self, given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         """Yield parameters as they travel; those given as None are left out.
@@ -136,201 +267,136 @@ class Operation:
         return {parameter.name: parameter for parameter in self.parameters}
 
 
-# -- parameters -----------------------------------------------------------------------------------
+# -- answers --------------------------------------------------------------------------------------
 
-_REGION: Final = Parameter("RegionId", required=True)
-_CONNECTION: Final = Parameter("VpnConnectionId", required=True)
-_TOKEN: Final = Parameter("ClientToken", longest=TOKEN_LENGTH)
-_OVERLAY: Final = Parameter("OverlayMode", choices=("Ipsec",), default="Ipsec")
-
-#: Every operation of the VPC API takes these; nobody needs them.
-_OWNER: Final = (
-    Parameter("OwnerAccount"),
-    Parameter("ResourceOwnerAccount"),
-    Parameter("ResourceOwnerId", "integer"),
-)
-_OWNER_ID: Final = Parameter("OwnerId", "integer")
-
-#: A route is named by all of these, its present weight included.
-_ROUTE: Final = (
-    _REGION,
-    _CONNECTION,
-    Parameter("RouteDest", required=True),
-    Parameter("Weight", "integer", required=True, choices=(0, 100)),
-    Parameter("NextHop", required=True),
-)
-_PAGES: Final = (
-    Parameter("PageNumber", "integer", default=1, least=1),
-    Parameter("PageSize", "integer", default=10, least=1, most=PAGE_SIZE),
-)
-
-# -- frames ---------------------------------------------------------------------------------------
-
-REGIONS: Final[schema.Schema] = {
-    "region_id": schema.STR,
-    "local_name": schema.STR,
-    "endpoint": schema.STR,
+_PYTHON: Final[Mapping[str, type]] = {
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+    "array": list,
+    "object": dict,
 }
 
-_ROUTE_COLUMNS: Final = {
-    "VpnConnectionId": "vpn_connection_id",
-    "RouteDest": "route_dest",
-    "NextHop": "next_hop",
-    "Weight": "weight",
-    "State": "state",
-    "RouteEntryType": "route_entry_type",
-    "CreateTime": "create_time",
-    "AsPath": "as_path",
-    "Community": "community",
-    "Source": "origin",
-}
 
-_CONNECTION_COLUMNS: Final = {
-    "VpnConnectionId": "vpn_connection_id",
-    "Name": "name",
-    "State": "state",
-    "Status": "status",
-    "TunnelOptionsSpecification.TunnelOptions[].Status": "tunnel_status",
-    "AttachType": "attach_type",
-    "TransitRouterId": "transit_router_id",
-    "TransitRouterName": "transit_router_name",
-    "TunnelOptionsSpecification.TunnelOptions[].ZoneNo": "zone",
-    "CrossAccountAuthorized": "cross_account",
-}
+def fits(value: Any, kind: str) -> bool:
+    """Tell whether a value of parsed JSON is of a type; null stands for a field left out.
 
-_ATTACHMENT_COLUMNS: Final = {
-    "InstanceId": "vpn_connection_id",  # so named in this answer alone
-    "Name": "name",
-    "AttachType": "attach_type",
-    "TransitRouterId": "transit_router_id",
-    "TransitRouterName": "transit_router_name",
-    "CrossAccountAuthorized": "cross_account",
-}
+    Examples
+    --------
+    >>> fits("7", "integer"), fits(7, "integer"), fits(True, "integer"), fits(None, "array")
+    (False, True, False, True)
+    """
+    if value is None:
+        return True
+    return isinstance(value, _PYTHON[kind]) and (kind == "boolean" or not isinstance(value, bool))
 
-# -- operations -----------------------------------------------------------------------------------
 
-_TABLE: Final = (
-    Operation(
-        "CreateVcoRouteEntry",
-        writes=True,
-        parameters=(
-            *_ROUTE,
-            Parameter("Description"),
-            _OVERLAY,
-            _TOKEN,
-            Parameter("DryRun", "boolean", default=False),  # this operation alone has it
-            *_OWNER,
-        ),
-        limit=Limit(60, 60),  # assumed: the page names no number, its siblings have this one
-        answers=fields.ROUTE,
-    ),
-    Operation(
-        "DeleteVcoRouteEntry",
-        writes=True,
-        parameters=(*_ROUTE, _OVERLAY, _TOKEN, *_OWNER),
-        limit=Limit(60, 60),
-        answers=fields.NOTHING,
-    ),
-    Operation(
-        "ModifyVcoRouteEntryWeight",
-        writes=True,
-        parameters=(
-            *_ROUTE,
-            Parameter("NewWeight", "integer", required=True, choices=(0, 100)),
-            _OVERLAY,
-            _TOKEN,
-            *_OWNER,
-        ),
-        limit=Limit(120, 60),
-        answers=fields.NOTHING,
-    ),
-    Operation(
-        "DescribeVcoRouteEntries",
-        writes=False,
-        parameters=(
-            _REGION,
-            _CONNECTION,
-            Parameter("RouteEntryType", choices=("custom", "bgp"), default="custom"),
-            *_PAGES,
-            _TOKEN,
-            *_OWNER,
-        ),
-        limit=Limit(600, 60),
-        answers=fields.ROUTES,
+@dataclass(frozen=True)
+class _Reading:
+    """What this package makes of an operation's answer; the attributes are those of `Operation`."""
+
+    needs: tuple[str, ...] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    identity: tuple[str, ...] = ()
+    frame: schema.Schema = field(default_factory=dict)
+
+
+_READINGS: Final[Mapping[str, _Reading]] = {
+    "DescribeVcoRouteEntries": _Reading(
         needs=("TotalCount",),
-        rows=("VcoRouteEntries",),
-        columns=_ROUTE_COLUMNS,
+        columns={
+            "VpnConnectionId": "vpn_connection_id",
+            "RouteDest": "route_dest",
+            "NextHop": "next_hop",
+            "Weight": "weight",
+            "State": "state",
+            "RouteEntryType": "route_entry_type",
+            "CreateTime": "create_time",
+            "AsPath": "as_path",
+            "Community": "community",
+            "Source": "origin",
+        },
         identity=("RouteDest", "NextHop", "Weight", "RouteEntryType", "AsPath", "Source"),
         frame=schema.LIVE_ROUTES,
     ),
-    Operation(
-        "DescribeVpnConnection",
-        writes=False,
-        parameters=(_REGION, _CONNECTION, *_OWNER, _OWNER_ID),
-        limit=Limit(600, 60),
-        answers=fields.CONNECTION,
-        needs=("State",),
-    ),
-    Operation(
-        "DescribeVpnConnections",
-        writes=False,
-        parameters=(
-            _REGION,
-            Parameter("VpnGatewayId"),
-            Parameter("CustomerGatewayId"),
-            *_PAGES,
-            Parameter("VpnConnectionId"),
-            Parameter("Tag", "tags"),
-            Parameter("ResourceGroupId"),
-            *_OWNER,
-            _OWNER_ID,
-        ),
-        limit=Limit(600, 60),
-        answers=fields.CONNECTIONS,
+    "DescribeVpnConnection": _Reading(needs=("State",)),
+    "DescribeVpnConnections": _Reading(
         needs=("TotalCount",),
-        rows=("VpnConnections", "VpnConnection"),
-        columns=_CONNECTION_COLUMNS,
+        columns={
+            "VpnConnectionId": "vpn_connection_id",
+            "Name": "name",
+            "State": "state",
+            "Status": "status",
+            "TunnelOptionsSpecification.TunnelOptions[].Status": "tunnel_status",
+            "AttachType": "attach_type",
+            "TransitRouterId": "transit_router_id",
+            "TransitRouterName": "transit_router_name",
+            "TunnelOptionsSpecification.TunnelOptions[].ZoneNo": "zone",
+            "CrossAccountAuthorized": "cross_account",
+        },
         identity=("VpnConnectionId",),
         frame=schema.LIVE_CONNECTIONS,
     ),
-    Operation(
-        "DescribeVpnAttachments",
-        writes=False,
-        parameters=(
-            _REGION,
-            *_PAGES,
-            Parameter("VpnConnectionId"),
-            Parameter("AttachType", choices=("CEN",), default="CEN"),
-            *_OWNER,
-            _OWNER_ID,
-        ),
-        limit=Limit(600, 60),
-        answers=fields.ATTACHMENTS,
+    "DescribeVpnAttachments": _Reading(
         needs=("TotalCount",),
-        rows=("VpnAttachments",),
-        columns=_ATTACHMENT_COLUMNS,
+        columns={
+            "InstanceId": "vpn_connection_id",  # so named in this answer alone
+            "Name": "name",
+            "AttachType": "attach_type",
+            "TransitRouterId": "transit_router_id",
+            "TransitRouterName": "transit_router_name",
+            "CrossAccountAuthorized": "cross_account",
+        },
         identity=("InstanceId",),
         frame=schema.LIVE_CONNECTIONS,
     ),
-    Operation(
-        "DescribeRegions",
-        writes=False,
-        parameters=(
-            Parameter("ProductType", default="VPC"),
-            Parameter("AcceptLanguage", choices=("zh-CN", "en-US"), default="zh-CN"),
-        ),
-        limit=Limit(60, 60),  # assumed: no source gives one, this is the lowest of the others
-        answers=fields.REGIONS,
-        rows=("Regions", "Region"),
+    "DescribeRegions": _Reading(
         columns={
             "RegionId": "region_id",
             "LocalName": "local_name",
             "RegionEndpoint": "endpoint",
         },
         identity=("RegionId",),
-        frame=REGIONS,
-        resource="",
+        frame={
+            "region_id": schema.STR,
+            "local_name": schema.STR,
+            "endpoint": schema.STR,
+        },
     ),
-)
+}
 
-OPERATIONS: Final[Mapping[str, Operation]] = {operation.name: operation for operation in _TABLE}
+
+# -- the table ------------------------------------------------------------------------------------
+
+
+def _parameter(name: str, required: bool) -> Parameter:
+    fact = CONTRACT["parameters"][name]
+    bounds = {key: fact.get(key) for key in ("default", "least", "most", "longest")}
+    return Parameter(name, fact["type"], required, tuple(fact.get("choices", ())), **bounds)
+
+
+def _operation(name: str, fact: Mapping[str, Any]) -> Operation:
+    """Return an operation of the contract, read as `_READINGS` says."""
+    reading = _READINGS.get(name, _Reading())
+    return Operation(
+        name,
+        writes=fact["writes"],
+        parameters=tuple(
+            _parameter(each, required=kind == "required")
+            for kind, names in fact["parameters"].items()
+            for each in names
+        ),
+        limit=Limit(fact["limit"]["calls"], fact["limit"]["seconds"]),
+        answers=fact["answer"]["fields"],
+        resource="*" if name in CONTRACT["ram"]["any_resource"] else CONTRACT["ram"]["resource"],
+        needs=reading.needs,
+        rows=tuple(fact["rows"].split(".")) if "rows" in fact else (),
+        columns=reading.columns,
+        identity=reading.identity,
+        frame=reading.frame,
+    )
+
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    name: _operation(name, fact) for name, fact in CONTRACT["operations"].items()
+}

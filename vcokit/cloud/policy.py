@@ -1,9 +1,7 @@
 """RAM policies from the table of operations: what calls need, and no more.
 
 A policy names actions (``vpc:CreateVcoRouteEntry``) and resources
-(``acs:vpc:<region>:<account>:vpnconnection/<id>``, ``*`` for any). Resources are those of the
-vendor's operation pages; the pages of DeleteVcoRouteEntry and DescribeVpnConnection disclose none,
-and have that of their siblings here.
+(``acs:vpc:<region>:<account>:vpnconnection/<id>``, ``*`` for any).
 """
 
 from __future__ import annotations
@@ -14,11 +12,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from vcokit.cloud.endpoints import is_region
-from vcokit.cloud.operations import OPERATIONS, PRODUCT, Operation
+from vcokit.cloud.operations import OPERATIONS, Operation
+from vcokit.contract import limit
 from vcokit.errors import InputError
 
-#: Longest document of a custom policy (vendor: CreatePolicy).
-LONGEST: Final = 6144
+#: Longest document of a custom policy, in characters.
+LONGEST: Final = limit("policy_characters")
 
 ANY: Final = "*"
 _ACCOUNT: Final = re.compile(r"[0-9]{1,20}")
@@ -86,11 +85,11 @@ def policy_document(
 def _resources(
     operation: Operation, region: str, account: str, connections: Sequence[str]
 ) -> tuple[str, ...]:
-    if not operation.resource:
-        return (ANY,)
-    place = f"acs:{PRODUCT.lower()}:{region}:{account}:{operation.resource}"
     narrow = connections and "VpnConnectionId" in operation.required
-    return tuple(f"{place}/{name}" for name in (sorted(set(connections)) if narrow else (ANY,)))
+    named = sorted(set(connections)) if narrow else [ANY]
+    return tuple(
+        operation.resource.format(region=region, account=account, connection=name) for name in named
+    )
 
 
 def _check(

@@ -86,7 +86,7 @@ class ApiError(CloudError):
     """The cloud answered with an error code: a definite refusal.
 
     The class attribute ``kind`` is the word for the class in the table of error codes
-    (`vcokit.cloud.operations`); ``other`` is a code of no known class.
+    (`vcokit.cloud.error_codes`); ``other`` is a code of no known class.
 
     Parameters
     ----------

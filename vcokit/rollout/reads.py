@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vcokit.cloud.codes import RESIGNED
+from vcokit.cloud.error_codes import RESIGNED
 from vcokit.cloud.operations import PAGE_SIZE
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import LIST, NOT_MADE, POLL, POLL_ALL, Listed, Polled, PolledAll

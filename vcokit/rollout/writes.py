@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from vcokit.cloud.codes import REPEATED, is_key
+from vcokit.cloud.error_codes import REPEATED, is_key
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import Answered, TimedOut
 from vcokit.rollout.board import Board

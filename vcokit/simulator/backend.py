@@ -45,7 +45,7 @@ from vcokit.simulator.operations import OPERATIONS, Fields, RequestContext, run_
 
 #: Times of the rate limits are whole: with floats the edge of a window would be a matter of luck.
 _MICROSECONDS: Final = 1_000_000
-_TOKEN_LENGTH: Final[int] = CONTRACT["limits"]["client_token_length"]["value"]
+_TOKEN_LENGTH: Final[int] = CONTRACT["parameters"]["ClientToken"]["longest"]
 _TOKEN_SECONDS: Final[float] = CONTRACT["limits"]["client_token_seconds"]["value"]
 
 

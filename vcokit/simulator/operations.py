@@ -41,7 +41,7 @@ Fields: TypeAlias = dict[str, Any]
 #: Returns an error code, or None where it finds nothing wrong.
 Check: TypeAlias = Callable[["RequestContext"], str | None]
 
-_LIMITS: Final = CONTRACT["limits"]
+_PAGE_SIZE: Final = CONTRACT["parameters"]["PageSize"]
 _WEIGHTS: Final = {"0": 0, "100": 100}
 
 
@@ -86,7 +86,7 @@ def _operation(name: str, *checks: Check) -> Callable[[Callable[..., Any]], Call
             name,
             writes=fact["writes"],
             limit=(fact["limit"]["calls"], float(fact["limit"]["seconds"])),
-            required=tuple(key for key, of in fact["parameters"].items() if of.get("required")),
+            required=tuple(fact["parameters"]["required"]),
             checks=(check_required, *checks),
             perform=perform,
         )
@@ -153,7 +153,7 @@ class RequestContext:
     @property
     def is_dry_run(self) -> bool:
         """Whether the call shall only be checked."""
-        known = "DryRun" in CONTRACT["operations"][self.operation.name]["parameters"]
+        known = "DryRun" in CONTRACT["operations"][self.operation.name]["parameters"]["optional"]
         return known and self.text("DryRun").lower() == "true"
 
 
@@ -417,12 +417,12 @@ _TAG: Final = re.compile(r"Tag\.([0-9]+)\.Key")
 def _read_page(request: RequestContext) -> tuple[Fields, slice]:
     """Return PageNumber and PageSize, and the rows of that page."""
     page: Fields = {}
-    for name, default in (("PageNumber", 1), ("PageSize", _LIMITS["page_size"]["value"])):
+    for name, default in (("PageNumber", 1), ("PageSize", _PAGE_SIZE["default"])):
         text = request.text(name) or str(default)
         if not _POSITIVE.fullmatch(text):
             raise ApiError(f"Invalid{name}")
         page[name] = int(text)
-    if page["PageSize"] > _LIMITS["largest_page_size"]["value"]:
+    if page["PageSize"] > _PAGE_SIZE["most"]:
         raise ApiError("InvalidPageSize")
     start = (page["PageNumber"] - 1) * page["PageSize"]
     return page, slice(start, start + page["PageSize"])
@@ -504,9 +504,6 @@ def describe_connection(request: RequestContext) -> Fields:
     fields = _connection_fields(request.connection)
     # What this answer alone has.
     fields["VpnBgpConfig"] |= {"EnableBgp": "false"}
-    if "TunnelOptionsSpecification" in fields:
-        for number, tunnel in enumerate(fields["TunnelOptionsSpecification"]["TunnelOptions"], 1):
-            tunnel["TunnelIndex"] = number
     return {
         **fields,
         "ZoneNo": request.connection.zone,
@@ -654,6 +651,7 @@ def _tunnel_fields(connection: Connection, number: int) -> Fields:
     addresses = {name: _BGP[name] for name in ("LocalBgpIp", "PeerBgpIp", "TunnelCidr")}
     return {
         "TunnelId": f"tun-{connection.vpn_connection_id.removeprefix('vco-')}{number + 1}",
+        "TunnelIndex": number + 1,
         "Role": ("master", "slave")[number],
         "State": "updating" if connection.task else "active",
         "Status": connection.shown_status,

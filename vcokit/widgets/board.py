@@ -21,7 +21,7 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.audit.facts import is_connection
-from vcokit.cloud.codes import classify
+from vcokit.cloud.error_codes import classify
 from vcokit.rollout.events import ENDED, CallEnded, Event, RolloutChanged, StepChanged, Tally
 from vcokit.rollout.steps import KEEP, OPERATION
 
