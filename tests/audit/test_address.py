@@ -14,7 +14,7 @@ import pytest
 
 import vcokit as vk
 from tests import strict_cidr
-from tests.audit.inventories import random_rows, routes_frame
+from tests.inventories import draw
 from vcokit import schema
 from vcokit.errors import InputError
 
@@ -72,7 +72,7 @@ def test_winners_as_picked_by_hand(seed: int) -> None:
 def test_every_row_that_touches_is_told_once(seed: int) -> None:
     """Of dirty inventories, all rows that touch are told, blocked ones as a plan blocks them."""
     asked = ipaddress.IPv4Network("10.1.0.0/16")
-    routes = routes_frame(random_rows(random.Random(seed), 40))
+    routes = draw(random.Random(seed), 40, dirt=0.3).routes()
     found = vk.explain(routes, "10.1.0.0/16")
     plan = vk.plan_routes(routes, schema.frame(schema.LIVE_ROUTES)).frame()
     readable = plan[plan["route_dest"].notna()]

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from tests import strict_cidr
-from tests.audit.inventories import random_rows, routes_frame
 from tests.audit.oracle import oracle
+from tests.inventories import draw
 from vcokit.audit import audit_routes
 
 Table = dict[tuple[str, ipaddress.IPv4Network], set[tuple[str, str, int]]]
@@ -85,7 +85,7 @@ def nested_rows(rng: random.Random) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-INVENTORIES = [routes_frame(random_rows(random.Random(seed), 40)) for seed in range(40)]
+INVENTORIES = [draw(random.Random(seed), 40, dirt=0.3).routes() for seed in range(40)]
 INVENTORIES += [nested_rows(random.Random(seed)) for seed in range(60)]
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests import strict_cidr
-from tests.audit.inventories import random_live, random_rows, routes_frame
+from tests.inventories import draw
 from tests.rollout.test_plan import NAMES, actions, live, routes, unlisted
 from vcokit import schema
 from vcokit.errors import InputError, PlanError
@@ -185,11 +185,9 @@ def test_the_connections_of_deletes_alone_are_in_the_plan() -> None:
 @pytest.mark.parametrize("seed", range(40))
 def test_only_what_no_row_can_mean(seed: int) -> None:
     """On random dirt: what is deleted is live, and no row names its connection and network."""
-    rng = random.Random(seed)
-    wanted = routes_frame(random_rows(rng, 25))
-    there = schema.frame(
-        schema.LIVE_ROUTES, pd.DataFrame(random_live(rng, 20), columns=NAMES).to_dict("series")
-    )
+    drawn = draw(random.Random(seed), 25, dirt=0.3)
+    wanted, given = drawn.routes(), pd.DataFrame(drawn.live_rows(), columns=NAMES)
+    there = schema.frame(schema.LIVE_ROUTES, given.to_dict("series"))
     plan = plan_routes(wanted, there, prune=True, max_delete=100)
     named, unread = set(), set()
     for row in wanted.itertuples():
