@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
-from tests.crash import accident, faulty
-from tests.crash.accident import Case
+from tests.crash.accident import Case, faulty_case, play, random_case
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("seed", [0, 1])
 def test_killed_again_and_again_with_faults(tmp_path: Path, seed: int) -> None:
     """Killed four times at random moments, answers lost besides: all is accounted for."""
-    outcome = accident.play(accident.random_case(seed), 4, tmp_path)
+    outcome = play(random_case(seed), 4, tmp_path)
     assert outcome.violations == []
     assert outcome.kills == 4, "choose a seed whose rollout is long enough"
 
@@ -24,7 +23,7 @@ def test_killed_again_and_again_with_faults(tmp_path: Path, seed: int) -> None:
 def test_the_real_inventory(tmp_path: Path) -> None:
     """Rows of data/routes.csv as they are, dirty ones too, killed twice on their way."""
     routes = vk.read_routes(ROOT / "data" / "routes.csv").iloc[:500]
-    outcome = accident.play(Case(0, routes, [], set(), [], stretch=200), 2, tmp_path)
+    outcome = play(Case(0, routes, stretch=200), 2, tmp_path)
     assert outcome.violations == []
     assert outcome.kills == 2
     assert outcome.calls > 400
@@ -32,6 +31,6 @@ def test_the_real_inventory(tmp_path: Path) -> None:
 
 def test_every_fifth_answer_faulty(tmp_path: Path) -> None:
     """Three hundred steps converge; what the cloud saw and what the journal says are the same."""
-    outcome = faulty.play(300, 1, tmp_path)
+    outcome = play(faulty_case(1, 300), 0, tmp_path)
     assert outcome.violations == []
     assert outcome.calls > 500
