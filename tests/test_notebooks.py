@@ -15,6 +15,7 @@ from nbclient.exceptions import CellExecutionError
 
 import vcokit as vk
 from notebooks.run import FOLDER, LARGEST, LONGEST, executed
+from tests.conftest import environment_of
 from vcokit.simulator import CANARY_AUTH_KEY, CANARY_PSK, Account, Fault, Simulator
 
 REAL = FOLDER / "05_real_cloud.ipynb"
@@ -151,10 +152,8 @@ def real_region(folder: Path, faults: Sequence[Fault] = ()) -> Iterator[tuple[Si
             {
                 "VCOKIT_NOTEBOOK_REGION": "cn-hangzhou",
                 "VCOKIT_NOTEBOOK_FILE": str(inventory),
-                "VCOKIT_ENDPOINT": cloud.endpoint,
+                **environment_of(cloud),
                 "VCOKIT_POLL_INTERVAL": "0.05",
-                "ALIBABA_CLOUD_ACCESS_KEY_ID": cloud.credentials.access_key_id,
-                "ALIBABA_CLOUD_ACCESS_KEY_SECRET": cloud.credentials.access_key_secret,
             },
         )
 
