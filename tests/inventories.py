@@ -190,6 +190,11 @@ def clean_rows(connections: int, each: int) -> list[Row]:
     ]
 
 
+def as_csv(rows: Iterable[Row]) -> str:
+    """Return rows as a file that holds them."""
+    return pd.DataFrame(map(asdict, rows)).to_csv(index=False)
+
+
 def as_read(row: Row, line: int | None = None) -> dict:
     """Return a row as reading gives it: a weight is a number, or kept as the text that it is."""
     whole = re.fullmatch(r"(0|-?[1-9][0-9]*)(\.0+)?", row.weight or "")
