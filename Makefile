@@ -27,6 +27,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 
 # The tests of the views look at them in Chromium. Where there is none, root gets it from Debian;
 # elsewhere those tests are left out, and say so. CI leaves nothing out: there they fail.

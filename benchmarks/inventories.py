@@ -363,19 +363,30 @@ def _words(inventory: Inventory, rows: np.ndarray) -> list[dict[str, Any]]:
     numbers = zip(inventory.network[rows].tolist(), inventory.length[rows].tolist(), strict=True)
     found = []
     for (network, length), *cells in zip(numbers, *taken, strict=True):
-        mask = 0xFFFFFFFF << (32 - length) & 0xFFFFFFFF
         text = dict(zip(_HEADS, cells, strict=True))
-        more = {
-            "address": _dotted(network),
-            "last": _dotted(network | ~mask & 0xFFFFFFFF),
-            "mask": _dotted(mask),
-            "length": length,
-            "wide": _dotted(network).translate(_WIDE),
-            "tail": text["connection"].removeprefix("vco-"),
-            "other_weight": "0" if text["weight"] == "100" else "100",
-        }
-        found.append(text | more | dict(zip("abcd", network.to_bytes(4, "big"), strict=True)))
+        tail = text["connection"].removeprefix("vco-")
+        other = "0" if text["weight"] == "100" else "100"
+        found.append(words(network, length) | text | {"tail": tail, "other_weight": other})
     return found
+
+
+def words(network: int, length: int) -> dict[str, Any]:
+    """Return what the templates of mistaken destinations may name of the right one.
+
+    Examples
+    --------
+    >>> "{address}/{mask}".format_map(words(0x0A000000, 8))
+    '10.0.0.0/255.0.0.0'
+    """
+    mask = 0xFFFFFFFF << (32 - length) & 0xFFFFFFFF
+    named = {
+        "address": _dotted(network),
+        "last": _dotted(network | ~mask & 0xFFFFFFFF),
+        "mask": _dotted(mask),
+        "length": length,
+        "wide": _dotted(network).translate(_WIDE),
+    }
+    return named | dict(zip("abcd", network.to_bytes(4, "big"), strict=True))
 
 
 def _dotted(address: int) -> str:

@@ -1,4 +1,4 @@
-"""What every test shares: a clean environment, and the rule that CI leaves nothing out."""
+"""What every test shares: a clean environment, a shell, a cloud; and that CI leaves nothing out."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import atexit
 import importlib
 import os
 import shutil
+import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+import vcokit as vk
 from tests import leaks
 
 #: Nobody's own keys take part in tests, and nobody asks the metadata service of a machine for some.
@@ -47,6 +52,46 @@ def clean_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
     for name, value in NO_KEYS.items():
         monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def shell(
+    monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> Callable[..., tuple[int, str, str]]:
+    """Run the command inside this process; return exit code, standard output, errors."""
+    from vcokit import cli
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["vcokit", *map(str, arguments)])
+        with pytest.raises(SystemExit) as caught:
+            cli.main()
+        said = capsysbinary.readouterr()
+        return int(caught.value.code or 0), said.out.decode("utf-8"), said.err.decode("utf-8")
+
+    return run
+
+
+@pytest.fixture
+def simulate() -> Iterator[Callable[..., tuple[vk.Simulator, vk.Client]]]:
+    """Start a simulator of the arguments; return it and a client. Both end with the test."""
+    with ExitStack() as stack:
+
+        def start(*arguments: Any, **options: Any) -> tuple[vk.Simulator, vk.Client]:
+            cloud = stack.enter_context(vk.Simulator(*arguments, **options))
+            return cloud, stack.enter_context(vk.connect(cloud))
+
+        yield start
+
+
+def environment_of(cloud: vk.Simulator) -> dict[str, str]:
+    """Return what names a simulator to a client, as a user's environment names the cloud."""
+    return {
+        "VCOKIT_ENDPOINT": cloud.endpoint,
+        "VCOKIT_POLL_INTERVAL": "0.01",
+        "VCOKIT_TASK_SECONDS": "0.01",
+        "ALIBABA_CLOUD_ACCESS_KEY_ID": cloud.credentials.access_key_id,
+        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": cloud.credentials.access_key_secret,
+    }
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,10 +1,11 @@
-"""What the pages of `docs/` say is so: their snippets run, their commands exit as they say."""
+"""What README and the pages of `docs/` say is so: snippets run, commands exit as they say."""
 
 from __future__ import annotations
 
 import ast
 import doctest
 import importlib.util
+import json
 import os
 import re
 import shlex
@@ -15,16 +16,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 import pytest
 
 import vcokit as vk
-from vcokit import schema
-from vcokit.audit.rules import RULES
-from vcokit.cli.exits import MEANING
-from vcokit.simulator import Simulator
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+READMES = [ROOT / name for name in ("README.md", "README.zh-CN.md")]
+README = READMES[0].read_text("utf-8")
+PAGES = [*DOCS.glob("*.md"), *READMES]
+SMALL = ROOT / "data" / "routes-small.csv"
 #: The port that pages name; tests take one that is free.
 PORT = "8601"
 #: Pages whose Python runs from top to bottom, in one namespace.
@@ -32,11 +34,23 @@ TOLD = ("executor.md", "tutorial-notebook.md", "tutorial-audit.md", "faq.md")
 #: Pages whose commands run from top to bottom, in one folder.
 TYPED = ("docs/tutorial-audit.md", "docs/tutorial-bulk-import.md", "docs/faq.md", "README.md")
 _NO_COMMAND = ("make ",)
+SEVERITY = {"error": "error", "warning": "warning", "note": "info"}
 
 
 def blocks(page: Path, language: str) -> list[str]:
     """Return the code of a page in one language."""
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.M)
+
+
+def run(code: str, **names: object) -> dict[str, object]:
+    """Run a snippet with some names; return all names that there are then."""
+    exec(compile(code, "snippet", "exec"), names)  # noqa: S102
+    return names
+
+
+def section(heading: str) -> str:
+    """Return the Python of a section of the README."""
+    return re.search(rf"^## {heading}\n.*?```python\n(.*?)```", README, re.DOTALL | re.M)[1]
 
 
 @pytest.fixture
@@ -62,7 +76,7 @@ def test_python_runs(name: str, folder: Path) -> None:
             assert not (isinstance(shown, str) and "\n" in shown), ast.unparse(last)
 
 
-class Shell:
+class Typed:
     """Runs the commands of a page; ends what it left running.
 
     Parameters
@@ -116,28 +130,28 @@ class Shell:
 
 
 @pytest.fixture
-def shell(folder: Path) -> Iterator[Shell]:
+def typed(folder: Path) -> Iterator[Typed]:
     """Give a shell in a new folder."""
-    opened = Shell(folder)
+    opened = Typed(folder)
     yield opened
     opened.end()
 
 
 @pytest.mark.parametrize("page", TYPED)
-def test_commands_run(page: str, shell: Shell) -> None:
+def test_commands_run(page: str, typed: Typed) -> None:
     """The commands of a page run as they stand, one after the other, and exit as it says."""
     lines = "".join(blocks(ROOT / page, "console")).splitlines()
-    typed = [line[2:] for line in lines if line.startswith("$ ")]
-    typed = [line for line in typed if not line.startswith(_NO_COMMAND)]
-    assert typed
-    for line in typed:
-        shell.do(line)
+    commands = [line[2:] for line in lines if line.startswith("$ ")]
+    commands = [line for line in commands if not line.startswith(_NO_COMMAND)]
+    assert commands
+    for line in commands:
+        typed.do(line)
 
 
 def test_links_lead_somewhere() -> None:
     """Every relative link and picture of a page leads to a file, and its mark to a heading."""
     wrong = []
-    for page in (*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "README.zh-CN.md"):
+    for page in PAGES:
         text = page.read_text("utf-8")
         targets = re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(
             r'(?:src|srcset)="([^"]+)"', text
@@ -160,7 +174,7 @@ def marks(page: Path) -> set[str]:
 
 def test_pages_keep_to_themselves() -> None:
     """No page names a path of a machine, or a place that nobody else has."""
-    for page in (*DOCS.glob("*.md"), ROOT / "README.md", ROOT / "README.zh-CN.md"):
+    for page in PAGES:
         said = re.findall(r"(?<![\w.])/(?:tmp|home|root|work|Users)\b", page.read_text("utf-8"))
         assert not said, page.name
 
@@ -181,10 +195,20 @@ def test_what_makes_the_pages_does_as_it_says(name: str) -> None:
     assert doctest.testmod(made_by(name), optionflags=doctest.NORMALIZE_WHITESPACE).failed == 0
 
 
-def test_the_page_of_rules_is_that_of_the_code() -> None:
-    """The page of rules is what the audit says today; each rule speaks on its own example."""
+def test_the_rules_are_those_of_the_code(shell) -> None:
+    """README and page of rules name every rule, in order; each speaks on its own example."""
+    code, out, _ = shell("audit", SMALL, "--format", "sarif")
+    assert code in (0, 1)
+    (made,) = json.loads(out)["runs"]
+    rules = [
+        (rule["id"], SEVERITY[rule["defaultConfiguration"]["level"]], rule["help"]["text"])
+        for rule in made["tool"]["driver"]["rules"]
+    ]
+    assert (
+        re.findall(r"^\| `([a-z0-9-]+)` \| (error|warning|info) \| (.*) \|$", README, re.M) == rules
+    )
     maker = made_by("rules")
-    assert list(maker.EXAMPLES) == [rule.name for rule in RULES]
+    assert list(maker.EXAMPLES) == [name for name, _, _ in rules]
     for name, example in maker.EXAMPLES.items():
         assert set(example.findings(name)["rule"]) == {name}
     assert maker.page() == maker.PAGE.read_text("utf-8"), "run python docs/rules.py"
@@ -207,35 +231,71 @@ def test_the_session_of_a_new_user_is_so() -> None:
     assert maker.steady(maker.page(maker.play())) == maker.steady(committed)
 
 
-def test_the_plan_of_the_readme_is_so() -> None:
-    """The plan that the README shows is one that vcokit prints."""
-    routes = vk.read_routes(ROOT / "data" / "routes-small.csv")
-    plan = vk.plan_routes(routes, schema.frame(schema.LIVE_ROUTES))
-    (shown,) = blocks(ROOT / "README.md", "diff")
-    assert shown in plan.diff()
+# -- the READMEs --------------------------------------------------------------------------------
 
 
-def test_the_chinese_session_runs(folder: Path) -> None:
-    """The session of the Chinese README runs as it stands, and plans what it says."""
-    (session,) = blocks(ROOT / "README.zh-CN.md", "python")
-    names: dict[str, object] = {}
-    exec(compile(session, "README.zh-CN.md", "exec"), names)  # noqa: S102
+@pytest.mark.parametrize("page", READMES, ids=lambda page: page.name)
+def test_the_session_runs(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first session runs as it stands, plans what it says, and ends with all as planned."""
+    session = blocks(page, "python")[0]
+    assert len([line for line in session.splitlines() if line.strip()]) <= 12
+    monkeypatch.setenv("VCOKIT_IN_FLIGHT", "32")
+    names = run(session)
     assert str(names["plan"]) in session
     assert set(names["check"]["verdict"]) == {"as planned"}
+    assert set(names["rollout"].frame()["state"]) == {"done", "blocked"}
 
 
-def test_the_chinese_exit_codes_are_those_of_the_code() -> None:
-    """The Chinese README names the same exit codes, in the same order."""
-    text = (ROOT / "README.zh-CN.md").read_text("utf-8")
-    named = [int(code) for code in re.findall(r"^\| (\d+) \|", text, re.M)]
-    assert named == [int(code) for code in MEANING]
+def test_keys_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each way to give a key works as it stands, and the client shows none of it."""
+    profile = {"name": "network", "mode": "AK", "access_key_id": "LTAI1", "region_id": "r"}
+    kept = {"profiles": [profile | {"access_key_secret": "kept"}], "current": "network"}
+    (tmp_path / ".aliyun").mkdir()
+    (tmp_path / ".aliyun" / "config.json").write_text(json.dumps(kept), "utf-8")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", "LTAI2")
+    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", "set")
+    run(keys := section("Keys"), vk=vk, key_id="LTAI3", secret="given")
+    assert capsys.readouterr().out.strip() in keys
 
 
-def test_the_chinese_readme_has_the_same_commands() -> None:
-    """Both READMEs begin with the same two commands."""
-    first = [blocks(ROOT / name, "console")[0] for name in ("README.md", "README.zh-CN.md")]
-    commands = [re.findall(r"^\$ (make \w+)", text, re.M) for text in first]
-    assert commands == [["make demo", "make test"]] * 2
+def test_the_preflight_runs() -> None:
+    """What is asked before anything is sent runs as it stands, and only reads."""
+    routes = vk.read_routes(SMALL)
+    with vk.Simulator.for_routes(routes) as cloud, vk.connect(cloud) as client:
+        names = run(section("Before anything is sent"), vk=vk, routes=routes, client=client)
+        assert cloud.calls()["operation"].str.startswith("Describe").all()
+    rules = {"unknown-connection", "wrong-region", "not-attached"}
+    assert not rules & set(names["findings"]["rule"])
+    assert names["plan"].counts["create"] > 0
+
+
+def test_the_plan_of_the_readme_is_so() -> None:
+    """The plan that the README shows is one that vcokit prints."""
+    routes = vk.read_routes(SMALL)
+    nothing = pd.DataFrame(columns=routes.columns)
+    (shown,) = blocks(READMES[0], "diff")
+    assert shown in vk.plan_routes(routes, nothing).diff()
+
+
+def test_two_commands_come_first() -> None:
+    """The first screen has the two commands, the session and a picture, light and dark."""
+    first_screen = "\n".join(README.splitlines()[:32])
+    for part in ("make demo", "make test", "import vcokit as vk", "<picture>", "-dark.png"):
+        assert part in first_screen
+
+
+def test_both_readmes_say_the_same() -> None:
+    """The Chinese README begins with the same commands, and names the same exit codes."""
+    made, codes = [], []
+    for page in READMES:
+        text = page.read_text("utf-8")
+        made.append(re.findall(r"^\$ (make \w+)", text, re.M))
+        codes.append(re.findall(r"^\| (\d+) \|", text.partition("| 130 |")[0], re.M))
+    assert made == [["make demo", "make test"]] * 2
+    assert codes == [list("01234567")] * 2
 
 
 def test_the_plots_page_runs(folder: Path) -> None:
@@ -243,12 +303,12 @@ def test_the_plots_page_runs(folder: Path) -> None:
     from matplotlib import pyplot as plt
 
     routes = vk.read_routes("data/routes-small.csv")
-    with Simulator.for_routes(routes, seed=1) as cloud, vk.connect(cloud) as client:
+    with vk.Simulator.for_routes(routes, seed=1) as cloud, vk.connect(cloud) as client:
         plan = vk.plan_routes(routes, vk.live_routes(client, routes))
         names = {"vk": vk, "plt": plt, "routes": routes, "client": client, "plan": plan}
         names["findings"] = vk.audit_routes(routes)
         names["rollout"] = vk.apply_plan(plan, client, journal=folder / "plots.db")
         names["live"] = vk.live_routes(client, routes)
         for code in blocks(DOCS / "plots.md", "python"):
-            exec(compile(code, "plots.md", "exec"), names)  # noqa: S102
+            run(code, **names)
     plt.close("all")

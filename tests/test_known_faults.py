@@ -1,7 +1,7 @@
-"""Faults that are known and not mended yet: each a strict expected failure.
+"""Faults that are known and not fixed yet: each a strict expected failure.
 
-A reason names the issue that will mend it; who mends it takes the mark away. Costs are counted in
-calls of functions, which no load of the machine changes.
+Who fixes one takes the mark away. Costs are counted in calls of functions, which no load of the
+machine changes.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ import pandas as pd
 import pytest
 
 import vcokit as vk
+from tests.inventories import as_csv, clean_rows
 from vcokit.errors import ProtocolError
 
-HEAD = "region_id,vpn_connection_id,route_dest,next_hop,weight\n"
+FEW, MANY = as_csv(clean_rows(1, 1)), as_csv(clean_rows(30, 100))
 
 
 def calls(work: Callable[[], object]) -> int:
@@ -38,24 +39,17 @@ def calls(work: Callable[[], object]) -> int:
     return count
 
 
-def rows(size: int) -> str:
-    """Return an inventory of so many clean rows."""
-    return HEAD + "".join(
-        f"cn-hangzhou,vco-{i},10.{i // 250}.{i % 250}.0/24,vco-{i},100\n" for i in range(size)
-    )
-
-
-@pytest.mark.xfail(reason="issue 15: a blank last line sends the file to the slow parser")
+@pytest.mark.xfail(reason="a blank last line sends the file to the slow parser")
 def test_a_blank_last_line_costs_nothing() -> None:
     """A file with a blank last line is read with about as many calls as without it."""
-    plain = rows(3000)
-    assert calls(lambda: vk.read_routes(plain + "\n")) < 1.8 * calls(lambda: vk.read_routes(plain))
+    with_line = calls(lambda: vk.read_routes(f"{MANY}\n"))
+    assert with_line < 1.8 * calls(lambda: vk.read_routes(MANY))
 
 
-@pytest.mark.xfail(reason="issue 15: each small file becomes a typed frame of its own")
+@pytest.mark.xfail(reason="each small file becomes a typed frame of its own")
 def test_many_small_files_are_read_like_one() -> None:
     """A small file more takes at most three times the calls of pandas' own reader."""
-    files = [rows(1) for _ in range(60)]
+    files = [FEW] * 60
 
     def by_pandas() -> None:
         pd.concat([pd.read_csv(io.StringIO(text), dtype=str) for text in files])
@@ -64,14 +58,14 @@ def test_many_small_files_are_read_like_one() -> None:
     assert calls(lambda: vk.read_routes(files)) < 3 * calls(by_pandas)
 
 
-@pytest.mark.xfail(reason="issue 16: settings are read at each use, from the folder of the moment")
+@pytest.mark.xfail(reason="settings are read at each use, from the folder of the moment")
 def test_settings_do_not_change_within_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A change of the working folder changes no setting of a client that is there."""
     (tmp_path / "vcokit.toml").write_text("in_flight = 3\n")
     monkeypatch.chdir(tmp_path)
-    with vk.Simulator.for_routes(routes := vk.read_routes(rows(1))) as cloud:
+    with vk.Simulator.for_routes(routes := vk.read_routes(FEW)) as cloud:
         client = vk.connect(cloud)
         monkeypatch.chdir(Path(__file__).parent)
         plan = vk.plan_routes(routes, vk.live_routes(client, routes))
@@ -80,10 +74,10 @@ def test_settings_do_not_change_within_a_run(
     assert rollout.options.in_flight == 3
 
 
-@pytest.mark.xfail(reason="issue 16: fingerprints are made of what pandas writes as CSV")
+@pytest.mark.xfail(reason="fingerprints are made of what pandas writes as CSV")
 def test_a_fingerprint_is_of_values(monkeypatch: pytest.MonkeyPatch) -> None:
     """A plan has the same fingerprint whatever way pandas has of writing CSV."""
-    routes = vk.read_routes(rows(3))
+    routes = vk.read_routes(FEW)
     live = vk.plan_routes(routes, routes.iloc[:0]).live
     before = vk.plan_routes(routes, live).fingerprint
     write = pd.DataFrame.to_csv
@@ -93,7 +87,7 @@ def test_a_fingerprint_is_of_values(monkeypatch: pytest.MonkeyPatch) -> None:
     assert vk.plan_routes(routes, live).fingerprint == before
 
 
-@pytest.mark.xfail(reason="issue 16: fields within an answer are not looked at")
+@pytest.mark.xfail(reason="fields within an answer are not looked at")
 def test_fields_within_an_answer_are_of_the_contract() -> None:
     """A connection's field of another type than the contract's makes the answer a strange one."""
 

@@ -36,7 +36,8 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-from tests.audit.oracle_cells import is_ipv6_prefix, network_of, none_if_blank, put_right
+from tests.audit.oracle_cells import none_if_blank, put_right
+from tests.strict_cidr import is_ipv6_prefix, network_of
 
 # In the order of the design: severity, and the field at fault.
 RULES = {

@@ -1,4 +1,4 @@
-"""The oracle's reading of one cell: what is empty, what is a network, what was most likely meant.
+"""The oracle's reading of one cell: what is empty, what was most likely meant.
 
 By stdlib, one cell at a time; which choices it makes is told in `tests.audit.oracle`.
 """
@@ -7,46 +7,20 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from ipaddress import IPv4Network, IPv6Address
+from ipaddress import IPv4Network
+
+from tests.strict_cidr import is_address, network_of
 
 MASKS = {str(IPv4Network((0, length)).netmask): length for length in range(33)}
 #: Masks and what they leave: the network before them is lost.
 NO_HOSTS = {*MASKS, *(str(IPv4Network((0, length)).hostmask) for length in range(33))}
 ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
-NUMBER = re.compile("0|[1-9][0-9]{0,2}")
 
 
 def none_if_blank(cell: str | None) -> str | None:
     """Return the cell as it stands, None if there is nothing in it but blanks."""
     signs = [sign for sign in cell or "" if not sign.isspace() and sign not in ZERO_WIDTH]
     return cell if signs else None
-
-
-def is_number(text: str, largest: int) -> bool:
-    """Tell whether a text is a whole number up to `largest`: ASCII, no leading zero."""
-    return NUMBER.fullmatch(text) is not None and int(text) <= largest
-
-
-def is_address(text: str) -> bool:
-    """Tell whether a text is four octets."""
-    return [is_number(octet, 255) for octet in text.split(".")] == [True] * 4
-
-
-def network_of(text: str | None) -> IPv4Network | None:
-    """Return the network of a well-formed `a.b.c.d/len`, its host bits cleared."""
-    address, _, length = (text or "").partition("/")
-    if not is_address(address) or not is_number(length, 32):
-        return None
-    return IPv4Network(f"{address}/{length}", strict=False)
-
-
-def is_ipv6_prefix(text: str) -> bool:
-    """Tell whether a text is a well-formed IPv6 prefix, host bits or not, without a zone."""
-    address, _, length = text.partition("/")
-    try:
-        return is_number(length, 128) and not IPv6Address(address).scope_id
-    except ValueError:
-        return False
 
 
 def put_right(text: str) -> str | None:

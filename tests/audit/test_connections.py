@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import vcokit as vk
-from tests.audit.inventories import routes_frame
+from tests.inventories import routes_frame
 from vcokit import schema
 from vcokit.errors import InputError
 from vcokit.simulator import Connection, Simulator

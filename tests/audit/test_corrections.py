@@ -8,7 +8,7 @@ import random
 import pandas as pd
 import pytest
 
-from tests.audit.inventories import random_connections, random_rows, routes_frame
+from tests.inventories import REGIONS, draw
 from vcokit import schema
 from vcokit.audit import apply_suggestions, audit_routes
 from vcokit.errors import InputError
@@ -103,9 +103,9 @@ def test_two_suggestions_for_one_cell_are_refused() -> None:
 def test_what_one_audit_suggests_goes_together(seed: int) -> None:
     """All suggestions of an audit can be put in at once, whatever is live."""
     rng = random.Random(seed)
-    given = routes_frame(random_rows(rng, 40))
-    live = pd.DataFrame(random_connections(rng)).assign(name="bad")
-    live["region_id"] = [rng.choice(["cn-a", "cn-b", "cn-c"]) for _ in range(len(live))]
+    drawn = draw(rng, 40, dirt=0.3)
+    given, live = drawn.routes(), pd.DataFrame(drawn.connection_rows()).assign(name="bad")
+    live["region_id"] = [rng.choice(REGIONS) for _ in range(len(live))]
     findings = audit_routes(given, connections=live)
     corrected = apply_suggestions(given, findings)
     left = audit_routes(corrected, connections=live)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import random
-import re
 from collections import defaultdict
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from tests.audit.inventories import random_rows, routes_frame
+from tests import strict_cidr
 from tests.audit.oracle import oracle
+from tests.inventories import draw
 from vcokit.audit import audit_routes
 
 Table = dict[tuple[str, ipaddress.IPv4Network], set[tuple[str, str, int]]]
@@ -38,17 +38,13 @@ def forwarding_table(rows: pd.DataFrame) -> Table:
 
 
 def network_of(one: Any) -> ipaddress.IPv4Network | None:
-    """Return the network of a row that takes part, read by the standard library."""
+    """Return the network of a row that takes part."""
     cells = (one.region_id, one.vpn_connection_id, one.route_dest, one.next_hop)
     if any(pd.isna(cell) or cell == "" for cell in (*cells, one.weight)):
         return None
-    # The standard library takes masks, bare addresses and /08 as well.
-    strict = re.fullmatch(r"[0-9.]+/([1-9][0-9]?)", one.route_dest)
-    try:
-        network = ipaddress.IPv4Network(one.route_dest, strict=False)
-    except ValueError:
-        return None
-    return network if strict and one.weight in (0, 100) else None
+    network = strict_cidr.network_of(one.route_dest)
+    takes_part = network and network.prefixlen > 0 and one.weight in (0, 100)
+    return network if takes_part else None
 
 
 def way(table: Table, region: str, address: int) -> set[tuple[str, str, int]]:
@@ -89,7 +85,7 @@ def nested_rows(rng: random.Random) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=names)
 
 
-INVENTORIES = [routes_frame(random_rows(random.Random(seed), 40)) for seed in range(40)]
+INVENTORIES = [draw(random.Random(seed), 40, dirt=0.3).routes() for seed in range(40)]
 INVENTORIES += [nested_rows(random.Random(seed)) for seed in range(60)]
 
 

@@ -6,14 +6,10 @@ import random
 
 import pandas as pd
 import pytest
+from hypothesis import given
 
-from tests.audit.inventories import (
-    random_connections,
-    random_live,
-    random_rows,
-    routes_frame,
-)
 from tests.audit.oracle import oracle
+from tests.inventories import Inventory, draw, inventories, routes_frame
 from vcokit import schema
 from vcokit.audit import audit_routes
 from vcokit.audit.rules import RULE_NAMES
@@ -54,18 +50,25 @@ def assert_same(rows: list[dict], **given) -> None:
 def test_random_inventories(block: int) -> None:
     """On random inventories with every kind of dirt the audit equals the oracle."""
     for seed in range(block * 50, block * 50 + 50):
-        rng = random.Random(seed)
-        rows = random_rows(rng, rng.randrange(60))
+        chance = random.Random(seed)
+        drawn = draw(chance)
+        rows, there = drawn.read(), {"live": drawn.live_rows()}
+        there["connections"] = drawn.connection_rows()
         assert_same(rows)
-        assert_same(rows, quota=rng.randrange(5))
-        live = random_live(rng, rng.randrange(12))
-        connections = random_connections(rng)
-        assert_same(rows, live=live, connections=connections, quota=rng.choice([None, 3, 8]))
+        assert_same(rows, quota=drawn.quota)
+        assert_same(rows, **there, quota=chance.choice([None, 3, 8]))
+
+
+@given(inventories(size=8, dirt=0.3))
+def test_small_inventories(drawn: Inventory) -> None:
+    """What Hypothesis makes of the same dirt is judged the same; it shows the least that is not."""
+    live, connections = drawn.live_rows(), drawn.connection_rows()
+    assert_same(drawn.read(), live=live, connections=connections, quota=drawn.quota)
 
 
 def test_order_and_columns() -> None:
     """Findings have fixed columns, are sorted by row, then rule, at most one of a rule a row."""
-    findings = audit_routes(routes_frame(random_rows(random.Random(1), 60)))
+    findings = audit_routes(draw(random.Random(1), 60, dirt=0.3).routes())
     assert list(findings.columns) == list(schema.FINDINGS)
     keys = list(zip(findings["row"], findings["rule"].cat.codes, strict=True))
     assert keys == sorted(set(keys))
@@ -75,6 +78,6 @@ def test_order_and_columns() -> None:
 def test_empty_has_all_columns() -> None:
     """An audit that finds nothing still has every column, with its dtype."""
     nothing = audit_routes(routes_frame([]))
-    something = audit_routes(routes_frame(random_rows(random.Random(1), 60)))
+    something = audit_routes(draw(random.Random(1), 60, dirt=0.3).routes())
     assert len(nothing) == 0
     assert dict(nothing.dtypes.drop("source")) == dict(something.dtypes.drop("source"))

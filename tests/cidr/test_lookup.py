@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from tests.cidr.inventories import EDGES, NETWORK, Network, arrays, random_networks, scattered
+from tests.cidr.networks import EDGES, NETWORK, Network, arrays, random_networks, scattered
 from vcokit.cidr import segments
 from vcokit.cidr.lookup import Table, addresses
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import random
-import re
 import tracemalloc
 
 import netaddr
@@ -16,11 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from tests import strict_cidr
 from vcokit.cidr.parse import HOST_BITS, IPV6, MALFORMED, MISSING, NO_LENGTH, parse, to_text
-
-#: The strict form: no leading zeros; stdlib decides all else.
-STRICT_4 = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*)){3}/(?:0|[1-9][0-9]*)", re.ASCII)
-STRICT_6 = re.compile(r"[0-9A-Fa-f:.]+/(?:0|[1-9][0-9]*)", re.ASCII)
 
 #: What may be put into a prefix, or, being empty, take a sign out of it. Among it are the bytes
 #: next to the good ones (``-`` before the dot, ``:`` after the nine), digits that are not ASCII,
@@ -33,17 +29,12 @@ def by_stdlib(text: str | None) -> tuple[int, int, int]:
     """Return network, length and flags of one cell."""
     if text is None:
         return 0, NO_LENGTH, MISSING
-    try:
-        if STRICT_4.fullmatch(text):
-            interface = ipaddress.IPv4Interface(text)
-            network = interface.network
-            same = interface.ip == network.network_address
-            return int(network.network_address), network.prefixlen, 0 if same else HOST_BITS
-        if STRICT_6.fullmatch(text):
-            ipaddress.IPv6Network(text, strict=False)
-            return 0, NO_LENGTH, IPV6
-    except ValueError:
-        pass
+    if found := strict_cidr.interface_of(text):
+        network = found.network
+        same = found.ip == network.network_address
+        return int(network.network_address), network.prefixlen, 0 if same else HOST_BITS
+    if strict_cidr.is_ipv6_prefix(text):
+        return 0, NO_LENGTH, IPV6
     return 0, NO_LENGTH, MALFORMED
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import vcokit  # noqa: F401 - registers the accessor
-from tests.cidr.inventories import (
+from tests.cidr.networks import (
     ANY,
     EDGES,
     NETWORK,

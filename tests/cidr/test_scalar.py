@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from tests import strict_cidr
 from vcokit.cidr.scalar import Cidr
 
 NETWORKS = some.tuples(some.integers(0, 2**32 - 1), some.integers(0, 32)).map(
@@ -58,14 +59,19 @@ def test_text_is_strict(text: str) -> None:
         Cidr(text)
 
 
-@given(some.text(alphabet="0123456789./ ", max_size=20))
+OCTET = some.integers(0, 260).map(str) | some.sampled_from(["00", "01", "", " 1"])
+NEARLY = some.builds("{}.{}.{}.{}/{}".format, *[OCTET] * 4, some.integers(0, 34))
+
+
+@given(some.text(alphabet="0123456789./ ", max_size=20) | NEARLY | NETWORKS.map(str))
 def test_strict_text_is_what_stdlib_reads(text: str) -> None:
-    """Whatever text makes a prefix is written as stdlib writes it."""
-    try:
-        made = Cidr(text)
-    except ValueError:
-        return
-    assert str(ipaddress.IPv4Network(text)) == str(made) == text
+    """What is in the strict form without host bits makes a prefix, and nothing else does."""
+    found = strict_cidr.interface_of(text)
+    if found and found.ip == found.network.network_address:
+        assert str(Cidr(text)) == str(found.network) == text
+    else:
+        with pytest.raises(ValueError, match=r"host bits|is not a\.b\.c\.d/len"):
+            Cidr(text)
 
 
 @given(some.integers(0, 2**32 - 1), some.integers(0, 32))

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from tests.cidr.inventories import NETWORK, Network, arrays, networks_of, random_networks, scattered
+from tests.cidr.networks import NETWORK, Network, arrays, networks_of, random_networks, scattered
 from vcokit.cidr.parse import parse
 from vcokit.cidr.relations import MAX_GROUPS
 from vcokit.cidr.sets import aggregate, complement, intersect, subtract

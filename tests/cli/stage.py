@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import environment_of
 from vcokit.simulator import Simulator
 
 ROOT = Path(__file__).parents[2]
@@ -40,11 +41,8 @@ def on_terminal(*arguments: object, columns: int = 120) -> tuple[int, str]:
 
 def as_environment(monkeypatch: pytest.MonkeyPatch, cloud: Simulator) -> None:
     """Name a simulator in the environment, as a user names the cloud."""
-    monkeypatch.setenv("VCOKIT_ENDPOINT", cloud.endpoint)
-    monkeypatch.setenv("VCOKIT_POLL_INTERVAL", "0.01")
-    monkeypatch.setenv("VCOKIT_TASK_SECONDS", "0.01")
-    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", cloud.credentials.access_key_id)
-    monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", cloud.credentials.access_key_secret)
+    for name, value in environment_of(cloud).items():
+        monkeypatch.setenv(name, value)
 
 
 def read_all(descriptor: int) -> str:

@@ -16,26 +16,12 @@ import pytest
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, ROOT, SMALL, on_terminal, run
 from tests.formats import published
-from vcokit import cli, formats
+from vcokit import formats
 from vcokit.audit.rules import RULES
 from vcokit.cli.audit import Format, _skipped
 from vcokit.formats.places import locate
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
-
-
-@pytest.fixture
-def shell(monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]):
-    """Run the command inside this process; return exit code, standard output, errors."""
-
-    def go(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["vcokit", *map(str, arguments)])
-        with pytest.raises(SystemExit) as caught:
-            cli.main()
-        said = capsysbinary.readouterr()
-        return int(caught.value.code or 0), said.out.decode("utf-8"), said.err.decode("utf-8")
-
-    return go
 
 
 def test_the_command_has_every_format() -> None:

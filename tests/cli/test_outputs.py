@@ -12,6 +12,7 @@ import pytest
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, as_environment
+from tests.conftest import environment_of
 from vcokit.cli.exits import Exit
 from vcokit.simulator import Fault, Simulator
 
@@ -137,12 +138,7 @@ def test_an_interrupt_before_anything_is_sent_is_said(inventory: Path) -> None:
     routes = vk.read_routes(inventory)
     slow = Fault("delay", seconds=30.0)
     with Simulator.for_routes(routes, speed=1.0, faults=[slow]) as cloud:
-        env = {
-            **os.environ,
-            "VCOKIT_ENDPOINT": cloud.endpoint,
-            "ALIBABA_CLOUD_ACCESS_KEY_ID": cloud.credentials.access_key_id,
-            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": cloud.credentials.access_key_secret,
-        }
+        env = {**os.environ, **environment_of(cloud)}
         command = ["-m", "vcokit", "apply", inventory, "--yes", "--summary", summary]
         child = subprocess.Popen(
             [sys.executable, *map(str, command)],

@@ -17,6 +17,7 @@ import pytest
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, SMALL, read_all, run
+from tests.conftest import environment_of
 from vcokit import errors
 
 TEN = HEAD + "".join(GOOD.replace("10.0.0.0/8", f"10.{n}.0.0/16") for n in range(10))
@@ -174,12 +175,7 @@ def test_nobody_is_waited_for(inventory: Path) -> None:
     read, write = os.pipe()
     command = [sys.executable, "-m", "vcokit", "apply", str(inventory)]
     with vk.Simulator.for_routes(vk.read_routes(inventory), speed=600.0) as cloud:
-        env = {
-            **os.environ,
-            "VCOKIT_ENDPOINT": cloud.endpoint,
-            "ALIBABA_CLOUD_ACCESS_KEY_ID": cloud.credentials.access_key_id,
-            "ALIBABA_CLOUD_ACCESS_KEY_SECRET": cloud.credentials.access_key_secret,
-        }
+        env = {**os.environ, **environment_of(cloud)}
         done = subprocess.run(
             command, stdin=read, capture_output=True, text=True, env=env, timeout=60
         )

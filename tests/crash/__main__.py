@@ -9,67 +9,46 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from tests.crash import accident, faulty
+from tests.crash.accident import Case, Outcome, faulty_case, play, random_case
 
 KILLS_A_CASE = 6
-FAULTY_STEPS = 5_000
 
 
-def options() -> argparse.Namespace:
-    """Read the command line."""
+def played(case: Case, kills: int) -> Outcome:
+    """Play a case and say what came of it."""
+    with tempfile.TemporaryDirectory(prefix="vcokit-crash-") as folder:
+        outcome = play(case, kills, Path(folder))
+    print(outcome, flush=True)
+    if outcome.violations and kills:
+        print(f"  again: python -m tests.crash --seed {case.seed} --times 20", flush=True)
+    return outcome
+
+
+def main() -> int:
+    """Do what the command line says; the exit code is 1 where something went wrong."""
     parser = argparse.ArgumentParser("python -m tests.crash", description=__doc__)
     add = parser.add_argument
     add("-n", "--kills", type=int, default=300, help="go on until so many were killed")
     add("--first", type=int, default=0, help="seed to begin with")
     add("--seed", type=int, help="play this case alone")
     add("--times", type=int, default=1, help="play it so often")
-    add("--steps", type=int, default=FAULTY_STEPS, help="of the rollout with faulty answers")
-    return parser.parse_args()
-
-
-def kill(chosen: argparse.Namespace) -> bool:
-    """Play cases until enough were killed; tell whether all was well."""
-    begin, kills, seed, wrong = time.monotonic(), 0, chosen.first, 0
-    while kills < chosen.kills:
-        outcome = one(seed)
-        kills, wrong = kills + outcome.kills, wrong + len(outcome.violations)
-        seed += 1
-    seconds = time.monotonic() - begin
-    cases = seed - chosen.first
-    print(f"{kills} kills in {cases} rollouts, {seconds:.0f} s, {wrong} violations")
-    return wrong == 0
-
-
-def one(seed: int) -> accident.Outcome:
-    """Play a case and say what came of it."""
-    with tempfile.TemporaryDirectory(prefix="vcokit-crash-") as folder:
-        outcome = accident.play(accident.random_case(seed), KILLS_A_CASE, Path(folder))
-    print(outcome, flush=True)
-    if outcome.violations:
-        print(f"  again: python -m tests.crash --seed {seed} --times 20", flush=True)
-    return outcome
-
-
-def converge(steps: int) -> bool:
-    """Carry out the rollout with faulty answers; tell whether all was well."""
-    with tempfile.TemporaryDirectory(prefix="vcokit-crash-") as folder:
-        outcome = faulty.play(steps, 0, Path(folder))
-    print(f"{steps} steps, 20 % faulty answers: {outcome}")
-    return not outcome.violations
-
-
-def main() -> int:
-    """Do what the command line says."""
-    chosen = options()
+    add("--steps", type=int, default=5_000, help="of the rollout with faulty answers")
+    chosen = parser.parse_args()
+    outcomes = []
     if chosen.seed is not None:
-        return int(any(one(chosen.seed).violations for _ in range(chosen.times)))
-    well = kill(chosen)
-    if chosen.steps:
-        well = converge(chosen.steps) and well
-    return int(not well)
+        outcomes += [played(random_case(chosen.seed), KILLS_A_CASE) for _ in range(chosen.times)]
+    else:
+        seed = chosen.first
+        while sum(outcome.kills for outcome in outcomes) < chosen.kills:
+            outcomes.append(played(random_case(seed), KILLS_A_CASE))
+            seed += 1
+        if chosen.steps:
+            outcomes.append(played(faulty_case(0, chosen.steps), 0))
+    wrong = sum(len(outcome.violations) for outcome in outcomes)
+    print(f"{len(outcomes)} rollouts, {wrong} violations")
+    return int(wrong > 0)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,7 @@ import sys
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.differential.inventories import TOLD
-from tests.differential.judge import judge
-
-Told = tuple[bool, bool, bool]
+from tests.differential.judge import TOLD, Told, judge
 
 
 def told_of(seed: int) -> tuple[Told, Told]:

@@ -1,33 +1,29 @@
-"""One inventory put to both judges: the audit at once, the simulator row by row.
+"""One inventory put to both judges: the audit at once, the simulator's cloud row by row.
 
-The simulator is asked as a client asks it: each row is a signed request for CreateVcoRouteEntry,
-answered by its service in this process. Time is virtual: when a row is sent, the task of the row
-before it is long over and its call has left the window of the rate limit, so that there are no
-waiting troubles.
+Time is virtual: when a row is sent, the task of the row before it is long over and its call has
+left the window of the rate limit, so that there are no waiting troubles.
 
-What a cell stands for on the wire is written here once more, from the design page: an empty or
+What a cell stands for in a request is written here once more, from the design page: an empty or
 blank cell is no parameter, a whole number loses the ``.0`` of a spreadsheet, all else goes as it
-stands.
+stands. Where the audit is not told of connections it takes the rows' word for where they are; so
+then all rows of a connection name one region, which is where the cloud has it, attached.
 """
 
 from __future__ import annotations
 
-import itertools
-import json
-import re
+import random
+from dataclasses import dataclass, replace
+from itertools import product
 
 import pandas as pd
 
-from tests.differential.inventories import Row, Trial
-from tests.simulator.conftest import WALL, vendor_signed
-from vcokit.audit import audit_routes
-from vcokit.simulator import Account, Connection, Route
+import vcokit as vk
+from tests.audit.oracle_cells import none_if_blank
+from tests.inventories import Inventory, Row, as_read, draw
 from vcokit.simulator.backend import Cloud
-from vcokit.simulator.server import Service
 
 #: Simulated seconds between two rows; a task takes one, and the window of the limit is a minute.
 PACE = 10.0
-ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
 PARAMETERS = {
     "region_id": "RegionId",
     "vpn_connection_id": "VpnConnectionId",
@@ -35,6 +31,38 @@ PARAMETERS = {
     "weight": "Weight",
     "next_hop": "NextHop",
 }
+#: What the audit is told: live routes, live connections, the quota.
+Told = tuple[bool, bool, bool]
+TOLD: list[Told] = list(product((False, True), repeat=3))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An inventory with its cloud, of which the audit is told a part; the rest is not there."""
+
+    inventory: Inventory
+    told: Told
+
+    @classmethod
+    def draw(cls, seed: int, told: Told) -> Trial:
+        """Draw the trial of a seed."""
+        inventory = draw(random.Random(seed), wild=told[1], carried=True)
+        return cls(inventory if told[0] else replace(inventory, live=()), told)
+
+    def told_frames(self) -> dict[str, object]:
+        """Return what the audit is told, by the names of its arguments."""
+        live, connections, quota = self.told
+        given: dict[str, object] = {}
+        if live:
+            names = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
+            given["live"] = pd.DataFrame(self.inventory.live_rows(), columns=names)
+        if connections:
+            names = ["vpn_connection_id", "region_id", "name", "attach_type", "transit_router_id"]
+            rows = self.inventory.connection_rows()
+            given["connections"] = pd.DataFrame(rows, columns=[*names, "attached"])
+        if quota:
+            given["quota"] = self.inventory.quota
+        return given
 
 
 def predicted(trial: Trial) -> list[str]:
@@ -45,79 +73,54 @@ def predicted(trial: Trial) -> list[str]:
     AssertionError
         If it foretells two for one row.
     """
-    findings = audit_routes(trial.routes_frame(), **trial.told_frames())
+    findings = vk.audit_routes(trial.inventory.typed(), **trial.told_frames())
     said = findings.loc[findings["api_code"].notna(), ["row", "api_code"]]
     assert not said["row"].duplicated().any(), "more than one code for a row"
     codes = dict(zip(said["row"], said["api_code"], strict=True))
-    return [codes.get(number, "") for number in range(len(trial.rows))]
+    return [codes.get(number, "") for number in range(len(trial.inventory.rows))]
 
 
 def answered(trial: Trial) -> list[str]:
-    """Return the code that the simulator answers to each row, empty where it accepts it."""
-    account, service = Account(), Service(cloud_of(trial), [Account()])
-    codes = []
-    for number, row in enumerate(trial.rows):
-        wall = WALL + number * PACE
-        request = vendor_signed(
-            "CreateVcoRouteEntry", on_the_wire(row), credentials=account.credentials, wall=wall
-        )
-        response = service.respond(request, wall=wall, now=number * PACE)
-        body = json.loads(response.body)
-        assert (response.status == 200) == ("Code" not in body)
-        codes.append(body.get("Code", ""))
-    return codes
-
-
-def cloud_of(trial: Trial) -> Cloud:
-    """Return the cloud that a trial's rows are sent to."""
-    connections = [
-        Connection(
-            one.vpn_connection_id, one.region_id, attach_type=one.attach_type, state=one.state
-        )
-        for one in trial.connections
+    """Return the code that the cloud answers to each row, empty where it accepts it."""
+    inventory = trial.inventory
+    quota = inventory.quota if trial.told[2] else 1_000
+    cloud = Cloud(inventory.connections, inventory.live, quota=quota, task_seconds=1.0)
+    return [
+        cloud.call("CreateVcoRouteEntry", parameters(row), now=number * PACE).code
+        for number, row in enumerate(inventory.rows)
     ]
-    live = [
-        Route(one.vpn_connection_id, one.route_dest, one.weight, one.next_hop) for one in trial.live
-    ]
-    quota = 1_000 if trial.quota is None else trial.quota
-    return Cloud(connections, live, quota=quota, task_seconds=1.0)
 
 
-def on_the_wire(row: Row) -> dict[str, str]:
+def parameters(row: Row) -> dict[str, str]:
     """Return the parameters that a row stands for."""
-    cells = {PARAMETERS[name]: cell for name, cell in vars(row).items() if not is_blank(cell)}
-    if re.fullmatch(r"(0|-?[1-9][0-9]*)\.0+", cells.get("Weight", "")):
-        cells["Weight"] = cells["Weight"].partition(".")[0]
-    return cells
-
-
-def is_blank(cell: str | None) -> bool:
-    """Tell whether nothing stands in a cell."""
-    return all(sign.isspace() or sign in ZERO_WIDTH for sign in cell or "")
+    read = as_read(row)
+    read["weight"] = read["weight_text"] if read["weight"] is None else str(read["weight"])
+    cells = {name: none_if_blank(read[field]) for field, name in PARAMETERS.items()}
+    return {name: cell for name, cell in cells.items() if cell is not None}
 
 
 def disagreements(trial: Trial) -> list[tuple[int, str, str]]:
     """Return the rows on which the two differ: row, what was foretold, what was answered."""
-    sides = zip(itertools.count(), predicted(trial), answered(trial), strict=False)
-    return [one for one in sides if one[1] != one[2]]
+    sides = enumerate(zip(predicted(trial), answered(trial), strict=True))
+    return [(row, foretold, answer) for row, (foretold, answer) in sides if foretold != answer]
 
 
 def shrunk(trial: Trial) -> Trial:
     """Return a trial on which the two differ still, of which no row can be left out."""
-    number = len(trial.rows) - 1
-    while number >= 0:
-        smaller = trial.without(number)
+    for number in reversed(range(len(trial.inventory.rows))):
+        smaller = replace(trial, inventory=trial.inventory.without(number))
         if disagreements(smaller):
             trial = smaller
-        number = min(number, len(trial.rows)) - 1
     return trial
 
 
-def report(seed: int, trial: Trial) -> str:
-    """Return a disagreement as people read it: the inventory, the rest, and the line to replay."""
+def judge(seed: int, told: Told) -> str | None:
+    """Return what the two differ on, as people read it; None where they agree."""
+    trial = Trial.draw(seed, told)
+    if not disagreements(trial):
+        return None
     small = shrunk(trial)
-    told = "".join("01"[one] for one in small.told)
-    lines = [small.routes_frame().to_csv(index=False).rstrip()]
+    lines = [small.inventory.typed().to_csv(index=False).rstrip()]
     for name, frame in small.told_frames().items():
         shown = frame.to_csv(index=False).rstrip() if isinstance(frame, pd.DataFrame) else frame
         lines.append(f"{name}=\n{shown}")
@@ -126,11 +129,6 @@ def report(seed: int, trial: Trial) -> str:
         f"{answer or 'nothing, it accepts'}"
         for row, foretold, answer in disagreements(small)
     ]
-    lines.append(f"again: python -m tests.differential --seed {seed} --told {told}")
+    told_text = "".join("01"[one] for one in told)
+    lines.append(f"again: python -m tests.differential --seed {seed} --told {told_text}")
     return "\n".join(lines)
-
-
-def judge(seed: int, told: tuple[bool, bool, bool]) -> str | None:
-    """Return a report of what the two differ on, None where they agree."""
-    trial = Trial.draw(seed, told)
-    return report(seed, trial) if disagreements(trial) else None

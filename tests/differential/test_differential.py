@@ -6,24 +6,21 @@ keep the order of checks that the design page writes down. `make differential` p
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from dataclasses import replace
 
 import pytest
 
+import vcokit as vk
+from tests.audit.oracle import RELATIONS, ROW_CHECKS, RULES, oracle
 from tests.differential import judge
-from tests.differential.__main__ import told_of
-from tests.differential.inventories import TOLD, Row, Trial
-from vcokit.audit import audit_routes, predict
-from vcokit.audit.case import Case
-from vcokit.audit.rules import RULES
-from vcokit.simulator.operations import OPERATIONS
+from tests.differential.__main__ import main, told_of
+from tests.differential.judge import Trial
 
 #: Seeds played here, each in two ways that between them tell everything and its opposite.
 SEEDS, A_BLOCK = 400, 20
-#: Seeds within which a slip must show.
+#: Seeds within which a slip of either side must show.
 NOTICED_WITHIN = 120
+FULL = "CreateDbrRoutesQuotaFull.QuotaFull"
 
 
 @pytest.mark.parametrize("block", range(SEEDS // A_BLOCK))
@@ -35,102 +32,77 @@ def test_the_audit_foretells_the_cloud(block: int) -> None:
             assert report is None, report
 
 
-#: Rules of what no request can carry: the cloud has no answer to it.
-NEVER_SENT = {"invalid-region", "description-too-long"}
-
-
 def test_every_code_and_rule_is_met() -> None:
-    """The first trials alone meet every code the audit can foretell, and every rule it has."""
+    """The first trials alone meet every code there is, so that none could be left out unseen.
+
+    What no request can carry, a malformed region or too long a description, is never sent.
+    """
     codes: Counter[str] = Counter()
     rules = set()
-    for seed in range(60):
+    for seed in range(NOTICED_WITHIN):
         trial = Trial.draw(seed, told_of(seed)[seed // 4 % 2])
         codes.update(judge.answered(trial))
-        rules |= set(audit_routes(trial.routes_frame(), **trial.told_frames())["rule"])
+        rules |= set(vk.audit_routes(trial.inventory.typed(), **trial.told_frames())["rule"])
     missing = {f"Missing{name}" for name in judge.PARAMETERS.values()}
-    assert codes.keys() == missing | set(predict.CODES.values()) | {""}
-    assert rules == {rule.name for rule in RULES} - NEVER_SENT
+    related = {code for _, code, _ in RELATIONS.values()}
+    assert codes.keys() == {"", FULL, *missing, *ROW_CHECKS.values(), *related}
+    assert rules == RULES.keys() - {"invalid-region", "description-too-long"}
     assert codes[""] > 0.15 * codes.total()
 
 
-def test_everything_is_told_and_kept_back() -> None:
-    """Each seed tells the audit of everything, and keeps everything back; seeds go through all."""
-    assert {told for seed in range(4) for told in told_of(seed)} == set(TOLD)
-    for seed in range(4):
-        one, other = told_of(seed)
-        assert all(a is not b for a, b in zip(one, other, strict=True))
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("missing-value", "invalid-weight"),
+        ("invalid-weight", "invalid-connection-id"),
+        ("invalid-connection-id", "malformed-cidr"),
+        ("unknown-connection", "malformed-cidr"),
+        ("malformed-cidr", "next-hop-mismatch"),
+        ("host-bits-set", "next-hop-mismatch"),
+        ("default-route", "next-hop-mismatch"),
+        ("next-hop-mismatch", "already-live"),
+        ("duplicate", "weight-conflict"),
+        ("already-live", "live-conflict"),
+        ("live-conflict", "quota-exceeded"),
+    ],
+)
+def test_the_order_of_checks_matters(first: str, then: str) -> None:
+    """Of each two neighbouring checks some row fails both: were they swapped, it would show."""
+    assert any((first, then) in both_failed(seed) for seed in range(NOTICED_WITHIN))
 
 
-# -- slips are noticed ----------------------------------------------------------------------------
+def both_failed(seed: int) -> set[tuple[str, str]]:
+    """Return (the rule that has the code, a rule that it comes before) of the rows of a trial."""
+    given = Trial.draw(seed, judge.TOLD[-1]).inventory
+    there = {"live": given.live_rows(), "connections": given.connection_rows()}
+    found = oracle(given.read(), quota=given.quota, **there)
+    rules = [(one["row"], one["rule"]) for one in found]
+    # The quota is asked about last, so that no finding shows where it is used up already.
+    used = Counter(route.vpn_connection_id for route in set(given.live))
+    full = {name for name, routes in used.items() if routes >= given.quota}
+    rules += [
+        (row, "quota-exceeded")
+        for row, one in enumerate(given.rows)
+        if one.vpn_connection_id in full
+    ]
+    decides = {one["row"]: one["rule"] for one in found if one["api_code"]}
+    return {(decides[row], rule) for row, rule in rules if row in decides}
 
-CREATE = OPERATIONS["CreateVcoRouteEntry"]
-#: Those that the design numbers; the others stand where an inventory cannot touch them.
-NUMBERED = ["required", "weight", "connection", "destination", "default_route"]
-NUMBERED += ["next_hop", "same_route", "other_weight", "other_next_hop", "quota"]
 
-
-def notice() -> bool:
-    """Tell whether any of the trials shows a disagreement."""
-    return any(
-        judge.disagreements(Trial.draw(seed, told))
-        for seed in range(NOTICED_WITHIN)
-        for told in told_of(seed)
-    )
-
-
-@pytest.mark.parametrize("place", range(len(NUMBERED) - 1))
-def test_another_order_in_the_simulator_is_noticed(
-    place: int, monkeypatch: pytest.MonkeyPatch
+def test_a_report_replays(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Two neighbouring checks of the simulator, swapped, disagree with the audit."""
-    # The one that is off by default can look at a connection that was found only.
-    swapped = [check for check in CREATE.checks if check.__name__ != "check_attached"]
-    order = [check.__name__.removeprefix("check_") for check in swapped]
-    one, other = (order.index(check) for check in NUMBERED[place : place + 2])
-    swapped[one], swapped[other] = swapped[other], swapped[one]
-    changed = replace(CREATE, checks=tuple(swapped))
-    monkeypatch.setitem(OPERATIONS, "CreateVcoRouteEntry", changed)
-    assert notice()
-
-
-@pytest.mark.parametrize("number", sorted({*predict.CODES, predict.MISSING}))
-def test_a_check_that_the_audit_leaves_out_is_noticed(
-    number: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """An audit that foretells nothing where a check decides disagrees with the simulator."""
-    whole = Case.check.func
-
-    def lame(case: Case) -> predict.I8:
-        check = whole(case).copy()
-        check[check == number] = predict.ACCEPTED
-        return check
-
-    monkeypatch.setattr(Case, "check", property(lame))
-    assert notice()
-
-
-def test_a_report_replays(monkeypatch: pytest.MonkeyPatch) -> None:
     """A report holds the inventory as CSV, no row too many, and the line that plays it again."""
-    monkeypatch.setitem(predict.CODES, predict.DEFAULT, "Wrong")
-    seed, told = next(
-        (seed, told)
-        for seed in range(NOTICED_WITHIN)
-        for told in told_of(seed)
-        if judge.disagreements(Trial.draw(seed, told))
+    honest, default = judge.answered, "OperationFailed.InvalidCidrBlock"
+    monkeypatch.setattr(
+        judge,
+        "answered",
+        lambda trial: ["Wrong" if code == default else code for code in honest(trial)],
     )
-    lines = (judge.judge(seed, told) or "").splitlines()
-    assert lines[0] == ",".join(Row.__dataclass_fields__)
+    reports = (judge.judge(seed, told) for seed in range(NOTICED_WITHIN) for told in told_of(seed))
+    report = next(report for report in reports if report)
+    lines = report.splitlines()
     assert lines[1].split(",")[2].endswith("/0")
-    assert lines[-2] == (
-        "row 0: the audit foretells Wrong, the simulator answers OperationFailed.InvalidCidrBlock"
-    )
-    told_text = "".join("01"[one] for one in told)
-    assert lines[-1] == f"again: python -m tests.differential --seed {seed} --told {told_text}"
-
-
-def test_a_trial_is_its_seed() -> None:
-    """A seed and what is told draw the same trial at any time, and nothing else is looked at."""
-    random.seed(1)
-    one = Trial.draw(7, TOLD[-1])
-    random.seed(2)
-    assert Trial.draw(7, TOLD[-1]) == one != Trial.draw(8, TOLD[-1])
+    assert lines[-2] == f"row 0: the audit foretells {default}, the simulator answers Wrong"
+    assert main(lines[-1].split()[4:]) == 1
+    assert capsys.readouterr().out == f"{report}\n"

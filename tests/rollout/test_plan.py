@@ -7,7 +7,7 @@ import random
 import pandas as pd
 import pytest
 
-from tests.audit.inventories import random_live, random_rows, routes_frame
+from tests.inventories import draw
 from vcokit import schema
 from vcokit.errors import InputError
 from vcokit.live import verify_routes
@@ -154,13 +154,13 @@ def expected(row: object, there: set[tuple]) -> tuple[str, int | None]:
 @pytest.mark.parametrize("seed", range(40))
 def test_rows_meet_live_routes(seed: int) -> None:
     """On random dirt, each row that stands gets what a look through all live routes says."""
-    rng = random.Random(seed)
-    found = [tuple(route[name] for name in NAMES) for route in random_live(rng, 30)]
+    drawn = draw(random.Random(seed), 60, dirt=0.3)
+    found = [tuple(route[name] for name in NAMES) for route in drawn.live_rows()]
     # One weight a path: which of two a modify starts from nobody says, as the cloud allows one.
     rows = list({route[1:4]: route for route in found}.values())
     rows += [("cn-a", "vco-a", "10.0.0.1/8", "vco-a", 100), ("cn-z", "vco-new", "::/0", "x", 0)]
     there = schema.frame(schema.LIVE_ROUTES, pd.DataFrame(rows, columns=NAMES).to_dict("series"))
-    plan = plan_routes(routes_frame(random_rows(rng, 60)), there)
+    plan = plan_routes(drawn.routes(), there)
     lives = {tuple(row[1:]) for row in rows}
     steps = plan.frame()
     for row in steps[
@@ -173,11 +173,9 @@ def test_rows_meet_live_routes(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_carrying_out_converges(seed: int) -> None:
     """On random dirt: when the steps are done, verify finds all as planned and a new plan keeps."""
-    rng = random.Random(seed)
-    wanted = routes_frame(random_rows(rng, 40))
-    there = schema.frame(
-        schema.LIVE_ROUTES, pd.DataFrame(random_live(rng, 10), columns=NAMES).to_dict("series")
-    )
+    drawn = draw(random.Random(seed), 40, dirt=0.3)
+    wanted, given = drawn.routes(), pd.DataFrame(drawn.live_rows(), columns=NAMES)
+    there = schema.frame(schema.LIVE_ROUTES, given.to_dict("series"))
     plan = plan_routes(wanted, there)
     after = {(s.lane, r) for s in plan.each() for r in [s.after] if r}
     gone = {(s.lane, s.before) for s in plan.each() if s.action == "modify"}

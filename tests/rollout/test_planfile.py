@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.audit.inventories import random_live, random_rows, routes_frame
+from tests.inventories import draw
 from tests.rollout.test_plan import NAMES, A, B, live, routes
 from vcokit import schema
 from vcokit.errors import PlanError
@@ -67,11 +67,10 @@ def test_an_empty_plan_comes_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_random_dirt_comes_back(tmp_path: Path, seed: int) -> None:
     """Cells of all kinds, blocked rows among them, survive."""
-    rng = random.Random(seed)
-    there = schema.frame(
-        schema.LIVE_ROUTES, pd.DataFrame(random_live(rng, 20), columns=NAMES).to_dict("series")
-    )
-    plan = plan_routes(routes_frame(random_rows(rng, 40)), there, prune=True, max_delete=99)
+    drawn = draw(random.Random(seed), 40, dirt=0.3)
+    given = pd.DataFrame(drawn.live_rows(), columns=NAMES)
+    there = schema.frame(schema.LIVE_ROUTES, given.to_dict("series"))
+    plan = plan_routes(drawn.routes(), there, prune=True, max_delete=99)
     assert_same(Plan.load(saved(plan, tmp_path / "plan.txt")), plan)
 
 
