@@ -125,6 +125,7 @@ ROUTES, LIVE = hand_made(), hand_made(route_dest=["10.0.0.0/8"])
     [
         (lambda it: vk.audit_routes(it), "read_routes"),
         (lambda it: vk.verify_routes(it, LIVE), "read_routes"),
+        (lambda it: vk.plan_routes(it, LIVE), "read_routes"),
         (lambda it: vk.plan_routes(ROUTES, it), r"live_routes\(client, routes\)"),
         (lambda it: vk.verify_routes(ROUTES, it), r"live_routes\(client, routes\)"),
         (lambda it: vk.audit_routes(ROUTES, connections=it), "live_connections"),

@@ -307,9 +307,10 @@ def plan_routes(
     1 create, 0 modify, 0 delete, 0 keep, 1 blocked
     """
     names = (scope,) if isinstance(scope, str) else tuple(scope)
-    there, of_row = routes_there(live), scopes(routes, names)
+    there = routes_there(live)
     unlisted = schema.unlisted_connections(live)
     case = Case(routes, live=there, connections=connections, quota=quota, scope=names)
+    of_row = scopes(routes, names)
     facts = case.facts
     astray = ~facts.id_ok | among(facts, unlisted) | (case.reach.unknown if case.reach else False)
     gone = deletes(facts, there, of_row, max_delete, nameless=astray) if prune else None
