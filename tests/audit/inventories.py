@@ -107,6 +107,7 @@ def random_connections(rng: random.Random) -> list[dict]:
         {
             "vpn_connection_id": name,
             "region_id": rng.choice(REGIONS[:2]),
+            "state": rng.choice(["attached", "attaching", "detaching", "updating", "init", None]),
             "attach_type": rng.choice(["CEN", "CEN", "VPNGW", None]),
             "transit_router_id": rng.choice(["tr-1", "tr-1", None]),
             "attached": rng.choice([True, False, None]),

@@ -9,7 +9,8 @@ dirt               how it comes about
 =================  =============================================================================
 empty cells        None, or blanks of any kind, in each of the five fields
 weights            other numbers, text that looks like one
-connection ids     malformed, blanks around them, a name for an id; unknown, elsewhere, detached
+connection ids     malformed, blanks around them, a name for an id; unknown, elsewhere, detached,
+                   on their way to a transit router or away from it
 destinations       a list of well-known slips, and good ones with one or two signs spoilt
 next hops          another connection, none, a malformed one
 repetition         few connections, few networks: duplicates, conflicts, live routes, quotas
@@ -45,6 +46,8 @@ SLIPS = (
     "::ffff:10.0.0.0/104", "fe80::1%eth0/64", "2001:db8:::/32", "2001:DB8::/032", "headquarters",
     "NA", "null",
 )  # fmt: skip
+#: The state of a connection at rest, by what it is attached to.
+STATES = {"CEN": "attached", "VPNGW": "active", "NO_ASSOCIATED": "init"}
 SIGNS = "0123456789./: +-abcdefx１%\u0660"
 #: What the audit can be told: live routes, live connections, the quota.
 TOLD = tuple(product((False, True), repeat=3))
@@ -70,11 +73,18 @@ class There:
     attach_type: str = "CEN"
     state: str = ""
     tells_attached: bool = True
+    tells_state: bool = True
 
     @property
     def attached(self) -> bool:
-        """Whether it can have routes."""
+        """Whether it can have routes now."""
         return self.attach_type == "CEN" and not self.state
+
+    @property
+    def at_rest(self) -> There:
+        """What it is once nothing is under way: one that is being detached will be detached."""
+        kind = "NO_ASSOCIATED" if self.state == "detaching" else self.attach_type
+        return replace(self, attach_type=kind, state="")
 
 
 @dataclass(frozen=True)
@@ -194,12 +204,13 @@ def _stray(rng: random.Random, row: Row, strays: float) -> Row:
 
 def _real(rng: random.Random, one: There) -> There:
     """Draw what is the matter with a connection, mostly nothing."""
-    kind, state = rng.choice(
-        (("CEN", ""), ("CEN", ""), ("CEN", ""), ("CEN", "detaching"), ("VPNGW", ""))
-    )
-    # Type and router do not show that a connection is being detached: only the list does.
+    kind = rng.choice(("CEN", "CEN", "CEN", "CEN", "VPNGW", "NO_ASSOCIATED"))
+    state = rng.choice(("", "", "", "attaching", "provisioning", "upgrading", "detaching"))
+    # Type and router do not show that a connection is being detached: only the list does. That it
+    # is being attached shows its state alone.
     tells = rng.random() < 0.6 or state != ""
-    return There(one.vpn_connection_id, one.region_id, kind, state, tells)
+    tells_state = rng.random() < 0.6 or state not in ("", "detaching")
+    return There(one.vpn_connection_id, one.region_id, kind, state, tells, tells_state)
 
 
 def _live(rng: random.Random, one: There) -> LiveRoute:
@@ -235,5 +246,6 @@ def _told(one: There) -> dict[str, object]:
         "name": "Depot" if one.vpn_connection_id == "vco-a" else None,
         "attach_type": one.attach_type,
         "transit_router_id": "tr-1" if one.attach_type == "CEN" else None,
+        "state": (one.state or STATES[one.attach_type]) if one.tells_state else None,
         "attached": one.attached if one.tells_attached else None,
     }
