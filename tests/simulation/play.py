@@ -179,6 +179,8 @@ class _Stage:
             named = {**given, "ClientToken": f"somebody-{number}"}
             call = partial(self.network.foreign, operation, named)
             at(moment, call)
+        for moment, *turn in self.scenario.states:
+            at(moment, partial(self.network.turn, *turn))
         for moment, seconds in self.scenario.jumps:
             at(moment, lambda seconds=seconds: self._jump(seconds))
 
