@@ -63,7 +63,7 @@ TOO_SOON, NOT_ATTACHED = "TaskConflict", "Vco.StatusNotSupport"
 #: States that end in attached.
 ARRIVING = {"updating", "attaching", "provisioning", "upgrading"}
 #: Writes of a connection that may come too soon, in a row and in one process.
-IN_A_ROW, IN_ALL = 3, 6
+IN_A_ROW, IN_ALL = 3, 3
 
 
 def judge(story: Story) -> list[str]:
