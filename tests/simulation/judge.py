@@ -29,7 +29,7 @@ promise that was broken::
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from math import inf
+from math import ceil, inf
 from typing import Any
 
 from tests.simulation.cover import Cover
@@ -62,8 +62,9 @@ FINAL = {"done", "failed", "skipped", "blocked"}
 TOO_SOON, NOT_ATTACHED = "TaskConflict", "Vco.StatusNotSupport"
 #: States that end in attached.
 ARRIVING = {"updating", "attaching", "provisioning", "upgrading"}
-#: Writes of a connection that may come too soon, in a row and in one process.
-IN_A_ROW, IN_ALL = 3, 3
+#: Writes of a connection that may come too soon in a row; and in one process, besides one for each
+#: second that there is to be learnt.
+IN_A_ROW, IN_ALL = 3, 2
 
 
 def judge(story: Story) -> list[str]:
@@ -304,7 +305,8 @@ class _Judge:
         unseen = {fault.kind for fault in self.story.scenario.faults} & {"late", "duplicate"}
         if unseen or self.story.scenario.writers:
             return  # tasks of writes that nobody knows of
-        if self.in_a_row[name] > IN_A_ROW or self.too_soon[name] > IN_ALL:
+        in_all = IN_ALL + ceil(self.story.scenario.switches.task_conflict_seconds)
+        if self.in_a_row[name] > IN_A_ROW or self.too_soon[name] > in_all:
             said = f"{self.in_a_row[name]} in a row and {self.too_soon[name]} in all"
             self.say("conflict", f"{said} on {name} at {moment:.3f} s")
 
