@@ -121,7 +121,8 @@ class Writes:
         """
         board = self._board
         more = min(lane.conflicts - 1, _DOUBLINGS)
-        lane.poll_at = now + board.options.poll_interval * 2.0**more
+        # Not only its own look waits: a page that others ask for may show it attached before.
+        lane.not_before = now + board.options.poll_interval * 2.0**more
         if board.pace.pause.refused(lane.called_at - lane.over_at):
             board.requeue_all(now)
 
