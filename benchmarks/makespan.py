@@ -7,11 +7,13 @@
 
 Everybody gets the same steps, the same limits and the same tasks of 2 to 20 s, drawn as they are
 accepted; round trips take 50 to 300 ms. The lower bound is what nobody can beat: the rate limit
-of creates, and on each connection its tasks one after another.
+of creates, and on each connection its tasks one after another, with the pause between two that the
+cloud wants.
 
 ===========  ===============================================================================
 competent    what an engineer writes in twenty lines who knows the limit: a worker for each
-             connection, calls spread evenly, the longest lane first, a poll every second
+             connection, calls spread evenly, the longest lane first, a poll every second, and a
+             second later once more what was refused as too soon
 provider     as the common provider of an infrastructure tool: ten resources at a time, in no
              order; refused as busy or throttled it waits 3, 6, 9 … s; it does not poll
 ===========  ===============================================================================
@@ -182,7 +184,9 @@ class Run:
     def bound(self) -> float:
         """Return the seconds that nobody can do the same in less of."""
         windows = -(-sum(self.sizes) // self.limit.calls) - 1
-        return max(windows * self.limit.seconds + TASK[0], *self._busy.values())
+        pause = self.cloud.switches.task_conflict_seconds
+        lanes = [self._busy[lane] + pause * (len(nets) - 1) for lane, nets in self.lanes.items()]
+        return max(windows * self.limit.seconds + TASK[0], *lanes)
 
     def holds(self) -> dict[str, list[str]]:
         """Return what the cloud holds in the end."""

@@ -53,6 +53,8 @@ SLIPS = (*(kind.cells["dest"] for kind in KINDS if list(kind.cells) == ["dest"])
     "2001:DB8::/032", "NA", "null",
 )  # fmt: skip
 SIGNS = "0123456789./: +-abcdefx１%\u0660"
+#: The state of a connection at rest, by what it is attached to.
+STATES = {"CEN": "attached", "VPNGW": "active", "NO_ASSOCIATED": "init"}
 #: A region is one label of a host name: 63 characters of it are the most there can be.
 ODD_REGIONS = ("cn_a", "cn-", "CN-A", "cn-ä", "c" * 63, "c" * 64)
 #: 6,000 bytes of a request and a few more; what is encoded takes three bytes for one.
@@ -84,16 +86,16 @@ class Inventory:
     live : tuple of Route
         What the cloud holds before the first row is sent.
     quota : int
-    tells : dict of str to str
-        What a look at each connection tells of whether it is attached: ``all``, the ``word``
-        alone, or the ``type`` and the router from which it follows.
+    tells : dict of str to set of str
+        What a look at each connection tells of whether it is attached: the ``word``, its
+        ``state``, the ``type`` and the router from which it may follow.
     """
 
     rows: tuple[Row, ...]
     connections: tuple[Connection, ...]
     live: tuple[Route, ...]
     quota: int
-    tells: dict[str, str]
+    tells: dict[str, set[str]]
 
     def without(self, number: int) -> Inventory:
         """Return the inventory with one row less."""
@@ -168,11 +170,7 @@ def draw(
     live += [_beside(chance, route) for route in live if chance.random() < 0.4]
     here = {one.vpn_connection_id for one in connections}
     live += [_as_live(row) for row in rows if _may_live(row, here) and chance.random() < 0.1]
-    # Type and router do not show that a connection is being detached: only the word does.
-    tells = {
-        one.vpn_connection_id: chance.choice(("all", "word", *["type"] * (one.state == "")))
-        for one in connections
-    }
+    tells = {one.vpn_connection_id: _tells(chance, one) for one in connections}
     return Inventory(tuple(rows), tuple(connections), tuple(live), chance.randrange(8), tells)
 
 
@@ -280,9 +278,25 @@ def _odd(chance: random.Random, row: Row) -> Row:
 
 def _real(chance: random.Random, one: Connection) -> Connection:
     """Draw what is the matter with a connection, mostly nothing."""
-    kinds = (("CEN", ""), ("CEN", ""), ("CEN", ""), ("CEN", "detaching"), ("VPNGW", ""))
-    kind, state = chance.choice(kinds)
+    kind = chance.choice((*["CEN"] * 8, "VPNGW", "NO_ASSOCIATED"))
+    state = chance.choice((*[""] * 8, "attaching", "provisioning", "upgrading", "detaching"))
     return replace(one, attach_type=kind, state=state)
+
+
+def _tells(chance: random.Random, one: Connection) -> set[str]:
+    """Draw what a look at a connection tells of whether it is attached; enough, put together."""
+    told = {*chance.choice((("word", "type"), ("word",), ("type",)))}
+    # Type and router do not show that a connection is being detached: only the word does. That it
+    # is being attached shows in state and type together.
+    if one.state:
+        told = {"word", "type", "state"}
+    return told | ({"state"} if chance.random() < 0.6 else set())
+
+
+def at_rest(one: Connection) -> Connection:
+    """Return what a connection is once nothing is under way."""
+    kind = "NO_ASSOCIATED" if one.state == "detaching" else one.attach_type
+    return replace(one, attach_type=kind, state="")
 
 
 def _live(chance: random.Random, one: Connection, networks: list[str]) -> Route:
@@ -309,8 +323,8 @@ def _as_live(row: Row) -> Route:
     )
 
 
-def _told(one: Connection, tells: str) -> dict:
-    typed = one.attach_type if tells != "word" else None
+def _told(one: Connection, tells: set[str]) -> dict:
+    typed = one.attach_type if "type" in tells else None
     attached = one.attach_type == "CEN" and not one.state
     return {
         "vpn_connection_id": one.vpn_connection_id,
@@ -318,5 +332,6 @@ def _told(one: Connection, tells: str) -> dict:
         "name": "Depot" if one.vpn_connection_id == IDS[0] else None,
         "attach_type": typed,
         "transit_router_id": "tr-1" if typed == "CEN" else None,
-        "attached": attached if tells != "type" else None,
+        "state": (one.state or STATES[one.attach_type]) if "state" in tells else None,
+        "attached": attached if "word" in tells else None,
     }

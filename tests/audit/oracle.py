@@ -14,8 +14,8 @@ connection rules  each for itself: an invalid id is unknown as well, a connectio
                   region may be not attached too; `attached` tells, and where it does not, type CEN
                   with a transit router id is attached
 accepted          what no check matches: invalid-region, description-too-long, region-mismatch and
-                  shared-address-space have no check, so those rows are accepted; a row that is not
-                  attached is too
+                  shared-address-space have no check, so those rows are accepted; so are rows of a
+                  connection that is being attached, once it is
 live routes       are there before row 1; a refusal one of them causes is on `already-live` or
                   `live-conflict`, even where an earlier row is equal; one whose destination
                   cannot be read counts for the quota; none is part of a destination
@@ -79,12 +79,16 @@ ROW_CHECKS = {
     "invalid-connection-id": "InvalidVpnConnectionInstanceId.NotFound",
     "unknown-connection": "InvalidVpnConnectionInstanceId.NotFound",
     "wrong-region": "InvalidVpnConnectionInstanceId.NotFound",
+    "not-attached": "Vco.StatusNotSupport",
     "malformed-cidr": "IllegalParam.RouteDest",
     "ipv6-unsupported": "IllegalParam.RouteDest",
     "host-bits-set": "IllegalParam.RouteDest",
     "default-route": "OperationFailed.InvalidCidrBlock",
     "next-hop-mismatch": "InvalidNextHop.NotFound",
 }
+
+#: States of a connection that is not attached yet, and will be.
+ARRIVING = {"attaching", "provisioning", "upgrading", "updating"}
 
 # Checks 7 to 9, of two routes of one connection and network: is the next hop the same, is the
 # weight; the rule that names an earlier row, the answer, the finding that causes the answer if
@@ -181,7 +185,13 @@ class Route:
 
 
 class Findings(dict):
-    """The findings so far, by (row, rule): at most one of a rule per row."""
+    """The findings so far, by (row, rule): at most one of a rule per row.
+
+    `arriving` are rows whose connection will be attached by itself.
+    """
+
+    def __init__(self) -> None:
+        self.arriving: set[int] = set()
 
     def add(self, row, rule, *, severity=None, column=None, related=None, suggestion=None) -> None:
         """Note that a rule speaks of a row."""
@@ -254,6 +264,13 @@ def find_connection(row: int, route: Route, connections: list[dict], findings: F
         findings.add(row, "wrong-region")
     if not attached:
         findings.add(row, "not-attached")
+    if any(is_arriving(connection) for connection in same):
+        findings.arriving.add(row)
+
+
+def is_arriving(connection: dict) -> bool:
+    """Tell whether a live connection is on its way to a transit router."""
+    return connection["attach_type"] == "CEN" and connection.get("state") in ARRIVING
 
 
 def is_attached(connection: dict) -> bool:
@@ -329,7 +346,7 @@ def is_refused_alone(row: int, route: Route, findings: Findings) -> bool:
         findings[row, "missing-value"]["api_code"] = f"Missing{parameter}"
         return True
     for rule, code in ROW_CHECKS.items():
-        if (row, rule) in findings:
+        if (row, rule) in findings and not (rule == "not-attached" and row in findings.arriving):
             findings[row, rule]["api_code"] = code
             return True
     return False

@@ -58,6 +58,7 @@ BACKUP = "VpnRouteEntry.BackupRoute"
 FULL = "CreateDbrRoutesQuotaFull.QuotaFull"
 BAD_DEST = "IllegalParam.RouteDest"
 NO_CONNECTION = "InvalidVpnConnectionInstanceId.NotFound"
+NOT_ATTACHED = "Vco.StatusNotSupport"
 
 
 def test_oracle_stands_alone() -> None:
@@ -181,12 +182,16 @@ def test_live_connections() -> None:
     """A connection that is not there, is elsewhere or is not attached is refused."""
     live = [attached("vco-a"), attached("vco-b", "eu-central-1"), attached("vco-c", router="")]
     live.append(attached("vco-d", kind="NO_ASSOCIATED"))
-    rows = [route(f"{n}.0.0.0/8", f"vco-{c}") for n, c in enumerate("abcde", start=20)]
+    live.append({**attached("vco-f"), "attached": False, "state": "attaching"})
+    live.append({**attached("vco-g"), "attached": False, "state": "detaching"})
+    rows = [route(f"{n}.0.0.0/8", f"vco-{c}") for n, c in enumerate("abcdefg", start=20)]
     assert said(*rows, connections=live) == [
         (1, "wrong-region", None, NO_CONNECTION),
-        (2, "not-attached", None, None),
-        (3, "not-attached", None, None),
+        (2, "not-attached", None, NOT_ATTACHED),
+        (3, "not-attached", None, NOT_ATTACHED),
         (4, "unknown-connection", None, NO_CONNECTION),
+        (5, "not-attached", None, None),
+        (6, "not-attached", None, NOT_ATTACHED),
     ]
     assert said(*rows) == []
 

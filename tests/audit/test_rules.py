@@ -15,7 +15,8 @@ from vcokit.audit import audit_routes
 from vcokit.audit.rules import RULE_NAMES
 
 LIVE = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
-CONNECTION = ["vpn_connection_id", "region_id", "attach_type", "transit_router_id", "attached"]
+CONNECTION = ["vpn_connection_id", "region_id", "state", "attach_type", "transit_router_id"]
+CONNECTION += ["attached"]
 #: Rules for which the design names a suggestion; others may suggest more.
 SUGGESTING = {"malformed-cidr", "host-bits-set"}
 

@@ -1,7 +1,8 @@
 """One inventory put to both judges: the audit at once, the simulator's cloud row by row.
 
 Time is virtual: when a row is sent, the task of the row before it is long over and its call has
-left the window of the rate limit, so that there are no waiting troubles.
+left the window of the rate limit, so that there are no waiting troubles. A row that is refused
+because its connection is on its way somewhere is sent once more when it has got there.
 
 What a cell stands for in a request is written here once more, from the design page: an empty or
 blank cell is no parameter, a whole number loses the ``.0`` of a spreadsheet, all else goes as it
@@ -19,7 +20,7 @@ import pandas as pd
 
 import vcokit as vk
 from tests.audit.oracle_cells import none_if_blank
-from tests.inventories import Inventory, Row, as_read, draw
+from tests.inventories import Inventory, Row, as_read, at_rest, draw
 from vcokit.simulator.backend import Cloud
 
 #: Simulated seconds between two rows; a task takes one, and the window of the limit is a minute.
@@ -59,7 +60,7 @@ class Trial:
         if connections:
             names = ["vpn_connection_id", "region_id", "name", "attach_type", "transit_router_id"]
             rows = self.inventory.connection_rows()
-            given["connections"] = pd.DataFrame(rows, columns=[*names, "attached"])
+            given["connections"] = pd.DataFrame(rows, columns=[*names, "state", "attached"])
         if quota:
             given["quota"] = self.inventory.quota
         return given
@@ -85,10 +86,22 @@ def answered(trial: Trial) -> list[str]:
     inventory = trial.inventory
     quota = inventory.quota if trial.told[2] else 1_000
     cloud = Cloud(inventory.connections, inventory.live, quota=quota, task_seconds=1.0)
-    return [
-        cloud.call("CreateVcoRouteEntry", parameters(row), now=number * PACE).code
-        for number, row in enumerate(inventory.rows)
-    ]
+    codes = []
+    for number, row in enumerate(inventory.rows):
+        now = number * PACE
+        code = cloud.call("CreateVcoRouteEntry", parameters(row), now=now).code
+        if code == "VpnConnection.Configuring":
+            _come_to_rest(cloud, str(row.vpn_connection_id), now)
+            code = cloud.call("CreateVcoRouteEntry", parameters(row), now=now + PACE / 2).code
+        codes.append(code)
+    return codes
+
+
+def _come_to_rest(cloud: Cloud, vpn_connection_id: str, now: float) -> None:
+    """Let a connection get where it is going."""
+    (one,) = (one for one in cloud.connections(now) if one.vpn_connection_id == vpn_connection_id)
+    there = at_rest(one)
+    cloud.change(vpn_connection_id, now, attach_type=there.attach_type, state="")
 
 
 def parameters(row: Row) -> dict[str, str]:

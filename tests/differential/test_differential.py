@@ -57,6 +57,7 @@ def test_every_code_and_rule_is_met() -> None:
         ("invalid-weight", "invalid-connection-id"),
         ("invalid-connection-id", "malformed-cidr"),
         ("unknown-connection", "malformed-cidr"),
+        ("not-attached", "malformed-cidr"),
         ("malformed-cidr", "next-hop-mismatch"),
         ("host-bits-set", "next-hop-mismatch"),
         ("default-route", "next-hop-mismatch"),

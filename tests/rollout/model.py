@@ -44,6 +44,8 @@ class Model:
         Limits that the cloud keeps; the scheduler is told those of the contract.
     task : (float, float)
         Shortest and longest task.
+    pause : float
+        How long after a task the cloud takes no write.
     refused : set of int
         Steps that the cloud refuses.
     """
@@ -51,6 +53,7 @@ class Model:
     steps: list[Step]
     true: Mapping[str, Limit] = field(default_factory=dict)
     task: tuple[float, float] = (2.0, 20.0)
+    pause: float = 0.0
     refused: Iterable[int] = ()
     order: Order | None = None
     options: Mapping[str, object] = field(default_factory=dict)
@@ -130,6 +133,9 @@ class Model:
             return Answered(step.number, "throttled", "Throttling.User", retry_after=wait)
         if self.busy.get(step.lane, 0.0) > now:
             self.outcomes["busy"] += 1
+            return Answered(step.number, "busy", "VpnConnection.Configuring")
+        if now < self.busy.get(step.lane, -self.pause) + self.pause:
+            self.outcomes["too soon"] += 1
             return Answered(step.number, "busy", "TaskConflict")
         if step.number in self.refused:
             return Answered(step.number, "input", "IllegalParam.RouteDest")
@@ -163,7 +169,9 @@ class Model:
         """Return the time that no scheduler can fall below."""
         limit = self.limits["CreateVcoRouteEntry"]
         windows = -(-len(self.sent) // limit.calls) - 1
-        return max(windows * limit.seconds, *self.lane_seconds.values())
+        sizes = Counter(self.scheduler.steps[number].lane for _, number in self.sent)
+        lanes = [self.lane_seconds[name] + self.pause * (n - 1) for name, n in sizes.items()]
+        return max(windows * limit.seconds, *lanes)
 
 
 def creates(*lanes: int) -> list[Step]:

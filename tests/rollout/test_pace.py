@@ -10,7 +10,7 @@ from tests.rollout.model import Model, creates
 from vcokit.cloud.operations import Limit
 from vcokit.cloud.windows import MARGIN, Window
 from vcokit.rollout import steps as st
-from vcokit.rollout.alphabet import LIST, POLL, POLL_ALL
+from vcokit.rollout.alphabet import LIST, POLL, POLL_ALL, Answered
 from vcokit.rollout.durations import Durations
 
 HALF = {"CreateVcoRouteEntry": Limit(30, 60.0)}
@@ -27,6 +27,39 @@ def test_close_to_the_lower_bound(shape: str, seed: int) -> None:
     assert model.now <= 1.08 * model.bound() + 25.0  # a short rollout has a tail: the last task
     for operation in (LIST, POLL, POLL_ALL):
         assert model.calls[operation] <= 5.0 * model.now + 300
+
+
+@pytest.mark.parametrize("pause", [0.1, 0.8, 1.0, 3.0, 5.0])
+def test_the_pause_after_a_task_is_learnt(pause: float) -> None:
+    """Whatever it is, a few writes in hundreds are refused for it, and little time is lost."""
+    model = Model(creates(*SHAPES["skewed"]), pause=pause).run()
+    assert set(model.states.values()) == {st.DONE}
+    assert model.outcomes["too soon"] <= 0.01 * model.outcomes["ok"]
+    assert model.outcomes["busy"] == 0
+    assert model.now <= 1.08 * model.bound() + 25.0
+
+
+def test_a_pause_that_no_wait_of_ours_ends() -> None:
+    """Where the cloud wants more than is ever waited for, all is done all the same, only late."""
+    model = Model(creates(4, 4), pause=40.0).run()
+    assert set(model.states.values()) == {st.DONE}
+
+
+def test_what_is_no_pause_of_the_cloud_is_forgotten() -> None:
+    """One conflict by somebody else's task costs a pause for some steps, not for all."""
+    play = Model(creates(400), task=(2.0, 2.0))
+    real, once = play.write, [True]
+
+    def write(step, now, half):
+        if now > 10.0 and once:
+            once.clear()
+            return Answered(step.number, "busy", "TaskConflict")
+        return real(step, now, half)
+
+    play.write = write
+    play.run()
+    assert set(play.states.values()) == {st.DONE}
+    assert play.now <= 1.2 * Model(creates(400), task=(2.0, 2.0)).run().now
 
 
 def test_a_wrong_limit_is_learnt() -> None:

@@ -96,6 +96,23 @@ def test_busy_waits_for_attached() -> None:
     assert play.tell(Polled("vco-0", "attached")) == [Send(0, 1)]
 
 
+def test_too_soon_after_a_task_is_learnt() -> None:
+    """A conflict counts nothing against its step; from then on all connections wait a second."""
+    play = Play(2, 2, step_attempts=1, list_after=10).sending()
+    play.tell(Answered(0, "ok"))
+    while Poll("vco-0") not in play.asked:
+        play.until_asked()
+    assert play.tell(Polled("vco-0", "attached")) == [Send(1, 0)]
+    assert play.tell(Answered(1, "busy", "TaskConflict")) == []
+    assert play.states[1] == st.PENDING
+    assert play.tell(Polled("vco-1", "attached")) == []
+    over = play.now
+    while Send(2, 0) not in play.asked:
+        if Poll("vco-0") in play.until_asked():
+            assert Send(1, 1) in play.tell(Polled("vco-0", "attached"))
+    assert over + 1.0 <= play.now < over + 1.1
+
+
 def test_throttled_shuts_the_operation_for_as_long_as_asked() -> None:
     """Throttled: nothing of that operation goes in that region before x-acs-retry-after."""
     play = Play(2, 1).sending()
@@ -188,6 +205,26 @@ def test_a_connection_in_a_state_for_no_writes(state: str) -> None:
     play.tell(play.listed("vco-0"))
     assert play.tell(Polled("vco-0", state)) == [Finished("finished")]
     assert set(play.states.values()) == {st.SKIPPED}
+
+
+def test_a_connection_that_is_detached_at_the_first_look() -> None:
+    """Its steps are skipped with the reason, without a listing; other connections go on."""
+    play = Play(2, 1)
+    play.tell(Listed("vco-0", 1, None, 0, "state", "Vco.StatusNotSupport"))
+    assert play.tell(play.listed("vco-1")) == [Poll("vco-1")]
+    assert play.tell(Polled("vco-0", "init")) == []
+    assert {play.states[n] for n in (0, 1)} == {st.SKIPPED}
+    assert {play.messages[n] for n in (0, 1)} == {"the connection is init"}
+    assert play.tell(Polled("vco-1", "attached")) == [Send(2, 0)]
+    assert play.do(2) == [Finished("finished")]
+
+
+def test_a_write_on_a_connection_that_is_detached() -> None:
+    """The step fails, what else is to be sent to the connection is skipped with the code."""
+    play = Play(3).sending()
+    assert play.tell(Answered(0, "state", "Vco.StatusNotSupport")) == [Finished("finished")]
+    assert play.states == {0: st.FAILED, 1: st.SKIPPED, 2: st.SKIPPED}
+    assert set(play.codes.values()) == {"Vco.StatusNotSupport"}
 
 
 def test_a_connection_that_is_gone() -> None:

@@ -12,6 +12,9 @@ promise that was broken::
     unplanned  the cloud changed something for us that nobody planned
     twice      one step had its effect twice
     attached   a write left for a connection that had not been seen attached since the last
+    detached   a write left for a connection that was last seen, or refused, as not attached
+    conflict   a step came to its end because a write came too soon after a task, or more writes
+               came too soon than it takes to learn how long to wait
     throttled  the cloud saw more calls than it allows, although the limits were known
     quota      a create found its connection full, although there is an order that finds room
     done       a step was done that no listing had shown since it was sent
@@ -26,7 +29,7 @@ promise that was broken::
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from math import inf
+from math import ceil, inf
 from typing import Any
 
 from tests.simulation.cover import Cover
@@ -56,6 +59,12 @@ LOOKED_AT = {"VpnRouteEntry.AlreadyExists", "InvalidRouteEntry.NotFound"}
 #: No answer, and the answers that say nothing: a nonce was used by another copy of the same call.
 UNKNOWN = codes_of("server") | {"lost", "cut", "SignatureNonceUsed"}
 FINAL = {"done", "failed", "skipped", "blocked"}
+TOO_SOON, NOT_ATTACHED = "TaskConflict", "Vco.StatusNotSupport"
+#: States that end in attached.
+ARRIVING = {"updating", "attaching", "provisioning", "upgrading"}
+#: Writes of a connection that may come too soon in a row; and in one process, besides one for each
+#: second that there is to be learnt.
+IN_A_ROW, IN_ALL = 3, 2
 
 
 def judge(story: Story) -> list[str]:
@@ -85,6 +94,9 @@ class _Judge:
         self.of_token: dict[str, int] = {row[4]: row[1] for row in part.calls if row[4]}
         self.effects: dict[int, list[float]] = defaultdict(list)
         self.attached: set[str] = set()
+        self.detached: set[str] = set()
+        self.too_soon: Counter[str] = Counter()  # by connection, of this process
+        self.in_a_row: Counter[str] = Counter()
         self.quiet: dict[str, float] = defaultdict(float)  # since when no write is under way
         self.pages: dict[str, dict[int, tuple[float, list]]] = defaultdict(dict)
         self.listed: dict[str, tuple[float, frozenset]] = {}
@@ -140,6 +152,7 @@ class _Judge:
     def _boot(self, _moment: float, generation: int) -> None:
         self.generation = generation
         self.attached, self.pages, self.listed = set(), defaultdict(dict), {}
+        self.detached, self.too_soon, self.in_a_row = set(), Counter(), Counter()
         self.quiet = defaultdict(float)
 
     def _dead(self, _moment: float, _generation: int, _where: str, kept: frozenset[str]) -> None:
@@ -159,6 +172,9 @@ class _Judge:
         pass
 
     def _command(self, _moment: float, _name: str) -> None:
+        pass
+
+    def _turn(self, _moment: float, _name: str, _state: str) -> None:
         pass
 
     def _send(self, moment: float, call: int, operation: str, given: dict, intent: Any) -> None:
@@ -183,6 +199,8 @@ class _Judge:
             self.say("refused", f"step {step} was sent again after {self.refused[step]}")
         if name not in self.attached:
             self.say("attached", f"{operation} on {name} at {moment:.3f} s")
+        if name in self.detached:
+            self.say("detached", f"{operation} on {name} at {moment:.3f} s")
         self.attached.discard(name)
         self.quiet[name] = inf
         self.last_sent[step] = moment
@@ -241,12 +259,13 @@ class _Judge:
         if operation in OPERATION:
             self.quiet[given["VpnConnectionId"]] = moment
             self._heard_write(given, outcome)
+            self._heard_of_connection(moment, given["VpnConnectionId"], outcome)
         elif outcome == "ok" and operation in (POLL, POLL_ALL):
             rows = answer.fields.get("VpnConnections", {}).get("VpnConnection", [answer.fields])
             for row in rows:
                 # A look that left before the last write ended may not have seen what it did.
-                if row["State"] == "attached" and left >= self.quiet[row["VpnConnectionId"]]:
-                    self.attached.add(row["VpnConnectionId"])
+                if left >= self.quiet[row["VpnConnectionId"]]:
+                    self._seen(row["VpnConnectionId"], row["State"])
         elif outcome == "ok" and operation == LIST:
             self._heard_listing(arrived, given, answer)
 
@@ -264,6 +283,32 @@ class _Judge:
                 self.attached.add(given["VpnConnectionId"])
             if outcome not in PASSING and outcome not in LOOKED_AT:
                 self.refused[step] = outcome
+
+    def _seen(self, name: str, state: str) -> None:
+        """Note the state in which a connection was seen."""
+        seen, other = self.attached, self.detached
+        if state != "attached":
+            seen, other = self.detached, self.attached
+        other.discard(name)
+        if state not in ARRIVING:
+            seen.add(name)
+
+    def _heard_of_connection(self, moment: float, name: str, outcome: str) -> None:
+        """Note what the answer to a write says of its connection."""
+        if outcome == NOT_ATTACHED:
+            self._seen(name, outcome)
+        if outcome != TOO_SOON:
+            self.in_a_row[name] = 0
+            return
+        self.in_a_row[name] += 1
+        self.too_soon[name] += 1
+        unseen = {fault.kind for fault in self.story.scenario.faults} & {"late", "duplicate"}
+        if unseen or self.story.scenario.writers:
+            return  # tasks of writes that nobody knows of
+        in_all = IN_ALL + ceil(self.story.scenario.switches.task_conflict_seconds)
+        if self.in_a_row[name] > IN_A_ROW or self.too_soon[name] > in_all:
+            said = f"{self.in_a_row[name]} in a row and {self.too_soon[name]} in all"
+            self.say("conflict", f"{said} on {name} at {moment:.3f} s")
 
     def _heard_listing(self, arrived: float, given: dict, answer: Any) -> None:
         name, page = given["VpnConnectionId"], int(given["PageNumber"])
@@ -285,6 +330,8 @@ class _Judge:
         if self.state[step] in FINAL:
             self.say("final", f"step {step} went from {self.state[step]} to {new}")
         self.state[step], self.code[step] = new, code
+        if new in FINAL and code == TOO_SOON:
+            self.say("conflict", f"step {step} is {new} for it")
         if new in FINAL:
             self.decided[step] = self.listed.get(self.steps[step].lane, (-1.0,))[0]
         if new == "done":

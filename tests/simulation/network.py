@@ -124,6 +124,13 @@ class Network:
         own = self._arrived(operation)
         self.note("writer", operation, parameters, own.changed)
 
+    def turn(self, name: str, state: str) -> None:
+        """Let a connection come into another state, as its owner had it."""
+        for connection in self.cloud.connections(self.world.now):
+            if connection.vpn_connection_id == name:
+                connection.state = state
+        self.note("turn", name, state or "attached")
+
     def respond(self, request: httpx.Request) -> tuple[HttpResponse, Answered]:
         """Let the cloud answer a request that arrives now; watch what comes of it."""
         url = request.url

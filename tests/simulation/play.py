@@ -179,6 +179,8 @@ class _Stage:
             named = {**given, "ClientToken": f"somebody-{number}"}
             call = partial(self.network.foreign, operation, named)
             at(moment, call)
+        for moment, *turn in self.scenario.states:
+            at(moment, partial(self.network.turn, *turn))
         for moment, seconds in self.scenario.jumps:
             at(moment, lambda seconds=seconds: self._jump(seconds))
 
@@ -420,12 +422,15 @@ class _Stage:
         return self.folder / f"{part.number}-{self.generation}.db"
 
     def _kept(self, parts: list[Part]) -> frozenset[str]:
-        """Return the tokens of the writes of which the journals know what became."""
-        sql = "SELECT client_token FROM call WHERE outcome IS NOT NULL AND client_token NOT NULL"
+        """Return the tokens of which the journals know what became of the last write."""
+        sql = (
+            "SELECT client_token, outcome, max(call) FROM call WHERE client_token NOT NULL"
+            " GROUP BY client_token"
+        )
         kept: set[str] = set()
         for part in parts:
             db = sqlite3.connect(part.path)
-            kept |= {token for (token,) in db.execute(sql)}
+            kept |= {token for token, outcome, _ in db.execute(sql) if outcome is not None}
             db.close()
         return frozenset(kept)
 

@@ -39,6 +39,8 @@ class Scenario:
     commands : list of (float, str)
     writers : list of (float, str, str, dict)
         Writes of somebody else: when, operation, connection, parameters.
+    states : list of (float, str, str)
+        When a connection comes into another state: moment, connection, state; empty: attached.
     outages : list of (float, float)
     jumps : list of (float, float)
         When the clock on the wall is set, and how far.
@@ -65,6 +67,7 @@ class Scenario:
     deaths: list[int] = field(default_factory=list)
     commands: list[tuple[float, str]] = field(default_factory=list)
     writers: list[tuple[float, str, str, dict]] = field(default_factory=list)
+    states: list[tuple[float, str, str]] = field(default_factory=list)
     outages: list[tuple[float, float]] = field(default_factory=list)
     jumps: list[tuple[float, float]] = field(default_factory=list)
     options: dict[str, object] = field(default_factory=dict)
@@ -110,8 +113,8 @@ class Scenario:
         given["switches"] = Switches(**given["switches"])
         for name in ("limits", "believed"):
             given[name] = {key: tuple(value) for key, value in given[name].items()}
-        for name in ("commands", "writers", "outages", "jumps"):
-            given[name] = [tuple(entry) for entry in given[name]]
+        for name in ("commands", "writers", "states", "outages", "jumps"):
+            given[name] = [tuple(entry) for entry in given.get(name, [])]
         given["task_seconds"] = tuple(given["task_seconds"])
         return cls(**given)
 
@@ -141,6 +144,7 @@ def scenario_of(seed: int) -> Scenario:
         (_jumps, 0.1),
         (_switches, 0.4),
         (_rollout, 0.3),
+        (_states, 0.12),
     ):
         if rng.random() < chance:
             draw(rng, story)
@@ -264,10 +268,26 @@ def _switches(rng: random.Random, story: Scenario) -> None:
         listed_after_task=rng.random() < 0.6,
         listing_needs_attached=rng.random() < 0.3,
         refused_calls_bind_token=rng.random() < 0.4,
-        task_conflict_seconds=rng.choice([0.0, 0.0, 1.0, 3.0]),
+        task_conflict_seconds=rng.choice([0.0, 0.3, 1.5, 3.0]),
+        not_attached_refused=rng.random() < 0.7,
     )
     if rng.random() < 0.15:
         story.quota = max(1, max(map(len, story.case.live.values())) + rng.randint(-1, 3))
+
+
+def _states(rng: random.Random, story: Scenario) -> None:
+    """Let some connections be attached later, not at all, or no longer."""
+    names = list(story.case.regions)
+    for name in rng.sample(names, min(len(names), rng.choice([1, 1, 2]))):
+        kind = rng.choice(["arrives", "arrives", "detached", "leaves"])
+        if kind == "arrives":
+            passing = rng.choice(["attaching", "provisioning", "upgrading"])
+            story.states += [(0.0, name, passing), (rng.uniform(0.5, 60.0), name, "")]
+        elif kind == "detached":
+            story.states.append((0.0, name, "init"))
+        else:
+            begin = rng.uniform(1.0, 60.0)
+            story.states += [(begin, name, "detaching"), (begin + 5.0, name, "init")]
 
 
 def _rollout(rng: random.Random, story: Scenario) -> None:

@@ -79,10 +79,16 @@ def test_stories_are_worth_telling() -> None:
     assert {step.action for scenario in scenarios for step in scenario.case.steps} >= {
         "create", "modify", "delete", "keep"
     }  # fmt: skip
-    worth = [one for one in scenarios if one.deaths or one.commands or one.writers or one.second]
+    worth = [
+        one
+        for one in scenarios
+        if one.deaths or one.commands or one.writers or one.second or one.states
+    ]
     stories = [story_of(scenario) for scenario in worth[:40]]
     kinds = {entry[1] for story in stories for entry in story.log}
-    assert kinds >= {"dead", "late", "writer", "command", "step", "routes"}
+    assert kinds >= {"dead", "late", "writer", "command", "turn", "step", "routes"}
+    heard = {entry[3] for story in stories for entry in story.log if entry[1] == "hear"}
+    assert heard >= {"TaskConflict", "Vco.StatusNotSupport", "VpnConnection.Configuring"}
     parts = [part for story in stories for part in story.parts]
     assert {state for part in parts for state, _ in part.states.values()} >= {
         "done", "failed", "skipped", "blocked"

@@ -18,7 +18,7 @@ import pytest
 from alibabacloud_tea_openapi.utils import Utils
 
 import vcokit
-from vcokit.simulator import Account, Connection, Credentials, Simulator
+from vcokit.simulator import Account, Connection, Credentials, Simulator, Switches
 from vcokit.simulator.auth import HttpRequest
 from vcokit.simulator.backend import Answer, Cloud
 from vcokit.simulator.server import HttpResponse, Service
@@ -56,11 +56,15 @@ def route(connection: str = "vco-1", dest: str = "10.1.0.0/16", **changes: str) 
 
 
 class SmallCloud:
-    """A cloud of three connections whose tasks take 4 s, and short words for calling it."""
+    """A cloud of three connections whose tasks take 4 s, and short words for calling it.
+
+    Unless a test gives switches, a write may follow as soon as a task has ended.
+    """
 
     def __init__(self, **options: Any) -> None:
         connections = options.pop("connections", [Connection(f"vco-{n}") for n in (1, 2, 3)])
-        options = {"task_seconds": 4.0, "seed": 7} | options
+        free = Switches(task_conflict_seconds=0.0)
+        options = {"task_seconds": 4.0, "seed": 7, "switches": free} | options
         self.cloud = Cloud(connections, options.pop("routes", ()), **options)
 
     def call(self, operation: str, parameters: dict[str, str], now: float = 0.0, **more) -> Answer:

@@ -534,7 +534,7 @@ def test_refused_calls_count():
 
 def test_a_write_soon_after_a_task_is_a_conflict():
     """While the task runs it is Configuring, up to a second after its end TaskConflict."""
-    cloud = SmallCloud(switches=Switches(task_conflict_seconds=1.0))
+    cloud = SmallCloud(switches=Switches())
     cloud.create(0.0)
     writes = (cloud.create, cloud.modify, cloud.delete)
     assert {write(3.999).code for write in writes} == {"VpnConnection.Configuring"}
@@ -546,9 +546,7 @@ def test_a_write_soon_after_a_task_is_a_conflict():
 
 def test_a_conflict_comes_after_a_failed_task_too():
     """Whether the task did anything cannot be told from outside."""
-    cloud = SmallCloud(
-        switches=Switches(task_conflict_seconds=1.0), faults=[Fault("task_fails", count=1)]
-    )
+    cloud = SmallCloud(switches=Switches(), faults=[Fault("task_fails", count=1)])
     cloud.create(0.0)
     assert [cloud.create(now).code for now in (4.9, 5.0)] == ["TaskConflict", ""]
 

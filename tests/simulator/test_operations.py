@@ -327,10 +327,7 @@ STATES = CONTRACT["states"]
 @pytest.mark.parametrize("kind", ["NO_ASSOCIATED", "VPNGW"])
 def test_a_connection_without_transit_router_takes_no_writes(kind):
     """It is told behind an unknown connection, before a wrong destination; listings never work."""
-    cloud = SmallCloud(
-        connections=[Connection("vco-1", attach_type=kind)],
-        switches=Switches(not_attached_refused=True),
-    )
+    cloud = SmallCloud(connections=[Connection("vco-1", attach_type=kind)])
     for answer in (cloud.create(), cloud.delete(), cloud.modify(), cloud.list()):
         assert (answer.status, answer.code) == (400, "Vco.StatusNotSupport")
     assert cloud.create(0.0, "vco-1", "0.0.0.0/0").code == "Vco.StatusNotSupport"
@@ -340,9 +337,9 @@ def test_a_connection_without_transit_router_takes_no_writes(kind):
 
 @pytest.mark.parametrize("state", STATES["passing"])
 def test_a_connection_on_its_way_is_busy(state):
-    """Its State is shown; writes are refused as busy where the switch says so, listings always."""
+    """Its State is shown; writes are refused as busy unless the switch is off, listings always."""
     connections = [Connection("vco-1", state=state)]
-    cloud = SmallCloud(connections=connections, switches=Switches(not_attached_refused=True))
+    cloud = SmallCloud(connections=connections)
     assert cloud.describe()[0] == state
     assert cloud.list().code == "Vco.StatusNotSupport"
     for write in (cloud.create, cloud.delete, cloud.modify):

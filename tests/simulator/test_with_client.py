@@ -110,7 +110,7 @@ def test_a_rollout_bears_deleted_routes_that_show_up_again(tmp_path):
 def test_a_rollout_bears_task_conflicts(tmp_path):
     """A write that comes too soon after a task is refused and sent again."""
     rows = [(f"10.{n}.0.0/16", 100) for n in range(4)]
-    with made(switches=Switches(task_conflict_seconds=1.0)) as cloud:
+    with made(switches=Switches(task_conflict_seconds=60.0)) as cloud:
         rollout = carried_out(cloud, inventory(*rows), tmp_path)
         assert len(cloud.routes()) == 4
     assert rollout.state == "finished"
@@ -126,7 +126,7 @@ def test_a_rollout_bears_task_conflicts(tmp_path):
 )
 def test_writes_on_a_connection_that_is_not_attached(connection, code, kind):
     """Refused as the page has it: for good, or for as long as it is on its way."""
-    with made(connection, switches=Switches(not_attached_refused=True)) as cloud:
+    with made(connection) as cloud:
         error = refused(cloud)
         assert (error.code, type(error).__name__) == (code, kind)
 

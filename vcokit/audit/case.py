@@ -144,8 +144,9 @@ class Case:
     def _alone(self) -> I8:
         gone, reach = ~self.facts.id_ok, self.reach
         if reach is None:
-            return check_alone(self.facts, gone)
-        return check_alone(self.facts, gone | reach.unknown | reach.elsewhere)
+            return check_alone(self.facts, gone, np.zeros_like(gone))
+        gone = gone | reach.unknown | reach.elsewhere
+        return check_alone(self.facts, gone, reach.not_attached & ~reach.arriving)
 
     def _predicted(self, quota: int | None) -> I8:
         return predict(self.facts, self.groups.crowd, self.live, self._alone, quota)

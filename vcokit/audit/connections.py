@@ -6,7 +6,7 @@ A connection is known by its id alone, for ids are the cloud's and stand in one 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ from vcokit.audit.codes import I64, NONE, Mask
 from vcokit.audit.facts import Facts
 from vcokit.audit.names import Names, flat
 from vcokit.errors import InputError
+
+#: States that end in being attached, where the connection is one of a transit router.
+_ARRIVING: Final = ("attaching", "provisioning", "upgrading", "updating")
 
 
 class Reach:
@@ -75,6 +78,11 @@ class Reach:
         """Rows whose connection is there, but not attached to a transit router."""
         return np.asarray(self.known & ~self._rows_of(_attached(self._frame)))
 
+    @cached_property
+    def arriving(self) -> Mask:
+        """Rows whose connection is on its way to a transit router, where its state is told."""
+        return self._rows_of(_arriving(self._frame))
+
     def region(self, rows: I64) -> pd.Series:
         """Return the region of some rows' connections, which are there; NA where nobody told."""
         words = self._text("region_id")
@@ -129,6 +137,16 @@ def _attached(connections: pd.DataFrame) -> Mask:
             remedy="Pass what vk.live_connections returned, or leave the column out",
         ) from None
     return np.where(said.isna(), likely, said.fillna(False).to_numpy(dtype=np.bool_))
+
+
+def _arriving(connections: pd.DataFrame) -> Mask:
+    """Tell which live connections will be attached by themselves, by state and type."""
+    if "state" not in connections.columns:
+        return np.zeros(len(connections), dtype=np.bool_)
+    arriving = schema.text_column(connections["state"]).isin(_ARRIVING)
+    if "attach_type" in connections.columns:
+        arriving &= schema.text_column(connections["attach_type"]) == "CEN"
+    return arriving.to_numpy(dtype=np.bool_)
 
 
 def _places(words: Any, among: Any) -> I64:

@@ -117,6 +117,7 @@ def _cause(case: Case, rows: I64) -> I64:
         (predict.CONNECTION, ~facts.id_ok, "invalid-connection-id"),
         (predict.CONNECTION, reach.unknown if reach else False, "unknown-connection"),
         (predict.CONNECTION, True, "wrong-region"),
+        (predict.NOT_ATTACHED, True, "not-attached"),
         (predict.DESTINATION, facts.malformed, "malformed-cidr"),
         (predict.DESTINATION, facts.ipv6, "ipv6-unsupported"),
         (predict.DESTINATION, facts.host_bits, "host-bits-set"),

@@ -7,6 +7,7 @@ and the rows accepted so far:
  1  a field is empty                                  ``Missing<Parameter>``
  2  the weight is not 0 or 100                        ``InvalidWeight``
  3  no such connection (here)                         ``InvalidVpnConnectionInstanceId.NotFound``
+3b  it is not attached to a transit router            ``Vco.StatusNotSupport``
  4  malformed, IPv6, host bits                        ``IllegalParam.RouteDest``
  5  the default route                                 ``OperationFailed.InvalidCidrBlock``
  6  the next hop is not the connection                ``InvalidNextHop.NotFound``
@@ -19,6 +20,8 @@ and the rows accepted so far:
 No loop over rows is needed to play this through. Of the rows of one path (connection, network,
 next hop) that pass 1 to 6 and do not meet a live route, only the first can be accepted; what
 follows it meets it, at 7 or at 8. The quota lets the first so-and-so many of these firsts in.
+
+What only has to be waited for is no answer here: a connection that is being attached will be.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ I8: TypeAlias = npt.NDArray[np.int8]
 
 ACCEPTED: Final = 0
 MISSING, WEIGHT, CONNECTION, DESTINATION, DEFAULT, NEXT_HOP = 1, 2, 3, 4, 5, 6
-SAME, OTHER_WEIGHT, OTHER_HOP, QUOTA = 7, 8, 9, 10
+SAME, OTHER_WEIGHT, OTHER_HOP, QUOTA, NOT_ATTACHED = 7, 8, 9, 10, 11
 
 CODES: Final = {
     WEIGHT: "InvalidWeight",
@@ -52,7 +55,10 @@ CODES: Final = {
     OTHER_WEIGHT: "VpnRouteEntry.Conflict",
     OTHER_HOP: "VpnRouteEntry.BackupRoute",
     QUOTA: "CreateDbrRoutesQuotaFull.QuotaFull",
+    NOT_ATTACHED: "Vco.StatusNotSupport",
 }
+#: The highest of the numbers.
+_LAST: Final = NOT_ATTACHED
 _MISSING_CODE: Final = {
     name: "Missing" + "".join(word.capitalize() for word in name.split("_")) for name in NEEDED
 }
@@ -125,19 +131,22 @@ def _weight_code(weight: I64) -> I64:
     return np.where(weight == STANDBY, 0, np.where(weight == ACTIVE, 1, 2)).astype(np.int64)
 
 
-def check_alone(facts: Facts, no_connection: Mask) -> I8:
-    """Return the number of the check, 1 to 6, that decides each row by itself; `ACCEPTED` if none.
+def check_alone(facts: Facts, no_connection: Mask, not_attached: Mask) -> I8:
+    """Return the number of the check, of 1 to 6, that decides each row alone; `ACCEPTED` if none.
 
     Parameters
     ----------
     facts : Facts
     no_connection : ndarray of bool
         Rows whose connection the cloud does not find.
+    not_attached : ndarray of bool
+        Rows whose connection takes no routes.
     """
     conditions = (
         (NEXT_HOP, facts.next_hop != facts.connection),
         (DEFAULT, facts.is_default),
         (DESTINATION, facts.malformed | facts.ipv6 | facts.host_bits),
+        (NOT_ATTACHED, not_attached),
         (CONNECTION, no_connection),
         (WEIGHT, ~facts.weight_ok),
         (MISSING, ~facts.complete),
@@ -235,8 +244,8 @@ def live_count(facts: Facts) -> I64:
 def codes_text(facts: Facts, check: I8, rows: I64) -> Any:
     """Return the API's code for some rows' deciding checks, as Arrow text; null where accepted."""
     # By the number of the check; the codes of missing values, by field, stand at the end.
-    texts = [CODES.get(number) for number in range(QUOTA + 1)] + list(_MISSING_CODE.values())
+    texts = [CODES.get(number) for number in range(_LAST + 1)] + list(_MISSING_CODE.values())
     first_empty = np.argmax([facts.empty[name][rows] for name in NEEDED], axis=0)
     number = check[rows].astype(np.int64)
-    place = np.where(number == MISSING, QUOTA + 1 + first_empty, number)
+    place = np.where(number == MISSING, _LAST + 1 + first_empty, number)
     return pa.array(texts, pa.large_string()).take(pa.array(place))

@@ -92,7 +92,11 @@ class Dispatch:
         want = lane.wants(sending=sending)
         if want is None:
             return
-        at = max(lane.not_before, lane.poll_at) if want == POLL else lane.not_before
+        at = lane.not_before
+        if want == POLL:
+            at = max(at, lane.poll_at)
+        elif want == SEND:
+            at = max(at, lane.over_at + self._pace.pause.seconds)
         if at > now:
             heapq.heappush(self._timers, (at, next(self._tie), lane, lane.version))
             return

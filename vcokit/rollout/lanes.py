@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 from vcokit.rollout.alphabet import LIST, POLL
@@ -80,6 +81,10 @@ class Lane:
     quiet_at : float
         When its last write ended; infinite while one is on its way. A look that left before that
         says nothing.
+    over_at : float
+        When its last task was first seen over; infinite until then, and while one may be running.
+    conflicts : int
+        Writes that came too soon after a task, in a row.
     seen : frozenset of Route or None
         What its latest listing showed, at ``seen_at``.
     """
@@ -113,6 +118,8 @@ class Lane:
     poll_at: float = 0.0
     accepted_at: float = 0.0
     running_at: float = 0.0
+    over_at: float = inf
+    conflicts: int = 0
     failures: int = 0
     # -- of the listing under way
     listing: list[Route] = field(default_factory=list)

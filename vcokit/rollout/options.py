@@ -13,6 +13,8 @@ from vcokit.errors import InputError
 #: What the user of one rollout wishes; kept in its journal.
 WISHES: Final = ("waves", "stop_after", "rate_share", "deadline", "allow_gap")
 _FRESH: Final = 30.0
+#: The vendor's page says that a write cannot be called repeatedly; a second is what is assumed.
+_PAUSE: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,9 @@ class Options:
         Wait between two looks at a state.
     task_seconds : float
         Time a task is thought to take until one was seen.
+    pause : float
+        Time that a connection is left alone after a task, where the cloud wants it, until it is
+        known better.
     backoff, backoff_cap : float
         First and longest wait of a lane after a call without an answer.
     list_after : int
@@ -65,6 +70,7 @@ class Options:
     list_after: int
     lost_after: float
     fresh: float = 30.0
+    pause: float = _PAUSE
     read_share: float = 0.5
     waves: tuple[int | None, ...] = ()
     stop_after: int | None = None
@@ -124,6 +130,7 @@ class Options:
             list_after=config.get("list_after"),
             lost_after=config.get("lost_after"),
             fresh=_FRESH / speed,
+            pause=_PAUSE / speed,
             read_share=min(1.0, config.get("read_share")),
         )
 

@@ -29,6 +29,7 @@ from vcokit.cloud.windows import Share
 from vcokit.rollout.durations import Durations
 from vcokit.rollout.lanes import Lane
 from vcokit.rollout.options import Options
+from vcokit.rollout.pause import Pause
 
 #: Calls in a window that a patient lane needs at most to reach the horizon.
 _PATIENT: Final = 2.2
@@ -56,6 +57,7 @@ class Pace:
 
     def __init__(self, options: Options) -> None:
         self.times = Durations(options.task_seconds)
+        self.pause = Pause(options.pause)
         self.trip = 0.0
         self._interval = options.poll_interval
         self._tight: dict[str, float] = {}
@@ -78,7 +80,7 @@ class Pace:
     def step_seconds(self, lane: Lane) -> float:
         """Return the time that a step of a lane is thought to take."""
         task = (_OTHERS * self.times.mean + lane.spent) / (_OTHERS + lane.tasks)
-        return task + 1.5 * self.trip
+        return task + self.pause.seconds + 1.5 * self.trip
 
     def remaining(self, lane: Lane) -> float:
         """Return the time that a lane still needs, were it never kept waiting."""

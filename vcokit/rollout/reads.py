@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 from vcokit.cloud.error_codes import RESIGNED
@@ -96,13 +97,15 @@ class Reads:
         if state == ATTACHED:
             if lane.task is not None:
                 board.pace.task_over(lane, now)
-            self._task_over(lane)
+            self._task_over(lane, now)
         elif state in PASSING:
-            lane.attached = False
+            lane.attached, lane.over_at = False, inf
             lane.running_at = max(lane.running_at, sent)
             lane.poll_at = now + self._again_in(lane, now)
         else:
             board.skip(lane, lane.unsent(), None, f"the connection is {state}")
+            if not lane.looked:
+                self._seen(lane, [])  # nothing is sent to it, so nothing can be stale
             self._hold(lane, f"the connection is {state}")
 
     def _again_in(self, lane: Lane, now: float) -> float:
@@ -110,8 +113,9 @@ class Reads:
             return self._board.options.poll_interval
         return self._board.pace.next_look(lane, now - lane.accepted_at)
 
-    def _task_over(self, lane: Lane) -> None:
+    def _task_over(self, lane: Lane, now: float) -> None:
         lane.attached, lane.shy = True, False
+        lane.over_at = min(lane.over_at, now)
         if lane.task is not None:
             self._board.ledger.set(lane.task, st.SETTLED)
             lane.settled[lane.task] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Final
 
 from vcokit.cloud.error_codes import REPEATED, is_key
@@ -13,6 +14,11 @@ from vcokit.rollout.lanes import Lane
 #: Refusals after which a look decides: the change may be there all the same, made by somebody
 #: else or by this very step when its answer was lost.
 _LOOK_FIRST: Final = frozenset({"VpnRouteEntry.AlreadyExists", "InvalidRouteEntry.NotFound"})
+
+#: The refusal of a write that came too soon after the end of its connection's last task.
+_TOO_SOON: Final = "TaskConflict"
+#: How often the wait after such a refusal is doubled, where one follows another.
+_DOUBLINGS: Final = 4
 
 #: Refusals that every other step of the connection would meet too.
 _OF_THE_CONNECTION: Final = frozenset(
@@ -44,17 +50,20 @@ class Writes:
             return
         board.heard(lane, now)
         said = (event.code, event.message, event.request_id)
+        lane.conflicts = lane.conflicts + 1 if event.code == _TOO_SOON else 0
         # A refusal changes nothing: what was attached still is, unless the refusal says busy.
         lane.attached = event.kind not in ("ok", "busy")
         if event.kind == "ok":
             board.ledger.set(event.step, st.ACCEPTED, *said)
+            board.pace.pause.taken(lane.called_at - lane.over_at)
             lane.task, lane.accepted_at, lane.running_at = event.step, now, now
+            lane.over_at = inf
             lane.poll_at = now + board.pace.first_look(lane)
         elif event.code in REPEATED:
             # Somebody between us and the cloud sent it twice: not silence, but doubt.
             board.ledger.set(event.step, st.UNKNOWN, *said)
             lane.unknown[event.step] = None
-            lane.attached = False
+            lane.attached, lane.over_at = False, inf
         elif event.kind in ("busy", "throttled") or is_key(event.code):
             self._again(lane, event, now)
         elif event.code in _LOOK_FIRST:
@@ -95,12 +104,27 @@ class Writes:
         lane.put(event.step)
         if board.cancelled:
             board.skip(lane, [event.step], None, "cancelled")
-        if event.kind == "busy":
+        if event.code == _TOO_SOON:
+            self._wait_longer(lane, now)
+        elif event.kind == "busy":
             lane.poll_at = now + board.options.poll_interval
         elif event.kind == "throttled":
             board.shut(lane.region_id, board.write_of(event.step), event.retry_after, now)
         else:
             board.refused_key(event.code)
+
+    def _wait_longer(self, lane: Lane, now: float) -> None:
+        """Look at a lane again in a while, whose write came too soon; let all others wait longer.
+
+        What has told the cloud so may have been somebody else's task: then no pause of ours helps,
+        and the lane waits longer by itself.
+        """
+        board = self._board
+        more = min(lane.conflicts - 1, _DOUBLINGS)
+        # Not only its own look waits: a page that others ask for may show it attached before.
+        lane.not_before = now + board.options.poll_interval * 2.0**more
+        if board.pace.pause.refused(lane.called_at - lane.over_at):
+            board.requeue_all(now)
 
     def _give_up_alike(self, lane: Lane, event: Answered) -> None:
         """Skip what would be refused for the same reason on the same connection."""
@@ -122,5 +146,5 @@ class Writes:
             code, asked = event.code, event.retry_after
         self._board.ledger.set(event.step, st.UNKNOWN, code, event.message)
         lane.unknown[event.step] = None
-        lane.attached = False
+        lane.attached, lane.over_at = False, inf
         self._board.unanswered(lane, now, asked)

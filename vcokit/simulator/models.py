@@ -36,6 +36,7 @@ ACCESS_KEY_ID: Final = "simulator-access-key-id"
 ACCESS_KEY_SECRET: Final = "simulator-access-key-secret"  # noqa: S105 - opens nothing else
 QUOTA: Final[int] = CONTRACT["limits"]["routes_per_connection"]["value"]
 TASK_SECONDS: Final = (2.0, 5.0)
+TASK_CONFLICT_SECONDS: Final = float(CONTRACT["limits"]["task_conflict_seconds"]["value"])
 #: Epoch seconds of simulated second 0 where nobody says otherwise (2026-01-01T00:00:00Z).
 EPOCH: Final = 1_767_225_600.0
 
@@ -625,8 +626,8 @@ class Switches:
     """
 
     shared_space_refused: bool = False
-    not_attached_refused: bool = False
-    task_conflict_seconds: float = 0.0
+    not_attached_refused: bool = True
+    task_conflict_seconds: float = TASK_CONFLICT_SECONDS
     removed_at_acceptance: bool = True
     listed_after_task: bool = True
     listing_needs_attached: bool = False
