@@ -12,9 +12,10 @@ import pytest
 from tests.audit.oracle import oracle
 from tests.audit.test_rules import CONNECTION, LIVE, assert_same, plain
 from vcokit import schema
-from vcokit.audit import apply_suggestions, audit_routes, explain, findings, predict, rules
-from vcokit.audit.case import Case
-from vcokit.audit.report import by_rule, counts
+from vcokit.audit import apply_suggestions, audit_routes, explain, findings, rules
+from vcokit.audit import prediction as predict
+from vcokit.audit.audit import Audit as Case
+from vcokit.audit.findings import by_rule, by_severity
 from vcokit.audit.rules import RULES
 from vcokit.errors import InputError
 from vcokit.inventory import read_routes
@@ -146,13 +147,13 @@ def test_a_broken_rule_is_noticed(
 ) -> None:
     """A rule that says nothing, speaks of every row or of the wrong rows fails the comparison."""
 
-    def broken(case: Case) -> rules.Hits | None:
+    def broken(case: Case) -> rules.Matches | None:
         hits = rule.look(case)
         if slip == "silent" or hits is None:
             return None
         if slip == "everywhere":
-            return rules.Hits(np.arange(case.facts.size), "route_dest", "x")
-        return replace(hits, rows=(hits.rows + 1) % case.facts.size)
+            return rules.Matches(np.arange(case.columns.size), "route_dest", "x")
+        return replace(hits, rows=(hits.rows + 1) % case.columns.size)
 
     mutated = tuple(replace(r, look=broken) if r is rule else r for r in RULES)
     monkeypatch.setattr(findings, "RULES", mutated)
@@ -240,7 +241,7 @@ def test_counting() -> None:
     table = by_rule(found)
     assert table["severity"].tolist() == ["error", "error", "info"]
     assert table["rows"].tolist() == [2, 1, 1]
-    assert counts(found) == {"error": 2, "warning": 0, "info": 1}
+    assert by_severity(found) == {"error": 2, "warning": 0, "info": 1}
     assert len(by_rule(schema.frame(schema.FINDINGS).astype(found.dtypes))) == 0
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vcokit as vk
-from vcokit.audit.fewest import fewest_routes
+from vcokit.audit.aggregate import aggregate
 
 Entry = tuple[str, str, int]
 
@@ -64,7 +64,7 @@ def decides(destinations, region: str, address: ipaddress.IPv4Address) -> frozen
 def test_no_address_is_forwarded_otherwise(rows) -> None:
     """Every address has the same set before and after: same winner, same one that takes over."""
     routes = frame(rows)
-    before, after = table(standing(routes)), table(fewest_routes(routes))
+    before, after = table(standing(routes)), table(aggregate(routes))
     assert len(after) <= len(before)
     for region in "rs":
         for address in ipaddress.IPv4Network("10.0.0.0/27"):
@@ -75,7 +75,7 @@ def test_no_address_is_forwarded_otherwise(rows) -> None:
 @given(st.lists(ROWS, max_size=14))
 def test_nothing_is_left_to_do(rows) -> None:
     """No two siblings of one set whose parent is free, and nothing under its own set."""
-    after = table(fewest_routes(frame(rows)))
+    after = table(aggregate(frame(rows)))
     for (region, network), entries in after.items():
         above = [n for r, n in after if r == region and n != network and network.subnet_of(n)]
         if above:
@@ -89,8 +89,8 @@ def test_nothing_is_left_to_do(rows) -> None:
 def test_a_second_time_changes_nothing() -> None:
     """What was aggregated is its own aggregate, and passes the audit without an error."""
     routes = vk.read_routes("data/routes.csv")
-    once = fewest_routes(routes)
-    again = fewest_routes(once)
+    once = aggregate(routes)
+    again = aggregate(once)
     pd.testing.assert_frame_equal(again, once)
     assert not (vk.audit_routes(once)["severity"] == "error").any()
     assert 0 < len(once) < len(routes)
@@ -101,7 +101,7 @@ def test_what_goes_makes_room() -> None:
     halves = [("r", "a", "10.0.0.0/26", 100), ("r", "a", "10.0.0.64/26", 100)]
     parent = ("r", "b", "10.0.0.0/25", 100)
     for other in ("10.0.0.128/25", "10.0.0.0/24"):
-        found = fewest_routes(frame([*halves, parent, ("r", "b", other, 100)]))
+        found = aggregate(frame([*halves, parent, ("r", "b", other, 100)]))
         assert sorted(found["route_dest"]) == ["10.0.0.0/24", "10.0.0.0/25"]
 
 
@@ -117,7 +117,7 @@ def stack(destinations, region: str, address: ipaddress.IPv4Address) -> list[fro
 def test_what_may_take_over_stays(rows) -> None:
     """Below the set that decides, the same sets of shorter prefixes lie in the same order."""
     routes = frame(rows)
-    before, after = table(standing(routes)), table(fewest_routes(routes))
+    before, after = table(standing(routes)), table(aggregate(routes))
     for region in "rs":
         for address in ipaddress.IPv4Network("10.0.0.0/27"):
             assert stack(before, region, address) == stack(after, region, address)
@@ -126,19 +126,19 @@ def test_what_may_take_over_stays(rows) -> None:
 def test_merging_by_connection_alone_would_be_wrong() -> None:
     """Halves of one connection stay where another holds one of them as well."""
     halves = [("r", "a", "10.0.0.0/25", 100), ("r", "a", "10.0.0.128/25", 100)]
-    assert len(fewest_routes(frame([*halves, ("r", "b", "10.0.0.0/25", 0)]))) == 3
+    assert len(aggregate(frame([*halves, ("r", "b", "10.0.0.0/25", 0)]))) == 3
 
 
 def test_a_parent_that_is_a_destination_stays() -> None:
     """It would take over if all connections of a half are down; that is not documented, so kept."""
     halves = [("r", "a", "10.0.0.0/25", 100), ("r", "a", "10.0.0.128/25", 100)]
-    assert len(fewest_routes(frame([*halves, ("r", "b", "10.0.0.0/24", 100)]))) == 3
-    assert len(fewest_routes(frame([*halves, ("r", "a", "10.0.0.0/24", 100)]))) == 1
+    assert len(aggregate(frame([*halves, ("r", "b", "10.0.0.0/24", 100)]))) == 3
+    assert len(aggregate(frame([*halves, ("r", "a", "10.0.0.0/24", 100)]))) == 1
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_little(count: int) -> None:
     """Nothing gives nothing; a row keeps its description."""
-    found = fewest_routes(frame([("r", "a", "10.0.0.0/25", 100)])[:count])
+    found = aggregate(frame([("r", "a", "10.0.0.0/25", 100)])[:count])
     assert found["description"].tolist() == ["row 0"][:count]
     assert list(found.columns)[:5] == list(vk.read_routes("data/routes.csv").columns)[:5]

@@ -15,8 +15,9 @@ import pytest
 from tests.differential import judge
 from tests.differential.__main__ import told_of
 from tests.differential.inventories import TOLD, Row, Trial
-from vcokit.audit import audit_routes, predict
-from vcokit.audit.case import Case
+from vcokit.audit import audit_routes
+from vcokit.audit import prediction as predict
+from vcokit.audit.audit import Audit as Case
 from vcokit.audit.rules import RULES
 from vcokit.simulator.operations import OPERATIONS
 

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcokit import schema
-from vcokit.audit import predict
-from vcokit.audit.case import Case, Hits
-from vcokit.audit.codes import I64, NONE, Mask
-from vcokit.audit.predict import codes_text
+from vcokit.audit import prediction as predict
+from vcokit.audit.audit import Audit, Matches
+from vcokit.audit.columns import I64, NONE, Mask
+from vcokit.audit.prediction import api_codes
 from vcokit.audit.rules import RULE_NAMES, RULES, Rule
 from vcokit.errors import InputError
 
@@ -50,7 +50,7 @@ def audit_routes(
     scope : str or sequence of str
         Columns of `routes` within which destinations meet, by default the region.
     rules : iterable of str, optional
-        Names of the rules to run, by default all.
+        NameIndex of the rules to run, by default all.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def audit_routes(
     """
     chosen = _choose(rules)
     names = (scope,) if isinstance(scope, str) else tuple(scope)
-    found = run(Case(routes, live=live, connections=connections, quota=quota, scope=names), chosen)
+    found = run(Audit(routes, live=live, connections=connections, quota=quota, scope=names), chosen)
     if "route_entry_type" not in routes.columns:
         return found
     # Of live routes: a row that says that a connection is not listed is no route.
@@ -84,13 +84,13 @@ def audit_routes(
     return found[~kept].reset_index(drop=True)
 
 
-def run(case: Case, chosen: tuple[Rule, ...] = RULES) -> pd.DataFrame:
-    """Run some rules on a case and return their findings; see `audit_routes`."""
-    found = ((rule, rule.find(case)) for rule in chosen)
-    said = [(rule, hits) for rule, hits in found if hits is not None and len(hits.rows)]
+def run(audit: Audit, chosen: tuple[Rule, ...] = RULES) -> pd.DataFrame:
+    """Run some rules on an audit and return their findings; see `audit_routes`."""
+    found = ((rule, rule.find(audit)) for rule in chosen)
+    said = [(rule, matches) for rule, matches in found if matches is not None and len(matches.rows)]
     if not said:
         return schema.frame({**schema.FINDINGS, "rule": RULE_NAMES})
-    return _assemble(case, said)
+    return _assemble(audit, said)
 
 
 def _choose(rules: Iterable[str] | None) -> tuple[Rule, ...]:
@@ -106,20 +106,20 @@ def _choose(rules: Iterable[str] | None) -> tuple[Rule, ...]:
     return tuple(rule for rule in RULES if rule.name in wanted)
 
 
-def _cause(case: Case, rows: I64) -> I64:
+def _cause(audit: Audit, rows: I64) -> I64:
     """Return the number of the rule on whose finding some rows' API code stands; -1 for none."""
-    facts, live, reach = case.facts, case.live, case.reach
-    check = case.check[rows]
+    columns, live, status = audit.columns, audit.live, audit.status
+    check = audit.check[rows]
     number = {name: place for place, name in enumerate(RULE_NAMES.categories)}
     table: tuple[tuple[int, Mask | bool, str], ...] = (
         (predict.MISSING, True, "missing-value"),
         (predict.WEIGHT, True, "invalid-weight"),
-        (predict.CONNECTION, ~facts.id_ok, "invalid-connection-id"),
-        (predict.CONNECTION, reach.unknown if reach else False, "unknown-connection"),
+        (predict.CONNECTION, ~columns.id_ok, "invalid-connection-id"),
+        (predict.CONNECTION, status.unknown if status else False, "unknown-connection"),
         (predict.CONNECTION, True, "wrong-region"),
-        (predict.DESTINATION, facts.malformed, "malformed-cidr"),
-        (predict.DESTINATION, facts.ipv6, "ipv6-unsupported"),
-        (predict.DESTINATION, facts.host_bits, "host-bits-set"),
+        (predict.DESTINATION, columns.malformed, "malformed-cidr"),
+        (predict.DESTINATION, columns.ipv6, "ipv6-unsupported"),
+        (predict.DESTINATION, columns.host_bits, "host-bits-set"),
         (predict.DEFAULT, True, "default-route"),
         (predict.NEXT_HOP, True, "next-hop-mismatch"),
         (predict.SAME, live.same, "already-live"),
@@ -136,37 +136,37 @@ def _cause(case: Case, rows: I64) -> I64:
     return np.select(conditions, [number[name] for _, _, name in table], -1).astype(np.int64)
 
 
-def _assemble(case: Case, said: list[tuple[Rule, Hits]]) -> pd.DataFrame:
+def _assemble(audit: Audit, said: list[tuple[Rule, Matches]]) -> pd.DataFrame:
     """Put the findings of all rules together, sorted, with what the rows themselves say.
 
     Of a dirty inventory the findings are the largest thing an audit holds, so what is no longer
     needed is let go first: `said` is emptied, and the texts of the rules, which stand twice while
     they are sorted, come before the columns that are only looked up.
     """
-    case.settle()
-    sizes = [len(hits.rows) for _, hits in said]
-    row = np.concatenate([hits.rows for _, hits in said])
+    audit.settle()
+    sizes = [len(matches.rows) for _, matches in said]
+    row = np.concatenate([matches.rows for _, matches in said])
     number = np.repeat([RULE_NAMES.categories.get_loc(rule.name) for rule, _ in said], sizes)
     order = np.lexsort([number, row])
     row, number = row[order], number[order]
-    severities = pd.Index([hits.severity or rule.severity for rule, hits in said])
+    severities = pd.Index([matches.severity or rule.severity for rule, matches in said])
     severity = np.repeat(schema.SEVERITIES.categories.get_indexer(severities), sizes)[order]
     related = [
         np.full(n, NONE) if h.related is None else h.related
         for n, (_, h) in zip(sizes, said, strict=True)
     ]
     related_row = np.concatenate(related)[order]
-    texts = {name: [getattr(hits, name) for _, hits in said] for name in _HIT_COLUMNS}
+    texts = {name: [getattr(matches, name) for _, matches in said] for name in _HIT_COLUMNS}
     said.clear()
     del related
     columns: dict[str, object] = {
         name: _strings(texts.pop(name), sizes, order) for name in _HIT_COLUMNS
     }
-    line = case.facts.routes["line"].array.take(np.maximum(related_row, 0))
+    line = audit.columns.routes["line"].array.take(np.maximum(related_row, 0))
     line[related_row < 0] = pd.NA
-    code = codes_text(case.facts, case.check, row)
-    code = pc.if_else(pa.array(_cause(case, row) == number), code, None)
-    columns |= {name: case.text(row, name) for name in _ROW_COLUMNS}
+    code = api_codes(audit.columns, audit.check, row)
+    code = pc.if_else(pa.array(_cause(audit, row) == number), code, None)
+    columns |= {name: audit.text(row, name) for name in _ROW_COLUMNS}
     columns |= {
         "row": row,
         "rule": pd.Categorical.from_codes(number, dtype=RULE_NAMES),
@@ -200,3 +200,45 @@ def _flat(chunks: list[Any]) -> list[Any]:
         for chunk in chunks
         for piece in (chunk.chunks if isinstance(chunk, pa.ChunkedArray) else [chunk])
     ]
+
+
+def by_rule(findings: pd.DataFrame) -> pd.DataFrame:
+    """Count findings by rule, the worst first.
+
+    Parameters
+    ----------
+    findings : DataFrame
+        From `audit_routes`.
+
+    Returns
+    -------
+    DataFrame
+        Columns rule, severity, rows, sentence: a row a rule and severity that was found, errors
+        first, then in the order of the rules.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
+    ...     "route_dest": ["10.0.0.0/8", "10.1.2.3/16"], "next_hop": "vco-a", "weight": 100})
+    >>> by_rule(audit_routes(routes))[["rule", "severity", "rows"]]
+                rule severity  rows
+    0  host-bits-set    error     1
+    1        covered     info     1
+    """
+    counts = findings.groupby(["severity", "rule"], observed=True).size().rename("rows")
+    table = counts.reset_index().sort_values(
+        ["severity", "rule"], ascending=[False, True], ignore_index=True
+    )
+    sentences = {rule.name: rule.summary for rule in RULES}
+    table["sentence"] = table["rule"].astype("str").map(sentences).astype("str")
+    return table[["rule", "severity", "rows", "sentence"]]
+
+
+def by_severity(findings: pd.DataFrame) -> dict[str, int]:
+    """Return the number of rows with a finding of each severity, the worst first.
+
+    This is the one count of an audit: shell, reports, views and plots all say it.
+    """
+    rows = findings.groupby("severity", observed=False)["row"].nunique()
+    return {name: int(rows[name]) for name in reversed(schema.SEVERITIES.categories)}

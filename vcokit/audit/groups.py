@@ -3,13 +3,13 @@
 Sorted by (scope, network, length, connection), rows lie in runs within runs::
 
     scope  network      connection
-    r      10.0.0.0/8   a           ┐ destination 0   ┐ place (a, 10.0.0.0/8): a crowd of two
+    r      10.0.0.0/8   a           ┐ destination 0   ┐ place (a, 10.0.0.0/8): a contending of two
     r      10.0.0.0/8   a           │                 ┘
     r      10.0.0.0/8   b           ┘                   place (b, 10.0.0.0/8): alone
     r      10.1.0.0/16  a             destination 1, covered by destination 0
 
 Most places hold one row, and there is nothing to compare. What rules ask of rows of one connection
-and network is therefore worked out for the *crowd* alone: rows that share their place.
+and network is therefore worked out for the *contending* alone: rows that share their place.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from vcokit.audit.codes import I32, I64, NONE, Mask, dense, first_other, first_row
-from vcokit.audit.facts import Facts
+from vcokit.audit.columns import I32, I64, NONE, Mask, RouteColumns, dense, first_other, first_row
 from vcokit.cidr.ordering import stable_order
 from vcokit.cidr.relations import closest_cover_sorted, pack
 
@@ -30,7 +29,7 @@ class Groups:
 
     Parameters
     ----------
-    facts : Facts
+    columns : RouteColumns
 
     Attributes
     ----------
@@ -42,13 +41,13 @@ class Groups:
         Number of destinations.
     """
 
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
-        rows = np.flatnonzero(facts.takes_part)
-        prefixes = facts.prefixes
-        key = pack(prefixes.network[rows], prefixes.length[rows], facts.scope[rows])
-        connection = facts.connection[rows]
-        order = _order(key, connection, facts.id_count)
+    def __init__(self, columns: RouteColumns) -> None:
+        self._facts = columns
+        rows = np.flatnonzero(columns.takes_part)
+        prefixes = columns.prefixes
+        key = pack(prefixes.network[rows], prefixes.length[rows], columns.scope[rows])
+        connection = columns.connection[rows]
+        order = _order(key, connection, columns.id_count)
         self.rows = rows[order]
         self._key = key[order]
         self._connection = connection[order]
@@ -56,7 +55,7 @@ class Groups:
         self._starts = np.flatnonzero(starts)
         self.count = len(self._starts)
         self._of_sorted: I32 = np.cumsum(starts, dtype=np.int32) - np.int32(1)
-        self.destination = np.full(facts.size, NONE, dtype=np.int32)
+        self.destination = np.full(columns.size, NONE, dtype=np.int32)
         self.destination[self.rows] = self._of_sorted
 
     # -- destinations ---------------------------------------------------------------------------
@@ -90,7 +89,7 @@ class Groups:
         return np.append(closest_cover_sorted(self._key[self._starts]), NONE)
 
     @cached_property
-    def same_way(self) -> Mask:
+    def same_next_hop_set(self) -> Mask:
         """By destination, whether it has exactly the routes of the destination that covers it.
 
         The routes of a destination are a sorted list of numbers here, one a (connection, next
@@ -115,9 +114,11 @@ class Groups:
         wanted[inner] = wanted[outer] = True
         chosen = wanted[self._of_sorted]
         rows, destination = self.rows[chosen], self._of_sorted[chosen]
-        facts = self._facts
-        hops = facts.connection[rows].astype(np.int64) * facts.code_count + facts.next_hop[rows]
-        route = hops * 2 + facts.is_active[rows]
+        columns = self._facts
+        hops = (
+            columns.connection[rows].astype(np.int64) * columns.code_count + columns.next_hop[rows]
+        )
+        route = hops * 2 + columns.is_active[rows]
         same = destination[1:] == destination[:-1]
         if (same & (route[1:] < route[:-1])).any():
             order = np.lexsort([route, destination])
@@ -127,7 +128,7 @@ class Groups:
         size = np.bincount(destination[distinct], minlength=self.count)
         return route[distinct], np.cumsum(size) - size, size
 
-    def spare(self, in_error: Mask) -> Mask:
+    def redundant(self, in_error: Mask) -> Mask:
         """Tell of which destinations a plan makes all routes of the cover, and all or none of it.
 
         Of those that have the routes of their cover, these can be dropped: without them no address
@@ -147,29 +148,29 @@ class Groups:
 
     def _unmade(self, in_error: Mask) -> Mask:
         """Tell of which rows no row of their destination makes the route."""
-        crowd = self.crowd
+        contending = self.contending
         unmade = in_error.copy()
-        unmade[crowd.rows[crowd.disagrees]] = True
-        route = dense(crowd.identity * self.count + self.destination[crowd.rows])
+        unmade[contending.rows[contending.disagrees]] = True
+        route = dense(contending.identity * self.count + self.destination[contending.rows])
         made = np.zeros(len(route), dtype=np.bool_)
-        made[route[~unmade[crowd.rows]]] = True
-        unmade[crowd.rows] &= ~made[route]
+        made[route[~unmade[contending.rows]]] = True
+        unmade[contending.rows] &= ~made[route]
         return unmade
 
     # -- places ---------------------------------------------------------------------------------
 
     @cached_property
-    def crowd(self) -> Crowd:
+    def contending(self) -> Contending:
         """Rows that share connection and network with another row."""
         rows = np.sort(self.rows[self._crowded()])
-        facts = self._facts
-        prefixes = facts.prefixes
-        connection = facts.connection[rows].astype(np.int64)
+        columns = self._facts
+        prefixes = columns.prefixes
+        connection = columns.connection[rows].astype(np.int64)
         key = pack(prefixes.network[rows], prefixes.length[rows], connection)
         place = dense(key.view(np.int64))
-        path = dense(place * facts.code_count + facts.next_hop[rows])
-        active = facts.is_active[rows].astype(np.int64)
-        return Crowd(rows, place, path, active)
+        path = dense(place * columns.code_count + columns.next_hop[rows])
+        active = columns.is_active[rows].astype(np.int64)
+        return Contending(rows, place, path, active)
 
     def _crowded(self) -> Mask:
         """Tell which sorted rows may share their place: neighbours, or of one split connection.
@@ -189,7 +190,7 @@ class Groups:
         return np.asarray(crowded | split[self._connection])
 
 
-class Crowd:
+class Contending:
     """Rows that share their place, ascending, numbered by what they share.
 
     Parameters

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit import report as counting
+from vcokit.audit.findings import by_rule, by_severity
 from vcokit.audit.rules import RULES, Rule
 from vcokit.errors import InputError
 from vcokit.inventory.notes import notes_of
@@ -77,12 +77,12 @@ class Report:
     @cached_property
     def rows(self) -> dict[str, int]:
         """Rows with a finding, by severity, the worst first."""
-        return counting.counts(self.findings)
+        return by_severity(self.findings)
 
     @cached_property
     def by_rule(self) -> list[dict[str, Any]]:
         """Rule, severity, rows and sentence of what was found, the worst first."""
-        table = counting.by_rule(self.findings)
+        table = by_rule(self.findings)
         names = ("rule", "severity", "rows", "sentence")
         columns = (plain(table[name]) for name in names)
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]

@@ -1,11 +1,91 @@
-"""What an audit suggests, put into the cells: always a new frame, never the given one."""
+"""Which rows of an inventory stand, and what blocks the others.
+
+A row is blocked
+
+- by an error of its own (any error rule but the three conflicts), or
+- as a repeat: an earlier row that is not blocked so is the same route, or
+- by disagreement: rows of its connection and network differ in weight or next hop. Then all of
+  them are blocked; none wins by its position.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import pandas as pd
 
 from vcokit import schema
+from vcokit.audit.audit import Audit
+from vcokit.audit.columns import NONE, Mask, first_row
+from vcokit.audit.findings import run
+from vcokit.audit.rules import in_error
+from vcokit.cidr.parse import to_text
 from vcokit.errors import InputError
+
+
+@dataclass(frozen=True)
+class PlannableRows:
+    """The rows of an inventory, sorted into those that stand and those that are blocked.
+
+    Parameters
+    ----------
+    routes : DataFrame
+        The inventory in the shape of `vcokit.schema.ROUTES`.
+    network : Series of str
+        Network of each row, host bits cleared; NA where there is none.
+    plannable : ndarray of bool
+    reason : Series of str
+        What blocks each row: messages of its findings; NA where it stands.
+    findings : DataFrame
+        All findings of the audit.
+    """
+
+    routes: pd.DataFrame
+    network: pd.Series
+    plannable: Mask
+    reason: pd.Series
+    findings: pd.DataFrame
+
+
+def plannable_rows(audit: Audit) -> PlannableRows:
+    """Sort the rows of an audit."""
+    columns = audit.columns
+    findings = run(audit)
+    errors = findings[findings["severity"] == "error"]
+    by_rule = in_error(audit)
+    disagrees = np.zeros(columns.size, dtype=np.bool_)
+    contending = audit.groups.contending
+    disagrees[contending.rows[contending.disagrees]] = True
+    blocked = by_rule | disagrees | _repeats(audit, ~by_rule)
+    reason = _reasons(errors, blocked)
+    network = to_text(columns.prefixes.network, columns.prefixes.length)
+    return PlannableRows(schema.conform_routes(columns.given), network, ~blocked, reason, findings)
+
+
+def _repeats(audit: Audit, candidates: Mask) -> Mask:
+    """Tell which rows repeat an earlier one of the candidates."""
+    contending = audit.groups.contending
+    open_codes = np.where(candidates[contending.rows], contending.identity, NONE)
+    first = first_row(open_codes, int(contending.identity.max(initial=-1)) + 1)[contending.identity]
+    repeats = np.zeros(audit.columns.size, dtype=np.bool_)
+    repeats[contending.rows[(first != NONE) & (first < np.arange(len(first)))]] = True
+    return repeats
+
+
+def _reasons(errors: pd.DataFrame, blocked: Mask) -> pd.Series:
+    """Join the messages of each blocked row's errors.
+
+    The first of two rows that disagree has no finding of its own: the later one has. It gets the
+    name of what blocks it all the same.
+    """
+    said = errors["rule"].astype("str") + ": " + errors["message"]
+    joined = said.groupby(errors["row"].to_numpy()).agg("; ".join)
+    reason = pd.Series(pd.NA, index=pd.RangeIndex(len(blocked)), dtype="str")
+    reason[blocked] = "a later row gives the same route another weight or next hop"
+    rows = joined.index[blocked[joined.index]]
+    reason[rows] = joined[rows].astype("str")
+    return reason
 
 
 def apply_suggestions(routes: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:

@@ -30,9 +30,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from vcokit.audit.codes import I64, NONE, Mask, first_row, ranks
-from vcokit.audit.facts import ACTIVE, NEEDED, STANDBY, Facts
-from vcokit.audit.groups import Crowd
+from vcokit.audit.columns import (
+    ACTIVE,
+    I64,
+    NEEDED,
+    NONE,
+    STANDBY,
+    Mask,
+    RouteColumns,
+    first_row,
+    ranks,
+)
+from vcokit.audit.groups import Contending
 from vcokit.cidr.parse import parse
 from vcokit.cidr.relations import pack
 
@@ -80,16 +89,16 @@ class LiveMatch:
     other: Mask
 
 
-def match_live(facts: Facts) -> LiveMatch:
+def match_live(columns: RouteColumns) -> LiveMatch:
     """Compare every row that takes part with the live routes of its connection and network."""
-    match = LiveMatch(*(np.zeros(facts.size, dtype=np.bool_) for _ in range(4)))
-    if facts.live is None:
+    match = LiveMatch(*(np.zeros(columns.size, dtype=np.bool_) for _ in range(4)))
+    if columns.live is None:
         return match
-    rows, there = _meetings(facts)
-    weight = _weight_code(facts.weight[rows])
-    live_weight = _weight_code(facts.live["weight"].to_numpy()[there])
+    rows, there = _meetings(columns)
+    weight = _weight_code(columns.weight[rows])
+    live_weight = _weight_code(columns.live["weight"].to_numpy()[there])
     same_weight = weight == live_weight
-    same_hop = facts.next_hop[rows] == facts.live_next_hop[there]
+    same_hop = columns.next_hop[rows] == columns.live_next_hop[there]
     # A row meets each live route of its place; each meeting may add to what is true of the row.
     match.same[rows[same_weight & same_hop]] = True
     match.other_weight[rows[same_hop & ~same_weight]] = True
@@ -98,22 +107,22 @@ def match_live(facts: Facts) -> LiveMatch:
     return match
 
 
-def _meetings(facts: Facts) -> tuple[I64, I64]:
+def _meetings(columns: RouteColumns) -> tuple[I64, I64]:
     """Return every pair of a row that takes part and a live route of its connection and network."""
-    if facts.live is None:
+    if columns.live is None:
         raise LookupError("no live routes were given")
-    prefixes = parse(facts.live["route_dest"])
-    known = np.flatnonzero(prefixes.valid & (facts.live_connection >= 0))
+    prefixes = parse(columns.live["route_dest"])
+    known = np.flatnonzero(prefixes.valid & (columns.live_connection >= 0))
     theirs = pack(
         prefixes.network[known],
         prefixes.length[known],
-        facts.live_connection[known].astype(np.int64),
+        columns.live_connection[known].astype(np.int64),
     )
     order = np.argsort(theirs)
     theirs, known = theirs[order], known[order]
-    rows = np.flatnonzero(facts.takes_part)
-    own = facts.prefixes
-    mine = pack(own.network[rows], own.length[rows], facts.connection[rows].astype(np.int64))
+    rows = np.flatnonzero(columns.takes_part)
+    own = columns.prefixes
+    mine = pack(own.network[rows], own.length[rows], columns.connection[rows].astype(np.int64))
     begin = np.searchsorted(theirs, mine)
     count = np.searchsorted(theirs, mine, side="right") - begin
     which = np.repeat(np.arange(len(rows)), count)
@@ -125,39 +134,41 @@ def _weight_code(weight: I64) -> I64:
     return np.where(weight == STANDBY, 0, np.where(weight == ACTIVE, 1, 2)).astype(np.int64)
 
 
-def check_alone(facts: Facts, no_connection: Mask) -> I8:
+def check_alone(columns: RouteColumns, no_connection: Mask) -> I8:
     """Return the number of the check, 1 to 6, that decides each row by itself; `ACCEPTED` if none.
 
     Parameters
     ----------
-    facts : Facts
+    columns : RouteColumns
     no_connection : ndarray of bool
         Rows whose connection the cloud does not find.
     """
     conditions = (
-        (NEXT_HOP, facts.next_hop != facts.connection),
-        (DEFAULT, facts.is_default),
-        (DESTINATION, facts.malformed | facts.ipv6 | facts.host_bits),
+        (NEXT_HOP, columns.next_hop != columns.connection),
+        (DEFAULT, columns.is_default),
+        (DESTINATION, columns.malformed | columns.ipv6 | columns.host_bits),
         (CONNECTION, no_connection),
-        (WEIGHT, ~facts.weight_ok),
-        (MISSING, ~facts.complete),
+        (WEIGHT, ~columns.weight_ok),
+        (MISSING, ~columns.complete),
     )
-    own = np.zeros(facts.size, dtype=np.int8)
+    own = np.zeros(columns.size, dtype=np.int8)
     for number, where in conditions:  # from the last to the first: what comes first overwrites
         own[where] = number
     return own
 
 
-def predict(facts: Facts, crowd: Crowd, live: LiveMatch, own: I8, quota: int | None) -> I8:
+def predict(
+    columns: RouteColumns, contending: Contending, live: LiveMatch, own: I8, quota: int | None
+) -> I8:
     """Return the number of the check that decides each row; `ACCEPTED` where none does.
 
     Parameters
     ----------
-    facts : Facts
-    crowd : Crowd
+    columns : RouteColumns
+    contending : Contending
         Rows that share their connection and network with another.
     live : LiveMatch
-        From `match_live` of the same facts.
+        From `match_live` of the same columns.
     own : ndarray of int8
         From `check_alone`.
     quota : int or None
@@ -169,7 +180,7 @@ def predict(facts: Facts, crowd: Crowd, live: LiveMatch, own: I8, quota: int | N
     """
     check = own.copy()
     passed = own == ACCEPTED
-    if facts.live is not None:
+    if columns.live is not None:
         for number, met in (
             (OTHER_HOP, live.other_hop),
             (OTHER_WEIGHT, live.other_weight),
@@ -177,33 +188,37 @@ def predict(facts: Facts, crowd: Crowd, live: LiveMatch, own: I8, quota: int | N
         ):
             check[passed & met] = number
     is_open = check == ACCEPTED
-    first = _first_open(crowd, is_open)
+    first = _first_open(contending, is_open)
     is_first = is_open.copy()
-    is_first[crowd.rows] &= first == np.arange(len(crowd.rows))
-    full = np.zeros(facts.size, dtype=np.bool_)
+    is_first[contending.rows] &= first == np.arange(len(contending.rows))
+    full = np.zeros(columns.size, dtype=np.bool_)
     if quota is not None:
         rows = np.flatnonzero(is_first)
-        full[rows[_past_quota(facts, rows, quota)]] = True
+        full[rows[_past_quota(columns, rows, quota)]] = True
     check[full] = QUOTA
-    _follow(facts, crowd, first, full, passed, check)
+    _follow(columns, contending, first, full, passed, check)
     return check
 
 
-def _first_open(crowd: Crowd, is_open: Mask) -> I64:
-    """Return, within the crowd, the first row of each row's path that nothing live stands against.
+def _first_open(contending: Contending, is_open: Mask) -> I64:
+    """Return the first row of each path against which nothing live stands, in the contending.
 
     -1 where there is none.
     """
-    count = int(crowd.path.max(initial=-1)) + 1
-    return first_row(np.where(is_open[crowd.rows], crowd.path, NONE), count)[crowd.path]
+    count = int(contending.path.max(initial=-1)) + 1
+    return first_row(np.where(is_open[contending.rows], contending.path, NONE), count)[
+        contending.path
+    ]
 
 
-def _follow(facts: Facts, crowd: Crowd, first: I64, full: Mask, passed: Mask, check: I8) -> None:
-    """Decide the rows of the crowd that come behind the first open one of their path."""
-    behind = (first != NONE) & (first < np.arange(len(first))) & passed[crowd.rows]
-    rows, leaders = crowd.rows[behind], crowd.rows[first[behind]]
+def _follow(
+    columns: RouteColumns, contending: Contending, first: I64, full: Mask, passed: Mask, check: I8
+) -> None:
+    """Decide the rows of the contending that come behind the first open one of their path."""
+    behind = (first != NONE) & (first < np.arange(len(first))) & passed[contending.rows]
+    rows, leaders = contending.rows[behind], contending.rows[first[behind]]
     refused = full[leaders]
-    same = facts.weight[rows] == facts.weight[leaders]
+    same = columns.weight[rows] == columns.weight[leaders]
     # Behind an accepted route 7 and 8 come before whatever is live; behind one that the quota
     # refused, what is live stays what decides.
     by_leader = np.where(same, SAME, OTHER_WEIGHT).astype(np.int8)
@@ -211,10 +226,10 @@ def _follow(facts: Facts, crowd: Crowd, first: I64, full: Mask, passed: Mask, ch
     check[rows] = np.where(refused, by_quota, by_leader)
 
 
-def _past_quota(facts: Facts, rows: I64, quota: int) -> Mask:
+def _past_quota(columns: RouteColumns, rows: I64, quota: int) -> Mask:
     """Tell which of the rows, each a new route, find their connection's quota used up."""
-    connection = facts.connection[rows]
-    live = live_count(facts)
+    connection = columns.connection[rows]
+    live = live_count(columns)
     total = np.bincount(connection, minlength=len(live)) + live
     past = np.zeros(len(rows), dtype=np.bool_)
     crowded = np.flatnonzero((total > quota)[connection])
@@ -223,20 +238,20 @@ def _past_quota(facts: Facts, rows: I64, quota: int) -> Mask:
     return past
 
 
-def live_count(facts: Facts) -> I64:
+def live_count(columns: RouteColumns) -> I64:
     """Return the number of live destination routes by connection code."""
-    if facts.live is None:
-        return np.zeros(facts.code_count + 1, dtype=np.int64)
-    distinct = facts.live.assign(connection=facts.live_connection).drop_duplicates()
+    if columns.live is None:
+        return np.zeros(columns.code_count + 1, dtype=np.int64)
+    distinct = columns.live.assign(connection=columns.live_connection).drop_duplicates()
     known = distinct["connection"][distinct["connection"] >= 0]
-    return np.bincount(known, minlength=facts.code_count + 1)
+    return np.bincount(known, minlength=columns.code_count + 1)
 
 
-def codes_text(facts: Facts, check: I8, rows: I64) -> Any:
+def api_codes(columns: RouteColumns, check: I8, rows: I64) -> Any:
     """Return the API's code for some rows' deciding checks, as Arrow text; null where accepted."""
     # By the number of the check; the codes of missing values, by field, stand at the end.
     texts = [CODES.get(number) for number in range(QUOTA + 1)] + list(_MISSING_CODE.values())
-    first_empty = np.argmax([facts.empty[name][rows] for name in NEEDED], axis=0)
+    first_empty = np.argmax([columns.empty[name][rows] for name in NEEDED], axis=0)
     number = check[rows].astype(np.int64)
     place = np.where(number == MISSING, QUOTA + 1 + first_empty, number)
     return pa.array(texts, pa.large_string()).take(pa.array(place))

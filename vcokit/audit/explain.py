@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit.case import Case
-from vcokit.audit.codes import I64, Mask
-from vcokit.audit.standing import standing
+from vcokit.audit.audit import Audit
+from vcokit.audit.columns import I64, Mask
+from vcokit.audit.plannable import plannable_rows
 from vcokit.cidr.parse import parse, to_text
 from vcokit.errors import InputError
 from vcokit.plain import visible
@@ -150,14 +150,14 @@ def explain(
             remedy='Write vk.explain(routes, "10.1.2.3")',
         )
     network, length = _wanted(address)
-    case = Case(routes, live=live, connections=connections, quota=quota, scope=names)
-    sorted_rows = standing(case)
-    prefixes = case.facts.prefixes
+    audit = Audit(routes, live=live, connections=connections, quota=quota, scope=names)
+    sorted_rows = plannable_rows(audit)
+    prefixes = audit.columns.prefixes
     touched = _touched(prefixes.network, prefixes.length, network, length)
     rows = np.flatnonzero(touched)
     whole = sorted_rows.routes
     named = {name: (whole if name in whole else routes)[name] for name in names}
-    scopes, number = _scopes(named, case.facts.scope, rows)
+    scopes, number = _scopes(named, audit.columns.scope, rows)
     table = whole.iloc[rows].reset_index(drop=True)
     table = table.assign(
         row=rows,
@@ -165,7 +165,7 @@ def explain(
         route_dest=sorted_rows.network.array.take(rows),
         length=prefixes.length[rows].astype(np.int64),
     )
-    table["verdict"] = _verdicts(table, length, sorted_rows.stands[rows])
+    table["verdict"] = _verdicts(table, length, sorted_rows.plannable[rows])
     table = table.sort_values(
         ["scope", "verdict", "length", "row"],
         ascending=[True, True, False, True],
@@ -225,9 +225,9 @@ def _touched(networks: Any, lengths: Any, network: int, length: int) -> Mask:
     return np.asarray((differs == 0) & (lengths <= 32))
 
 
-def _verdicts(table: pd.DataFrame, length: int, stands: Mask) -> pd.Series:
+def _verdicts(table: pd.DataFrame, length: int, plannable: Mask) -> pd.Series:
     """Say of each row how it stands to a prefix of the length."""
-    holds = pd.Series(stands & (table["length"] <= length).to_numpy())
+    holds = pd.Series(plannable & (table["length"] <= length).to_numpy())
     longest = table["length"].where(holds).groupby(table["scope"]).transform("max")
     decides = holds & (table["length"] == longest)
     heaviest = table["weight"].where(decides).groupby(table["scope"]).transform("max")
@@ -235,7 +235,7 @@ def _verdicts(table: pd.DataFrame, length: int, stands: Mask) -> pd.Series:
     verdict[table["length"] > length] = "inside"
     verdict[decides] = "stands by"
     verdict[decides & (table["weight"] == heaviest).fillna(False)] = "wins"
-    verdict[~stands] = "blocked"
+    verdict[~plannable] = "blocked"
     return verdict.astype(VERDICTS)
 
 

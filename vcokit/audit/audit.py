@@ -12,17 +12,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from vcokit import config
-from vcokit.audit.codes import I64, NONE, first_row
-from vcokit.audit.connections import Reach
-from vcokit.audit.facts import Facts
+from vcokit.audit.columns import I64, NONE, RouteColumns, first_row
+from vcokit.audit.connections import ConnectionStatus
 from vcokit.audit.groups import Groups
-from vcokit.audit.predict import I8, LiveMatch, check_alone, live_count, match_live, predict
+from vcokit.audit.prediction import I8, LiveMatch, check_alone, live_count, match_live, predict
 from vcokit.cidr.parse import to_text
 from vcokit.errors import InputError
 
 
 @dataclass(frozen=True)
-class Hits:
+class Matches:
     """What one rule found.
 
     Parameters
@@ -49,13 +48,13 @@ class Hits:
     severity: str | None = None
 
 
-class Case:
-    """One audit: the facts, the quota, and what is worked out of them once.
+class Audit:
+    """One audit: the columns, the quota, and what is worked out of them once.
 
     Parameters
     ----------
     routes, live, connections, scope
-        See `vcokit.audit.facts.Facts`.
+        See `vcokit.audit.columns.RouteColumns`.
     quota : int, optional
         Routes a connection may have.
     """
@@ -74,23 +73,23 @@ class Case:
             raise InputError(
                 f"quota={quota!r} is not a number of routes", remedy="Give 0 or a greater integer"
             )
-        self.facts = Facts(routes, live=live, connections=connections, scope=scope)
+        self.columns = RouteColumns(routes, live=live, connections=connections, scope=scope)
         self.quota = quota
-        #: Rows in error by each rule that was run, see `vcokit.audit.registry`.
+        #: Rows in error by each rule that was run, see `vcokit.audit.rules`.
         self.wrong: dict[str, I64] = {}
 
     @cached_property
     def groups(self) -> Groups:
         """How the rows meet."""
-        return Groups(self.facts)
+        return Groups(self.columns)
 
     def text(self, rows: I64, column: str) -> pd.Series:
         """Return a column of some rows on a fresh index."""
-        return self.facts.text(rows, column)
+        return self.columns.text(rows, column)
 
     def network(self, rows: I64) -> pd.Series:
         """Return the networks of some rows as text."""
-        prefixes = self.facts.prefixes
+        prefixes = self.columns.prefixes
         return to_text(prefixes.network[rows], prefixes.length[rows])
 
     def at(self, rows: I64, beside: I64) -> pd.Series:
@@ -109,10 +108,10 @@ class Case:
         lost = line.isna()
         source = self._source
         if source is not None:
-            elsewhere = source[rows] != source[beside]
+            in_other_region = source[rows] != source[beside]
             name = self.text(rows, "source").astype("str")
-            known = known.mask(elsewhere, name + ", " + known)
-            lost |= elsewhere & (source[rows] == NONE)  # a line, but of what?
+            known = known.mask(in_other_region, name + ", " + known)
+            lost |= in_other_region & (source[rows] == NONE)  # a line, but of what?
         if not lost.any():
             return known
         return known.mask(lost, "row " + pd.Series(rows).astype("str")).astype("str")
@@ -120,35 +119,35 @@ class Case:
     @cached_property
     def _source(self) -> npt.NDArray[Any] | None:
         """Number of each row's source, -1 where there is none; None where all have one source."""
-        codes = self.facts.routes["source"].cat.codes.to_numpy()
+        codes = self.columns.routes["source"].cat.codes.to_numpy()
         return codes if len(codes) and (codes != codes[0]).any() else None
 
     @cached_property
     def live(self) -> LiveMatch:
         """How the live routes meet the rows."""
-        return match_live(self.facts)
+        return match_live(self.columns)
 
     @cached_property
     def region_row(self) -> I64:
         """First row with a region of each row's connection; -1 where there is none."""
-        facts = self.facts
-        with_region = np.where(facts.region >= 0, facts.connection, NONE)
-        return np.append(first_row(with_region, facts.id_count), NONE)[facts.connection]
+        columns = self.columns
+        with_region = np.where(columns.region >= 0, columns.connection, NONE)
+        return np.append(first_row(with_region, columns.id_count), NONE)[columns.connection]
 
     @cached_property
-    def reach(self) -> Reach | None:
+    def status(self) -> ConnectionStatus | None:
         """What the live connections say of the rows; None unless they were given."""
-        return None if self.facts.connections is None else Reach(self.facts)
+        return None if self.columns.connections is None else ConnectionStatus(self.columns)
 
     @cached_property
     def _alone(self) -> I8:
-        gone, reach = ~self.facts.id_ok, self.reach
-        if reach is None:
-            return check_alone(self.facts, gone)
-        return check_alone(self.facts, gone | reach.unknown | reach.elsewhere)
+        gone, status = ~self.columns.id_ok, self.status
+        if status is None:
+            return check_alone(self.columns, gone)
+        return check_alone(self.columns, gone | status.unknown | status.in_other_region)
 
     def _predicted(self, quota: int | None) -> I8:
-        return predict(self.facts, self.groups.crowd, self.live, self._alone, quota)
+        return predict(self.columns, self.groups.contending, self.live, self._alone, quota)
 
     @cached_property
     def check(self) -> I8:
@@ -156,12 +155,12 @@ class Case:
         return self._predicted(self.quota)
 
     @cached_property
-    def hinted(self) -> I8:
+    def under_default_quota(self) -> I8:
         """The same under the quota that is thought usual."""
         quota = config.get("quota_hint")
-        facts = self.facts
-        rows = np.bincount(facts.connection + 1, minlength=facts.code_count + 1)[1:]
-        most = rows + live_count(facts)[: len(rows)]
+        columns = self.columns
+        rows = np.bincount(columns.connection + 1, minlength=columns.code_count + 1)[1:]
+        most = rows + live_count(columns)[: len(rows)]
         if self.quota is None and most.max(initial=0) <= quota:
             return self.check  # no connection can go past it
         return self._predicted(quota)
@@ -170,8 +169,8 @@ class Case:
         """Decide every row, and let go of what only that and the rules needed."""
         _ = self.check, self.live
         for holder, names in (
-            (self, ("groups", "region_row", "hinted", "_alone")),
-            (self.facts, ("scope", "weight", "is_active")),
+            (self, ("groups", "region_row", "under_default_quota", "_alone")),
+            (self.columns, ("scope", "weight", "is_active")),
         ):
             for name in names:  # cached, and worked out anew should anybody ask
                 holder.__dict__.pop(name, None)
