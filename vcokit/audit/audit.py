@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from vcokit import config
-from vcokit.audit.columns import I64, NONE, RouteColumns, first_row
+from vcokit.audit.columns import I64, NONE, TEXT, RouteColumns, Text, as_text, first_row, say
 from vcokit.audit.connections import ConnectionStatus
 from vcokit.audit.groups import Groups
-from vcokit.audit.prediction import I8, LiveMatch, check_alone, live_count, match_live, predict
+from vcokit.audit.prediction import I8, Check, LiveMatch, live_count, match_live, predict
 from vcokit.cidr.parse import to_text
 from vcokit.errors import InputError
 
@@ -28,28 +30,31 @@ class Matches:
     ----------
     rows : ndarray of int64
         Positions of the rows, ascending.
-    column : str or Series of str
-        Field at fault: one for all, or one a hit.
-    message : str or Series of str
-        One for all, or one a hit.
-    suggestion : Series of str, optional
-        A value for the cell, a hit.
+    column : str or Arrow array of str
+        Field at fault: one for all rows, or one per row.
+    message : str or Arrow array of str
+        One for all rows, or one per row.
+    suggestion : Arrow array of str, optional
+        A value for the cell, per row.
     related : ndarray of int64, optional
-        Related row, a hit; -1 where there is none.
+        Related row, per row; -1 where there is none.
     severity : str, optional
         Where it is not the rule's own.
     """
 
     rows: I64
-    column: str | pd.Series
-    message: str | pd.Series
-    suggestion: pd.Series | None = None
+    column: str | Text
+    message: str | Text
+    suggestion: Text | None = None
     related: I64 | None = None
     severity: str | None = None
 
 
 class Audit:
-    """One audit: the columns, the quota, and what is worked out of them once.
+    """One audit: the routes as columns, the quota, and what is worked out of them once.
+
+    The rules of single rows come first. They leave here which rows have an error and which check
+    of the cloud refuses each; the other rules build on that.
 
     Parameters
     ----------
@@ -57,6 +62,15 @@ class Audit:
         See `vcokit.audit.columns.RouteColumns`.
     quota : int, optional
         Routes a connection may have.
+
+    Attributes
+    ----------
+    row_check : ndarray of int8
+        The first `Check` by which a rule of single rows found each row.
+    row_rule : ndarray of int8
+        Number of that rule; -1 where there is none.
+    has_row_error : ndarray of bool
+        Rows that a plan blocks for what they are, not for what they meet.
     """
 
     def __init__(
@@ -75,50 +89,56 @@ class Audit:
             )
         self.columns = RouteColumns(routes, live=live, connections=connections, scope=scope)
         self.quota = quota
-        #: Rows in error by each rule that was run, see `vcokit.audit.rules`.
-        self.wrong: dict[str, I64] = {}
+        size = self.columns.size
+        self.row_check: I8 = np.zeros(size, dtype=np.int8)
+        self.row_rule: I8 = np.full(size, NONE, dtype=np.int8)
+        self.has_row_error = np.zeros(size, dtype=np.bool_)
+
+    def refused_by(self, rows: I64, check: Check, rule: int) -> None:
+        """Note that a check refuses some rows; of several checks the first in order decides."""
+        earlier = self.row_check[rows]
+        first = rows[(earlier == Check.ACCEPTED) | (check < earlier)]
+        self.row_check[first] = check
+        self.row_rule[first] = rule
 
     @cached_property
     def groups(self) -> Groups:
         """How the rows meet."""
         return Groups(self.columns)
 
-    def text(self, rows: I64, column: str) -> pd.Series:
-        """Return a column of some rows on a fresh index."""
+    def text(self, rows: I64, column: str) -> Text:
+        """Return a column of some rows; null where the cell is empty."""
         return self.columns.text(rows, column)
 
-    def network(self, rows: I64) -> pd.Series:
-        """Return the networks of some rows as text."""
+    def network(self, rows: I64) -> Text:
+        """Return the networks of some rows."""
         prefixes = self.columns.prefixes
-        return to_text(prefixes.network[rows], prefixes.length[rows])
+        return as_text(to_text(prefixes.network[rows], prefixes.length[rows]))
 
-    def at(self, rows: I64, beside: I64) -> pd.Series:
-        """Return where rows stand: ``line 17``, or ``row 15`` where no line is known.
+    def at(self, rows: I64, beside: I64) -> Text:
+        """Return where rows are: ``line 17``, or ``row 15`` where no line is known.
 
-        Parameters
-        ----------
-        rows : ndarray of int64
-            What is told.
-        beside : ndarray of int64
-            The row to which each is told; one of another source is told with its own:
-            ``sites/b.csv, line 17``.
+        A row of another source than the one beside it is named with its own: ``b.csv, line 17``.
         """
-        line = self.text(rows, "line")
-        known = "line " + line.astype("str")
-        lost = line.isna()
+        number = pa.array(self.columns.routes["line"].array.take(rows))
+        place = say("line ", number.cast(TEXT))
+        lost = pc.is_null(number)
         source = self._source
         if source is not None:
-            in_other_region = source[rows] != source[beside]
-            name = self.text(rows, "source").astype("str")
-            known = known.mask(in_other_region, name + ", " + known)
-            lost |= in_other_region & (source[rows] == NONE)  # a line, but of what?
-        if not lost.any():
-            return known
-        return known.mask(lost, "row " + pd.Series(rows).astype("str")).astype("str")
+            other = source[rows] != source[beside]
+            elsewhere = pa.array(other)
+            names = self.columns.routes["source"].array.take(rows)
+            place = pc.if_else(
+                elsewhere, say(as_text(pd.Series(names).astype("str")), ", ", place), place
+            )
+            lost = pc.or_(lost, pa.array(other & (source[rows] == NONE)))  # a line, but of what?
+        if not pc.any(lost).as_py():
+            return place
+        return pc.if_else(lost, say("row ", pa.array(rows).cast(TEXT)), place)
 
     @cached_property
     def _source(self) -> npt.NDArray[Any] | None:
-        """Number of each row's source, -1 where there is none; None where all have one source."""
+        """Code of each row's source, -1 where there is none; None where all have one source."""
         codes = self.columns.routes["source"].cat.codes.to_numpy()
         return codes if len(codes) and (codes != codes[0]).any() else None
 
@@ -139,19 +159,13 @@ class Audit:
         """What the live connections say of the rows; None unless they were given."""
         return None if self.columns.connections is None else ConnectionStatus(self.columns)
 
-    @cached_property
-    def _alone(self) -> I8:
-        gone, status = ~self.columns.id_ok, self.status
-        if status is None:
-            return check_alone(self.columns, gone)
-        return check_alone(self.columns, gone | status.unknown | status.in_other_region)
-
     def _predicted(self, quota: int | None) -> I8:
-        return predict(self.columns, self.groups.contending, self.live, self._alone, quota)
+        contending = self.groups.contending
+        return predict(self.columns, contending, self.live, self.row_check, quota)
 
     @cached_property
     def check(self) -> I8:
-        """Number of the check that decides each row."""
+        """The check that decides each row, once the rules of single rows were run."""
         return self._predicted(self.quota)
 
     @cached_property
@@ -164,13 +178,3 @@ class Audit:
         if self.quota is None and most.max(initial=0) <= quota:
             return self.check  # no connection can go past it
         return self._predicted(quota)
-
-    def settle(self) -> None:
-        """Decide every row, and let go of what only that and the rules needed."""
-        _ = self.check, self.live
-        for holder, names in (
-            (self, ("groups", "region_row", "under_default_quota", "_alone")),
-            (self.columns, ("scope", "weight", "is_active")),
-        ):
-            for name in names:  # cached, and worked out anew should anybody ask
-                holder.__dict__.pop(name, None)

@@ -1,26 +1,30 @@
-"""Run the rules and put what they find into one frame."""
+"""The audit itself: runs the rules, puts what they find into one frame, and counts it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from vcokit import schema
-from vcokit.audit import prediction as predict
 from vcokit.audit.audit import Audit, Matches
-from vcokit.audit.columns import I64, NONE, Mask
-from vcokit.audit.prediction import api_codes
+from vcokit.audit.columns import I64, NONE, TEXT, Mask, Text
+from vcokit.audit.prediction import Check, api_codes
 from vcokit.audit.rules import RULE_NAMES, RULES, Rule
 from vcokit.errors import InputError
 
-_ROW_COLUMNS: Final = ("source", "line", "region_id", "vpn_connection_id", "route_dest")
-#: Columns of a finding that its rule words, the longest first.
-_HIT_COLUMNS: Final = ("message", "suggestion", "column")
+_FINDINGS: Final = {**schema.FINDINGS, "rule": RULE_NAMES}
+_ROW_TEXTS: Final = ("region_id", "vpn_connection_id", "route_dest")
+#: Number of the rule that stands for each check, -1 for none.
+_RULE_OF: Final = np.array(
+    [
+        next((number for number, rule in enumerate(RULES) if check in rule.checks), NONE)
+        for check in Check
+    ]
+)
 
 
 def audit_routes(
@@ -84,16 +88,30 @@ def audit_routes(
     return found[~kept].reset_index(drop=True)
 
 
-def run(audit: Audit, chosen: tuple[Rule, ...] = RULES) -> pd.DataFrame:
-    """Run some rules on an audit and return their findings; see `audit_routes`."""
-    found = ((rule, rule.find(audit)) for rule in chosen)
-    said = [(rule, matches) for rule, matches in found if matches is not None and len(matches.rows)]
-    if not said:
-        return schema.frame({**schema.FINDINGS, "rule": RULE_NAMES})
-    return _assemble(audit, said)
+def run(audit: Audit, chosen: Sequence[Rule] = RULES) -> pd.DataFrame:
+    """Run some rules and return their findings; see `audit_routes`.
+
+    A first pass goes over the rows, then over their connections; a second one over destinations.
+    Rules that can block a row always run, for the others ask which rows have an error, and every
+    finding which check refuses its row.
+    """
+    found: list[tuple[int, Matches]] = []
+    for looks_at in ("row", "connection", "destination"):
+        for number, rule in enumerate(RULES):
+            if rule.looks_at != looks_at or not (rule.blocks or rule in chosen):
+                continue
+            matches = rule.find(audit)
+            if rule.blocks and (matches.severity or rule.severity) == "error":
+                audit.has_row_error[matches.rows] = True
+            if looks_at == "row":
+                for check in rule.checks:
+                    audit.refused_by(matches.rows, check, number)
+            if rule in chosen and len(matches.rows):
+                found.append((number, matches))
+    return _assemble(audit, found) if found else schema.frame(_FINDINGS)
 
 
-def _choose(rules: Iterable[str] | None) -> tuple[Rule, ...]:
+def _choose(rules: Iterable[str] | None) -> Sequence[Rule]:
     if rules is None:
         return RULES
     wanted = {rules} if isinstance(rules, str) else set(rules)
@@ -106,100 +124,87 @@ def _choose(rules: Iterable[str] | None) -> tuple[Rule, ...]:
     return tuple(rule for rule in RULES if rule.name in wanted)
 
 
-def _cause(audit: Audit, rows: I64) -> I64:
-    """Return the number of the rule on whose finding some rows' API code stands; -1 for none."""
-    columns, live, status = audit.columns, audit.live, audit.status
-    check = audit.check[rows]
-    number = {name: place for place, name in enumerate(RULE_NAMES.categories)}
-    table: tuple[tuple[int, Mask | bool, str], ...] = (
-        (predict.MISSING, True, "missing-value"),
-        (predict.WEIGHT, True, "invalid-weight"),
-        (predict.CONNECTION, ~columns.id_ok, "invalid-connection-id"),
-        (predict.CONNECTION, status.unknown if status else False, "unknown-connection"),
-        (predict.CONNECTION, True, "wrong-region"),
-        (predict.DESTINATION, columns.malformed, "malformed-cidr"),
-        (predict.DESTINATION, columns.ipv6, "ipv6-unsupported"),
-        (predict.DESTINATION, columns.host_bits, "host-bits-set"),
-        (predict.DEFAULT, True, "default-route"),
-        (predict.NEXT_HOP, True, "next-hop-mismatch"),
-        (predict.SAME, live.same, "already-live"),
-        (predict.SAME, True, "duplicate"),
-        (predict.OTHER_WEIGHT, live.other_weight, "live-conflict"),
-        (predict.OTHER_WEIGHT, True, "weight-conflict"),
-        (predict.OTHER_HOP, True, "live-conflict"),
-        (predict.QUOTA, True, "quota-exceeded"),
-    )
-    conditions = [
-        (check == decided) & (where if isinstance(where, bool) else where[rows])
-        for decided, where, _ in table
-    ]
-    return np.select(conditions, [number[name] for _, _, name in table], -1).astype(np.int64)
+def _assemble(audit: Audit, found: list[tuple[int, Matches]]) -> pd.DataFrame:
+    """Put the findings of all rules into one frame, with the cells of their rows.
 
-
-def _assemble(audit: Audit, said: list[tuple[Rule, Matches]]) -> pd.DataFrame:
-    """Put the findings of all rules together, sorted, with what the rows themselves say.
-
-    Of a dirty inventory the findings are the largest thing an audit holds, so what is no longer
-    needed is let go first: `said` is emptied, and the texts of the rules, which stand twice while
-    they are sorted, come before the columns that are only looked up.
+    The findings of a dirty inventory are the largest thing an audit holds. So `found` is emptied
+    as its texts are joined.
     """
-    audit.settle()
-    sizes = [len(matches.rows) for _, matches in said]
-    row = np.concatenate([matches.rows for _, matches in said])
-    number = np.repeat([RULE_NAMES.categories.get_loc(rule.name) for rule, _ in said], sizes)
-    order = np.lexsort([number, row])
-    row, number = row[order], number[order]
-    severities = pd.Index([matches.severity or rule.severity for rule, matches in said])
-    severity = np.repeat(schema.SEVERITIES.categories.get_indexer(severities), sizes)[order]
+    found.sort(key=lambda one: one[0])
+    sizes = [len(matches.rows) for _, matches in found]
+    numbers = [number for number, _ in found]
+    severities = [matches.severity or RULES[number].severity for number, matches in found]
     related = [
-        np.full(n, NONE) if h.related is None else h.related
-        for n, (_, h) in zip(sizes, said, strict=True)
+        np.full(size, NONE) if matches.related is None else matches.related
+        for size, (_, matches) in zip(sizes, found, strict=True)
     ]
+    row = np.concatenate([matches.rows for _, matches in found])
+    order = np.argsort(row, kind="stable")  # the rules are in order, and stay so
+    row = row[order]
+    number = np.repeat(np.array(numbers), sizes)[order]
+    severity = schema.SEVERITIES.categories.get_indexer(pd.Index(severities)).astype(np.int8)
     related_row = np.concatenate(related)[order]
-    texts = {name: [getattr(matches, name) for _, matches in said] for name in _HIT_COLUMNS}
-    said.clear()
-    del related
     columns: dict[str, object] = {
-        name: _strings(texts.pop(name), sizes, order) for name in _HIT_COLUMNS
+        "column": _joined([matches.column for _, matches in found], sizes, order),
+        "suggestion": _joined([matches.suggestion for _, matches in found], sizes, order),
     }
-    line = audit.columns.routes["line"].array.take(np.maximum(related_row, 0))
+    messages = [matches.message for _, matches in found]
+    found.clear()
+    columns["message"] = _joined(messages, sizes, order)
+    routes = audit.columns.routes
+    line = routes["line"].array.take(np.maximum(related_row, 0))
     line[related_row < 0] = pd.NA
-    code = api_codes(audit.columns, audit.check, row)
-    code = pc.if_else(pa.array(_cause(audit, row) == number), code, None)
-    columns |= {name: audit.text(row, name) for name in _ROW_COLUMNS}
+    columns |= {name: _series(audit.text(row, name)) for name in _ROW_TEXTS}
+    columns |= {name: routes[name].array.take(row) for name in ("source", "line")}
     columns |= {
         "row": row,
         "rule": pd.Categorical.from_codes(number, dtype=RULE_NAMES),
-        "severity": pd.Categorical.from_codes(severity, dtype=schema.SEVERITIES),
+        "severity": pd.Categorical.from_codes(
+            np.repeat(severity, sizes)[order], dtype=schema.SEVERITIES
+        ),
         "related_row": pd.arrays.IntegerArray(related_row, related_row < 0),
         "related_line": line,
-        "api_code": pd.Series(code, dtype="str"),
+        "api_code": _series(_codes(audit, row, _is_cause(audit, row, number))),
     }
-    return schema.frame({**schema.FINDINGS, "rule": RULE_NAMES}, columns, copy=False)
+    return schema.frame(_FINDINGS, columns, copy=False)
 
 
-def _strings(parts: list[str | pd.Series | None], sizes: list[int], order: I64) -> pd.Series:
-    """Join parts, each a column or one text for all its rows, and bring them into order.
+def _is_cause(audit: Audit, row: I64, number: I64) -> Mask:
+    """Tell which findings are of the rule that stands for the check that decides their row."""
+    check = audit.check[row]
+    cause = np.where(check <= Check.NEXT_HOP, audit.row_rule[row], _RULE_OF[check])
+    return np.asarray(cause == number)
 
-    `parts` is emptied: their text stands in the joined column.
+
+def _codes(audit: Audit, row: I64, is_cause: Mask) -> Text:
+    """Return the API code of each finding that causes it; null for the others."""
+    causes = np.flatnonzero(is_cause)
+    codes = api_codes(audit.columns, audit.check, row[causes])
+    place = np.cumsum(is_cause) - 1
+    return codes.take(pa.array(place, mask=~is_cause))
+
+
+def _joined(parts: list[str | Text | None], sizes: list[int], order: I64) -> pd.Series:
+    """Join parts, each a text for all its rows or one per row, and bring them into order.
+
+    `parts` is emptied: their text is in the joined column.
     """
+    if all(part is None or isinstance(part, str) for part in parts):
+        which = np.repeat(np.arange(len(parts)), sizes)[order]
+        return _series(pa.array(parts, TEXT).take(pa.array(which)))
     chunks = [
-        pa.array(part.array, pa.large_string(), from_pandas=True)
-        if isinstance(part, pd.Series)
-        else pa.repeat(pa.scalar(part, pa.large_string()), size)
+        pa.repeat(pa.scalar(part, TEXT), size) if part is None or isinstance(part, str) else part
         for part, size in zip(parts, sizes, strict=True)
     ]
     parts.clear()
-    return pd.Series(pa.chunked_array(_flat(chunks)).take(order), dtype="str")
+    return _series(pa.concat_arrays(chunks).take(pa.array(order)))
 
 
-def _flat(chunks: list[Any]) -> list[Any]:
-    """Return the chunks of arrays that may be chunked themselves."""
-    return [
-        piece
-        for chunk in chunks
-        for piece in (chunk.chunks if isinstance(chunk, pa.ChunkedArray) else [chunk])
-    ]
+def _series(text: Text) -> pd.Series:
+    return pd.Series(text, dtype=schema.STR)
+
+
+# -- findings counted, for people -------------------------------------------------------------
 
 
 def by_rule(findings: pd.DataFrame) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """What the cloud would answer if the rows were sent as they stand, one by one, in order.
 
-The checks run in this order and the first that matches decides; 7 to 10 look at the live routes
-and the rows accepted so far:
+The checks run in this order and the first that matches decides. The rules of single rows stand for
+1 to 6; checks 7 to 10 look at the live routes and the rows accepted so far:
 
 ==  ================================================  ====================================
  1  a field is empty                                  ``Missing<Parameter>``
@@ -16,18 +16,21 @@ and the rows accepted so far:
 10  the connection's quota is used up                 ``CreateDbrRoutesQuotaFull.QuotaFull``
 ==  ================================================  ====================================
 
-No loop over rows is needed to play this through. Of the rows of one path (connection, network,
-next hop) that pass 1 to 6 and do not meet a live route, only the first can be accepted; what
-follows it meets it, at 7 or at 8. The quota lets the first so-and-so many of these firsts in.
+No loop over rows is needed to play this through. Of the rows of one next hop of a connection and
+network that pass 1 to 6 and meet no live route, only the first can be accepted; what follows it
+meets it, at 7 or at 8. (At 9 a row meets live routes only: an earlier row with another next hop was
+refused at 6.) The quota lets the first so-and-so many of these first rows in.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from enum import IntEnum, auto
+from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 
 from vcokit.audit.columns import (
@@ -36,8 +39,10 @@ from vcokit.audit.columns import (
     NEEDED,
     NONE,
     STANDBY,
+    TEXT,
     Mask,
     RouteColumns,
+    Text,
     first_row,
     ranks,
 )
@@ -47,45 +52,63 @@ from vcokit.cidr.relations import pack
 
 I8: TypeAlias = npt.NDArray[np.int8]
 
-ACCEPTED: Final = 0
-MISSING, WEIGHT, CONNECTION, DESTINATION, DEFAULT, NEXT_HOP = 1, 2, 3, 4, 5, 6
-SAME, OTHER_WEIGHT, OTHER_HOP, QUOTA = 7, 8, 9, 10
 
+class Check(IntEnum):
+    """A check that refuses a row, in the cloud's order; at 7 and 8 also what the row met there."""
+
+    ACCEPTED = 0
+    MISSING = auto()
+    WEIGHT = auto()
+    CONNECTION = auto()
+    DESTINATION = auto()
+    DEFAULT = auto()
+    NEXT_HOP = auto()
+    SAME_LIVE = auto()
+    SAME_ROW = auto()
+    OTHER_WEIGHT_LIVE = auto()
+    OTHER_WEIGHT_ROW = auto()
+    OTHER_NEXT_HOP_LIVE = auto()
+    QUOTA = auto()
+
+
+#: What the cloud answers. The code of a missing value names the parameter.
 CODES: Final = {
-    WEIGHT: "InvalidWeight",
-    CONNECTION: "InvalidVpnConnectionInstanceId.NotFound",
-    DESTINATION: "IllegalParam.RouteDest",
-    DEFAULT: "OperationFailed.InvalidCidrBlock",
-    NEXT_HOP: "InvalidNextHop.NotFound",
-    SAME: "VpnRouteEntry.AlreadyExists",
-    OTHER_WEIGHT: "VpnRouteEntry.Conflict",
-    OTHER_HOP: "VpnRouteEntry.BackupRoute",
-    QUOTA: "CreateDbrRoutesQuotaFull.QuotaFull",
+    Check.WEIGHT: "InvalidWeight",
+    Check.CONNECTION: "InvalidVpnConnectionInstanceId.NotFound",
+    Check.DESTINATION: "IllegalParam.RouteDest",
+    Check.DEFAULT: "OperationFailed.InvalidCidrBlock",
+    Check.NEXT_HOP: "InvalidNextHop.NotFound",
+    Check.SAME_LIVE: "VpnRouteEntry.AlreadyExists",
+    Check.SAME_ROW: "VpnRouteEntry.AlreadyExists",
+    Check.OTHER_WEIGHT_LIVE: "VpnRouteEntry.Conflict",
+    Check.OTHER_WEIGHT_ROW: "VpnRouteEntry.Conflict",
+    Check.OTHER_NEXT_HOP_LIVE: "VpnRouteEntry.BackupRoute",
+    Check.QUOTA: "CreateDbrRoutesQuotaFull.QuotaFull",
 }
-_MISSING_CODE: Final = {
-    name: "Missing" + "".join(word.capitalize() for word in name.split("_")) for name in NEEDED
-}
+_MISSING: Final = [
+    "Missing" + "".join(word.capitalize() for word in name.split("_")) for name in NEEDED
+]
 
 
 @dataclass(frozen=True)
 class LiveMatch:
-    """How the live routes meet each row that takes part.
+    """How the live routes of its connection and network meet each row that takes part.
 
     Parameters
     ----------
     same : ndarray of bool
         This very route is live.
     other_weight : ndarray of bool
-        The same connection, network and next hop are live with another weight.
-    other_hop : ndarray of bool
-        The same connection, network and weight are live with another next hop.
+        The same next hop is live with another weight.
+    other_next_hop : ndarray of bool
+        The same weight is live with another next hop.
     other : ndarray of bool
-        The same connection and network are live with another weight or next hop.
+        A route with another weight or next hop is live.
     """
 
     same: Mask
     other_weight: Mask
-    other_hop: Mask
+    other_next_hop: Mask
     other: Mask
 
 
@@ -94,24 +117,22 @@ def match_live(columns: RouteColumns) -> LiveMatch:
     match = LiveMatch(*(np.zeros(columns.size, dtype=np.bool_) for _ in range(4)))
     if columns.live is None:
         return match
-    rows, there = _meetings(columns)
+    rows, live = _pairs(columns, columns.live)
     weight = _weight_code(columns.weight[rows])
-    live_weight = _weight_code(columns.live["weight"].to_numpy()[there])
+    live_weight = _weight_code(columns.live["weight"].to_numpy()[live])
     same_weight = weight == live_weight
-    same_hop = columns.next_hop[rows] == columns.live_next_hop[there]
-    # A row meets each live route of its place; each meeting may add to what is true of the row.
+    same_hop = columns.next_hop[rows] == columns.live_next_hop[live]
+    # A row meets several live routes; each may add to what is true of the row.
     match.same[rows[same_weight & same_hop]] = True
     match.other_weight[rows[same_hop & ~same_weight]] = True
-    match.other_hop[rows[same_weight & ~same_hop]] = True
+    match.other_next_hop[rows[same_weight & ~same_hop]] = True
     match.other[rows[~(same_weight & same_hop)]] = True
     return match
 
 
-def _meetings(columns: RouteColumns) -> tuple[I64, I64]:
+def _pairs(columns: RouteColumns, live: pd.DataFrame) -> tuple[I64, I64]:
     """Return every pair of a row that takes part and a live route of its connection and network."""
-    if columns.live is None:
-        raise LookupError("no live routes were given")
-    prefixes = parse(columns.live["route_dest"])
+    prefixes = parse(live["route_dest"])
     known = np.flatnonzero(prefixes.valid & (columns.live_connection >= 0))
     theirs = pack(
         prefixes.network[known],
@@ -134,33 +155,14 @@ def _weight_code(weight: I64) -> I64:
     return np.where(weight == STANDBY, 0, np.where(weight == ACTIVE, 1, 2)).astype(np.int64)
 
 
-def check_alone(columns: RouteColumns, no_connection: Mask) -> I8:
-    """Return the number of the check, 1 to 6, that decides each row by itself; `ACCEPTED` if none.
-
-    Parameters
-    ----------
-    columns : RouteColumns
-    no_connection : ndarray of bool
-        Rows whose connection the cloud does not find.
-    """
-    conditions = (
-        (NEXT_HOP, columns.next_hop != columns.connection),
-        (DEFAULT, columns.is_default),
-        (DESTINATION, columns.malformed | columns.ipv6 | columns.host_bits),
-        (CONNECTION, no_connection),
-        (WEIGHT, ~columns.weight_ok),
-        (MISSING, ~columns.complete),
-    )
-    own = np.zeros(columns.size, dtype=np.int8)
-    for number, where in conditions:  # from the last to the first: what comes first overwrites
-        own[where] = number
-    return own
-
-
 def predict(
-    columns: RouteColumns, contending: Contending, live: LiveMatch, own: I8, quota: int | None
+    columns: RouteColumns,
+    contending: Contending,
+    live: LiveMatch,
+    row_check: I8,
+    quota: int | None,
 ) -> I8:
-    """Return the number of the check that decides each row; `ACCEPTED` where none does.
+    """Return the `Check` that decides each row.
 
     Parameters
     ----------
@@ -169,61 +171,38 @@ def predict(
         Rows that share their connection and network with another.
     live : LiveMatch
         From `match_live` of the same columns.
-    own : ndarray of int8
-        From `check_alone`.
+    row_check : ndarray of int8
+        The check that decides each row by itself, up to `Check.NEXT_HOP`.
     quota : int or None
         Routes a connection may have, live ones included; None: no limit.
-
-    Returns
-    -------
-    ndarray of int8
     """
-    check = own.copy()
-    passed = own == ACCEPTED
-    if columns.live is not None:
-        for number, met in (
-            (OTHER_HOP, live.other_hop),
-            (OTHER_WEIGHT, live.other_weight),
-            (SAME, live.same),
-        ):
-            check[passed & met] = number
-    is_open = check == ACCEPTED
-    first = _first_open(contending, is_open)
+    check = row_check.copy()
+    passed = row_check == Check.ACCEPTED
+    check[passed & live.other_next_hop] = Check.OTHER_NEXT_HOP_LIVE
+    check[passed & live.other_weight] = Check.OTHER_WEIGHT_LIVE
+    check[passed & live.same] = Check.SAME_LIVE
+    is_open = check == Check.ACCEPTED
+    rows = contending.rows
+    # By contending row: the first open row of its next hop, which is the one that may get in.
+    count = int(contending.nexthop_key.max(initial=NONE)) + 1
+    by_hop = first_row(np.where(is_open[rows], contending.nexthop_key, NONE), count)
+    first = by_hop[contending.nexthop_key]
     is_first = is_open.copy()
-    is_first[contending.rows] &= first == np.arange(len(contending.rows))
+    is_first[rows] &= first == np.arange(len(rows))
     full = np.zeros(columns.size, dtype=np.bool_)
     if quota is not None:
-        rows = np.flatnonzero(is_first)
-        full[rows[_past_quota(columns, rows, quota)]] = True
-    check[full] = QUOTA
-    _follow(columns, contending, first, full, passed, check)
-    return check
-
-
-def _first_open(contending: Contending, is_open: Mask) -> I64:
-    """Return the first row of each path against which nothing live stands, in the contending.
-
-    -1 where there is none.
-    """
-    count = int(contending.path.max(initial=-1)) + 1
-    return first_row(np.where(is_open[contending.rows], contending.path, NONE), count)[
-        contending.path
-    ]
-
-
-def _follow(
-    columns: RouteColumns, contending: Contending, first: I64, full: Mask, passed: Mask, check: I8
-) -> None:
-    """Decide the rows of the contending that come behind the first open one of their path."""
-    behind = (first != NONE) & (first < np.arange(len(first))) & passed[contending.rows]
-    rows, leaders = contending.rows[behind], contending.rows[first[behind]]
-    refused = full[leaders]
-    same = columns.weight[rows] == columns.weight[leaders]
+        new = np.flatnonzero(is_first)
+        full[new[_past_quota(columns, new, quota)]] = True
+    check[full] = Check.QUOTA
+    behind = (first != NONE) & (first < np.arange(len(first))) & passed[rows]
+    later, leaders = rows[behind], rows[first[behind]]
+    same = columns.weight[later] == columns.weight[leaders]
     # Behind an accepted route 7 and 8 come before whatever is live; behind one that the quota
     # refused, what is live stays what decides.
-    by_leader = np.where(same, SAME, OTHER_WEIGHT).astype(np.int8)
-    by_quota = np.where(check[rows] == ACCEPTED, QUOTA, check[rows])
-    check[rows] = np.where(refused, by_quota, by_leader)
+    by_leader = np.where(same, Check.SAME_ROW, Check.OTHER_WEIGHT_ROW)
+    by_quota = np.where(check[later] == Check.ACCEPTED, Check.QUOTA, check[later])
+    check[later] = np.where(full[leaders], by_quota, by_leader)
+    return check
 
 
 def _past_quota(columns: RouteColumns, rows: I64, quota: int) -> Mask:
@@ -232,9 +211,8 @@ def _past_quota(columns: RouteColumns, rows: I64, quota: int) -> Mask:
     live = live_count(columns)
     total = np.bincount(connection, minlength=len(live)) + live
     past = np.zeros(len(rows), dtype=np.bool_)
-    crowded = np.flatnonzero((total > quota)[connection])
-    some = connection[crowded]
-    past[crowded] = ranks(some) + live[some] >= quota
+    large = np.flatnonzero((total > quota)[connection])
+    past[large] = ranks(connection[large]) + live[connection[large]] >= quota
     return past
 
 
@@ -247,11 +225,13 @@ def live_count(columns: RouteColumns) -> I64:
     return np.bincount(known, minlength=columns.code_count + 1)
 
 
-def api_codes(columns: RouteColumns, check: I8, rows: I64) -> Any:
-    """Return the API's code for some rows' deciding checks, as Arrow text; null where accepted."""
+def api_codes(columns: RouteColumns, check: I8, rows: I64) -> Text:
+    """Return the cloud's code for the deciding checks of some rows; null where accepted."""
     # By the number of the check; the codes of missing values, by field, stand at the end.
-    texts = [CODES.get(number) for number in range(QUOTA + 1)] + list(_MISSING_CODE.values())
-    first_empty = np.argmax([columns.empty[name][rows] for name in NEEDED], axis=0)
+    texts = [CODES.get(one) for one in Check] + _MISSING
     number = check[rows].astype(np.int64)
-    place = np.where(number == MISSING, QUOTA + 1 + first_empty, number)
-    return pa.array(texts, pa.large_string()).take(pa.array(place))
+    missing = np.flatnonzero(number == Check.MISSING)
+    if len(missing):
+        fields = [columns.empty[name][rows[missing]] for name in NEEDED]
+        number[missing] = len(Check) + np.argmax(fields, axis=0)
+    return pa.array(texts, TEXT).take(pa.array(number))

@@ -1,28 +1,50 @@
 """The rules of an audit: each a function from the audit to the rows it finds, with a message.
 
-A rule is registered with its name, severity and the summary that explains it; the order of the
-registry is the order of findings of one row. To add a rule, write one function here.
+A rule says what it looks at, and which check of the cloud it stands for:
 
-Rules look at three circles of rows: each row by itself, or with the live connection it names; the
-rows of one connection and network; and all rows of one destination, which is a network within a
-scope. What the vendor does not document is said with "may".
+===========  ====================================================================================
+row          each row by itself, or with the live connection it names; the checks 1 to 6
+connection   a row and the other rows, or live routes, of its connection; the checks 7 to 10
+destination  all rows of a destination, and of the one that covers it; no check
+===========  ====================================================================================
+
+The rules of rows run first: of them the others know which rows have an error, and which rows the
+cloud would refuse. To add a rule, write one function here; its position is that of its findings
+among those of one row. What the vendor does not document is said with "may".
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from vcokit.audit.audit import Audit, Matches
-from vcokit.audit.columns import DESCRIPTION_BYTES, I64, NEEDED, NONE, Mask, first_other, first_row
-from vcokit.audit.prediction import QUOTA
+from vcokit.audit.columns import (
+    DESCRIPTION_BYTES,
+    I64,
+    NEEDED,
+    NONE,
+    TEXT,
+    Mask,
+    Text,
+    as_text,
+    first_other,
+    first_row,
+    say,
+)
+from vcokit.audit.prediction import Check
 from vcokit.cidr.explain import suggestions
 from vcokit.cidr.parse import to_text
 from vcokit.cidr.relations import touches
+
+LooksAt: TypeAlias = Literal["row", "connection", "destination"]
+Find: TypeAlias = Callable[[Audit], Matches]
 
 
 @dataclass(frozen=True)
@@ -37,55 +59,46 @@ class Rule:
         ``info``, ``warning`` or ``error``.
     summary : str
         What the rule says of a row, for people.
-    look : callable
-        From a `Audit` to `Matches`; None where the rule has nothing to look at.
+    find : callable
+        From an `Audit` to `Matches`.
+    looks_at : {"row", "connection", "destination"}
+    checks : tuple of Check
+        Checks of the cloud that the rule stands for: the API code of a row refused by one of them
+        is on its finding.
+    blocks : bool
+        Whether a plan blocks a row for an error of this rule alone. Where rows contradict or
+        repeat one another, it weighs them instead: see `vcokit.audit.plannable`.
     """
 
     name: str
     severity: str
     summary: str
-    look: Callable[[Audit], Matches | None]
-
-    def find(self, audit: Audit) -> Matches | None:
-        """Look at an audit, and note there which rows are in error by it."""
-        matches = self.look(audit)
-        wrong = matches is not None and (matches.severity or self.severity) == "error"
-        audit.wrong[self.name] = matches.rows if matches is not None and wrong else _NOWHERE
-        return matches
+    find: Find
+    looks_at: LooksAt = "row"
+    checks: tuple[Check, ...] = ()
+    blocks: bool = False
 
 
-#: The rules by name, in the order in which their findings stand.
-REGISTRY: Final[dict[str, Rule]] = {}
-
-#: Rules of rows that meet others: a plan weighs those against one another. By any other error
-#: rule it blocks a row alone.
-CONFLICTS: Final = frozenset({"duplicate", "weight-conflict", "next-hop-conflict"})
+_rules: Final[list[Rule]] = []
 
 
 def rule(
-    name: str, severity: str, summary: str
-) -> Callable[..., Callable[[Audit], Matches | None]]:
+    name: str,
+    severity: str,
+    summary: str,
+    *,
+    looks_at: LooksAt,
+    checks: tuple[Check, ...] = (),
+    blocks: bool = True,
+) -> Callable[[Find], Find]:
     """Register a function as a rule."""
 
-    def register(look: Callable[[Audit], Matches | None]) -> Callable[[Audit], Matches | None]:
-        REGISTRY[name] = Rule(name, severity, summary, look)
-        return look
+    def register(find: Find) -> Find:
+        blocking = blocks and severity == "error"
+        _rules.append(Rule(name, severity, summary, find, looks_at, checks, blocking))
+        return find
 
     return register
-
-
-def in_error(audit: Audit) -> Mask:
-    """Tell which rows a plan would block for what they are, not for what they meet.
-
-    Rules that were run already are not run again.
-    """
-    wrong = np.zeros(audit.columns.size, dtype=np.bool_)
-    for known in REGISTRY.values():
-        if known.severity == "error" and known.name not in CONFLICTS:
-            if known.name not in audit.wrong:
-                known.find(audit)
-            wrong[audit.wrong[known.name]] = True
-    return wrong
 
 
 #: RFC 6598 shared address space, which the vendor's own gateways use.
@@ -98,348 +111,445 @@ SPECIAL: Final = (
     (0xE0000000, 4),
     (0xF0000000, 4),
 )
-#: By first octet, whether a network of 8 bits or more can touch one of `SPECIAL`.
-_NEAR_SPECIAL: Final = np.array(
-    [
-        any(
-            first >> (8 - min(length, 8)) == network >> (32 - min(length, 8))
-            for network, length in SPECIAL
-        )
-        for first in range(256)
-    ]
-)
+_SHOWN: Final = 64  # characters of a cell in a message
+
+NOTHING: Final = Matches(np.zeros(0, dtype=np.int64), "", "")
 
 
 def _rows(mask: Mask) -> I64:
     return np.flatnonzero(mask)
 
 
-def _shown(text: pd.Series) -> pd.Series:
+def _shown(cells: Text) -> Text:
     """Return cells as a message shows them: a long one is cut."""
-    return text.where(text.str.len() <= _SHOWN, text.str.slice(0, _SHOWN) + "...")
+    cut = say(pc.utf8_slice_codeunits(cells, 0, _SHOWN), "...")
+    return pc.if_else(pc.less_equal(pc.utf8_length(cells), _SHOWN), cells, cut)
 
 
-_SHOWN: Final = 64  # characters of a cell in a message
-
-_NOWHERE: Final[I64] = np.zeros(0, dtype=np.int64)
-
-_EMPTY: Final = [
-    [name for bit, name in enumerate(NEEDED) if number >> bit & 1]
-    for number in range(1 << len(NEEDED))
-]
-_FIRST_EMPTY: Final = pd.array([names[0] if names else "" for names in _EMPTY], dtype="str")
-_ALL_EMPTY: Final = pd.array(["empty: " + ", ".join(names) for names in _EMPTY], dtype="str")
+def _where(mask: Mask, texts: Text) -> Text:
+    """Return texts where a mask is true, null elsewhere."""
+    return pc.if_else(pa.array(mask), texts, pa.scalar(None, TEXT))
 
 
-@rule("missing-value", "error", "A field that the cloud requires is empty.")
-def _missing_value(audit: Audit) -> Matches | None:
-    rows = _rows(~audit.columns.complete)
-    if not len(rows):
-        return None
-    # There are few ways to be incomplete: each is worded once, by its number in binary.
-    which = np.zeros(len(rows), dtype=np.int64)
-    for bit, name in enumerate(NEEDED):
-        which |= audit.columns.empty[name][rows].astype(np.int64) << bit
-    first = pd.Series(_FIRST_EMPTY.take(which), dtype="str")
-    connection = audit.text(rows, "vpn_connection_id").where(audit.columns.id_ok[rows])
-    suggestion = connection.where(first == "next_hop")
-    return Matches(rows, first, pd.Series(_ALL_EMPTY.take(which), dtype="str"), suggestion)
+# -- rows -------------------------------------------------------------------------------------
 
 
-@rule("invalid-weight", "error", "The weight is neither 0 (standby) nor 100 (active).")
-def _invalid_weight(audit: Audit) -> Matches | None:
+@rule(
+    "missing-value",
+    "error",
+    "A field that the cloud requires is empty.",
+    looks_at="row",
+    checks=(Check.MISSING,),
+)
+def _missing_value(audit: Audit) -> Matches:
+    columns = audit.columns
+    rows = _rows(~columns.complete)
+    empty = [columns.empty[name][rows] for name in NEEDED]
+    first = np.argmax(empty, axis=0)
+    names = [
+        _where(mask, pa.repeat(pa.scalar(name, TEXT), len(rows)))
+        for name, mask in zip(NEEDED, empty, strict=True)
+    ]
+    every = pc.binary_join_element_wise(*names, pa.scalar(", ", TEXT), null_handling="skip")
+    is_hop = (first == NEEDED.index("next_hop")) & columns.id_ok[rows]
+    suggestion = _where(is_hop, audit.text(rows, "vpn_connection_id"))
+    field = pa.array(NEEDED, TEXT).take(pa.array(first))
+    return Matches(rows, field, say("empty: ", every), suggestion)
+
+
+@rule(
+    "invalid-weight",
+    "error",
+    "The weight is neither 0 (standby) nor 100 (active).",
+    looks_at="row",
+    checks=(Check.WEIGHT,),
+)
+def _invalid_weight(audit: Audit) -> Matches:
     rows = _rows(audit.columns.has_weight & ~audit.columns.weight_ok)
-    if not len(rows):
-        return None
-    text = audit.text(rows, "weight").astype("str").fillna(audit.text(rows, "weight_text"))
-    return Matches(rows, "weight", "weight '" + text + "' is neither 0 (standby) nor 100 (active)")
+    text = pc.coalesce(audit.text(rows, "weight"), audit.text(rows, "weight_text"))
+    message = say("weight '", text, "' is neither 0 (standby) nor 100 (active)")
+    return Matches(rows, "weight", message)
 
 
-@rule("invalid-region", "error", "The region has not the form of a region id.")
-def _invalid_region(audit: Audit) -> Matches | None:
+@rule("invalid-region", "error", "The region has not the form of a region id.", looks_at="row")
+def _invalid_region(audit: Audit) -> Matches:
     rows = _rows((audit.columns.region >= 0) & ~audit.columns.region_ok)
-    if not len(rows):
-        return None
     text = _shown(audit.text(rows, "region_id"))
-    message = "'" + text + "' is no region id: at most 63 small letters, digits and hyphens"
+    message = say("'", text, "' is no region id: at most 63 small letters, digits and hyphens")
     return Matches(rows, "region_id", message)
 
 
-@rule("invalid-connection-id", "error", "The connection's id is not vco- and letters or digits.")
-def _invalid_connection_id(audit: Audit) -> Matches | None:
+@rule(
+    "invalid-connection-id",
+    "error",
+    "The connection's id is not vco- and letters or digits.",
+    looks_at="row",
+    checks=(Check.CONNECTION,),
+)
+def _invalid_connection_id(audit: Audit) -> Matches:
     rows = _rows((audit.columns.connection >= 0) & ~audit.columns.id_ok)
-    if not len(rows):
-        return None
     text = _shown(audit.text(rows, "vpn_connection_id"))
-    message = "'" + text + "' is no id of an IPsec connection: vco- and letters or digits, up to 64"
+    ending = "' is no id of an IPsec connection: vco- and letters or digits, up to 64"
+    message = say("'", text, ending)
     if audit.status is None:
         return Matches(rows, "vpn_connection_id", message)
     return Matches(rows, "vpn_connection_id", *audit.status.by_name(rows, message))
 
 
-@rule("unknown-connection", "error", "The connection is not among the live connections.")
-def _unknown_connection(audit: Audit) -> Matches | None:
-    rows = _rows(audit.status.unknown) if audit.status else _NOWHERE
-    if audit.status is None or not len(rows):
-        return None
-    message = audit.text(rows, "vpn_connection_id") + " is not among the live connections"
-    message += audit.status.unseen(rows)
+@rule(
+    "unknown-connection",
+    "error",
+    "The connection is not among the live connections.",
+    looks_at="row",
+    checks=(Check.CONNECTION,),
+)
+def _unknown_connection(audit: Audit) -> Matches:
+    if audit.status is None:
+        return NOTHING
+    rows = _rows(audit.status.unknown)
+    ids, unseen = audit.text(rows, "vpn_connection_id"), audit.status.not_requested(rows)
+    message = say(ids, " is not among the live connections", unseen)
     return Matches(rows, "vpn_connection_id", *audit.status.by_name(rows, message))
 
 
-@rule("wrong-region", "error", "The live connection is in another region.")
-def _wrong_region(audit: Audit) -> Matches | None:
-    rows = _rows(audit.status.in_other_region) if audit.status else _NOWHERE
-    if audit.status is None or not len(rows):
-        return None
+@rule(
+    "wrong-region",
+    "error",
+    "The live connection is in another region.",
+    looks_at="row",
+    checks=(Check.CONNECTION,),
+)
+def _wrong_region(audit: Audit) -> Matches:
+    if audit.status is None:
+        return NOTHING
+    rows = _rows(audit.status.in_other_region)
     region = audit.status.region(rows)
+    ids, own = audit.text(rows, "vpn_connection_id"), audit.text(rows, "region_id")
+    return Matches(rows, "region_id", say(ids, " is in ", region, ", not in ", own), region)
+
+
+@rule(
+    "not-attached",
+    "error",
+    "The live connection is not attached to a transit router.",
+    looks_at="row",
+)
+def _not_attached(audit: Audit) -> Matches:
+    if audit.status is None:
+        return NOTHING
+    rows = _rows(audit.status.not_attached)
     ids = audit.text(rows, "vpn_connection_id")
-    message = ids + " is in " + region + ", not in " + audit.text(rows, "region_id")
-    return Matches(rows, "region_id", message, region)
+    return Matches(rows, "vpn_connection_id", say(ids, " is not attached to a transit router"))
 
 
-@rule("not-attached", "error", "The live connection is not attached to a transit router.")
-def _not_attached(audit: Audit) -> Matches | None:
-    rows = _rows(audit.status.not_attached) if audit.status else _NOWHERE
-    if not len(rows):
-        return None
-    message = audit.text(rows, "vpn_connection_id") + " is not attached to a transit router"
-    return Matches(rows, "vpn_connection_id", message)
-
-
-@rule("region-mismatch", "error", "The connection's first row names another region.")
-def _region_mismatch(audit: Audit) -> Matches | None:
+@rule(
+    "region-mismatch",
+    "error",
+    "The connection's first row names another region.",
+    looks_at="connection",
+)
+def _region_mismatch(audit: Audit) -> Matches:
     columns, first = audit.columns, audit.region_row
     differs = columns.region != columns.region[first]
     rows = _rows((columns.connection >= 0) & (columns.region >= 0) & (first != NONE) & differs)
-    if not len(rows):
-        return None
     related = first[rows]
-    region = audit.text(related, "region_id")
-    message = (
-        audit.at(related, rows) + " puts " + audit.text(rows, "vpn_connection_id") + " in " + region
-    )
+    region, ids = audit.text(related, "region_id"), audit.text(rows, "vpn_connection_id")
+    message = say(audit.at(related, rows), " puts ", ids, " in ", region)
     # Where the connection is live its region is known, and `wrong-region` suggests that.
-    suggestion = region.mask(audit.status.known[rows]) if audit.status else region
+    suggestion = _where(~audit.status.known[rows], region) if audit.status else region
     return Matches(rows, "region_id", message, suggestion, related)
 
 
-@rule("malformed-cidr", "error", "The destination is not a.b.c.d/len.")
-def _malformed_cidr(audit: Audit) -> Matches | None:
+@rule(
+    "malformed-cidr",
+    "error",
+    "The destination is not a.b.c.d/len.",
+    looks_at="row",
+    checks=(Check.DESTINATION,),
+)
+def _malformed_cidr(audit: Audit) -> Matches:
     rows = _rows(audit.columns.malformed)
-    if not len(rows):
-        return None
     text = audit.text(rows, "route_dest")
-    return Matches(rows, "route_dest", "'" + text + "' is not a.b.c.d/len", suggestions(text))
+    meant = as_text(suggestions(pd.Series(text, dtype="str")))
+    return Matches(rows, "route_dest", say("'", text, "' is not a.b.c.d/len"), meant)
 
 
-@rule("ipv6-unsupported", "error", "The destination is IPv6; only IPv4 is supported.")
-def _ipv6_unsupported(audit: Audit) -> Matches | None:
+@rule(
+    "ipv6-unsupported",
+    "error",
+    "The destination is IPv6; only IPv4 is supported.",
+    looks_at="row",
+    checks=(Check.DESTINATION,),
+)
+def _ipv6_unsupported(audit: Audit) -> Matches:
     rows = _rows(audit.columns.ipv6)
-    if not len(rows):
-        return None
-    message = audit.text(rows, "route_dest") + " is IPv6; destinations are IPv4"
-    return Matches(rows, "route_dest", message)
+    text = audit.text(rows, "route_dest")
+    return Matches(rows, "route_dest", say(text, " is IPv6; destinations are IPv4"))
 
 
-@rule("host-bits-set", "error", "The address is not that of its network.")
-def _host_bits_set(audit: Audit) -> Matches | None:
+@rule(
+    "host-bits-set",
+    "error",
+    "The address is not that of its network.",
+    looks_at="row",
+    checks=(Check.DESTINATION,),
+)
+def _host_bits_set(audit: Audit) -> Matches:
     rows = _rows(audit.columns.host_bits)
-    if not len(rows):
-        return None
-    network = audit.network(rows)
-    message = audit.text(rows, "route_dest") + " has host bits set; its network is " + network
+    text, network = audit.text(rows, "route_dest"), audit.network(rows)
+    message = say(text, " has host bits set; its network is ", network)
     return Matches(rows, "route_dest", message, network)
 
 
-@rule("default-route", "error", "The default route is refused as a destination.")
-def _default_route(audit: Audit) -> Matches | None:
+@rule(
+    "default-route",
+    "error",
+    "The default route is refused as a destination.",
+    looks_at="row",
+    checks=(Check.DEFAULT,),
+)
+def _default_route(audit: Audit) -> Matches:
     message = "a destination of length 0 is the default route, which is refused"
     return Matches(_rows(audit.columns.is_default), "route_dest", message)
 
 
-@rule("next-hop-mismatch", "error", "The next hop is not the connection; may be refused.")
-def _next_hop_mismatch(audit: Audit) -> Matches | None:
+@rule(
+    "next-hop-mismatch",
+    "error",
+    "The next hop is not the connection; may be refused.",
+    looks_at="row",
+    checks=(Check.NEXT_HOP,),
+)
+def _next_hop_mismatch(audit: Audit) -> Matches:
     columns = audit.columns
     there = (columns.connection >= 0) & (columns.next_hop >= 0)
     rows = _rows(there & (columns.connection != columns.next_hop))
-    if not len(rows):
-        return None
-    connection = audit.text(rows, "vpn_connection_id")
-    next_hop = audit.text(rows, "next_hop")
-    message = "next hop " + next_hop + " is not the connection " + connection + "; may be refused"
-    return Matches(rows, "next_hop", message, connection.where(columns.id_ok[rows]))
+    ids, hop = audit.text(rows, "vpn_connection_id"), audit.text(rows, "next_hop")
+    message = say("next hop ", hop, " is not the connection ", ids, "; may be refused")
+    return Matches(rows, "next_hop", message, _where(columns.id_ok[rows], ids))
 
 
-@rule("shared-address-space", "error", "The destination touches 100.64.0.0/10; breaks the tunnel.")
-def _shared_address_space(audit: Audit) -> Matches | None:
+@rule(
+    "shared-address-space",
+    "error",
+    "The destination touches 100.64.0.0/10; breaks the tunnel.",
+    looks_at="row",
+)
+def _shared_address_space(audit: Audit) -> Matches:
     prefixes = audit.columns.prefixes
-    rows = _rows(audit.columns.has_network & touches(prefixes.network, prefixes.length, *SHARED))
-    if not len(rows):
-        return None
-    message = " touches 100.64.0.0/10: it may be accepted, and then the tunnel breaks"
-    return Matches(rows, "route_dest", audit.network(rows) + message)
+    touching = touches(prefixes.network, prefixes.length, *SHARED)
+    rows = _rows(audit.columns.has_network & touching)
+    ending = " touches 100.64.0.0/10: it may be accepted, and then the tunnel breaks"
+    return Matches(rows, "route_dest", say(audit.network(rows), ending))
 
 
-@rule("special-purpose", "warning", "The destination touches a network of special purpose.")
-def _special_purpose(audit: Audit) -> Matches | None:
+@rule(
+    "special-purpose",
+    "warning",
+    "The destination touches a network of special purpose.",
+    looks_at="row",
+)
+def _special_purpose(audit: Audit) -> Matches:
     prefixes = audit.columns.prefixes
-    # A glance at the first octet leaves few rows to compare.
-    by_octet = _NEAR_SPECIAL.take(prefixes.network >> np.uint32(24))
-    near = _rows(audit.columns.has_network & (by_octet | (prefixes.length < 8)))
-    which = np.full(len(near), NONE, dtype=np.int64)
-    for number, (network, length) in reversed(list(enumerate(SPECIAL))):
-        which[touches(prefixes.network[near], prefixes.length[near], network, length)] = number
-    rows = near[which != NONE]
-    if not len(rows):
-        return None
-    table = np.array(SPECIAL, dtype=np.int64)[which[which != NONE]]
-    touched = to_text(table[:, 0].astype(np.uint32), table[:, 1].astype(np.uint8))
-    message = audit.network(rows) + " touches " + touched + ", which has a meaning of its own"
-    return Matches(rows, "route_dest", message)
+    which = np.full(audit.columns.size, NONE, dtype=np.int8)
+    for number, special in reversed(list(enumerate(SPECIAL))):
+        which[touches(prefixes.network, prefixes.length, *special)] = number
+    rows = _rows(audit.columns.has_network & (which != NONE))
+    network, length = np.array(SPECIAL, dtype=np.int64)[which[rows]].T
+    touched = as_text(to_text(network.astype(np.uint32), length.astype(np.uint8)))
+    ending = ", which has a meaning of its own"
+    return Matches(rows, "route_dest", say(audit.network(rows), " touches ", touched, ending))
 
 
-@rule("description-too-long", "error", "The description does not fit into a request.")
-def _description_too_long(audit: Audit) -> Matches | None:
+@rule(
+    "description-too-long",
+    "error",
+    "The description does not fit into a request.",
+    looks_at="row",
+)
+def _description_too_long(audit: Audit) -> Matches:
     size = audit.columns.description_bytes
     rows = _rows(size > DESCRIPTION_BYTES)
-    if not len(rows):
-        return None
-    bytes_taken = pd.Series(size[rows]).map("{:,}".format).astype("str")
-    message = "the description takes " + bytes_taken + " bytes in a request, which carries "
-    return Matches(rows, "description", message + f"{DESCRIPTION_BYTES:,}; shorten it")
+    taken = pa.array([f"{one:,}" for one in size[rows].tolist()], TEXT)
+    ending = f" bytes in a request, which carries {DESCRIPTION_BYTES:,}; shorten it"
+    return Matches(rows, "description", say("the description takes ", taken, ending))
 
 
-def _in_crowd(audit: Audit, related: I64) -> tuple[I64, I64]:
-    """Return rows of the contending that are behind their related one, and that one."""
-    behind = np.flatnonzero((related != NONE) & (related < np.arange(len(related))))
+# -- connections ------------------------------------------------------------------------------
+
+
+def _later(audit: Audit, related: I64) -> tuple[I64, I64]:
+    """Return the contending rows that come after their related one, and that one."""
+    later = np.flatnonzero((related != NONE) & (related < np.arange(len(related))))
+    rows = audit.groups.contending.rows
+    return rows[later], rows[related[later]]
+
+
+@rule(
+    "duplicate",
+    "error",
+    "An earlier row is the same route.",
+    looks_at="connection",
+    checks=(Check.SAME_ROW,),
+    blocks=False,
+)
+def _duplicate(audit: Audit) -> Matches:
+    route = audit.groups.contending.route_key
+    rows, related = _later(audit, first_row(route)[route])
+    message = say("same route as ", audit.at(related, rows))
+    return Matches(rows, "route_dest", message, related=related)
+
+
+@rule(
+    "weight-conflict",
+    "error",
+    "An earlier row gives the same route another weight.",
+    looks_at="connection",
+    checks=(Check.OTHER_WEIGHT_ROW,),
+    blocks=False,
+)
+def _weight_conflict(audit: Audit) -> Matches:
     contending = audit.groups.contending
-    return contending.rows[behind], contending.rows[related[behind]]
-
-
-@rule("duplicate", "error", "An earlier row is the same route.")
-def _duplicate(audit: Audit) -> Matches | None:
-    identity = audit.groups.contending.identity
-    rows, related = _in_crowd(audit, first_row(identity)[identity])
-    if not len(rows):
-        return None
-    return Matches(rows, "route_dest", "same route as " + audit.at(related, rows), related=related)
-
-
-@rule("weight-conflict", "error", "An earlier row gives the same route another weight.")
-def _weight_conflict(audit: Audit) -> Matches | None:
-    contending = audit.groups.contending
-    rows, related = _in_crowd(audit, first_other(contending.path, contending.active))
-    if not len(rows):
-        return None
-    weight = audit.text(related, "weight").astype("str")
-    message = audit.at(related, rows) + " gives the same route the weight " + weight
+    rows, related = _later(audit, first_other(contending.nexthop_key, contending.active))
+    place, weight = audit.at(related, rows), audit.text(related, "weight")
+    message = say(place, " gives the same route the weight ", weight)
     return Matches(rows, "weight", message, related=related)
 
 
-@rule("next-hop-conflict", "error", "An earlier row gives the same route another next hop.")
-def _next_hop_conflict(audit: Audit) -> Matches | None:
+@rule(
+    "next-hop-conflict",
+    "error",
+    "An earlier row gives the same route another next hop.",
+    looks_at="connection",
+    blocks=False,
+)
+def _next_hop_conflict(audit: Audit) -> Matches:
     contending = audit.groups.contending
-    rows, related = _in_crowd(audit, first_other(contending.pair, contending.path))
-    if not len(rows):
-        return None
-    next_hop = audit.text(related, "next_hop")
-    message = audit.at(related, rows) + " gives the same route the next hop " + next_hop
+    rows, related = _later(audit, first_other(contending.weight_key, contending.nexthop_key))
+    place, next_hop = audit.at(related, rows), audit.text(related, "next_hop")
+    message = say(place, " gives the same route the next hop ", next_hop)
     return Matches(rows, "next_hop", message, related=related)
 
 
-@rule("already-live", "info", "This very route is live.")
-def _already_live(audit: Audit) -> Matches | None:
+@rule(
+    "already-live",
+    "info",
+    "This very route is live.",
+    looks_at="connection",
+    checks=(Check.SAME_LIVE,),
+)
+def _already_live(audit: Audit) -> Matches:
     return Matches(_rows(audit.live.same), "route_dest", "this route is live already")
 
 
-@rule("live-conflict", "info", "The destination is live with another weight or next hop.")
-def _live_conflict(audit: Audit) -> Matches | None:
+@rule(
+    "live-conflict",
+    "info",
+    "The destination is live with another weight or next hop.",
+    looks_at="connection",
+    checks=(Check.OTHER_WEIGHT_LIVE, Check.OTHER_NEXT_HOP_LIVE),
+)
+def _live_conflict(audit: Audit) -> Matches:
     message = "live on this connection with another weight or next hop; a plan deals with it"
     return Matches(_rows(audit.live.other), "route_dest", message)
 
 
-@rule("quota-exceeded", "error", "The connection's quota of routes is used up before this row.")
-def _quota_exceeded(audit: Audit) -> Matches | None:
+@rule(
+    "quota-exceeded",
+    "error",
+    "The connection's quota of routes is used up before this row.",
+    looks_at="connection",
+    checks=(Check.QUOTA,),
+)
+def _quota_exceeded(audit: Audit) -> Matches:
     if audit.quota is None:
-        return _quota_hint(audit)
-    rows = _rows(audit.check == QUOTA)
-    if not len(rows):
-        return None
+        return _over_default_quota(audit)
+    rows = _rows(audit.check == Check.QUOTA)
     ids = audit.text(rows, "vpn_connection_id")
-    return Matches(rows, "vpn_connection_id", f"past the quota of {audit.quota} routes of " + ids)
+    message = say(f"past the quota of {audit.quota} routes of ", ids)
+    return Matches(rows, "vpn_connection_id", message)
 
 
-def _quota_hint(audit: Audit) -> Matches | None:
-    """Warn once a connection, where nobody said what the quota is."""
-    past = audit.under_default_quota == QUOTA
-    if not past.any():
-        return None
+def _over_default_quota(audit: Audit) -> Matches:
+    """Warn once per connection, where the quota is not known."""
+    past = audit.under_default_quota == Check.QUOTA
     first = first_row(np.where(past, audit.columns.connection, NONE))
     rows = np.sort(first[first != NONE])
-    if not len(rows):
-        return None
-    message = audit.text(rows, "vpn_connection_id") + " has more routes than the usual quota allows"
+    message = say(
+        audit.text(rows, "vpn_connection_id"), " has more routes than the usual quota allows"
+    )
     return Matches(rows, "vpn_connection_id", message, severity="warning")
 
 
-@rule("no-active-route", "warning", "All routes of the destination are standby.")
-def _no_active_route(audit: Audit) -> Matches | None:
+# -- destinations -----------------------------------------------------------------------------
+
+
+@rule(
+    "no-active-route",
+    "warning",
+    "All routes of the destination are standby.",
+    looks_at="destination",
+)
+def _no_active_route(audit: Audit) -> Matches:
     groups = audit.groups
     rows = _rows((groups.destination >= 0) & ~groups.has_active[groups.destination])
-    if not len(rows):
-        return None
-    message = "all routes to " + audit.network(rows) + " are standby (weight 0)"
+    message = say("all routes to ", audit.network(rows), " are standby (weight 0)")
     return Matches(rows, "weight", message)
 
 
-@rule("equal-cost", "info", "Two or more connections of the destination are active.")
-def _equal_cost(audit: Audit) -> Matches | None:
+@rule(
+    "equal-cost",
+    "info",
+    "Two or more connections of the destination are active.",
+    looks_at="destination",
+)
+def _equal_cost(audit: Audit) -> Matches:
     columns, destination = audit.columns, audit.groups.destination
     active = _rows(columns.takes_part & columns.is_active)
     several = np.bincount(destination[active], minlength=audit.groups.count) > 1
     active = active[several[destination[active]]]
-    related = first_other(destination[active].astype(np.int64), columns.connection[active])
-    met = _rows(related != NONE)
-    if not len(met):
-        return None
-    rows, other = active[met], active[related[met]]
-    also = audit.text(other, "vpn_connection_id") + " (" + audit.at(other, rows) + ")"
-    message = "also active on " + also + ": traffic may be spread over both"
+    first = first_other(destination[active].astype(np.int64), columns.connection[active])
+    found = _rows(first != NONE)
+    rows, other = active[found], active[first[found]]
+    ids, place = audit.text(other, "vpn_connection_id"), audit.at(other, rows)
+    message = say("also active on ", ids, " (", place, "): traffic may be spread over both")
     return Matches(rows, "weight", message, related=other)
 
 
-@rule("covered", "info", "The closest shorter network leads exactly the same way.")
-def _covered(audit: Audit) -> Matches | None:
+@rule(
+    "covered",
+    "info",
+    "The closest shorter network leads exactly the same way.",
+    looks_at="destination",
+)
+def _covered(audit: Audit) -> Matches:
     groups = audit.groups
     if not groups.same_next_hop_set.any():
-        return None
-    rows, cover = _within(audit, groups.same_next_hop_set & groups.redundant(in_error(audit)))
-    if not len(rows):
-        return None
-    where = audit.network(cover) + " (" + audit.at(cover, rows) + ")"
-    network = audit.network(rows)
-    message = where + " leads the same way: dropping " + network + " changes no forwarding"
+        return NOTHING
+    redundant = groups.redundant(audit.has_row_error)
+    rows, cover = _within(audit, groups.same_next_hop_set & redundant)
+    place, network = audit.at(cover, rows), audit.network(rows)
+    message = say(
+        *(audit.network(cover), " (", place, ") leads the same way: dropping "),
+        *(network, " changes no forwarding"),
+    )
     return Matches(rows, "route_dest", message, related=cover)
 
 
-@rule("more-specific", "info", "The closest shorter network leads another way; this one wins.")
-def _more_specific(audit: Audit) -> Matches | None:
+@rule(
+    "more-specific",
+    "info",
+    "The closest shorter network leads another way; this one wins.",
+    looks_at="destination",
+)
+def _more_specific(audit: Audit) -> Matches:
     rows, cover = _within(audit, ~audit.groups.same_next_hop_set)
-    if not len(rows):
-        return None
     winner = audit.groups.first_active[audit.groups.destination[rows]]
-    way = audit.text(winner, "vpn_connection_id").where(winner != NONE, "standby routes")
-    message = (
-        "traffic to "
-        + audit.network(rows)
-        + " goes to "
-        + way
-        + ", not the way of "
-        + audit.network(cover)
-        + " ("
-        + audit.at(cover, rows)
-        + ")"
+    ids = audit.columns.ids.text(np.where(winner == NONE, NONE, audit.columns.connection[winner]))
+    way = pc.fill_null(ids, "standby routes")
+    message = say(
+        *("traffic to ", audit.network(rows), " goes to ", way),
+        *(", not the way of ", audit.network(cover), " (", audit.at(cover, rows), ")"),
     )
     return Matches(rows, "route_dest", message, related=cover)
 
@@ -452,7 +562,7 @@ def _within(audit: Audit, chosen: Mask) -> tuple[I64, I64]:
 
 
 #: All rules, in the order in which their findings stand.
-RULES: Final = tuple(REGISTRY.values())
+RULES: Final = tuple(_rules)
 
 #: The dtype of the findings' column ``rule``.
 RULE_NAMES: Final = pd.CategoricalDtype([known.name for known in RULES], ordered=True)

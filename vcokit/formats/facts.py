@@ -15,7 +15,7 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.audit.findings import by_rule, by_severity
-from vcokit.audit.rules import RULES, Rule
+from vcokit.audit.rules import NOTHING, RULES, Rule
 from vcokit.errors import InputError
 from vcokit.inventory.notes import notes_of
 from vcokit.plain import counted
@@ -106,7 +106,7 @@ class Report:
         """The rules by name; one that findings have and the registry does not, too."""
         known = {rule.name: rule for rule in RULES}
         for name in self.findings["rule"].astype("category").cat.categories:
-            known.setdefault(str(name), Rule(str(name), "warning", f"{name}.", lambda _: None))
+            known.setdefault(str(name), Rule(str(name), "warning", f"{name}.", lambda _: NOTHING))
         return known
 
     @property

@@ -145,7 +145,8 @@ def steps_of_rows(
 def _say_unlisted(
     message: pd.Series, rows: I64, facts: RouteColumns, unlisted: Mapping[str, str]
 ) -> None:
-    codes = facts.text(rows, "vpn_connection_id").map(dict(unlisted)).astype("str")
+    ids = pd.Series(facts.text(rows, "vpn_connection_id"), dtype="str")
+    codes = ids.map(dict(unlisted)).astype("str")
     message.iloc[rows] = ("the cloud does not list the connection: " + codes).array
 
 

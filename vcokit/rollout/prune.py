@@ -178,7 +178,7 @@ def _check_number(facts: RouteColumns, connection: np.ndarray, max_delete: int |
     over = np.flatnonzero(goes > allowed)
     if not len(over):
         return
-    ids = facts.ids.take(over.astype(np.int32)).tolist()
+    ids = facts.ids.text(over.astype(np.int32)).to_pylist()
     said = [
         f"{name} {goes[code]} of {holds[code]} live routes (allowed: {allowed[code]})"
         for name, code in zip(ids[:_NAMED], over[:_NAMED], strict=True)
