@@ -168,7 +168,7 @@ def _as_routes(kept: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
     entries = wanted[["region_id", "route_dest", *_ENTRY]].drop_duplicates()
     found = origin.merge(entries, on=["region_id", "route_dest"], how="left", sort=False)
     found = found.sort_values("order", kind="stable").assign(route_dest=lambda one: one["target"])
-    told = wanted.drop_duplicates(["region_id", "route_dest", *_ENTRY])
+    described = wanted.drop_duplicates(["region_id", "route_dest", *_ENTRY])
     names = ["region_id", "route_dest", *_ENTRY]
-    found = found[names].merge(told[[*names, "description"]], on=names, how="left", sort=False)
+    found = found[names].merge(described[[*names, "description"]], on=names, how="left", sort=False)
     return schema.frame(schema.ROUTES, {str(name): found[name] for name in found})

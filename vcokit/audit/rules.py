@@ -86,9 +86,8 @@ def rule(
     name: str,
     severity: str,
     summary: str,
-    *,
     looks_at: LooksAt,
-    checks: tuple[Check, ...] = (),
+    *checks: Check,
     blocks: bool = True,
 ) -> Callable[[Find], Find]:
     """Register a function as a rule."""
@@ -134,13 +133,7 @@ def _where(mask: Mask, texts: Text) -> Text:
 # -- rows -------------------------------------------------------------------------------------
 
 
-@rule(
-    "missing-value",
-    "error",
-    "A field that the cloud requires is empty.",
-    looks_at="row",
-    checks=(Check.MISSING,),
-)
+@rule("missing-value", "error", "A field that the cloud requires is empty.", "row", Check.MISSING)
 def _missing_value(audit: Audit) -> Matches:
     columns = audit.columns
     rows = _rows(~columns.complete)
@@ -161,8 +154,8 @@ def _missing_value(audit: Audit) -> Matches:
     "invalid-weight",
     "error",
     "The weight is neither 0 (standby) nor 100 (active).",
-    looks_at="row",
-    checks=(Check.WEIGHT,),
+    "row",
+    Check.WEIGHT,
 )
 def _invalid_weight(audit: Audit) -> Matches:
     rows = _rows(audit.columns.has_weight & ~audit.columns.weight_ok)
@@ -171,7 +164,7 @@ def _invalid_weight(audit: Audit) -> Matches:
     return Matches(rows, "weight", message)
 
 
-@rule("invalid-region", "error", "The region has not the form of a region id.", looks_at="row")
+@rule("invalid-region", "error", "The region has not the form of a region id.", "row")
 def _invalid_region(audit: Audit) -> Matches:
     rows = _rows((audit.columns.region >= 0) & ~audit.columns.region_ok)
     text = _shown(audit.text(rows, "region_id"))
@@ -183,8 +176,8 @@ def _invalid_region(audit: Audit) -> Matches:
     "invalid-connection-id",
     "error",
     "The connection's id is not vco- and letters or digits.",
-    looks_at="row",
-    checks=(Check.CONNECTION,),
+    "row",
+    Check.CONNECTION,
 )
 def _invalid_connection_id(audit: Audit) -> Matches:
     rows = _rows((audit.columns.connection >= 0) & ~audit.columns.id_ok)
@@ -200,8 +193,8 @@ def _invalid_connection_id(audit: Audit) -> Matches:
     "unknown-connection",
     "error",
     "The connection is not among the live connections.",
-    looks_at="row",
-    checks=(Check.CONNECTION,),
+    "row",
+    Check.CONNECTION,
 )
 def _unknown_connection(audit: Audit) -> Matches:
     if audit.status is None:
@@ -212,13 +205,7 @@ def _unknown_connection(audit: Audit) -> Matches:
     return Matches(rows, "vpn_connection_id", *audit.status.by_name(rows, message))
 
 
-@rule(
-    "wrong-region",
-    "error",
-    "The live connection is in another region.",
-    looks_at="row",
-    checks=(Check.CONNECTION,),
-)
+@rule("wrong-region", "error", "The live connection is in another region.", "row", Check.CONNECTION)
 def _wrong_region(audit: Audit) -> Matches:
     if audit.status is None:
         return NOTHING
@@ -228,12 +215,7 @@ def _wrong_region(audit: Audit) -> Matches:
     return Matches(rows, "region_id", say(ids, " is in ", region, ", not in ", own), region)
 
 
-@rule(
-    "not-attached",
-    "error",
-    "The live connection is not attached to a transit router.",
-    looks_at="row",
-)
+@rule("not-attached", "error", "The live connection is not attached to a transit router.", "row")
 def _not_attached(audit: Audit) -> Matches:
     if audit.status is None:
         return NOTHING
@@ -242,12 +224,7 @@ def _not_attached(audit: Audit) -> Matches:
     return Matches(rows, "vpn_connection_id", say(ids, " is not attached to a transit router"))
 
 
-@rule(
-    "region-mismatch",
-    "error",
-    "The connection's first row names another region.",
-    looks_at="connection",
-)
+@rule("region-mismatch", "error", "The connection's first row names another region.", "connection")
 def _region_mismatch(audit: Audit) -> Matches:
     columns, first = audit.columns, audit.region_row
     differs = columns.region != columns.region[first]
@@ -260,13 +237,7 @@ def _region_mismatch(audit: Audit) -> Matches:
     return Matches(rows, "region_id", message, suggestion, related)
 
 
-@rule(
-    "malformed-cidr",
-    "error",
-    "The destination is not a.b.c.d/len.",
-    looks_at="row",
-    checks=(Check.DESTINATION,),
-)
+@rule("malformed-cidr", "error", "The destination is not a.b.c.d/len.", "row", Check.DESTINATION)
 def _malformed_cidr(audit: Audit) -> Matches:
     rows = _rows(audit.columns.malformed)
     text = audit.text(rows, "route_dest")
@@ -278,8 +249,8 @@ def _malformed_cidr(audit: Audit) -> Matches:
     "ipv6-unsupported",
     "error",
     "The destination is IPv6; only IPv4 is supported.",
-    looks_at="row",
-    checks=(Check.DESTINATION,),
+    "row",
+    Check.DESTINATION,
 )
 def _ipv6_unsupported(audit: Audit) -> Matches:
     rows = _rows(audit.columns.ipv6)
@@ -287,13 +258,7 @@ def _ipv6_unsupported(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", say(text, " is IPv6; destinations are IPv4"))
 
 
-@rule(
-    "host-bits-set",
-    "error",
-    "The address is not that of its network.",
-    looks_at="row",
-    checks=(Check.DESTINATION,),
-)
+@rule("host-bits-set", "error", "The address is not that of its network.", "row", Check.DESTINATION)
 def _host_bits_set(audit: Audit) -> Matches:
     rows = _rows(audit.columns.host_bits)
     text, network = audit.text(rows, "route_dest"), audit.network(rows)
@@ -302,11 +267,7 @@ def _host_bits_set(audit: Audit) -> Matches:
 
 
 @rule(
-    "default-route",
-    "error",
-    "The default route is refused as a destination.",
-    looks_at="row",
-    checks=(Check.DEFAULT,),
+    "default-route", "error", "The default route is refused as a destination.", "row", Check.DEFAULT
 )
 def _default_route(audit: Audit) -> Matches:
     message = "a destination of length 0 is the default route, which is refused"
@@ -317,8 +278,8 @@ def _default_route(audit: Audit) -> Matches:
     "next-hop-mismatch",
     "error",
     "The next hop is not the connection; may be refused.",
-    looks_at="row",
-    checks=(Check.NEXT_HOP,),
+    "row",
+    Check.NEXT_HOP,
 )
 def _next_hop_mismatch(audit: Audit) -> Matches:
     columns = audit.columns
@@ -333,7 +294,7 @@ def _next_hop_mismatch(audit: Audit) -> Matches:
     "shared-address-space",
     "error",
     "The destination touches 100.64.0.0/10; breaks the tunnel.",
-    looks_at="row",
+    "row",
 )
 def _shared_address_space(audit: Audit) -> Matches:
     prefixes = audit.columns.prefixes
@@ -343,12 +304,7 @@ def _shared_address_space(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", say(audit.network(rows), ending))
 
 
-@rule(
-    "special-purpose",
-    "warning",
-    "The destination touches a network of special purpose.",
-    looks_at="row",
-)
+@rule("special-purpose", "warning", "The destination touches a network of special purpose.", "row")
 def _special_purpose(audit: Audit) -> Matches:
     prefixes = audit.columns.prefixes
     which = np.full(audit.columns.size, NONE, dtype=np.int8)
@@ -361,12 +317,7 @@ def _special_purpose(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", say(audit.network(rows), " touches ", touched, ending))
 
 
-@rule(
-    "description-too-long",
-    "error",
-    "The description does not fit into a request.",
-    looks_at="row",
-)
+@rule("description-too-long", "error", "The description does not fit into a request.", "row")
 def _description_too_long(audit: Audit) -> Matches:
     size = audit.columns.description_bytes
     rows = _rows(size > DESCRIPTION_BYTES)
@@ -389,8 +340,8 @@ def _later(audit: Audit, related: I64) -> tuple[I64, I64]:
     "duplicate",
     "error",
     "An earlier row is the same route.",
-    looks_at="connection",
-    checks=(Check.SAME_ROW,),
+    "connection",
+    Check.SAME_ROW,
     blocks=False,
 )
 def _duplicate(audit: Audit) -> Matches:
@@ -404,8 +355,8 @@ def _duplicate(audit: Audit) -> Matches:
     "weight-conflict",
     "error",
     "An earlier row gives the same route another weight.",
-    looks_at="connection",
-    checks=(Check.OTHER_WEIGHT_ROW,),
+    "connection",
+    Check.OTHER_WEIGHT_ROW,
     blocks=False,
 )
 def _weight_conflict(audit: Audit) -> Matches:
@@ -420,7 +371,7 @@ def _weight_conflict(audit: Audit) -> Matches:
     "next-hop-conflict",
     "error",
     "An earlier row gives the same route another next hop.",
-    looks_at="connection",
+    "connection",
     blocks=False,
 )
 def _next_hop_conflict(audit: Audit) -> Matches:
@@ -431,13 +382,7 @@ def _next_hop_conflict(audit: Audit) -> Matches:
     return Matches(rows, "next_hop", message, related=related)
 
 
-@rule(
-    "already-live",
-    "info",
-    "This very route is live.",
-    looks_at="connection",
-    checks=(Check.SAME_LIVE,),
-)
+@rule("already-live", "info", "This very route is live.", "connection", Check.SAME_LIVE)
 def _already_live(audit: Audit) -> Matches:
     return Matches(_rows(audit.live.same), "route_dest", "this route is live already")
 
@@ -446,8 +391,9 @@ def _already_live(audit: Audit) -> Matches:
     "live-conflict",
     "info",
     "The destination is live with another weight or next hop.",
-    looks_at="connection",
-    checks=(Check.OTHER_WEIGHT_LIVE, Check.OTHER_NEXT_HOP_LIVE),
+    "connection",
+    Check.OTHER_WEIGHT_LIVE,
+    Check.OTHER_NEXT_HOP_LIVE,
 )
 def _live_conflict(audit: Audit) -> Matches:
     message = "live on this connection with another weight or next hop; a plan deals with it"
@@ -458,8 +404,8 @@ def _live_conflict(audit: Audit) -> Matches:
     "quota-exceeded",
     "error",
     "The connection's quota of routes is used up before this row.",
-    looks_at="connection",
-    checks=(Check.QUOTA,),
+    "connection",
+    Check.QUOTA,
 )
 def _quota_exceeded(audit: Audit) -> Matches:
     if audit.quota is None:
@@ -484,12 +430,7 @@ def _over_default_quota(audit: Audit) -> Matches:
 # -- destinations -----------------------------------------------------------------------------
 
 
-@rule(
-    "no-active-route",
-    "warning",
-    "All routes of the destination are standby.",
-    looks_at="destination",
-)
+@rule("no-active-route", "warning", "All routes of the destination are standby.", "destination")
 def _no_active_route(audit: Audit) -> Matches:
     groups = audit.groups
     rows = _rows((groups.destination >= 0) & ~groups.has_active[groups.destination])
@@ -497,12 +438,7 @@ def _no_active_route(audit: Audit) -> Matches:
     return Matches(rows, "weight", message)
 
 
-@rule(
-    "equal-cost",
-    "info",
-    "Two or more connections of the destination are active.",
-    looks_at="destination",
-)
+@rule("equal-cost", "info", "Two or more connections of the destination are active.", "destination")
 def _equal_cost(audit: Audit) -> Matches:
     columns, destination = audit.columns, audit.groups.destination
     active = _rows(columns.takes_part & columns.is_active)
@@ -516,12 +452,7 @@ def _equal_cost(audit: Audit) -> Matches:
     return Matches(rows, "weight", message, related=other)
 
 
-@rule(
-    "covered",
-    "info",
-    "The closest shorter network leads exactly the same way.",
-    looks_at="destination",
-)
+@rule("covered", "info", "The closest shorter network leads exactly the same way.", "destination")
 def _covered(audit: Audit) -> Matches:
     groups = audit.groups
     if not groups.same_next_hop_set.any():
@@ -540,7 +471,7 @@ def _covered(audit: Audit) -> Matches:
     "more-specific",
     "info",
     "The closest shorter network leads another way; this one wins.",
-    looks_at="destination",
+    "destination",
 )
 def _more_specific(audit: Audit) -> Matches:
     rows, cover = _within(audit, ~audit.groups.same_next_hop_set)
