@@ -94,7 +94,7 @@ class Audit:
         self.row_rule: I8 = np.full(size, NONE, dtype=np.int8)
         self.has_row_error = np.zeros(size, dtype=np.bool_)
 
-    def refused_by(self, rows: I64, check: Check, rule: int) -> None:
+    def refuse(self, rows: I64, check: Check, rule: int) -> None:
         """Note that a check refuses some rows; of several checks the first in order decides."""
         earlier = self.row_check[rows]
         first = rows[(earlier == Check.ACCEPTED) | (check < earlier)]

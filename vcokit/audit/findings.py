@@ -105,7 +105,7 @@ def run(audit: Audit, chosen: Sequence[Rule] = RULES) -> pd.DataFrame:
                 audit.has_row_error[matches.rows] = True
             if looks_at == "row":
                 for check in rule.checks:
-                    audit.refused_by(matches.rows, check, number)
+                    audit.refuse(matches.rows, check, number)
             if rule in chosen and len(matches.rows):
                 found.append((number, matches))
     return _assemble(audit, found) if found else schema.frame(_FINDINGS)
