@@ -244,7 +244,7 @@ def _section(rule: Rule, example: Example) -> str:
     under = f", {example.said}" if example.said else ""
     rows = "\n".join(line if len(line) <= _WIDE else line[:_WIDE] + "…" for line in example.lines())
     return (
-        f"## {rule.name}\n\n**{named}**: {rule.sentence}\n\n{example.why}\n\n"
+        f"## {rule.name}\n\n**{named}**: {rule.summary}\n\n{example.why}\n\n"
         f"```csv\n{rows}\n```\n\nFound{under}:\n\n{_table(found)}\n\nIn a plan: {example.plan()}.\n"
     )
 

@@ -85,7 +85,7 @@ def exits() -> str:
 
 def rules() -> str:
     """Return the rules of the audit."""
-    rows = ((f"`{rule.name}`", rule.severity, rule.sentence) for rule in RULES)
+    rows = ((f"`{rule.name}`", rule.severity, rule.summary) for rule in RULES)
     return table(("rule", "severity", "says"), rows)
 
 

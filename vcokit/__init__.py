@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from vcokit.audit import Explanation as Explanation
     from vcokit.audit import apply_suggestions as apply_suggestions
     from vcokit.audit import audit_routes as audit_routes
-    from vcokit.audit import explain as explain
     from vcokit.audit import with_connection_ids as with_connection_ids
+    from vcokit.audit.explain import explain as explain
     from vcokit.cidr.array import CidrArray as CidrArray
     from vcokit.cidr.array import CidrDtype as CidrDtype
     from vcokit.cidr.scalar import Cidr as Cidr

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from vcokit import config, schema
-from vcokit.audit.case import Case
-from vcokit.audit.facts import is_connection
-from vcokit.audit.standing import standing
+from vcokit.audit.audit import Audit
+from vcokit.audit.columns import is_connection
+from vcokit.audit.plannable import plannable_rows
 from vcokit.cloud.client import Client
 from vcokit.cloud.endpoints import is_region
 from vcokit.errors import InputError, NotFoundError, StateError
@@ -319,11 +319,10 @@ def verify_routes(
     0  different     10.0.0.0/8     100            0
     1    missing  172.16.0.0/12     100         <NA>
     """
-    case = Case(routes, live=live, quota=quota)
-    sorted_rows = standing(case)
+    sorted_rows = plannable_rows(Audit(routes, live=live, quota=quota))
     wanted = sorted_rows.routes.assign(route_dest=sorted_rows.network)
     named = wanted[["vpn_connection_id", "route_dest"]].dropna().drop_duplicates()
-    wanted = wanted.assign(row=np.arange(len(wanted)))[sorted_rows.stands]
+    wanted = wanted.assign(row=np.arange(len(wanted)))[sorted_rows.plannable]
     there = _destinations(live)
     found = wanted.merge(
         there, on=["vpn_connection_id", "route_dest"], how="left", suffixes=("", "_live")

@@ -8,11 +8,10 @@ import pandas as pd
 import pytest
 from hypothesis import given
 
-from tests.audit.oracle import oracle
+from tests.audit.oracle import RULES, oracle
 from tests.inventories import Inventory, draw, inventories, routes_frame
 from vcokit import schema
 from vcokit.audit import audit_routes
-from vcokit.audit.rules import RULE_NAMES
 
 LIVE = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
 CONNECTION = ["vpn_connection_id", "region_id", "state", "attach_type", "transit_router_id"]
@@ -73,7 +72,8 @@ def test_order_and_columns() -> None:
     assert list(findings.columns) == list(schema.FINDINGS)
     keys = list(zip(findings["row"], findings["rule"].cat.codes, strict=True))
     assert keys == sorted(set(keys))
-    assert findings["rule"].dtype == RULE_NAMES
+    assert findings["rule"].cat.ordered
+    assert findings["rule"].cat.categories.tolist() == list(RULES)
 
 
 def test_empty_has_all_columns() -> None:

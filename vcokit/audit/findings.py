@@ -1,26 +1,30 @@
-"""Run the rules and put what they find into one frame."""
+"""The audit itself: runs the rules, puts what they find into one frame, and counts it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from vcokit import schema
-from vcokit.audit import predict
-from vcokit.audit.case import Case, Hits
-from vcokit.audit.codes import I64, NONE, Mask
-from vcokit.audit.predict import codes_text
+from vcokit.audit.audit import Audit, Matches
+from vcokit.audit.columns import I64, NONE, TEXT, Mask, Text
+from vcokit.audit.prediction import Check, api_codes
 from vcokit.audit.rules import RULE_NAMES, RULES, Rule
 from vcokit.errors import InputError
 
-_ROW_COLUMNS: Final = ("source", "line", "region_id", "vpn_connection_id", "route_dest")
-#: Columns of a finding that its rule words, the longest first.
-_HIT_COLUMNS: Final = ("message", "suggestion", "column")
+_FINDINGS: Final = {**schema.FINDINGS, "rule": RULE_NAMES}
+_ROW_TEXTS: Final = ("region_id", "vpn_connection_id", "route_dest")
+#: Number of the rule that stands for each check, -1 for none.
+_RULE_OF: Final = np.array(
+    [
+        next((number for number, rule in enumerate(RULES) if check in rule.checks), NONE)
+        for check in Check
+    ]
+)
 
 
 def audit_routes(
@@ -50,7 +54,7 @@ def audit_routes(
     scope : str or sequence of str
         Columns of `routes` within which destinations meet, by default the region.
     rules : iterable of str, optional
-        Names of the rules to run, by default all.
+        NameIndex of the rules to run, by default all.
 
     Returns
     -------
@@ -76,7 +80,7 @@ def audit_routes(
     """
     chosen = _choose(rules)
     names = (scope,) if isinstance(scope, str) else tuple(scope)
-    found = run(Case(routes, live=live, connections=connections, quota=quota, scope=names), chosen)
+    found = run(Audit(routes, live=live, connections=connections, quota=quota, scope=names), chosen)
     if "route_entry_type" not in routes.columns:
         return found
     # Of live routes: a row that says that a connection is not listed is no route.
@@ -84,16 +88,31 @@ def audit_routes(
     return found[~kept].reset_index(drop=True)
 
 
-def run(case: Case, chosen: tuple[Rule, ...] = RULES) -> pd.DataFrame:
-    """Run some rules on a case and return their findings; see `audit_routes`."""
-    found = ((rule, rule.find(case)) for rule in chosen)
-    said = [(rule, hits) for rule, hits in found if hits is not None and len(hits.rows)]
-    if not said:
-        return schema.frame({**schema.FINDINGS, "rule": RULE_NAMES})
-    return _assemble(case, said)
+def run(audit: Audit, chosen: Sequence[Rule] = RULES) -> pd.DataFrame:
+    """Run some rules and return their findings; see `audit_routes`.
+
+    A first pass goes over the rows, then over their connections; a second one over destinations.
+    Rules that can block a row always run, for the others ask which rows have an error, and every
+    finding which check refuses its row.
+    """
+    found: list[tuple[int, Matches]] = []
+    for looks_at in ("row", "connection", "destination"):
+        for number, rule in enumerate(RULES):
+            if rule.looks_at != looks_at or not (rule.blocks or rule in chosen):
+                continue
+            matches = rule.find(audit)
+            if rule.blocks and (matches.severity or rule.severity) == "error":
+                audit.has_row_error[matches.rows] = True
+            if looks_at == "row":
+                refused = slice(None) if matches.refused is None else matches.refused
+                for check in rule.checks:
+                    audit.refuse(matches.rows[refused], check, number)
+            if rule in chosen and len(matches.rows):
+                found.append((number, matches))
+    return _assemble(audit, found) if found else schema.frame(_FINDINGS)
 
 
-def _choose(rules: Iterable[str] | None) -> tuple[Rule, ...]:
+def _choose(rules: Iterable[str] | None) -> Sequence[Rule]:
     if rules is None:
         return RULES
     wanted = {rules} if isinstance(rules, str) else set(rules)
@@ -106,98 +125,126 @@ def _choose(rules: Iterable[str] | None) -> tuple[Rule, ...]:
     return tuple(rule for rule in RULES if rule.name in wanted)
 
 
-def _cause(case: Case, rows: I64) -> I64:
-    """Return the number of the rule on whose finding some rows' API code stands; -1 for none."""
-    facts, live, reach = case.facts, case.live, case.reach
-    check = case.check[rows]
-    number = {name: place for place, name in enumerate(RULE_NAMES.categories)}
-    table: tuple[tuple[int, Mask | bool, str], ...] = (
-        (predict.MISSING, True, "missing-value"),
-        (predict.WEIGHT, True, "invalid-weight"),
-        (predict.CONNECTION, ~facts.id_ok, "invalid-connection-id"),
-        (predict.CONNECTION, reach.unknown if reach else False, "unknown-connection"),
-        (predict.CONNECTION, True, "wrong-region"),
-        (predict.NOT_ATTACHED, True, "not-attached"),
-        (predict.DESTINATION, facts.malformed, "malformed-cidr"),
-        (predict.DESTINATION, facts.ipv6, "ipv6-unsupported"),
-        (predict.DESTINATION, facts.host_bits, "host-bits-set"),
-        (predict.DEFAULT, True, "default-route"),
-        (predict.NEXT_HOP, True, "next-hop-mismatch"),
-        (predict.SAME, live.same, "already-live"),
-        (predict.SAME, True, "duplicate"),
-        (predict.OTHER_WEIGHT, live.other_weight, "live-conflict"),
-        (predict.OTHER_WEIGHT, True, "weight-conflict"),
-        (predict.OTHER_HOP, True, "live-conflict"),
-        (predict.QUOTA, True, "quota-exceeded"),
-    )
-    conditions = [
-        (check == decided) & (where if isinstance(where, bool) else where[rows])
-        for decided, where, _ in table
-    ]
-    return np.select(conditions, [number[name] for _, _, name in table], -1).astype(np.int64)
+def _assemble(audit: Audit, found: list[tuple[int, Matches]]) -> pd.DataFrame:
+    """Put the findings of all rules into one frame, with the cells of their rows.
 
-
-def _assemble(case: Case, said: list[tuple[Rule, Hits]]) -> pd.DataFrame:
-    """Put the findings of all rules together, sorted, with what the rows themselves say.
-
-    Of a dirty inventory the findings are the largest thing an audit holds, so what is no longer
-    needed is let go first: `said` is emptied, and the texts of the rules, which stand twice while
-    they are sorted, come before the columns that are only looked up.
+    The findings of a dirty inventory are the largest thing an audit holds. So `found` is emptied
+    as its texts are joined.
     """
-    case.settle()
-    sizes = [len(hits.rows) for _, hits in said]
-    row = np.concatenate([hits.rows for _, hits in said])
-    number = np.repeat([RULE_NAMES.categories.get_loc(rule.name) for rule, _ in said], sizes)
-    order = np.lexsort([number, row])
-    row, number = row[order], number[order]
-    severities = pd.Index([hits.severity or rule.severity for rule, hits in said])
-    severity = np.repeat(schema.SEVERITIES.categories.get_indexer(severities), sizes)[order]
+    found.sort(key=lambda one: one[0])
+    sizes = [len(matches.rows) for _, matches in found]
+    numbers = [number for number, _ in found]
+    severities = [matches.severity or RULES[number].severity for number, matches in found]
     related = [
-        np.full(n, NONE) if h.related is None else h.related
-        for n, (_, h) in zip(sizes, said, strict=True)
+        np.full(size, NONE) if matches.related is None else matches.related
+        for size, (_, matches) in zip(sizes, found, strict=True)
     ]
+    row = np.concatenate([matches.rows for _, matches in found])
+    order = np.argsort(row, kind="stable")  # the rules are in order, and stay so
+    row = row[order]
+    number = np.repeat(np.array(numbers), sizes)[order]
+    severity = schema.SEVERITIES.categories.get_indexer(pd.Index(severities)).astype(np.int8)
     related_row = np.concatenate(related)[order]
-    texts = {name: [getattr(hits, name) for _, hits in said] for name in _HIT_COLUMNS}
-    said.clear()
-    del related
     columns: dict[str, object] = {
-        name: _strings(texts.pop(name), sizes, order) for name in _HIT_COLUMNS
+        "column": _joined([matches.column for _, matches in found], sizes, order),
+        "suggestion": _joined([matches.suggestion for _, matches in found], sizes, order),
     }
-    line = case.facts.routes["line"].array.take(np.maximum(related_row, 0))
+    messages = [matches.message for _, matches in found]
+    found.clear()
+    columns["message"] = _joined(messages, sizes, order)
+    routes = audit.columns.routes
+    line = routes["line"].array.take(np.maximum(related_row, 0))
     line[related_row < 0] = pd.NA
-    code = codes_text(case.facts, case.check, row)
-    code = pc.if_else(pa.array(_cause(case, row) == number), code, None)
-    columns |= {name: case.text(row, name) for name in _ROW_COLUMNS}
+    columns |= {name: _series(audit.text(row, name)) for name in _ROW_TEXTS}
+    columns |= {name: routes[name].array.take(row) for name in ("source", "line")}
     columns |= {
         "row": row,
         "rule": pd.Categorical.from_codes(number, dtype=RULE_NAMES),
-        "severity": pd.Categorical.from_codes(severity, dtype=schema.SEVERITIES),
+        "severity": pd.Categorical.from_codes(
+            np.repeat(severity, sizes)[order], dtype=schema.SEVERITIES
+        ),
         "related_row": pd.arrays.IntegerArray(related_row, related_row < 0),
         "related_line": line,
-        "api_code": pd.Series(code, dtype="str"),
+        "api_code": _series(_codes(audit, row, _is_cause(audit, row, number))),
     }
-    return schema.frame({**schema.FINDINGS, "rule": RULE_NAMES}, columns, copy=False)
+    return schema.frame(_FINDINGS, columns, copy=False)
 
 
-def _strings(parts: list[str | pd.Series | None], sizes: list[int], order: I64) -> pd.Series:
-    """Join parts, each a column or one text for all its rows, and bring them into order.
+def _is_cause(audit: Audit, row: I64, number: I64) -> Mask:
+    """Tell which findings are of the rule that stands for the check that decides their row."""
+    check = audit.check[row]
+    cause = np.where(check <= Check.NEXT_HOP, audit.row_rule[row], _RULE_OF[check])
+    return np.asarray(cause == number)
 
-    `parts` is emptied: their text stands in the joined column.
+
+def _codes(audit: Audit, row: I64, is_cause: Mask) -> Text:
+    """Return the API code of each finding that causes it; null for the others."""
+    causes = np.flatnonzero(is_cause)
+    codes = api_codes(audit.columns, audit.check, row[causes])
+    place = np.cumsum(is_cause) - 1
+    return codes.take(pa.array(place, mask=~is_cause))
+
+
+def _joined(parts: list[str | Text | None], sizes: list[int], order: I64) -> pd.Series:
+    """Join parts, each a text for all its rows or one per row, and bring them into order.
+
+    `parts` is emptied: their text is in the joined column.
     """
+    if all(part is None or isinstance(part, str) for part in parts):
+        which = np.repeat(np.arange(len(parts)), sizes)[order]
+        return _series(pa.array(parts, TEXT).take(pa.array(which)))
     chunks = [
-        pa.array(part.array, pa.large_string(), from_pandas=True)
-        if isinstance(part, pd.Series)
-        else pa.repeat(pa.scalar(part, pa.large_string()), size)
+        pa.repeat(pa.scalar(part, TEXT), size) if part is None or isinstance(part, str) else part
         for part, size in zip(parts, sizes, strict=True)
     ]
     parts.clear()
-    return pd.Series(pa.chunked_array(_flat(chunks)).take(order), dtype="str")
+    return _series(pa.concat_arrays(chunks).take(pa.array(order)))
 
 
-def _flat(chunks: list[Any]) -> list[Any]:
-    """Return the chunks of arrays that may be chunked themselves."""
-    return [
-        piece
-        for chunk in chunks
-        for piece in (chunk.chunks if isinstance(chunk, pa.ChunkedArray) else [chunk])
-    ]
+def _series(text: Text) -> pd.Series:
+    return pd.Series(text, dtype=schema.STR)
+
+
+# -- findings counted, for people -------------------------------------------------------------
+
+
+def by_rule(findings: pd.DataFrame) -> pd.DataFrame:
+    """Count findings by rule, the worst first.
+
+    Parameters
+    ----------
+    findings : DataFrame
+        From `audit_routes`.
+
+    Returns
+    -------
+    DataFrame
+        Columns rule, severity, rows, sentence: a row a rule and severity that was found, errors
+        first, then in the order of the rules.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
+    ...     "route_dest": ["10.0.0.0/8", "10.1.2.3/16"], "next_hop": "vco-a", "weight": 100})
+    >>> by_rule(audit_routes(routes))[["rule", "severity", "rows"]]
+                rule severity  rows
+    0  host-bits-set    error     1
+    1        covered     info     1
+    """
+    counts = findings.groupby(["severity", "rule"], observed=True).size().rename("rows")
+    table = counts.reset_index().sort_values(
+        ["severity", "rule"], ascending=[False, True], ignore_index=True
+    )
+    sentences = {rule.name: rule.summary for rule in RULES}
+    table["sentence"] = table["rule"].astype("str").map(sentences).astype("str")
+    return table[["rule", "severity", "rows", "sentence"]]
+
+
+def by_severity(findings: pd.DataFrame) -> dict[str, int]:
+    """Return the number of rows with a finding of each severity, the worst first.
+
+    This is the one count of an audit: shell, reports, views and plots all say it.
+    """
+    rows = findings.groupby("severity", observed=False)["row"].nunique()
+    return {name: int(rows[name]) for name in reversed(schema.SEVERITIES.categories)}

@@ -3,13 +3,10 @@
 Sorted by (scope, network, length, connection), rows lie in runs within runs::
 
     scope  network      connection
-    r      10.0.0.0/8   a           ┐ destination 0   ┐ place (a, 10.0.0.0/8): a crowd of two
+    r      10.0.0.0/8   a           ┐ destination 0   ┐ two rows that contend for (a, 10.0.0.0/8)
     r      10.0.0.0/8   a           │                 ┘
-    r      10.0.0.0/8   b           ┘                   place (b, 10.0.0.0/8): alone
+    r      10.0.0.0/8   b           ┘                   alone
     r      10.1.0.0/16  a             destination 1, covered by destination 0
-
-Most places hold one row, and there is nothing to compare. What rules ask of rows of one connection
-and network is therefore worked out for the *crowd* alone: rows that share their place.
 """
 
 from __future__ import annotations
@@ -19,8 +16,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from vcokit.audit.codes import I32, I64, NONE, Mask, dense, first_other, first_row
-from vcokit.audit.facts import Facts
+from vcokit.audit.columns import I32, I64, NONE, Mask, RouteColumns, dense, first_other, first_row
 from vcokit.cidr.ordering import stable_order
 from vcokit.cidr.relations import closest_cover_sorted, pack
 
@@ -30,7 +26,7 @@ class Groups:
 
     Parameters
     ----------
-    facts : Facts
+    columns : RouteColumns
 
     Attributes
     ----------
@@ -42,13 +38,13 @@ class Groups:
         Number of destinations.
     """
 
-    def __init__(self, facts: Facts) -> None:
-        self._facts = facts
-        rows = np.flatnonzero(facts.takes_part)
-        prefixes = facts.prefixes
-        key = pack(prefixes.network[rows], prefixes.length[rows], facts.scope[rows])
-        connection = facts.connection[rows]
-        order = _order(key, connection, facts.id_count)
+    def __init__(self, columns: RouteColumns) -> None:
+        self._columns = columns
+        rows = np.flatnonzero(columns.takes_part)
+        prefixes = columns.prefixes
+        key = pack(prefixes.network[rows], prefixes.length[rows], columns.scope[rows])
+        connection = columns.connection[rows]
+        order = _order(key, connection, columns.id_count)
         self.rows = rows[order]
         self._key = key[order]
         self._connection = connection[order]
@@ -56,7 +52,7 @@ class Groups:
         self._starts = np.flatnonzero(starts)
         self.count = len(self._starts)
         self._of_sorted: I32 = np.cumsum(starts, dtype=np.int32) - np.int32(1)
-        self.destination = np.full(facts.size, NONE, dtype=np.int32)
+        self.destination = np.full(columns.size, NONE, dtype=np.int32)
         self.destination[self.rows] = self._of_sorted
 
     # -- destinations ---------------------------------------------------------------------------
@@ -70,160 +66,156 @@ class Groups:
 
     @cached_property
     def has_active(self) -> Mask:
-        """By destination, whether an active route leads there; one more at the end, False."""
+        """By destination, whether it has an active route; one more at the end, False."""
         active = np.zeros(self.count + 1, dtype=np.bool_)
-        active[self.destination[self._facts.takes_part & self._facts.is_active]] = True
+        active[self.destination[self._columns.takes_part & self._columns.is_active]] = True
         return active
 
     @cached_property
     def first_active(self) -> I64:
         """First active row of each destination; -1 where there is none."""
-        active = self._facts.takes_part & self._facts.is_active
+        active = self._columns.takes_part & self._columns.is_active
         return first_row(np.where(active, self.destination, NONE), self.count)
 
     @cached_property
     def cover(self) -> I64:
         """The closest destination that holds each destination; -1 where none does.
 
-        One more stands at the end, -1, for rows that take no part.
+        One more at the end, -1, is for rows that take no part.
         """
         return np.append(closest_cover_sorted(self._key[self._starts]), NONE)
 
     @cached_property
-    def same_way(self) -> Mask:
+    def same_next_hop_set(self) -> Mask:
         """By destination, whether it has exactly the routes of the destination that covers it.
 
-        The routes of a destination are a sorted list of numbers here, one a (connection, next
-        hop, weight); lists of one length are compared place by place.
+        The routes of a destination are a sorted list of numbers here, one per (connection, next
+        hop, weight); lists of one length are compared element by element.
         """
         inner = np.flatnonzero(self.cover[:-1] >= 0)
         outer = self.cover[inner]
-        lists, begin, size = self._route_lists(inner, outer)
+        wanted = np.zeros(self.count, dtype=np.bool_)
+        wanted[inner] = wanted[outer] = True
+        route, size = self._routes_of(wanted)
+        begin = np.cumsum(size) - size
         result = np.zeros(self.count + 1, dtype=np.bool_)
         equal = size[inner] == size[outer]
         inner, outer = inner[equal], outer[equal]
         lengths = size[inner]
         which = np.repeat(np.arange(len(inner)), lengths)
-        place = np.arange(len(which)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        differs = lists[begin[inner][which] + place] != lists[begin[outer][which] + place]
+        element = np.arange(len(which)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        differs = route[begin[inner][which] + element] != route[begin[outer][which] + element]
         result[inner] = np.bincount(which[differs], minlength=len(inner)) == 0
         return result
 
-    def _route_lists(self, inner: I64, outer: I64) -> tuple[I64, I64, I64]:
-        """Return the sorted routes of some destinations, where each list begins, and its length."""
-        wanted = np.zeros(self.count, dtype=np.bool_)
-        wanted[inner] = wanted[outer] = True
+    def _routes_of(self, wanted: Mask) -> tuple[I64, I64]:
+        """Return the distinct routes of some destinations, sorted by both, and how many of each."""
         chosen = wanted[self._of_sorted]
-        rows, destination = self.rows[chosen], self._of_sorted[chosen]
-        facts = self._facts
-        hops = facts.connection[rows].astype(np.int64) * facts.code_count + facts.next_hop[rows]
-        route = hops * 2 + facts.is_active[rows]
-        same = destination[1:] == destination[:-1]
-        if (same & (route[1:] < route[:-1])).any():
-            order = np.lexsort([route, destination])
-            route, destination = route[order], destination[order]
-            same = destination[1:] == destination[:-1]
-        distinct = np.concatenate([[True], ~(same & (route[1:] == route[:-1]))])[: len(route)]
-        size = np.bincount(destination[distinct], minlength=self.count)
-        return route[distinct], np.cumsum(size) - size, size
+        rows, columns = self.rows[chosen], self._columns
+        hop = columns.connection[rows].astype(np.int64) * columns.code_count
+        route = dense((hop + columns.next_hop[rows]) * 2 + columns.is_active[rows])
+        count = int(route.max(initial=0)) + 1
+        both = np.sort(self._of_sorted[chosen].astype(np.int64) * count + route)
+        both = both[np.concatenate([[True], both[1:] != both[:-1]])[: len(both)]]
+        destination, route = np.divmod(both, count)
+        return route, np.bincount(destination, minlength=self.count)
 
-    def spare(self, in_error: Mask) -> Mask:
+    def redundant(self, has_row_error: Mask) -> Mask:
         """Tell of which destinations a plan makes all routes of the cover, and all or none of it.
 
         Of those that have the routes of their cover, these can be dropped: without them no address
-        goes another way, neither as things are nor once rows in error are put right.
-
-        Parameters
-        ----------
-        in_error : ndarray of bool
-            Rows that a plan blocks for what they are.
+        goes another way, neither as things are nor once rows in error are corrected.
         """
-        lost = self._unmade(in_error)[self.rows]
+        lost = self._unmade(has_row_error)[self.rows]
         some_lost, some_made = (
             np.append(np.bincount(self._of_sorted[which], minlength=self.count) > 0, False)
             for which in (lost, ~lost)
         )
         return np.asarray(~some_lost[self.cover] & ~(some_lost & some_made))
 
-    def _unmade(self, in_error: Mask) -> Mask:
+    def _unmade(self, has_row_error: Mask) -> Mask:
         """Tell of which rows no row of their destination makes the route."""
-        crowd = self.crowd
-        unmade = in_error.copy()
-        unmade[crowd.rows[crowd.disagrees]] = True
-        route = dense(crowd.identity * self.count + self.destination[crowd.rows])
+        contending = self.contending
+        unmade = has_row_error.copy()
+        unmade[contending.rows[contending.disagrees]] = True
+        route = dense(contending.route_key * self.count + self.destination[contending.rows])
         made = np.zeros(len(route), dtype=np.bool_)
-        made[route[~unmade[crowd.rows]]] = True
-        unmade[crowd.rows] &= ~made[route]
+        made[route[~unmade[contending.rows]]] = True
+        unmade[contending.rows] &= ~made[route]
         return unmade
 
-    # -- places ---------------------------------------------------------------------------------
+    # -- rows of one connection and network -----------------------------------------------------
 
     @cached_property
-    def crowd(self) -> Crowd:
+    def contending(self) -> Contending:
         """Rows that share connection and network with another row."""
-        rows = np.sort(self.rows[self._crowded()])
-        facts = self._facts
-        prefixes = facts.prefixes
-        connection = facts.connection[rows].astype(np.int64)
+        rows = np.sort(self.rows[self._may_contend()])
+        columns = self._columns
+        prefixes = columns.prefixes
+        connection = columns.connection[rows].astype(np.int64)
         key = pack(prefixes.network[rows], prefixes.length[rows], connection)
-        place = dense(key.view(np.int64))
-        path = dense(place * facts.code_count + facts.next_hop[rows])
-        active = facts.is_active[rows].astype(np.int64)
-        return Crowd(rows, place, path, active)
+        prefix_key = dense(key.view(np.int64))
+        nexthop_key = dense(prefix_key * columns.code_count + columns.next_hop[rows])
+        active = columns.is_active[rows].astype(np.int64)
+        return Contending(rows, prefix_key, nexthop_key, active)
 
-    def _crowded(self) -> Mask:
-        """Tell which sorted rows may share their place: neighbours, or of one split connection.
+    def _may_contend(self) -> Mask:
+        """Tell which sorted rows may contend: neighbours, or of one connection in several scopes.
 
-        A place knows no scope, so rows of one place lie apart where a connection's rows name
-        several; of those connections all rows are taken, which is few in any sane inventory.
+        Contending knows no scope, so where a connection's rows name several scopes its rows for
+        one network lie apart; of those connections all rows are taken. They are few in any sane
+        inventory.
         """
         if self.count == 0:
             return np.zeros(0, dtype=np.bool_)
         same = (self._key[1:] == self._key[:-1]) & (self._connection[1:] == self._connection[:-1])
-        crowded = np.concatenate([[False], same]) | np.concatenate([same, [False]])
-        scope = self._facts.scope[self.rows]
-        usual = np.zeros(self._facts.id_count, dtype=np.int64)
+        neighbours = np.concatenate([[False], same]) | np.concatenate([same, [False]])
+        scope = self._columns.scope[self.rows]
+        usual = np.zeros(self._columns.id_count, dtype=np.int64)
         usual[self._connection] = scope
-        split = np.zeros(self._facts.id_count, dtype=np.bool_)
+        split = np.zeros(self._columns.id_count, dtype=np.bool_)
         split[self._connection[scope != usual[self._connection]]] = True
-        return np.asarray(crowded | split[self._connection])
+        return np.asarray(neighbours | split[self._connection])
 
 
-class Crowd:
-    """Rows that share their place, ascending, numbered by what they share.
+class Contending:
+    """Rows that share connection and network with another, ascending, numbered by what they share.
+
+    In a clean inventory they are few, and they alone get these numbers: sorting all rows by next
+    hop and weight as well would make the audit of a clean million rows half as long again.
 
     Parameters
     ----------
     rows : ndarray of int64
-    place : ndarray of int64
+    prefix_key : ndarray of int64
         Number of (connection, network).
-    path : ndarray of int64
+    nexthop_key : ndarray of int64
         Number of (connection, network, next hop).
     active : ndarray of int64
         1 of an active row, 0 of a standby one.
     """
 
-    def __init__(self, rows: I64, place: I64, path: I64, active: I64) -> None:
+    def __init__(self, rows: I64, prefix_key: I64, nexthop_key: I64, active: I64) -> None:
         self.rows = rows
-        self.place = place
-        self.path = path
+        self.prefix_key = prefix_key
+        self.nexthop_key = nexthop_key
         self.active = active
 
     @cached_property
-    def identity(self) -> I64:
+    def weight_key(self) -> I64:
+        """Number of (connection, network, weight)."""
+        return dense(self.prefix_key * 2 + self.active)
+
+    @cached_property
+    def route_key(self) -> I64:
         """Number of (connection, network, next hop, weight)."""
-        return dense(self.path * 2 + self.active)
+        return dense(self.nexthop_key * 2 + self.active)
 
     @cached_property
     def disagrees(self) -> Mask:
-        """Rows whose place has rows of other weight or next hop."""
-        differing = self.place[first_other(self.place, self.identity) != NONE]
-        return np.isin(self.place, differing)
-
-    @cached_property
-    def pair(self) -> I64:
-        """Number of (connection, network, weight)."""
-        return dense(self.place * 2 + self.active)
+        """Rows whose connection and network has rows of other weight or next hop."""
+        differing = self.prefix_key[first_other(self.prefix_key, self.route_key) != NONE]
+        return np.isin(self.prefix_key, differing)
 
 
 def _order(key: npt.NDArray[np.uint64], connection: I32, count: int) -> I64:

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from vcokit.audit.case import Case
-from vcokit.audit.fewest import fewest_routes
-from vcokit.audit.standing import standing
+from vcokit.audit.aggregate import aggregate
+from vcokit.audit.audit import Audit
+from vcokit.audit.plannable import plannable_rows
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
 from vcokit.cli.outputs import keep_apart, put
@@ -42,9 +42,9 @@ def aggregate_command(
     if output is not None:
         format_of(output)
     routes = reading.read(files)
-    rows = standing(Case(routes))
+    rows = plannable_rows(Audit(routes))
     said = show.error_console()
-    blocked = len(routes) - int(rows.stands.sum())
+    blocked = len(routes) - int(rows.plannable.sum())
     if blocked:
         errors = rows.findings[rows.findings["severity"] == "error"]
         said.print(show.findings_by_rule(errors))
@@ -52,7 +52,7 @@ def aggregate_command(
     if blocked and not drop_blocked:
         said.print("Nothing was written: mend them, or pass --drop-blocked.")
         return Exit.FINDINGS
-    fewest = fewest_routes(routes)
+    fewest = aggregate(routes)
     if output is None:
         put(as_csv(fewest[_FIELDS]))
     else:

@@ -85,7 +85,8 @@ def audit_command(
     ] = None,
 ) -> int:
     """Read inventories and print what is wrong, or worth knowing, about their rows."""
-    from vcokit.audit import audit_routes, report
+    from vcokit.audit import audit_routes
+    from vcokit.audit.findings import by_severity
 
     kind = _kind(output_format, output)  # a wrong name is told before an hour's work
     keep_apart({"--output": output}, [*files, live, connections])
@@ -101,7 +102,7 @@ def audit_command(
         if kind == "junit":
             options["skipped"] = _skipped(chosen, live=known, connections=there)
         _write(kind, findings, routes, output, **options)
-    return _exit_code(report.counts(findings), fail_on)
+    return _exit_code(by_severity(findings), fail_on)
 
 
 def _skipped(chosen: list[str] | None, **given: object) -> dict[str, str]:

@@ -15,8 +15,9 @@ import typer
 from rich.console import Console
 
 from vcokit import config
-from vcokit.audit import audit_routes, report
-from vcokit.audit.facts import count_connections
+from vcokit.audit import audit_routes
+from vcokit.audit.columns import count_connections
+from vcokit.audit.findings import by_severity
 from vcokit.cli import report as report_file
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
@@ -115,7 +116,7 @@ def _say_read(shown: Console, file: Path, routes: pd.DataFrame, findings: pd.Dat
         f"{count_connections(routes)} connections, {regions} regions",
         markup=False,
     )
-    counted = report.counts(findings)
+    counted = by_severity(findings)
     said = ", ".join(f"{count:,} rows with {name}" for name, count in counted.items())
     shown.print(f"audit   {said}\n", markup=False)
     shown.print(show.findings_by_rule(findings))
@@ -141,7 +142,7 @@ def _facts(
     verdicts = differences["verdict"].value_counts()
     numbers = {
         "routes read": len(routes),
-        "rows with an error": report.counts(findings)["error"],
+        "rows with an error": by_severity(findings)["error"],
         "planned": len(rollout.plan) - rollout.plan.counts["blocked"],
         "blocked": rollout.plan.counts["blocked"],
         "created": int((done & (steps["action"] == "create")).sum()),

@@ -8,8 +8,8 @@ import pandas as pd
 import typer
 
 from vcokit import schema
-from vcokit.audit.case import Case
-from vcokit.audit.standing import standing
+from vcokit.audit.audit import Audit
+from vcokit.audit.plannable import plannable_rows
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
 from vcokit.cli.reach import Reach
@@ -62,7 +62,7 @@ def _live(routes: pd.DataFrame, reach: Reach) -> pd.DataFrame:
 
 
 def _left_out(*inventories: pd.DataFrame) -> str:
-    left = sum(len(routes) - len(_standing(routes)) for routes in inventories)
+    left = sum(len(routes) - len(_plannable(routes)) for routes in inventories)
     return f"; {counted(left, 'row')} with errors, or repeats, left out" if left else ""
 
 
@@ -88,7 +88,7 @@ def compared(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
         change   route_dest  old_weight  weight
     0  changed  10.1.0.0/16         100       0
     """
-    old, new = _standing(before), _standing(after)
+    old, new = _plannable(before), _plannable(after)
     both = old.merge(new, on=_PATH, how="outer", suffixes=("_old", ""), sort=False)
     both["region_id"] = both["region_id"].fillna(both["region_id_old"])
     both = both.rename(columns={"weight_old": "old_weight"})
@@ -100,8 +100,8 @@ def compared(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     return both.assign(change=change)[differing][columns].reset_index(drop=True)
 
 
-def _standing(routes: pd.DataFrame) -> pd.DataFrame:
+def _plannable(routes: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that stand, by their network; a route that is live twice is there once."""
-    rows = standing(Case(routes))
-    wanted = rows.routes.assign(route_dest=rows.network)[rows.stands]
+    rows = plannable_rows(Audit(routes))
+    wanted = rows.routes.assign(route_dest=rows.network)[rows.plannable]
     return wanted[["region_id", *_PATH, "weight"]].drop_duplicates(_PATH)

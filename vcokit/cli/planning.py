@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vcokit import schema
-from vcokit.audit import report
+from vcokit.audit.findings import by_severity
 from vcokit.cli.audit import FailOn
 from vcokit.cli.reading import Reading
 from vcokit.errors import InputError
@@ -133,7 +133,7 @@ def fails(findings: pd.DataFrame, fail_on: FailOn) -> bool:
     if fail_on is FailOn.never:
         return False
     order = list(schema.SEVERITIES.categories)
-    counted = report.counts(findings)
+    counted = by_severity(findings)
     return any(counted[name] for name in order[order.index(fail_on.value) :])
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vcokit import plots
-from vcokit.audit import report as audit_report
+from vcokit.audit.findings import by_rule
 from vcokit.colours import SEVERITIES, STATES
 from vcokit.plain import visible
 from vcokit.rollout.plan import Plan
@@ -110,7 +110,7 @@ def render(facts: Facts, pictures: Mapping[str, bytes]) -> str:
         numbers=facts.numbers,
         fingerprint=facts.plan.fingerprint,
         plan=str(facts.plan),
-        rules=audit_report.by_rule(facts.findings).to_dict("records"),
+        rules=by_rule(facts.findings).to_dict("records"),
         findings=_records(findings.head(_LISTED)),
         findings_total=len(findings),
         failed=_records(failed),

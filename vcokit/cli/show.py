@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from vcokit.audit import report
+from vcokit.audit.findings import by_rule
 from vcokit.cli.outputs import silence
 from vcokit.colours import STATES
 from vcokit.plain import visible
@@ -108,7 +108,7 @@ def severity(name: str) -> Text:
 
 def findings_by_rule(findings: pd.DataFrame) -> Table:
     """Return findings counted by rule."""
-    counted = report.by_rule(findings)
+    counted = by_rule(findings)
     rows = (
         (severity(str(row.severity)), row.rule, row.rows, row.sentence)
         for row in counted.itertuples()

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit import report as counting
-from vcokit.audit.rules import RULES, Rule
+from vcokit.audit.findings import by_rule, by_severity
+from vcokit.audit.rules import NOTHING, RULES, Rule
 from vcokit.errors import InputError
 from vcokit.inventory.notes import notes_of
 from vcokit.plain import counted
@@ -77,12 +77,12 @@ class Report:
     @cached_property
     def rows(self) -> dict[str, int]:
         """Rows with a finding, by severity, the worst first."""
-        return counting.counts(self.findings)
+        return by_severity(self.findings)
 
     @cached_property
     def by_rule(self) -> list[dict[str, Any]]:
         """Rule, severity, rows and sentence of what was found, the worst first."""
-        table = counting.by_rule(self.findings)
+        table = by_rule(self.findings)
         names = ("rule", "severity", "rows", "sentence")
         columns = (plain(table[name]) for name in names)
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
@@ -106,7 +106,7 @@ class Report:
         """The rules by name; one that findings have and the registry does not, too."""
         known = {rule.name: rule for rule in RULES}
         for name in self.findings["rule"].astype("category").cat.categories:
-            known.setdefault(str(name), Rule(str(name), "warning", f"{name}.", lambda _: None))
+            known.setdefault(str(name), Rule(str(name), "warning", f"{name}.", lambda _: NOTHING))
         return known
 
     @property

@@ -16,7 +16,7 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
-from vcokit.audit.facts import count_connections
+from vcokit.audit.columns import count_connections
 from vcokit.colours import SEVERITIES
 from vcokit.formats.facts import Report, records
 from vcokit.formats.harmless import as_json

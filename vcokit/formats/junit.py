@@ -61,7 +61,7 @@ def _is_skipped(report: Report, rule: str, found: Any) -> bool:
 
 
 def _case(report: Report, source: str, rule: str, found: Any) -> Iterator[str]:
-    sentence = report.rules[rule].sentence
+    sentence = report.rules[rule].summary
     head = f"<testcase name={xml_attribute(rule)} classname={xml_attribute(source or NAMELESS)}"
     if _is_skipped(report, rule, found):
         why = xml_attribute(report.skipped[rule])

@@ -62,7 +62,7 @@ def lines(report: Report) -> Iterator[str]:
 
 
 def _run(report: Report) -> Json:
-    rules = [_rule(rule.name, rule.severity, rule.sentence) for rule in report.rules.values()]
+    rules = [_rule(rule.name, rule.severity, rule.summary) for rule in report.rules.values()]
     driver = {"name": "vcokit", "semanticVersion": version(), "rules": rules}
     invocation: Json = {"executionSuccessful": True}
     if report.left_out:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit import report
+from vcokit.audit.findings import by_severity
 from vcokit.colours import SEVERITIES
 from vcokit.plain import counted
 from vcokit.plots import canvas, lettering
@@ -94,7 +94,7 @@ def _bars(ax: Axes, table: pd.DataFrame) -> None:
 
 def _title(findings: pd.DataFrame, table: pd.DataFrame) -> str:
     """Say how many rows have a finding of each severity, and the first rule of the worst."""
-    counts = report.counts(findings.astype({"severity": schema.SEVERITIES}))
+    counts = by_severity(findings.astype({"severity": schema.SEVERITIES}))
     said = [f"{counts[name]:,} with {_PLURAL[name]}" for name in _ORDER]
     worst = next(place for place, name in enumerate(_ORDER) if counts[name])
     rule = lettering.shown(table[_ORDER[worst]].idxmax())

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from vcokit.audit.facts import ACTIVE, STANDBY
+from vcokit.audit.columns import ACTIVE, STANDBY
 from vcokit.cidr.parse import I64, to_text
 from vcokit.cidr.relations import NONE, touches
 from vcokit.cidr.scalar import Cidr

@@ -1,6 +1,6 @@
 """Rows of an inventory beside live routes: what is to be done about each row.
 
-For every row that stands (see `vcokit.audit.standing`) its connection and network decide:
+For every row that is plannable (see `vcokit.audit.plannable`) its connection and network decide:
 
 ==============================================  ==========================================
 the very route is live                          keep
@@ -26,9 +26,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit.codes import NONE, strings
-from vcokit.audit.facts import Facts
-from vcokit.audit.standing import Standing
+from vcokit.audit.columns import NONE, RouteColumns, strings
+from vcokit.audit.plannable import PlannableRows
 from vcokit.cidr.parse import I64, Mask, parse
 from vcokit.cidr.relations import pack
 from vcokit.errors import PlanError
@@ -81,8 +80,8 @@ def scopes(routes: pd.DataFrame, names: Sequence[str]) -> pd.Series:
 
 
 def steps_of_rows(
-    facts: Facts,
-    rows: Standing,
+    facts: RouteColumns,
+    rows: PlannableRows,
     there: pd.DataFrame,
     unlisted: Mapping[str, str],
     scope: pd.Series,
@@ -91,9 +90,9 @@ def steps_of_rows(
 
     Parameters
     ----------
-    facts : Facts
+    facts : RouteColumns
         Of the inventory and the live routes.
-    rows : Standing
+    rows : PlannableRows
     there : DataFrame
         From `routes_there`.
     unlisted : mapping of str to str
@@ -106,7 +105,7 @@ def steps_of_rows(
     DataFrame
         Of `PLAN_COLUMNS`.
     """
-    routes, stands = rows.routes, rows.stands
+    routes, stands = rows.routes, rows.plannable
     found = _meet(facts, there)
     unseen = among(facts, unlisted)
     other = ~found.exact & (found.old_weight != NONE)
@@ -143,17 +142,20 @@ def steps_of_rows(
     return schema.frame({name: schema.STEPS[name] for name in COLUMNS}, columns)
 
 
-def _say_unlisted(message: pd.Series, rows: I64, facts: Facts, unlisted: Mapping[str, str]) -> None:
-    codes = facts.text(rows, "vpn_connection_id").map(dict(unlisted)).astype("str")
+def _say_unlisted(
+    message: pd.Series, rows: I64, facts: RouteColumns, unlisted: Mapping[str, str]
+) -> None:
+    ids = pd.Series(facts.text(rows, "vpn_connection_id"), dtype="str")
+    codes = ids.map(dict(unlisted)).astype("str")
     message.iloc[rows] = ("the cloud does not list the connection: " + codes).array
 
 
-def among(facts: Facts, connections: Mapping[str, str]) -> Mask:
+def among(facts: RouteColumns, connections: Mapping[str, str]) -> Mask:
     """Tell which rows are of certain connections.
 
     Parameters
     ----------
-    facts : Facts
+    facts : RouteColumns
     connections : mapping of str to str
         By id.
     """
@@ -186,7 +188,7 @@ class _Meeting:
     old_weight: I64
 
 
-def _meet(facts: Facts, there: pd.DataFrame) -> _Meeting:
+def _meet(facts: RouteColumns, there: pd.DataFrame) -> _Meeting:
     prefixes = facts.prefixes
     live = live_prefixes(there)
     rows = np.flatnonzero(prefixes.valid & (facts.connection != NONE))

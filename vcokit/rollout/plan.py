@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit.case import Case
-from vcokit.audit.standing import standing
+from vcokit.audit.audit import Audit
+from vcokit.audit.plannable import plannable_rows
 from vcokit.errors import PlanError
 from vcokit.rollout import order as waits
 from vcokit.rollout import planfile, planhtml, planview, rehearsal, selection
@@ -309,18 +309,20 @@ def plan_routes(
     names = (scope,) if isinstance(scope, str) else tuple(scope)
     there = routes_there(live)
     unlisted = schema.unlisted_connections(live)
-    case = Case(routes, live=there, connections=connections, quota=quota, scope=names)
+    audit = Audit(routes, live=there, connections=connections, quota=quota, scope=names)
     of_row = scopes(routes, names)
-    facts = case.facts
-    astray = ~facts.id_ok | among(facts, unlisted) | (case.reach.unknown if case.reach else False)
+    facts = audit.columns
+    astray = (
+        ~facts.id_ok | among(facts, unlisted) | (audit.status.unknown if audit.status else False)
+    )
     gone = deletes(facts, there, of_row, max_delete, nameless=astray) if prune else None
     if gone is not None and quota is not None:
         stay = there.drop(index=gone.index[gone["action"] == DELETE])
-        case = Case(routes, live=stay, connections=connections, quota=quota, scope=names)
-    rows = standing(case)
+        audit = Audit(routes, live=stay, connections=connections, quota=quota, scope=names)
+    rows = plannable_rows(audit)
     steps = steps_of_rows(facts, rows, there, unlisted, of_row)
     touched = np.zeros(facts.code_count + 1, dtype=np.bool_)
-    touched[facts.connection[rows.stands]] = True
+    touched[facts.connection[rows.plannable]] = True
     if gone is not None:
         touched[facts.live_connection[gone.index[gone["action"] == DELETE]]] = True
         steps = _numbered(pd.concat([steps, gone], ignore_index=True) if len(gone) else steps)

@@ -31,8 +31,7 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit.codes import NONE, Mask, first_row
-from vcokit.audit.facts import Facts
+from vcokit.audit.columns import NONE, Mask, RouteColumns, first_row
 from vcokit.cidr.relations import pack
 from vcokit.errors import InputError, PlanError
 from vcokit.rollout.compare import WEIGHTS, live_prefixes
@@ -47,7 +46,7 @@ _NAMED: Final = 10
 
 
 def deletes(
-    facts: Facts,
+    facts: RouteColumns,
     there: pd.DataFrame,
     scope: pd.Series,
     max_delete: int | None = None,
@@ -58,7 +57,7 @@ def deletes(
 
     Parameters
     ----------
-    facts : Facts
+    facts : RouteColumns
         Of the inventory and the live routes.
     there : DataFrame
         Live destination routes; see `vcokit.rollout.compare.routes_there`.
@@ -92,7 +91,7 @@ def deletes(
     return _steps(there.iloc[rows], scope.iloc[first], reason)
 
 
-def _unnamed(facts: Facts, there: pd.DataFrame) -> Mask:
+def _unnamed(facts: RouteColumns, there: pd.DataFrame) -> Mask:
     """Tell which live routes are on a connection that some row names, but on no network of it."""
     named = np.bincount(facts.connection[facts.connection != NONE], minlength=facts.id_count) > 0
     connection = facts.live_connection
@@ -106,7 +105,7 @@ def _unnamed(facts: Facts, there: pd.DataFrame) -> Mask:
     return here
 
 
-def _first_row(facts: Facts) -> np.ndarray:
+def _first_row(facts: RouteColumns) -> np.ndarray:
     """Return, by connection, the first row that takes part; else the first row of all."""
     part = first_row(np.where(facts.takes_part, facts.connection, NONE), facts.id_count)
     return np.where(part == NONE, first_row(facts.connection, facts.id_count), part)
@@ -115,7 +114,9 @@ def _first_row(facts: Facts) -> np.ndarray:
 # -- what blocks a delete -----------------------------------------------------------------------
 
 
-def _reasons(facts: Facts, there: pd.DataFrame, rows: np.ndarray, nameless: Mask) -> pd.Series:
+def _reasons(
+    facts: RouteColumns, there: pd.DataFrame, rows: np.ndarray, nameless: Mask
+) -> pd.Series:
     """Return what blocks each delete; NA where nothing does."""
     connection = facts.live_connection[rows]
     live = live_prefixes(there.iloc[rows])
@@ -137,7 +138,7 @@ def _reasons(facts: Facts, there: pd.DataFrame, rows: np.ndarray, nameless: Mask
     return reason
 
 
-def _split(facts: Facts) -> Mask:
+def _split(facts: RouteColumns) -> Mask:
     """Tell, by connection, whether its rows name several scopes."""
     rows = np.flatnonzero(facts.takes_part)
     usual = np.full(facts.id_count + 1, NONE, dtype=np.int64)
@@ -147,14 +148,14 @@ def _split(facts: Facts) -> Mask:
     return split
 
 
-def _first(facts: Facts, unread: Mask, connection: np.ndarray) -> Mask:
+def _first(facts: RouteColumns, unread: Mask, connection: np.ndarray) -> Mask:
     """Tell which of some connections have a row without a readable destination."""
     bad = np.zeros(facts.id_count + 1, dtype=np.bool_)
     bad[facts.connection[unread & (facts.connection != NONE)]] = True
     return np.asarray(bad[connection])
 
 
-def _of_network(facts: Facts, live: object, nameless: Mask) -> Mask:
+def _of_network(facts: RouteColumns, live: object, nameless: Mask) -> Mask:
     """Tell which live destinations are named by a row without a connection."""
     network, length = live.network, live.length  # type: ignore[attr-defined]
     mine = pack(facts.prefixes.network[nameless], facts.prefixes.length[nameless])
@@ -164,7 +165,7 @@ def _of_network(facts: Facts, live: object, nameless: Mask) -> Mask:
 # -- how many -----------------------------------------------------------------------------------
 
 
-def _check_number(facts: Facts, connection: np.ndarray, max_delete: int | None) -> None:
+def _check_number(facts: RouteColumns, connection: np.ndarray, max_delete: int | None) -> None:
     goes = np.bincount(connection, minlength=facts.id_count)
     holds = np.bincount(
         facts.live_connection[facts.live_connection < facts.id_count], minlength=facts.id_count
@@ -177,7 +178,7 @@ def _check_number(facts: Facts, connection: np.ndarray, max_delete: int | None) 
     over = np.flatnonzero(goes > allowed)
     if not len(over):
         return
-    ids = facts.ids.take(over.astype(np.int32)).tolist()
+    ids = facts.ids.text(over.astype(np.int32)).to_pylist()
     said = [
         f"{name} {goes[code]} of {holds[code]} live routes (allowed: {allowed[code]})"
         for name, code in zip(ids[:_NAMED], over[:_NAMED], strict=True)

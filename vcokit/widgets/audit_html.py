@@ -16,7 +16,7 @@ from typing import Final
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit import report
+from vcokit.audit.findings import by_rule, by_severity
 from vcokit.audit.rules import RULES
 from vcokit.plain import counted, visible
 from vcokit.widgets.style import grey, page, scrolled, sheet, stacked, table, text
@@ -33,7 +33,7 @@ HEADS: Final = (
 SEARCHED: Final = ("message", "route_dest", "vpn_connection_id", "suggestion", "api_code", "line")
 #: Findings that a static page shows.
 STATIC_ROWS: Final = 50
-_SENTENCES: Final = {rule.name: rule.sentence for rule in RULES}
+_SENTENCES: Final = {rule.name: rule.summary for rule in RULES}
 _SHOWN: Final = tuple(name for name in schema.ROUTES if name != "weight_text")
 
 
@@ -48,7 +48,7 @@ def summary(routes: pd.DataFrame, findings: pd.DataFrame) -> str:
     parts = [(f"v-{name}", _WORST[name], int(worst.get(name, 0))) for name in names]
     clean = len(routes) - sum(number for *_, number in parts)
     rows = ", ".join(
-        f"{number:,} with {_plural(name)}" for name, number in report.counts(findings).items()
+        f"{number:,} with {_plural(name)}" for name, number in by_severity(findings).items()
     )
     said = f"{counted(len(routes), 'route')}, {counted(len(findings), 'finding')}; rows: {rows}"
     return page(
@@ -121,7 +121,7 @@ def _cell(row: pd.Series, name: str) -> str:
 
 def static_page(routes: pd.DataFrame, findings: pd.DataFrame, rule: str = "") -> str:
     """Return the counts and the first findings as HTML that needs nothing else."""
-    counted = report.by_rule(findings)
+    counted = by_rule(findings)
     heads = (("rule", "24%"), ("severity", "14%"), ("rows", "10%"), ("", "auto"))
     names = ("rule", "severity", "rows", "sentence")
     rules = table(heads, zip(*(counted[name] for name in names), strict=True))

@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit import apply_suggestions, audit_routes, report
+from vcokit.audit import apply_suggestions, audit_routes
+from vcokit.audit.findings import by_rule, by_severity
 from vcokit.colours import SEVERITIES
 from vcokit.errors import InputError, VcokitError
 from vcokit.inventory import write_routes
@@ -103,7 +104,7 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
     def _bars(self) -> Any:
         """Return a row a rule: a button that names it, and one that is as long as its count."""
         self.rule_buttons: dict[tuple[str, str], Any] = {}
-        counted = report.by_rule(self.findings)
+        counted = by_rule(self.findings)
         most = int(counted["rows"].max()) if len(counted) else 1
         lines = [
             self._bar(str(rule), str(severity), int(count), most, str(sentence))
@@ -112,7 +113,7 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         self.every = _button("all findings", "", lambda _: self.choose())
         self.severity_buttons = {
             name: _button(f"{name} only", "", functools.partial(self._on_severity, name))
-            for name in report.counts(self.findings)
+            for name in by_severity(self.findings)
         }
         wide = ipywidgets.HBox([self.every, *self.severity_buttons.values()])
         return ipywidgets.VBox([*lines, wide])

@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit.facts import is_connection
+from vcokit.audit.columns import is_connection
 from vcokit.cloud.error_codes import classify
 from vcokit.rollout.events import ENDED, CallEnded, Event, RolloutChanged, StepChanged, Tally
 from vcokit.rollout.steps import KEEP, OPERATION

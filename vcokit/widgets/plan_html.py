@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from vcokit.audit.facts import count_connections, is_connection
+from vcokit.audit.columns import count_connections, is_connection
 from vcokit.plain import counted
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.steps import BLOCKED, CREATE, DELETE, KEEP, MODIFY

@@ -1,34 +1,43 @@
-"""What every rule looks at, worked out once: each row by itself, as numbers and masks.
+"""The routes as numbers and masks, a row at a time: what every rule looks at, worked out once.
 
 ::
 
-    region, connection, next_hop   a number a word, -1 where the cell is empty; next hops and the
-                                   connections and next hops of live routes share one numbering
-    weight                         0, 100, or another int; -1 where there is no integer
+    region, connection, next_hop   a code per word, -1 where the cell is empty; next hops, and the
+                                   connections and next hops of live routes, share one numbering
+    weight                         0, 100, or another integer; -1 where there is none
     prefixes                       network, length, flags: see `vcokit.cidr.parse`
     takes_part                     complete, a prefix longer than /0, weight 0 or 100
-    scope                          a number a scope; an empty cell in it is a value of its own
+    scope                          a code per scope; an empty cell in it is a value of its own
 
-How rows meet other rows stands in `vcokit.audit.groups`.
+How rows meet other rows is in `vcokit.audit.groups`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcokit import schema
-from vcokit.audit.codes import I32, I64, NONE, Mask, Vocabulary, dense, strings
 from vcokit.cidr.parse import HOST_BITS, IPV6, MALFORMED, parse
 from vcokit.cloud.endpoints import is_region
 from vcokit.errors import InputError
+
+I32: TypeAlias = npt.NDArray[np.int32]
+I64: TypeAlias = npt.NDArray[np.int64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
+#: An Arrow array of large_string. pyarrow has no types.
+Text: TypeAlias = Any
+
+TEXT: Final = pa.large_string()
+NONE: Final = -1
 
 ACTIVE: Final = 100
 STANDBY: Final = 0
@@ -71,8 +80,8 @@ def count_connections(rows: pd.DataFrame) -> int:
     return int(ids[is_connection(ids)].nunique())
 
 
-class Facts:
-    """An inventory as numbers, a row at a time.
+class RouteColumns:
+    """An inventory as numbers and masks, an element per row.
 
     Parameters
     ----------
@@ -109,44 +118,40 @@ class Facts:
                 connections, ("vpn_connection_id", "region_id"), what="connections"
             )
         self.prefixes = parse(self.routes["route_dest"])
-        self._number_words()
-
-    def _number_words(self) -> None:
-        self.regions = Vocabulary(strings(self.routes["region_id"]))
+        self.regions = Dictionary(strings(self.routes["region_id"]))
         self.region = self.regions.codes
         ids = strings(self.routes["vpn_connection_id"])
-        self.ids = Vocabulary(ids)
+        self.ids = Dictionary(ids)
         self.connection = self.ids.codes
+        #: Number of connections; the codes of other next hops and of live connections are higher.
         self.id_count = len(self.ids)
         # Nearly every next hop is its own connection, which is cheaper to see than to look up.
         hops = strings(self.routes["next_hop"])
-        same = pc.fill_null(pc.equal(ids, hops), False).to_numpy(zero_copy_only=False)
+        others = ~_mask(pc.fill_null(pc.equal(ids, hops), False))
         self.next_hop = self.connection.copy()
-        others = np.flatnonzero(~same)
-        self.next_hop[others] = self.ids.number(hops.filter(pa.array(~same)))
+        self.next_hop[others] = self.ids.number(hops.filter(pa.array(others)))
         if self.live is not None:
             self.live_connection = self.ids.number(strings(self.live["vpn_connection_id"]))
             self.live_next_hop = self.ids.number(strings(self.live["next_hop"]))
 
-    def text(self, rows: I64, column: str) -> pd.Series:
-        """Return a column of some rows on a fresh index."""
-        numbered = {
+    def text(self, rows: I64, column: str) -> Text:
+        """Return a column of some rows; null where the cell is empty."""
+        coded = {
             "region_id": (self.regions, self.region),
             "vpn_connection_id": (self.ids, self.connection),
             "next_hop": (self.ids, self.next_hop),
         }
-        if column in numbered:
-            words, codes = numbered[column]
-            return words.take(codes[rows])
-        values = self.routes[column].array
-        return pd.Series((self._flat_dest if column == "route_dest" else values).take(rows))
+        if column in coded:
+            words, codes = coded[column]
+            return words.text(codes[rows])
+        if column == "route_dest":
+            return self._destinations.take(pa.array(rows))
+        return as_text(pd.Series(self.routes[column].array.take(rows)))
 
     @cached_property
-    def _flat_dest(self) -> Any:
+    def _destinations(self) -> Text:
         """Destinations in one piece, from which rows are taken more quickly."""
-        text = strings(self.routes["route_dest"])
-        flat = text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
-        return pd.Series(flat, dtype="str").array
+        return as_text(self.routes["route_dest"])
 
     @property
     def code_count(self) -> int:
@@ -165,7 +170,7 @@ class Facts:
 
     @cached_property
     def has_weight(self) -> Mask:
-        """Where something stands in the weight's cell."""
+        """Where the weight's cell is not empty."""
         frame = self.routes
         return (frame["weight"].notna() | frame["weight_text"].notna()).to_numpy()
 
@@ -194,8 +199,7 @@ class Facts:
     def id_ok(self) -> Mask:
         """Where there is a connection id of the right form."""
         good = pc.match_substring_regex(self.ids.words, f"^{CONNECTION_ID}$")
-        by_code = np.append(good.to_numpy(zero_copy_only=False), False)
-        return np.asarray(by_code[self.connection])  # code -1 reads the last element
+        return np.asarray(np.append(_mask(good), False)[self.connection])  # code -1 reads the last
 
     @cached_property
     def region_ok(self) -> Mask:
@@ -216,12 +220,12 @@ class Facts:
 
     @property
     def malformed(self) -> Mask:
-        """Where a destination stands that is no prefix of either kind."""
+        """Where there is a destination that is no prefix of either kind."""
         return np.asarray((self.prefixes.flags & MALFORMED) != 0)
 
     @property
     def ipv6(self) -> Mask:
-        """Where an IPv6 prefix stands."""
+        """Where there is an IPv6 prefix."""
         return np.asarray((self.prefixes.flags & IPV6) != 0)
 
     @cached_property
@@ -246,7 +250,7 @@ class Facts:
 
     @cached_property
     def scope(self) -> I64:
-        """Number of each row's scope."""
+        """Code of each row's scope."""
         code = np.zeros(self.size, dtype=np.int64)
         for name in self._scope:
             codes = self._codes(name).astype(np.int64) + 1
@@ -258,12 +262,11 @@ class Facts:
     def _codes(self, name: str) -> I32:
         if name == "region_id":
             return self.region
-        words = self._others[name] if name in self._others else self._text(name)
-        return Vocabulary(words).codes
-
-    def _text(self, name: str) -> Any:
+        if name in self._others:
+            return Dictionary(self._others[name]).codes
         column = self.routes[name]
-        return strings(column if column.dtype == schema.STR else column.astype(schema.STR))
+        text = column if column.dtype == schema.STR else column.astype(schema.STR)
+        return Dictionary(strings(text)).codes
 
 
 def _custom_routes(live: pd.DataFrame) -> pd.DataFrame:
@@ -279,3 +282,141 @@ def _custom_routes(live: pd.DataFrame) -> pd.DataFrame:
             remedy="Pass what vk.live_routes returned",
         )
     return frame.assign(weight=weight.fillna(-1).astype("int64"))
+
+
+# -- words as codes ---------------------------------------------------------------------------
+
+
+def strings(column: pd.Series) -> Any:
+    """Return a column of text as Arrow holds it, flat or in chunks, without a copy."""
+    text = pa.array(column.array, from_pandas=True)
+    if isinstance(text, pa.ChunkedArray) and not text.num_chunks:
+        text = pa.nulls(0, TEXT)
+    return text if text.type == TEXT else text.cast(TEXT)
+
+
+def as_text(column: pd.Series) -> Text:
+    """Return a column of text as one Arrow array."""
+    text = strings(column)
+    return text.combine_chunks() if isinstance(text, pa.ChunkedArray) else text
+
+
+def say(*parts: str | Text) -> Text:
+    """Join parts, each one text for all rows or a text per row, to a message per row."""
+    texts = [pa.scalar(part, TEXT) if isinstance(part, str) else part for part in parts]
+    return pc.binary_join_element_wise(*texts, pa.scalar("", TEXT))
+
+
+class Dictionary:
+    """Gives words codes from 0, in the order in which they are met; -1 is a missing word.
+
+    Parameters
+    ----------
+    words : pyarrow.Array or pyarrow.ChunkedArray of large_string
+        The first words; their codes are `codes`.
+
+    Examples
+    --------
+    >>> known = Dictionary(pa.array(["a", "b", None, "a"], pa.large_string()))
+    >>> known.codes.tolist(), known.number(pa.array(["c", "b"], pa.large_string())).tolist()
+    ([0, 1, -1, 0], [2, 1])
+    """
+
+    def __init__(self, words: Any) -> None:
+        encoded = words.dictionary_encode()
+        # Arrow gives all chunks of one column the same dictionary.
+        chunks = encoded.chunks if isinstance(encoded, pa.ChunkedArray) else [encoded]
+        self.words = chunks[0].dictionary
+        self.codes: I32 = np.concatenate([_indices(chunk.indices) for chunk in chunks])
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def number(self, words: Any) -> I32:
+        """Return the codes of more words; those not met before get new ones."""
+        codes = _indices(pc.index_in(words, value_set=self.words))
+        new = (codes == NONE) & _mask(pc.is_valid(words))
+        if new.any():
+            more = Dictionary(words.filter(pa.array(new)))
+            codes[new] = more.codes + len(self.words)
+            self.words = pa.concat_arrays([self.words, more.words])
+        return codes
+
+    def text(self, codes: I32) -> Text:
+        """Return the words of some codes; null for -1."""
+        missing = codes == NONE
+        return self.words.take(pa.array(codes, mask=missing if missing.any() else None))
+
+
+def _indices(indices: Any) -> I32:
+    filled = pc.fill_null(indices, NONE) if indices.null_count else indices
+    return np.array(filled.to_numpy(zero_copy_only=False), dtype=np.int32)
+
+
+def _mask(values: Any) -> Mask:
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+# -- codes as groups --------------------------------------------------------------------------
+
+
+def dense(codes: I64) -> I64:
+    """Renumber codes from 0 in order of appearance.
+
+    Examples
+    --------
+    >>> dense(np.array([70, 7, 70])).tolist()
+    [0, 1, 0]
+    """
+    return np.asarray(pd.factorize(codes)[0], dtype=np.int64)
+
+
+def first_row(codes: npt.NDArray[Any], count: int | None = None) -> I64:
+    """Return, by code, the first row that has it; -1 where none has. Codes below 0 are passed over.
+
+    Examples
+    --------
+    >>> first_row(np.array([1, -1, 0, 1]), 3).tolist()
+    [2, 0, -1]
+    """
+    size = int(codes.max(initial=NONE)) + 1 if count is None else count
+    first = np.full(size, NONE, dtype=np.int64)
+    # Backwards, so that of equal codes the first row is the last that is written.
+    rows = np.flatnonzero(codes >= 0)[::-1]
+    first[codes[rows]] = rows
+    return first
+
+
+def first_other(codes: I64, values: npt.NDArray[Any]) -> I64:
+    """Return, for each row, the first row of its code that has another value; -1 where none has.
+
+    Examples
+    --------
+    >>> first_other(np.array([0, 0, 0, 1]), np.array([7, 7, 9, 9])).tolist()
+    [2, 2, 0, -1]
+    """
+    if len(codes) == 0:
+        return np.zeros(0, dtype=np.int64)
+    first = first_row(codes)
+    differs = values != values[first[codes]]
+    second = np.full(len(first), NONE, dtype=np.int64)
+    others = np.flatnonzero(differs)[::-1]
+    second[codes[others]] = others
+    return np.where(differs, first[codes], second[codes])
+
+
+def ranks(codes: npt.NDArray[Any]) -> I64:
+    """Return, for each row, how many earlier rows have its code.
+
+    Examples
+    --------
+    >>> ranks(np.array([5, 7, 5, 5])).tolist()
+    [0, 0, 1, 2]
+    """
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    sizes = np.diff(np.append(starts, len(codes)))
+    result = np.empty(len(codes), dtype=np.int64)
+    result[order] = np.arange(len(codes)) - np.repeat(starts, sizes)
+    return result

@@ -1,11 +1,94 @@
-"""What an audit suggests, put into the cells: always a new frame, never the given one."""
+"""Which rows of an inventory a plan makes, and what blocks the others; suggestions in the cells.
+
+A row is blocked
+
+- by an error of its own (any error rule but the three that weigh rows against one another), or
+- as a repeat: an earlier row that is not blocked so is the same route, or
+- by disagreement: rows of its connection and network differ in weight or next hop. Then all of
+  them are blocked; none wins by its position.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from vcokit import schema
+from vcokit.audit.audit import Audit
+from vcokit.audit.columns import I64, NONE, TEXT, Mask, as_text, first_row, say
+from vcokit.audit.findings import run
+from vcokit.cidr.parse import to_text
 from vcokit.errors import InputError
+
+
+@dataclass(frozen=True)
+class PlannableRows:
+    """The rows of an inventory: those that a plan makes, and those that are blocked.
+
+    Parameters
+    ----------
+    routes : DataFrame
+        The inventory in the shape of `vcokit.schema.ROUTES`.
+    network : Series of str
+        Network of each row, host bits cleared; NA where there is none.
+    plannable : ndarray of bool
+    reason : Series of str
+        What blocks each row: messages of its findings; NA where it is plannable.
+    findings : DataFrame
+        All findings of the audit.
+    """
+
+    routes: pd.DataFrame
+    network: pd.Series
+    plannable: Mask
+    reason: pd.Series
+    findings: pd.DataFrame
+
+
+def plannable_rows(audit: Audit) -> PlannableRows:
+    """Run all rules, and sort the rows by what they find."""
+    findings = run(audit)
+    columns, contending = audit.columns, audit.groups.contending
+    disagrees = np.zeros(columns.size, dtype=np.bool_)
+    disagrees[contending.rows[contending.disagrees]] = True
+    blocked = audit.has_row_error | disagrees | _repeats(audit)
+    reason = _reasons(findings[findings["severity"] == "error"], blocked)
+    network = to_text(columns.prefixes.network, columns.prefixes.length)
+    routes = schema.conform_routes(columns.given)
+    return PlannableRows(routes, network, ~blocked, reason, findings)
+
+
+def _repeats(audit: Audit) -> Mask:
+    """Tell which rows repeat an earlier one without a row error."""
+    contending = audit.groups.contending
+    route = contending.route_key
+    candidates = np.where(audit.has_row_error[contending.rows], NONE, route)
+    first = first_row(candidates, int(route.max(initial=NONE)) + 1)[route]
+    repeats = np.zeros(audit.columns.size, dtype=np.bool_)
+    repeats[contending.rows[(first != NONE) & (first < np.arange(len(first)))]] = True
+    return repeats
+
+
+def _reasons(errors: pd.DataFrame, blocked: Mask) -> pd.Series:
+    """Join the messages of each blocked row's errors.
+
+    The first of two rows that disagree has no finding of its own: the later one has. It gets the
+    name of what blocks it all the same.
+    """
+    rows: I64 = errors["row"].to_numpy()
+    named = say(as_text(errors["rule"].astype("str")), ": ", as_text(errors["message"]))
+    starts = np.flatnonzero(np.concatenate([[True], rows[1:] != rows[:-1]])[: len(rows)])
+    lists = pa.LargeListArray.from_arrays(pa.array(np.append(starts, len(rows))), named)
+    joined = pd.Series(pc.binary_join(lists, pa.scalar("; ", TEXT)), dtype="str")
+    reason = pd.Series(pd.NA, index=pd.RangeIndex(len(blocked)), dtype="str")
+    reason[blocked] = "a later row gives the same route another weight or next hop"
+    found = rows[starts]
+    reason[found[blocked[found]]] = joined[blocked[found]].array
+    return reason
 
 
 def apply_suggestions(routes: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:

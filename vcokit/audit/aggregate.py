@@ -26,9 +26,9 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit.case import Case
-from vcokit.audit.codes import I64
-from vcokit.audit.standing import standing
+from vcokit.audit.audit import Audit
+from vcokit.audit.columns import I64
+from vcokit.audit.plannable import plannable_rows
 from vcokit.cidr.parse import to_text
 from vcokit.cidr.relations import closest_cover
 
@@ -36,7 +36,7 @@ _ENTRY = ["vpn_connection_id", "next_hop", "weight"]
 _ADDRESS = 32
 
 
-def fewest_routes(routes: pd.DataFrame) -> pd.DataFrame:
+def aggregate(routes: pd.DataFrame) -> pd.DataFrame:
     """Return an inventory with its destinations put together, whoever is down.
 
     No two siblings with one set of routes are left whose parent is free, and no destination with
@@ -64,16 +64,16 @@ def fewest_routes(routes: pd.DataFrame) -> pd.DataFrame:
     --------
     >>> routes = pd.DataFrame({"region_id": "r", "vpn_connection_id": "vco-a", "weight": 100,
     ...     "next_hop": "vco-a", "route_dest": ["10.0.0.0/9", "10.128.0.0/9", "10.1.0.0/16"]})
-    >>> fewest_routes(routes)["route_dest"].tolist()
+    >>> aggregate(routes)["route_dest"].tolist()
     ['10.0.0.0/8']
     """
-    case = Case(routes)
-    rows = standing(case)
-    wanted = rows.routes.assign(route_dest=rows.network)[rows.stands].reset_index(drop=True)
-    prefixes = case.facts.prefixes
+    audit = Audit(routes)
+    rows = plannable_rows(audit)
+    wanted = rows.routes.assign(route_dest=rows.network)[rows.plannable].reset_index(drop=True)
+    prefixes = audit.columns.prefixes
     scope = pd.factorize(wanted["region_id"])[0].astype(np.int64)
-    network = prefixes.network[rows.stands].astype(np.int64)
-    length = prefixes.length[rows.stands].astype(np.int64)
+    network = prefixes.network[rows.plannable].astype(np.int64)
+    length = prefixes.length[rows.plannable].astype(np.int64)
     kept = _put_together(_destinations(wanted, scope, network, length))
     return _as_routes(kept.sort_values(["scope", "network", "length"]), wanted)
 
@@ -168,7 +168,7 @@ def _as_routes(kept: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
     entries = wanted[["region_id", "route_dest", *_ENTRY]].drop_duplicates()
     found = origin.merge(entries, on=["region_id", "route_dest"], how="left", sort=False)
     found = found.sort_values("order", kind="stable").assign(route_dest=lambda one: one["target"])
-    told = wanted.drop_duplicates(["region_id", "route_dest", *_ENTRY])
+    described = wanted.drop_duplicates(["region_id", "route_dest", *_ENTRY])
     names = ["region_id", "route_dest", *_ENTRY]
-    found = found[names].merge(told[[*names, "description"]], on=names, how="left", sort=False)
+    found = found[names].merge(described[[*names, "description"]], on=names, how="left", sort=False)
     return schema.frame(schema.ROUTES, {str(name): found[name] for name in found})

@@ -21,19 +21,20 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit.case import Case
-from vcokit.audit.codes import I64, Mask
-from vcokit.audit.standing import standing
+from vcokit.audit.audit import Audit
+from vcokit.audit.columns import I64, Mask
+from vcokit.audit.plannable import plannable_rows
 from vcokit.cidr.parse import parse, to_text
+from vcokit.cidr.relations import touches
 from vcokit.errors import InputError
 from vcokit.plain import visible
 
-#: How a route stands to the address, best first.
+#: What a route is to the address, best first.
 VERDICTS: Final = pd.CategoricalDtype(
     ["wins", "stands by", "shadowed", "inside", "blocked"], ordered=True
 )
 
-#: Columns of what is told, behind those of the scope. A scope's column that has a name of these is
+#: Columns of the answer, behind those of the scope. A scope's column that has a name of these is
 #: called ``weight (scope)``, say.
 _WHERE: Final = ("row", "line", "source")
 _ROUTES: Final = ("verdict", "route_dest", "vpn_connection_id", "next_hop", "weight", *_WHERE)
@@ -150,14 +151,14 @@ def explain(
             remedy='Write vk.explain(routes, "10.1.2.3")',
         )
     network, length = _wanted(address)
-    case = Case(routes, live=live, connections=connections, quota=quota, scope=names)
-    sorted_rows = standing(case)
-    prefixes = case.facts.prefixes
+    audit = Audit(routes, live=live, connections=connections, quota=quota, scope=names)
+    sorted_rows = plannable_rows(audit)
+    prefixes = audit.columns.prefixes
     touched = _touched(prefixes.network, prefixes.length, network, length)
     rows = np.flatnonzero(touched)
     whole = sorted_rows.routes
     named = {name: (whole if name in whole else routes)[name] for name in names}
-    scopes, number = _scopes(named, case.facts.scope, rows)
+    scopes, number = _scopes(named, audit.columns.scope, rows)
     table = whole.iloc[rows].reset_index(drop=True)
     table = table.assign(
         row=rows,
@@ -165,7 +166,7 @@ def explain(
         route_dest=sorted_rows.network.array.take(rows),
         length=prefixes.length[rows].astype(np.int64),
     )
-    table["verdict"] = _verdicts(table, length, sorted_rows.stands[rows])
+    table["verdict"] = _verdicts(table, length, sorted_rows.plannable[rows])
     table = table.sort_values(
         ["scope", "verdict", "length", "row"],
         ascending=[True, True, False, True],
@@ -220,14 +221,12 @@ def _wanted(address: object) -> tuple[int, int]:
 
 def _touched(networks: Any, lengths: Any, network: int, length: int) -> Mask:
     """Tell which prefixes hold one prefix or lie in it; rows without a prefix do neither."""
-    shorter = np.minimum(lengths, length).astype(np.int64)
-    differs = np.right_shift(networks.astype(np.int64) ^ network, 32 - shorter)
-    return np.asarray((differs == 0) & (lengths <= 32))
+    return np.asarray(touches(networks, lengths, network, length) & (lengths <= 32))
 
 
-def _verdicts(table: pd.DataFrame, length: int, stands: Mask) -> pd.Series:
-    """Say of each row how it stands to a prefix of the length."""
-    holds = pd.Series(stands & (table["length"] <= length).to_numpy())
+def _verdicts(table: pd.DataFrame, length: int, plannable: Mask) -> pd.Series:
+    """Say of each row what it is to a prefix of the length."""
+    holds = pd.Series(plannable & (table["length"] <= length).to_numpy())
     longest = table["length"].where(holds).groupby(table["scope"]).transform("max")
     decides = holds & (table["length"] == longest)
     heaviest = table["weight"].where(decides).groupby(table["scope"]).transform("max")
@@ -235,7 +234,7 @@ def _verdicts(table: pd.DataFrame, length: int, stands: Mask) -> pd.Series:
     verdict[table["length"] > length] = "inside"
     verdict[decides] = "stands by"
     verdict[decides & (table["weight"] == heaviest).fillna(False)] = "wins"
-    verdict[~stands] = "blocked"
+    verdict[~plannable] = "blocked"
     return verdict.astype(VERDICTS)
 
 
@@ -266,16 +265,16 @@ def _if_down(table: pd.DataFrame) -> pd.DataFrame:
         others = (place for place in ranks[best] if ids[place] != down)
         count, sure = len(ranks[best]) - own[best, down], best[1] == length
         takes += [(winner, place, count, sure) for place in islice(others, _SHOWN)]
-    told = pd.DataFrame(takes, columns=["winner", "place", "routes", "sure"]).astype(
+    taken = pd.DataFrame(takes, columns=["winner", "place", "routes", "sure"]).astype(
         {"winner": "int64", "place": "int64", "routes": "int64", "sure": "bool"}
     )
-    found = able.astype({"row": "Int64", "length": "Int64"}).reindex(told["place"].to_numpy())
-    winners = told["winner"].to_numpy()
+    found = able.astype({"row": "Int64", "length": "Int64"}).reindex(taken["place"].to_numpy())
+    winners = taken["winner"].to_numpy()
     return found.assign(
         down=able["vpn_connection_id"].take(winners).array,
         scope=able["scope"].to_numpy()[winners],
-        sure=told["sure"].to_numpy(),
-        routes=told["routes"].to_numpy(),
+        sure=taken["sure"].to_numpy(),
+        routes=taken["routes"].to_numpy(),
     ).reset_index(drop=True)
 
 
@@ -338,14 +337,14 @@ def _down_lines(part: pd.DataFrame, at: Callable[[Any], str]) -> Iterator[str]:
         there = routes.dropna(subset=["row"])
         # A connection may win by two routes; each has the same that take over.
         count = int(routes["routes"].iloc[0])
-        told = [
+        named = [
             f"{one.route_dest} on {_cell(one.vpn_connection_id)} ({_weight(one)}, {at(one)})"
             for one in there.head(count if count <= _TOGETHER else 1).itertuples()
         ]
         if count > _TOGETHER:
-            told.append(f"{count - 1:,} more")
+            named.append(f"{count - 1:,} more")
         may = "" if routes["sure"].all() else " may take over"
-        yield f"  if {_cell(down)} is down: {' and '.join(told) or 'no other route'}{may}"
+        yield f"  if {_cell(down)} is down: {' and '.join(named) or 'no other route'}{may}"
     yield from _more(downs.ngroups)
 
 
@@ -359,7 +358,7 @@ def _weight(one: Any) -> str:
 
 
 def _at(one: Any, *, several: bool) -> str:
-    """Say where a row stands; where there are several files, in which."""
+    """Say where a row is; where there are several files, in which."""
     if pd.isna(one.line) or (several and pd.isna(one.source)):
         return f"row {one.row}"
     return f"{visible(one.source)}, line {one.line}" if several else f"line {one.line}"
