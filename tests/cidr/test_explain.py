@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from vcokit.cidr.explain import suggest, suggestions
+from vcokit.cidr.suggest import suggest, suggestions
 
 RIGHT = {
     "10.1.2.3": "10.1.2.3/32",

@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 import vcokit as vk
 from vcokit.cidr.array import CidrArray
-from vcokit.cidr.index import CidrIndex
+from vcokit.cidr.interop import CidrIndex
 
 Net = ipaddress.IPv4Network
 

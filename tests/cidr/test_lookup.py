@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from tests.cidr.inventories import EDGES, NETWORK, Network, arrays, random_networks, scattered
-from vcokit.cidr import segments
-from vcokit.cidr.lookup import Table, addresses
+from vcokit.cidr import longest_match
+from vcokit.cidr.accessor import addresses
+from vcokit.cidr.longest_match import Table
 
 ROWS = some.lists(NETWORK, max_size=40)
 ADDRESSES = some.lists(
@@ -67,7 +68,7 @@ def test_many_addresses() -> None:
     network, length = scattered(rng, 20_000)
     inside = network + rng.integers(0, 256, len(network), dtype=np.uint32)
     wanted = np.concatenate([inside, rng.integers(0, 2**32, 30_000, dtype=np.uint32)])
-    assert len(wanted) > segments._FEW
+    assert len(wanted) > longest_match._FEW
     rows: dict = {}
     for row, pair in enumerate(zip(network.tolist(), length.tolist(), strict=True)):
         rows.setdefault(pair, row)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from vcokit.cidr.ordering import stable_order
+from vcokit.cidr.relations import stable_order
 
 LARGE = 2**64 - 1
 KEYS = some.lists(some.sampled_from([0, 1, 2, LARGE - 1, LARGE]) | some.integers(0, LARGE))

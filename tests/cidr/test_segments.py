@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from vcokit.cidr import segments
-from vcokit.cidr.segments import Segments
+from vcokit.cidr import longest_match as segments
+from vcokit.cidr.longest_match import Segments
 
 LAST = 2**32 - 1
 #: Around the borders of slots of 256 and of words of 32 slots, and at both ends.

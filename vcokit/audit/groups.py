@@ -21,8 +21,7 @@ import numpy.typing as npt
 
 from vcokit.audit.codes import I32, I64, NONE, Mask, dense, first_other, first_row
 from vcokit.audit.facts import Facts
-from vcokit.cidr.ordering import stable_order
-from vcokit.cidr.relations import closest_cover_sorted, pack
+from vcokit.cidr.relations import closest_cover_sorted, pack, stable_order
 
 
 class Groups:

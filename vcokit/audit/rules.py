@@ -20,9 +20,9 @@ from vcokit.audit.codes import I64, NONE, Mask, first_other, first_row
 from vcokit.audit.facts import DESCRIPTION_BYTES, NEEDED
 from vcokit.audit.predict import QUOTA
 from vcokit.audit.registry import CONFLICTS, REGISTRY, Rule, in_error, rule
-from vcokit.cidr.explain import suggestions
 from vcokit.cidr.parse import to_text
 from vcokit.cidr.relations import touches
+from vcokit.cidr.suggest import suggestions
 
 __all__ = ["CONFLICTS", "RULES", "RULE_NAMES", "Hits", "Rule", "in_error"]
 

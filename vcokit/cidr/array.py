@@ -3,38 +3,444 @@
 ``Series.astype("cidr")``, ``pd.array(values, dtype="cidr")`` and ``read_csv(dtype=…)`` make one
 from text, strictly: the first text that is no prefix in strict form is an error that names its
 position. ``Series.cidr.to_cidr()`` is the lenient way. What pandas does by value (factorize, sort,
-group, merge, count) is done on one integer a row, see `vcokit.cidr.keyed`; objects are made only
+group, merge, count) is done on one integer a row, see `KeyedArray`; objects are made only
 where pandas' interface asks for them.
 """
 
 from __future__ import annotations
 
 import builtins
+import operator
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.api.extensions import ExtensionDtype, no_default, register_extension_dtype
+import pyarrow as pa
+from pandas.api.extensions import (
+    ExtensionArray,
+    ExtensionDtype,
+    no_default,
+    register_extension_dtype,
+)
 from pandas.api.indexers import check_array_indexer
 
-from vcokit.cidr import arrow
-from vcokit.cidr.coerce import (
-    NO_KEY,
-    Columns,
-    from_keys,
-    is_many,
-    prefix_key,
-    strict_column,
-    to_keys,
+from vcokit.cidr.parse import (
+    HOST_BITS,
+    I64,
+    MASKS,
+    MISSING,
+    NO_LENGTH,
+    U8,
+    U32,
+    Mask,
+    parse,
+    to_text,
 )
-from vcokit.cidr.index import CidrIndex
-from vcokit.cidr.keyed import KeyedArray
-from vcokit.cidr.parse import I64, MASKS, NO_LENGTH, U8, U32, Mask, to_text
-from vcokit.cidr.scalar import Cidr, from_key
+from vcokit.cidr.scalar import LENGTH_BITS, Cidr, from_key, key_of
+from vcokit.plain import as_text
 
-arrow.register()
+if TYPE_CHECKING:
+    from vcokit.cidr.interop import CidrIndex
+
+
+Columns: TypeAlias = tuple[U32, U8]
+
+#: The key of a missing prefix: below every other.
+NO_KEY: Final = -1
+
+
+def to_keys(network: U32, length: U8) -> I64:
+    """Return the key of each prefix.
+
+    Parameters
+    ----------
+    network : ndarray of uint32
+    length : ndarray of uint8
+        `NO_LENGTH` where there is no prefix.
+
+    Returns
+    -------
+    ndarray of int64
+        ``network << 6 | length``; `NO_KEY` where there is no prefix.
+
+    Examples
+    --------
+    >>> to_keys(np.array([1, 0], np.uint32), np.array([32, 255], np.uint8))
+    array([96, -1])
+    """
+    keys = network.astype(np.int64)
+    keys <<= LENGTH_BITS
+    keys |= length
+    keys[length == NO_LENGTH] = NO_KEY
+    return keys
+
+
+def from_keys(keys: I64) -> Columns:
+    """Return network and length of each key; the inverse of `to_keys`.
+
+    Examples
+    --------
+    >>> from_keys(np.array([96, -1]))
+    (array([1, 0], dtype=uint32), array([ 32, 255], dtype=uint8))
+    """
+    missing = keys == NO_KEY
+    network = (keys >> LENGTH_BITS).astype(np.uint32)
+    length = (keys & ((1 << LENGTH_BITS) - 1)).astype(np.uint8)
+    network[missing] = 0
+    length[missing] = NO_LENGTH
+    return network, length
+
+
+def is_missing(value: object) -> bool:
+    """Tell whether a value stands for a missing prefix: None, NA or a float NaN.
+
+    Examples
+    --------
+    >>> [is_missing(value) for value in (None, pd.NA, float("nan"), pd.NaT, "")]
+    [True, True, True, False, False]
+    """
+    is_nan = isinstance(value, (float, np.floating)) and np.isnan(value)
+    return value is None or value is pd.NA or bool(is_nan)
+
+
+def prefix_key(value: Any) -> int:
+    """Return the key of one prefix; `NO_KEY` for a missing value.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As of `Cidr`.
+
+    Examples
+    --------
+    >>> prefix_key("0.0.0.1/32"), prefix_key(None)
+    (96, -1)
+    """
+    return NO_KEY if is_missing(value) else key_of(Cidr(value))
+
+
+def is_many(values: object) -> bool:
+    """Tell whether it is many values; a network of stdlib or netaddr, iterable as it is, is one.
+
+    Examples
+    --------
+    >>> import ipaddress
+    >>> [is_many(value) for value in (["10.0.0.0/8"], "10.0.0.0/8", ipaddress.ip_network("::/0"))]
+    [True, False, False]
+    """
+    return bool(pd.api.types.is_list_like(values)) and not hasattr(values, "prefixlen")
+
+
+def is_text(values: Any) -> bool:
+    """Tell whether values are text, or all of them missing, so that they can be parsed at once.
+
+    Examples
+    --------
+    >>> is_text(pd.array(["a"], dtype="str")), is_text(["a", None]), is_text(["a", 1])
+    (True, True, False)
+    """
+    dtype = getattr(values, "dtype", None)
+    if isinstance(dtype, pd.StringDtype):
+        return True
+    if isinstance(dtype, pd.ArrowDtype):
+        return dtype.pyarrow_dtype in (pa.string(), pa.large_string())
+    return pd.api.types.infer_dtype(values, skipna=True) in {"string", "empty"}
+
+
+def strict_column(values: Sequence[Any] | Any) -> Columns:
+    """Read values, each of which is a prefix or missing.
+
+    Parameters
+    ----------
+    values : array-like
+        Text is parsed at once; other values one by one, as `Cidr` takes them.
+
+    Returns
+    -------
+    network : ndarray of uint32
+    length : ndarray of uint8
+        `NO_LENGTH` where the value is missing.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the position of the first value that is no prefix, the value, and a remedy.
+
+    Examples
+    --------
+    >>> strict_column(["10.0.0.0/8", None])
+    (array([167772160,         0], dtype=uint32), array([  8, 255], dtype=uint8))
+    """
+    if is_text(values):
+        return _strict_text(as_text(values))
+    values = list(values)
+    keys, wrong = _ask_each(values)
+    if wrong.any():
+        _refuse(values, int(wrong.argmax()))
+    return from_keys(keys)
+
+
+def _refuse(values: Sequence[Any], position: int) -> NoReturn:
+    """Raise what one of the values is refused with, and say which it is."""
+    try:
+        prefix_key(values[position])
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"position {position}: {error}") from None
+    raise AssertionError(f"{values[position]!r} was refused, and now is not")
+
+
+def _strict_text(column: pd.Series) -> Columns:
+    found = parse(column)
+    wrong = np.flatnonzero((found.flags != 0) & (found.flags != MISSING))
+    if len(wrong):
+        raise ValueError(_complaint(column, found.flags, wrong))
+    return found.network, found.length
+
+
+def _complaint(column: pd.Series, flags: U8, wrong: npt.NDArray[np.intp]) -> str:
+    """Say which is the first text that is no prefix, and what to do about it."""
+    first = int(wrong[0])
+    told = _reason(str(column.iloc[first]))
+    others = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+    effect = (
+        "clears host bits" if flags[first] == HOST_BITS else "leaves out what is no IPv4 prefix"
+    )
+    return f"position {first}: {told}{others}. On a column of text, .cidr.to_cidr() {effect}"
+
+
+def _reason(text: str) -> str:
+    try:
+        Cidr(text)
+    except ValueError as error:
+        return str(error)
+    raise AssertionError(f"{text!r} is a prefix to Cidr and none to parse")
+
+
+def lenient_keys(values: Any) -> tuple[I64, Mask]:
+    """Read values that may be anything, to compare prefixes with.
+
+    Parameters
+    ----------
+    values : array-like
+
+    Returns
+    -------
+    keys : ndarray of int64
+        `NO_KEY` where the value is missing or no prefix.
+    wrong : ndarray of bool
+        Where it is no prefix in strict form, or one with host bits set.
+
+    Examples
+    --------
+    >>> lenient_keys(["0.0.0.1/32", "elsewhere", None])
+    (array([96, -1, -1]), array([False,  True, False]))
+    """
+    if not is_text(values):
+        return _ask_each(values)
+    found = parse(as_text(values))
+    wrong = np.asarray((found.flags != 0) & (found.flags != MISSING))
+    return np.where(wrong, NO_KEY, to_keys(found.network, found.length)), wrong
+
+
+def _ask_each(values: Any) -> tuple[I64, Mask]:
+    """Ask each Python object for its prefix: there is no other way to read objects."""
+    keys = np.full(len(values), NO_KEY, dtype=np.int64)
+    wrong = np.zeros(len(values), dtype=np.bool_)
+    for position, value in enumerate(values):
+        try:
+            keys[position] = prefix_key(value)
+        except (TypeError, ValueError):
+            wrong[position] = True
+    return keys, wrong
+
+
+def compared_keys(values: Any) -> tuple[I64, Mask]:
+    """Return the keys of what a column is compared with, and what of it is no prefix.
+
+    Parameters
+    ----------
+    values : array-like or one value
+
+    Returns
+    -------
+    keys : ndarray of int64
+        -1 where the value is missing or no prefix.
+    wrong : ndarray of bool
+        Where it is no prefix.
+
+    Examples
+    --------
+    >>> compared_keys("elsewhere")
+    (array([-1]), array([ True]))
+    """
+    if not is_many(values):
+        values = [values]
+    values = getattr(values, "array", values)  # of a Series or an Index
+    if isinstance(values, KeyedArray):
+        keys = values._keys
+        return keys, np.zeros(len(keys), dtype=np.bool_)
+    return lenient_keys(values)
+
+
+def _comparison(compare: Callable[[Any, Any], Any]) -> Any:
+    """Return the method that compares by keys; pandas unpacks Series and Index for it."""
+
+    def method(self: KeyedArray, other: Any) -> Any:
+        if isinstance(other, (pd.Series, pd.Index, pd.DataFrame)):
+            return NotImplemented
+        return self._compare(other, compare)
+
+    method.__name__ = f"__{compare.__name__}__"
+    return method
+
+
+class KeyedArray(ExtensionArray):
+    """An extension array whose cells order and equal as their int64 keys; -1 is missing."""
+
+    @property
+    @abstractmethod
+    def _keys(self) -> I64:
+        """The key of each row."""
+
+    @classmethod
+    @abstractmethod
+    def _of_keys(cls, keys: I64) -> Self:
+        """Return the array that has those keys."""
+
+    __eq__ = _comparison(operator.eq)
+    __ne__ = _comparison(operator.ne)
+    __lt__ = _comparison(operator.lt)
+    __le__ = _comparison(operator.le)
+    __gt__ = _comparison(operator.gt)
+    __ge__ = _comparison(operator.ge)
+
+    def _compare(self, other: Any, compare: Callable[[Any, Any], Any]) -> Any:
+        theirs, wrong = compared_keys(other)
+        if is_many(other) and len(theirs) != len(self):
+            raise ValueError(f"Lengths must match to compare: {len(self)} and {len(theirs)}")
+        by_order = compare not in (operator.eq, operator.ne)
+        if by_order and wrong.any():
+            raise TypeError("a prefix comes before or after prefixes only")
+        mine = self._keys
+        # What is no prefix has the key of a missing one, which no prefix equals.
+        missing = (mine == NO_KEY) | ((theirs == NO_KEY) & ~wrong)
+        return pd.arrays.BooleanArray(compare(mine, theirs), missing)
+
+    @classmethod
+    def _from_factorized(cls, values: I64, original: object) -> Self:  # noqa: ARG003
+        return cls._of_keys(values)
+
+    def _values_for_argsort(self) -> I64:
+        return self._keys
+
+    def _values_for_factorize(self) -> tuple[I64, int]:
+        return self._keys, NO_KEY
+
+    def unique(self) -> Self:
+        """Return the distinct prefixes in order of appearance; a missing one counts as one.
+
+        Examples
+        --------
+        >>> pd.array(["10.0.0.0/8", None, "10.0.0.0/8", None], dtype="cidr").unique()
+        <CidrArray>
+        [10.0.0.0/8, <NA>]
+        Length: 2, dtype: cidr
+        """
+        return self._of_keys(pd.unique(self._keys))
+
+    def duplicated(self, keep: Literal["first", "last", False] = "first") -> Mask:
+        """Return which rows repeat another, ndarray of bool.
+
+        Examples
+        --------
+        >>> pd.array(["10.0.0.0/8", "10.0.0.0/8"], dtype="cidr").duplicated()
+        array([False,  True])
+        """
+        return pd.Series(self._keys).duplicated(keep=keep).to_numpy()
+
+    def isin(self, values: Any) -> Mask:
+        """Return which rows are among given values, ndarray of bool; what is no prefix is none.
+
+        Examples
+        --------
+        >>> pd.array(["10.0.0.0/8", "10.1.0.0/16"], dtype="cidr").isin(["10.0.0.0/8", "elsewhere"])
+        array([ True, False])
+        """
+        keys, wrong = compared_keys(values)
+        return pd.Series(self._keys).isin(keys[~wrong]).to_numpy()
+
+    def searchsorted(
+        self, value: Any, side: Literal["left", "right"] = "left", sorter: Any = None
+    ) -> Any:
+        """Return where values would go to keep the order, as ``numpy.searchsorted`` does.
+
+        Raises
+        ------
+        ValueError
+            A prefix is missing: then there is no order.
+
+        Examples
+        --------
+        >>> nets = pd.array(["10.0.0.0/8", "11.0.0.0/8"], dtype="cidr")
+        >>> nets.searchsorted(["10.1.0.0/16", "12.0.0.0/8"])
+        array([1, 2])
+        """
+        if self.isna().any():
+            raise ValueError(
+                "searchsorted needs a sorted array, and missing prefixes have no order"
+            )
+        keys, wrong = compared_keys(value)
+        if wrong.any():
+            raise TypeError("only prefixes can be searched for in a column of prefixes")
+        found = self._keys.searchsorted(keys, side=side, sorter=sorter)
+        return found if is_many(value) else found[0]
+
+    def value_counts(self, dropna: bool = True) -> pd.Series:
+        """Return how often each prefix is there: Series of Int64, indexed by the prefixes.
+
+        Examples
+        --------
+        >>> pd.array(["10.0.0.0/8", "10.0.0.0/8"], dtype="cidr").value_counts().tolist()
+        [2]
+        """
+        keys = self._keys
+        counts = pd.Series(keys[keys != NO_KEY] if dropna else keys).value_counts(sort=False)
+        index = pd.Index(self._of_keys(counts.index.to_numpy()), copy=False)
+        return pd.Series(counts.array, index=index, name="count", dtype="Int64")
+
+    def _mode(self, dropna: bool = True) -> Self:
+        keys = self._keys
+        found = pd.Series(keys[keys != NO_KEY] if dropna else keys).mode()
+        return self._of_keys(found.to_numpy())
+
+    def min(self, *, axis: int | None = None, skipna: bool = True, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Return the first prefix in order; NA where there is none.
+
+        Examples
+        --------
+        >>> pd.array(["10.1.0.0/16", "10.0.0.0/8"], dtype="cidr").min()
+        Cidr('10.0.0.0/8')
+        """
+        return self._extreme(np.min, skipna)
+
+    def max(self, *, axis: int | None = None, skipna: bool = True, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Return the last prefix in order; NA where there is none.
+
+        Examples
+        --------
+        >>> pd.array(["10.1.0.0/16", "10.0.0.0/8"], dtype="cidr").max()
+        Cidr('10.1.0.0/16')
+        """
+        return self._extreme(np.max, skipna)
+
+    def _extreme(self, choose: Callable[[I64], Any], skipna: bool) -> Any:
+        keys = self._keys
+        known = keys[keys != NO_KEY]
+        is_known = len(known) > 0 and (skipna or len(known) == len(keys))
+        return from_key(int(choose(known))) if is_known else pd.NA
 
 
 @register_extension_dtype
@@ -66,11 +472,15 @@ class CidrDtype(ExtensionDtype):
     @property
     def index_class(self) -> builtins.type[CidrIndex]:
         """`CidrIndex`, which looks labels up by their keys."""
+        from vcokit.cidr.interop import CidrIndex
+
         return CidrIndex
 
     def __from_arrow__(self, values: Any) -> CidrArray:
         """Read an Arrow array of the type ``vcokit.cidr``, of its storage, or of text."""
-        return CidrArray.from_arrays(*arrow.from_arrow(values))
+        from vcokit.cidr.interop import from_arrow
+
+        return CidrArray.from_arrays(*from_arrow(values))
 
     def __repr__(self) -> str:
         return "CidrDtype()"
@@ -319,8 +729,10 @@ class CidrArray(KeyedArray):
         return result if dtype is None else result.astype(dtype)
 
     def __arrow_array__(self, type: Any = None) -> Any:  # noqa: A002 - pyarrow's name for it
-        """Return it as pyarrow has it, see `vcokit.cidr.arrow`."""
-        return arrow.to_arrow(self._network, self._length, type)
+        """Return it as pyarrow has it, see `vcokit.cidr.interop`."""
+        from vcokit.cidr.interop import to_arrow
+
+        return to_arrow(self._network, self._length, type)
 
     def copy(self) -> Self:
         """Return a copy that shares no memory.

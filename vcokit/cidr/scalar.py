@@ -222,7 +222,7 @@ def _from_text(text: str) -> Cidr:
 
 def _meant(text: str) -> str:
     """Return what was most likely meant, as the end of a message."""
-    from vcokit.cidr.explain import suggest
+    from vcokit.cidr.suggest import suggest
 
     suggestion = suggest(text)
     return f"; write {suggestion!r}" if suggestion else ""

@@ -17,9 +17,8 @@ from typing import Final
 
 import numpy as np
 
-from vcokit.cidr.ordering import U64
 from vcokit.cidr.parse import I64, MASKS, U8, U32, Mask
-from vcokit.cidr.relations import pack, span
+from vcokit.cidr.relations import U64, pack, span
 
 # Of the columns' own type: NumPy's annotations take uint64 beside a plain number for signed.
 _ONE: Final = np.uint64(1)

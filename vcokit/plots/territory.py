@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from vcokit.cidr.lookup import Table
+from vcokit.cidr.longest_match import Table
 from vcokit.cidr.parse import I64, MASKS, Mask
 from vcokit.cidr.relations import closest_cover, pack, span
 from vcokit.cidr.scalar import Cidr

@@ -1,19 +1,11 @@
-"""A value for every address, kept by segments; looked up by counting bits before searching.
+"""Which prefix an address falls to: the longest that holds it, for whole columns of addresses.
 
-Segments follow one another, each from its start up to the next. A slot is the 256 addresses that
-share their upper 24 bits. Most slots lie in one segment as a whole. In a mixed slot, where a
-segment starts further in, the last steps are a search over the few starts of that slot::
+The prefixes are flattened to disjoint segments, each with the one prefix that wins in it::
 
-    turns    2^24 slots, a bit each, in words of 32: set where the answer of a slot is not that of
-             the slot before it
-    answers  for each set bit: the value; or, in a mixed slot, below -1, how many segments start
-             before it
-
-A word is (ones in all words before it) << 32 | 32 bits, so that one memory access and one bit count
-say which answer is meant. The words are 4 MiB whatever the segments are and stay in the processor's
-cache; a plain table over 2^24 slots would be 64 MiB and would not. Forwarding tables are packed in
-this way since Degermark, Brodnik, Carlsson and Pink, "Small Forwarding Tables for Fast Routing
-Lookups", SIGCOMM 1997.
+    10.0.0.0/8     ├────────────────────────────┤
+    10.1.0.0/16        ├────────┤
+    10.1.2.0/24           ├─┤
+    segments     - │ 0 │1 │2│ 1 │       0       │ -      position of the winner, - where none
 """
 
 from __future__ import annotations
@@ -22,8 +14,8 @@ from typing import Final
 
 import numpy as np
 
-from vcokit.cidr.ordering import U64
-from vcokit.cidr.parse import I64, U32
+from vcokit.cidr.parse import I64, U8, U32
+from vcokit.cidr.relations import NONE, U64, closest_cover_sorted, distinct, pack, span
 
 #: The value of addresses below all segments.
 _BELOW: Final = -1
@@ -161,3 +153,98 @@ def _words(turns: I64) -> U64:
     bits = np.bincount(turns >> _WORD_BITS, weights, minlength=count).astype(np.uint64)
     ones = np.bitwise_count(bits).astype(np.uint64)
     return np.asarray(bits | ((np.cumsum(ones) - ones) << _COUNT_SHIFT))
+
+
+#: One past the last address.
+_END: Final = 1 << 32
+
+
+class Table:
+    """A set of prefixes made ready for longest-prefix lookup.
+
+    Parameters
+    ----------
+    network : ndarray of uint32
+        Host bits cleared.
+    length : ndarray of uint8
+        0-32.
+
+    Raises
+    ------
+    ValueError
+        If a row holds no prefix.
+
+    Notes
+    -----
+    At most two segments a prefix, 12 bytes each; `Segments` says how an address finds
+    its own, and what is built when many are first asked for.
+
+    Examples
+    --------
+    >>> table = Table(np.array([0x0A000000, 0x0A010000], np.uint32), np.array([8, 16], np.uint8))
+    >>> table
+    Table of 2 prefixes
+    >>> table.find(np.array([0x0A000001, 0x0A010001, 0x0B000000], np.uint32)).tolist()
+    [0, 1, -1]
+    """
+
+    def __init__(self, network: U32, length: U8) -> None:
+        _, _, keys, rows = distinct(pack(network, length))
+        starts, winners = _flatten(keys)
+        self._size = len(network)
+        # NONE is -1, which takes the last: NONE again.
+        self._segments = Segments(starts, np.append(rows, NONE).take(winners))
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __repr__(self) -> str:
+        return f"Table of {self._size:,} prefixes"
+
+    def find(self, addresses: U32) -> I64:
+        """Return the position of the longest prefix that holds each address.
+
+        Parameters
+        ----------
+        addresses : ndarray of uint32
+
+        Returns
+        -------
+        ndarray of int64
+            Position of the first row with that prefix; -1 where no prefix holds the address.
+
+        Raises
+        ------
+        TypeError
+            If the addresses are of another dtype: what does not fit must not wrap around.
+
+        Examples
+        --------
+        >>> table = Table(np.array([0], np.uint32), np.array([0], np.uint8))
+        >>> table.find(np.array([0x0A000001], np.uint32))
+        array([0])
+        """
+        if addresses.dtype != np.uint32:
+            raise TypeError(f"addresses are uint32, not {addresses.dtype}; see `addresses`")
+        return self._segments.at(addresses)
+
+
+def _flatten(keys: U64) -> tuple[U32, I64]:
+    """Return where segments start, and which of the sorted, distinct keys wins in each."""
+    count = len(keys)
+    first, last = span(keys)
+    # Every prefix wins from its first address, and behind its last one its cover does. Events are
+    # numbered so that at one address the last in order decides: openings after closings, the
+    # innermost opening last, the outermost closing last.
+    number = np.arange(count, dtype=np.uint64)
+    shift = (2 * count).bit_length()
+    closing = ((last + 1) << shift) | number[::-1]
+    opening = (first << shift) | (number + np.uint64(count))
+    events = np.sort(np.concatenate([closing, opening]))
+    address = events >> shift
+    decides = np.ones(len(events), dtype=np.bool_)
+    np.not_equal(address[1:], address[:-1], out=decides[:-1])
+    decides &= address < _END
+    winner = np.append(closest_cover_sorted(keys)[::-1], np.arange(count))
+    event = events[decides] & ((1 << shift) - 1)
+    return address[decides].astype(np.uint32), winner.take(event)
