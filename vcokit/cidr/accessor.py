@@ -2,16 +2,20 @@
 
 =======================================================  ==========================================
 `network`, `prefix_length`, `flags`                      what a row holds
-`normalized`, `to_cidr`                                  the column put right, as it is or as cidr
+`normalized`, `to_cidr`                                  the column corrected, as it is or as cidr
 `overlaps`, `covered_by`                                 row by row, against other prefixes
 `closest_cover`                                          row by row, against the column itself
-`lookup`                                                 address by address, the longest prefix
+`lookup`                                                 address by address, the longest match
 `aggregate`, `subtract`, `intersect`, `complement`       the addresses of all rows, as few prefixes
 =======================================================  ==========================================
 
 Text is read as `vcokit.cidr.parse` reads it. Rows that hold no prefix take no part: they are in no
-relation (False, -1) and add no address. Where host bits are set, the network takes part. Answers
-row by row have the column's index and name.
+relation (False, -1) and add no address. Where host bits are set, the network takes part. Results
+per row have the column's index and name.
+
+The other prefixes, and the addresses, may be given in many forms (`as_prefixes`, `as_addresses`).
+Columns are read leniently: a cell that holds none is passed over. A list or a single value was
+written by hand: there it is an error.
 """
 
 from __future__ import annotations
@@ -21,236 +25,33 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vcokit.cidr import interop, relations, sets
-from vcokit.cidr.array import CidrArray, CidrDtype, Columns, is_many, is_text, strict_column
-from vcokit.cidr.longest_match import Table
-from vcokit.cidr.parse import I64, MISSING, NO_LENGTH, U8, U32, Mask, Prefixes, parse, to_text
-from vcokit.cidr.relations import NONE
+from vcokit.cidr import relations, sets
+from vcokit.cidr.array import CidrArray, CidrDtype, is_many
+from vcokit.cidr.longest_match import LongestMatch
+from vcokit.cidr.parse import (
+    I64,
+    MISSING,
+    NO_LENGTH,
+    NONE,
+    U32,
+    Columns,
+    Mask,
+    Prefixes,
+    as_arrow_text,
+    parse,
+    to_text,
+)
 from vcokit.cidr.scalar import Cidr
-from vcokit.plain import as_text
-
-interop.register()
-
 
 if TYPE_CHECKING:
     from vcokit.cidr.scalar import Prefix
 
 #: One prefix, a list of them, or a column.
 Others: TypeAlias = "Prefix | Sequence[Prefix] | pd.Series | pd.Index | CidrArray"
-
-
-def is_readable(column: pd.Series) -> bool:
-    """Tell whether a column is of a dtype that prefixes are read from.
-
-    That is text, objects, cidr, and categories of them.
-
-    Examples
-    --------
-    >>> is_readable(pd.Series(["10.0.0.0/8"])), is_readable(pd.Series([10]))
-    (True, False)
-    """
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return is_readable(_categories(column))
-    if isinstance(column.dtype, pd.ArrowDtype):
-        return is_text(column.array)
-    return isinstance(column.dtype, (CidrDtype, pd.StringDtype)) or column.dtype == "object"
-
-
-def read_column(column: pd.Series) -> Prefixes:
-    """Read a column of text, of cidr, of objects by their text, or of categories of them.
-
-    Examples
-    --------
-    >>> read_column(pd.Series(["10.0.0.0/8", None], dtype="cidr")).flags
-    array([0, 1], dtype=uint8)
-    """
-    array = column.array
-    if isinstance(array, CidrArray):
-        flags: U8 = np.where(array.isna(), MISSING, 0).astype(np.uint8)
-        return Prefixes(array.network, array.prefix_length, flags)
-    if isinstance(column.dtype, pd.CategoricalDtype):  # each category is read once
-        return _taken(read_column(_categories(column)), column.cat.codes.to_numpy())
-    return parse(as_text(column) if column.dtype == "object" else column)
-
-
-def _categories(column: pd.Series) -> pd.Series:
-    kept = column.cat.categories
-    return pd.Series(kept, dtype=kept.dtype if len(kept) else "str")  # none: all is missing
-
-
-def _taken(found: Prefixes, rows: npt.NDArray[Any]) -> Prefixes:
-    """Return what was found at some rows; nothing, which is missing, at -1."""
-    nothing = {"network": 0, "length": NO_LENGTH, "flags": MISSING}
-    network, length, flags = (
-        np.append(getattr(found, name), np.array([none], getattr(found, name).dtype)).take(rows)
-        for name, none in nothing.items()
-    )
-    return Prefixes(network, length, flags)
-
-
-def read_others(other: Others | Any) -> Columns:
-    """Return the prefixes that a column is asked about.
-
-    Parameters
-    ----------
-    other : Series, Index, array, list, or one prefix
-        Of a column, rows that hold no prefix are left out and host bits are cleared. What is
-        written by hand, a list or one prefix, is strict.
-
-    Returns
-    -------
-    network : ndarray of uint32
-    length : ndarray of uint8
-        0-32.
-
-    Raises
-    ------
-    ValueError
-        A list or one value holds what is no prefix.
-    TypeError
-        The same of another type, or a column is of a dtype that holds no prefixes.
-
-    Examples
-    --------
-    >>> read_others(pd.Series(["0.0.0.1/32", "elsewhere"]))
-    (array([1], dtype=uint32), array([32], dtype=uint8))
-    """
-    if hasattr(other, "dtype"):
-        column = pd.Series(other, copy=False)
-        if not is_readable(column):
-            raise TypeError(f"prefixes are text or cidr, not {column.dtype}")
-        found = read_column(column)
-        return found.network[found.valid], found.length[found.valid]
-    network, length = strict_column(other if is_many(other) else [other])
-    valid = length != NO_LENGTH
-    return network[valid], length[valid]
-
-
-_END: Final = 1 << 32
-
-
-def asked(given: Any) -> tuple[U32, Mask]:
-    """Read addresses that somebody asks for: columns leniently, what is written by hand strictly.
-
-    Parameters
-    ----------
-    given : Series, Index or array, list, or one address
-
-    Returns
-    -------
-    values, valid
-        As of `addresses`.
-
-    Raises
-    ------
-    ValueError
-        A list or a single value holds what is no address.
-    TypeError
-        As of `addresses`.
-
-    Examples
-    --------
-    >>> asked("0.0.0.1")
-    (array([1], dtype=uint32), array([ True]))
-    """
-    if hasattr(given, "dtype") and np.ndim(given) == 1:
-        return addresses(pd.Series(given, copy=False))
-    column = pd.Series(given if is_many(given) else [given], dtype="object")
-    values, valid = addresses(column)
-    wrong = np.flatnonzero(~valid & column.notna().to_numpy())
-    if len(wrong):
-        raise ValueError(
-            f"position {wrong[0]}: {column.iloc[wrong[0]]!r} is no IPv4 address. Write a.b.c.d or "
-            "a number from 0 to 4294967295; in a Series such cells are passed over"
-        )
-    return values, valid
-
-
-def addresses(column: pd.Series) -> tuple[U32, Mask]:
-    """Read a column of IPv4 addresses, as text or as numbers.
-
-    Parameters
-    ----------
-    column : Series of str, integers or objects
-        Objects are all whole numbers, or all text or what prints itself as an address. Text is
-        ``a.b.c.d``, strict as prefixes are (see `vcokit.cidr.parse`); a number is an address from
-        0 to 4294967295.
-
-    Returns
-    -------
-    values : ndarray of uint32
-        0 where there is no address.
-    valid : ndarray of bool
-        Where there is one.
-
-    Raises
-    ------
-    TypeError
-        If the column holds neither text nor integers, or both.
-
-    Examples
-    --------
-    >>> values, valid = addresses(pd.Series(["10.0.0.1", "10.0.0.01", "10.0.0.0/8", None]))
-    >>> values.tolist(), valid.tolist()
-    ([167772161, 0, 0, 0], [True, False, False, False])
-    >>> values, valid = addresses(pd.Series([167772161, -1]))
-    >>> values.tolist(), valid.tolist()
-    ([167772161, 0], [True, False])
-    """
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        column = column.astype(column.cat.categories.dtype)
-    if pd.api.types.is_integer_dtype(column.dtype):
-        return _from_integers(column)
-    if column.dtype == "object":
-        kind = pd.api.types.infer_dtype(column, skipna=True)
-        if kind == "integer":
-            return _from_integers(column)
-        if kind not in _TEXT_KINDS:
-            raise TypeError(f"addresses are text or integers, not {_told(kind)}")
-    text = _as_text(column)
-    whole = pc.binary_join_element_wise(text, *_WHOLE)
-    found = parse(pd.Series(whole, dtype="str"))
-    return found.network, found.valid
-
-
-def _told(kind: str) -> str:
-    return "both together" if kind == "mixed-integer" else kind
-
-
-#: What pandas calls objects that are text, or print themselves as addresses do.
-_TEXT_KINDS: Final = frozenset({"string", "empty", "mixed"})
-#: What makes an address the prefix of that one address; the last joins, and is nothing.
-_WHOLE: Final = tuple(pa.scalar(part, type=pa.large_string()) for part in ("/32", ""))
-
-
-def _as_text(column: pd.Series) -> Any:
-    """Return a column of text, chunked or not, as Arrow's large strings."""
-    if column.dtype == "object" or column.dtype == pd.StringDtype("python"):
-        column = as_text(column)
-    text = pa.array(column.array, from_pandas=True)
-    kind = text.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise TypeError(f"addresses are text or integers, not {column.dtype}")
-    return text.cast(pa.large_string())
-
-
-def _from_integers(column: pd.Series) -> tuple[U32, Mask]:
-    """Read whole numbers, of a dtype of theirs or as objects, which may be of any size."""
-    missing = column.isna().to_numpy(dtype=np.bool_)
-    filled = column.mask(missing, 0) if missing.any() else column
-    kind = {"u": np.uint64, "O": object}.get(filled.dtype.kind, np.int64)
-    number = filled.to_numpy(dtype=kind)
-    valid = np.asarray((number >= 0) & (number < _END), dtype=np.bool_) & ~missing
-    return np.where(valid, number, 0).astype(np.uint32), valid
-
-
-if TYPE_CHECKING:
-    from vcokit.cidr.scalar import Prefix
 
 
 @pd.api.extensions.register_series_accessor("cidr")
@@ -476,9 +277,9 @@ class CidrAccessor:
         >>> nets.cidr.lookup(pd.Series(["10.1.2.3", "elsewhere"]))
         array([ 1, -1])
         """
-        values, valid = asked(addresses)
+        values, valid = as_addresses(addresses)
         rows = np.flatnonzero(self._prefixes.valid)
-        found = Table(*self._at(rows)).find(values[valid])
+        found = LongestMatch(*self._at(rows)).find(values[valid])
         result = np.full(len(values), NONE, dtype=np.int64)
         result[valid] = np.where(found >= 0, rows.take(found), NONE) if len(rows) else NONE
         return result
@@ -537,7 +338,7 @@ class CidrAccessor:
         >>> pd.Series(["10.0.0.0/8"]).cidr.subtract("10.128.0.0/9").astype("str").tolist()
         ['10.0.0.0/9']
         """
-        return self._set(sets.subtract(*self._at(self._prefixes.valid), *read_others(other)))
+        return self._set(sets.subtract(*self._at(self._prefixes.valid), *as_prefixes(other)))
 
     def intersect(self, other: Others) -> pd.Series:
         """Return the fewest prefixes that hold the addresses that column and others share.
@@ -557,7 +358,7 @@ class CidrAccessor:
         >>> pd.Series(["10.0.0.0/8"]).cidr.intersect("0.0.0.0/0").astype("str").tolist()
         ['10.0.0.0/8']
         """
-        return self._set(sets.intersect(*self._at(self._prefixes.valid), *read_others(other)))
+        return self._set(sets.intersect(*self._at(self._prefixes.valid), *as_prefixes(other)))
 
     def complement(self, within: Prefix) -> pd.Series:
         """Return the fewest prefixes of what is free within one prefix.
@@ -582,9 +383,8 @@ class CidrAccessor:
         >>> taken.cidr.complement(within="10.0.0.0/8").astype("str").tolist()
         ['10.64.0.0/10']
         """
-        space = Cidr(within)
-        taken = self._at(self._prefixes.valid)
-        return self._set(sets.complement(*taken, space.network, space.prefix_length))
+        space = as_prefixes([Cidr(within)])
+        return self._set(sets.subtract(*space, *self._at(self._prefixes.valid)))
 
     # -- Between columns and arrays
 
@@ -600,7 +400,7 @@ class CidrAccessor:
 
     def _tell(self, relation: Any, other: Others) -> pd.Series:
         result = self._prefixes.valid.copy()
-        result[result] = relation(*self._at(result), *read_others(other))
+        result[result] = relation(*self._at(result), *as_prefixes(other))
         return self._answer(result)
 
     def _grouped(self, groups: Any, sort: bool = False) -> tuple[I64, I64 | None, pd.Index | None]:
@@ -617,3 +417,131 @@ class CidrAccessor:
         codes, labels = pd.factorize(groups, sort=sort)
         rows = np.flatnonzero(valid & (codes >= 0))
         return rows, codes[rows].astype(np.int64, copy=False), pd.Index(labels, name=groups.name)
+
+
+# -- a column of prefixes, and what it may be asked about --------------------------------------
+
+
+def is_readable(column: pd.Series) -> bool:
+    """Tell whether prefixes are read from a column of this dtype.
+
+    That is text, objects, cidr, and categories of them.
+    """
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return is_readable(_categories(column))
+    if isinstance(dtype, pd.ArrowDtype):
+        return dtype.pyarrow_dtype in (pa.string(), pa.large_string())
+    return isinstance(dtype, (CidrDtype, pd.StringDtype)) or dtype == "object"
+
+
+def read_column(column: pd.Series) -> Prefixes:
+    """Read a column of text, of cidr, of objects by their text, or of categories of them.
+
+    Examples
+    --------
+    >>> read_column(pd.Series(["10.0.0.0/8", None], dtype="cidr")).flags
+    array([0, 1], dtype=uint8)
+    """
+    array = column.array
+    if isinstance(array, CidrArray):
+        flags = np.where(array.isna(), np.uint8(MISSING), np.uint8(0))
+        return Prefixes(array.network, array.prefix_length, flags)
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return parse(column)
+    # Each category is read once; a missing cell has the code -1, which takes the last.
+    found, codes = read_column(_categories(column)), column.cat.codes.to_numpy()
+    return Prefixes(
+        np.append(found.network, np.uint32(0)).take(codes),
+        np.append(found.length, np.uint8(NO_LENGTH)).take(codes),
+        np.append(found.flags, np.uint8(MISSING)).take(codes),
+    )
+
+
+def _categories(column: pd.Series) -> pd.Series:
+    kept = column.cat.categories
+    return pd.Series(kept, dtype=kept.dtype if len(kept) else "str")  # none: all is missing
+
+
+def as_prefixes(other: Others | Any) -> Columns:
+    """Return the prefixes that a column is asked about, without missing ones.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A list or a single value holds what is no prefix, or the dtype of a column holds none.
+
+    Examples
+    --------
+    >>> as_prefixes(pd.Series(["0.0.0.1/32", "elsewhere"]))
+    (array([1], dtype=uint32), array([32], dtype=uint8))
+    """
+    if hasattr(other, "dtype"):
+        column = pd.Series(other, copy=False)
+        if not is_readable(column):
+            raise TypeError(f"prefixes are text or cidr, not {column.dtype}")
+    else:
+        column = pd.Series(CidrArray(other if is_many(other) else [other]))
+    found = read_column(column)
+    return found.network[found.valid], found.length[found.valid]
+
+
+def as_addresses(given: Any) -> tuple[U32, Mask]:
+    """Return the addresses that a column is asked about, 0 where there is none, and where one is.
+
+    Text is ``a.b.c.d``, as strict as prefixes are; a whole number is an address from 0 to
+    4294967295; objects are all whole numbers, or all text or what prints itself as an address.
+
+    Raises
+    ------
+    ValueError
+        A list or a single value holds what is no address.
+    TypeError
+        A column holds neither text nor integers, or both.
+
+    Examples
+    --------
+    >>> values, valid = as_addresses(pd.Series(["10.0.0.1", "10.0.0.01", "10.0.0.0/8", None]))
+    >>> values.tolist(), valid.tolist()
+    ([167772161, 0, 0, 0], [True, False, False, False])
+    """
+    if hasattr(given, "dtype") and np.ndim(given) == 1:
+        return _address_column(pd.Series(given, copy=False))
+    column = pd.Series(given if is_many(given) else [given], dtype="object")
+    values, valid = _address_column(column)
+    wrong = np.flatnonzero(~valid & column.notna().to_numpy())
+    if len(wrong):
+        raise ValueError(
+            f"position {wrong[0]}: {column.iloc[wrong[0]]!r} is no IPv4 address. Write a.b.c.d or "
+            "a number from 0 to 4294967295; in a Series such cells are passed over"
+        )
+    return values, valid
+
+
+def _address_column(column: pd.Series) -> tuple[U32, Mask]:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if kind == "integer":
+        return _addresses_of_integers(column)
+    # "mixed" is what pandas calls objects of other types: they print themselves as addresses do.
+    if kind not in {"string", "empty"} and not (kind == "mixed" and column.dtype == "object"):
+        kind = "both together" if kind == "mixed-integer" else kind
+        raise TypeError(f"addresses are text or integers, not {kind}")
+    text = as_arrow_text(column).cast(pa.large_string())
+    hosts = pc.binary_join_element_wise(text, *_HOST)
+    found = parse(pd.Series(hosts, dtype="str"))
+    return found.network, found.valid
+
+
+#: What makes an address the prefix of that one address, and the empty text that joins the two.
+_HOST: Final = tuple(pa.scalar(part, type=pa.large_string()) for part in ("/32", ""))
+
+
+def _addresses_of_integers(column: pd.Series) -> tuple[U32, Mask]:
+    """Read whole numbers: of an integer dtype, or objects, which may be of any size."""
+    missing = column.isna().to_numpy(dtype=np.bool_)
+    filled = column.mask(missing, 0) if missing.any() else column
+    number = filled.to_numpy(dtype={"u": np.uint64, "O": object}.get(filled.dtype.kind, np.int64))
+    valid = np.asarray((number >= 0) & (number < 1 << 32), dtype=np.bool_) & ~missing
+    return np.where(valid, number, 0).astype(np.uint32), valid

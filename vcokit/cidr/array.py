@@ -1,24 +1,24 @@
-"""The pandas extension type ``cidr``: a column of IPv4 prefixes, five bytes a row.
+"""The pandas extension type ``cidr``: a column of IPv4 prefixes, five bytes per row.
 
 ``Series.astype("cidr")``, ``pd.array(values, dtype="cidr")`` and ``read_csv(dtype=…)`` make one
 from text, strictly: the first text that is no prefix in strict form is an error that names its
-position. ``Series.cidr.to_cidr()`` is the lenient way. What pandas does by value (factorize, sort,
-group, merge, count) is done on one integer a row, see `KeyedArray`; objects are made only
-where pandas' interface asks for them.
+position. ``Series.cidr.to_cidr()`` is the lenient way.
+
+What pandas does by value (sort, factorize, group, merge, count) is done on one integer per row, the
+key: ``network << 6 | length``, and `NO_KEY` where the prefix is missing. Keys order as prefixes do.
+Objects are made only where pandas' interface asks for them.
 """
 
 from __future__ import annotations
 
 import builtins
 import operator
-from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn, Self, TypeAlias
+from typing import Any, ClassVar, Final, Literal, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
 from pandas.api.extensions import (
     ExtensionArray,
     ExtensionDtype,
@@ -27,6 +27,7 @@ from pandas.api.extensions import (
 )
 from pandas.api.indexers import check_array_indexer
 
+from vcokit.cidr import interop
 from vcokit.cidr.parse import (
     HOST_BITS,
     I64,
@@ -35,260 +36,67 @@ from vcokit.cidr.parse import (
     NO_LENGTH,
     U8,
     U32,
+    Columns,
     Mask,
     parse,
     to_text,
 )
-from vcokit.cidr.scalar import LENGTH_BITS, Cidr, from_key, key_of
+from vcokit.cidr.scalar import LENGTH_BITS, LENGTH_MASK, Cidr, from_key, key_of
 from vcokit.plain import as_text
-
-if TYPE_CHECKING:
-    from vcokit.cidr.interop import CidrIndex
-
-
-Columns: TypeAlias = tuple[U32, U8]
 
 #: The key of a missing prefix: below every other.
 NO_KEY: Final = -1
 
+interop.register()
 
-def to_keys(network: U32, length: U8) -> I64:
-    """Return the key of each prefix.
 
-    Parameters
-    ----------
-    network : ndarray of uint32
-    length : ndarray of uint8
-        `NO_LENGTH` where there is no prefix.
-
-    Returns
-    -------
-    ndarray of int64
-        ``network << 6 | length``; `NO_KEY` where there is no prefix.
+@register_extension_dtype
+class CidrDtype(ExtensionDtype):
+    """The dtype of a column of IPv4 prefixes; its name is ``cidr``.
 
     Examples
     --------
-    >>> to_keys(np.array([1, 0], np.uint32), np.array([32, 255], np.uint8))
-    array([96, -1])
+    >>> import pandas as pd
+    >>> pd.Series(["10.0.0.0/8", None], dtype="cidr")
+    0    10.0.0.0/8
+    1          <NA>
+    dtype: cidr
     """
-    keys = network.astype(np.int64)
-    keys <<= LENGTH_BITS
-    keys |= length
-    keys[length == NO_LENGTH] = NO_KEY
-    return keys
 
+    name: ClassVar[str] = "cidr"
+    type = Cidr
 
-def from_keys(keys: I64) -> Columns:
-    """Return network and length of each key; the inverse of `to_keys`.
+    @property
+    def na_value(self) -> Any:
+        """A missing prefix is ``pd.NA``."""
+        return pd.NA
 
-    Examples
-    --------
-    >>> from_keys(np.array([96, -1]))
-    (array([1, 0], dtype=uint32), array([ 32, 255], dtype=uint8))
-    """
-    missing = keys == NO_KEY
-    network = (keys >> LENGTH_BITS).astype(np.uint32)
-    length = (keys & ((1 << LENGTH_BITS) - 1)).astype(np.uint8)
-    network[missing] = 0
-    length[missing] = NO_LENGTH
-    return network, length
+    @classmethod
+    def construct_array_type(cls) -> builtins.type[CidrArray]:
+        """Return `CidrArray`."""
+        return CidrArray
 
+    @property
+    def index_class(self) -> builtins.type[pd.Index]:
+        """`CidrIndex`, or a plain index where pandas lacks what it needs."""
+        if interop.HAS_HOOKS:
+            return interop.CidrIndex
+        return pd.Index
 
-def is_missing(value: object) -> bool:
-    """Tell whether a value stands for a missing prefix: None, NA or a float NaN.
+    def __from_arrow__(self, values: Any) -> CidrArray:
+        """Read an Arrow array of the type ``vcokit.cidr``, of its storage, or of text."""
+        if interop.is_stored(values):
+            return CidrArray.from_arrays(*interop.from_arrow(values))
+        return CidrArray(pd.array(values.cast("large_string"), dtype="str"))
 
-    Examples
-    --------
-    >>> [is_missing(value) for value in (None, pd.NA, float("nan"), pd.NaT, "")]
-    [True, True, True, False, False]
-    """
-    is_nan = isinstance(value, (float, np.floating)) and np.isnan(value)
-    return value is None or value is pd.NA or bool(is_nan)
-
-
-def prefix_key(value: Any) -> int:
-    """Return the key of one prefix; `NO_KEY` for a missing value.
-
-    Raises
-    ------
-    ValueError, TypeError
-        As of `Cidr`.
-
-    Examples
-    --------
-    >>> prefix_key("0.0.0.1/32"), prefix_key(None)
-    (96, -1)
-    """
-    return NO_KEY if is_missing(value) else key_of(Cidr(value))
-
-
-def is_many(values: object) -> bool:
-    """Tell whether it is many values; a network of stdlib or netaddr, iterable as it is, is one.
-
-    Examples
-    --------
-    >>> import ipaddress
-    >>> [is_many(value) for value in (["10.0.0.0/8"], "10.0.0.0/8", ipaddress.ip_network("::/0"))]
-    [True, False, False]
-    """
-    return bool(pd.api.types.is_list_like(values)) and not hasattr(values, "prefixlen")
-
-
-def is_text(values: Any) -> bool:
-    """Tell whether values are text, or all of them missing, so that they can be parsed at once.
-
-    Examples
-    --------
-    >>> is_text(pd.array(["a"], dtype="str")), is_text(["a", None]), is_text(["a", 1])
-    (True, True, False)
-    """
-    dtype = getattr(values, "dtype", None)
-    if isinstance(dtype, pd.StringDtype):
-        return True
-    if isinstance(dtype, pd.ArrowDtype):
-        return dtype.pyarrow_dtype in (pa.string(), pa.large_string())
-    return pd.api.types.infer_dtype(values, skipna=True) in {"string", "empty"}
-
-
-def strict_column(values: Sequence[Any] | Any) -> Columns:
-    """Read values, each of which is a prefix or missing.
-
-    Parameters
-    ----------
-    values : array-like
-        Text is parsed at once; other values one by one, as `Cidr` takes them.
-
-    Returns
-    -------
-    network : ndarray of uint32
-    length : ndarray of uint8
-        `NO_LENGTH` where the value is missing.
-
-    Raises
-    ------
-    ValueError, TypeError
-        Naming the position of the first value that is no prefix, the value, and a remedy.
-
-    Examples
-    --------
-    >>> strict_column(["10.0.0.0/8", None])
-    (array([167772160,         0], dtype=uint32), array([  8, 255], dtype=uint8))
-    """
-    if is_text(values):
-        return _strict_text(as_text(values))
-    values = list(values)
-    keys, wrong = _ask_each(values)
-    if wrong.any():
-        _refuse(values, int(wrong.argmax()))
-    return from_keys(keys)
-
-
-def _refuse(values: Sequence[Any], position: int) -> NoReturn:
-    """Raise what one of the values is refused with, and say which it is."""
-    try:
-        prefix_key(values[position])
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"position {position}: {error}") from None
-    raise AssertionError(f"{values[position]!r} was refused, and now is not")
-
-
-def _strict_text(column: pd.Series) -> Columns:
-    found = parse(column)
-    wrong = np.flatnonzero((found.flags != 0) & (found.flags != MISSING))
-    if len(wrong):
-        raise ValueError(_complaint(column, found.flags, wrong))
-    return found.network, found.length
-
-
-def _complaint(column: pd.Series, flags: U8, wrong: npt.NDArray[np.intp]) -> str:
-    """Say which is the first text that is no prefix, and what to do about it."""
-    first = int(wrong[0])
-    told = _reason(str(column.iloc[first]))
-    others = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-    effect = (
-        "clears host bits" if flags[first] == HOST_BITS else "leaves out what is no IPv4 prefix"
-    )
-    return f"position {first}: {told}{others}. On a column of text, .cidr.to_cidr() {effect}"
-
-
-def _reason(text: str) -> str:
-    try:
-        Cidr(text)
-    except ValueError as error:
-        return str(error)
-    raise AssertionError(f"{text!r} is a prefix to Cidr and none to parse")
-
-
-def lenient_keys(values: Any) -> tuple[I64, Mask]:
-    """Read values that may be anything, to compare prefixes with.
-
-    Parameters
-    ----------
-    values : array-like
-
-    Returns
-    -------
-    keys : ndarray of int64
-        `NO_KEY` where the value is missing or no prefix.
-    wrong : ndarray of bool
-        Where it is no prefix in strict form, or one with host bits set.
-
-    Examples
-    --------
-    >>> lenient_keys(["0.0.0.1/32", "elsewhere", None])
-    (array([96, -1, -1]), array([False,  True, False]))
-    """
-    if not is_text(values):
-        return _ask_each(values)
-    found = parse(as_text(values))
-    wrong = np.asarray((found.flags != 0) & (found.flags != MISSING))
-    return np.where(wrong, NO_KEY, to_keys(found.network, found.length)), wrong
-
-
-def _ask_each(values: Any) -> tuple[I64, Mask]:
-    """Ask each Python object for its prefix: there is no other way to read objects."""
-    keys = np.full(len(values), NO_KEY, dtype=np.int64)
-    wrong = np.zeros(len(values), dtype=np.bool_)
-    for position, value in enumerate(values):
-        try:
-            keys[position] = prefix_key(value)
-        except (TypeError, ValueError):
-            wrong[position] = True
-    return keys, wrong
-
-
-def compared_keys(values: Any) -> tuple[I64, Mask]:
-    """Return the keys of what a column is compared with, and what of it is no prefix.
-
-    Parameters
-    ----------
-    values : array-like or one value
-
-    Returns
-    -------
-    keys : ndarray of int64
-        -1 where the value is missing or no prefix.
-    wrong : ndarray of bool
-        Where it is no prefix.
-
-    Examples
-    --------
-    >>> compared_keys("elsewhere")
-    (array([-1]), array([ True]))
-    """
-    if not is_many(values):
-        values = [values]
-    values = getattr(values, "array", values)  # of a Series or an Index
-    if isinstance(values, KeyedArray):
-        keys = values._keys
-        return keys, np.zeros(len(keys), dtype=np.bool_)
-    return lenient_keys(values)
+    def __repr__(self) -> str:
+        return "CidrDtype()"
 
 
 def _comparison(compare: Callable[[Any, Any], Any]) -> Any:
     """Return the method that compares by keys; pandas unpacks Series and Index for it."""
 
-    def method(self: KeyedArray, other: Any) -> Any:
+    def method(self: CidrArray, other: Any) -> Any:
         if isinstance(other, (pd.Series, pd.Index, pd.DataFrame)):
             return NotImplemented
         return self._compare(other, compare)
@@ -297,18 +105,261 @@ def _comparison(compare: Callable[[Any, Any], Any]) -> Any:
     return method
 
 
-class KeyedArray(ExtensionArray):
-    """An extension array whose cells order and equal as their int64 keys; -1 is missing."""
+class CidrArray(ExtensionArray):
+    """A column of IPv4 prefixes, some of which may be missing.
 
-    @property
-    @abstractmethod
-    def _keys(self) -> I64:
-        """The key of each row."""
+    A prefix is (``network`` uint32, host bits cleared; ``length`` uint8). Where it is missing,
+    the length is 255 and the network 0. Nothing else is stored.
+
+    Parameters
+    ----------
+    values : array-like
+        Text in strict form, `Cidr`, ``ipaddress.IPv4Network``, ``netaddr.IPNetwork`` or missing
+        values (None, NA, NaN), in any mixture; or another `CidrArray`.
+    copy : bool, default False
+        Whether another `CidrArray` is copied; anything else is copied anyway.
+
+    Raises
+    ------
+    ValueError, TypeError
+        The first value that is no prefix, with its position and a remedy.
+
+    Notes
+    -----
+    Order is that of (network, length). Comparisons give a nullable boolean array, NA where either
+    side is missing; compared with text that is no prefix, nothing is equal. ``merge``, ``join``
+    and ``map`` match values of one dtype only: with a column of text they find nothing, silently.
+    Merge on ``text.astype("cidr")``.
+
+    Examples
+    --------
+    >>> nets = CidrArray(["10.1.0.0/16", None, "10.0.0.0/8"])
+    >>> nets
+    <CidrArray>
+    [10.1.0.0/16, <NA>, 10.0.0.0/8]
+    Length: 3, dtype: cidr
+    >>> nets < "10.1.0.0/16"
+    <BooleanArray>
+    [False, <NA>, True]
+    Length: 3, dtype: boolean
+    >>> nets.min(), nets.isna()
+    (Cidr('10.0.0.0/8'), array([False,  True, False]))
+    """
+
+    _network: U32
+    _length: U8
+    _readonly: bool
+    _dtype: Final = CidrDtype()
+
+    # -- made of values, of arrays, of keys
+
+    def __init__(self, values: Sequence[Any] | Any, *, copy: bool = False) -> None:
+        network, length = _columns_of(values)
+        self._network = network.copy() if copy else network
+        self._length = length.copy() if copy else length
 
     @classmethod
-    @abstractmethod
+    def from_arrays(cls, network: U32, length: U8) -> Self:
+        """Make a column from its two arrays, which are checked and not copied.
+
+        Parameters
+        ----------
+        network : ndarray of uint32
+            Host bits cleared.
+        length : ndarray of uint8
+            0-32, or 255 where the prefix is missing.
+
+        Raises
+        ------
+        ValueError
+            The arrays differ in length, a length is not 0-32, or host bits are set.
+        TypeError
+            The arrays have other dtypes.
+
+        Examples
+        --------
+        >>> CidrArray.from_arrays(np.array([0x0A000000], np.uint32), np.array([8], np.uint8))
+        <CidrArray>
+        [10.0.0.0/8]
+        Length: 1, dtype: cidr
+        """
+        network, length = np.asarray(network), np.asarray(length)
+        if network.dtype != np.uint32 or length.dtype != np.uint8:
+            raise TypeError(
+                f"network is uint32 and length uint8, not {network.dtype}, {length.dtype}"
+            )
+        if network.shape != length.shape or network.ndim != 1:
+            raise ValueError(f"two columns of one length, not {network.shape} and {length.shape}")
+        missing = length == NO_LENGTH
+        if (length[~missing] > 32).any():
+            raise ValueError("a length is 0 to 32, or 255 where there is no prefix")
+        clear = np.where(missing, 0, network & MASKS[np.where(missing, 0, length)])
+        if (clear != network).any():
+            raise ValueError("host bits are set: clear them with network & mask")
+        return cls._wrap(network, length)
+
+    @classmethod
+    def _wrap(cls, network: U32, length: U8) -> Self:
+        """Make a column from arrays that are known to be right."""
+        result = cls.__new__(cls)
+        result._network, result._length = network, length
+        return result
+
+    @classmethod
     def _of_keys(cls, keys: I64) -> Self:
-        """Return the array that has those keys."""
+        return cls._wrap(*from_keys(keys))
+
+    @classmethod
+    def _from_sequence(cls, scalars: Any, *, dtype: object = None, copy: bool = False) -> Self:  # noqa: ARG003
+        if isinstance(scalars, cls):
+            return scalars.copy() if copy else scalars
+        return cls(scalars, copy=copy)
+
+    @classmethod
+    def _from_sequence_of_strings(
+        cls,
+        strings: Any,
+        *,
+        dtype: object = None,  # noqa: ARG003
+        copy: bool = False,  # noqa: ARG003
+    ) -> Self:
+        return cls(strings)
+
+    @classmethod
+    def _from_scalars(cls, scalars: Any, *, dtype: object) -> Self:  # noqa: ARG003
+        """Take back what a function over the cells returned: prefixes, but no text of prefixes."""
+        if all(isinstance(value, Cidr) or value is pd.NA for value in scalars):
+            return cls(scalars)
+        raise TypeError("not all of them are Cidr")
+
+    @classmethod
+    def _concat_same_type(cls, to_concat: Sequence[CidrArray]) -> Self:
+        return cls._wrap(
+            np.concatenate([piece._network for piece in to_concat]),
+            np.concatenate([piece._length for piece in to_concat]),
+        )
+
+    # -- what it stores
+
+    @property
+    def network(self) -> U32:
+        """Network addresses, ndarray of uint32, shape (n,); 0 where missing. Not a copy.
+
+        Examples
+        --------
+        >>> CidrArray(["0.0.1.0/24", None]).network
+        array([256,   0], dtype=uint32)
+        """
+        return self._network
+
+    @property
+    def prefix_length(self) -> U8:
+        """Prefix lengths, ndarray of uint8, shape (n,); 255 where missing. Not a copy.
+
+        Examples
+        --------
+        >>> CidrArray(["0.0.1.0/24", None]).prefix_length
+        array([ 24, 255], dtype=uint8)
+        """
+        return self._length
+
+    @property
+    def _keys(self) -> I64:
+        keys = self._network.astype(np.int64)
+        keys <<= LENGTH_BITS
+        keys |= self._length
+        keys[self.isna()] = NO_KEY
+        return keys
+
+    @property
+    def dtype(self) -> CidrDtype:
+        """Always ``cidr``."""
+        return self._dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of both arrays: five per row."""
+        return int(self._network.nbytes + self._length.nbytes)
+
+    def __len__(self) -> int:
+        return len(self._length)
+
+    def isna(self) -> Mask:
+        """Return where the prefix is missing, ndarray of bool.
+
+        Examples
+        --------
+        >>> CidrArray(["10.0.0.0/8", None]).isna()
+        array([False,  True])
+        """
+        return np.asarray(self._length == NO_LENGTH)
+
+    # -- cells
+
+    def __getitem__(self, item: Any) -> Any:
+        item = check_array_indexer(self, item)
+        network, length = self._network[item], self._length[item]
+        if np.ndim(length) == 0:
+            return pd.NA if length == NO_LENGTH else Cidr(int(network), int(length))
+        if length.ndim > 1:
+            raise IndexError("a cidr array has one dimension")
+        result = self._wrap(network, length)
+        # A slice shares memory: what must not be written to stays so.
+        result._readonly = self._readonly and np.may_share_memory(length, self._length)
+        return result
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if self._readonly:
+            raise ValueError("Cannot modify read-only array")
+        key = check_array_indexer(self, key)
+        if is_many(value):
+            self._network[key], self._length[key] = _columns_of(value)
+        else:
+            network, length = from_keys(np.array([self._key_of(value)]))
+            self._network[key], self._length[key] = network[0], length[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (pd.NA if key == NO_KEY else from_key(key) for key in self._keys.tolist())
+
+    def copy(self) -> Self:
+        """Return a copy that shares no memory.
+
+        Examples
+        --------
+        >>> nets = CidrArray(["10.0.0.0/8"])
+        >>> other = nets.copy()
+        >>> other[0] = None
+        >>> nets[0]
+        Cidr('10.0.0.0/8')
+        """
+        return self._wrap(self._network.copy(), self._length.copy())
+
+    def take(self, indexer: Any, *, allow_fill: bool = False, fill_value: Any = None) -> Self:
+        """Return the rows at given positions.
+
+        Parameters
+        ----------
+        indexer : sequence of int
+        allow_fill : bool, default False
+            Whether −1 stands for `fill_value`, and not for the last row.
+        fill_value : Cidr or what makes one, optional
+            Missing where it is left out.
+
+        Examples
+        --------
+        >>> CidrArray(["10.0.0.0/8", "10.1.0.0/16"]).take([1, -1], allow_fill=True)
+        <CidrArray>
+        [10.1.0.0/16, <NA>]
+        Length: 2, dtype: cidr
+        """
+        network, length = from_keys(np.array([self._key_of(fill_value)]))
+        pick: Any = pd.api.extensions.take
+        return self._wrap(
+            pick(self._network, indexer, allow_fill=allow_fill, fill_value=network[0]),
+            pick(self._length, indexer, allow_fill=allow_fill, fill_value=length[0]),
+        )
+
+    # -- compared
 
     __eq__ = _comparison(operator.eq)
     __ne__ = _comparison(operator.ne)
@@ -318,16 +369,40 @@ class KeyedArray(ExtensionArray):
     __ge__ = _comparison(operator.ge)
 
     def _compare(self, other: Any, compare: Callable[[Any, Any], Any]) -> Any:
-        theirs, wrong = compared_keys(other)
+        theirs, invalid = self._keys_of(other)
         if is_many(other) and len(theirs) != len(self):
             raise ValueError(f"Lengths must match to compare: {len(self)} and {len(theirs)}")
         by_order = compare not in (operator.eq, operator.ne)
-        if by_order and wrong.any():
+        if by_order and invalid.any():
             raise TypeError("a prefix comes before or after prefixes only")
         mine = self._keys
         # What is no prefix has the key of a missing one, which no prefix equals.
-        missing = (mine == NO_KEY) | ((theirs == NO_KEY) & ~wrong)
+        missing = (mine == NO_KEY) | ((theirs == NO_KEY) & ~invalid)
         return pd.arrays.BooleanArray(compare(mine, theirs), missing)
+
+    @classmethod
+    def _keys_of(cls, values: Any) -> tuple[I64, Mask]:
+        """Return the keys of one value or many, whatever they are, and which are no prefix."""
+        if not is_many(values):
+            return _keys_of_objects([values])
+        values = getattr(values, "array", values)  # of a Series or an Index
+        if isinstance(values, CidrArray):
+            return values._keys, np.zeros(len(values), dtype=np.bool_)
+        if not is_text(values):
+            return _keys_of_objects(values)
+        found = parse(as_text(values))
+        invalid = np.asarray((found.flags != 0) & (found.flags != MISSING))
+        keys = cls._wrap(found.network, found.length)._keys
+        keys[invalid] = NO_KEY
+        return keys, invalid
+
+    @staticmethod
+    def _key_of(value: Any) -> int:
+        """Return the key of one prefix, `NO_KEY` for None, NA and NaN; errors are `Cidr`'s."""
+        is_nan = isinstance(value, (float, np.floating)) and np.isnan(value)
+        return NO_KEY if value is None or value is pd.NA or is_nan else key_of(Cidr(value))
+
+    # -- by value: on keys
 
     @classmethod
     def _from_factorized(cls, values: I64, original: object) -> Self:  # noqa: ARG003
@@ -369,8 +444,8 @@ class KeyedArray(ExtensionArray):
         >>> pd.array(["10.0.0.0/8", "10.1.0.0/16"], dtype="cidr").isin(["10.0.0.0/8", "elsewhere"])
         array([ True, False])
         """
-        keys, wrong = compared_keys(values)
-        return pd.Series(self._keys).isin(keys[~wrong]).to_numpy()
+        keys, invalid = self._keys_of(values)
+        return pd.Series(self._keys).isin(keys[~invalid]).to_numpy()
 
     def searchsorted(
         self, value: Any, side: Literal["left", "right"] = "left", sorter: Any = None
@@ -392,8 +467,8 @@ class KeyedArray(ExtensionArray):
             raise ValueError(
                 "searchsorted needs a sorted array, and missing prefixes have no order"
             )
-        keys, wrong = compared_keys(value)
-        if wrong.any():
+        keys, invalid = self._keys_of(value)
+        if invalid.any():
             raise TypeError("only prefixes can be searched for in a column of prefixes")
         found = self._keys.searchsorted(keys, side=side, sorter=sorter)
         return found if is_many(value) else found[0]
@@ -442,255 +517,7 @@ class KeyedArray(ExtensionArray):
         is_known = len(known) > 0 and (skipna or len(known) == len(keys))
         return from_key(int(choose(known))) if is_known else pd.NA
 
-
-@register_extension_dtype
-class CidrDtype(ExtensionDtype):
-    """The dtype of a column of IPv4 prefixes; its name is ``cidr``.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> pd.Series(["10.0.0.0/8", None], dtype="cidr")
-    0    10.0.0.0/8
-    1          <NA>
-    dtype: cidr
-    """
-
-    name: ClassVar[str] = "cidr"
-    type = Cidr
-
-    @property
-    def na_value(self) -> Any:
-        """A missing prefix is ``pd.NA``."""
-        return pd.NA
-
-    @classmethod
-    def construct_array_type(cls) -> builtins.type[CidrArray]:
-        """Return `CidrArray`."""
-        return CidrArray
-
-    @property
-    def index_class(self) -> builtins.type[CidrIndex]:
-        """`CidrIndex`, which looks labels up by their keys."""
-        from vcokit.cidr.interop import CidrIndex
-
-        return CidrIndex
-
-    def __from_arrow__(self, values: Any) -> CidrArray:
-        """Read an Arrow array of the type ``vcokit.cidr``, of its storage, or of text."""
-        from vcokit.cidr.interop import from_arrow
-
-        return CidrArray.from_arrays(*from_arrow(values))
-
-    def __repr__(self) -> str:
-        return "CidrDtype()"
-
-
-class CidrArray(KeyedArray):
-    """A column of IPv4 prefixes, some of which may be missing.
-
-    A prefix is (``network`` uint32, host bits cleared; ``length`` uint8). Where it is missing,
-    the length is 255 and the network 0. Nothing else is stored.
-
-    Parameters
-    ----------
-    values : array-like
-        Text in strict form, `Cidr`, ``ipaddress.IPv4Network``, ``netaddr.IPNetwork`` or missing
-        values (None, NA, NaN), mixed as they come; or another `CidrArray`.
-    copy : bool, default False
-        Whether another `CidrArray` is copied; of all else a copy is made anyway.
-
-    Raises
-    ------
-    ValueError, TypeError
-        Naming the position of the first value that is no prefix, the value, and a remedy.
-
-    Notes
-    -----
-    Order is that of (network, length). Comparisons give a nullable boolean array, NA where either
-    side is missing; compared with text that is no prefix, nothing is equal. ``merge``, ``join``
-    and ``map`` match values of one dtype alone: with a column of text they find nothing, silently.
-    Merge on ``text.astype("cidr")``.
-
-    Examples
-    --------
-    >>> nets = CidrArray(["10.1.0.0/16", None, "10.0.0.0/8"])
-    >>> nets
-    <CidrArray>
-    [10.1.0.0/16, <NA>, 10.0.0.0/8]
-    Length: 3, dtype: cidr
-    >>> nets < "10.1.0.0/16"
-    <BooleanArray>
-    [False, <NA>, True]
-    Length: 3, dtype: boolean
-    >>> nets.min(), nets.isna()
-    (Cidr('10.0.0.0/8'), array([False,  True, False]))
-    """
-
-    _network: U32
-    _length: U8
-    _readonly: bool
-    _dtype: Final = CidrDtype()
-
-    def __init__(self, values: Sequence[Any] | Any, *, copy: bool = False) -> None:
-        network, length = _columns_of(values)
-        self._network = network.copy() if copy else network
-        self._length = length.copy() if copy else length
-
-    @classmethod
-    def from_arrays(cls, network: U32, length: U8) -> Self:
-        """Make a column of its two arrays, which are checked and not copied.
-
-        Parameters
-        ----------
-        network : ndarray of uint32
-            Host bits cleared.
-        length : ndarray of uint8
-            0-32, or 255 where the prefix is missing.
-
-        Raises
-        ------
-        ValueError
-            The arrays differ in length, a length is not 0-32, or host bits are set.
-        TypeError
-            The arrays are not of those dtypes.
-
-        Examples
-        --------
-        >>> CidrArray.from_arrays(np.array([0x0A000000], np.uint32), np.array([8], np.uint8))
-        <CidrArray>
-        [10.0.0.0/8]
-        Length: 1, dtype: cidr
-        """
-        network, length = np.asarray(network), np.asarray(length)
-        if network.dtype != np.uint32 or length.dtype != np.uint8:
-            raise TypeError(
-                f"network is uint32 and length uint8, not {network.dtype}, {length.dtype}"
-            )
-        if network.shape != length.shape or network.ndim != 1:
-            raise ValueError(f"two columns of one length, not {network.shape} and {length.shape}")
-        missing = length == NO_LENGTH
-        if (length[~missing] > 32).any():
-            raise ValueError("a length is 0 to 32, or 255 where there is no prefix")
-        clear = np.where(missing, 0, network & MASKS[np.where(missing, 0, length)])
-        if (clear != network).any():
-            raise ValueError("host bits are set: clear them with network & mask")
-        return cls._wrap(network, length)
-
-    @classmethod
-    def _wrap(cls, network: U32, length: U8) -> Self:
-        """Make a column of arrays that are known to be right."""
-        result = cls.__new__(cls)
-        result._network, result._length = network, length
-        return result
-
-    @property
-    def network(self) -> U32:
-        """Network addresses, ndarray of uint32, shape (n,); 0 where missing. Not a copy.
-
-        Examples
-        --------
-        >>> CidrArray(["0.0.1.0/24", None]).network
-        array([256,   0], dtype=uint32)
-        """
-        return self._network
-
-    @property
-    def prefix_length(self) -> U8:
-        """Prefix lengths, ndarray of uint8, shape (n,); 255 where missing. Not a copy.
-
-        Examples
-        --------
-        >>> CidrArray(["0.0.1.0/24", None]).prefix_length
-        array([ 24, 255], dtype=uint8)
-        """
-        return self._length
-
-    @property
-    def dtype(self) -> CidrDtype:
-        """Always ``cidr``."""
-        return self._dtype
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of both arrays: five a row."""
-        return int(self._network.nbytes + self._length.nbytes)
-
-    def __len__(self) -> int:
-        return len(self._length)
-
-    def isna(self) -> Mask:
-        """Return where the prefix is missing, ndarray of bool.
-
-        Examples
-        --------
-        >>> CidrArray(["10.0.0.0/8", None]).isna()
-        array([False,  True])
-        """
-        return np.asarray(self._length == NO_LENGTH)
-
-    @property
-    def _keys(self) -> I64:
-        return to_keys(self._network, self._length)
-
-    @classmethod
-    def _of_keys(cls, keys: I64) -> Self:
-        return cls._wrap(*from_keys(keys))
-
-    @classmethod
-    def _from_sequence(cls, scalars: Any, *, dtype: object = None, copy: bool = False) -> Self:  # noqa: ARG003
-        if isinstance(scalars, cls):
-            return scalars.copy() if copy else scalars
-        return cls(scalars, copy=copy)
-
-    @classmethod
-    def _from_sequence_of_strings(
-        cls,
-        strings: Any,
-        *,
-        dtype: object = None,  # noqa: ARG003
-        copy: bool = False,  # noqa: ARG003
-    ) -> Self:
-        return cls(strings)
-
-    @classmethod
-    def _from_scalars(cls, scalars: Any, *, dtype: object) -> Self:  # noqa: ARG003
-        """Take back what a function over the cells gave: prefixes, and no text that looks alike."""
-        if all(isinstance(value, Cidr) or value is pd.NA for value in scalars):
-            return cls(scalars)
-        raise TypeError("not all of them are Cidr")
-
-    @classmethod
-    def _concat_same_type(cls, to_concat: Sequence[CidrArray]) -> Self:
-        return cls._wrap(
-            np.concatenate([piece._network for piece in to_concat]),
-            np.concatenate([piece._length for piece in to_concat]),
-        )
-
-    def __getitem__(self, item: Any) -> Any:
-        item = check_array_indexer(self, item)
-        network, length = self._network[item], self._length[item]
-        if np.ndim(length) == 0:
-            return pd.NA if length == NO_LENGTH else Cidr(int(network), int(length))
-        if length.ndim > 1:
-            raise IndexError("a cidr array has one dimension")
-        result = self._wrap(network, length)
-        # A slice looks at the same memory: what must not be written to stays so.
-        result._readonly = self._readonly and np.may_share_memory(length, self._length)
-        return result
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        if self._readonly:
-            raise ValueError("Cannot modify read-only array")
-        key = check_array_indexer(self, key)
-        if is_many(value):
-            self._network[key], self._length[key] = _columns_of(value)
-        else:
-            one = from_keys(np.array([prefix_key(value)]))
-            self._network[key], self._length[key] = one[0][0], one[1][0]
-
-    def __iter__(self) -> Iterator[Any]:
-        return map(_value, self._keys.tolist())
+    # -- as something else
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
@@ -715,7 +542,7 @@ class CidrArray(KeyedArray):
         copy : bool, default False
             It is a copy in any case.
         na_value : optional
-            What stands where a prefix is missing; NA where it is left out.
+            What stands for a missing prefix; NA where it is left out.
 
         Examples
         --------
@@ -728,57 +555,13 @@ class CidrArray(KeyedArray):
             result[self.isna()] = na_value
         return result if dtype is None else result.astype(dtype)
 
-    def __arrow_array__(self, type: Any = None) -> Any:  # noqa: A002 - pyarrow's name for it
-        """Return it as pyarrow has it, see `vcokit.cidr.interop`."""
-        from vcokit.cidr.interop import to_arrow
-
-        return to_arrow(self._network, self._length, type)
-
-    def copy(self) -> Self:
-        """Return a copy that shares no memory.
-
-        Examples
-        --------
-        >>> nets = CidrArray(["10.0.0.0/8"])
-        >>> other = nets.copy()
-        >>> other[0] = None
-        >>> nets[0]
-        Cidr('10.0.0.0/8')
-        """
-        return self._wrap(self._network.copy(), self._length.copy())
-
-    def take(self, indexer: Any, *, allow_fill: bool = False, fill_value: Any = None) -> Self:
-        """Return the rows at given positions.
-
-        Parameters
-        ----------
-        indexer : sequence of int
-        allow_fill : bool, default False
-            Whether −1 stands for `fill_value`, and not for the last row.
-        fill_value : Cidr or what makes one, optional
-            Missing where it is left out.
-
-        Examples
-        --------
-        >>> CidrArray(["10.0.0.0/8", "10.1.0.0/16"]).take([1, -1], allow_fill=True)
-        <CidrArray>
-        [10.1.0.0/16, <NA>]
-        Length: 2, dtype: cidr
-        """
-        network, length = from_keys(np.array([prefix_key(fill_value)]))
-        pick: Any = pd.api.extensions.take
-        return self._wrap(
-            pick(self._network, indexer, allow_fill=allow_fill, fill_value=network[0]),
-            pick(self._length, indexer, allow_fill=allow_fill, fill_value=length[0]),
-        )
-
     def astype(self, dtype: Any, copy: bool = True) -> Any:
         """Return it as another dtype: text, objects, categories.
 
         Raises
         ------
         TypeError
-            Of numbers: ask for ``.cidr.network`` or ``.cidr.prefix_length``.
+            For numbers: use ``.cidr.network`` or ``.cidr.prefix_length``.
 
         Examples
         --------
@@ -792,6 +575,10 @@ class CidrArray(KeyedArray):
             raise TypeError(f"a prefix is no {dtype}: use .cidr.network or .cidr.prefix_length")
         return super().astype(dtype, copy=copy)
 
+    def __arrow_array__(self, type: Any = None) -> Any:  # noqa: A002 - pyarrow's name for it
+        """Return it as an Arrow array, see `vcokit.cidr.interop`."""
+        return interop.to_arrow(self._network, self._length, type)
+
     def _formatter(self, boxed: bool = False) -> Callable[[Any], str]:  # noqa: ARG002
         return str
 
@@ -799,12 +586,86 @@ class CidrArray(KeyedArray):
         return np.asarray(self.astype("str"))
 
 
-def _value(key: int) -> Any:
-    return pd.NA if key == NO_KEY else from_key(key)
+# -- values → columns and keys -----------------------------------------------------------------
+
+
+def from_keys(keys: I64) -> Columns:
+    """Return network and length of each key.
+
+    Examples
+    --------
+    >>> from_keys(np.array([96, -1]))
+    (array([1, 0], dtype=uint32), array([ 32, 255], dtype=uint8))
+    """
+    missing = keys == NO_KEY
+    network = (keys >> LENGTH_BITS).astype(np.uint32)
+    length = (keys & LENGTH_MASK).astype(np.uint8)
+    network[missing] = 0
+    length[missing] = NO_LENGTH
+    return network, length
+
+
+def is_many(values: object) -> bool:
+    """Tell whether it is many values; a network of stdlib or netaddr, which has a length, is one.
+
+    Examples
+    --------
+    >>> import ipaddress
+    >>> [is_many(value) for value in (["10.0.0.0/8"], "10.0.0.0/8", ipaddress.ip_network("::/0"))]
+    [True, False, False]
+    """
+    return bool(pd.api.types.is_list_like(values)) and not hasattr(values, "prefixlen")
+
+
+def is_text(values: Any) -> bool:
+    """Tell whether values are text, or all missing, so that they can be parsed as a column."""
+    return pd.api.types.infer_dtype(values, skipna=True) in {"string", "empty"}
 
 
 def _columns_of(values: Any) -> Columns:
+    """Read many values, each of which must be a prefix or missing."""
     values = getattr(values, "array", values)  # of a Series or an Index
     if isinstance(values, CidrArray):
         return values._network, values._length
-    return strict_column(values)
+    if is_text(values):
+        return _columns_of_text(as_text(values))
+    values = list(values)
+    keys, invalid = _keys_of_objects(values)
+    if invalid.any():
+        first = int(invalid.argmax())
+        _refuse(values[first], first)
+    return from_keys(keys)
+
+
+def _columns_of_text(column: pd.Series) -> Columns:
+    found = parse(column)
+    invalid = np.flatnonzero((found.flags != 0) & (found.flags != MISSING))
+    if len(invalid):
+        first = int(invalid[0])
+        more = f" (and {len(invalid) - 1} more)" if len(invalid) > 1 else ""
+        has_host_bits = found.flags[first] == HOST_BITS
+        effect = "clears host bits" if has_host_bits else "leaves out what is no IPv4 prefix"
+        advice = f"{more}. On a column of text, .cidr.to_cidr() {effect}"
+        _refuse(column.iloc[first], first, advice)
+    return found.network, found.length
+
+
+def _refuse(value: Any, position: int, advice: str = "") -> NoReturn:
+    """Raise what `Cidr` says about a value, with its position."""
+    try:
+        Cidr(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"position {position}: {error}{advice}") from None
+    raise AssertionError(f"{value!r} is a prefix to Cidr, and is none in a column")
+
+
+def _keys_of_objects(values: Sequence[Any]) -> tuple[I64, Mask]:
+    """Return the key of each object, and which are no prefix: objects can only be read singly."""
+    keys = np.full(len(values), NO_KEY, dtype=np.int64)
+    invalid = np.zeros(len(values), dtype=np.bool_)
+    for position, value in enumerate(values):
+        try:
+            keys[position] = CidrArray._key_of(value)
+        except (TypeError, ValueError):
+            invalid[position] = True
+    return keys, invalid
