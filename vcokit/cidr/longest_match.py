@@ -124,7 +124,8 @@ class _CompressedBitmap:
         mixed = mixed[is_new(mixed)]
         # A run ends after a mixed slot, which is a run of its own. The first slot begins one for
         # what is below all segments.
-        run_starts = np.unique(np.concatenate([[0], slot, mixed + 1]))
+        run_starts = np.sort(np.concatenate([[0], slot, mixed + 1]))
+        run_starts = run_starts[is_new(run_starts)]
         self._words = _words(run_starts)
         segments = np.bincount(self._run_of(slot), minlength=len(run_starts))
         rank = np.cumsum(segments)
