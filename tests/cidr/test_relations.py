@@ -21,7 +21,7 @@ from tests.cidr.inventories import (
     random_networks,
     scattered,
 )
-from vcokit.cidr.relations import MAX_GROUPS, pack, touches
+from vcokit.cidr.relations import MAX_GROUPS, pack, stable_order, touches
 
 BOTH = pytest.mark.parametrize("dtype", ["str", "cidr"])
 ROWS = some.lists(NETWORK | DIRT, max_size=40)
@@ -133,6 +133,24 @@ def test_many_rows_of_any_skew() -> None:
     alone = np.array(cover_by_bits([(net, 0) for net in half]))
     expected = [*alone, *np.where(alone < 0, -1, alone + 20_000)]
     assert asked.closest_cover(np.arange(40_000) // 20_000).tolist() == expected
+    groups = np.resize(np.arange(3_000), 20_000).tolist() * 2
+    rows = list(zip([*half, *half], groups, strict=True))
+    assert asked.closest_cover(groups).tolist() == cover_by_bits(rows)
+
+
+def test_many_others() -> None:
+    """Tens of thousands of prefixes are compared with as many."""
+    rng = np.random.default_rng(10)
+    nets, others = scattered(rng, 20_000), scattered(rng, 60_000)
+    others = [net for net in others if net.prefixlen > 20]
+    theirs = {*map(bits_of, others)}
+    around = {bits[:length] for bits in theirs for length in range(len(bits))}
+    held = [any(bits_of(net)[:n] in theirs for n in range(net.prefixlen + 1)) for net in nets]
+    expected = [is_held or bits_of(net) in around for net, is_held in zip(nets, held, strict=True)]
+    asked, other = column(nets, "cidr").cidr, column(others, "cidr")
+    assert asked.covered_by(other).tolist() == held
+    assert asked.overlaps(other).tolist() == expected
+    assert 0 < sum(held) < sum(expected) < len(nets)
 
 
 def test_host_bits_are_cleared() -> None:
@@ -153,6 +171,16 @@ def test_touches(networks: list, other: Network) -> None:
     made = column(networks, "cidr").array
     found = touches(made.network, made.prefix_length, int(other[0]), other.prefixlen)
     assert found.tolist() == [network.overlaps(other) for network in networks]
+
+
+@pytest.mark.parametrize("top", [1, 1000, 2**64 - 1])
+def test_equal_keys_keep_their_order(top: int) -> None:
+    """The fast order is NumPy's stable order, of small keys and large, however they repeat."""
+    keys = np.random.default_rng(5).integers(0, top, 50_000, dtype=np.uint64, endpoint=True)
+    coarse = np.uint64(max(top // 100, 1))
+    for asked in (keys, keys // coarse * coarse, keys[:1], keys[:0]):
+        expected = np.argsort(asked, kind="stable")
+        np.testing.assert_array_equal(stable_order(asked), expected)
 
 
 @pytest.mark.parametrize(

@@ -61,13 +61,13 @@ class CidrAccessor:
     Parameters
     ----------
     series : Series of str, cidr, or categories of them
-        IPv4 prefixes ``a.b.c.d/len``; rows that hold none are kept and flagged. It is read once
-        an accessor: ``nets = routes.cidr`` saves the reading where much is asked.
+        IPv4 prefixes ``a.b.c.d/len``; rows that hold none are kept and flagged. It is parsed once
+        per accessor: for several questions keep ``nets = routes.cidr``.
 
     Raises
     ------
     AttributeError
-        The Series is of another dtype.
+        The Series has another dtype.
 
     Examples
     --------
@@ -84,7 +84,7 @@ class CidrAccessor:
             raise AttributeError(f".cidr works on text and on cidr columns, not on {series.dtype}")
         self._series = series
 
-    # -- What a row holds
+    # -- what a row holds
 
     @cached_property
     def _prefixes(self) -> Prefixes:
@@ -116,7 +116,7 @@ class CidrAccessor:
 
     @property
     def flags(self) -> pd.Series:
-        """What was seen in each cell (see `vcokit.cidr.parse`); Series of uint8, 0: all is well.
+        """What is wrong with each cell (see `vcokit.cidr.parse`); Series of uint8, 0 for nothing.
 
         Examples
         --------
@@ -131,7 +131,7 @@ class CidrAccessor:
         Returns
         -------
         Series of str or cidr
-            As the column itself; text where it is of categories.
+            As the column itself; text for categories.
 
         Examples
         --------
@@ -145,7 +145,8 @@ class CidrAccessor:
     def to_cidr(self) -> pd.Series:
         """Return the column as cidr, whatever it holds.
 
-        Host bits are cleared, and what is no prefix is missing; ``astype("cidr")`` raises there.
+        Host bits are cleared, and what is no prefix becomes missing; ``astype("cidr")`` would
+        raise an error.
 
         Returns
         -------
@@ -166,16 +167,16 @@ class CidrAccessor:
         found = self._prefixes
         return self._answer(CidrArray.from_arrays(found.network.copy(), found.length.copy()))
 
-    # -- Relations, row by row
+    # -- relations, row by row
 
     def overlaps(self, other: Others) -> pd.Series:
-        """Tell which rows share an address with some other prefix.
+        """Return which rows share an address with some other prefix.
 
         Parameters
         ----------
         other : Series, array, list, or one prefix
-            A column is read as this one is. In a list, and where it is one prefix, what is no
-            prefix in strict form is an error.
+            A column is read as this one is. In a list, or as a single value, what is no prefix in
+            strict form is an error.
 
         Returns
         -------
@@ -192,15 +193,15 @@ class CidrAccessor:
         >>> pd.Series(["10.0.0.0/8", "11.0.0.0/8", "x"]).cidr.overlaps("10.1.0.0/16").tolist()
         [True, False, False]
         """
-        return self._tell(relations.overlaps, other)
+        return self._per_row(relations.overlaps, other)
 
     def covered_by(self, other: Others) -> pd.Series:
-        """Tell which rows lie in some other prefix, or are equal to one.
+        """Return which rows are inside some other prefix, or equal one.
 
         Parameters
         ----------
         other : Series, array, list, or one prefix
-            As of `overlaps`, errors too.
+            As in `overlaps`, with the same errors.
 
         Returns
         -------
@@ -213,27 +214,27 @@ class CidrAccessor:
         >>> pd.Series(["10.1.0.0/16", "0.0.0.0/0", None]).cidr.covered_by(private).tolist()
         [True, False, False]
         """
-        return self._tell(relations.covered_by, other)
+        return self._per_row(relations.covered_by, other)
 
     def closest_cover(self, groups: Any = None) -> pd.Series:
-        """Return the position of the closest shorter prefix that holds each prefix.
+        """Return the position of the closest shorter prefix that contains each prefix.
 
         Parameters
         ----------
         groups : Series or array-like, shape (n,), optional
-            Only prefixes of one group are looked at together, and rows whose group is missing
-            are left out. A Series has the index of the column.
+            Only prefixes of the same group are compared, and rows whose group is missing are left
+            out. A Series must have the index of the column.
 
         Returns
         -------
         Series of int64
-            Position (not label) in the column, of the first row that holds that prefix; -1 where
-            no prefix holds it, or there is none.
+            Position (not label) in the column of the first row with that prefix; -1 where no
+            prefix contains it, or the row has none.
 
         Raises
         ------
         ValueError
-            `groups` is of another length, or has another index.
+            `groups` has another length or another index.
 
         Examples
         --------
@@ -248,7 +249,7 @@ class CidrAccessor:
         return self._answer(result)
 
     def lookup(self, addresses: Any) -> I64:
-        """Return the position of the longest prefix that holds each address.
+        """Return the position of the longest prefix that contains each address.
 
         Parameters
         ----------
@@ -258,14 +259,14 @@ class CidrAccessor:
         Returns
         -------
         ndarray of int64, shape (m,)
-            Position (not label) of the first row that holds that prefix; -1 where no prefix holds
-            the address, or a column of data has none. ``column.array.take(positions,
-            allow_fill=True)`` are the prefixes.
+            Position (not label) of the first row with that prefix; -1 where no prefix contains
+            the address, or a cell of a Series holds none. ``column.array.take(positions,
+            allow_fill=True)`` gives the prefixes.
 
         Raises
         ------
         ValueError
-            A list or a single value holds what is no address; as of `overlaps`.
+            A list or a single value holds what is no address.
         TypeError
             Addresses are neither text nor integers, or some text and some integers.
 
@@ -284,25 +285,25 @@ class CidrAccessor:
         result[valid] = np.where(found >= 0, rows.take(found), NONE) if len(rows) else NONE
         return result
 
-    # -- The addresses of all rows
+    # -- the addresses of all rows
 
     def aggregate(self, groups: Any = None) -> pd.Series:
-        """Return the fewest prefixes that hold the same addresses.
+        """Return the fewest prefixes with the same addresses.
 
         Parameters
         ----------
         groups : Series or array-like, shape (n,), optional
-            Each group is aggregated by itself; as of `closest_cover`.
+            Each group is aggregated by itself; otherwise as in `closest_cover`.
 
         Returns
         -------
         Series of cidr
-            In order. With groups, indexed by group and sorted by it first.
+            Sorted; with groups, by group first, and indexed by group.
 
         Raises
         ------
         ValueError
-            As of `closest_cover`.
+            As in `closest_cover`.
 
         Examples
         --------
@@ -318,50 +319,52 @@ class CidrAccessor:
         rows, codes, labels = self._grouped(groups, sort=True)
         network, length, group = sets.aggregate(*self._at(rows), codes)
         index = None if group is None or labels is None else labels.take(group)
-        return self._set((network, length), index)
+        return self._sorted_set((network, length), index)
 
     def subtract(self, other: Others) -> pd.Series:
-        """Return the fewest prefixes that hold the addresses of the column that others do not.
+        """Return the fewest prefixes with the addresses of the column that others lack.
 
         Parameters
         ----------
         other : Series, array, list, or one prefix
-            As of `overlaps`, errors too.
+            As in `overlaps`, with the same errors.
 
         Returns
         -------
         Series of cidr
-            In order, with a fresh ``RangeIndex``.
+            Sorted, with a fresh ``RangeIndex``.
 
         Examples
         --------
         >>> pd.Series(["10.0.0.0/8"]).cidr.subtract("10.128.0.0/9").astype("str").tolist()
         ['10.0.0.0/9']
         """
-        return self._set(sets.subtract(*self._at(self._prefixes.valid), *as_prefixes(other)))
+        return self._sorted_set(sets.subtract(*self._at(self._prefixes.valid), *as_prefixes(other)))
 
     def intersect(self, other: Others) -> pd.Series:
-        """Return the fewest prefixes that hold the addresses that column and others share.
+        """Return the fewest prefixes with the addresses that the column and others share.
 
         Parameters
         ----------
         other : Series, array, list, or one prefix
-            As of `overlaps`, errors too.
+            As in `overlaps`, with the same errors.
 
         Returns
         -------
         Series of cidr
-            In order, with a fresh ``RangeIndex``.
+            Sorted, with a fresh ``RangeIndex``.
 
         Examples
         --------
         >>> pd.Series(["10.0.0.0/8"]).cidr.intersect("0.0.0.0/0").astype("str").tolist()
         ['10.0.0.0/8']
         """
-        return self._set(sets.intersect(*self._at(self._prefixes.valid), *as_prefixes(other)))
+        return self._sorted_set(
+            sets.intersect(*self._at(self._prefixes.valid), *as_prefixes(other))
+        )
 
     def complement(self, within: Prefix) -> pd.Series:
-        """Return the fewest prefixes of what is free within one prefix.
+        """Return the fewest prefixes with the addresses of one prefix that the column lacks.
 
         Parameters
         ----------
@@ -370,7 +373,7 @@ class CidrAccessor:
         Returns
         -------
         Series of cidr
-            In order, with a fresh ``RangeIndex``.
+            Sorted, with a fresh ``RangeIndex``.
 
         Raises
         ------
@@ -384,21 +387,21 @@ class CidrAccessor:
         ['10.64.0.0/10']
         """
         space = as_prefixes([Cidr(within)])
-        return self._set(sets.subtract(*space, *self._at(self._prefixes.valid)))
+        return self._sorted_set(sets.subtract(*space, *self._at(self._prefixes.valid)))
 
-    # -- Between columns and arrays
+    # -- between columns and arrays
 
     def _answer(self, values: Any) -> pd.Series:
         return pd.Series(values, index=self._series.index, name=self._series.name, copy=False)
 
-    def _set(self, found: Columns, index: pd.Index | None = None) -> pd.Series:
+    def _sorted_set(self, found: Columns, index: pd.Index | None = None) -> pd.Series:
         return pd.Series(CidrArray.from_arrays(*found), index=index, name=self._series.name)
 
     def _at(self, rows: Any) -> Columns:
-        """Return the columns of some rows, all of which hold a prefix."""
+        """Return network and length of some rows, all of which hold a prefix."""
         return self._prefixes.network[rows], self._prefixes.length[rows]
 
-    def _tell(self, relation: Any, other: Others) -> pd.Series:
+    def _per_row(self, relation: Any, other: Others) -> pd.Series:
         result = self._prefixes.valid.copy()
         result[result] = relation(*self._at(result), *as_prefixes(other))
         return self._answer(result)

@@ -122,8 +122,8 @@ class _CompressedBitmap:
         slot = (starts >> _SLOT_BITS).astype(np.int64)
         mixed = slot[(starts & _IN_SLOT) != 0]
         mixed = mixed[is_new(mixed)]
-        # A run ends after a mixed slot, which is a run of its own. The first slot begins one for
-        # what is below all segments.
+        # A run ends after a mixed slot, so that nothing after it is searched for. The first slot
+        # begins one for what is below all segments.
         run_starts = np.sort(np.concatenate([[0], slot, mixed + 1]))
         run_starts = run_starts[is_new(run_starts)]
         self._words = _words(run_starts)
