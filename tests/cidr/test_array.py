@@ -62,11 +62,13 @@ def test_made_of_values_mixed_as_they_come() -> None:
     ],
 )
 def test_made_of_any_text(dtype: str | pd.ArrowDtype) -> None:
-    """However pandas keeps the text, it is read; NumPy's too."""
+    """However pandas, Arrow or NumPy keeps the text, it is read."""
     text = ["10.0.0.0/8", "192.168.1.0/24"]
     made = pd.Series([*text, None], dtype=dtype).astype("cidr")
-    assert cells(made) == [*map(Net, text), None]
-    assert cells(CidrArray(np.array(text, dtype="U20"))) == cells(made)[:2]
+    nets = [*map(Net, text), None]
+    assert cells(made) == nets
+    views = pd.array(text, dtype=pd.ArrowDtype(pa.string_view()))
+    assert cells(CidrArray(np.array(text, dtype="U20"))) == cells(CidrArray(views)) == nets[:2]
 
 
 @pytest.mark.parametrize(

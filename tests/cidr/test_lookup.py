@@ -216,6 +216,7 @@ def test_no_rows(kind: str) -> None:
         (pd.Series([10 << 24, "10.0.0.1"]), TypeError),
         (pd.Series([0.5]), TypeError),
         (pd.Series([pd.Timestamp(0)]), TypeError),
+        (pd.Series(["10.0.0.1"], dtype=pd.ArrowDtype(pa.string_view())), TypeError),
         ([True], TypeError),
         (1.5, TypeError),
     ],

@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcokit.cidr import relations, sets
-from vcokit.cidr.array import CidrArray, CidrDtype, is_many
+from vcokit.cidr.array import CidrArray, CidrDtype, is_many, kind_of
 from vcokit.cidr.longest_match import LongestMatch
 from vcokit.cidr.parse import (
     I64,
@@ -433,9 +433,7 @@ def is_readable(column: pd.Series) -> bool:
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         return is_readable(_categories(column))
-    if isinstance(dtype, pd.ArrowDtype):
-        return dtype.pyarrow_dtype in (pa.string(), pa.large_string())
-    return isinstance(dtype, (CidrDtype, pd.StringDtype)) or dtype == "object"
+    return isinstance(dtype, CidrDtype) or dtype == "object" or kind_of(column) == "string"
 
 
 def read_column(column: pd.Series) -> Prefixes:
@@ -524,7 +522,7 @@ def as_addresses(given: Any) -> tuple[U32, Mask]:
 def _address_column(column: pd.Series) -> tuple[U32, Mask]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
-    kind = pd.api.types.infer_dtype(column, skipna=True)
+    kind = kind_of(column)
     if kind == "integer":
         return _addresses_of_integers(column)
     # "mixed" is what pandas calls objects of other types: they print themselves as addresses do.

@@ -619,7 +619,15 @@ def is_many(values: object) -> bool:
 
 def is_text(values: Any) -> bool:
     """Tell whether values are text, or all missing, so that they can be parsed as a column."""
-    return pd.api.types.infer_dtype(values, skipna=True) in {"string", "empty"}
+    return kind_of(values) in {"string", "empty"}
+
+
+def kind_of(values: Any) -> str:
+    """Return what pandas takes values for: "string", "integer", "mixed", "empty" and others."""
+    try:
+        return pd.api.types.infer_dtype(values, skipna=True)
+    except NotImplementedError:  # a type of Arrow's that pandas has no name for, as string_view
+        return "unknown"
 
 
 def _columns_of(values: Any) -> Columns:
