@@ -76,16 +76,6 @@ def test_aggregate_in_groups(dtype: str, rows: list) -> None:
     assert found.index.name == "site"
 
 
-@given(NETWORK, NETWORK)
-def test_one_without_another(one: Network, other: Network) -> None:
-    """One prefix cut out of another leaves what stdlib leaves."""
-    if other.subnet_of(one):
-        expected = sorted(one.address_exclude(other))
-    else:
-        expected = [] if one.subnet_of(other) else [one]
-    assert cells(column([one]).cidr.subtract(other)) == expected
-
-
 @pytest.mark.parametrize("base", [0, 0x0A000000, 0xFFFFFF00], ids=["low", "middle", "high"])
 def test_thousands_of_small_spaces(base: int) -> None:
     """In a space of 64 addresses every operation equals that of Python's sets of numbers."""

@@ -117,9 +117,9 @@ def distinct(key: U64) -> tuple[I64, Mask, U64, I64]:
 
 def is_new(ordered: U64 | I64) -> Mask:
     """Return where a sorted number differs from the one before it."""
-    is_new = np.ones(len(ordered), dtype=np.bool_)
-    np.not_equal(ordered[1:], ordered[:-1], out=is_new[1:])
-    return is_new
+    found = np.ones(len(ordered), dtype=np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=found[1:])
+    return found
 
 
 # -- within a column ---------------------------------------------------------------------------
