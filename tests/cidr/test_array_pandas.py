@@ -32,7 +32,7 @@ from pandas.tests.extension.conftest import (  # noqa: F401 - fixtures the suite
     using_nan_is_na,
 )
 
-from vcokit.cidr.array import CidrArray, CidrDtype
+from vcokit import CidrArray, CidrDtype
 
 A, B, C = "10.0.0.0/8", "10.0.0.0/16", "192.168.0.0/24"
 

@@ -1,4 +1,4 @@
-"""A table finds what a search of all prefixes finds, and addresses are read strictly."""
+"""Each address falls to the longest prefix that holds it; addresses are read strictly."""
 
 from __future__ import annotations
 
@@ -12,170 +12,216 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from tests.cidr.networks import EDGES, NETWORK, Network, arrays, random_networks, scattered
-from vcokit.cidr import segments
-from vcokit.cidr.lookup import Table, addresses
-
-ROWS = some.lists(NETWORK, max_size=40)
-ADDRESSES = some.lists(
-    NETWORK.flatmap(lambda n: some.sampled_from([int(n[0]), int(n[-1]), (int(n[-1]) + 1) % 2**32]))
-    | some.integers(0, 2**32 - 1),
-    max_size=20,
+from tests.cidr.networks import (
+    DIRT,
+    EDGES,
+    NETWORK,
+    Network,
+    column,
+    random_networks,
+    scattered,
 )
+from vcokit.cidr import longest_match
+
+ROWS = some.lists(NETWORK | DIRT, max_size=40)
+LAST = 2**32 - 1
 
 
-def longest(networks: list[Network], address: int) -> int:
+def longest(rows: list, address: int) -> int:
     """Return the first row of the longest network that stdlib finds an address in."""
     wanted = ipaddress.IPv4Address(address)
-    around = [(-n.prefixlen, row) for row, n in enumerate(networks) if wanted in n]
+    around = [
+        (-n.prefixlen, row) for row, n in enumerate(rows) if isinstance(n, Network) and wanted in n
+    ]
     return min(around)[1] if around else -1
 
 
-def borders(networks: list[Network]) -> list[int]:
+def longest_by_table(rows: list[Network], addresses: list[int]) -> list[int]:
+    """Return the same for many, by asking for the prefix of each length in turn."""
+    first: dict = {}
+    for row, net in enumerate(rows):
+        first.setdefault((int(net.network_address), net.prefixlen), row)
+    masks = [(LAST << (32 - bits)) & LAST for bits in range(33)]
+
+    def one(address: int) -> int:
+        keys = ((address & masks[bits], bits) for bits in reversed(range(33)))
+        return next((first[key] for key in keys if key in first), -1)
+
+    return [*map(one, addresses)]
+
+
+def borders(rows: list) -> list[int]:
     """Return the first and last address of each network, and those beside them."""
-    ends = [int(end) for n in networks for end in (n[0], n[-1])]
+    ends = [int(end) for n in rows if isinstance(n, Network) for end in (n[0], n[-1])]
     return [(end + step) % 2**32 for end in ends for step in (-1, 0, 1)]
 
 
-@given(ROWS, ADDRESSES)
-def test_find(networks: list, others: list) -> None:
-    """Each address falls to the longest network that holds it, to its first row."""
-    wanted = [*borders(networks), *others]
-    found = Table(*arrays(networks)).find(np.array(wanted, dtype=np.uint32))
-    assert found.dtype == np.int64
-    assert found.tolist() == [longest(networks, address) for address in wanted]
+@pytest.mark.parametrize("dtype", ["str", "cidr"])
+@given(rows=ROWS, others=some.lists(some.integers(0, LAST), max_size=5))
+def test_lookup(dtype: str, rows: list, others: list) -> None:
+    """The longest prefix that holds each address, its first row, in every form of address."""
+    asked = column(rows, dtype).cidr
+    numbers = [*borders(rows), *others, LAST]
+    expected = [longest(rows, number) for number in numbers]
+    spoken = [*map(ipaddress.IPv4Address, numbers)]
+    text = [*map(str, spoken)]
+    objects = pd.Series(numbers, dtype="object")
+    for form in (spoken, text, numbers, pd.Series(text), np.array(numbers, np.uint32), objects):
+        found = asked.lookup(form)
+        assert found.dtype == np.int64
+        assert found.tolist() == expected
+    assert asked.lookup(text[0]).tolist() == expected[:1]
+    assert asked.lookup([*text, None]).tolist() == [*expected, -1]
+    assert asked.lookup(pd.Series([*text, "elsewhere"])).tolist() == [*expected, -1]
 
 
 def test_thousands_of_inventories() -> None:
-    """The same on crowded and nested inventories, by numbers."""
+    """The same on crowded and nested inventories."""
     rng = random.Random(34)
-    for _ in range(2000):
-        networks = random_networks(rng)
-        wanted = rng.sample(borders([*networks, EDGES[0]]), 5)
-        spans = [(-n.prefixlen, row, int(n[0]), int(n[-1])) for row, n in enumerate(networks)]
-        expected = [
-            min((s for s in spans if s[2] <= address <= s[3]), default=(0, -1))[1]
-            for address in wanted
-        ]
-        found = Table(*arrays(networks)).find(np.array(wanted, dtype=np.uint32))
-        assert found.tolist() == expected
+    for _ in range(1000):
+        nets = random_networks(rng)
+        wanted = rng.sample(borders([*nets, EDGES[0]]), 5)
+        found = column(nets, "cidr").cidr.lookup(wanted)
+        assert found.tolist() == longest_by_table(nets, wanted)
 
 
-def test_many_addresses() -> None:
-    """At the size at which tables of slots are made, each address falls to the same row."""
+#: More addresses than are searched for one by one: for these the bitmap is built.
+MANY = 40_000
+assert MANY > longest_match._MANY
+
+
+def near(nets: list[Network]) -> list[int]:
+    """Return borders of networks, and of the slots of 256 addresses that they begin or end in."""
+    ends = [end for net in nets for end in (int(net[0]), int(net[-1]))]
+    around = [(end + step) & LAST for end in ends for step in (-256, -1, 0, 1, 256)]
+    return [*around, *(end & ~255 for end in ends), *(end | 255 for end in ends), 0, LAST]
+
+
+SHAPES = {
+    "nothing": [],
+    "everything": [Network("0.0.0.0/0")],
+    "the first address": [Network("0.0.0.0/32")],
+    "the last address": [Network("255.255.255.255/32")],
+    "both": [Network("0.0.0.0/32"), Network("255.255.255.255/32")],
+    "full slots": [Network((n, 32)) for n in range(1024)],
+    "full slots at the end": [Network((LAST - n, 32)) for n in range(1024)],
+    "every other address": [Network((0x0A000000 + 2 * n, 32)) for n in range(1024)],
+    "whole slots": [Network((n << 8, 24)) for n in range(100)],
+    "the last of each slot": [Network(((n << 8) | 255, 32)) for n in range(2**24 - 40, 2**24)],
+    "all lengths": [Network((0x0A0B0C0D, n), strict=False) for n in range(33)],
+    "every power of two": [Network((1 << bit, 32)) for bit in range(32)],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_many_addresses_of_any_shape(shape: str) -> None:
+    """Full slots, empty and mixed ones, their borders, and the ends of the address space."""
+    nets = SHAPES[shape]
+    wanted = near(nets[:8] + nets[-8:])
+    wanted = [*wanted, *random.Random(shape).choices(range(2**32), k=MANY - len(wanted))]
+    found = column(nets).cidr.lookup(np.array(wanted, np.uint32))
+    assert found.tolist() == longest_by_table(nets, wanted)
+
+
+@given(some.lists(NETWORK, max_size=60))
+def test_many_addresses(nets: list) -> None:
+    """However prefixes lie, an address among many falls to the same row as one alone."""
+    wanted = near(nets)
+    many = np.resize(np.array(wanted, np.uint32), MANY)
+    found = column(nets, "cidr").cidr.lookup(many)
+    assert found[: len(wanted)].tolist() == longest_by_table(nets, wanted)
+
+
+def test_many_prefixes_and_addresses() -> None:
+    """Tens of thousands of both."""
     rng = np.random.default_rng(6)
-    network, length = scattered(rng, 20_000)
-    inside = network + rng.integers(0, 256, len(network), dtype=np.uint32)
-    wanted = np.concatenate([inside, rng.integers(0, 2**32, 30_000, dtype=np.uint32)])
-    assert len(wanted) > segments._FEW
-    rows: dict = {}
-    for row, pair in enumerate(zip(network.tolist(), length.tolist(), strict=True)):
-        rows.setdefault(pair, row)
-    masks = [(0xFFFFFFFF << (32 - bits)) & 0xFFFFFFFF for bits in range(33)]
-
-    def first_hit(address: int) -> int:
-        keys = ((address & masks[bits], bits) for bits in reversed(range(33)))
-        return next((rows[key] for key in keys if key in rows), -1)
-
-    found = Table(network, length).find(wanted)
-    assert found.tolist() == [first_hit(address) for address in wanted.tolist()]
+    nets = scattered(rng, 20_000)
+    wanted = [int(net[0]) + int(rng.integers(0, min(256, net.num_addresses))) for net in nets]
+    wanted += rng.integers(0, 2**32, 30_000).tolist()
+    found = column(nets, "cidr").cidr.lookup(wanted)
+    assert found.tolist() == longest_by_table(nets, wanted)
 
 
-def test_default_route_and_nothing() -> None:
-    """The default route holds all addresses, an empty table none."""
-    ends = np.array([0, 2**32 - 1], dtype=np.uint32)
-    assert Table(*arrays([Network("0.0.0.0/0")])).find(ends).tolist() == [0, 0]
-    empty = Table(*arrays([]))
-    assert empty.find(ends).tolist() == [-1, -1]
-    assert empty.find(ends[:0]).tolist() == []
-    assert (len(empty), repr(empty)) == (0, "Table of 0 prefixes")
+# -- how addresses are read --------------------------------------------------------------------
 
-
-def test_numbers_that_could_wrap_are_refused() -> None:
-    """Signed or longer numbers are no addresses until someone has looked at their range."""
-    with pytest.raises(TypeError, match="uint32"):
-        Table(*arrays(EDGES)).find(np.array([-1], dtype=np.int64))  # type: ignore[arg-type]
-
-
-def test_rows_without_a_prefix() -> None:
-    """A table is made of prefixes alone."""
-    with pytest.raises(ValueError, match="without a prefix"):
-        Table(np.zeros(1, np.uint32), np.array([255], np.uint8))
-
-
+ALL = column(["0.0.0.0/0"]).cidr
 TEXT = [
     "10.0.0.1",
     "0.0.0.0",  # noqa: S104 - an address to read, not to bind to
     "255.255.255.255",
-    None,
-    "",
-    "10.0.0.01",
-    "10.0.0.256",
-    "10.0.0.1/32",
+    *(None, "", "10.0.0.01", "10.0.0.256", "10.0.0.1/32", " 10.0.0.1", "10.0.0", "१०.0.0.1"),
+    *("::1", "10.0.0.1/", "1.2.3.4.5"),
 ]
-TEXT += [" 10.0.0.1", "10.0.0", "१०.0.0.1", "::1", "10.0.0.1/", "1.2.3.4.5"]
-READ = [0x0A000001, 0, 2**32 - 1, *[None] * (len(TEXT) - 3)]
-
-
-def read(column: pd.Series) -> list[int | None]:
-    """Return what was read, None where nothing was."""
-    values, valid = addresses(column)
-    assert (values.dtype, valid.dtype) == (np.uint32, np.bool_)
-    assert not values[~valid].any()
-    return [
-        value if ok else None for value, ok in zip(values.tolist(), valid.tolist(), strict=True)
-    ]
+READ = [0, 0, 0, *[-1] * (len(TEXT) - 3)]
 
 
 @pytest.mark.parametrize(
-    "kind", ["str", "object", "string", "category", pd.ArrowDtype(pa.string()), "sliced", "chunked"]
+    "kind",
+    ["str", "object", "string[python]", "category", pd.ArrowDtype(pa.string()), "sliced", "chunks"],
 )
 def test_text(kind: str | pd.ArrowDtype) -> None:
-    """Addresses are read strictly out of every kind of text column."""
+    """Addresses are read strictly out of every kind of text column; what is none is passed over."""
     if kind == "sliced":
-        column = pd.Series(["x", *TEXT, "y"], dtype="str").iloc[1:-1]
-    elif kind == "chunked":
-        column = pd.concat([pd.Series(TEXT[:3], dtype="str"), pd.Series(TEXT[3:], dtype="str")])
+        asked = pd.Series(["x", *TEXT, "y"], dtype="str").iloc[1:-1]
+    elif kind == "chunks":
+        asked = pd.concat([pd.Series(TEXT[:3], dtype="str"), pd.Series(TEXT[3:], dtype="str")])
     else:
-        column = pd.Series(TEXT, dtype=kind)
-    assert read(column) == READ
-
-
-@given(some.lists(some.ip_addresses(v=4)))
-def test_text_as_stdlib_writes_it(expected: list) -> None:
-    """What stdlib writes is read back."""
-    text = pd.Series([str(address) for address in expected], dtype="str")
-    assert read(text) == [int(address) for address in expected]
-    assert read(pd.Series(expected, dtype="object")) == [int(address) for address in expected]
+        asked = pd.Series(TEXT, dtype=kind)
+    assert ALL.lookup(asked).tolist() == READ
 
 
 @pytest.mark.parametrize(
-    "kind", ["int64", "uint64", "Int64", "UInt64", "UInt32", pd.ArrowDtype(pa.int64())]
+    "kind", ["int8", "int64", "uint64", "Int64", "UInt64", "UInt32", pd.ArrowDtype(pa.int64())]
 )
 def test_integers(kind: str | pd.ArrowDtype) -> None:
     """Numbers are addresses from the first to the last, and missing ones are none."""
-    assert read(pd.Series([0, 2**32 - 1], dtype=kind)) == [0, 2**32 - 1]
-    if kind not in ("int64", "uint64"):
-        assert read(pd.Series([7, None], dtype=kind)) == [7, None]
-    if kind != "UInt32":
-        assert read(pd.Series([2**32, 2**62], dtype=kind)) == [None, None]
+    assert ALL.lookup(pd.Series([0, 127], dtype=kind)).tolist() == [0, 0]
+    if kind not in ("int8", "int64", "uint64"):
+        assert ALL.lookup(pd.Series([7, None], dtype=kind)).tolist() == [0, -1]
+    if kind not in ("int8", "UInt32"):
+        asked = pd.Series([LAST, 2**32, 2**62], dtype=kind)
+        assert ALL.lookup(asked).tolist() == [0, -1, -1]
 
 
 def test_integers_out_of_range() -> None:
     """No number wraps around into an address."""
-    assert read(pd.Series([-1, -(2**63)])) == [None, None]
-    assert read(pd.Series([2**64 - 1, 2**63], dtype="uint64")) == [None, None]
-    assert read(pd.Series([-1, 127], dtype="int8")) == [None, 127]
+    assert ALL.lookup(pd.Series([-1, -(2**63)])).tolist() == [-1, -1]
+    assert ALL.lookup(pd.Series([2**64 - 1, 2**63], dtype="uint64")).tolist() == [-1, -1]
+    assert ALL.lookup(pd.Series([-1, 127], dtype="int8")).tolist() == [-1, 0]
+    objects = pd.Series([10 << 24, 2**70, -1, None], dtype="object")
+    assert ALL.lookup(objects).tolist() == [0, -1, -1, -1]
 
 
-@pytest.mark.parametrize("values", [[0.5], [True], [pd.Timestamp(0)]])
-def test_what_is_no_address(values: list) -> None:
-    """A column of another kind is refused, not read as if it were text."""
-    with pytest.raises(TypeError, match="text or integers"):
-        addresses(pd.Series(values))
+def test_lone_surrogates() -> None:
+    """Text that UTF-8 cannot hold is no address."""
+    for dtype in ("object", "string[python]"):
+        assert ALL.lookup(pd.Series(["10.0.0.1\udc80", "10.0.0.1"], dtype=dtype))[0] == -1
 
 
-def test_no_rows() -> None:
+@pytest.mark.parametrize("kind", ["str", "object", "int64"])
+def test_no_rows(kind: str) -> None:
     """Empty columns have empty answers."""
-    for kind in ("str", "object", "int64"):
-        assert read(pd.Series([], dtype=kind)) == []
+    assert ALL.lookup(pd.Series([], dtype=kind)).tolist() == []
+
+
+@pytest.mark.parametrize(
+    ("addresses", "kind"),
+    [
+        ("8.8.8.888", ValueError),
+        ("10.0.0.0/8", ValueError),
+        (["10.0.0.1", "elsewhere"], ValueError),
+        (2**32, ValueError),
+        ([-1], ValueError),
+        ([10 << 24, "10.0.0.1"], TypeError),
+        (pd.Series([10 << 24, "10.0.0.1"]), TypeError),
+        (pd.Series([0.5]), TypeError),
+        (pd.Series([pd.Timestamp(0)]), TypeError),
+        (pd.Series(["10.0.0.1"], dtype=pd.ArrowDtype(pa.string_view())), TypeError),
+        ([True], TypeError),
+        (1.5, TypeError),
+    ],
+)
+def test_slips_are_no_addresses(addresses: object, kind: type[Exception]) -> None:
+    """A slip by hand, or a column of another kind, is an error, not what no prefix holds."""
+    with pytest.raises(kind):
+        ALL.lookup(addresses)

@@ -9,8 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-import vcokit  # noqa: F401 - registers the accessor
-from vcokit.cidr.array import CidrArray
+from vcokit import CidrArray
 
 FRAME = pd.DataFrame(
     {

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import vcokit as vk
-from vcokit.cidr.arrow import CidrType
+from vcokit.cidr.interop import CidrType
 from vcokit.errors import InventoryError
 from vcokit.inventory import parquet, read_routes
 from vcokit.schema import ROUTES

@@ -17,8 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vcokit.audit.columns import I32, I64, NONE, Mask, RouteColumns, dense, first_other, first_row
-from vcokit.cidr.ordering import stable_order
-from vcokit.cidr.relations import closest_cover_sorted, pack
+from vcokit.cidr.relations import closest_cover_sorted, pack, stable_order
 
 
 class Groups:

@@ -39,9 +39,9 @@ from vcokit.audit.columns import (
     say,
 )
 from vcokit.audit.prediction import Check
-from vcokit.cidr.explain import suggestions
 from vcokit.cidr.parse import to_text
 from vcokit.cidr.relations import touches
+from vcokit.cidr.suggest import suggestions
 
 LooksAt: TypeAlias = Literal["row", "connection", "destination"]
 Find: TypeAlias = Callable[[Audit], Matches]

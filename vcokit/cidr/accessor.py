@@ -2,36 +2,56 @@
 
 =======================================================  ==========================================
 `network`, `prefix_length`, `flags`                      what a row holds
-`normalized`, `to_cidr`                                  the column put right, as it is or as cidr
+`normalized`, `to_cidr`                                  the column corrected, as it is or as cidr
 `overlaps`, `covered_by`                                 row by row, against other prefixes
 `closest_cover`                                          row by row, against the column itself
-`lookup`                                                 address by address, the longest prefix
+`lookup`                                                 address by address, the longest match
 `aggregate`, `subtract`, `intersect`, `complement`       the addresses of all rows, as few prefixes
 =======================================================  ==========================================
 
 Text is read as `vcokit.cidr.parse` reads it. Rows that hold no prefix take no part: they are in no
-relation (False, -1) and add no address. Where host bits are set, the network takes part. Answers
-row by row have the column's index and name.
+relation (False, -1) and add no address. Where host bits are set, the network takes part. Results
+per row have the column's index and name.
+
+The other prefixes, and the addresses, may be given in many forms (`as_prefixes`, `as_addresses`).
+Columns are read leniently: a cell that holds none is passed over. A list or a single value was
+written by hand: there it is an error.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from vcokit.cidr import lookup, relations, sets
-from vcokit.cidr.array import CidrArray, CidrDtype
-from vcokit.cidr.coerce import Columns
-from vcokit.cidr.parse import I64, Prefixes, to_text
-from vcokit.cidr.read import Others, is_readable, read_column, read_others
-from vcokit.cidr.relations import NONE
+from vcokit.cidr import relations, sets
+from vcokit.cidr.array import CidrArray, CidrDtype, is_many, kind_of
+from vcokit.cidr.longest_match import LongestMatch
+from vcokit.cidr.parse import (
+    I64,
+    MISSING,
+    NO_LENGTH,
+    NONE,
+    U32,
+    Columns,
+    Mask,
+    Prefixes,
+    as_arrow_text,
+    parse,
+    to_text,
+)
 from vcokit.cidr.scalar import Cidr
 
 if TYPE_CHECKING:
     from vcokit.cidr.scalar import Prefix
+
+#: One prefix, a list of them, or a column.
+Others: TypeAlias = "Prefix | Sequence[Prefix] | pd.Series | pd.Index | CidrArray"
 
 
 @pd.api.extensions.register_series_accessor("cidr")
@@ -41,13 +61,13 @@ class CidrAccessor:
     Parameters
     ----------
     series : Series of str, cidr, or categories of them
-        IPv4 prefixes ``a.b.c.d/len``; rows that hold none are kept and flagged. It is read once
-        an accessor: ``nets = routes.cidr`` saves the reading where much is asked.
+        IPv4 prefixes ``a.b.c.d/len``; rows that hold none are kept and flagged. It is parsed once
+        per accessor: for several questions keep ``nets = routes.cidr``.
 
     Raises
     ------
     AttributeError
-        The Series is of another dtype.
+        The Series has another dtype.
 
     Examples
     --------
@@ -64,7 +84,7 @@ class CidrAccessor:
             raise AttributeError(f".cidr works on text and on cidr columns, not on {series.dtype}")
         self._series = series
 
-    # -- What a row holds
+    # -- what a row holds
 
     @cached_property
     def _prefixes(self) -> Prefixes:
@@ -96,7 +116,7 @@ class CidrAccessor:
 
     @property
     def flags(self) -> pd.Series:
-        """What was seen in each cell (see `vcokit.cidr.parse`); Series of uint8, 0: all is well.
+        """What is wrong with each cell (see `vcokit.cidr.parse`); Series of uint8, 0 for nothing.
 
         Examples
         --------
@@ -111,7 +131,7 @@ class CidrAccessor:
         Returns
         -------
         Series of str or cidr
-            As the column itself; text where it is of categories.
+            As the column itself; text for categories.
 
         Examples
         --------
@@ -125,7 +145,8 @@ class CidrAccessor:
     def to_cidr(self) -> pd.Series:
         """Return the column as cidr, whatever it holds.
 
-        Host bits are cleared, and what is no prefix is missing; ``astype("cidr")`` raises there.
+        Host bits are cleared, and what is no prefix becomes missing; ``astype("cidr")`` would
+        raise an error.
 
         Returns
         -------
@@ -146,16 +167,16 @@ class CidrAccessor:
         found = self._prefixes
         return self._answer(CidrArray.from_arrays(found.network.copy(), found.length.copy()))
 
-    # -- Relations, row by row
+    # -- relations, row by row
 
     def overlaps(self, other: Others) -> pd.Series:
-        """Tell which rows share an address with some other prefix.
+        """Return which rows share an address with some other prefix.
 
         Parameters
         ----------
         other : Series, array, list, or one prefix
-            A column is read as this one is. In a list, and where it is one prefix, what is no
-            prefix in strict form is an error.
+            A column is read as this one is. In a list, or as a single value, what is no prefix in
+            strict form is an error.
 
         Returns
         -------
@@ -172,15 +193,15 @@ class CidrAccessor:
         >>> pd.Series(["10.0.0.0/8", "11.0.0.0/8", "x"]).cidr.overlaps("10.1.0.0/16").tolist()
         [True, False, False]
         """
-        return self._tell(relations.overlaps, other)
+        return self._per_row(relations.overlaps, other)
 
     def covered_by(self, other: Others) -> pd.Series:
-        """Tell which rows lie in some other prefix, or are equal to one.
+        """Return which rows are inside some other prefix, or equal one.
 
         Parameters
         ----------
         other : Series, array, list, or one prefix
-            As of `overlaps`, errors too.
+            As in `overlaps`, with the same errors.
 
         Returns
         -------
@@ -193,27 +214,27 @@ class CidrAccessor:
         >>> pd.Series(["10.1.0.0/16", "0.0.0.0/0", None]).cidr.covered_by(private).tolist()
         [True, False, False]
         """
-        return self._tell(relations.covered_by, other)
+        return self._per_row(relations.covered_by, other)
 
     def closest_cover(self, groups: Any = None) -> pd.Series:
-        """Return the position of the closest shorter prefix that holds each prefix.
+        """Return the position of the closest shorter prefix that contains each prefix.
 
         Parameters
         ----------
         groups : Series or array-like, shape (n,), optional
-            Only prefixes of one group are looked at together, and rows whose group is missing
-            are left out. A Series has the index of the column.
+            Only prefixes of the same group are compared, and rows whose group is missing are left
+            out. A Series must have the index of the column.
 
         Returns
         -------
         Series of int64
-            Position (not label) in the column, of the first row that holds that prefix; -1 where
-            no prefix holds it, or there is none.
+            Position (not label) in the column of the first row with that prefix; -1 where no
+            prefix contains it, or the row has none.
 
         Raises
         ------
         ValueError
-            `groups` is of another length, or has another index.
+            `groups` has another length or another index.
 
         Examples
         --------
@@ -228,7 +249,7 @@ class CidrAccessor:
         return self._answer(result)
 
     def lookup(self, addresses: Any) -> I64:
-        """Return the position of the longest prefix that holds each address.
+        """Return the position of the longest prefix that contains each address.
 
         Parameters
         ----------
@@ -238,14 +259,14 @@ class CidrAccessor:
         Returns
         -------
         ndarray of int64, shape (m,)
-            Position (not label) of the first row that holds that prefix; -1 where no prefix holds
-            the address, or a column of data has none. ``column.array.take(positions,
-            allow_fill=True)`` are the prefixes.
+            Position (not label) of the first row with that prefix; -1 where no prefix contains
+            the address, or a cell of a Series holds none. ``column.array.take(positions,
+            allow_fill=True)`` gives the prefixes.
 
         Raises
         ------
         ValueError
-            A list or a single value holds what is no address; as of `overlaps`.
+            A list or a single value holds what is no address.
         TypeError
             Addresses are neither text nor integers, or some text and some integers.
 
@@ -257,32 +278,32 @@ class CidrAccessor:
         >>> nets.cidr.lookup(pd.Series(["10.1.2.3", "elsewhere"]))
         array([ 1, -1])
         """
-        values, valid = lookup.asked(addresses)
+        values, valid = as_addresses(addresses)
         rows = np.flatnonzero(self._prefixes.valid)
-        found = lookup.Table(*self._at(rows)).find(values[valid])
+        found = LongestMatch(*self._at(rows)).find(values[valid])
         result = np.full(len(values), NONE, dtype=np.int64)
         result[valid] = np.where(found >= 0, rows.take(found), NONE) if len(rows) else NONE
         return result
 
-    # -- The addresses of all rows
+    # -- the addresses of all rows
 
     def aggregate(self, groups: Any = None) -> pd.Series:
-        """Return the fewest prefixes that hold the same addresses.
+        """Return the fewest prefixes with the same addresses.
 
         Parameters
         ----------
         groups : Series or array-like, shape (n,), optional
-            Each group is aggregated by itself; as of `closest_cover`.
+            Each group is aggregated by itself; otherwise as in `closest_cover`.
 
         Returns
         -------
         Series of cidr
-            In order. With groups, indexed by group and sorted by it first.
+            Sorted; with groups, by group first, and indexed by group.
 
         Raises
         ------
         ValueError
-            As of `closest_cover`.
+            As in `closest_cover`.
 
         Examples
         --------
@@ -298,50 +319,52 @@ class CidrAccessor:
         rows, codes, labels = self._grouped(groups, sort=True)
         network, length, group = sets.aggregate(*self._at(rows), codes)
         index = None if group is None or labels is None else labels.take(group)
-        return self._set((network, length), index)
+        return self._sorted_set((network, length), index)
 
     def subtract(self, other: Others) -> pd.Series:
-        """Return the fewest prefixes that hold the addresses of the column that others do not.
+        """Return the fewest prefixes with the addresses of the column that others lack.
 
         Parameters
         ----------
         other : Series, array, list, or one prefix
-            As of `overlaps`, errors too.
+            As in `overlaps`, with the same errors.
 
         Returns
         -------
         Series of cidr
-            In order, with a fresh ``RangeIndex``.
+            Sorted, with a fresh ``RangeIndex``.
 
         Examples
         --------
         >>> pd.Series(["10.0.0.0/8"]).cidr.subtract("10.128.0.0/9").astype("str").tolist()
         ['10.0.0.0/9']
         """
-        return self._set(sets.subtract(*self._at(self._prefixes.valid), *read_others(other)))
+        return self._sorted_set(sets.subtract(*self._at(self._prefixes.valid), *as_prefixes(other)))
 
     def intersect(self, other: Others) -> pd.Series:
-        """Return the fewest prefixes that hold the addresses that column and others share.
+        """Return the fewest prefixes with the addresses that the column and others share.
 
         Parameters
         ----------
         other : Series, array, list, or one prefix
-            As of `overlaps`, errors too.
+            As in `overlaps`, with the same errors.
 
         Returns
         -------
         Series of cidr
-            In order, with a fresh ``RangeIndex``.
+            Sorted, with a fresh ``RangeIndex``.
 
         Examples
         --------
         >>> pd.Series(["10.0.0.0/8"]).cidr.intersect("0.0.0.0/0").astype("str").tolist()
         ['10.0.0.0/8']
         """
-        return self._set(sets.intersect(*self._at(self._prefixes.valid), *read_others(other)))
+        return self._sorted_set(
+            sets.intersect(*self._at(self._prefixes.valid), *as_prefixes(other))
+        )
 
     def complement(self, within: Prefix) -> pd.Series:
-        """Return the fewest prefixes of what is free within one prefix.
+        """Return the fewest prefixes with the addresses of one prefix that the column lacks.
 
         Parameters
         ----------
@@ -350,7 +373,7 @@ class CidrAccessor:
         Returns
         -------
         Series of cidr
-            In order, with a fresh ``RangeIndex``.
+            Sorted, with a fresh ``RangeIndex``.
 
         Raises
         ------
@@ -363,25 +386,24 @@ class CidrAccessor:
         >>> taken.cidr.complement(within="10.0.0.0/8").astype("str").tolist()
         ['10.64.0.0/10']
         """
-        space = Cidr(within)
-        taken = self._at(self._prefixes.valid)
-        return self._set(sets.complement(*taken, space.network, space.prefix_length))
+        space = as_prefixes([Cidr(within)])
+        return self._sorted_set(sets.subtract(*space, *self._at(self._prefixes.valid)))
 
-    # -- Between columns and arrays
+    # -- between columns and arrays
 
     def _answer(self, values: Any) -> pd.Series:
         return pd.Series(values, index=self._series.index, name=self._series.name, copy=False)
 
-    def _set(self, found: Columns, index: pd.Index | None = None) -> pd.Series:
+    def _sorted_set(self, found: Columns, index: pd.Index | None = None) -> pd.Series:
         return pd.Series(CidrArray.from_arrays(*found), index=index, name=self._series.name)
 
     def _at(self, rows: Any) -> Columns:
-        """Return the columns of some rows, all of which hold a prefix."""
+        """Return network and length of some rows, all of which hold a prefix."""
         return self._prefixes.network[rows], self._prefixes.length[rows]
 
-    def _tell(self, relation: Any, other: Others) -> pd.Series:
+    def _per_row(self, relation: Any, other: Others) -> pd.Series:
         result = self._prefixes.valid.copy()
-        result[result] = relation(*self._at(result), *read_others(other))
+        result[result] = relation(*self._at(result), *as_prefixes(other))
         return self._answer(result)
 
     def _grouped(self, groups: Any, sort: bool = False) -> tuple[I64, I64 | None, pd.Index | None]:
@@ -398,3 +420,129 @@ class CidrAccessor:
         codes, labels = pd.factorize(groups, sort=sort)
         rows = np.flatnonzero(valid & (codes >= 0))
         return rows, codes[rows].astype(np.int64, copy=False), pd.Index(labels, name=groups.name)
+
+
+# -- a column of prefixes, and what it may be asked about --------------------------------------
+
+
+def is_readable(column: pd.Series) -> bool:
+    """Tell whether prefixes are read from a column of this dtype.
+
+    That is text, objects, cidr, and categories of them.
+    """
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return is_readable(_categories(column))
+    return isinstance(dtype, CidrDtype) or dtype == "object" or kind_of(column) == "string"
+
+
+def read_column(column: pd.Series) -> Prefixes:
+    """Read a column of text, of cidr, of objects by their text, or of categories of them.
+
+    Examples
+    --------
+    >>> read_column(pd.Series(["10.0.0.0/8", None], dtype="cidr")).flags
+    array([0, 1], dtype=uint8)
+    """
+    array = column.array
+    if isinstance(array, CidrArray):
+        flags = np.where(array.isna(), np.uint8(MISSING), np.uint8(0))
+        return Prefixes(array.network, array.prefix_length, flags)
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return parse(column)
+    # Each category is read once; a missing cell has the code -1, which takes the last.
+    found, codes = read_column(_categories(column)), column.cat.codes.to_numpy()
+    return Prefixes(
+        np.append(found.network, np.uint32(0)).take(codes),
+        np.append(found.length, np.uint8(NO_LENGTH)).take(codes),
+        np.append(found.flags, np.uint8(MISSING)).take(codes),
+    )
+
+
+def _categories(column: pd.Series) -> pd.Series:
+    kept = column.cat.categories
+    return pd.Series(kept, dtype=kept.dtype if len(kept) else "str")  # none: all is missing
+
+
+def as_prefixes(other: Others | Any) -> Columns:
+    """Return the prefixes that a column is asked about, without missing ones.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A list or a single value holds what is no prefix, or the dtype of a column holds none.
+
+    Examples
+    --------
+    >>> as_prefixes(pd.Series(["0.0.0.1/32", "elsewhere"]))
+    (array([1], dtype=uint32), array([32], dtype=uint8))
+    """
+    if hasattr(other, "dtype"):
+        column = pd.Series(other, copy=False)
+        if not is_readable(column):
+            raise TypeError(f"prefixes are text or cidr, not {column.dtype}")
+    else:
+        column = pd.Series(CidrArray(other if is_many(other) else [other]))
+    found = read_column(column)
+    return found.network[found.valid], found.length[found.valid]
+
+
+def as_addresses(given: Any) -> tuple[U32, Mask]:
+    """Return the addresses that a column is asked about, 0 where there is none, and where one is.
+
+    Text is ``a.b.c.d``, as strict as prefixes are; a whole number is an address from 0 to
+    4294967295; objects are all whole numbers, or all text or what prints itself as an address.
+
+    Raises
+    ------
+    ValueError
+        A list or a single value holds what is no address.
+    TypeError
+        A column holds neither text nor integers, or both.
+
+    Examples
+    --------
+    >>> values, valid = as_addresses(pd.Series(["10.0.0.1", "10.0.0.01", "10.0.0.0/8", None]))
+    >>> values.tolist(), valid.tolist()
+    ([167772161, 0, 0, 0], [True, False, False, False])
+    """
+    if hasattr(given, "dtype") and np.ndim(given) == 1:
+        return _address_column(pd.Series(given, copy=False))
+    column = pd.Series(given if is_many(given) else [given], dtype="object")
+    values, valid = _address_column(column)
+    wrong = np.flatnonzero(~valid & column.notna().to_numpy())
+    if len(wrong):
+        raise ValueError(
+            f"position {wrong[0]}: {column.iloc[wrong[0]]!r} is no IPv4 address. Write a.b.c.d or "
+            "a number from 0 to 4294967295; in a Series such cells are passed over"
+        )
+    return values, valid
+
+
+def _address_column(column: pd.Series) -> tuple[U32, Mask]:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    kind = kind_of(column)
+    if kind == "integer":
+        return _addresses_of_integers(column)
+    # "mixed" is what pandas calls objects of other types: they print themselves as addresses do.
+    if kind not in {"string", "empty"} and not (kind == "mixed" and column.dtype == "object"):
+        kind = "both together" if kind == "mixed-integer" else kind
+        raise TypeError(f"addresses are text or integers, not {kind}")
+    text = as_arrow_text(column).cast(pa.large_string())
+    hosts = pc.binary_join_element_wise(text, *_HOST)
+    found = parse(pd.Series(hosts, dtype="str"))
+    return found.network, found.valid
+
+
+#: What makes an address the prefix of that one address, and the empty text that joins the two.
+_HOST: Final = tuple(pa.scalar(part, type=pa.large_string()) for part in ("/32", ""))
+
+
+def _addresses_of_integers(column: pd.Series) -> tuple[U32, Mask]:
+    """Read whole numbers: of an integer dtype, or objects, which may be of any size."""
+    missing = column.isna().to_numpy(dtype=np.bool_)
+    filled = column.mask(missing, 0) if missing.any() else column
+    number = filled.to_numpy(dtype={"u": np.uint64, "O": object}.get(filled.dtype.kind, np.int64))
+    valid = np.asarray((number >= 0) & (number < 1 << 32), dtype=np.bool_) & ~missing
+    return np.where(valid, number, 0).astype(np.uint32), valid

@@ -1,40 +1,53 @@
-"""The pandas extension type ``cidr``: a column of IPv4 prefixes, five bytes a row.
+"""The pandas extension type ``cidr``: a column of IPv4 prefixes, five bytes per row.
 
 ``Series.astype("cidr")``, ``pd.array(values, dtype="cidr")`` and ``read_csv(dtype=…)`` make one
 from text, strictly: the first text that is no prefix in strict form is an error that names its
-position. ``Series.cidr.to_cidr()`` is the lenient way. What pandas does by value (factorize, sort,
-group, merge, count) is done on one integer a row, see `vcokit.cidr.keyed`; objects are made only
-where pandas' interface asks for them.
+position. ``Series.cidr.to_cidr()`` is the lenient way.
+
+What pandas does by value (sort, factorize, group, merge, count) is done on one integer per row, the
+key: ``network << 6 | length``, and `NO_KEY` where the prefix is missing. Keys order as prefixes do.
+Objects are made only where pandas' interface asks for them.
 """
 
 from __future__ import annotations
 
 import builtins
+import operator
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Literal, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pandas.api.extensions import ExtensionDtype, no_default, register_extension_dtype
+from pandas.api.extensions import (
+    ExtensionArray,
+    ExtensionDtype,
+    no_default,
+    register_extension_dtype,
+)
 from pandas.api.indexers import check_array_indexer
 
-from vcokit.cidr import arrow
-from vcokit.cidr.coerce import (
-    NO_KEY,
+from vcokit.cidr import interop
+from vcokit.cidr.parse import (
+    HOST_BITS,
+    I64,
+    MASKS,
+    MISSING,
+    NO_LENGTH,
+    U8,
+    U32,
     Columns,
-    from_keys,
-    is_many,
-    prefix_key,
-    strict_column,
-    to_keys,
+    Mask,
+    parse,
+    to_text,
 )
-from vcokit.cidr.index import CidrIndex
-from vcokit.cidr.keyed import KeyedArray
-from vcokit.cidr.parse import I64, MASKS, NO_LENGTH, U8, U32, Mask, to_text
-from vcokit.cidr.scalar import Cidr, from_key
+from vcokit.cidr.scalar import LENGTH_BITS, LENGTH_MASK, Cidr, from_key, key_of
+from vcokit.plain import as_text
 
-arrow.register()
+#: The key of a missing prefix: below every other.
+NO_KEY: Final = -1
+
+interop.register()
 
 
 @register_extension_dtype
@@ -64,19 +77,35 @@ class CidrDtype(ExtensionDtype):
         return CidrArray
 
     @property
-    def index_class(self) -> builtins.type[CidrIndex]:
-        """`CidrIndex`, which looks labels up by their keys."""
-        return CidrIndex
+    def index_class(self) -> builtins.type[pd.Index]:
+        """`CidrIndex`, or a plain index where pandas lacks what it needs."""
+        if interop.HAS_HOOKS:
+            return interop.CidrIndex
+        return pd.Index
 
     def __from_arrow__(self, values: Any) -> CidrArray:
         """Read an Arrow array of the type ``vcokit.cidr``, of its storage, or of text."""
-        return CidrArray.from_arrays(*arrow.from_arrow(values))
+        if interop.is_stored(values):
+            return CidrArray.from_arrays(*interop.from_arrow(values))
+        return CidrArray(pd.array(values.cast("large_string"), dtype="str"))
 
     def __repr__(self) -> str:
         return "CidrDtype()"
 
 
-class CidrArray(KeyedArray):
+def _comparison(compare: Callable[[Any, Any], Any]) -> Any:
+    """Return the method that compares by keys; pandas unpacks Series and Index for it."""
+
+    def method(self: CidrArray, other: Any) -> Any:
+        if isinstance(other, (pd.Series, pd.Index, pd.DataFrame)):
+            return NotImplemented
+        return self._compare(other, compare)
+
+    method.__name__ = f"__{compare.__name__}__"
+    return method
+
+
+class CidrArray(ExtensionArray):
     """A column of IPv4 prefixes, some of which may be missing.
 
     A prefix is (``network`` uint32, host bits cleared; ``length`` uint8). Where it is missing,
@@ -86,20 +115,20 @@ class CidrArray(KeyedArray):
     ----------
     values : array-like
         Text in strict form, `Cidr`, ``ipaddress.IPv4Network``, ``netaddr.IPNetwork`` or missing
-        values (None, NA, NaN), mixed as they come; or another `CidrArray`.
+        values (None, NA, NaN), in any mixture; or another `CidrArray`.
     copy : bool, default False
-        Whether another `CidrArray` is copied; of all else a copy is made anyway.
+        Whether another `CidrArray` is copied; anything else is copied anyway.
 
     Raises
     ------
     ValueError, TypeError
-        Naming the position of the first value that is no prefix, the value, and a remedy.
+        The first value that is no prefix, with its position and a remedy.
 
     Notes
     -----
     Order is that of (network, length). Comparisons give a nullable boolean array, NA where either
     side is missing; compared with text that is no prefix, nothing is equal. ``merge``, ``join``
-    and ``map`` match values of one dtype alone: with a column of text they find nothing, silently.
+    and ``map`` match values of one dtype only: with a column of text they find nothing, silently.
     Merge on ``text.astype("cidr")``.
 
     Examples
@@ -122,6 +151,8 @@ class CidrArray(KeyedArray):
     _readonly: bool
     _dtype: Final = CidrDtype()
 
+    # -- made of values, of arrays, of keys
+
     def __init__(self, values: Sequence[Any] | Any, *, copy: bool = False) -> None:
         network, length = _columns_of(values)
         self._network = network.copy() if copy else network
@@ -129,7 +160,7 @@ class CidrArray(KeyedArray):
 
     @classmethod
     def from_arrays(cls, network: U32, length: U8) -> Self:
-        """Make a column of its two arrays, which are checked and not copied.
+        """Make a column from its two arrays, which are checked and not copied.
 
         Parameters
         ----------
@@ -143,7 +174,7 @@ class CidrArray(KeyedArray):
         ValueError
             The arrays differ in length, a length is not 0-32, or host bits are set.
         TypeError
-            The arrays are not of those dtypes.
+            The arrays have other dtypes.
 
         Examples
         --------
@@ -169,10 +200,46 @@ class CidrArray(KeyedArray):
 
     @classmethod
     def _wrap(cls, network: U32, length: U8) -> Self:
-        """Make a column of arrays that are known to be right."""
+        """Make a column from arrays that are known to be right."""
         result = cls.__new__(cls)
         result._network, result._length = network, length
         return result
+
+    @classmethod
+    def _of_keys(cls, keys: I64) -> Self:
+        return cls._wrap(*from_keys(keys))
+
+    @classmethod
+    def _from_sequence(cls, scalars: Any, *, dtype: object = None, copy: bool = False) -> Self:  # noqa: ARG003
+        if isinstance(scalars, cls):
+            return scalars.copy() if copy else scalars
+        return cls(scalars, copy=copy)
+
+    @classmethod
+    def _from_sequence_of_strings(
+        cls,
+        strings: Any,
+        *,
+        dtype: object = None,  # noqa: ARG003
+        copy: bool = False,  # noqa: ARG003
+    ) -> Self:
+        return cls(strings)
+
+    @classmethod
+    def _from_scalars(cls, scalars: Any, *, dtype: object) -> Self:  # noqa: ARG003
+        """Take back what a function over the cells returned: prefixes, but no text of prefixes."""
+        if all(isinstance(value, Cidr) or value is pd.NA for value in scalars):
+            return cls(scalars)
+        raise TypeError("not all of them are Cidr")
+
+    @classmethod
+    def _concat_same_type(cls, to_concat: Sequence[CidrArray]) -> Self:
+        return cls._wrap(
+            np.concatenate([piece._network for piece in to_concat]),
+            np.concatenate([piece._length for piece in to_concat]),
+        )
+
+    # -- what it stores
 
     @property
     def network(self) -> U32:
@@ -197,13 +264,21 @@ class CidrArray(KeyedArray):
         return self._length
 
     @property
+    def _keys(self) -> I64:
+        keys = self._network.astype(np.int64)
+        keys <<= LENGTH_BITS
+        keys |= self._length
+        keys[self.isna()] = NO_KEY
+        return keys
+
+    @property
     def dtype(self) -> CidrDtype:
         """Always ``cidr``."""
         return self._dtype
 
     @property
     def nbytes(self) -> int:
-        """Bytes of both arrays: five a row."""
+        """Bytes of both arrays: five per row."""
         return int(self._network.nbytes + self._length.nbytes)
 
     def __len__(self) -> int:
@@ -219,43 +294,7 @@ class CidrArray(KeyedArray):
         """
         return np.asarray(self._length == NO_LENGTH)
 
-    @property
-    def _keys(self) -> I64:
-        return to_keys(self._network, self._length)
-
-    @classmethod
-    def _of_keys(cls, keys: I64) -> Self:
-        return cls._wrap(*from_keys(keys))
-
-    @classmethod
-    def _from_sequence(cls, scalars: Any, *, dtype: object = None, copy: bool = False) -> Self:  # noqa: ARG003
-        if isinstance(scalars, cls):
-            return scalars.copy() if copy else scalars
-        return cls(scalars, copy=copy)
-
-    @classmethod
-    def _from_sequence_of_strings(
-        cls,
-        strings: Any,
-        *,
-        dtype: object = None,  # noqa: ARG003
-        copy: bool = False,  # noqa: ARG003
-    ) -> Self:
-        return cls(strings)
-
-    @classmethod
-    def _from_scalars(cls, scalars: Any, *, dtype: object) -> Self:  # noqa: ARG003
-        """Take back what a function over the cells gave: prefixes, and no text that looks alike."""
-        if all(isinstance(value, Cidr) or value is pd.NA for value in scalars):
-            return cls(scalars)
-        raise TypeError("not all of them are Cidr")
-
-    @classmethod
-    def _concat_same_type(cls, to_concat: Sequence[CidrArray]) -> Self:
-        return cls._wrap(
-            np.concatenate([piece._network for piece in to_concat]),
-            np.concatenate([piece._length for piece in to_concat]),
-        )
+    # -- cells
 
     def __getitem__(self, item: Any) -> Any:
         item = check_array_indexer(self, item)
@@ -265,7 +304,7 @@ class CidrArray(KeyedArray):
         if length.ndim > 1:
             raise IndexError("a cidr array has one dimension")
         result = self._wrap(network, length)
-        # A slice looks at the same memory: what must not be written to stays so.
+        # A slice shares memory: what must not be written to stays so.
         result._readonly = self._readonly and np.may_share_memory(length, self._length)
         return result
 
@@ -276,51 +315,11 @@ class CidrArray(KeyedArray):
         if is_many(value):
             self._network[key], self._length[key] = _columns_of(value)
         else:
-            one = from_keys(np.array([prefix_key(value)]))
-            self._network[key], self._length[key] = one[0][0], one[1][0]
+            network, length = from_keys(np.array([self._key_of(value)]))
+            self._network[key], self._length[key] = network[0], length[0]
 
     def __iter__(self) -> Iterator[Any]:
-        return map(_value, self._keys.tolist())
-
-    def __array__(
-        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
-    ) -> npt.NDArray[Any]:
-        """Return an array of objects, `Cidr` and NA: what NumPy has for them."""
-        if copy is False:
-            raise ValueError("a cidr array is no NumPy array: it cannot be had without a copy")
-        return np.asarray(self.to_numpy(dtype))
-
-    def to_numpy(
-        self,
-        dtype: npt.DTypeLike | None = None,
-        copy: bool = False,  # noqa: ARG002 - there is nothing to share
-        na_value: Any = no_default,
-    ) -> Any:
-        """Return a new ndarray of objects, or of what NumPy makes of the objects.
-
-        Parameters
-        ----------
-        dtype : optional
-            A dtype of text, say; objects where it is left out.
-        copy : bool, default False
-            It is a copy in any case.
-        na_value : optional
-            What stands where a prefix is missing; NA where it is left out.
-
-        Examples
-        --------
-        >>> CidrArray(["10.0.0.0/8", None]).to_numpy("U18", na_value="")
-        array(['10.0.0.0/8', ''], dtype='<U18')
-        """
-        result = np.empty(len(self), dtype=object)
-        result[:] = list(self)
-        if na_value is not no_default:
-            result[self.isna()] = na_value
-        return result if dtype is None else result.astype(dtype)
-
-    def __arrow_array__(self, type: Any = None) -> Any:  # noqa: A002 - pyarrow's name for it
-        """Return it as pyarrow has it, see `vcokit.cidr.arrow`."""
-        return arrow.to_arrow(self._network, self._length, type)
+        return (pd.NA if key == NO_KEY else from_key(key) for key in self._keys.tolist())
 
     def copy(self) -> Self:
         """Return a copy that shares no memory.
@@ -353,12 +352,208 @@ class CidrArray(KeyedArray):
         [10.1.0.0/16, <NA>]
         Length: 2, dtype: cidr
         """
-        network, length = from_keys(np.array([prefix_key(fill_value)]))
+        network, length = from_keys(np.array([self._key_of(fill_value)]))
         pick: Any = pd.api.extensions.take
         return self._wrap(
             pick(self._network, indexer, allow_fill=allow_fill, fill_value=network[0]),
             pick(self._length, indexer, allow_fill=allow_fill, fill_value=length[0]),
         )
+
+    # -- compared
+
+    __eq__ = _comparison(operator.eq)
+    __ne__ = _comparison(operator.ne)
+    __lt__ = _comparison(operator.lt)
+    __le__ = _comparison(operator.le)
+    __gt__ = _comparison(operator.gt)
+    __ge__ = _comparison(operator.ge)
+
+    def _compare(self, other: Any, compare: Callable[[Any, Any], Any]) -> Any:
+        theirs, invalid = self._keys_of(other)
+        if is_many(other) and len(theirs) != len(self):
+            raise ValueError(f"Lengths must match to compare: {len(self)} and {len(theirs)}")
+        by_order = compare not in (operator.eq, operator.ne)
+        if by_order and invalid.any():
+            raise TypeError("a prefix comes before or after prefixes only")
+        mine = self._keys
+        # What is no prefix has the key of a missing one, which no prefix equals.
+        missing = (mine == NO_KEY) | ((theirs == NO_KEY) & ~invalid)
+        return pd.arrays.BooleanArray(compare(mine, theirs), missing)
+
+    @classmethod
+    def _keys_of(cls, values: Any) -> tuple[I64, Mask]:
+        """Return the keys of one value or many, whatever they are, and which are no prefix."""
+        if not is_many(values):
+            return _keys_of_objects([values])
+        values = getattr(values, "array", values)  # of a Series or an Index
+        if isinstance(values, CidrArray):
+            return values._keys, np.zeros(len(values), dtype=np.bool_)
+        if not is_text(values):
+            return _keys_of_objects(values)
+        found = parse(as_text(values))
+        invalid = np.asarray((found.flags != 0) & (found.flags != MISSING))
+        keys = cls._wrap(found.network, found.length)._keys
+        keys[invalid] = NO_KEY
+        return keys, invalid
+
+    @staticmethod
+    def _key_of(value: Any) -> int:
+        """Return the key of one prefix, `NO_KEY` for None, NA and NaN; errors are `Cidr`'s."""
+        is_nan = isinstance(value, (float, np.floating)) and np.isnan(value)
+        return NO_KEY if value is None or value is pd.NA or is_nan else key_of(Cidr(value))
+
+    # -- by value: on keys
+
+    @classmethod
+    def _from_factorized(cls, values: I64, original: object) -> Self:  # noqa: ARG003
+        return cls._of_keys(values)
+
+    def _values_for_argsort(self) -> I64:
+        return self._keys
+
+    def _values_for_factorize(self) -> tuple[I64, int]:
+        return self._keys, NO_KEY
+
+    def unique(self) -> Self:
+        """Return the distinct prefixes in order of appearance; a missing one counts as one.
+
+        Examples
+        --------
+        >>> pd.array(["10.0.0.0/8", None, "10.0.0.0/8", None], dtype="cidr").unique()
+        <CidrArray>
+        [10.0.0.0/8, <NA>]
+        Length: 2, dtype: cidr
+        """
+        return self._of_keys(pd.unique(self._keys))
+
+    def duplicated(self, keep: Literal["first", "last", False] = "first") -> Mask:
+        """Return which rows repeat another, ndarray of bool.
+
+        Examples
+        --------
+        >>> pd.array(["10.0.0.0/8", "10.0.0.0/8"], dtype="cidr").duplicated()
+        array([False,  True])
+        """
+        return pd.Series(self._keys).duplicated(keep=keep).to_numpy()
+
+    def isin(self, values: Any) -> Mask:
+        """Return which rows are among given values, ndarray of bool; what is no prefix is none.
+
+        Examples
+        --------
+        >>> pd.array(["10.0.0.0/8", "10.1.0.0/16"], dtype="cidr").isin(["10.0.0.0/8", "elsewhere"])
+        array([ True, False])
+        """
+        keys, invalid = self._keys_of(values)
+        return pd.Series(self._keys).isin(keys[~invalid]).to_numpy()
+
+    def searchsorted(
+        self, value: Any, side: Literal["left", "right"] = "left", sorter: Any = None
+    ) -> Any:
+        """Return where values would go to keep the order, as ``numpy.searchsorted`` does.
+
+        Raises
+        ------
+        ValueError
+            A prefix is missing: then there is no order.
+
+        Examples
+        --------
+        >>> nets = pd.array(["10.0.0.0/8", "11.0.0.0/8"], dtype="cidr")
+        >>> nets.searchsorted(["10.1.0.0/16", "12.0.0.0/8"])
+        array([1, 2])
+        """
+        if self.isna().any():
+            raise ValueError(
+                "searchsorted needs a sorted array, and missing prefixes have no order"
+            )
+        keys, invalid = self._keys_of(value)
+        if invalid.any():
+            raise TypeError("only prefixes can be searched for in a column of prefixes")
+        found = self._keys.searchsorted(keys, side=side, sorter=sorter)
+        return found if is_many(value) else found[0]
+
+    def value_counts(self, dropna: bool = True) -> pd.Series:
+        """Return how often each prefix is there: Series of Int64, indexed by the prefixes.
+
+        Examples
+        --------
+        >>> pd.array(["10.0.0.0/8", "10.0.0.0/8"], dtype="cidr").value_counts().tolist()
+        [2]
+        """
+        keys = self._keys
+        counts = pd.Series(keys[keys != NO_KEY] if dropna else keys).value_counts(sort=False)
+        index = pd.Index(self._of_keys(counts.index.to_numpy()), copy=False)
+        return pd.Series(counts.array, index=index, name="count", dtype="Int64")
+
+    def _mode(self, dropna: bool = True) -> Self:
+        keys = self._keys
+        found = pd.Series(keys[keys != NO_KEY] if dropna else keys).mode()
+        return self._of_keys(found.to_numpy())
+
+    def min(self, *, axis: int | None = None, skipna: bool = True, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Return the first prefix in order; NA where there is none.
+
+        Examples
+        --------
+        >>> pd.array(["10.1.0.0/16", "10.0.0.0/8"], dtype="cidr").min()
+        Cidr('10.0.0.0/8')
+        """
+        return self._extreme(np.min, skipna)
+
+    def max(self, *, axis: int | None = None, skipna: bool = True, **kwargs: Any) -> Any:  # noqa: ARG002
+        """Return the last prefix in order; NA where there is none.
+
+        Examples
+        --------
+        >>> pd.array(["10.1.0.0/16", "10.0.0.0/8"], dtype="cidr").max()
+        Cidr('10.1.0.0/16')
+        """
+        return self._extreme(np.max, skipna)
+
+    def _extreme(self, choose: Callable[[I64], Any], skipna: bool) -> Any:
+        keys = self._keys
+        known = keys[keys != NO_KEY]
+        is_known = len(known) > 0 and (skipna or len(known) == len(keys))
+        return from_key(int(choose(known))) if is_known else pd.NA
+
+    # -- as something else
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        """Return an array of objects, `Cidr` and NA: what NumPy has for them."""
+        if copy is False:
+            raise ValueError("a cidr array is no NumPy array: it cannot be had without a copy")
+        return np.asarray(self.to_numpy(dtype))
+
+    def to_numpy(
+        self,
+        dtype: npt.DTypeLike | None = None,
+        copy: bool = False,  # noqa: ARG002 - there is nothing to share
+        na_value: Any = no_default,
+    ) -> Any:
+        """Return a new ndarray of objects, or of what NumPy makes of the objects.
+
+        Parameters
+        ----------
+        dtype : optional
+            A dtype of text, say; objects where it is left out.
+        copy : bool, default False
+            It is a copy in any case.
+        na_value : optional
+            What stands for a missing prefix; NA where it is left out.
+
+        Examples
+        --------
+        >>> CidrArray(["10.0.0.0/8", None]).to_numpy("U18", na_value="")
+        array(['10.0.0.0/8', ''], dtype='<U18')
+        """
+        result = np.empty(len(self), dtype=object)
+        result[:] = list(self)
+        if na_value is not no_default:
+            result[self.isna()] = na_value
+        return result if dtype is None else result.astype(dtype)
 
     def astype(self, dtype: Any, copy: bool = True) -> Any:
         """Return it as another dtype: text, objects, categories.
@@ -366,7 +561,7 @@ class CidrArray(KeyedArray):
         Raises
         ------
         TypeError
-            Of numbers: ask for ``.cidr.network`` or ``.cidr.prefix_length``.
+            For numbers: use ``.cidr.network`` or ``.cidr.prefix_length``.
 
         Examples
         --------
@@ -380,6 +575,10 @@ class CidrArray(KeyedArray):
             raise TypeError(f"a prefix is no {dtype}: use .cidr.network or .cidr.prefix_length")
         return super().astype(dtype, copy=copy)
 
+    def __arrow_array__(self, type: Any = None) -> Any:  # noqa: A002 - pyarrow's name for it
+        """Return it as an Arrow array, see `vcokit.cidr.interop`."""
+        return interop.to_arrow(self._network, self._length, type)
+
     def _formatter(self, boxed: bool = False) -> Callable[[Any], str]:  # noqa: ARG002
         return str
 
@@ -387,12 +586,94 @@ class CidrArray(KeyedArray):
         return np.asarray(self.astype("str"))
 
 
-def _value(key: int) -> Any:
-    return pd.NA if key == NO_KEY else from_key(key)
+# -- values → columns and keys -----------------------------------------------------------------
+
+
+def from_keys(keys: I64) -> Columns:
+    """Return network and length of each key.
+
+    Examples
+    --------
+    >>> from_keys(np.array([96, -1]))
+    (array([1, 0], dtype=uint32), array([ 32, 255], dtype=uint8))
+    """
+    missing = keys == NO_KEY
+    network = (keys >> LENGTH_BITS).astype(np.uint32)
+    length = (keys & LENGTH_MASK).astype(np.uint8)
+    network[missing] = 0
+    length[missing] = NO_LENGTH
+    return network, length
+
+
+def is_many(values: object) -> bool:
+    """Tell whether it is many values; a network of stdlib or netaddr, which has a length, is one.
+
+    Examples
+    --------
+    >>> import ipaddress
+    >>> [is_many(value) for value in (["10.0.0.0/8"], "10.0.0.0/8", ipaddress.ip_network("::/0"))]
+    [True, False, False]
+    """
+    return bool(pd.api.types.is_list_like(values)) and not hasattr(values, "prefixlen")
+
+
+def is_text(values: Any) -> bool:
+    """Tell whether values are text, or all missing, so that they can be parsed as a column."""
+    return kind_of(values) in {"string", "empty"}
+
+
+def kind_of(values: Any) -> str:
+    """Return what pandas takes values for: "string", "integer", "mixed", "empty" and others."""
+    try:
+        return pd.api.types.infer_dtype(values, skipna=True)
+    except NotImplementedError:  # a type of Arrow's that pandas has no name for, as string_view
+        return "unknown"
 
 
 def _columns_of(values: Any) -> Columns:
+    """Read many values, each of which must be a prefix or missing."""
     values = getattr(values, "array", values)  # of a Series or an Index
     if isinstance(values, CidrArray):
         return values._network, values._length
-    return strict_column(values)
+    if is_text(values):
+        return _columns_of_text(as_text(values))
+    values = list(values)
+    keys, invalid = _keys_of_objects(values)
+    if invalid.any():
+        first = int(invalid.argmax())
+        _refuse(values[first], first)
+    return from_keys(keys)
+
+
+def _columns_of_text(column: pd.Series) -> Columns:
+    found = parse(column)
+    invalid = np.flatnonzero((found.flags != 0) & (found.flags != MISSING))
+    if len(invalid):
+        first = int(invalid[0])
+        more = f" (and {len(invalid) - 1} more)" if len(invalid) > 1 else ""
+        has_host_bits = found.flags[first] == HOST_BITS
+        effect = "clears host bits" if has_host_bits else "leaves out what is no IPv4 prefix"
+        advice = f"{more}. On a column of text, .cidr.to_cidr() {effect}"
+        _refuse(column.iloc[first], first, advice)
+    return found.network, found.length
+
+
+def _refuse(value: Any, position: int, advice: str = "") -> NoReturn:
+    """Raise what `Cidr` says about a value, with its position."""
+    try:
+        Cidr(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"position {position}: {error}{advice}") from None
+    raise AssertionError(f"{value!r} is a prefix to Cidr, and is none in a column")
+
+
+def _keys_of_objects(values: Sequence[Any]) -> tuple[I64, Mask]:
+    """Return the key of each object, and which are no prefix: objects can only be read singly."""
+    keys = np.full(len(values), NO_KEY, dtype=np.int64)
+    invalid = np.zeros(len(values), dtype=np.bool_)
+    for position, value in enumerate(values):
+        try:
+            keys[position] = CidrArray._key_of(value)
+        except (TypeError, ValueError):
+            invalid[position] = True
+    return keys, invalid

@@ -1,25 +1,37 @@
 """Text columns ⇄ columns of IPv4 prefixes, without a loop over rows.
 
-A prefix is (``network`` uint32, host bits cleared; ``length`` uint8). A row that holds none has
+A prefix is (``network`` uint32, host bits cleared; ``length`` uint8). A row without a prefix has
 network 0 and length `NO_LENGTH`, and its ``flags`` say why:
 
-=============  ===  ==========================================================================
+=============  ===  ============================================================================
 `MISSING`        1  the cell is empty
 `MALFORMED`      2  it is not ``a.b.c.d/len``
-`IPV6`           4  it is an IPv6 prefix (set together with nothing else)
+`IPV6`           4  it is an IPv6 prefix (never set together with another flag)
 `HOST_BITS`      8  it is a prefix, but the address was not that of its network
-=============  ===  ==========================================================================
+=============  ===  ============================================================================
 
 The form is strict: ASCII digits, octets 0-255 and length 0-32 without leading zeros, nothing
-around or between. Bytes are looked at in place, in the Arrow buffer of the column, some thousand
-rows at a time; how, `vcokit.cidr.scan` tells. What the fast look refuses is looked at once more,
-to tell IPv6 from the rest.
+before, after or in between. Bytes are read in place, in the Arrow buffer of the column, and every
+row costs the same, whatever it contains::
 
-The way back, `to_text`, gives each part of a prefix four bytes and then leaves out the empty ones.
+    bytes        1 0 . 1 . 2 . 0 / 2 4|1 0 . 1 …   one flat buffer; | is where a row ends
+    classes      4 3 1 4 1 5 1 3 2 5 7 4 3 1 4     1 is a dot, 2 a slash, 3-12 a digit, 0 the rest
+    separators   0 0 1 0 1 0 1 0 1 0 0 0 0 1 0     one bit per byte: not a digit
+    layout           ^   ^   ^   ^     |           the separators of a row and its end as one number
+                                                   of 19 bits. 162 of them can be a prefix; a table
+                                                   says where the separators of those are
+    lookup keys    143  14  15  13    257          the four classes before each separator and before
+                                                   the end as one number of 16 bits. A table says
+                                                   which octet or length that is (shown here from
+                                                   the separator in front of the field)
+
+One lookup thus checks the digits of a field, its width, its value and the separator in front of it.
+Rows that this refuses are matched once more against the grammar of IPv6.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -30,59 +42,50 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vcokit.cidr.scan import NO_FIELD, scan
+from vcokit.cidr.scalar import ADDRESS
+from vcokit.plain import as_text
 
 U8: TypeAlias = npt.NDArray[np.uint8]
+U16: TypeAlias = npt.NDArray[np.uint16]
 U32: TypeAlias = npt.NDArray[np.uint32]
+U64: TypeAlias = npt.NDArray[np.uint64]
 I64: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
-#: Offsets of rows as Arrow keeps them, int32 or int64.
+#: Positions, in the type that ``take`` reads without a copy.
+Positions: TypeAlias = npt.NDArray[np.intp]
+#: Where rows start and the last one ends, as Arrow stores it: int32 or int64, n + 1 numbers.
 Offsets: TypeAlias = npt.NDArray[Any]
+#: A column of prefixes: network and length.
+Columns: TypeAlias = tuple[U32, U8]
 
 MISSING: Final = 1
 MALFORMED: Final = 2
 IPV6: Final = 4
 HOST_BITS: Final = 8
 
-#: Length of a row that holds no prefix.
+#: Length of a row without a prefix.
 NO_LENGTH: Final = 255
-
-#: Rows, and bytes, looked at in one go: what is made of them stays in the processor's cache. A
-#: single cell of more bytes than that is no prefix.
-_CHUNK: Final = 16_384
-_BYTES: Final = 1 << 19
-
-#: Arrow types of one flat buffer behind offsets of so many bytes. Others are cast first.
-_OFFSETS: Final[dict[Any, np.dtype[Any]]] = {
-    pa.string(): np.dtype(np.int32),
-    pa.binary(): np.dtype(np.int32),
-    pa.large_string(): np.dtype(np.int64),
-    pa.large_binary(): np.dtype(np.int64),
-}
-#: Bytes that int32 offsets can surely address.
-_JOINABLE: Final = 1 << 30
+#: Position of a row that is not there.
+NONE: Final = -1
 
 #: Network mask by prefix length.
 MASKS: Final[U32] = np.array(
     [(0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF for length in range(33)], dtype=np.uint32
 )
-#: The same by any uint8: no bits at all where there is no prefix.
+#: The same for any uint8: no bits where there is no prefix.
 _MASK_OF_ANY: Final[U32] = np.concatenate([MASKS, np.zeros(256 - len(MASKS), dtype=np.uint32)])
+
+#: Rows, and bytes, parsed at once, so that intermediate arrays stay in the processor's cache. A
+#: cell with more bytes than that is no prefix.
+_CHUNK_ROWS: Final = 16_384
+_CHUNK_BYTES: Final = 1 << 19
+#: Bytes that int32 offsets can surely address.
+_JOINABLE: Final = 1 << 30
 
 
 @dataclass(frozen=True)
 class Prefixes:
-    """A column of IPv4 prefixes.
-
-    Parameters
-    ----------
-    network : ndarray of uint32
-        Network address, host bits cleared; 0 where there is no prefix.
-    length : ndarray of uint8
-        Prefix length 0-32; `NO_LENGTH` where there is no prefix.
-    flags : ndarray of uint8
-        Sum of `MISSING`, `MALFORMED`, `IPV6`, `HOST_BITS`.
-    """
+    """A column of IPv4 prefixes: network uint32, length uint8, flags uint8, as described above."""
 
     network: U32
     length: U8
@@ -93,28 +96,12 @@ class Prefixes:
 
     @property
     def valid(self) -> Mask:
-        """Where there is a prefix, host bits or not."""
+        """Which rows have a prefix, with host bits or without."""
         return np.asarray(self.length != NO_LENGTH)
-
-    @property
-    def last(self) -> U32:
-        """Last address of each prefix; of no meaning where there is none."""
-        return self.network | ~MASKS[np.minimum(self.length, 32)]
 
 
 def parse(column: pd.Series) -> Prefixes:
-    """Read a column of text as IPv4 prefixes.
-
-    Parameters
-    ----------
-    column : Series of str
-        Arrow-backed or not, chunked or sliced. Of a column of objects, what they print is read;
-        None and NaN are missing.
-
-    Returns
-    -------
-    Prefixes
-        Of the same length, in the same order.
+    """Parse a column of text, row by row; objects are read as the text they print.
 
     Examples
     --------
@@ -122,38 +109,48 @@ def parse(column: pd.Series) -> Prefixes:
     >>> found.network.tolist(), found.length.tolist(), found.flags.tolist()
     ([167772160, 167837696, 0, 0, 0], [8, 16, 255, 255, 255], [0, 8, 2, 1, 4])
     """
-    text = _as_arrow(column)
+    text = as_arrow_text(column)
     size = len(text)
     network = np.empty(size, dtype=np.uint32)
     found = Prefixes(network, np.empty(size, dtype=np.uint8), np.empty(size, dtype=np.uint8))
     done = 0
-    for piece in _pieces(text):
-        _parse_piece(piece, _rows(found, done, done + len(piece)))
-        done += len(piece)
+    for chunk in _flat_chunks(text):
+        _parse_chunk(chunk, _rows(found, done, done + len(chunk)))
+        done += len(chunk)
     return found
 
 
-def _as_arrow(column: pd.Series) -> Any:
-    """Return the column as Arrow holds it, with no copy where it is Arrow's already."""
+def as_arrow_text(column: pd.Series) -> Any:
+    """Return a column as Arrow text, chunked or not; without a copy where it is Arrow text already.
+
+    What is not text is read as what it prints.
+    """
     try:
-        return pa.array(column.array, from_pandas=True)
-    except (pa.ArrowException, UnicodeEncodeError):
-        # Cells of several kinds, or lone surrogates, which UTF-8 cannot hold: read what they print.
-        printed = column.astype(pd.StringDtype("python")).str.encode("utf-8", "replace")
-        return pa.array(printed.array, type=pa.binary(), from_pandas=True)
+        found = pa.array(column.array, from_pandas=True)
+    except (pa.ArrowException, UnicodeEncodeError):  # objects of several types, lone surrogates
+        pass
+    else:
+        if found.type in _OFFSETS:
+            return found
+    return pa.array(as_text(column).array, from_pandas=True)
 
 
-def _pieces(text: Any) -> Iterator[Any]:
-    """Yield the flat Arrow arrays of a column, none of them empty."""
+#: Arrow's types of text, with the type of their offsets.
+_OFFSETS: Final[dict[Any, np.dtype[Any]]] = {
+    pa.string(): np.dtype(np.int32),
+    pa.large_string(): np.dtype(np.int64),
+}
+
+
+def _flat_chunks(text: Any) -> Iterator[Any]:
+    """Yield the chunks of Arrow text that have rows."""
     if isinstance(text, pa.ChunkedArray):
-        # Many small chunks would each pay for a chunk of their own below: join them first.
-        scattered = text.num_chunks > 1 + len(text) // _CHUNK and text.nbytes < _JOINABLE
+        # Each small chunk would cost as much as a full one below: join them first.
+        scattered = text.num_chunks > 1 + len(text) // _CHUNK_ROWS and text.nbytes < _JOINABLE
         chunks = [text.combine_chunks()] if scattered else text.chunks
     else:
         chunks = [text]
-    for chunk in chunks:
-        if len(chunk):
-            yield chunk if chunk.type in _OFFSETS else chunk.cast(pa.large_string())
+    return (chunk for chunk in chunks if len(chunk))
 
 
 def _rows(found: Prefixes, start: int, stop: int) -> Prefixes:
@@ -162,62 +159,165 @@ def _rows(found: Prefixes, start: int, stop: int) -> Prefixes:
     return Prefixes(found.network[rows], found.length[rows], found.flags[rows])
 
 
-def _parse_piece(piece: Any, found: Prefixes) -> None:
-    """Fill the rows of one flat array."""
-    offsets, data = _flat(piece)
-    for start, stop in _spans(offsets):
-        _read(offsets[start : stop + 1], data, _rows(found, start, stop))
-    if piece.null_count:
-        # Arrow lets any bytes stand under a null, even a prefix.
-        missing = np.flatnonzero(piece.is_null().to_numpy(zero_copy_only=False))
+def _parse_chunk(text: Any, found: Prefixes) -> None:
+    """Fill in the rows of one flat Arrow array."""
+    _, buffer, data = text.buffers()
+    offsets = np.frombuffer(buffer, dtype=_OFFSETS[text.type])
+    offsets = offsets[text.offset : text.offset + len(text) + 1]
+    data = np.frombuffer(data, dtype=np.uint8) if data else np.zeros(0, dtype=np.uint8)
+    for start, stop in _runs(offsets):
+        _parse_run(offsets[start : stop + 1], data, _rows(found, start, stop))
+    if text.null_count:
+        # Arrow allows any bytes under a null, even a prefix.
+        missing = np.flatnonzero(text.is_null().to_numpy(zero_copy_only=False))
         found.network[missing], found.length[missing], found.flags[missing] = 0, NO_LENGTH, MISSING
-    _mark_ipv6(piece, offsets, found.flags)
+    _flag_ipv6(text, offsets, found.flags)
 
 
-def _flat(piece: Any) -> tuple[Offsets, U8]:
-    """Return the offsets of the rows, one more than there are rows, and the bytes they are in."""
-    _, offsets, data = piece.buffers()
-    places = np.frombuffer(offsets, dtype=_OFFSETS[piece.type])
-    text = np.frombuffer(data, dtype=np.uint8) if data else np.zeros(0, dtype=np.uint8)
-    return places[piece.offset : piece.offset + len(piece) + 1], text
-
-
-def _spans(offsets: Offsets) -> Iterator[tuple[int, int]]:
-    """Yield runs of rows: of `_CHUNK` rows, halved until they fit into `_BYTES` or are one."""
+def _runs(offsets: Offsets) -> Iterator[tuple[int, int]]:
+    """Yield runs of `_CHUNK_ROWS` rows, halved until they fit `_CHUNK_BYTES` or are one row."""
     size = len(offsets) - 1
-    waiting = [(start, min(start + _CHUNK, size)) for start in range(0, size, _CHUNK)]
-    while waiting:
-        start, stop = waiting.pop()
-        if stop - start > 1 and offsets[stop] - offsets[start] > _BYTES:
+    pending = [(start, min(start + _CHUNK_ROWS, size)) for start in range(0, size, _CHUNK_ROWS)]
+    while pending:
+        start, stop = pending.pop()
+        if stop - start > 1 and offsets[stop] - offsets[start] > _CHUNK_BYTES:
             middle = (start + stop) // 2
-            waiting += [(start, middle), (middle, stop)]
+            pending += [(start, middle), (middle, stop)]
         else:
             yield start, stop
 
 
-def _read(offsets: Offsets, data: U8, found: Prefixes) -> None:
-    """Fill a run of rows."""
-    if offsets[-1] - offsets[0] > _BYTES:
+def _parse_run(offsets: Offsets, data: U8, found: Prefixes) -> None:
+    """Fill in a run of rows."""
+    if offsets[-1] - offsets[0] > _CHUNK_BYTES:
         found.network[:], found.length[:], found.flags[:] = 0, NO_LENGTH, MALFORMED
         return
-    fields = scan(offsets, data)
-    bad = np.bitwise_or.reduce(fields) >= NO_FIELD
+    fields = _read_fields(offsets, data)
+    malformed = np.bitwise_or.reduce(fields) >= _NO_FIELD
     address = ((fields[0] << 8) | fields[1]).astype(np.uint32)
     address <<= 16
     address |= (fields[2] << 8) | fields[3]
-    # A bad row gets the length 255, and by that mask the network 0.
-    np.bitwise_or(fields[4].astype(np.uint8), -bad.view(np.uint8), out=found.length)
+    # A malformed row gets the length 255, and by that mask the network 0.
+    np.bitwise_or(fields[4].astype(np.uint8), -malformed.view(np.uint8), out=found.length)
     np.bitwise_and(address, _MASK_OF_ANY.take(found.length), out=found.network)
     np.not_equal(address, found.network, out=found.flags.view(np.bool_))
     np.multiply(found.flags, HOST_BITS, out=found.flags)
-    np.copyto(found.flags, MALFORMED, where=bad)
+    np.copyto(found.flags, MALFORMED, where=malformed)
+
+
+# -- bytes → the five numbers of a.b.c.d/len ---------------------------------------------------
+
+#: Value of a field that is no octet and no length.
+_NO_FIELD: Final = 256
+#: Byte classes; a digit's class is `_ZERO` plus the digit.
+_DOT, _SLASH, _ZERO = range(1, 4)
+_CLASSES: Final = _ZERO + 10
+#: Class 0 before the first and after the last byte, so that each byte has neighbours.
+_BEFORE: Final = 4
+_AFTER: Final = 32
+#: Widest prefix, in bytes: 255.255.255.255/32.
+_WIDEST: Final = 18
+
+
+def _read_fields(offsets: Offsets, data: U8) -> U16:
+    """Return four octets and the length of each row: fields x rows.
+
+    At least one field of a malformed row is `_NO_FIELD` or more; its other fields have no meaning.
+    """
+    classes = _byte_classes(data[offsets[0] : offsets[-1]])
+    places = np.subtract(offsets, offsets[0], dtype=np.intp)
+    keys = _lookup_keys(places, _layouts(places, classes), classes)
+    fields = np.empty_like(keys)
+    # No key is out of range; "wrap" is the mode that checks fastest.
+    _OCTETS.take(keys[:4], out=fields[:4], mode="wrap")
+    _LENGTHS.take(keys[4], out=fields[4], mode="wrap")
+    return fields
+
+
+def _byte_classes(text: U8) -> U8:
+    """Return the class of each byte, with `_BEFORE` zeros in front and `_AFTER` zeros behind."""
+    classes = np.zeros(_BEFORE + len(text) + _AFTER, dtype=np.uint8)
+    inside = classes[_BEFORE:-_AFTER]
+    # Dot, slash and the digits follow one another in ASCII; below the dot, uint8 wraps around.
+    np.subtract(text, ord(".") - _DOT, out=inside)
+    inside *= (inside < _CLASSES).view(np.uint8)
+    return classes
+
+
+def _layouts(places: Positions, classes: U8) -> Positions:
+    """Return where the four separators of each row are, five bits each; 0 for no prefix."""
+    bitmap = np.packbits(classes[_BEFORE:] < _ZERO, bitorder="little")
+    # The 32 bits from each eighth byte on: at least 25 of them from the start of any row on.
+    windows: U32 = np.ndarray((len(bitmap) - 3,), dtype="<u4", buffer=bitmap, strides=(1,))
+    starts = places[:-1]
+    row = windows.take(starts >> 3) >> (starts & 7).astype(np.uint32)
+    end = _END_BIT.take(np.diff(places), mode="clip")
+    return _LAYOUTS.take((row & (end - np.uint32(1))) | end)
+
+
+def _layout_table() -> Positions:
+    """Return the layout by separator bits and end bit."""
+    table = np.zeros(2 << _WIDEST, dtype=np.intp)
+    for widths in itertools.product((1, 2, 3), (1, 2, 3), (1, 2, 3), (1, 2, 3), (1, 2)):
+        ends = list(itertools.accumulate(widths, lambda end, width: end + 1 + width))
+        layout = sum(end << 5 * field for field, end in enumerate(ends[:4]))
+        table[sum(1 << end for end in ends)] = layout
+    return table
+
+
+_LAYOUTS: Final = _layout_table()
+#: The end bit by the width of a row. A wider row gets that of an empty one, which has no layout.
+_END_BIT: Final[U32] = np.array([1 << width for width in range(_WIDEST + 1)] + [1], dtype=np.uint32)
+
+
+def _lookup_keys(places: Positions, layouts: Positions, classes: U8) -> U16:
+    """Return the lookup key of each field: fields x rows."""
+    pairs = classes[: -_AFTER - 1] * np.uint8(16)
+    pairs |= classes[1:-_AFTER]
+    fours = pairs[:-2].astype(np.uint16)
+    fours *= 256
+    fours |= pairs[2:]
+    keys: U16 = fours.take(_field_ends(places, layouts))
+    # Only the start of the row stands before the first octet: put a dot there.
+    stop = np.left_shift(1, (layouts & 3) << 2).astype(np.uint16)
+    keys[0] = (keys[0] & (stop - np.uint16(1))) | stop
+    return keys
+
+
+def _field_ends(places: Positions, layouts: Positions) -> Positions:
+    """Return where each field ends, in bytes of the run: fields x rows."""
+    ends = np.empty((5, len(layouts)), dtype=np.intp)
+    for field in range(4):
+        np.right_shift(layouts, 5 * field, out=ends[field])
+    ends[:4] &= 31
+    ends[:4] += places[:-1]
+    ends[4] = places[1:]
+    return ends
+
+
+def _field_table(limit: int, separator: int) -> U16:
+    """Return the value of a field by its lookup key: 0 to `limit`, without leading zeros."""
+    table = np.full(1 << 16, _NO_FIELD, dtype=np.uint16)
+    for value in range(limit + 1):
+        key = separator
+        for digit in str(value):
+            key = key << 4 | _ZERO + int(digit)
+        # Classes in front of the separator do not matter.
+        table.reshape(-1, 16 << 4 * len(str(value)))[:, key] = value
+    return table
+
+
+_OCTETS: Final = _field_table(255, _DOT)
+_LENGTHS: Final = _field_table(32, _SLASH)
+
+
+# -- IPv6 --------------------------------------------------------------------------------------
 
 
 def _ipv6_pattern() -> str:
     """Return the grammar of an IPv6 address (RFC 3986, ``IPv6address``) and a length 0-128."""
     group = "[0-9A-Fa-f]{1,4}"
-    octet = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-    tail = rf"(?:{group}:{group}|{octet}(?:\.{octet}){{3}})"
+    tail = rf"(?:{group}:{group}|{ADDRESS})"
     forms = [f"(?:{group}:){{6}}{tail}", f"::(?:{group}:){{5}}{tail}"]
     forms += [
         f"(?:(?:{group}:){{0,{before}}}{group})?::(?:{group}:){{{4 - before}}}{tail}"
@@ -235,64 +335,57 @@ _IPV6: Final = _ipv6_pattern()
 _WIDEST_IPV6: Final = 6 * 5 + 15 + 4
 
 
-def _mark_ipv6(piece: Any, offsets: Offsets, flags: U8) -> None:
-    """Tell the IPv6 prefixes among the malformed rows."""
+def _flag_ipv6(text: Any, offsets: Offsets, flags: U8) -> None:
+    """Flag the IPv6 prefixes among the malformed rows."""
     rows = np.flatnonzero(flags == MALFORMED)
     rows = rows[offsets[rows + 1] - offsets[rows] <= _WIDEST_IPV6]
     if not len(rows):
         return
-    cells = piece.take(pa.array(rows))
+    cells = text.take(pa.array(rows))
     colon = pc.match_substring(cells, ":").to_numpy(zero_copy_only=False)
     matches = pc.match_substring_regex(cells.filter(pa.array(colon)), _IPV6)
     flags[rows[colon][matches.to_numpy(zero_copy_only=False)]] = IPV6
 
 
+# -- prefixes → text ---------------------------------------------------------------------------
+
+
 def to_text(network: U32, length: U8) -> pd.Series:
-    """Write prefixes as text.
-
-    Parameters
-    ----------
-    network : ndarray of uint32
-    length : ndarray of uint8
-        `NO_LENGTH`, or any other that is not 0-32, gives a missing value.
-
-    Returns
-    -------
-    Series of str
-        Of the same length, with a fresh ``RangeIndex``.
+    """Return prefixes as a Series of str; a length that is not 0-32 gives a missing value.
 
     Examples
     --------
     >>> to_text(np.array([167772160, 0], np.uint32), np.array([8, 255], np.uint8)).tolist()
     ['10.0.0.0/8', nan]
     """
-    network = np.ascontiguousarray(network, dtype=np.uint32)  # its bytes are looked at
+    network = np.ascontiguousarray(network, dtype=np.uint32)  # it is read byte by byte
     present = np.asarray(length <= 32)
     offsets = np.zeros(len(network) + 1, dtype=np.int64)
-    np.cumsum(_widths(network, length, present), out=offsets[1:])
+    np.cumsum(_text_widths(network, length, present), out=offsets[1:])
     data = np.empty(offsets[-1], dtype=np.uint8)
-    for start in range(0, len(network), _CHUNK):
-        stop = min(start + _CHUNK, len(network))
-        words = _words(network[start:stop], length[start:stop], present[start:stop])
+    for start in range(0, len(network), _CHUNK_ROWS):
+        stop = min(start + _CHUNK_ROWS, len(network))
+        padded = _padded_text(network[start:stop], length[start:stop], present[start:stop])
         inside = data[offsets[start] : offsets[stop]]
-        words.take(np.flatnonzero(words != 0), out=inside, mode="wrap")
+        padded.take(np.flatnonzero(padded != 0), out=inside, mode="wrap")
     buffers = (np.packbits(present, bitorder="little"), offsets, data)
     arrow = [pa.py_buffer(buffer) for buffer in buffers]
     return pd.Series(pa.Array.from_buffers(pa.large_string(), len(network), arrow), dtype="str")
 
 
-def _word_table(texts: Iterable[str]) -> U32:
-    """Return texts as words of four bytes, zero bytes behind them."""
+def _padded(texts: Iterable[str]) -> U32:
+    """Return each text as four bytes, padded with zero bytes."""
     return np.frombuffer(b"".join(text.encode().ljust(4, b"\0") for text in texts), dtype=np.uint32)
 
 
-_WORDS: Final = [_word_table(f"{octet}{mark}" for octet in range(256)) for mark in ".../"]
-_WORDS.append(_word_table(f"{length}" for length in range(256)))
+#: Each part of a prefix as text: three octets with a dot, one with the slash, the length.
+_PARTS: Final = [_padded(f"{octet}{sign}" for octet in range(256)) for sign in ".../"]
+_PARTS.append(_padded(f"{length}" for length in range(256)))
 _OCTET_WIDTH: Final = np.array([len(f"{octet}.") for octet in range(256)], dtype=np.uint8)
 
 
-def _widths(network: U32, length: U8, present: Mask) -> U8:
-    """Return how many bytes each row's text has."""
+def _text_widths(network: U32, length: U8, present: Mask) -> U8:
+    """Return how many bytes the text of each row has."""
     widths = (length > 9).astype(np.uint8)
     widths += 1
     for octet in network.view(np.uint8).reshape(-1, 4).T:
@@ -300,12 +393,12 @@ def _widths(network: U32, length: U8, present: Mask) -> U8:
     return widths * present
 
 
-def _words(network: U32, length: U8, present: Mask) -> U8:
-    """Return the text of some rows in five words a row, zero bytes among it."""
-    words = np.empty((len(network), 5), dtype=np.uint32)
+def _padded_text(network: U32, length: U8, present: Mask) -> U8:
+    """Return the text of some rows, four bytes per part, zero bytes among them."""
+    parts = np.empty((len(network), 5), dtype=np.uint32)
     for field, shift in enumerate((24, 16, 8, 0)):
-        words[:, field] = _WORDS[field].take((network >> shift) & 0xFF)
-    words[:, 4] = _WORDS[4].take(length)
+        parts[:, field] = _PARTS[field].take((network >> shift) & 0xFF)
+    parts[:, 4] = _PARTS[4].take(length)
     if not present.all():
-        words[~present] = 0
-    return words.view(np.uint8).ravel()
+        parts[~present] = 0
+    return parts.view(np.uint8).ravel()

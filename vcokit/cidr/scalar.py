@@ -1,7 +1,7 @@
-"""One IPv4 prefix as a value: what a cell of a ``cidr`` column is when it is taken out.
+"""One IPv4 prefix as a value, and the grammar of IPv4 text.
 
-A `Cidr` is one integer, ``network << 6 | length``, so that order, equality and hash of prefixes
-are those of a number: by network, and the shorter prefix first where the network is the same.
+A `Cidr` is one integer, its *key*: ``network << 6 | length``. Order, equality and hash of prefixes
+are those of their keys: by network, and the shorter prefix first where the network is the same.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import ipaddress
 import operator
 import re
 import reprlib
+import sys
 from typing import TYPE_CHECKING, Any, Final, NoReturn, SupportsIndex, TypeAlias
 
 if TYPE_CHECKING:
@@ -18,14 +19,18 @@ if TYPE_CHECKING:
     #: What one prefix can be made of.
     Prefix: TypeAlias = "Cidr | str | ipaddress.IPv4Network | netaddr.IPNetwork"
 
-#: Bits of the length in a key; the network stands above them.
+#: Bits of the length in a key; the network is above them.
 LENGTH_BITS: Final = 6
-_LENGTH: Final = (1 << LENGTH_BITS) - 1
+LENGTH_MASK: Final = (1 << LENGTH_BITS) - 1
 _ALL_ONES: Final = 0xFFFFFFFF
 
+#: An address as a regular expression: ASCII digits, octets 0-255 without leading zeros. Without
+#: groups, and understood by Arrow as well.
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_ADDRESS: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
-_PREFIX: Final = re.compile(rf"({_ADDRESS})/(3[0-2]|[12]?[0-9])")
+ADDRESS: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
+#: A prefix length, 0-32, likewise.
+LENGTH: Final = "(?:3[0-2]|[12]?[0-9])"
+_PREFIX: Final = re.compile(rf"({ADDRESS})/({LENGTH})")
 
 
 class Cidr:
@@ -102,7 +107,7 @@ class Cidr:
         >>> Cidr("0.0.1.0/24").prefix_length
         24
         """
-        return self._key & _LENGTH
+        return self._key & LENGTH_MASK
 
     @property
     def last(self) -> int:
@@ -179,27 +184,32 @@ class Cidr:
 
 
 def from_key(key: int) -> Cidr:
-    """Return the prefix of a key (``network << 6 | length``), which is taken as it stands.
-
-    Examples
-    --------
-    >>> from_key(0x0A000000 << 6 | 8)
-    Cidr('10.0.0.0/8')
-    """
+    """Return the prefix that has a key."""
     result = object.__new__(Cidr)
     object.__setattr__(result, "_key", key)
     return result
 
 
 def key_of(prefix: Cidr) -> int:
-    """Return the key of a prefix: ``network << 6 | length``.
+    """Return the key of a prefix."""
+    return prefix._key
+
+
+def address_number(text: str) -> int:
+    """Return an address that matches `ADDRESS` as a number."""
+    return int(ipaddress.IPv4Address(text))
+
+
+def netmask_length(mask: int) -> int | None:
+    """Return the prefix length that a network mask stands for; None if it is no mask.
 
     Examples
     --------
-    >>> key_of(Cidr("0.0.0.1/32")) == 1 << 6 | 32
-    True
+    >>> netmask_length(0xFFFFFF00), netmask_length(0xFF00FF00)
+    (24, None)
     """
-    return prefix._key
+    hosts = mask ^ _ALL_ONES
+    return None if hosts & (hosts + 1) else 32 - hosts.bit_count()
 
 
 def _from_numbers(value: Any, length: SupportsIndex) -> Cidr:
@@ -217,22 +227,21 @@ def _from_text(text: str) -> Cidr:
     match = _PREFIX.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a.b.c.d/len{_meant(text)}")
-    return _checked(int(ipaddress.IPv4Address(match[1])), int(match[2]), text)
+    return _checked(address_number(match[1]), int(match[2]), text)
 
 
 def _meant(text: str) -> str:
     """Return what was most likely meant, as the end of a message."""
-    from vcokit.cidr.explain import suggest
+    # suggest.py needs the grammar of this file, and this file needs it in messages only.
+    from vcokit.cidr.suggest import suggest
 
     suggestion = suggest(text)
     return f"; write {suggestion!r}" if suggestion else ""
 
 
 def _from_netaddr(value: Any) -> Cidr:
-    """Read a netaddr.IPNetwork; netaddr is loaded only where one may have come."""
-    import netaddr
-
-    if not isinstance(value, netaddr.IPNetwork) or value.version != 4:
+    netaddr = sys.modules.get("netaddr")  # whoever has an IPNetwork has loaded it
+    if netaddr is None or not isinstance(value, netaddr.IPNetwork) or value.version != 4:
         raise TypeError(
             f"{reprlib.repr(value)} is no IPv4 prefix: write a.b.c.d/len, or Cidr(network, length)"
         )

@@ -16,7 +16,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vcokit.cidr.arrow import CidrType, from_arrow, register
+from vcokit.cidr.interop import CidrType, from_arrow, register
 from vcokit.cidr.parse import NO_LENGTH, to_text
 from vcokit.errors import InventoryError
 from vcokit.inventory.bound import Bound

@@ -14,8 +14,8 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.audit.columns import ACTIVE, STANDBY, is_connection
+from vcokit.cidr.accessor import read_column
 from vcokit.cidr.parse import I64, U8, U32, Mask
-from vcokit.cidr.read import read_column
 from vcokit.cidr.relations import pack
 from vcokit.plots.naming import Names, called
 

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from vcokit.audit.columns import ACTIVE, STANDBY
-from vcokit.cidr.parse import I64, to_text
-from vcokit.cidr.relations import NONE, touches
+from vcokit.cidr.parse import I64, NONE, to_text
+from vcokit.cidr.relations import touches
 from vcokit.cidr.scalar import Cidr
 from vcokit.colours import WEIGHTS
 from vcokit.plots import canvas, lettering

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from vcokit.cidr.lookup import Table
+from vcokit.cidr.longest_match import LongestMatch
 from vcokit.cidr.parse import I64, MASKS, Mask
 from vcokit.cidr.relations import closest_cover, pack, span
 from vcokit.cidr.scalar import Cidr
@@ -91,7 +91,7 @@ def segments(rows: Rows, frame: Frame) -> tuple[I64, I64]:
     inner = edges[(edges > frame.first) & (edges < end)]
     cell_edges = np.arange(frame.first, end, frame.cell)
     edges = np.unique(np.concatenate([inner, cell_edges]))
-    winner = Table(rows.network, rows.length).find(edges.astype(np.uint32))
+    winner = LongestMatch(rows.network, rows.length).find(edges.astype(np.uint32))
     return np.diff(edges, append=end), winner
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from vcokit.cidr.coerce import from_keys
-from vcokit.cidr.parse import I64, Mask
-from vcokit.cidr.relations import NONE, closest_cover_sorted, pack
+from vcokit.cidr.array import from_keys
+from vcokit.cidr.parse import I64, NONE, Mask
+from vcokit.cidr.relations import closest_cover_sorted, pack
 from vcokit.cidr.scalar import Cidr
 from vcokit.plots.columns import Rows
 

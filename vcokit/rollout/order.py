@@ -29,8 +29,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from vcokit.cidr.ordering import U64
-from vcokit.cidr.parse import I64, parse
+from vcokit.cidr.parse import I64, U64, parse
 from vcokit.cidr.relations import pack, span
 from vcokit.rollout.circles import Gap, Waits, open_circles
 from vcokit.rollout.steps import CREATE, DELETE, MODIFY, Route, Step

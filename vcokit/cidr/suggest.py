@@ -1,0 +1,95 @@
+"""What a malformed cell most likely means.
+
+========================================  ==============================================
+a bare address                            ``/32``, unless it is itself a network mask
+a dotted mask after a slash or a blank    its length
+digits and signs of other scripts         their ASCII characters
+blanks, invisible characters              removed, unless blanks separate two digits
+host bits                                 cleared
+========================================  ==============================================
+
+Leading zeros stay malformed, since some programs read them as octal. The default route is never
+suggested: the cloud would refuse it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+import pandas as pd
+
+from vcokit.cidr.scalar import (
+    ADDRESS,
+    LENGTH,
+    LENGTH_BITS,
+    address_number,
+    from_key,
+    netmask_length,
+)
+
+_PREFIX: Final = re.compile(rf"({ADDRESS})(?:/({ADDRESS}|{LENGTH}))?")
+#: Address and dotted mask in one cell, separated by blanks or a sign.
+_ADDRESS_AND_MASK: Final = re.compile(rf"\s*({ADDRESS})(?:\s*[,;|、]\s*|\s+)({ADDRESS})\s*")
+#: A blank between two digits may stand for a sign that was lost.
+_SPLIT_NUMBER: Final = re.compile(r"[0-9]\s+[0-9]")
+_ALL_ONES: Final = 0xFFFFFFFF
+
+
+def suggestions(cells: pd.Series) -> pd.Series:
+    """Return what `suggest` says about each cell of a Series of str; NA where it says nothing.
+
+    Examples
+    --------
+    >>> suggestions(pd.Series(["10.1.2.3", "10.1.2.0/255.255.255.0", "headquarters"])).tolist()
+    ['10.1.2.3/32', '10.1.2.0/24', nan]
+    """
+    codes, distinct = pd.factorize(cells)
+    meant = pd.array([*map(suggest, distinct), None], dtype="str")
+    return pd.Series(meant.take(codes))  # a missing cell has the code -1, which takes the last
+
+
+def suggest(text: str) -> str | None:
+    """Return the prefix that a malformed cell most likely means, in strict form, or None.
+
+    Examples
+    --------
+    >>> suggest("10.1.2.3"), suggest("10.1.2.0/255.255.255.0"), suggest("１０.0.0.0 /8")
+    ('10.1.2.3/32', '10.1.2.0/24', '10.0.0.0/8')
+    >>> suggest("010.0.0.0/8") is suggest("headquarters") is None
+    True
+    """
+    plain = text if text.isascii() else _to_ascii(text)
+    match = _ADDRESS_AND_MASK.fullmatch(plain)
+    if match is None and not _SPLIT_NUMBER.search(plain):
+        match = _PREFIX.fullmatch("".join(plain.split()))
+    if match is None:
+        return None
+    address, suffix = address_number(match[1]), match[2]
+    if suffix is None:
+        length = None if _is_any_mask(address) else 32
+    else:
+        length = netmask_length(address_number(suffix)) if "." in suffix else int(suffix)
+    if not length:
+        return None
+    network = address & (_ALL_ONES << (32 - length))
+    return str(from_key(network << LENGTH_BITS | length))
+
+
+def _is_any_mask(address: int) -> bool:
+    """Tell whether an address is a network mask or its inverse: its network was lost."""
+    return netmask_length(address) is not None or netmask_length(address ^ _ALL_ONES) is not None
+
+
+def _to_ascii(text: str) -> str:
+    return "".join(map(_ascii_of, unicodedata.normalize("NFKC", text)))
+
+
+def _ascii_of(letter: str) -> str:
+    """Return an ASCII digit for any digit, a blank for any blank, nothing for the invisible."""
+    if letter.isdecimal():
+        return str(unicodedata.decimal(letter))
+    if letter.isspace():
+        return " "
+    return "" if unicodedata.category(letter) == "Cf" else letter
