@@ -153,7 +153,7 @@ def test_a_damaged_list_names_its_line(text: str, said: str) -> None:
         (lines(ROW, 7), "line 2: a single value"),
         (b'{"Weight": 1, "Weight": 2}', "line 1: the key 'Weight' stands there twice"),
         (lines(ROW) + b'{"a": "\xff\xff"}', "byte 0xff is neither UTF-8 nor GB18030"),
-        (lines({**ROW, "NextHop": "\ud800"}), "line 1, column 'NextHop': half of a surrogate"),
+        (lines({**ROW, "NextHop": "\ud800"}), "line 1: half of a surrogate"),
         (lines({**ROW, "\ud800": 1}), "is no character"),
         (lines({**ROW, "NextHop": "a\0"}), "line 1, column 'NextHop': a cell holds a NUL"),
         (lines({**ROW, "NextHop": "a" * 131_073}), "more than 131,072 characters"),

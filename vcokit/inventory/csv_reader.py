@@ -23,7 +23,7 @@ import io
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,7 @@ class _Body:
     delimiter: str
     lines: int
     has_lone_cr: bool
+    has_quotes: bool
 
     @classmethod
     def of(cls, text: Text, header: Header) -> _Body:
@@ -73,15 +74,12 @@ class _Body:
             header.delimiter,
             ends + alone + is_open,
             alone > 0,
+            data.find(b'"', start) >= 0,
         )
 
 
-@dataclass(frozen=True)
-class _Parsed:
-    columns: Sequence[Column]
-    lines: npt.NDArray[np.int64]
-    short: int
-    blank: int = 0
+#: Columns, lines, how many rows were short, and how many lines were blank.
+_Parsed: TypeAlias = tuple[Sequence[Column], npt.NDArray[np.int64], int, int]
 
 
 def read_csv(text: Text, budget: Budget, options: Options) -> RawTable:
@@ -90,18 +88,20 @@ def read_csv(text: Text, budget: Budget, options: Options) -> RawTable:
     body = _Body.of(text, header)
     budget.take(len(text.data), body.lines * body.width, line=header.line)
     # Threads first: without them Arrow knows the number of a row that is short.
-    found = _by_arrow(body, threads=True) or _by_arrow(body, threads=False) or _by_csv(body)
+    columns, lines, short, blank = (
+        _by_arrow(body, threads=True) or _by_arrow(body, threads=False) or _by_csv(body)
+    )
     return RawTable(
         text.source,
         "csv",
         header,
-        found.columns,
-        found.lines,
+        columns,
+        lines,
         budget,
         text.encoding,
         text.notes,
-        short=found.short,
-        blank=found.blank,
+        short=short,
+        blank=blank,
     )
 
 
@@ -126,9 +126,9 @@ def _by_arrow(body: _Body, *, threads: bool) -> _Parsed | None:
             return None
         lines[1:] += inner.cumsum()[:-1]
         last = int(inner[-1])
-    if body.data.find(b'"', body.start) >= 0 and not _last_quote_is_closed(body, last + 1):
+    if body.has_quotes and not _last_quote_is_closed(body, last + 1):
         return None
-    return _Parsed(columns, lines, irregular.short)
+    return columns, lines, irregular.short, 0
 
 
 def _arrow_table(body: _Body, irregular: _Irregular, *, threads: bool) -> Any:
@@ -138,7 +138,7 @@ def _arrow_table(body: _Body, irregular: _Irregular, *, threads: bool) -> Any:
         read_options=pa_csv.ReadOptions(column_names=names, block_size=_BLOCK, use_threads=threads),
         parse_options=pa_csv.ParseOptions(
             delimiter=body.delimiter,
-            newlines_in_values=True,
+            newlines_in_values=body.has_quotes,  # costs a tenth
             ignore_empty_lines=False,
             invalid_row_handler=irregular,
         ),
@@ -251,7 +251,7 @@ def _by_csv(body: _Body) -> _Parsed:
             _refuse_cell(body, int(lines[long]), f"field larger than field limit ({CELL_LIMIT})")
     if beyond:
         _refuse_long_rows(body, beyond)
-    return _Parsed(columns, lines, short, blank)
+    return columns, lines, short, blank
 
 
 def _records(body: _Body) -> Iterator[tuple[int, list[str]]]:

@@ -13,7 +13,7 @@ value                  cell
 ``{"a": 1}``           itself, as JSON, its numbers as they are written
 =====================  ===================================================================
 
-Parquet columns of any type are cast to text, `cidr` columns among them, a batch of rows at a time.
+Parquet columns of any type are cast to text, `cidr` columns among them.
 A Parquet file has no lines: ``line`` is missing, and a message names the row, from 0. Columns of
 bytes that are no text, such as pictures or keys, are left out, and noted.
 """
@@ -23,7 +23,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, Final, NoReturn
 
@@ -44,7 +44,6 @@ _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")  # half a surrogate pair, perhaps
 
 _BITS: Final = 32  # of a prefix
-_BATCH: Final = 16_384  # rows of Parquet that are laid out at a time
 _ITEM: Final = 4  # cells that a value within another costs, as it becomes a Python object
 _REMEDY: Final = "Write it again, such as by pandas.DataFrame.to_parquet"
 
@@ -71,8 +70,8 @@ def read_json(text: Text, budget: Budget, options: Options) -> RawTable:
             cells = [v if v is None or type(v) is str else _cell(v) for v in values]
         except RecursionError:
             _refuse(text.source, line, "far too deep")
-        if may_have_halves:
-            _refuse_halves(text.source, line, dict(zip(names, cells, strict=True)))
+        if may_have_halves and not _is_text(cells):
+            _refuse(text.source, line, "half of a surrogate pair, which stands for no character")
         buffer.add(line, cells)
     if not names:
         raise InventoryError(
@@ -201,18 +200,12 @@ def _json(value: Any) -> str:
     return value if isinstance(value, _Number) else json.dumps(value, ensure_ascii=False)
 
 
-def _refuse_halves(source: str, line: int, cells: dict[str, str | None]) -> None:
-    for name, cell in cells.items():
-        try:
-            (cell or "").encode("utf-8")
-        except UnicodeEncodeError:
-            raise InventoryError(
-                "half of a surrogate pair, which stands for no character",
-                source=source,
-                line=line,
-                column=name.encode("utf-8", "backslashreplace").decode("utf-8"),
-                remedy=r"Correct the \u escape",
-            ) from None
+def _is_text(cells: Iterable[str | None]) -> bool:
+    try:
+        "".join(filter(None, cells)).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def read_parquet(source: str, data: bytes, budget: Budget, options: Options) -> RawTable:
@@ -239,7 +232,7 @@ def read_parquet(source: str, data: bytes, budget: Budget, options: Options) -> 
                 remedy=_REMEDY,
             )
         fields = frozenset(chain(*match_columns(names, options.requested).values()))
-        columns = _columns(source, file, names, fields, budget)
+        columns = _columns(source, file.read(use_threads=False), names, fields, budget)
     except (InventoryError, MemoryError):
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
@@ -271,30 +264,30 @@ def _texts(metadata: Any, budget: Budget) -> list[str]:
 
 
 def _columns(
-    source: str, file: Any, names: list[str], fields: frozenset[int], budget: Budget
+    source: str, table: Any, names: list[str], fields: frozenset[int], budget: Budget
 ) -> dict[int, Any]:
-    """Return columns as text, by place, read a batch of rows at a time.
+    """Return columns as text, by place.
 
     One that holds bytes that are no text is left out, unless it is a field.
     """
-    chunks: dict[int, list[Any]] = {place: [] for place in range(len(names))}
-    for batch in file.iter_batches(_BATCH, use_threads=False):
-        for place in list(chunks):
-            column = batch.column(place)
-            column.validate(full=True)  # a page may hold text that is no UTF-8
-            budget.take(*_laid_out(column))
-            try:
-                chunks[place].append(empty_to_null(_text(column)))
-            except _NoTextError:
-                if place in fields:
-                    raise InventoryError(
-                        "bytes that are no UTF-8",
-                        source=source,
-                        column=names[place],
-                        remedy="Write the column as text",
-                    ) from None
-                del chunks[place]
-    return {place: pa.chunked_array(parts, STRING) for place, parts in chunks.items()}
+    found: dict[int, Any] = {}
+    for place, column in enumerate(table.columns):
+        column.validate(full=True)  # a page may hold text that is no UTF-8
+        for chunk in column.chunks:
+            budget.take(*_laid_out(chunk))
+        try:
+            cells = pa.chunked_array([_text(chunk) for chunk in column.chunks], STRING)
+        except _NoTextError:
+            if place in fields:
+                raise InventoryError(
+                    "bytes that are no UTF-8",
+                    source=source,
+                    column=names[place],
+                    remedy="Write the column as text",
+                ) from None
+        else:
+            found[place] = empty_to_null(cells)
+    return found
 
 
 def _laid_out(column: Any) -> tuple[int, int]:
