@@ -135,7 +135,8 @@ class RowBuffer:
 class Rows:
     """The rows of all tables: columns by name, and where each row comes from.
 
-    ``table`` (int64) is the number of its table, ``line`` (int64) its line, 0 where that has none.
+    ``table`` (int64, rising) is the number of its table, ``line`` (int64) its line, 0 where that
+    has none.
     ``counts`` says of each table how many cells or rows were changed, by what was done.
     """
 
@@ -160,6 +161,11 @@ class Rows:
     def of_tables(self, values: Sequence[Any]) -> Any:
         """Return a value of each table, row by row, as an Arrow array."""
         return pa.array(values).take(pa.array(self.table))
+
+    def of_table(self, number: int, name: str) -> Column:
+        """Return the cells of a column that are those of a table."""
+        start, stop = np.searchsorted(self.table, [number, number + 1])
+        return self.columns[name].slice(start, stop - start)
 
     def take(self, places: npt.NDArray[np.int64]) -> None:
         """Keep the rows of some places, in that order; one may be named several times."""
@@ -268,9 +274,10 @@ def split_multi_prefix(rows: Rows, budgets: Sequence[Budget]) -> None:
     counts[places] = [len(part) for part in parts]
     is_split = np.zeros(len(counts), dtype=np.bool_)
     is_split[places] = True
-    for number in np.unique(rows.table[places]):
-        copied, first = rows.table == number, int(rows.line[is_split & (rows.table == number)][0])
-        budgets[number].take(*_copied(rows, copied, counts), line=first or None)
+    tables, first = np.unique(rows.table[places], return_index=True)
+    for number, place in zip(tables, first, strict=True):
+        line = int(rows.line[places[place]]) or None
+        budgets[number].take(*_copied(rows, number, counts), line=line)
     rows.count("split", is_split)
     origin = np.repeat(np.arange(len(counts)), counts)
     rows.take(origin)
@@ -365,13 +372,11 @@ def _several(column: Column) -> tuple[list[int], list[list[str]]]:
     return [int(places[number]) for number in kept], [parts[number] for number in kept]
 
 
-def _copied(
-    rows: Rows, of_table: npt.NDArray[np.bool_], counts: npt.NDArray[np.int64]
-) -> tuple[int, int]:
+def _copied(rows: Rows, table: int, counts: npt.NDArray[np.int64]) -> tuple[int, int]:
     """Return the bytes and cells that a table's rows come to, each as often as it is counted."""
-    mask, counts = pa.array(of_table), counts[of_table]
-    columns = [column.filter(mask) for column in rows.columns.values()]
+    columns = [rows.of_table(table, name) for name in rows.columns]
     lengths = [pc.fill_null(pc.binary_length(column), 0).to_numpy() for column in columns]
+    counts = counts[rows.table == table]
     return sum(int(length @ counts) for length in lengths), int(counts.sum()) * len(columns)
 
 

@@ -386,13 +386,10 @@ def _drop_empty_extras(rows: Rows, tables: Sequence[RawTable]) -> list[list[str]
     for number, table in enumerate(tables):
         names = []
         for place, name in table.header.extras().items():
-            column = rows.columns.get(name)
-            if column is not None and not table.header.cells[place]:
-                column = column.filter(pa.array(rows.table == number))
-                if column.null_count == len(column):
-                    continue
-            if column is not None:
-                names.append(name)
+            if name in rows.columns:
+                cells = rows.of_table(number, name)
+                if table.header.cells[place] or cells.null_count < len(cells):
+                    names.append(name)
         kept.update(names)
         found.append(names)
     rows.columns = {n: column for n, column in rows.columns.items() if n in ROUTES or n in kept}
