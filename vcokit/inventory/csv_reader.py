@@ -38,7 +38,7 @@ from vcokit.inventory.header import Header, Options, RawTable, find_header
 from vcokit.inventory.sources import Budget
 from vcokit.schema import BLANKS
 
-_BLOCK: Final = 4 << 20  # bytes that pyarrow parses at a time: few chunks, yet all cores busy
+_BLOCK: Final = 4 << 20  # bytes that pyarrow parses at a time: few chunks
 _NAMED: Final = 5  # lines that a message names
 _DELIMITER_NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
@@ -87,10 +87,7 @@ def read_csv(text: Text, budget: Budget, options: Options) -> RawTable:
     header = find_header(text, options)
     body = _Body.of(text, header)
     budget.take(len(text.data), body.lines * body.width, line=header.line)
-    # Threads first: without them Arrow knows the number of a row that is short.
-    columns, lines, short, blank = (
-        _by_arrow(body, threads=True) or _by_arrow(body, threads=False) or _by_csv(body)
-    )
+    columns, lines, short, blank = _by_arrow(body) or _by_csv(body)
     return RawTable(
         text.source,
         "csv",
@@ -105,13 +102,13 @@ def read_csv(text: Text, budget: Budget, options: Options) -> RawTable:
     )
 
 
-def _by_arrow(body: _Body, *, threads: bool) -> _Parsed | None:
+def _by_arrow(body: _Body) -> _Parsed | None:
     """Return the rows of a body; None where the `csv` module must look."""
     if body.has_lone_cr or not body.delimiter.isascii() or not body.lines:
         return None
     irregular = _Irregular(body)
     try:
-        table = _arrow_table(body, irregular, threads=threads)
+        table = _arrow_table(body, irregular)
     except pa.ArrowInvalid:  # a row that is too long, a quote or a row across blocks
         return None
     columns = irregular.put_into(table.columns)
@@ -131,11 +128,15 @@ def _by_arrow(body: _Body, *, threads: bool) -> _Parsed | None:
     return columns, lines, irregular.short, 0
 
 
-def _arrow_table(body: _Body, irregular: _Irregular, *, threads: bool) -> Any:
+def _arrow_table(body: _Body, irregular: _Irregular) -> Any:
+    """Return the rows that have as many cells as the header.
+
+    Without threads, which make it no faster by much, Arrow knows the number of the others.
+    """
     names = [str(place) for place in range(body.width)]
     return pa_csv.read_csv(
         pa.py_buffer(body.data).slice(body.start),
-        read_options=pa_csv.ReadOptions(column_names=names, block_size=_BLOCK, use_threads=threads),
+        read_options=pa_csv.ReadOptions(column_names=names, block_size=_BLOCK, use_threads=False),
         parse_options=pa_csv.ParseOptions(
             delimiter=body.delimiter,
             newlines_in_values=body.has_quotes,  # costs a tenth
@@ -165,8 +166,6 @@ class _Irregular:
 
     def __call__(self, row: Any) -> str:
         """Take in a row from Arrow, and say what is to be done about it."""
-        if row.number is None:
-            return "error"
         width = self._body.width
         reader = csv.reader(io.StringIO(row.text, newline=""), delimiter=self._body.delimiter)
         try:
