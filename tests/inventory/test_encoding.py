@@ -176,8 +176,9 @@ def test_what_utf8_is(parts: list[bytes]) -> None:
         (codecs.BOM_UTF16_BE + "a\r\nb\r\n".encode("utf-16-be") + b"\x00", 3),
         (codecs.BOM_UTF8 + b"a\nb\n\xff\n", 3),
         (b"a,b\nc,d\ne,\0f\n", 3),
+        (b"a,b\nc,d\ne,\0f" + b"abc,def\n" * 8, 3),
     ],
-    ids=range(9),
+    ids=range(10),
 )
 def test_the_line_of_what_is_no_text_is_named(data: bytes, line: int) -> None:
     """The error names the line of the first byte that is no text, and a remedy."""

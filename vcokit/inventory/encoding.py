@@ -73,6 +73,8 @@ _BEGINNING: Final = 256
 #: Bytes in which the NULs of UTF-16 are counted.
 _UTF16_SAMPLE: Final = 65_536
 
+#: One character in so many of a table in UTF-16 is ASCII at least.
+_NULS: Final = 8
 #: Characters of UTF-8 before the first bad place that cannot be there by accident.
 _BEFORE: Final = 8
 #: Characters of UTF-8 to a bad place that cannot be there by accident.
@@ -255,7 +257,8 @@ def _unmarked_utf16(data: bytes) -> str | None:
     if b"\0" not in sample or len(data) % 2:
         return None
     first, second = sample[0::2].count(0), sample[1::2].count(0)
-    if max(first, second) < 2 * min(first, second):
+    most, least = max(first, second), min(first, second)
+    if most < 2 * least or _NULS * most < len(sample) // 2:
         return None
     encoding = "utf-16-be" if first > second else "utf-16-le"
     try:

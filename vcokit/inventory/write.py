@@ -276,15 +276,17 @@ def _arrow(column: pd.Series) -> Column:
 
 def _csv_column(column: _Column) -> Column:
     """Return name and cells as a CSV file holds them: protected, quoted where need be."""
-    risky = pc.match_substring_regex(column.cells, f"^{RISKY}")
-    risky = pc.and_(risky, pc.invert(column.numbers))
-    cells = pc.if_else(risky, _joined(_scalar("'"), column.cells), column.cells)
-    name = _one(PARAMETERS.get(column.name, column.name))
-    risky = pc.match_substring_regex(name, f"^{RISKY}")
-    name = pc.if_else(risky, _joined(_scalar("'"), name), name)
-    cells = pa.chunked_array([*name.chunks, *pc.fill_null(cells, "").chunks])
+    name = _protected(_one(PARAMETERS.get(column.name, column.name)), pa.scalar(False))
+    cells = pc.fill_null(_protected(column.cells, column.numbers), "")
+    cells = pa.chunked_array([*name.chunks, *cells.chunks])
     quoted = _joined(_scalar('"'), pc.replace_substring(cells, '"', '""'), _scalar('"'))
     return pc.if_else(pc.match_substring_regex(cells, QUOTED), quoted, cells)
+
+
+def _protected(cells: Column, numbers: Any) -> Column:
+    """Return cells with a ``'`` before what a spreadsheet would compute, but for numbers."""
+    risky = pc.and_(pc.match_substring_regex(cells, f"^{RISKY}"), pc.invert(numbers))
+    return pc.if_else(risky, _joined(_scalar("'"), cells), cells)
 
 
 def _scalar(text: str) -> Any:
@@ -355,11 +357,7 @@ def _takes_text(file: Any) -> bool:
 def replacing(path: Path, *, packed: bool = True) -> Iterator[Any]:
     """Open a file that takes the place of a path once it is complete and on the disk.
 
-    Parameters
-    ----------
-    path : Path
-    packed : bool
-        Whether it is packed where its name ends so.
+    ``packed`` tells whether it is compressed where its name ends so.
     """
     if path.exists() and not path.is_file():  # a device or a pipe cannot be replaced
         with path.open("wb") as file:
