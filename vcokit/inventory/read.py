@@ -340,17 +340,17 @@ def _stacked(tables: Sequence[RawTable], saved: Sequence[Mapping[str, int]]) -> 
         named.append(columns)
     sizes = [len(table) for table in tables]
     names = dict.fromkeys(name for columns in named for name in columns)
-    stacked = {
-        name: pa.chunked_array(
-            [
-                chunk
-                for columns, size in zip(named, sizes, strict=True)
-                for chunk in (columns[name].chunks if name in columns else [pa.nulls(size, STRING)])
-            ],
-            STRING,
+    stacked = {}
+    for name in names:
+        pieces = [
+            columns[name] if name in columns else pa.chunked_array([pa.nulls(size, STRING)])
+            for columns, size in zip(named, sizes, strict=True)
+        ]
+        column = pa.chunked_array([chunk for piece in pieces for chunk in piece.chunks], STRING)
+        # A column of thousands of chunks would be slow in every later operation.
+        stacked[name] = (
+            column if len(tables) == 1 else pa.chunked_array([column.combine_chunks()], STRING)
         )
-        for name in names
-    }
     lines = [
         np.zeros(size, dtype=np.int64) if table.lines is None else table.lines
         for table, size in zip(tables, sizes, strict=True)
@@ -404,7 +404,8 @@ def _frame(rows: Rows, tables: Sequence[RawTable]) -> pd.DataFrame:
     }
     others = {name: columns.pop(name) for name in list(columns) if name not in ROUTES}
     sources = list(dict.fromkeys(table.source for table in tables))
-    codes = np.array([sources.index(table.source) for table in tables])
+    place_of = {source: place for place, source in enumerate(sources)}
+    codes = np.array([place_of[table.source] for table in tables])
     no_line = np.array([table.lines is None for table in tables])
     given = {
         **columns,
