@@ -31,6 +31,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -95,7 +96,7 @@ class RowBuffer:
 
     def __init__(self) -> None:
         self._rows: list[Sequence[str | None]] = []
-        self._lines: list[int] = []
+        self._lines = array("q")
         self._batches: list[tuple[int, list[Any]]] = []
 
     def add(self, line: int, cells: Sequence[str | None]) -> None:

@@ -32,7 +32,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from vcokit.errors import InventoryError
-from vcokit.inventory.clean import CELL_LIMIT, STRING, Column, RowBuffer, empty_to_null, too_long
+from vcokit.inventory.clean import CELL_LIMIT, STRING, Column, RowBuffer, too_long
 from vcokit.inventory.encoding import Text
 from vcokit.inventory.header import Header, Options, RawTable, find_header
 from vcokit.inventory.sources import Budget
@@ -159,41 +159,42 @@ class _Irregular:
     """
 
     def __init__(self, body: _Body) -> None:
-        self._body = body
-        self._rows: list[list[str]] = []
-        self._places: list[int] = []
+        self._width, self._delimiter = body.width, body.delimiter
+        self._rows = RowBuffer()
         self.short = 0
 
     def __call__(self, row: Any) -> str:
         """Take in a row from Arrow, and say what is to be done about it."""
-        width = self._body.width
-        reader = csv.reader(io.StringIO(row.text, newline=""), delimiter=self._body.delimiter)
+        text = row.text
         try:
-            cells = next(reader)
+            cells = (
+                next(csv.reader([text], delimiter=self._delimiter))
+                if '"' in text
+                else text.split(self._delimiter)
+            )
         except csv.Error:
             return "error"
-        if any(cell.strip(BLANKS) for cell in cells[width:]):
+        if any(cell.strip(BLANKS) for cell in cells[self._width :]):
             return "error"
         is_blank = not any(cell.strip(BLANKS) for cell in cells)
-        self.short += len(cells) < width and not is_blank
-        self._rows.append([*([] if is_blank else cells), *[""] * width][:width])
-        self._places.append(row.number - 1)
+        self.short += len(cells) < self._width and not is_blank
+        self._rows.add(row.number - 1, [] if is_blank else cells[: self._width])
         return "skip"
 
     def put_into(self, columns: Sequence[Column]) -> Sequence[Column]:
         """Return columns with these rows at their places."""
-        if not self._rows:
+        places = self._rows.lines()
+        if not len(places):
             return columns
         regular = len(columns[0])
-        order = np.zeros(regular + len(self._rows), dtype=np.int64)
-        order[self._places] = np.arange(regular, len(order))
-        order[np.delete(np.arange(len(order)), self._places)] = np.arange(regular)
+        order = np.zeros(regular + len(places), dtype=np.int64)
+        order[places] = np.arange(regular, len(order))
+        order[np.delete(np.arange(len(order)), places)] = np.arange(regular)
         taken = pa.array(order)
+        others = self._rows.columns(self._width)
         return [
-            pa.chunked_array(
-                [pa.concat_arrays([*column.chunks, empty_to_null(pa.array(cells, STRING))])]
-            ).take(taken)
-            for column, cells in zip(columns, zip(*self._rows, strict=True), strict=True)
+            pa.chunked_array([pa.concat_arrays([*column.chunks, *other.chunks]).take(taken)])
+            for column, other in zip(columns, others, strict=True)
         ]
 
 

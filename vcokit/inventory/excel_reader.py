@@ -556,6 +556,8 @@ def _xlsx_size(content: bytes) -> tuple[int, int]:
         if match[1] == b"c":
             cells, here = cells + 1, here + 1
             most = max(most, here)
+            if here > COLUMNS:  # it is refused: there is no need to count on
+                break
         else:
             lines, here = lines + 1, 0
     if cells > referred:  # some stand behind others without saying so
