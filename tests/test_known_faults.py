@@ -1,14 +1,10 @@
 """Faults that are known and not fixed yet: each a strict expected failure.
 
-Who fixes one takes the mark away. Costs are counted in calls of functions, which no load of the
-machine changes.
+Who fixes one takes the mark away.
 """
 
 from __future__ import annotations
 
-import io
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -19,43 +15,7 @@ import vcokit as vk
 from tests.inventories import as_csv, clean_rows
 from vcokit.errors import ProtocolError
 
-FEW, MANY = as_csv(clean_rows(1, 1)), as_csv(clean_rows(30, 100))
-
-
-def calls(work: Callable[[], object]) -> int:
-    """Return how many functions some work calls, in this thread."""
-    count = 0
-
-    def profile(_frame: object, event: str, _arg: object) -> None:
-        nonlocal count
-        count += event in ("call", "c_call")
-
-    before = sys.getprofile()
-    sys.setprofile(profile)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return count
-
-
-@pytest.mark.xfail(reason="a blank last line sends the file to the slow parser")
-def test_a_blank_last_line_costs_nothing() -> None:
-    """A file with a blank last line is read with about as many calls as without it."""
-    with_line = calls(lambda: vk.read_routes(f"{MANY}\n"))
-    assert with_line < 1.8 * calls(lambda: vk.read_routes(MANY))
-
-
-@pytest.mark.xfail(reason="each small file becomes a typed frame of its own")
-def test_many_small_files_are_read_like_one() -> None:
-    """A small file more takes at most three times the calls of pandas' own reader."""
-    files = [FEW] * 60
-
-    def by_pandas() -> None:
-        pd.concat([pd.read_csv(io.StringIO(text), dtype=str) for text in files])
-
-    vk.read_routes(files[:2])
-    assert calls(lambda: vk.read_routes(files)) < 3 * calls(by_pandas)
+FEW = as_csv(clean_rows(1, 1))
 
 
 @pytest.mark.xfail(reason="settings are read at each use, from the folder of the moment")

@@ -74,7 +74,7 @@ def test_notes_are_harmless(shell, tmp_path: Path) -> None:
     made.save(tmp_path / "routes.xlsx")
     _, _, err = shell("explain", "10.1.1.1", tmp_path / "routes.xlsx")
     assert "\t" not in err
-    assert r"'a\tb' holds no heads" in err
+    assert r"'a\tb' has no header" in err
     assert err.count("\n") == 2
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.inventory import sheets
 from vcokit.errors import InventoryError
-from vcokit.inventory import bound, read_routes
+from vcokit.inventory import read_routes, sources
 
 HEAD = "RegionId,VpnConnectionId,RouteDest,NextHop,Weight,Description"
 LONG = 30_000
@@ -160,7 +160,7 @@ def test_too_little_memory_is_one_error(
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no such device here")
 def test_a_source_without_end_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """A device or a pipe is read up to a bound, by its path and where it comes open."""
-    monkeypatch.setattr("vcokit.inventory.text.STREAM", 3 << 20)
+    monkeypatch.setattr("vcokit.inventory.sources.STREAM", 3 << 20)
     with pytest.raises(InventoryError, match="/dev/zero: more than 3 MiB, and no end of it"):
         read_routes("/dev/zero")
     with (
@@ -179,8 +179,10 @@ def test_columns_of_one_name_are_told_apart() -> None:
         read_routes(f"{head}{',a' * 1_000}\ncn-a,vco-a,10.0.0.0/8,vco-a,100\n")
 
 
-def test_the_bound_grows_with_the_file() -> None:
-    """A file of many megabytes may become as many times its size as a small one."""
-    large = bound.Bound("a", 100 << 20)
-    assert large.fits(20 << 30, 0)
-    assert not bound.Bound("a", 1 << 20).fits(1 << 28, 0)
+def test_the_bound_grows_with_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A larger file may become as many times its size as a small one."""
+    monkeypatch.setattr(sources, "FREE", 1 << 10)
+    row = "cn-a,vco-a,10.0.0.0/8,vco-a,100,\n"
+    assert len(read_routes(HEAD + "\n" + row * 1_000)) == 1_000
+    with pytest.raises(InventoryError, match="as no inventory does"):
+        read_routes(HEAD + ",x" * 1_000 + "\n" + "x\n" * 1_000)

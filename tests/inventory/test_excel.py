@@ -18,7 +18,6 @@ from tests.inventory import sheets
 from vcokit.audit import audit_routes
 from vcokit.errors import InputError, InventoryError
 from vcokit.inventory import read_routes
-from vcokit.inventory.workbook import column_letters, column_number
 from vcokit.schema import ROUTES
 
 SIX = list(ROUTES)[:6]
@@ -126,7 +125,7 @@ def test_every_sheet_with_heads_is_read_and_its_name_may_be_the_region() -> None
     ]
     notes = " ".join(routes.attrs["read"]["notes"])
     assert "'Old' is hidden" in notes
-    assert "'Notes' holds no heads" in notes
+    assert "'Notes' has no header" in notes
     old = read_routes(data, sheet="Old", region="us-west-1")
     assert old["region_id"].tolist() == ["us-west-1"]
 
@@ -163,7 +162,7 @@ def test_what_is_noted_of_a_workbook_is_said_once() -> None:
     made.create_sheet("Old").sheet_state = "hidden"
     report = read_routes(saved(made)).attrs["read"]
     assert len(report["tables"]) == 2
-    assert sum("'Cover' holds no heads" in note for note in report["notes"]) == 1
+    assert sum("'Cover' has no header" in note for note in report["notes"]) == 1
     assert sum("'Old' is hidden" in note for note in report["notes"]) == 1
 
 
@@ -179,7 +178,7 @@ def test_full_width_characters_are_left_to_the_audit() -> None:
     [
         (b"\xd0\xcf\x11\xe0" + bytes(600), r"old Excel workbook \(\.xls\)\. Open it, and save it"),
         (b"\xd0\xcf\x11\xe0" + "EncryptedPackage".encode("utf-16-le"), "encrypted .* password"),
-        (one(["x"], heads=[]), r"\[S\], line 2: no column for .* the heads here are 'x'"),
+        (one(["x"], heads=[]), r"\[S\], line 2: no column for .* the columns here are 'x'"),
         (one(heads=["CIDR", "Prefix", "Connection", "Region", "Weight"]), "A1 'CIDR' and B1"),
         (one(heads=["CIDR", "Connection", "Region"]), "no column for weight"),
         (one(["x_x0000_y", *sheets.ROW[1:]]), r"line 2, column 'RegionId': cell A2 holds a NUL"),
@@ -254,12 +253,18 @@ def test_a_declared_size_means_nothing() -> None:
     assert len(read_routes(sheets.ods(rows + empty))) == 1
 
 
-@given(st.integers(1, 10_000_000))
-def test_columns_have_letters(number: int) -> None:
-    """Letters and numbers of columns are openpyxl's, and come back."""
-    assert column_number(column_letters(number).encode()) == number
-    if number <= 16_384:
-        assert column_letters(number) == openpyxl.utils.get_column_letter(number)
+@pytest.mark.parametrize("column", [1, 26, 27, 701, 703])
+def test_a_cell_is_named_by_its_letters(column: int) -> None:
+    """As openpyxl has it; error cells are found by them."""
+    letters = openpyxl.utils.get_column_letter(column)
+    made = book(S=[[None] * (column - 1) + [*HEADS, "x"], []])
+    made["S"].append([None] * (column + 3) + ["a"])
+    made["S"][f"{letters}3"] = "#REF!"
+    made["S"][f"{letters}3"].data_type = "e"
+    assert read_routes(saved(made))["region_id"].tolist() == ["#ref!"]
+    made["S"][f"{letters}1"] = made["S"].cell(1, column + 1).value
+    with pytest.raises(InventoryError, match=f"{letters}1 'Connection' and"):
+        read_routes(saved(made))
 
 
 CELL = st.one_of(
@@ -284,8 +289,11 @@ def test_cells_are_what_openpyxl_wrote(rows: list[list[object]]) -> None:
             assert ("" if pd.isna(found) else found) == ("" if value is None else text.strip())
 
 
-def test_heads_merged_over_two_rows_are_heads_alone() -> None:
-    """What is merged in the head, or begins above it, fills no row below it."""
+def test_a_header_merged_over_two_rows_is_no_route() -> None:
+    """The rows of the merge are the header, and name the other columns; the rows below are routes.
+
+    What begins above the header fills no row either.
+    """
     made = book(
         S=[
             [*HEADS, "Contact", None],
@@ -299,9 +307,11 @@ def test_heads_merged_over_two_rows_are_heads_alone() -> None:
     for column in "ABCD":
         plain["S"].merge_cells(f"{column}1:{column}2")
     assert read_routes(saved(plain))["line"].tolist() == [3]
+    made["S"].merge_cells("E1:F1")
     routes = read_routes(saved(made))
-    assert routes["region_id"].fillna("").tolist() == ["", "cn-beijing"]
-    assert routes["route_dest"].fillna("").tolist() == ["", "10.0.0.0/8"]
+    assert routes["line"].tolist() == [3]
+    assert routes.iloc[0, -2:].to_dict() == {"Contact Name": "Li", "Phone": "1"}
+    assert "rows 1 to 2 are the header" in routes.attrs["read"]["notes"]
 
 
 @pytest.mark.parametrize("name", ["us-office", "cn-routes", "eu-sites", "cn-hong\u212aong"])
@@ -324,13 +334,6 @@ def test_a_sheet_of_sites_beside_the_routes_is_left_out() -> None:
     made["Sites"].append(["cn-beijing", "vco-a", "Beijing"])
     routes = read_routes(saved(made))
     assert len(routes) == 41
-    assert "'Sites' holds no heads of routes and was left out" in " ".join(
+    assert "'Sites' has no header of routes and was left out" in " ".join(
         routes.attrs["read"]["notes"]
     )
-
-
-def test_a_zip_archive_of_other_files_is_told_as_one() -> None:
-    """The remedy is to unpack it, not to save it as a workbook."""
-    with pytest.raises(InventoryError, match="a zip archive of 2 files") as caught:
-        read_routes(sheets.zipped({"a.csv": "x", "b.csv": "y"}))
-    assert "Unpack it" in str(caught.value.remedy)

@@ -5,23 +5,25 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import os
 import re
 import stat
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from vcokit.errors import InputError
-from vcokit.inventory import read_routes, write, write_routes
-from vcokit.schema import ROUTES, field_of, frame
+from vcokit.inventory import read_routes, write_routes
+from vcokit.inventory.header import canonical_name
+from vcokit.schema import ROUTES, frame
 
 HEADS = "RegionId,VpnConnectionId,RouteDest,NextHop,Weight,Description"
 LISTED = "\xa0\u3000\ufeff\u200b\u200c\u200d\u2060"
-KEPT = [name for name in ROUTES if name not in ("source", "line")]
 
 LETTERS = st.one_of(
     st.sampled_from("=+-@'\t\",;|\n\r 中éab" + LISTED),
@@ -54,7 +56,7 @@ WEIGHT = st.one_of(
 EXTRA = (
     st.text(LETTERS, min_size=1, max_size=6)
     .filter(is_read_so)
-    .filter(lambda name: field_of(name) is None and name not in ROUTES)
+    .filter(lambda name: canonical_name(name) is None and name not in ROUTES)
 )
 
 
@@ -84,11 +86,16 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     return routes[kept(routes).notna().any(axis="columns")].reset_index(drop=True)
 
 
-def written(routes: pd.DataFrame) -> str:
-    """Return what is written of routes."""
-    file = io.StringIO(newline="")
-    write_routes(routes, file)
+def stored(routes: pd.DataFrame, form: str) -> bytes:
+    """Return what is written of routes in a format."""
+    file = io.BytesIO()
+    write_routes(routes, file, format=form)
     return file.getvalue()
+
+
+def written(routes: pd.DataFrame) -> str:
+    """Return the CSV that is written of routes."""
+    return stored(routes, "csv").decode()
 
 
 def kept(routes: pd.DataFrame) -> pd.DataFrame:
@@ -96,13 +103,23 @@ def kept(routes: pd.DataFrame) -> pd.DataFrame:
     return routes.drop(columns=["source", "line"])
 
 
-@settings(deadline=None, max_examples=400)
+def has_tab(routes: pd.DataFrame) -> bool:
+    """Tell whether a cell leads with a tab, which only a protected cell can keep."""
+    cells = [*routes.columns, *kept(routes).astype("str").fillna("").stack()]
+    return any(cell.startswith("\t") for cell in cells)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+@settings(deadline=None, max_examples=120)
 @given(frames())
-def test_what_is_written_reads_back_equal(routes: pd.DataFrame) -> None:
+def test_what_is_written_reads_back_equal(form: str, routes: pd.DataFrame) -> None:
     """Every frame that reading could have given comes back equal, other columns and all."""
-    back = read_routes(written(routes))
+    if form != "csv" and (has_tab(routes) or routes.empty):
+        return
+    data = stored(routes, form)
+    back = read_routes(data, format=form)
     pd.testing.assert_frame_equal(kept(back), kept(routes), check_flags=False)
-    assert written(back) == written(routes)
+    assert stored(back, form) == data
 
 
 @settings(deadline=None)
@@ -147,21 +164,21 @@ def test_quotes_are_minimal_and_right(routes: pd.DataFrame) -> None:
 
 
 def test_the_form_is_that_of_the_api() -> None:
-    """Heads of the API, comma, LF, empty cells for what is missing, text of a bad weight."""
+    """The API's names, comma, LF, empty cells for what is missing, text of a bad weight."""
     routes = read_routes(
         "site,cidr,connection,region,weight,备注\n北,10.0.0.0/8,vco-a,r,100.0,=1\n,,,,abc,\n"
     )
     assert written(routes) == (f"{HEADS},site\nr,vco-a,10.0.0.0/8,vco-a,100,'=1,北\n,,,,abc,,\n")
 
 
-def test_heads_are_protected_and_quoted_too() -> None:
-    """A head may look like a formula or hold a comma as well as a cell may."""
+def test_names_are_protected_and_quoted_too() -> None:
+    """The name of a column may look like a formula or hold a comma as well as a cell may."""
     routes = frame(ROUTES).assign(**{"=1+1": [], "a,b": []})
     assert written(routes) == HEADS + """,'=1+1,"a,b"\n"""
     assert list(read_routes(written(routes)).columns)[-2:] == ["=1+1", "a,b"]
 
 
-def test_an_empty_frame_is_a_head() -> None:
+def test_an_empty_frame_is_a_header() -> None:
     """A frame without rows gives a file of one line, which reads back as one."""
     assert written(frame(ROUTES)) == HEADS + "\n"
     assert read_routes(HEADS + "\n").empty
@@ -223,13 +240,11 @@ def test_all_targets_get_the_same(tmp_path: Path) -> None:
     )
 
 
-def test_many_batches_make_one_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A frame longer than a batch is written as one that fits."""
-    routes = read_routes(HEADS + "\n" + "".join(f"r,v,{n},n,0,\n" for n in range(50)))
-    text = written(routes)
-    monkeypatch.setattr(write, "_BATCH", 7)
-    assert written(routes) == text
-    assert text.count("\n") == 51
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_a_long_frame_is_written_whole(form: str) -> None:
+    """However many rows there are."""
+    routes = read_routes(HEADS + "\n" + "".join(f"r,v,{n},n,0,\n" for n in range(45_000)))
+    assert read_routes(stored(routes, form))["route_dest"].equals(routes["route_dest"])
 
 
 def test_a_crash_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,11 +252,10 @@ def test_a_crash_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path = tmp_path / "routes.csv"
     path.write_text("old", encoding="utf-8")
 
-    def interrupted(columns: object, file: io.BytesIO) -> None:
-        file.write(b"half")
+    def interrupted(_: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(write, "_pour", interrupted)
+    monkeypatch.setattr(os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_routes(frame(ROUTES), path)
     assert path.read_text(encoding="utf-8") == "old"
@@ -314,7 +328,7 @@ def test_a_target_that_is_none_is_an_input_error() -> None:
 @pytest.mark.parametrize(
     ("value", "what"),
     [
-        ("a\0b", "a NUL in row 1"),
+        ("a\0b", "a NUL in row 1, which no file can"),
         ("x" * 131_073, "131,072 characters in row 1"),
         ("\ud800", "pair"),
     ],
@@ -327,18 +341,19 @@ def test_what_no_file_can_hold_is_refused(
     """A cell that could not be read back is an input error before a file is touched."""
     routes = frame(ROUTES, {"route_dest": ["d", "e"]}).astype({"description": object})
     routes[column] = pd.Series(["x", value], dtype=object)
-    with pytest.raises(InputError, match=what):
-        write_routes(routes, tmp_path / "a.csv")
+    for name in ("a.csv", "a.jsonl", "a.parquet"):
+        with pytest.raises(InputError, match=what):
+            write_routes(routes, tmp_path / name)
     assert os.listdir(tmp_path) == []
 
 
-def test_a_head_that_no_file_can_hold_is_refused() -> None:
+def test_a_name_that_no_file_can_hold_is_refused() -> None:
     """Names of columns are held to what cells are."""
     with pytest.raises(InputError, match="NUL"):
         written(frame(ROUTES).assign(**{"a\0": []}))
-    heads = pd.Index([*list(ROUTES)[:8], "\ud800"], dtype=object)  # else pandas refuses it
+    names = pd.Index([*list(ROUTES)[:8], "\ud800"], dtype=object)  # else pandas refuses it
     with pytest.raises(InputError, match="surrogate"):
-        written(frame(ROUTES).astype(object).set_axis(heads, axis=1))
+        written(frame(ROUTES).astype(object).set_axis(names, axis=1))
 
 
 def test_the_longest_cell_reads_back() -> None:
@@ -359,3 +374,49 @@ def test_a_column_twice_is_an_input_error() -> None:
     routes = frame(ROUTES)
     with pytest.raises(InputError, match="more than one column description"):
         written(pd.concat([routes, routes[["description"]]], axis="columns"))
+
+
+SAMPLE = read_routes("region,connection,cidr,weight,Site\nr,v,10.0.0.0/8,100,=1+1\nr,v,,standby,\n")
+
+
+def test_other_tools_read_what_is_written() -> None:
+    """JSON lines are JSON with numbers as weights; Parquet has whole numbers where all are."""
+    rows = [json.loads(line) for line in stored(SAMPLE, "jsonl").splitlines()]
+    assert [row["weight"] for row in rows] == [100, "standby"]
+    assert [row["Site"] for row in rows] == ["=1+1", None]
+    table = pq.read_table(io.BytesIO(stored(SAMPLE.iloc[:1], "parquet")))
+    assert table["weight"].to_pylist() == [100]
+    assert str(table.schema.field("weight").type) == "int64"
+    with pytest.raises(InputError, match="mode"):
+        write_routes(SAMPLE, io.StringIO(), format="parquet")
+    twice = SAMPLE.assign(**{"Prefix": "x", "Prefix (file)": "y"})
+    with pytest.raises(InputError, match="two columns would be called"):
+        stored(twice, "jsonl")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.jsonl", "a.parquet", "a.pq", "a.ndjson", "a.csv", "a.csv.gz", "a.jsonl.gz", "a.JSONL.ZST"],
+)
+def test_the_name_says_the_format(tmp_path: Path, name: str) -> None:
+    """A path is written as what it is called, and compressed."""
+    write_routes(SAMPLE, tmp_path / name)
+    data = (tmp_path / name).read_bytes()
+    assert data.startswith(b"\x1f\x8b") == name.endswith(".gz")
+    assert data.startswith(b"\x28\xb5\x2f\xfd") == name.endswith(".ZST")
+    back = read_routes(tmp_path / name)
+    pd.testing.assert_frame_equal(kept(back), kept(SAMPLE), check_flags=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        *((name, r"workbooks are not written\. Write \.csv") for name in ("a.xlsx", "a.ods.gz")),
+        ("live.json", "means no format"),
+    ],
+)
+def test_what_is_not_written_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    """The error says what to write instead, and nothing is written."""
+    with pytest.raises(InputError, match=said):
+        write_routes(SAMPLE, tmp_path / name)
+    assert not list(tmp_path.iterdir())

@@ -68,14 +68,14 @@ Name another file
 
 def _named(names: Iterable[str | Path]) -> Iterator[Path]:
     """Yield the files that are meant; a pattern that fits none is told of by who reads it."""
-    from vcokit.inventory.files import sources_of
+    from vcokit.inventory.sources import find_sources
 
     for name in names:
         if name == "-":
             yield Path(_STDIN)
             continue
         try:
-            yield from map(Path, sources_of([name]))
+            yield from map(Path, find_sources([name]))
         except InputError:
             continue
 

@@ -1,7 +1,7 @@
 """The options by which files are read, and what a reader is told of them.
 
 Every command reads by `read`, so that whatever reading noted is said: a line a note on standard
-error, ``note: routes.xlsx: sheet 'Cover' holds no heads of routes and was left out``.
+error, ``note: routes.xlsx: sheet 'Cover' has no header of routes and was left out``.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ def read(files: Sequence[str], hear: Hear | None = None, **options: Any) -> pd.D
     import pyarrow as pa
 
     from vcokit.inventory import read_routes
-    from vcokit.inventory.notes import notes_of
+    from vcokit.inventory.read import notes_of
 
     with _bar() as progress:
         routes = read_routes([_path(name) for name in files], progress=progress, **options)
@@ -195,7 +195,7 @@ def read_connections(name: str) -> pd.DataFrame:
 
     from vcokit import schema
     from vcokit.errors import InventoryError
-    from vcokit.inventory.reasons import reason_of
+    from vcokit.inventory.sources import reason_of
 
     remedy = "Write it with: vcokit live --connections --output connections.csv"
     try:

@@ -17,7 +17,7 @@ from vcokit import schema
 from vcokit.audit.findings import by_rule, by_severity
 from vcokit.audit.rules import NOTHING, RULES, Rule
 from vcokit.errors import InputError
-from vcokit.inventory.notes import notes_of
+from vcokit.inventory.read import notes_of
 from vcokit.plain import counted
 
 #: Columns of findings, and of the objects and tables made of them.
@@ -98,7 +98,7 @@ class Report:
 
     @property
     def notes(self) -> list[str]:
-        """What reading the routes noted, each with its source; see `vcokit.inventory.notes`."""
+        """What reading the routes noted, each with its source; see `vcokit.inventory.read`."""
         return notes_of(self.routes)
 
     @cached_property

@@ -26,9 +26,9 @@ import pandas as pd
 
 from vcokit.errors import VcokitError
 from vcokit.formats.facts import plain
-from vcokit.inventory.cells import clean_cell
-from vcokit.inventory.files import open_source
-from vcokit.inventory.text import decode
+from vcokit.inventory.clean import clean_cell
+from vcokit.inventory.encoding import decode
+from vcokit.inventory.sources import open_source
 from vcokit.schema import FINDINGS, INT, ROUTES_REQUIRED, require_columns
 
 #: Lines that a record may go over; what needs more is not looked for.

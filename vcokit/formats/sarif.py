@@ -33,7 +33,7 @@ import pandas as pd
 from vcokit.formats.facts import Report, plain, records, version
 from vcokit.formats.harmless import as_json, sarif_text
 from vcokit.formats.places import tables_of
-from vcokit.inventory.files import PACKINGS
+from vcokit.inventory.sources import COMPRESSED
 from vcokit.plain import visible
 
 _SCHEMA: Final = (
@@ -209,7 +209,7 @@ class _Where:
         if source in self._sheets and (sheet := _SHEET.fullmatch(source)):
             name = f"{visible(sheet[2])}!{line}"
             return {"physicalLocation": physical, "logicalLocations": [{"name": name}]}
-        if source in self._packed or source.endswith(PACKINGS):
+        if source in self._packed or source.endswith(COMPRESSED):
             return {"physicalLocation": physical, "logicalLocations": [{"name": at}]}
         if line is not None:
             physical["region"] = _region(span) if span else {"startLine": line}

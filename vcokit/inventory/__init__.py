@@ -2,28 +2,22 @@
 
 ::
 
-    sources ──files──▶ File ┬─text, heads, records─▶┐
-                            ├─workbook, excel──────▶├─ Table ─cells, shape, read─▶ routes frame
-                            ├─jsonl────────────────▶│                                  │
-                            └─parquet──────────────▶┘       CSV, JSON lines, Parquet ◀─write
+    sources ─▶ encoding ─▶ header ┬─ csv_reader ───▶┐
+           │                      ├─ json_parquet ─▶├─▶ clean ─▶ read ─▶ routes frame ─▶ write
+           └──────────────────────┴─ excel_reader ─▶┘
 
-===========  =========================================================================
-`files`      which files are meant, and of which format each is
-`bound`      what a file may become in memory, asked before anything is laid out
-`packed`     gzip and zstd, unpacked block by block
-`text`       what bytes mean: encodings, and what is no text at all; `narrow` which it is
-`heads`      where the table begins, what parts its cells, which column is which field
-`records`    where a row begins and ends: a fast parser and an exact one that agree
-`workbook`   what a workbook would become in memory, known before it is opened
-`excel`      workbooks: sheets, merged cells, what numbers and dates are as text
-`jsonl`      JSON lines; `parquet` Parquet
-`table`      what every format comes to: raw columns under a head
-`cells`      what a cell means: blanks, protection, case, absence, weight words
-`shape`      network and mask in two columns, several networks in a cell
-`read`       `read_routes`: the order of the above, and the report in ``attrs["read"]``
-`write`      `write_routes`: quoting, protection, the atomic replacement of a file
-`progress`   how far reading has come; `notes` what reading noticed, in words
-===========  =========================================================================
+===============  ============================================================================
+`sources`        paths, patterns, standard input, open files; compressed files, and what a file
+                 may become in memory; of which format each is
+`encoding`       bytes of any encoding as UTF-8 text
+`header`         where the table begins, what separates its cells, which column is which field
+`csv_reader`     where a row begins and ends, on which line
+`excel_reader`   workbooks: sheets, merged cells, what numbers and dates are as text
+`json_parquet`   JSON lines or a list; Parquet
+`clean`          what a cell means: blanks, protection, case, weight words, masks, several networks
+`read`           `read_routes`: the order of the above, and the report in ``attrs["read"]``
+`write`          `write_routes`: quoting, protection, the atomic replacement of a file
+===============  ============================================================================
 
 Dirty cells are data, for the audit to judge. Only a file that cannot be taken as a table of
 routes at all raises `vcokit.errors.InventoryError`, which names file, line and remedy.

@@ -1,16 +1,18 @@
-r"""`write_routes`: a routes frame to a CSV that a spreadsheet opens safely and reads back equal.
+r"""`write_routes`: a routes frame to a file that reads back equal: CSV, JSON lines or Parquet.
 
 =====================  =================================================================
-the file               UTF-8, comma, LF, the heads of the API, then the other columns
+a CSV file             UTF-8, comma, LF, the API's names of columns, then the other ones
 missing                an empty cell
 weight                 the number; where there is none, what stood in its place
 starts with = + - @ '  a ``'`` before it, which `read_routes` takes away again; likewise
 a tab or ＝ ＋ － ＠       before these. Numbers are left alone: a spreadsheet reads them right
 ``, ; |`` tab ``"``    the cell in quotes, a ``"`` in it twice; no other cell is quoted. Some
-CR or LF               locales part cells at a semicolon
+CR or LF               locales separate cells at a semicolon
 =====================  =================================================================
 
-What is written to a path is complete before it bears that name: it goes to a temporary file
+JSON lines and Parquet have the names of the frame, cells as they are, and whole weights as numbers.
+
+What is written to a path is complete before it gets that name: it goes to a temporary file
 beside it, onto the disk, and then takes the name in one step.
 """
 
@@ -18,10 +20,12 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, Protocol, TypeAlias
 
@@ -30,22 +34,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcokit.errors import InputError
-from vcokit.inventory.cells import Column
-from vcokit.inventory.files import PACKINGS, check_format, named_format
-from vcokit.inventory.plain import json_lines, write_parquet
-from vcokit.inventory.records import CELL_LIMIT
-from vcokit.plain import PROTECTED, QUOTED
+from vcokit.inventory.clean import RISKY, STRING, Column, unreadable
+from vcokit.inventory.header import canonical_name
+from vcokit.inventory.sources import COMPRESSED, check_format, named_format
+from vcokit.plain import QUOTED
 from vcokit.schema import (
     ROUTES,
     ROUTES_REQUIRED,
     conform_routes,
-    field_of,
     require_columns,
     text_column,
 )
 
 #: The API's parameters, in the order of its documentation.
-HEADS: Final = {
+PARAMETERS: Final = {
     "region_id": "RegionId",
     "vpn_connection_id": "VpnConnectionId",
     "route_dest": "RouteDest",
@@ -54,7 +56,8 @@ HEADS: Final = {
     "description": "Description",
 }
 
-_BATCH: Final = 100_000  # rows that are joined into text at a time
+_BATCH: Final = 20_000  # rows that are Python objects at a time
+_NUMBER: Final = r"^(?:0|-?[1-9][0-9]{0,17})$"  # of 18 digits, as `vcokit.schema` has it
 
 
 class Writable(Protocol):
@@ -184,45 +187,58 @@ def _format(target: object, given: str | None) -> str:
 
 def _says_another(path: Path) -> bool:
     """Tell whether a name ends in something, and is that of a file: a pipe may be called a.b."""
-    ends = [end for end in path.suffixes[-2:] if end.lower() not in PACKINGS]
+    ends = [end for end in path.suffixes[-2:] if end.lower() not in COMPRESSED]
     return bool(ends) and (path.is_file() or not path.exists())
 
 
 def _writer(routes: pd.DataFrame, format: str) -> Callable[[Any], None]:  # noqa: A002
     """Return what writes the routes to an open file; what cannot be written raises here."""
+    columns = _columns(routes)
     if format == "csv":
-        columns = _columns(routes)
-        return lambda file: _pour(_csv_lines(columns), file)
-    plain = plain_columns(routes)
+        cells = [_csv_column(column) for column in columns]
+        return lambda file: _pour(_csv_lines(cells), file)
+    names = [column.name for column in columns]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two columns would be called {name!r}", remedy="Rename one")
+    plain = {column.name: column.cells for column in columns}
     if format == "jsonl":
-        return lambda file: _pour(json_lines(plain), file)
-    return lambda file: write_parquet(plain, file)
+        return lambda file: _pour(_json_lines(plain), file)
+    return lambda file: _write_parquet(plain, file)
 
 
-def plain_columns(routes: pd.DataFrame) -> dict[str, Column]:
-    """Return the columns of the frame as text, by name, unprotected; checked."""
-    fields, others = _parts(routes)
-    plain = {name: _arrow(fields[name]) for name in HEADS if name != "weight"}
-    plain["weight"] = _weights(fields)
-    columns = {name: plain[name] for name in HEADS}
-    for column in others:
-        if (head := _extra_head(column)) in columns:
-            raise InputError(f"two columns would be called {head!r}", remedy="Rename one")
-        columns[head] = _arrow(text_column(column))
-    for name, column in columns.items():
-        _refuse_unreadable(name, pa.chunked_array([pa.array([name], pa.large_string())]))
-        _refuse_unreadable(name, column)
-    return columns
+@dataclass(frozen=True)
+class _Column:
+    """A column of text, null where a cell is missing; ``numbers`` tells which cells are numbers."""
+
+    name: str
+    cells: Column
+    numbers: Any
 
 
-def _parts(routes: pd.DataFrame) -> tuple[pd.DataFrame, list[pd.Series]]:
-    """Return the fields of routes in the shape of the schema, and the other columns."""
+def _columns(routes: pd.DataFrame) -> list[_Column]:
+    """Return the columns of the frame as text, the six fields first; checked."""
     require_columns(routes, ROUTES_REQUIRED, what="routes")
-    known = [name for name in (*HEADS, "weight_text") if name in routes.columns]
+    known = [name for name in (*PARAMETERS, "weight_text") if name in routes.columns]
     require_columns(routes, known, what="routes")
-    others = [place for place, name in enumerate(routes.columns) if name not in ROUTES]
     _refuse_halves(routes)
-    return conform_routes(routes[known]), [routes.iloc[:, place] for place in others]
+    fields = conform_routes(routes[known])
+    columns = []
+    for name in PARAMETERS:
+        cells, numbers = _arrow(fields[name].astype("str")), pa.scalar(False)
+        if name == "weight":
+            numbers = pc.is_valid(cells)
+            cells = pc.coalesce(cells, _arrow(fields["weight_text"]))
+        columns.append(_Column(name, cells, numbers))
+    for place, label in enumerate(routes.columns):
+        if label not in ROUTES:
+            cells = routes.iloc[:, place]
+            name = f"{label}{' (file)' * (canonical_name(str(label)) is not None)}"
+            is_number = pa.scalar(pd.api.types.is_numeric_dtype(cells.dtype))
+            columns.append(_Column(name, _arrow(text_column(cells)), is_number))
+    for column in columns:
+        _refuse_unreadable(column)
+    return columns
 
 
 def _refuse_halves(routes: pd.DataFrame) -> None:
@@ -239,95 +255,89 @@ def _refuse_halves(routes: pd.DataFrame) -> None:
         ) from None
 
 
-def _columns(routes: pd.DataFrame) -> list[Column]:
-    """Return the columns of a CSV file, head first, every cell as it is written."""
-    fields, others = _parts(routes)
-    columns = [
-        _column(head, _protected_weights(fields) if name == "weight" else _text(fields[name]))
-        for name, head in HEADS.items()
-    ]
-    return columns + [_extra(column) for column in others]
-
-
-def _protected_weights(fields: pd.DataFrame) -> Column:
-    """Return weights as text. The number itself needs no protection, not even a negative one."""
-    return pc.coalesce(_arrow(fields["weight"].astype("str")), _text(fields["weight_text"]))
-
-
-def _weights(fields: pd.DataFrame) -> Column:
-    return pc.coalesce(_arrow(fields["weight"].astype("str")), _arrow(fields["weight_text"]))
-
-
-def _extra(column: pd.Series) -> Column:
-    """Return a column of the file that is no field."""
-    cells = text_column(column)
-    numeric = pd.api.types.is_numeric_dtype(column.dtype)
-    return _column(_extra_head(column), _arrow(cells) if numeric else _text(cells))
-
-
-def _extra_head(column: pd.Series) -> str:
-    head = str(column.name)
-    return head + (" (file)" if field_of(head) else "")
-
-
-def _text(column: pd.Series) -> Column:
-    return _protected(_arrow(column))
-
-
-def _arrow(column: pd.Series) -> Column:
-    return pa.chunked_array(pa.table({"": column}).column(0)).cast(pa.large_string())
-
-
-def _protected(column: Column) -> Column:
-    risky = pc.match_substring_regex(column, rf"^[{PROTECTED[:2]}\-{PROTECTED[3:]}]")
-    return pc.if_else(risky, _joined(_scalar("'"), column), column)
-
-
-def _column(head: str, cells: Column) -> Column:
-    """Return head and cells with quotes where they are needed, missing cells empty."""
-    head_cell = _protected(pa.chunked_array([pa.array([head], pa.large_string())]))
-    cells = pc.fill_null(cells, "")
-    _refuse_unreadable(head, head_cell)
-    _refuse_unreadable(head, cells)
-    column = pa.chunked_array([*head_cell.chunks, *cells.chunks])
-    quoted = _joined(_scalar('"'), pc.replace_substring(column, '"', '""'), _scalar('"'))
-    return pc.if_else(pc.match_substring_regex(column, QUOTED), quoted, column)
-
-
-def _refuse_unreadable(head: str, cells: Column) -> None:
-    """Raise for cells that no reader of CSV takes."""
-    for what, bad in (
-        ("a NUL", pc.match_substring(cells, "\0")),
-        (f"more than {CELL_LIMIT:,} characters", pc.greater(pc.utf8_length(cells), CELL_LIMIT)),
-    ):
-        row = pc.index(bad, True).as_py()
-        if row >= 0:
+def _refuse_unreadable(column: _Column) -> None:
+    """Raise for what no reader of text takes."""
+    for cells, where in ((_one(column.name), "in its name"), (column.cells, "in row {}")):
+        for what, bad in unreadable(cells):
+            row = where.format(pc.index(bad, True).as_py())
             raise InputError(
-                f"column {head!r} holds {what} in row {row}, which no CSV file can",
-                remedy="Mend the cell",
+                f"column {column.name!r} holds {what} {row}, which no file can",
+                remedy="Correct the cell",
             )
 
 
+def _one(cell: str) -> Column:
+    return pa.chunked_array([pa.array([cell], STRING)])
+
+
+def _arrow(column: pd.Series) -> Column:
+    return pa.chunked_array(pa.table({"": column}).column(0)).cast(STRING)
+
+
+def _csv_column(column: _Column) -> Column:
+    """Return name and cells as a CSV file holds them: protected, quoted where need be."""
+    name = _protected(_one(PARAMETERS.get(column.name, column.name)), pa.scalar(False))
+    cells = pc.fill_null(_protected(column.cells, column.numbers), "")
+    cells = pa.chunked_array([*name.chunks, *cells.chunks])
+    quoted = _joined(_scalar('"'), pc.replace_substring(cells, '"', '""'), _scalar('"'))
+    return pc.if_else(pc.match_substring_regex(cells, QUOTED), quoted, cells)
+
+
+def _protected(cells: Column, numbers: Any) -> Column:
+    """Return cells with a ``'`` before what a spreadsheet would compute, but for numbers."""
+    risky = pc.and_(pc.match_substring_regex(cells, f"^{RISKY}"), pc.invert(numbers))
+    return pc.if_else(risky, _joined(_scalar("'"), cells), cells)
+
+
 def _scalar(text: str) -> Any:
-    return pa.scalar(text, pa.large_string())
+    return pa.scalar(text, STRING)
 
 
 def _joined(*parts: Any, by: str = "") -> Column:
     return pc.binary_join_element_wise(*parts, _scalar(by))
 
 
-def _csv_lines(columns: list[Column]) -> Iterator[str]:
+def _csv_lines(columns: Sequence[Column]) -> Iterator[str]:
     """Yield the lines of a CSV file, a batch of rows at a time."""
     for start in range(0, len(columns[0]), _BATCH):
         lines = _joined(*(column.slice(start, _BATCH) for column in columns), by=",")
         yield "\n".join(lines.to_pylist()) + "\n"
 
 
+def _json_lines(columns: dict[str, Column]) -> Iterator[str]:
+    """Yield rows as JSON, an object a line, a batch at a time; a missing cell is null."""
+    encode = json.JSONEncoder(ensure_ascii=False).encode
+    is_number = pc.fill_null(pc.match_substring_regex(columns["weight"], _NUMBER), False)
+    for start in range(0, len(is_number), _BATCH):
+        cells = {name: column.slice(start, _BATCH).to_pylist() for name, column in columns.items()}
+        numbers = is_number.slice(start, _BATCH).to_pylist()
+        cells["weight"] = [
+            int(w) if n else w for w, n in zip(cells["weight"], numbers, strict=True)
+        ]
+        rows = zip(*cells.values(), strict=True)
+        yield "".join(encode(dict(zip(cells, row, strict=True))) + "\n" for row in rows)
+
+
+def _write_parquet(columns: dict[str, Column], file: Any) -> None:
+    """Write columns to an open binary file; weights are int64 where all of them are numbers."""
+    import pyarrow.parquet as pq  # costs a tenth of importing pandas
+
+    is_number = pc.match_substring_regex(columns["weight"], _NUMBER)
+    if pc.all(pc.fill_null(is_number, True)).as_py():
+        columns = {**columns, "weight": columns["weight"].cast(pa.int64())}
+    try:
+        pq.write_table(pa.table(columns), file)
+    except TypeError as error:  # a text file
+        raise InputError(
+            "Parquet is written to a path or a binary file", remedy='Open it with mode "wb"'
+        ) from error
+
+
 def _pour(parts: Iterator[str], file: Any) -> None:
     """Write text to an open file, binary or text."""
-    text = _takes_text(file)
+    takes_text = _takes_text(file)
     for part in parts:
-        file.write(part if text else part.encode("utf-8"))
+        file.write(part if takes_text else part.encode("utf-8"))
 
 
 def _takes_text(file: Any) -> bool:
@@ -347,11 +357,7 @@ def _takes_text(file: Any) -> bool:
 def replacing(path: Path, *, packed: bool = True) -> Iterator[Any]:
     """Open a file that takes the place of a path once it is complete and on the disk.
 
-    Parameters
-    ----------
-    path : Path
-    packed : bool
-        Whether it is packed where its name ends so.
+    ``packed`` tells whether it is compressed where its name ends so.
     """
     if path.exists() and not path.is_file():  # a device or a pipe cannot be replaced
         with path.open("wb") as file:

@@ -1,4 +1,4 @@
-"""The frames of vcokit: names, order and dtypes of their columns, and the heads files use for them.
+"""The frames of vcokit: names, order and dtypes of their columns.
 
 ==================  =====================================================================
 `ROUTES`            a row a route of an inventory; `conform_routes` brings any frame to it
@@ -13,8 +13,7 @@
 Strings are pandas' ``str`` (Arrow-backed, missing is NA), whole numbers ``Int64``, times
 ``datetime64[us, UTC]``. A missing value is NA, never an empty string or a magic number.
 
-`tables` holds them, `heads` the names that files use for the columns of routes, and `conform`
-brings any frame to its schema.
+`tables` holds them, and `conform` brings any frame to its schema.
 """
 
 from vcokit.schema.conform import (
@@ -27,7 +26,6 @@ from vcokit.schema.conform import (
     text_column,
     unlisted_connections,
 )
-from vcokit.schema.heads import ALIASES, MASK_HEADS, field_of, header_key, match_heads
 from vcokit.schema.tables import (
     ACTIONS,
     BOOL,
@@ -52,7 +50,6 @@ from vcokit.schema.tables import (
 
 __all__ = [
     "ACTIONS",
-    "ALIASES",
     "BLANKS",
     "BOOL",
     "CALLS",
@@ -62,7 +59,6 @@ __all__ = [
     "INT",
     "LIVE_CONNECTIONS",
     "LIVE_ROUTES",
-    "MASK_HEADS",
     "ROUTES",
     "ROUTES_REQUIRED",
     "SEVERITIES",
@@ -74,11 +70,8 @@ __all__ = [
     "Schema",
     "conform_routes",
     "destination_routes",
-    "field_of",
     "frame",
-    "header_key",
     "is_unlisted",
-    "match_heads",
     "require_columns",
     "split_weight",
     "text_column",

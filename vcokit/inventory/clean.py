@@ -1,0 +1,395 @@
+r"""Cells: the raw columns that readers hand over, and the values they mean.
+
+===================================  ======================================================
+cell of a file                       value
+===================================  ======================================================
+``" 10.0.0.0/8 "``                   ``10.0.0.0/8``: `BLANKS` at both ends say nothing
+``""``, ``"  "``                     NA, and nothing else is: ``NA``, ``null``, ``None`` are text
+``"'=1+1"``                          ``=1+1``: a ``'`` before one of `PROTECTED` protects a
+                                     spreadsheet
+``"VCO-A"``                          ``vco-a`` in the columns `LOWERED`
+``"主"``                             100 with ``weights={"主": 100}``
+a row in which every cell is empty   no row: a spreadsheet leaves ``,,,`` behind a table
+``10.1.0.0`` and ``255.255.0.0``     ``10.1.0.0/16``, where the mask has a column of its own
+``10.1.0.0`` and ``16`` or ``/16``   ``10.1.0.0/16``
+``10.1.0.0`` and ``255.0.255.0``     ``10.1.0.0/255.0.255.0``, for the audit to judge
+``10.1.0.0/16`` and anything         ``10.1.0.0/16``
+``10.1.0.0/16, 10.2.0.0/16``         two rows with the same line
+``10.1.0.0/16 10.2.0.0/16``          two rows, as each has its length
+``10.1.0.0 255.255.0.0``             as it stands, for the audit to judge: a network and its mask
+``10.1.0.0, 255.255.0.0``            likewise, whatever stands between them
+``10.1.0.0/16, HQ``                  as it stands: not every part is a network
+===================================  ======================================================
+
+A column of cells is a chunked Arrow array of ``large_string`` in which an empty cell is null. The
+rows of all tables stand one below the other in `Rows`, so that each rule runs once over each
+column, however many files there are; what it changed is counted for each table.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vcokit.errors import InventoryError
+from vcokit.inventory.sources import Budget
+from vcokit.plain import PROTECTED
+from vcokit.schema import BLANKS, split_weight
+
+Column: TypeAlias = Any  # pa.ChunkedArray of large_string; pyarrow has no types of its own
+STRING: Final = pa.large_string()
+
+#: Longest cell, in characters. It is the `csv` module's own limit, so that reading need not
+#: change a setting of the whole process; a longer one comes of a quote that is never closed.
+CELL_LIMIT: Final = 131_072
+
+#: Identifiers of the cloud, whose case carries nothing.
+LOWERED: Final = ("region_id", "vpn_connection_id", "next_hop")
+#: Where `Rows` keep the masks of tables that have a column of them; no header holds a NUL.
+NETMASK: Final = "\0netmask"
+
+#: A cell that a spreadsheet would compute, or takes for protected, as RE2 has it.
+RISKY: Final = rf"[{PROTECTED[:2]}\-{PROTECTED[3:]}]"
+
+_BATCH: Final = 20_000  # rows that are kept as Python objects
+
+_ADDRESS: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
+_LENGTH: Final = r"/[0-9.]{1,15}"
+_BLANK: Final = r"[\s\x{3000}\x{A0}]"
+_MARK: Final = rf"{_BLANK}*[,;|\n\r\x{{FF0C}}\x{{FF1B}}\x{{3001}}]{_BLANK}*"  # , ; | ， ； 、
+_EITHER: Final = rf"{_ADDRESS}(?:{_LENGTH})?"
+#: Several networks in one cell, as RE2 has it, and the fewest characters that they take.
+_SEVERAL: Final = (
+    rf"^(?:{_EITHER}(?:{_MARK}{_EITHER})+(?:{_MARK})?"
+    rf"|{_ADDRESS}{_LENGTH}(?:{_BLANK}+{_ADDRESS}{_LENGTH})+)$"
+)
+_SHORTEST: Final = len("0.0.0.0,0.0.0.0")
+_BETWEEN: Final = re.compile("[,;|\\s\u3000\xa0\uff0c\uff1b\u3001]+")
+_MASKS: Final = {
+    ".".join(str((0xFFFFFFFF << (32 - length) >> shift) & 255) for shift in (24, 16, 8, 0)): length
+    for length in range(33)
+}
+#: Masks, and what they leave (``0.0.0.255``): beside an address they are no other network.
+_NO_NETWORKS: Final = frozenset(_MASKS) | {
+    ".".join(str(255 - int(octet)) for octet in mask.split(".")) for mask in _MASKS
+}
+
+_PANDAS_STRING: Final[Any] = pd.StringDtype(na_value=np.nan)
+
+
+class RowBuffer:
+    """Rows of cells on their way into columns: a batch of them at a time is Python objects.
+
+    A row may have fewer cells than later ones; what it lacks is null.
+    """
+
+    def __init__(self) -> None:
+        self._rows: list[Sequence[str | None]] = []
+        self._lines = array("q")
+        self._batches: list[tuple[int, list[Any]]] = []
+
+    def add(self, line: int, cells: Sequence[str | None]) -> None:
+        """Take in a row and its line."""
+        self._rows.append(cells)
+        self._lines.append(line)
+        if len(self._rows) == _BATCH:
+            self._flush()
+
+    def columns(self, width: int) -> list[Column]:
+        """Return everything taken in, as so many columns."""
+        self._flush()
+        return [
+            pa.chunked_array(
+                [
+                    arrays[place] if place < len(arrays) else pa.nulls(size, STRING)
+                    for size, arrays in self._batches
+                ],
+                STRING,
+            )
+            for place in range(width)
+        ]
+
+    def lines(self) -> npt.NDArray[np.int64]:
+        """Return the lines of the rows."""
+        return np.array(self._lines, dtype=np.int64)
+
+    def _flush(self) -> None:
+        if self._rows:
+            columns = itertools.zip_longest(*self._rows)
+            arrays = [empty_to_null(pa.array(cells, STRING)) for cells in columns]
+            self._batches.append((len(self._rows), arrays))
+        self._rows = []
+
+
+@dataclass
+class Rows:
+    """The rows of all tables: columns by name, and where each row comes from.
+
+    ``table`` (int64, rising) is the number of its table, ``line`` (int64) its line, 0 where that
+    has none.
+    ``counts`` says of each table how many cells or rows were changed, by what was done.
+    """
+
+    columns: dict[str, Column]
+    table: npt.NDArray[np.int64]
+    line: npt.NDArray[np.int64]
+    tables: int
+    counts: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+
+    def count(self, what: str, mask: Any) -> bool:
+        """Count the rows for which a mask holds, null counting as false; tell whether any does."""
+        if isinstance(mask, np.ndarray):
+            hit = mask
+        elif not pc.any(mask).as_py():
+            return False
+        else:
+            hit = pc.fill_null(mask, False).to_numpy()
+        found = np.bincount(self.table[hit], minlength=self.tables)
+        self.counts[what] = self.counts.get(what, 0) + found
+        return True
+
+    def of_tables(self, values: Sequence[Any]) -> Any:
+        """Return a value of each table, row by row, as an Arrow array."""
+        return pa.array(values).take(pa.array(self.table))
+
+    def of_table(self, number: int, name: str) -> Column:
+        """Return the cells of a column that are those of a table."""
+        start, stop = np.searchsorted(self.table, [number, number + 1])
+        return self.columns[name].slice(start, stop - start)
+
+    def take(self, places: npt.NDArray[np.int64]) -> None:
+        """Keep the rows of some places, in that order; one may be named several times."""
+        taken = pa.array(places)
+        self.columns = {name: column.take(taken) for name, column in self.columns.items()}
+        self.table, self.line = self.table[places], self.line[places]
+
+
+def clean_cell(cell: str) -> str:
+    r"""Return one cell trimmed and unprotected, empty where it is blank.
+
+    Examples
+    --------
+    >>> clean_cell("\u3000 '=SUM(A1) "), clean_cell("'quoted'")
+    ('=SUM(A1)', "'quoted'")
+    """
+    cell = cell.strip(BLANKS)
+    return cell[1:] if cell[:1] == "'" and cell[1:2] and cell[1] in PROTECTED else cell
+
+
+def empty_to_null(column: Any) -> Any:
+    """Return text with null where a cell is empty; the one place that decides what is absent."""
+    empty = pc.equal(column, "")
+    return pc.if_else(empty, pa.scalar(None, STRING), column) if pc.any(empty).as_py() else column
+
+
+def check_cells(
+    source: str,
+    names: Sequence[str],
+    columns: Iterable[Column],
+    lines: npt.NDArray[np.int64] | None,
+    letters: Sequence[str] = (),
+) -> None:
+    """Raise `InventoryError` for a cell that no file of text could hold.
+
+    ``letters`` are those of the columns in a sheet, whose cells have names of their own.
+    """
+    for place, (name, column) in enumerate(zip(names, columns, strict=True)):
+        for what, bad in unreadable(column):
+            row = pc.index(bad, True).as_py()
+            line = None if lines is None else int(lines[row])
+            where = f"row {row}" if line is None else "a cell"
+            where = f"cell {letters[place]}{line}" if letters else where
+            raise InventoryError(
+                f"{where} holds {what}, which no text can",
+                source=source,
+                line=line,
+                column=name,
+                remedy="Correct the cell",
+            )
+
+
+def unreadable(column: Column) -> list[tuple[str, Any]]:
+    """Return what no reader of text takes in a column's cells, and a mask of where it stands."""
+    found = []
+    if (pc.max(pc.binary_length(column)).as_py() or 0) > CELL_LIMIT:
+        found.append((f"more than {CELL_LIMIT:,} characters", too_long(column)))
+    found.append(("a NUL", pc.match_substring(column, "\0")))
+    return [(what, bad) for what, bad in found if pc.any(bad).as_py()]
+
+
+def too_long(column: Column) -> Any:
+    """Return a mask of the cells beyond `CELL_LIMIT`."""
+    return pc.greater(pc.utf8_length(column), CELL_LIMIT)
+
+
+def trim(rows: Rows) -> None:
+    """Take blanks from the ends of cells; what is left empty is null."""
+    for name, column in rows.columns.items():
+        trimmed = pc.utf8_trim(column, characters=BLANKS)
+        if rows.count("trimmed", pc.not_equal(pc.binary_length(column), pc.binary_length(trimmed))):
+            rows.columns[name] = empty_to_null(trimmed)
+
+
+def unprotect(rows: Rows, protected: Sequence[bool]) -> None:
+    """Take away a protective ``'`` in the tables whose format may have one."""
+    for name, column in rows.columns.items():
+        if any(protected) and pc.any(pc.starts_with(column, "'")).as_py():
+            marked = pc.match_substring_regex(column, f"^'{RISKY}")
+            if not all(protected):
+                marked = pc.and_(marked, rows.of_tables(protected))
+            if rows.count("unprotected", marked):
+                rest = pc.utf8_slice_codeunits(column, 1)
+                rows.columns[name] = pc.if_else(pc.fill_null(marked, False), rest, column)
+
+
+def drop_blank_rows(rows: Rows) -> None:
+    """Drop the rows in which every cell is empty.
+
+    Most tables have a column that is never empty; then no row is looked at.
+    """
+    columns = list(rows.columns.values())
+    if all(column.null_count for column in columns):
+        there = functools.reduce(pc.or_, map(pc.is_valid, columns)).to_numpy()
+        if not there.all():
+            rows.count("blank", ~there)
+            rows.take(np.flatnonzero(there))
+
+
+def split_multi_prefix(rows: Rows, budgets: Sequence[Budget]) -> None:
+    """Give each of several networks in one cell a row of its own."""
+    places, parts = _several(rows.columns["route_dest"])
+    if not places:
+        return
+    counts = np.ones(len(rows.table), dtype=np.int64)
+    counts[places] = [len(part) for part in parts]
+    is_split = np.zeros(len(counts), dtype=np.bool_)
+    is_split[places] = True
+    tables, first = np.unique(rows.table[places], return_index=True)
+    for number, place in zip(tables, first, strict=True):
+        line = int(rows.line[places[place]]) or None
+        budgets[number].take(*_copied(rows, number, counts), line=line)
+    rows.count("split", is_split)
+    origin = np.repeat(np.arange(len(counts)), counts)
+    rows.take(origin)
+    values = pa.array([part for cell in parts for part in cell], STRING)
+    cells = rows.columns["route_dest"].combine_chunks()
+    networks = pc.replace_with_mask(cells, pa.array(is_split[origin]), values)
+    rows.columns["route_dest"] = pa.chunked_array([networks])
+
+
+def join_netmask(rows: Rows) -> None:
+    """Put the length that a mask column gives to the networks that have none."""
+    if NETMASK not in rows.columns:
+        return
+    network = rows.columns["route_dest"]
+    length = _mapped(rows.columns.pop(NETMASK), _length)
+    wanting = pc.and_(pc.invert(pc.match_substring(network, "/")), pc.is_valid(length))
+    if rows.count("joined", wanting):
+        joined = pc.binary_join_element_wise(network, length, pa.scalar("/", STRING))
+        rows.columns["route_dest"] = pc.if_else(pc.fill_null(wanting, False), joined, network)
+
+
+def lower_case(rows: Rows) -> None:
+    """Put the ASCII letters of identifiers in lower case.
+
+    Others stand as they are: the Kelvin sign in lower case would be the ``k`` of another id.
+    """
+    for name in LOWERED:
+        if name in rows.columns:
+            lowered = pc.ascii_lower(rows.columns[name])
+            if rows.count("lowered", pc.not_equal(rows.columns[name], lowered)):
+                rows.columns[name] = lowered
+
+
+def translate_weights(rows: Rows, words: Mapping[str, int]) -> None:
+    """Replace words for weights by what they stand for, without regard to case."""
+    if words:
+        column = rows.columns["weight"]
+        meant = _mapped(column, lambda word: str(words.get(word.casefold(), word)))
+        known = _mapped(column, lambda word: word if word.casefold() in words else None)
+        rows.count("translated", pc.is_valid(known))
+        rows.columns["weight"] = meant
+
+
+def weights(column: Column) -> tuple[pd.Series, pd.Series]:
+    """Return a column as whole numbers and the text of what is none, by `split_weight`.
+
+    Weights repeat: each text is looked at once.
+    """
+    encoded = pc.dictionary_encode(column).combine_chunks()
+    weight, text = split_weight(series(encoded.dictionary))
+    places = pc.fill_null(encoded.indices, -1).to_numpy()
+    # Behind the distinct values stands the missing one, which place -1 takes.
+    values = np.append(weight.to_numpy(dtype=np.int64, na_value=0), 0)
+    is_missing = np.append(weight.isna().to_numpy(), True)
+    return (
+        pd.Series(pd.arrays.IntegerArray(values[places], is_missing[places])),
+        pd.Series(text.array.take(places, allow_fill=True)),
+    )
+
+
+def series(column: Any) -> pd.Series:
+    """Return a column as pandas' ``str``, without a copy."""
+    if not len(column):
+        column = pa.array([], STRING)  # pandas cannot join columns that have no chunk at all
+    return pd.Series(_PANDAS_STRING.__from_arrow__(column))
+
+
+def _mapped(column: Column, meaning: Any) -> Column:
+    """Return what each text of a column means; each distinct text is looked at once."""
+    encoded = pc.dictionary_encode(column).combine_chunks()
+    meant = [meaning(text) for text in encoded.dictionary.to_pylist()]
+    return pa.chunked_array([pc.take(pa.array(meant, STRING), encoded.indices)])
+
+
+def _several(column: Column) -> tuple[list[int], list[list[str]]]:
+    """Return the positions of cells that hold several networks, and those.
+
+    A part that is a mask belongs to the network before it: such a cell is one network, or none.
+    """
+    long = pc.fill_null(pc.greater_equal(pc.binary_length(column), _SHORTEST), False)
+    places = np.flatnonzero(long.to_numpy())
+    cells = column.filter(long)
+    is_several = pc.match_substring_regex(cells, _SEVERAL)
+    if not pc.any(is_several).as_py():
+        return [], []
+    places = places[is_several.to_numpy()]
+    parts = [
+        [part for part in _BETWEEN.split(cell) if part]
+        for cell in cells.filter(is_several).to_pylist()
+    ]
+    kept = [number for number, networks in enumerate(parts) if _NO_NETWORKS.isdisjoint(networks)]
+    return [int(places[number]) for number in kept], [parts[number] for number in kept]
+
+
+def _copied(rows: Rows, table: int, counts: npt.NDArray[np.int64]) -> tuple[int, int]:
+    """Return the bytes and cells that a table's rows come to, each as often as it is counted."""
+    columns = [rows.of_table(table, name) for name in rows.columns]
+    lengths = [pc.fill_null(pc.binary_length(column), 0).to_numpy() for column in columns]
+    counts = counts[rows.table == table]
+    return sum(int(length @ counts) for length in lengths), int(counts.sum()) * len(columns)
+
+
+def _length(mask: str) -> str:
+    """Return a mask as a length; what is neither, as it stands.
+
+    Examples
+    --------
+    >>> _length("255.255.0.0"), _length("/16"), _length("16.0"), _length("255.0.255.0")
+    ('16', '16', '16', '255.0.255.0')
+    """
+    mask = mask.removeprefix("/")
+    if re.fullmatch(r"[0-9]{1,2}\.0+", mask):
+        mask = mask.partition(".")[0]
+    return str(_MASKS.get(mask, mask))

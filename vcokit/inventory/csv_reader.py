@@ -1,0 +1,306 @@
+"""CSV: the rows below the header, by pyarrow; the `csv` module decides where that is in doubt.
+
+====================  ==========================================================================
+`_by_arrow`           fast, no Python for a row but those with fewer or more cells than the header;
+                      says None where the body has a fault, or what Arrow takes in another way: a CR
+                      alone that ends a line, a delimiter that is not ASCII, a cell beyond the limit
+`_by_csv`             the `csv` module's, for any body; the only one that raises, so that a fault is
+                      worded once and names its line
+====================  ==========================================================================
+
+Why Arrow can be trusted: the lines of a body are counted. Rows, and the line ends within their
+cells, must be as many. Quotes alone need more: Arrow takes the end of the file for the end of a
+quote, so the last row is read again by `csv`.
+
+Cells are raw: neither trimmed nor unprotected. An empty cell, and one that a short row lacks, is
+null. A line that is blank may be a row of such cells, or none.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from vcokit.errors import InventoryError
+from vcokit.inventory.clean import CELL_LIMIT, STRING, Column, RowBuffer, too_long
+from vcokit.inventory.encoding import Text
+from vcokit.inventory.header import Header, Options, RawTable, find_header
+from vcokit.inventory.sources import Budget
+from vcokit.schema import BLANKS
+
+_BLOCK: Final = 4 << 20  # bytes that pyarrow parses at a time: few chunks
+_NAMED: Final = 5  # lines that a message names
+_DELIMITER_NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+
+
+@dataclass(frozen=True)
+class _Body:
+    """The lines below a header: ``data`` from byte ``start`` on, the first being line ``line``."""
+
+    source: str
+    data: bytes
+    start: int
+    line: int
+    width: int
+    delimiter: str
+    lines: int
+    has_lone_cr: bool
+    has_quotes: bool
+
+    @classmethod
+    def of(cls, text: Text, header: Header) -> _Body:
+        """Count the lines; one ends with LF, CR LF or CR alone."""
+        data, start = text.data, header.body
+        ends, alone = data.count(b"\n", start), 0
+        if data.find(b"\r", start) >= 0:
+            alone = data.count(b"\r", start) - data.count(b"\r\n", start)
+        is_open = len(data) > start and data[-1:] not in (b"\n", b"\r")
+        return cls(
+            text.source,
+            data,
+            start,
+            header.body_line,
+            len(header.cells),
+            header.delimiter,
+            ends + alone + is_open,
+            alone > 0,
+            data.find(b'"', start) >= 0,
+        )
+
+
+#: Columns, lines, how many rows were short, and how many lines were blank.
+_Parsed: TypeAlias = tuple[Sequence[Column], npt.NDArray[np.int64], int, int]
+
+
+def read_csv(text: Text, budget: Budget, options: Options) -> RawTable:
+    """Return a CSV file as a table; raise for one that is none."""
+    header = find_header(text, options)
+    body = _Body.of(text, header)
+    budget.take(len(text.data), body.lines * body.width, line=header.line)
+    columns, lines, short, blank = _by_arrow(body) or _by_csv(body)
+    return RawTable(
+        text.source,
+        "csv",
+        header,
+        columns,
+        lines,
+        budget,
+        text.encoding,
+        text.notes,
+        short=short,
+        blank=blank,
+    )
+
+
+def _by_arrow(body: _Body) -> _Parsed | None:
+    """Return the rows of a body; None where the `csv` module must look."""
+    if body.has_lone_cr or not body.delimiter.isascii() or not body.lines:
+        return None
+    irregular = _Irregular(body)
+    try:
+        table = _arrow_table(body, irregular)
+    except pa.ArrowInvalid:  # a row that is too long, a quote or a row across blocks
+        return None
+    columns = irregular.put_into(table.columns)
+    if any((pc.max(pc.binary_length(c)).as_py() or 0) > _limit() for c in columns):
+        return None
+    rows = len(columns[0])
+    lines = np.arange(body.line, body.line + rows, dtype=np.int64)
+    last = 0
+    if rows != body.lines:
+        inner = np.sum([_inner_line_ends(column) for column in columns], axis=0)
+        if rows + inner.sum() != body.lines:
+            return None
+        lines[1:] += inner.cumsum()[:-1]
+        last = int(inner[-1])
+    if body.has_quotes and not _last_quote_is_closed(body, last + 1):
+        return None
+    return columns, lines, irregular.short, 0
+
+
+def _arrow_table(body: _Body, irregular: _Irregular) -> Any:
+    """Return the rows that have as many cells as the header.
+
+    Without threads, which make it no faster by much, Arrow knows the number of the others.
+    """
+    names = [str(place) for place in range(body.width)]
+    return pa_csv.read_csv(
+        pa.py_buffer(body.data).slice(body.start),
+        read_options=pa_csv.ReadOptions(column_names=names, block_size=_BLOCK, use_threads=False),
+        parse_options=pa_csv.ParseOptions(
+            delimiter=body.delimiter,
+            newlines_in_values=body.has_quotes,  # costs a tenth
+            ignore_empty_lines=False,
+            invalid_row_handler=irregular,
+        ),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=dict.fromkeys(names, STRING),
+            null_values=[""],
+            strings_can_be_null=True,
+            check_utf8=False,  # `decode` has checked it
+        ),
+    )
+
+
+class _Irregular:
+    """The rows with fewer or more cells than the header, which Arrow leaves out, and their places.
+
+    The cells of one that has more than blanks beyond the header are a fault, for `csv` to word.
+    """
+
+    def __init__(self, body: _Body) -> None:
+        self._width, self._delimiter = body.width, body.delimiter
+        self._rows = RowBuffer()
+        self.short = 0
+
+    def __call__(self, row: Any) -> str:
+        """Take in a row from Arrow, and say what is to be done about it."""
+        text = row.text
+        try:
+            cells = (
+                next(csv.reader([text], delimiter=self._delimiter))
+                if '"' in text
+                else text.split(self._delimiter)
+            )
+        except csv.Error:
+            return "error"
+        if any(cell.strip(BLANKS) for cell in cells[self._width :]):
+            return "error"
+        is_blank = not any(cell.strip(BLANKS) for cell in cells)
+        self.short += len(cells) < self._width and not is_blank
+        self._rows.add(row.number - 1, [] if is_blank else cells[: self._width])
+        return "skip"
+
+    def put_into(self, columns: Sequence[Column]) -> Sequence[Column]:
+        """Return columns with these rows at their places."""
+        places = self._rows.lines()
+        if not len(places):
+            return columns
+        regular = len(columns[0])
+        order = np.zeros(regular + len(places), dtype=np.int64)
+        order[places] = np.arange(regular, len(order))
+        order[np.delete(np.arange(len(order)), places)] = np.arange(regular)
+        taken = pa.array(order)
+        others = self._rows.columns(self._width)
+        return [
+            pa.chunked_array([pa.concat_arrays([*column.chunks, *other.chunks]).take(taken)])
+            for column, other in zip(columns, others, strict=True)
+        ]
+
+
+def _inner_line_ends(column: Column) -> npt.NDArray[np.int64]:
+    """Return how many line ends each cell holds, from the bytes of the column."""
+    counts = np.zeros(len(column), dtype=np.int64)
+    before = 0
+    for chunk in column.chunks:
+        _, offsets, data = chunk.buffers()
+        if data is not None and len(chunk):
+            bounds = np.frombuffer(offsets, dtype=np.int64)[chunk.offset :][: len(chunk) + 1]
+            text = np.frombuffer(data, dtype=np.uint8)[bounds[0] : bounds[-1]]
+            ends = np.flatnonzero(text == ord("\n")) + bounds[0]
+            cells = np.searchsorted(bounds, ends, side="right") - 1
+            counts[before : before + len(chunk)] += np.bincount(cells, minlength=len(chunk))
+        before += len(chunk)
+    return counts
+
+
+def _limit() -> int:
+    """Return the limit in force: a process may have set that of `csv` below ours."""
+    return min(CELL_LIMIT, csv.field_size_limit())
+
+
+def _last_quote_is_closed(body: _Body, lines: int) -> bool:
+    """Tell whether the last row, which goes over so many lines, leaves no quote open."""
+    start = len(body.data) - body.data.endswith(b"\n")
+    for _ in range(lines):
+        start = body.data.rfind(b"\n", body.start, start)
+    row = body.data[max(start + 1, body.start) :].decode("utf-8")
+    reader = csv.reader([*io.StringIO(row, newline=""), ""], delimiter=body.delimiter)
+    next(reader)
+    return reader.line_num == lines
+
+
+def _by_csv(body: _Body) -> _Parsed:
+    """Return the rows of any body, or raise."""
+    buffer = RowBuffer()
+    beyond: list[tuple[int, int, bool]] = []  # line, cells, whether a blank stands before a quote
+    short = blank = 0
+    for line, record in _records(body):
+        if len(record) <= 1 and not (record and record[0].strip(BLANKS)):
+            blank += 1
+            continue
+        short += len(record) < body.width and any(cell.strip(BLANKS) for cell in record)
+        if any(cell.strip(BLANKS) for cell in record[body.width :]):
+            shifted = any(cell[:1].isspace() and cell.lstrip()[:1] == '"' for cell in record)
+            beyond.append((line, len(record), shifted))
+        buffer.add(line, record[: body.width])
+    columns, lines = buffer.columns(body.width), buffer.lines()
+    for column in columns:
+        long = pc.index(too_long(column), True).as_py()
+        if long >= 0:  # `csv` lets it through where its own limit is raised
+            _refuse_cell(body, int(lines[long]), f"field larger than field limit ({CELL_LIMIT})")
+    if beyond:
+        _refuse_long_rows(body, beyond)
+    return columns, lines, short, blank
+
+
+def _records(body: _Body) -> Iterator[tuple[int, list[str]]]:
+    """Yield every record with the line on which it starts.
+
+    The `csv` module takes the end of the file for the end of a quote. An empty line is fed to it
+    behind the last one: only an open quote can make it part of a record that began before.
+    """
+    raw = io.BytesIO(body.data)  # shares the bytes, does not copy them
+    raw.seek(body.start)
+    lines = io.TextIOWrapper(raw, "utf-8", newline="")
+    reader = csv.reader(itertools.chain(lines, [""]), delimiter=body.delimiter)
+    while (before := reader.line_num) < body.lines:
+        try:
+            record = next(reader)
+        except csv.Error as error:
+            _refuse_cell(body, body.line + before, str(error))
+        if reader.line_num > body.lines:
+            raise InventoryError(
+                "a quote is opened and never closed",
+                source=body.source,
+                line=body.line + before,
+                remedy='Close the quote; a " that belongs to a quoted cell is written twice',
+            )
+        yield body.line + before, record
+
+
+def _refuse_cell(body: _Body, line: int, reason: str) -> NoReturn:
+    raise InventoryError(
+        f"a cell of the row that starts here cannot be read ({reason})",
+        source=body.source,
+        line=line,
+        remedy="Look for a quote that is never closed, or check that this is a CSV file",
+    ) from None
+
+
+def _refuse_long_rows(body: _Body, beyond: Sequence[tuple[int, int, bool]]) -> NoReturn:
+    line, cells, shifted = beyond[0]
+    more = ""
+    if len(beyond) > 1:
+        named = ", ".join(str(number) for number, _, _ in beyond[1:_NAMED])
+        dots = ", ..." if len(beyond) > _NAMED else ""
+        more = f", and {len(beyond) - 1} more such lines ({named}{dots})"
+    between = _DELIMITER_NAMES.get(body.delimiter, repr(body.delimiter))
+    raise InventoryError(
+        f"{cells} cells where the header has {body.width}{more}",
+        source=body.source,
+        line=line,
+        remedy="Take away the blank before the quote: it must come first in its cell"
+        if shifted
+        else f"Put quotes around a cell that holds a {between}, or give each column a name",
+    )

@@ -1,0 +1,684 @@
+"""Workbooks as people keep them (.xlsx, .xlsm, .xlsb, .ods): a table for each sheet with a header.
+
+=======================  ==================================================================
+in the workbook          as read
+=======================  ==================================================================
+rows above the header    titles, as in a CSV; the header is looked for in the first rows
+header cells merged      one header: the rows of the merge are no routes. Other columns are called
+over two rows            by both rows, ``Contact Name``
+a sheet without header   left out, and so is a hidden one that was not asked for: both noted
+a sheet with part of a   an error that names it and what it lacks: its rows would be lost. A list of
+header                   sites (region and connection, no destination or weight) is left out
+a sheet called           ``region_id`` of its rows that name none, for the regions that the vendor
+``cn-hangzhou``          has; a sheet called ``us-office`` is none
+``100``, ``100.0``       ``100``; other numbers as Python writes them
+TRUE, dates, times       ``TRUE``, ``2026-05-01``, ``12:30:00``
+a formula                the value that was saved with it; none, if none was
+``#REF!``                ``#REF!`` (.xlsx, .xlsm; the other formats do not give it)
+cells merged downwards   their value in every row of the merge, in its first column (.xlsx, .xlsm);
+                         not where the merge begins in the header or above
+an empty row             nothing
+full-width letters       as they stand: the audit says what to write instead
+=======================  ==================================================================
+
+``source`` is ``routes.xlsx[Sheet1]`` and ``line`` the sheet's row.
+
+The package python-calamine reads the cells. It lays a sheet out in full: two cells at ``A1`` and
+``XFD1048576`` are 17 thousand million cells to it. So every part of the archive is unpacked first,
+and one bound is asked of what is written there, not of the sizes that sheet or archive declare:
+
+=======  ===========================================================================
+xlsx     rows and columns from the reference of every cell; cells without one are counted along
+         their row. Text: each shared text as often as cells refer to it
+ods      cells and rows that hold something, as often as they are repeated, with their text
+xlsb     the row and column number of every cell record; shared texts likewise
+=======  ===========================================================================
+"""
+
+from __future__ import annotations
+
+import datetime
+import io
+import itertools
+import re
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, NoReturn
+from xml.parsers import expat
+
+from vcokit.cloud.endpoints import REGIONS
+from vcokit.errors import InputError, InventoryError
+from vcokit.inventory.clean import RowBuffer, check_cells, clean_cell
+from vcokit.inventory.header import (
+    COLUMNS,
+    FIRST_ROW,
+    HEADER_LINES,
+    Header,
+    HeaderCandidate,
+    Options,
+    RawTable,
+    best_candidate,
+    check_header,
+    check_names,
+    match_columns,
+    shortened,
+)
+from vcokit.inventory.sources import Budget, is_decompression_bomb, reason_of
+from vcokit.plain import counted, visible
+
+#: Most cells that a sheet may span: a million rows of thirty columns, a gigabyte.
+SPAN: Final = 32_000_000
+#: A workbook as large as Excel makes has hundreds of parts.
+PARTS: Final = 5_000
+
+_OLE: Final = b"\xd0\xcf\x11\xe0"
+_ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
+#: What some part of a workbook is called.
+_OF_A_WORKBOOK: Final = ("[content_types].xml", "xl/", "content.xml", "mimetype", "meta-inf/")
+_WHOLE: Final = 2**53  # a larger float is not known to the last digit
+_BLOCK: Final = 4 << 20
+_COPY_TABLE: Final = "Copy the table into a new workbook, or save the sheet as CSV UTF-8"
+
+_REFERENCE: Final = re.compile(rb"""\br\s*=\s*["']([A-Za-z]*)([0-9]+)["']""")
+_TAG: Final = re.compile(rb"<(?:\w+:)?(row|c)[\s/>]")
+_SHARED_TAG: Final = re.compile(rb"<(?:\w+:)?si[\s/>]")
+#: A cell's value, and one that is a whole number: it may refer to a shared text.
+_VALUE: Final = re.compile(rb"<(?:\w+:)?v[\s>]")
+_NUMBER: Final = re.compile(rb"<(?:\w+:)?v>([0-9]{1,9})</")
+#: The attributes of a cell, or an error that is the value of the cell before it.
+_CELL_OR_ERROR: Final = re.compile(rb"<(?:\w+:)?(?:c\b([^<>]*)>|v>(#[^<]{1,40})<)")
+_IS_ERROR: Final = re.compile(rb"""\bt=["']e["']""")
+#: Records of xlsb: a row (0), cells and formulas (1 to 11), a cell of rich text (62); a cell that
+#: refers to a shared text; a shared text.
+_CELLS: Final = frozenset([*range(12), 62])
+_SHARED_CELL: Final = 7
+_SHARED_ITEM: Final = 19
+
+#: What a damaged archive or part raises.
+_DAMAGES: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    expat.ExpatError,
+    EOFError,
+    LookupError,
+    NotImplementedError,  # a way of packing that Python does not know
+    OSError,
+    OverflowError,
+    RuntimeError,  # an encrypted part
+    ValueError,
+)
+
+_Row = tuple[int, list[str]]
+
+
+def read_excel(name: str, data: bytes, budget: Budget, options: Options) -> list[RawTable]:
+    """Return the tables of a workbook; raise where it is none, or no sheet holds routes."""
+    book = _Workbook.opened(name, data, budget)
+    wanted, notes = book.wanted(options.sheet)
+    found: list[RawTable] = []
+    failed: list[tuple[str, HeaderCandidate]] = []
+    for sheet in wanted:
+        result = _table(book, sheet, budget, options)
+        if isinstance(result, RawTable):
+            found.append(result)
+        else:
+            notes.append(f"sheet {shortened(sheet)!r} has no header of routes and was left out")
+            failed += [(sheet, result)] if result else []
+    if not found:
+        _refuse_all(book, failed, options)
+    for sheet, nearest in failed:
+        if nearest.looks_like_routes:
+            instead = "correct the header if other sheets have it; hide a sheet of no routes, or "
+            instead += "give sheet="
+            region = _region_of(sheet)
+            check_header(book.source(sheet), nearest, options, region=region, instead=instead)
+    return [replace(found[0], sheet_notes=tuple((name, note) for note in notes)), *found[1:]]
+
+
+@dataclass(frozen=True)
+class _Workbook:
+    """An open workbook: its archive, calamine's reader, and whether each sheet is shown."""
+
+    name: str
+    archive: zipfile.ZipFile
+    reader: Any
+    sheets: Sequence[tuple[str, bool]]
+
+    @classmethod
+    def opened(cls, name: str, data: bytes, budget: Budget) -> _Workbook:
+        """Open a workbook, once it is known to be bounded."""
+        _refuse_other_formats(name, data)
+        try:
+            archive = zipfile.ZipFile(io.BytesIO(data))
+            _refuse_other_archives(name, archive)
+            _check_size(name, archive, budget)
+        except InventoryError:
+            raise
+        except _DAMAGES as error:
+            raise InventoryError(
+                f"a damaged workbook: {reason_of(error)}",
+                source=name,
+                remedy="Fetch the file again, or save it anew as .xlsx",
+            ) from None
+        try:
+            import python_calamine as calamine
+        except ImportError:
+            raise InputError(
+                f"{name}: workbooks are read by python-calamine, which is not installed",
+                remedy='Install it: pip install "vcokit[excel]"; or save the sheet as CSV UTF-8',
+            ) from None
+        try:
+            reader = calamine.load_workbook(io.BytesIO(data))
+            shown = calamine.SheetVisibleEnum.Visible
+            kind = calamine.SheetTypeEnum.WorkSheet
+            sheets = [(s.name, s.visible == shown) for s in reader.sheets_metadata if s.typ == kind]
+        except BaseException as error:
+            _refuse_damaged(name, error)
+        return cls(name, archive, reader, sheets)
+
+    def source(self, sheet: str) -> str:
+        """Return what rows of a sheet name as their source."""
+        return f"{self.name}[{visible(sheet)}]"
+
+    def wanted(self, sheet: str | None) -> tuple[list[str], list[str]]:
+        """Return the sheets to read, and notes on those that are hidden."""
+        names = [each for each, _ in self.sheets]
+        if sheet is None:
+            hidden = [each for each, shown in self.sheets if not shown]
+            notes = [f"sheet {shortened(each)!r} is hidden and was left out" for each in hidden]
+            return [each for each, shown in self.sheets if shown], notes
+        if sheet in names:
+            return [sheet], []
+        raise InventoryError(
+            f"no sheet is called {shortened(sheet)!r}; there are "
+            + shortened(", ".join(map(repr, names))),
+            source=self.name,
+            remedy="Name one of these as sheet=, or leave it out to read all that have a header",
+        )
+
+    def rows(self, sheet: Any) -> Iterator[_Row]:
+        """Yield the rows of a sheet as (row from 0, cells as text), error cells put in."""
+        first = sheet.start[1] if sheet.start else 0
+        by_row: dict[int, dict[int, str]] = {}
+        for (row, column), text in self._errors(sheet.name).items():
+            by_row.setdefault(row, {})[column - first] = text
+        for number, values in enumerate(sheet.iter_rows()):
+            cells = [value if type(value) is str else written(value) for value in values]
+            for column, text in by_row.get(number, {}).items():
+                if 0 <= column < len(cells) and not cells[column]:
+                    cells[column] = text
+            yield number, cells
+
+    def _errors(self, sheet: str) -> dict[tuple[int, int], str]:
+        """Return the error cells of a sheet (``#REF!``), which calamine leaves empty, by place."""
+        found: dict[tuple[int, int], str] = {}
+        try:
+            content = self.archive.read(self._part_of(sheet))
+        except (*_DAMAGES, KeyError):
+            return found
+        if b't="e"' in content or b"t='e'" in content:
+            attributes = b""
+            for match in _CELL_OR_ERROR.finditer(content):
+                if match[2] is None:
+                    attributes = match[1]
+                elif _IS_ERROR.search(attributes):
+                    reference = _REFERENCE.search(attributes)
+                    if reference and reference[1]:
+                        row, column = int(reference[2]) - 1, _column_number(reference[1]) - 1
+                        found[row, column] = match[2].decode("utf-8", "replace")
+        return found
+
+    def _part_of(self, sheet: str) -> str:
+        """Return which part of an xlsx archive a sheet is."""
+        targets = {
+            attributes["Id"]: attributes["Target"]
+            for name, attributes in _elements(self.archive.read("xl/_rels/workbook.xml.rels"))
+            if name == "Relationship"
+        }
+        for name, attributes in _elements(self.archive.read("xl/workbook.xml")):
+            if name == "sheet" and attributes["name"] == sheet:
+                key = next(key for key in attributes if key.endswith(":id"))
+                target = targets[attributes[key]]
+                return target.lstrip("/") if target[:1] == "/" else f"xl/{target}"
+        raise KeyError(sheet)
+
+
+def _table(
+    book: _Workbook, name: str, budget: Budget, options: Options
+) -> RawTable | HeaderCandidate | None:
+    """Return a sheet as a table; where it has no header, the row that comes nearest, if any."""
+    source = book.source(name)
+    try:
+        sheet = book.reader.get_sheet_by_name(name)
+        merges = sheet.merged_cell_ranges or []
+        first = sheet.start[1] if sheet.start else 0
+        rows = book.rows(sheet)
+        above = list(itertools.islice(rows, HEADER_LINES))
+        best = _best(above, merges, first, options)
+        if best is None or not best.complete:
+            return best
+        check_names(source, best.cells, best.number)
+        check_header(source, best, options, region=_region_of(name))
+        start = best.line + best.lines
+        below = (row for row in itertools.chain(above, rows) if row[0] >= start)
+        buffer, filled, blank = RowBuffer(), 0, 0
+        for number, cells, was_filled in _fill_merged(below, merges, first, start):
+            filled += was_filled
+            if any(map(clean_cell, cells)):
+                # A merged cell stands in many rows, so what they come to is counted here.
+                budget.take(sum(map(len, cells)), len(cells), line=number + 1)
+                buffer.add(number + 1, cells)
+            else:
+                blank += 1
+        columns, lines = buffer.columns(len(best.cells)), buffer.lines()
+    except (InventoryError, MemoryError):
+        raise
+    except BaseException as error:
+        _refuse_damaged(source, error)
+    letters = [column_letters(first + place + 1) for place in range(len(best.cells))]
+    check_cells(source, [shortened(cell) for cell in best.cells], columns, lines, letters)
+    notes = [f"merged cells filled in {counted(filled, 'row')}"] if filled else []
+    if best.lines > 1:
+        notes.append(f"rows {best.line + 1} to {start} are the header")
+    return RawTable(
+        source,
+        "excel",
+        _header(best, above),
+        columns,
+        lines,
+        budget,
+        notes=tuple(notes),
+        region=_region_of(name),
+        blank=blank,
+    )
+
+
+def _best(
+    above: Sequence[_Row], merges: Iterable[Any], first: int, options: Options
+) -> HeaderCandidate | None:
+    """Return the header among the first rows, or the row that comes nearest to one.
+
+    Where a field's cell is merged downwards, the rows of the merge are the header.
+    """
+    candidates = []
+    for number, cells, _ in _fill_merged(above, merges, first, 0):
+        names = [clean_cell(cell) for cell in cells]
+        if any(names):
+            places = [
+                f"{column_letters(first + place + 1)}{number + 1}" for place in range(len(names))
+            ]
+            found = match_columns(names, options.requested)
+            candidates.append(HeaderCandidate(number, names, 1, "", found, places))
+    if not candidates:
+        return None
+    best = best_candidate(candidates)
+    fields = set(best.fields.values())
+    heights = [
+        bottom - top + 1
+        for (top, left), (bottom, _) in merges
+        if top == best.line and left - first in fields
+    ]
+    lines = max(heights, default=1)
+    cells = list(best.cells)
+    for number, below in above:
+        if best.line < number < best.line + lines:
+            for place in set(range(len(cells))) - fields:
+                cells[place] = f"{cells[place]} {clean_cell(below[place])}".strip()
+    return replace(best, cells=cells, lines=lines)
+
+
+def _fill_merged(
+    rows: Iterable[_Row], merges: Iterable[Any], first: int, start: int
+) -> Iterator[tuple[int, list[str], bool]]:
+    """Yield rows with the cells filled that are merged downwards, by merges from a row on.
+
+    The last value tells whether any was.
+    """
+    begins: dict[int, list[tuple[int, int]]] = {}
+    for (top, left), (bottom, _) in merges:
+        if bottom > top >= start and left >= first:
+            begins.setdefault(top, []).append((left - first, bottom))
+    active: dict[int, tuple[str, int]] = {}
+    for number, given in rows:
+        cells, filled = [*given], False
+        for column, (text, bottom) in list(active.items()):
+            if number > bottom:
+                del active[column]
+            elif column < len(cells) and not cells[column] and text:
+                cells[column] = text
+                filled = True
+        for column, bottom in begins.get(number, ()):
+            if column < len(cells):
+                active[column] = cells[column], bottom
+        yield number, cells, filled
+
+
+def written(value: Any) -> str:
+    """Return the value of a cell as text.
+
+    Examples
+    --------
+    >>> written(100.0), written(0.5), written(True), written(datetime.date(2026, 5, 1))
+    ('100', '0.5', 'TRUE', '2026-05-01')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _WHOLE:
+        return str(int(value))
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(" ")
+    if isinstance(value, datetime.date | datetime.time):
+        return value.isoformat()
+    return str(value)
+
+
+def column_letters(number: int) -> str:
+    """Return the letters of a column, from 1.
+
+    Examples
+    --------
+    >>> column_letters(1), column_letters(28), column_letters(16384)
+    ('A', 'AB', 'XFD')
+    """
+    letters = ""
+    while number:
+        number, rest = divmod(number - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+def _column_number(letters: bytes) -> int:
+    """Return the number of a column, from 1.
+
+    Examples
+    --------
+    >>> _column_number(b"A"), _column_number(b"XFD")
+    (1, 16384)
+    """
+    number = 0
+    for letter in letters.upper()[:8]:
+        number = number * 26 + letter - 64
+    return number
+
+
+def _header(best: HeaderCandidate, above: Sequence[_Row]) -> Header:
+    titles = (
+        (number + 1, clean_cell(" ".join(cell for cell in cells if clean_cell(cell))))
+        for number, cells in above
+        if number < best.line
+    )
+    return Header(
+        best.line + 1,
+        tuple(best.cells),
+        best.fields,
+        titles=tuple((line, shortened(text)) for line, text in titles if text),
+    )
+
+
+def _region_of(sheet: str) -> str | None:
+    """Return the region that a sheet is called, if it is called one."""
+    name = sheet.lower() if sheet.isascii() else ""
+    return name if name in REGIONS else None
+
+
+def _refuse_other_formats(name: str, data: bytes) -> None:
+    """Raise for what is no archive."""
+    if data.startswith(_OLE):
+        if _ENCRYPTED in data:
+            what, remedy = "an encrypted workbook", "Save it without a password"
+        else:
+            what, remedy = "an old Excel workbook (.xls)", "Open it, and save it as .xlsx"
+        raise InventoryError(f"this is {what}", source=name, remedy=remedy)
+    if not data.startswith(b"PK"):
+        raise InventoryError(
+            "no workbook: it is no zip archive",
+            source=name,
+            remedy='Name it as what it is, or pass format=, such as format="csv"',
+        )
+
+
+def _refuse_other_archives(source: str, archive: zipfile.ZipFile) -> None:
+    """Raise for an archive of other files than those of a workbook."""
+    names = [name.casefold() for name in archive.namelist()]
+    if names and not any(name.startswith(_OF_A_WORKBOOK) for name in names):
+        raise InventoryError(
+            f"this is a zip archive of {counted(len(names), 'file')}, no workbook",
+            source=source,
+            remedy='Unpack it, and read the files in it, such as "folder/*.csv"',
+        )
+
+
+def _refuse_damaged(source: str, error: BaseException) -> NoReturn:
+    """Raise for what calamine raised, or raise what is none of its faults."""
+    if isinstance(error, MemoryError):
+        raise error
+    if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+        raise error
+    if type(error).__name__ == "PasswordError":
+        raise InventoryError(
+            "an encrypted workbook", source=source, remedy="Save it without a password"
+        ) from None
+    raise InventoryError(
+        f"a damaged workbook: {reason_of(error)}",
+        source=source,
+        remedy="Open it in a spreadsheet, and save it anew as .xlsx",
+    ) from None
+
+
+def _refuse_all(
+    book: _Workbook, failed: Sequence[tuple[str, HeaderCandidate]], options: Options
+) -> NoReturn:
+    """Raise for a workbook in which no sheet has a header, at the row that comes nearest."""
+    if failed:
+        sheet, nearest = max(failed, key=lambda each: (len(each[1].found), -each[1].line))
+        check_header(book.source(sheet), nearest, options, region=_region_of(sheet))
+    raise InventoryError("no sheet that is shown holds a cell", source=book.name, remedy=FIRST_ROW)
+
+
+def _check_size(source: str, archive: zipfile.ZipFile, budget: Budget) -> None:
+    """Raise for a workbook that would become far too large."""
+    parts = archive.infolist()
+    if len(parts) > PARTS:
+        raise InventoryError(
+            f"an archive of {len(parts):,} parts", source=source, remedy=_COPY_TABLE
+        )
+    is_binary = any(part.filename == "xl/workbook.bin" for part in parts)
+    shared: list[int] = []  # bytes of the texts that cells refer to
+    references: list[int] = []
+    sheets: list[zipfile.ZipInfo] = []
+    total = cells = text = 0
+    for part in parts:
+        content = _content(source, archive, part, total)
+        total += len(content)
+        if is_binary and not part.filename.endswith((".xml", ".rels")):
+            rows, columns = _xlsb_size(content, shared, references)
+        elif part.filename == "content.xml":
+            rows, columns, held = _OdsSize(source).of(content)
+            text += held
+        elif part.filename.casefold().endswith("sharedstrings.xml"):
+            rows = columns = 0
+            starts = [match.start() for match in _SHARED_TAG.finditer(content)]
+            shared += [end - start for start, end in itertools.pairwise([*starts, len(content)])]
+        else:
+            rows, columns = _xlsx_size(content)
+            sheets += [part] if rows else []
+        cells += rows * columns
+        if rows * columns > SPAN or columns > COLUMNS:
+            raise InventoryError(
+                f"a sheet ({visible(part.filename)}) that spans {rows:,} rows and "
+                f"{columns:,} columns",
+                source=source,
+                remedy=_COPY_TABLE,
+            )
+    for part in sheets if shared else ():
+        content = archive.read(part)
+        numbers = [int(match[1]) for match in _NUMBER.finditer(content)]
+        unknown = sum(1 for _ in _VALUE.finditer(content)) - len(numbers)
+        text += max(shared) * unknown
+        references += numbers
+    text += sum(shared[number] for number in references if number < len(shared))
+    budget.check(text, cells)
+
+
+def _content(source: str, archive: zipfile.ZipFile, part: zipfile.ZipInfo, before: int) -> bytes:
+    """Return a part; raise where it becomes far larger than it can be."""
+    content = io.BytesIO()
+    packed = max(1, part.compress_size)
+    with archive.open(part) as file:
+        while block := file.read(_BLOCK):
+            content.write(block)
+            seen = content.tell()
+            if is_decompression_bomb(seen, packed) and is_decompression_bomb(seen + before, packed):
+                raise InventoryError(
+                    f"a part ({visible(part.filename)}) of more than {seen >> 20:,} MiB",
+                    source=source,
+                    remedy=_COPY_TABLE,
+                )
+    return content.getvalue()
+
+
+def _xlsx_size(content: bytes) -> tuple[int, int]:
+    """Return how many rows and columns the cells of an XML sheet may reach over, at most."""
+    letters: set[bytes] = set()
+    rows = referred = 0
+    for match in _REFERENCE.finditer(content):
+        if match[1]:
+            letters.add(match[1])
+            referred += 1
+        rows = max(rows, int(match[2][:12]))
+    columns = max(map(_column_number, letters), default=0)
+    cells = lines = here = most = 0
+    for match in _TAG.finditer(content):
+        if match[1] == b"c":
+            cells, here = cells + 1, here + 1
+            most = max(most, here)
+            if here > COLUMNS:  # it is refused: there is no need to count on
+                break
+        else:
+            lines, here = lines + 1, 0
+    if cells > referred:  # some stand behind others without saying so
+        rows, columns = rows + lines, columns + most
+    return rows, columns
+
+
+class _OdsSize:
+    """How far the cells of an OpenDocument reach, and what text they hold, repeated as they are."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._largest = (0, 0)
+        self._text = self._row_text = self._cell_text = 0
+        self._rows = self._columns = self._row = self._column = self._reach = 0
+        self._repeat = self._cell_repeat = 1
+
+    def of(self, content: bytes) -> tuple[int, int, int]:
+        """Return the rows and columns of the largest sheet, and the text of all."""
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler = self._begin
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._letters
+        parser.StartDoctypeDeclHandler = self._refuse
+        parser.Parse(content, True)
+        return (*self._largest, self._text)
+
+    def _refuse(self, *_: Any) -> None:
+        raise InventoryError(
+            "a document type, which no workbook has", source=self._source, remedy=_COPY_TABLE
+        )
+
+    def _begin(self, name: str, attributes: dict[str, str]) -> None:
+        name = name.rpartition(":")[2]
+        if name == "table":
+            self._rows = self._columns = self._row = 0
+        elif name == "table-row":
+            self._repeat = _repeats(attributes, "number-rows-repeated")
+            self._column = self._reach = self._row_text = 0
+        elif name in ("table-cell", "covered-table-cell"):
+            self._cell_repeat = _repeats(attributes, "number-columns-repeated")
+            self._column += self._cell_repeat
+            self._cell_text = sum(map(len, attributes.values()))
+            if any(key.endswith("value-type") for key in attributes):
+                self._reach = self._column
+        elif name == "p":
+            self._reach = self._column
+        elif name == "s":  # blanks, so many of them
+            self._cell_text += _repeats(attributes, "c")
+
+    def _letters(self, text: str) -> None:
+        self._cell_text += len(text.encode())
+
+    def _end(self, name: str) -> None:
+        name = name.rpartition(":")[2]
+        if name in ("table-cell", "covered-table-cell"):
+            self._row_text += self._cell_repeat * self._cell_text * (self._reach == self._column)
+            self._cell_text = 0
+        elif name == "table-row":
+            self._text += self._repeat * self._row_text
+            self._row += self._repeat
+            if self._reach:
+                self._rows, self._columns = self._row, max(self._columns, self._reach)
+                size = (self._rows, self._columns)
+                self._largest = max(self._largest, size, key=lambda each: each[0] * each[1])
+
+
+def _repeats(attributes: dict[str, str], what: str) -> int:
+    for key, value in attributes.items():
+        if key.rpartition(":")[2] == what:
+            return max(1, int(value[:12]))
+    return 1
+
+
+def _xlsb_size(data: bytes, shared: list[int], references: list[int]) -> tuple[int, int]:
+    """Return how many rows and columns the cells of a binary sheet reach over.
+
+    The lengths of shared texts are put to the others, and so are the numbers of those that cells
+    refer to. A record is a type (one or two bytes), a length (up to four, seven bits each) and its
+    content; a row and a cell begin with their number ([MS-XLSB] 2.1.4, 2.4). One that is too short
+    for it is damage: the reader would take the number from the record before.
+    """
+    place = rows = columns = 0
+    while place < len(data):
+        kind, place = _varint(data, place, 2)
+        length, place = _varint(data, place, 4)
+        if kind in _CELLS:
+            if length < 4 or place + length > len(data):
+                raise ValueError("a cell is cut off")
+            number = int.from_bytes(data[place : place + 4], "little") + 1
+            rows, columns = (
+                (max(rows, number), columns) if kind == 0 else (rows, max(columns, number))
+            )
+            if kind == _SHARED_CELL:
+                references.append(int.from_bytes(data[place + 8 : place + 12], "little"))
+        elif kind == _SHARED_ITEM:
+            shared.append(length)
+        place += length
+    return rows, columns
+
+
+def _varint(data: bytes, place: int, most: int) -> tuple[int, int]:
+    number = 0
+    for shift in range(0, 7 * most, 7):
+        if place >= len(data):
+            break
+        byte = data[place]
+        place += 1
+        number |= (byte & 127) << shift
+        if byte < 128:
+            break
+    return number, place
+
+
+def _elements(content: bytes) -> list[tuple[str, dict[str, str]]]:
+    """Return the elements of a small XML part, without the prefixes of their names."""
+    found: list[tuple[str, dict[str, str]]] = []
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = lambda name, attributes: found.append(
+        (name.rpartition(":")[2], attributes)
+    )
+    parser.Parse(content, True)
+    return found

@@ -1,0 +1,374 @@
+r"""JSON and Parquet: tables whose columns have names, so that there is no header line.
+
+JSON is an object a line, or a list of objects; their keys are the names of columns.
+
+=====================  ===================================================================
+value                  cell
+=====================  ===================================================================
+``"text"``             the text
+``100``, ``1e2``       the number as it is written, of any size; ``NaN`` likewise
+``true``, ``false``    ``true``, ``false``
+``null``, no such key  empty
+``["a", null, 1]``     its items with a comma between them, ``a, 1``; none of them is empty
+``{"a": 1}``           itself, as JSON, its numbers as they are written
+=====================  ===================================================================
+
+Parquet columns of any type are cast to text, `cidr` columns among them.
+A Parquet file has no lines: ``line`` is missing, and a message names the row, from 0. Columns of
+bytes that are no text, such as pictures or keys, are left out, and noted.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Any, Final, NoReturn
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from vcokit.cidr.interop import CidrType, from_arrow, register
+from vcokit.cidr.parse import NO_LENGTH, to_text
+from vcokit.errors import InventoryError
+from vcokit.inventory.clean import STRING, RowBuffer, check_cells, empty_to_null
+from vcokit.inventory.encoding import Text
+from vcokit.inventory.header import Options, RawTable, header_of_names, match_columns, shortened
+from vcokit.inventory.sources import Budget, reason_of
+
+_NAMES: Final = 1_000  # columns of a table; more is none
+_PEEK: Final = 4_096  # bytes in which a list must begin
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")  # half a surrogate pair, perhaps
+
+_BITS: Final = 32  # of a prefix
+_ITEM: Final = 4  # cells that a value within another costs, as it becomes a Python object
+_REMEDY: Final = "Write it again, such as by pandas.DataFrame.to_parquet"
+
+
+def read_json(text: Text, budget: Budget, options: Options) -> RawTable:
+    """Return JSON lines, or a list of objects, as a table; raise for what is neither."""
+    names: dict[str, int] = {}
+    buffer = RowBuffer()
+    may_have_halves = _HALF.search(text.data) is not None
+    objects = _listed(text) if text.data[:_PEEK].lstrip().startswith(b"[") else _lined(text)
+    for count, (line, found) in enumerate(objects, 1):
+        for key in found:
+            names.setdefault(key, len(names))
+        if len(names) > _NAMES:
+            raise InventoryError(
+                f"more than {_NAMES:,} different keys",
+                source=text.source,
+                line=line,
+                remedy="Give every object the same keys",
+            )
+        budget.check(len(text.data), count * len(names), line=line)
+        try:
+            values = [found.get(name) for name in names]
+            cells = [v if v is None or type(v) is str else _cell(v) for v in values]
+        except RecursionError:
+            _refuse(text.source, line, "far too deep")
+        if may_have_halves and not _is_text(cells):
+            _refuse(text.source, line, "half of a surrogate pair, which stands for no character")
+        buffer.add(line, cells)
+    if not names:
+        raise InventoryError(
+            "the file holds no object",
+            source=text.source,
+            remedy='Write an object a line: {"region_id": "...", "vpn_connection_id": "...", ...}',
+        )
+    columns, lines = buffer.columns(len(names)), buffer.lines()
+    check_cells(text.source, list(names), columns, lines)
+    header = header_of_names(text.source, list(names), options)
+    return RawTable(
+        text.source,
+        "jsonl",
+        header,
+        columns,
+        lines,
+        budget,
+        text.encoding,
+        text.notes,
+        protected=False,
+    )
+
+
+def _lined(text: Text) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the objects of lines."""
+    for number, line in enumerate(text.data.split(b"\n"), 1):
+        if line.strip():
+            yield number, _object(text.source, number, line.decode("utf-8"))[0]
+
+
+def _listed(text: Text) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the objects of a list, each with the line on which it starts."""
+    source, letters = text.source, text.data.decode("utf-8")
+    line, seen, place = 1, 0, _behind_space(letters, letters.index("[") + 1)
+    comma = True
+    while place < len(letters) and letters[place] != "]":
+        line, seen = line + letters.count("\n", seen, place), place
+        if not comma:
+            _refuse(source, line, "no comma before it")
+        found, place = _object(source, line, letters, place)
+        yield line, found
+        place = _behind_space(letters, place)
+        comma = letters.startswith(",", place)
+        place = _behind_space(letters, place + comma)
+    end = _behind_space(letters, place + 1)
+    if place == len(letters) or end < len(letters):
+        what = "the list is not closed" if place == len(letters) else "something behind the list"
+        _refuse(source, line + letters.count("\n", seen, end), what)
+
+
+def _behind_space(letters: str, place: int) -> int:
+    match = _SPACE.match(letters, place)
+    return match.end() if match else place
+
+
+def _object(
+    source: str, line: int, text: str, place: int | None = None
+) -> tuple[dict[str, Any], int]:
+    """Return the object at a place, and the place behind it; or that of a whole line."""
+    try:
+        found, end = (
+            (_DECODER.decode(text), len(text))
+            if place is None
+            else _DECODER.raw_decode(text, place)
+        )
+    except json.JSONDecodeError as error:
+        line = line if place is None else error.lineno
+        _refuse(source, line, f"no JSON: {error.msg} (character {error.colno})")
+    except RecursionError:
+        _refuse(source, line, "far too deep")
+    except ValueError as error:
+        _refuse(source, line, str(error))
+    if not isinstance(found, dict):
+        kind = "a list" if isinstance(found, list) else "a single value"
+        _refuse(source, line, f"{kind} where an object belongs")
+    return found, end
+
+
+def _refuse(source: str, line: int, what: str) -> NoReturn:
+    raise InventoryError(
+        what,
+        source=source,
+        line=line,
+        remedy="Write one object a line, or a list of objects, each key once: "
+        '{"route_dest": "10.0.0.0/8", ...}',
+    ) from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {shortened(twice)!r} stands there twice")
+    return found
+
+
+class _Number(str):
+    """A number as it is written, were it of 10,000 digits: a weight of 1e2 is for the audit."""
+
+    __slots__ = ()
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=_Number, parse_float=_Number, parse_constant=_Number
+)
+
+
+def _cell(value: Any) -> str | None:
+    """Return a value as a cell; see the module."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
+        return ", ".join(filter(None, map(_cell, value)))
+    return _json(value)
+
+
+def _json(value: Any) -> str:
+    """Return a value as JSON, numbers as they were written."""
+    if isinstance(value, dict):
+        return f"{{{', '.join([f'{_json(key)}: {_json(value[key])}' for key in value])}}}"
+    if isinstance(value, list):
+        return f"[{', '.join([_json(item) for item in value])}]"
+    return value if isinstance(value, _Number) else json.dumps(value, ensure_ascii=False)
+
+
+def _is_text(cells: Iterable[str | None]) -> bool:
+    try:
+        "".join(filter(None, cells)).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def read_parquet(source: str, data: bytes, budget: Budget, options: Options) -> RawTable:
+    """Return a Parquet file as a table; raise for one that is none, damaged or far too large."""
+    import pyarrow.parquet as pq  # costs a tenth of importing pandas
+
+    register()
+    if not data.startswith(b"PAR1"):
+        raise InventoryError(
+            "no Parquet file: it does not begin with PAR1",
+            source=source,
+            remedy='Name it as what it is, or pass format=, such as format="csv"',
+        )
+    try:
+        # memory_map off and no threads: a damaged page is one error, raised here. Texts stay
+        # references, so that few of them can be counted before they are laid out many times.
+        texts = _texts(pq.ParquetFile(pa.BufferReader(data)).metadata, budget)
+        file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts)
+        names = [str(name) for name in file.schema_arrow.names]
+        if len(names) > _NAMES:
+            raise InventoryError(
+                f"{len(names):,} columns, which is no table of routes",
+                source=source,
+                remedy=_REMEDY,
+            )
+        fields = frozenset(chain(*match_columns(names, options.requested).values()))
+        columns = _columns(source, file.read(use_threads=False), names, fields, budget)
+    except (InventoryError, MemoryError):
+        raise
+    except (pa.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
+        raise InventoryError(
+            f"a damaged Parquet file: {reason_of(error)}", source=source, remedy=_REMEDY
+        ) from None
+    notes = tuple(
+        f"column {shortened(name)!r} holds bytes that are no text, and was left out"
+        for place, name in enumerate(names)
+        if place not in columns
+    )
+    names = [names[place] for place in columns]
+    check_cells(source, names, columns.values(), None)
+    header = header_of_names(source, names, options)
+    found = list(columns.values())
+    return RawTable(source, "parquet", header, found, None, budget, notes=notes, protected=False)
+
+
+def _texts(metadata: Any, budget: Budget) -> list[str]:
+    """Return the paths of columns that hold text; raise where the file itself says too much."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
+    budget.check(
+        sum(chunk.total_uncompressed_size for chunk in chunks),
+        sum(chunk.num_values for chunk in chunks),
+    )
+    parts = [metadata.schema.column(place) for place in range(metadata.num_columns)]
+    return [part.path for part in parts if part.physical_type == "BYTE_ARRAY"]
+
+
+def _columns(
+    source: str, table: Any, names: list[str], fields: frozenset[int], budget: Budget
+) -> dict[int, Any]:
+    """Return columns as text, by place.
+
+    One that holds bytes that are no text is left out, unless it is a field.
+    """
+    found: dict[int, Any] = {}
+    for place, column in enumerate(table.columns):
+        column.validate(full=True)  # a page may hold text that is no UTF-8
+        for chunk in column.chunks:
+            budget.take(*_laid_out(chunk))
+        try:
+            cells = pa.chunked_array([_text(chunk) for chunk in column.chunks], STRING)
+        except _NoTextError:
+            if place in fields:
+                raise InventoryError(
+                    "bytes that are no UTF-8",
+                    source=source,
+                    column=names[place],
+                    remedy="Write the column as text",
+                ) from None
+        else:
+            found[place] = empty_to_null(cells)
+    return found
+
+
+def _laid_out(column: Any) -> tuple[int, int]:
+    """Return the bytes of text and the cells that an Arrow array comes to."""
+    kind = column.type
+    if isinstance(column, pa.ExtensionArray):
+        return _laid_out(column.storage)
+    if pa.types.is_dictionary(kind):
+        if not pa.types.is_string(kind.value_type) and not _is_binary(kind.value_type):
+            return len(column) * column.dictionary.nbytes, len(column)
+        lengths = pc.fill_null(pc.binary_length(column.dictionary), 0)
+        return pc.sum(pc.take(lengths, column.indices), min_count=0).as_py(), len(column)
+    if not pa.types.is_nested(kind):
+        return column.nbytes, len(column)
+    if pa.types.is_struct(kind):
+        parts = [_laid_out(part) for part in column.flatten()]
+        names = len(column) * sum(len(field.name) for field in kind)
+    else:
+        parts, names = [_laid_out(column.flatten())], 0
+    text, cells = map(sum, zip(*parts, strict=True)) if parts else (0, 0)
+    return names + text, len(column) + _ITEM * cells
+
+
+class _NoTextError(ValueError):
+    """Bytes that are no UTF-8, where a column may hold any."""
+
+
+def _text(column: Any) -> Any:
+    """Return an Arrow array of any type as text; a whole float is a whole number."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if column.type == CidrType():
+        return _prefixes(column)
+    if isinstance(column, pa.ExtensionArray):
+        return _text(column.storage)
+    if pa.types.is_nested(column.type):
+        return pa.array([_written(value) for value in column.to_pylist()], STRING)
+    if pa.types.is_floating(column.type):
+        return _floats(column.cast(pa.float64()))
+    try:
+        return column.cast(STRING)
+    except pa.ArrowInvalid:
+        if _is_binary(column.type):
+            raise _NoTextError from None
+        raise
+
+
+def _is_binary(kind: Any) -> bool:
+    tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+    return any(test(kind) for test in tests) or pa.types.is_binary_view(kind)
+
+
+def _prefixes(column: Any) -> Any:
+    """Return prefixes as text; a length beyond 32, which only another program writes, as well."""
+    network, length = from_arrow(column)
+    texts = pa.array(to_text(network, length), from_pandas=True).cast(STRING)
+    wrong = (length > _BITS) & (length != NO_LENGTH)
+    if not wrong.any():
+        return texts
+    pairs = zip(network[wrong].tolist(), length[wrong].tolist(), strict=True)
+    written = [f"{ipaddress.IPv4Address(number)}/{bits}" for number, bits in pairs]
+    return pc.replace_with_mask(texts, pa.array(wrong), pa.array(written, STRING))
+
+
+def _floats(column: Any) -> Any:
+    """Return floats as text; 1e17 is written without an exponent, as pandas has it."""
+    whole = pc.and_(pc.equal(column, pc.floor(column)), pc.less(pc.abs(column), 1e18))
+    whole = pc.fill_null(whole, False)
+    numbers = pc.if_else(whole, column, 0.0).cast(pa.int64()).cast(STRING)
+    texts = pc.if_else(whole, numbers, column.cast(STRING))
+    return pc.if_else(pc.fill_null(pc.is_nan(column), False), None, texts)
+
+
+def _written(value: Any) -> str | None:
+    """Return a value that holds others as text, as JSON has it."""
+    if value is None:
+        return None
+    if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
+        return ", ".join(_item(item) for item in value if item is not None)
+    return json.dumps(value, ensure_ascii=False, default=_item)
+
+
+def _item(value: Any) -> str:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,434 @@
+"""What is to be read: paths, patterns, standard input, open files and text, compressed or not.
+
+==============================  ==========================================================
+what is given                   what is read
+==============================  ==========================================================
+``"a.csv"``, a `Path`           that file
+``"b/*.csv"``, ``"b/**/*.csv"`` every file of the pattern, by name; one at least; Excel's lock
+                                files (``~$book.xlsx``) are none
+``"-"``                         standard input
+a str with a newline, bytes,    itself
+an open file
+a list or several of these      one after the other; a file is read once
+==============================  ==========================================================
+
+The format is what ``format=`` says; else what the name says, by `SUFFIXES` (``.gz`` and ``.zst``
+left off); else what the content begins with. A name that says another format than its content
+has is an error that names both.
+
+::
+
+    bytes of the file ──decompress──▶ bytes ──reader──▶ text and cells ──▶ columns
+                     `is_decompression_bomb`       `Budget`
+
+A kilobyte can stand for gigabytes: a row that is repeated, a text that is referred to, a header of
+thousands of columns above rows of one cell. Whoever lays such things out counts them first (repeats
+and references times their length, rows times columns), for a library that finds no room may end the
+whole process. A file of up to a megabyte stays below a gigabyte of memory that way. A larger one
+may become as many times its size as inventories do: compressed, they come to 30 times, the most
+repetitive to 100.
+"""
+
+from __future__ import annotations
+
+import glob
+import gzip
+import io
+import os
+import re
+import stat
+import sys
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, Final, Protocol, TypeAlias
+
+import pandas as pd
+import pyarrow as pa
+
+from vcokit.errors import InputError, InventoryError
+from vcokit.inventory.encoding import beginning
+from vcokit.plain import visible
+
+#: Formats, as ``format=`` names them.
+FORMATS: Final = ("csv", "excel", "jsonl", "parquet")
+SUFFIXES: Final = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".tab": "csv",
+    ".txt": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".xlsx": "excel",
+    ".xlsm": "excel",
+    ".xlsb": "excel",
+    ".ods": "excel",
+    ".xls": "excel",  # refused there, with what to do
+}
+#: Suffixes of compressed files.
+COMPRESSED: Final = (".gz", ".zst")
+
+#: Bytes that any compressed file may become, how many times what was read of it a larger one may,
+#: and the most of all.
+UNPACKED_FREE: Final = 64 << 20
+UNPACKED_RATIO: Final = 128
+UNPACKED_MOST: Final = 4 << 30
+#: Bytes of text and cells that any file may become, and how many times its size a larger one may.
+FREE: Final = 224 << 20
+RATIO: Final = 224
+#: What a cell costs beside its text.
+CELL: Final = 16
+#: Most bytes of a source without end, such as a pipe or a device.
+STREAM: Final = 1 << 30
+
+_MAGIC: Final = ((b"PK\x03\x04", "excel"), (b"\xd0\xcf\x11\xe0", "excel"), (b"PAR1\x15", "parquet"))
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+#: What an object, or a list of objects, begins with.
+_JSON: Final = re.compile(r"[\ufeff \t\r\n]*(?:\{|\[[ \t\r\n]*[\{\]])")
+
+_STDIN: Final = "-"
+_BLOCK: Final = 1 << 20  # bytes that are read at a time where the end is not known
+_SHOWN: Final = 200  # characters of foreign text in a message
+
+
+class Readable(Protocol):
+    """A file object, open for reading, binary or text."""
+
+    def read(self) -> Any:
+        """Return all that is left to read."""
+
+
+Source: TypeAlias = str | bytes | os.PathLike[str] | Readable
+
+
+class Budget:
+    """The text and cells that a file of ``size`` bytes, as they came, may become."""
+
+    def __init__(self, source: str, size: int) -> None:
+        self._source = source
+        self._most = max(FREE, RATIO * size)
+        self._size = size
+        self._taken = 0
+
+    def check(self, text: int, cells: int, *, line: int | None = None) -> None:
+        """Raise where so many bytes of text and so many cells, beside what was taken, are too many.
+
+        Empty cells count too.
+        """
+        if self._taken + text + CELL * cells > self._most:
+            raise InventoryError(
+                f"a file of {self._size:,} bytes that becomes more than {self._most >> 20:,} MiB "
+                "of cells, as no inventory does",
+                source=self._source,
+                line=line,
+                remedy="Look for what repeats: a long text in many rows, a header of many columns, "
+                "many networks in one cell; or split the file, and read its parts together",
+            )
+
+    def take(self, text: int, cells: int, *, line: int | None = None) -> None:
+        """Check, and count so much as taken."""
+        self.check(text, cells, line=line)
+        self._taken += text + CELL * cells
+
+
+@dataclass(frozen=True)
+class File:
+    """A source with its content, decompressed, and its format."""
+
+    name: str
+    content: bytes | str
+    format: str
+    budget: Budget
+    notes: Sequence[str] = ()
+
+
+def find_sources(given: Iterable[Any]) -> list[Any]:
+    """Return the sources that are meant, patterns resolved, no file twice."""
+    found: list[Any] = []
+    seen: set[str] = set()
+    for source in _listed(given):
+        key = _real_path(source)
+        if key is None or key not in seen:
+            found.append(source)
+        seen |= {key} if key else set()
+    if not found:
+        raise InputError("no source of routes", remedy="Give a path, an open file, or text")
+    return found
+
+
+def open_source(
+    source: Any,
+    format: str | None = None,  # noqa: A002
+    seen: Counter[str] | None = None,
+) -> File:
+    """Return a source with its content and its format.
+
+    ``seen`` counts the sources that have no path of their own, so that each gets its own name.
+    """
+    name, content = _content_of(source)
+    named = named_format(name)
+    if seen is not None and not is_path(source):
+        seen[name] += 1
+        if seen[name] > 1:
+            name = f"{name[:-1]} {seen[name]}>" if name[-1:] == ">" else f"{name} ({seen[name]})"
+    budget = Budget(name, len(content))
+    notes: list[str] = []
+    if isinstance(content, bytes):
+        content, notes = _decompress(name, content)
+    return File(name, content, format or named or _format_of(content), budget, notes)
+
+
+@contextmanager
+def one_memory_error(source: str) -> Iterator[None]:
+    """Turn what any library raises where memory is too small into one error of ours."""
+    try:
+        yield
+    except MemoryError:  # that of Arrow is one too
+        raise InventoryError(
+            "there is not enough memory to read it",
+            source=source,
+            remedy="Split the file and read one part after the other, or free memory",
+        ) from None
+
+
+def size_of(source: Any) -> int:
+    """Return the size of a source as far as it is known before it is read, else 0."""
+    if is_path(source):
+        try:
+            return 0 if source == _STDIN else os.path.getsize(source)
+        except (OSError, ValueError):
+            return 0
+    return len(source) if isinstance(source, str | bytes | bytearray | memoryview) else 0
+
+
+def name_of(source: object) -> str:
+    """Return the name of a source: its path, also where it comes open, or what it is."""
+    if isinstance(source, str) and not is_path(source):
+        return "<text>"
+    if not isinstance(source, str | os.PathLike):
+        source = getattr(source, "name", None)  # a number where only a descriptor was opened
+    name = os.fsdecode(source) if isinstance(source, str | os.PathLike) else ""
+    # Bytes of a name that are no text stand in it as halves of surrogate pairs.
+    return name.encode("utf-8", "backslashreplace").decode("utf-8") if name else "<buffer>"
+
+
+def named_format(name: str) -> str | None:
+    """Return the format that a file's name says.
+
+    Examples
+    --------
+    >>> named_format("a.csv.gz"), named_format("A.XLSX"), named_format("routes")
+    ('csv', 'excel', None)
+    """
+    path = PurePath(name)
+    suffix = path.suffix.lower()
+    return SUFFIXES.get(PurePath(path.stem).suffix.lower() if suffix in COMPRESSED else suffix)
+
+
+def check_format(format: str | None) -> None:  # noqa: A002
+    """Raise `InputError` for what is no format."""
+    if format is not None and format not in FORMATS:
+        raise InputError(
+            f"format {format!r} is not known",
+            remedy=f"Write one of {', '.join(FORMATS)}, or leave it out to have it found",
+        )
+
+
+def is_path(source: Any) -> bool:
+    """Tell whether a source is a path: a str with a line end is the text itself."""
+    if isinstance(source, str):
+        return not ("\n" in source or "\r" in source)
+    return isinstance(source, os.PathLike) and isinstance(os.fspath(source), str)
+
+
+def is_decompression_bomb(seen: int, consumed: int) -> bool:
+    """Tell whether so many bytes, unpacked from so few, are more than any inventory has.
+
+    Examples
+    --------
+    >>> [is_decompression_bomb(n << 20, 1 << 20) for n in (64, 100, 300)]
+    [False, False, True]
+    """
+    return seen > UNPACKED_MOST or (seen > UNPACKED_FREE and seen > UNPACKED_RATIO * consumed)
+
+
+def reason_of(error: BaseException) -> str:
+    r"""Return what a library said of a file: on one line, shortened, control characters spelt out.
+
+    Examples
+    --------
+    >>> print(reason_of(ValueError("type \x0f\nat 7.")), reason_of(EOFError()))
+    type \x0f at 7 EOFError
+    """
+    text = visible(" ".join(str(error).split())).rstrip(". ")
+    return text[:_SHOWN] or type(error).__name__
+
+
+def _listed(given: Iterable[Any]) -> Iterator[Any]:
+    """Yield sources one by one, the files of a pattern instead of it."""
+    for source in given:
+        if isinstance(source, list | tuple):
+            yield from _listed(source)
+        elif is_path(source) and _is_pattern(os.fspath(source)):
+            yield from _matching(os.fspath(source))
+        else:
+            yield source
+
+
+def _is_pattern(name: str) -> bool:
+    """Tell whether a name stands for others; a file may be called ``[a].csv``."""
+    try:
+        return glob.has_magic(name) and not Path(name).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def _matching(pattern: str) -> list[str]:
+    """Return the files that fit a pattern, but for what Excel leaves beside an open workbook."""
+    try:
+        names = glob.glob(pattern, recursive=True)
+        found = sorted(n for n in names if Path(n).is_file() and PurePath(n).name[:2] != "~$")
+    except (OSError, ValueError, RecursionError):
+        found = []
+    if not found:
+        shown = pattern if pattern.isprintable() else ascii(pattern)
+        raise InventoryError("no file fits this pattern", source=shown, remedy="Check the path")
+    return found
+
+
+def _real_path(source: Any) -> str | None:
+    if not is_path(source) or source == _STDIN:
+        return None
+    try:
+        return str(os.path.realpath(source))
+    except (OSError, ValueError):
+        return None
+
+
+def _content_of(source: Any) -> tuple[str, bytes | str]:
+    """Return the name of a source and what it holds."""
+    if isinstance(source, str) and source == _STDIN:
+        if sys.stdin is None:
+            raise InventoryError(
+                "there is no standard input", source="<stdin>", remedy="Give a path"
+            )
+        return "<stdin>", _content_of_open(getattr(sys.stdin, "buffer", sys.stdin))
+    if isinstance(source, str) and not is_path(source):
+        return "<text>", source
+    if isinstance(source, str | os.PathLike):
+        return name_of(source), _content_of_path(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return "<buffer>", bytes(source)
+    if hasattr(source, "read"):
+        return name_of(source), _content_of_open(source)
+    remedy = "Give a path, an open file, the text itself, or a list of these"
+    if isinstance(source, pd.DataFrame):
+        remedy = "A frame needs no reading: give it to audit_routes or plan_routes as it is"
+    raise InputError(f"routes cannot be read from a {type(source).__name__}", remedy=remedy)
+
+
+def _content_of_path(path: str | os.PathLike[str]) -> bytes | str:
+    name = os.fspath(path)
+    if not isinstance(name, str):
+        raise InputError("a path must be text, not bytes", remedy="Decode it with os.fsdecode")
+    try:
+        with Path(name).open("rb") as file:
+            is_regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            return file.read() if is_regular else _bounded(name_of(path), file)
+    except InventoryError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        message, remedy = f"cannot be read: {reason}", "Check the path"
+        if isinstance(path, str):
+            message = f"taken for a path, as it holds no newline, and {message}"
+            remedy += "; if it was meant as the text itself, end it with a newline"
+        shown = name[:_SHOWN] if name and name.isprintable() else ascii(name[:_SHOWN])
+        raise InventoryError(message, source=shown, remedy=remedy) from None
+
+
+def _content_of_open(file: Any) -> bytes | str:
+    try:
+        content = _bounded(name_of(file), file) if isinstance(file, io.IOBase) else file.read()
+    except InventoryError:
+        raise
+    except (OSError, ValueError) as error:  # closed, write-only, or opened in a wrong encoding
+        raise InventoryError(
+            f"the open file cannot be read: {error}",
+            source=name_of(file),
+            remedy='Open it with mode "rb", or give its path',
+        ) from None
+    if isinstance(content, str | bytes):
+        return content
+    if isinstance(content, bytearray | memoryview):
+        return bytes(content)
+    raise InputError(
+        f"read() of the source gave a {type(content).__name__}",
+        remedy="Give a file object that reads bytes or text",
+    )
+
+
+def _bounded(name: str, file: Any) -> bytes | str:
+    """Return what an open file holds that may have no end; raise past `STREAM`."""
+    part = file.read(_BLOCK)
+    content: Any = io.StringIO(newline="") if isinstance(part, str) else io.BytesIO()
+    while part:
+        content.write(part)
+        if content.tell() > STREAM:
+            raise InventoryError(
+                f"more than {STREAM >> 20:,} MiB, and no end of it",
+                source=name,
+                remedy="Save it as a file, and give its path; a device is no inventory",
+            )
+        part = file.read(_BLOCK)
+    held: bytes | str = content.getvalue()
+    return held
+
+
+def _decompress(name: str, data: bytes) -> tuple[bytes, list[str]]:
+    """Return what gzip or zstd hold, and a note of it; other bytes as they are.
+
+    They are known by what they begin with, whatever the name.
+    """
+    kind = "gzip" if data.startswith(_GZIP) else "zstd" if data.startswith(_ZSTD) else None
+    if kind is None:
+        return data, []
+    packed, content = io.BytesIO(data), io.BytesIO()
+    try:
+        file: Any = (
+            gzip.GzipFile(fileobj=packed)
+            if kind == "gzip"
+            else pa.CompressedInputStream(pa.PythonFile(packed, "r"), "zstd")
+        )
+        while part := file.read(_BLOCK):
+            content.write(part)
+            if is_decompression_bomb(content.tell(), packed.tell()):
+                raise InventoryError(
+                    f"a packed file of more than {content.tell() >> 20:,} MiB, "
+                    "which no inventory has",
+                    source=name,
+                    remedy="Unpack it, look what it is, and read that file",
+                )
+    except (MemoryError, InventoryError):
+        raise
+    except (OSError, EOFError, ValueError, zlib.error, pa.ArrowException) as error:
+        raise InventoryError(
+            f"a damaged {kind} file: {reason_of(error)}", source=name, remedy="Fetch the file again"
+        ) from None
+    return content.getvalue(), [f"unpacked with {kind}"]
+
+
+def _format_of(content: bytes | str) -> str:
+    """Return the format of content without a telling name."""
+    if isinstance(content, bytes):
+        for magic, found in _MAGIC:
+            if content.startswith(magic):
+                return found
+        content = beginning(content)
+    return "jsonl" if _JSON.match(content) else "csv"
