@@ -18,8 +18,10 @@ import re
 import unicodedata
 from typing import Final
 
+import numpy as np
 import pandas as pd
 
+from vcokit.cidr.parse import U32, Mask, parse
 from vcokit.cidr.scalar import (
     ADDRESS,
     LENGTH,
@@ -46,8 +48,14 @@ def suggestions(cells: pd.Series) -> pd.Series:
     ['10.1.2.3/32', '10.1.2.0/24', nan]
     """
     codes, distinct = pd.factorize(cells)
-    meant = pd.array([*map(suggest, distinct), None], dtype="str")
-    return pd.Series(meant.take(codes))  # a missing cell has the code -1, which takes the last
+    # Most are bare addresses; they are read as one column, and the rest one by one.
+    hosts = pd.Series(distinct, dtype="str") + "/32"
+    address = parse(hosts)
+    meant = hosts.where(address.valid & ~_are_any_masks(address.network)).tolist()
+    for position in np.flatnonzero(~address.valid):
+        meant[position] = suggest(distinct[position])
+    # A missing cell has the code -1, which takes the last.
+    return pd.Series(pd.array([*meant, None], dtype="str").take(codes))
 
 
 def suggest(text: str) -> str | None:
@@ -80,6 +88,13 @@ def suggest(text: str) -> str | None:
 def _is_any_mask(address: int) -> bool:
     """Tell whether an address is a network mask or its inverse: its network was lost."""
     return netmask_length(address) is not None or netmask_length(address ^ _ALL_ONES) is not None
+
+
+def _are_any_masks(addresses: U32) -> Mask:
+    """Tell which addresses of a column are a network mask or its inverse."""
+    one = np.uint32(1)
+    hosts = ~addresses
+    return np.asarray(((hosts & (hosts + one)) == 0) | ((addresses & (addresses + one)) == 0))
 
 
 def _to_ascii(text: str) -> str:
