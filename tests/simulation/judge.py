@@ -116,6 +116,7 @@ class _Judge:
         self.open: dict[int, str] = {}  # step → token whose outcome is not known
         self.writes_in: Counter[int] = Counter()
         self.generation = 0
+        self.unknown: frozenset[int] = frozenset()
         self.killed = 0
         self.heard: list[tuple[str, int]] = []  # tokens and steps, of this process
         self.decided: dict[int, float] = {}  # step → when its lane was looked at before its end
@@ -149,8 +150,8 @@ class _Judge:
 
     # -- what happened, one by one ----------------------------------------------------------------
 
-    def _boot(self, _moment: float, generation: int) -> None:
-        self.generation = generation
+    def _boot(self, _moment: float, generation: int, unknown: frozenset[int]) -> None:
+        self.generation, self.unknown = generation, unknown
         self.attached, self.pages, self.listed = set(), defaultdict(dict), {}
         self.detached, self.too_soon, self.in_a_row = set(), Counter(), Counter()
         self.quiet = defaultdict(float)
@@ -362,7 +363,8 @@ class _Judge:
         # By a clock on the wall that was set forward, windows of an earlier process have passed.
         if self.generation > 1 and any(far > 0 and when <= moment for when, far in story.jumps):
             return
-        if story.keeps_limits:
+        # Nor can a client count the calls of a rollout whose journal it has not opened.
+        if story.keeps_limits and not self.unknown:
             self.say("throttled", f"{operation} at {moment:.3f} s, process {self.generation}")
 
     def _stale(self, differences: list[str]) -> None:

@@ -158,6 +158,9 @@ class _Stage:
         self.dead: str | None = None
         self.generation = 0
         self.reopened = 0
+        #: Rollouts whose journals the client of the moment has opened, and all that ever ran.
+        self.known: set[int] = set()
+        self.ran: set[int] = set()
         self.offset = 0.0
         self.loop: Loop | None = None
         self.running: list[Part] = []
@@ -247,9 +250,11 @@ class _Stage:
     def _process(self, parts: list[Part]) -> None:
         """Run rollouts in one process until they have ended or it was killed."""
         if self.client is None:
-            self.client = self._connect()
+            self.client, self.known = self._connect(), set()
+        self.known |= {part.number for part in parts}
+        self.ran |= self.known
         self.generation += 1
-        self.network.note("boot", self.generation)
+        self.network.note("boot", self.generation, frozenset(self.ran - self.known))
         self.dead = None
         for part in parts:
             self._open(part)
