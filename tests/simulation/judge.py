@@ -116,7 +116,7 @@ class _Judge:
         self.open: dict[int, str] = {}  # step → token whose outcome is not known
         self.writes_in: Counter[int] = Counter()
         self.generation = 0
-        self.unknown: frozenset[int] = frozenset()
+        self.unknown: list[int] = []
         self.killed = 0
         self.heard: list[tuple[str, int]] = []  # tokens and steps, of this process
         self.decided: dict[int, float] = {}  # step → when its lane was looked at before its end
@@ -150,7 +150,7 @@ class _Judge:
 
     # -- what happened, one by one ----------------------------------------------------------------
 
-    def _boot(self, _moment: float, generation: int, unknown: frozenset[int]) -> None:
+    def _boot(self, _moment: float, generation: int, unknown: list[int]) -> None:
         self.generation, self.unknown = generation, unknown
         self.attached, self.pages, self.listed = set(), defaultdict(dict), {}
         self.detached, self.too_soon, self.in_a_row = set(), Counter(), Counter()

@@ -254,7 +254,7 @@ class _Stage:
         self.known |= {part.number for part in parts}
         self.ran |= self.known
         self.generation += 1
-        self.network.note("boot", self.generation, frozenset(self.ran - self.known))
+        self.network.note("boot", self.generation, sorted(self.ran - self.known))
         self.dead = None
         for part in parts:
             self._open(part)
@@ -421,6 +421,8 @@ class _Stage:
                     name = old.name.replace(part.path.name, self._grave(part).name)
                     shutil.copyfile(old, old.with_name(name))
         self.handed_over.put(None)  # where the rollout's thread dies before it begins
+        if threading.current_thread() is not threading.main_thread():
+            raise SystemExit(what)  # which a thread ends by in silence
         raise Killed(what)
 
     def _grave(self, part: Part) -> Path:
