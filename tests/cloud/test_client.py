@@ -23,6 +23,7 @@ from vcokit.simulator import (
     Fault,
     Route,
     Simulator,
+    Switches,
 )
 
 A, REGION = "vco-a", "cn-hangzhou"
@@ -38,8 +39,8 @@ def simulator(*faults: Fault, **options) -> Simulator:
 
 @pytest.fixture
 def cloud():
-    """A running cloud in which nothing goes wrong."""
-    with simulator() as running:
+    """A running cloud in which nothing goes wrong: a write may follow a task at once."""
+    with simulator(switches=Switches(task_conflict_seconds=0.0)) as running:
         yield running
 
 
