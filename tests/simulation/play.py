@@ -47,7 +47,7 @@ from vcokit.simulator.backend import Cloud
 #: A story is over by then, whatever happens in it; outages and pauses included.
 UNTIL = 40_000.0
 #: Times that rollouts which stopped are resumed.
-REOPENINGS = 8
+REOPENINGS = 25
 #: States in which a rollout is resumed.
 RESUMED = ("stopped", "interrupted")
 

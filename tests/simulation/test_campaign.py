@@ -19,7 +19,7 @@ from tests.simulation.scenario import Scenario, scenario_of
 from tests.simulation.trace import trace
 
 #: Seeds that every run of the tests plays, a block a test; `make campaign` plays many more.
-SEEDS = 500
+SEEDS = 300
 BLOCK = SEEDS_A_CASE
 
 #: Scenarios in which the code was wrong once, as data: they stay what they are when the generator
