@@ -15,6 +15,14 @@ CONTRACT: Final[Mapping[str, Any]] = json.loads(
     resources.files("vcokit").joinpath("contract.json").read_text(encoding="utf-8")
 )
 
+_STATES: Final = CONTRACT["states"]
+#: The state of a connection that takes writes.
+ATTACHED: Final[str] = _STATES["idle"]["CEN"]
+#: States that end in being attached, without anybody's doing.
+ARRIVING: Final = frozenset(
+    {_STATES["busy"], *(one for one, end in _STATES["passing"].items() if end == ATTACHED)}
+)
+
 
 def limit(name: str) -> int:
     """Return a number that the vendor sets, or that is assumed where none is published.

@@ -34,12 +34,11 @@ from vcokit.audit.columns import (
     as_text,
     say,
 )
+from vcokit.contract import ARRIVING
 from vcokit.errors import InputError
 
 #: Between region and name; neither of them can hold it.
 _APART: Final = "\x00"
-#: States that end in being attached, where the connection is one of a transit router.
-_ARRIVING: Final = ("attaching", "provisioning", "upgrading", "updating")
 #: Ids that a message names before it only counts.
 _NAMED_AT_MOST: Final = 4
 
@@ -167,7 +166,7 @@ def _arriving(connections: pd.DataFrame) -> Mask:
     """Tell which live connections will be attached by themselves, by state and type."""
     if "state" not in connections.columns:
         return np.zeros(len(connections), dtype=np.bool_)
-    arriving = schema.text_column(connections["state"]).isin(_ARRIVING)
+    arriving = schema.text_column(connections["state"]).isin(ARRIVING)
     if "attach_type" in connections.columns:
         arriving &= schema.text_column(connections["attach_type"]) == "CEN"
     return arriving.to_numpy(dtype=np.bool_)

@@ -51,8 +51,9 @@ def suggestions(cells: pd.Series) -> pd.Series:
     # Most are bare addresses; they are read as one column, and the rest one by one.
     hosts = pd.Series(distinct, dtype="str") + "/32"
     address = parse(hosts)
-    meant = hosts.where(address.valid & ~_are_any_masks(address.network)).tolist()
-    for position in np.flatnonzero(~address.valid):
+    bare = hosts.where(address.valid & ~_are_any_masks(address.network))
+    meant: list[str | None] = list(bare)
+    for position in np.flatnonzero(~address.valid).tolist():
         meant[position] = suggest(distinct[position])
     # A missing cell has the code -1, which takes the last.
     return pd.Series(pd.array([*meant, None], dtype="str").take(codes))

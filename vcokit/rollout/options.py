@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from vcokit import config
+from vcokit.contract import limit
 from vcokit.errors import InputError
 
 #: What the user of one rollout wishes; kept in its journal.
 WISHES: Final = ("waves", "stop_after", "rate_share", "deadline", "allow_gap")
 _FRESH: Final = 30.0
-#: The vendor's page says that a write cannot be called repeatedly; a second is what is assumed.
-_PAUSE: Final = 1.0
+_PAUSE: Final = float(limit("task_conflict_seconds"))
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,13 @@ from typing import Final
 
 from vcokit.cloud.error_codes import RESIGNED
 from vcokit.cloud.operations import PAGE_SIZE
+from vcokit.contract import ARRIVING, ATTACHED
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import LIST, NOT_MADE, POLL, POLL_ALL, Listed, Polled, PolledAll
 from vcokit.rollout.board import Board
 from vcokit.rollout.drift import differences
 from vcokit.rollout.lanes import Lane
 from vcokit.rollout.steps import Route
-
-ATTACHED: Final = "attached"
-#: States of a connection that pass by themselves; in any other but attached it takes no writes.
-PASSING: Final = frozenset({"updating", "attaching", "provisioning", "upgrading"})
 
 #: A connection is listed only while it is attached, where the cloud says so.
 _ONLY_ATTACHED: Final = "Vco.StatusNotSupport"
@@ -98,7 +95,7 @@ class Reads:
             if lane.task is not None:
                 board.pace.task_over(lane, now)
             self._task_over(lane, now)
-        elif state in PASSING:
+        elif state in ARRIVING:
             lane.attached, lane.over_at = False, inf
             lane.running_at = max(lane.running_at, sent)
             lane.poll_at = now + self._again_in(lane, now)
