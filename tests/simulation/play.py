@@ -47,7 +47,7 @@ from vcokit.simulator.backend import Cloud
 #: A story is over by then, whatever happens in it; outages and pauses included.
 UNTIL = 40_000.0
 #: Times that rollouts which stopped are resumed.
-REOPENINGS = 25
+REOPENINGS = 12
 #: States in which a rollout is resumed.
 RESUMED = ("stopped", "interrupted")
 
@@ -235,6 +235,7 @@ class _Stage:
 
     def _carry_out(self, parts: list[Part]) -> None:
         """Let processes follow one another until the rollouts have ended."""
+        self.reopened = 0
         while self.reopened <= REOPENINGS:
             todo = [part for part in parts if part.reason in ("", *RESUMED)]
             if not todo:

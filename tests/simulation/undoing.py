@@ -106,8 +106,10 @@ def judge_undo(undoing: Undoing, case: Case, scenario: Scenario) -> list[str]:
     wrong = [
         f"undo: {place} was not changed by this rollout" for place in sorted(taken - undoing.ours)
     ]
+    # What is not attached to a transit router any more takes no call.
+    detached = {name for _, name, state in scenario.states if state == "init"}
     for name, net in sorted(undoing.proven - taken):
-        if net not in undoing.foreign:
+        if net not in undoing.foreign and name not in detached:
             wrong.append(f"undo: {name, net} is provably ours and is not taken back")
     for name, net in sorted(undoing.answered - taken - undoing.blocked()):
         if net not in undoing.foreign:
