@@ -54,7 +54,7 @@ def audit_routes(
     scope : str or sequence of str
         Columns of `routes` within which destinations meet, by default the region.
     rules : iterable of str, optional
-        NameIndex of the rules to run, by default all.
+        Names of the rules to run, by default all.
 
     Returns
     -------
