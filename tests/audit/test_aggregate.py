@@ -83,7 +83,7 @@ def decides(destinations, region: str, address: ipaddress.IPv4Address) -> frozen
     return destinations[max(holding, key=lambda key: key[1].prefixlen)] if holding else None
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(st.lists(ROWS, max_size=14))
 def test_no_address_is_forwarded_otherwise(rows) -> None:
     """Every address has the same set before and after: same winner, same one that takes over."""
@@ -95,7 +95,7 @@ def test_no_address_is_forwarded_otherwise(rows) -> None:
             assert decides(before, region, address) == decides(after, region, address)
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(st.lists(ROWS, max_size=14))
 def test_nothing_is_left_to_do(rows) -> None:
     """No two siblings of one set whose parent is free, and nothing under its own set."""
@@ -136,7 +136,7 @@ def stack(destinations, region: str, address: ipaddress.IPv4Address) -> list[fro
     return [one for n, one in enumerate(sets) if n == 0 or one != sets[n - 1]]
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(st.lists(ROWS, max_size=14))
 def test_what_may_take_over_stays(rows) -> None:
     """Below the set that decides, the same sets of shorter prefixes lie in the same order."""
