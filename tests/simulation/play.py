@@ -226,6 +226,10 @@ class _Stage:
             part.states, part.calls = _read(part.path)
         for path in self.folder.iterdir():
             path.unlink()
+        # A client is collected once nobody has it; this story is what its clock leads to.
+        self.client, self.running = None, []
+        for part in parts:
+            part.rollout = None
         return self.story
 
     def _let_things_settle(self) -> None:
