@@ -43,7 +43,7 @@ class Shape:
     ] = None
     column: Annotated[
         list[str] | None,
-        typer.Option(metavar="FIELD=HEAD", help="Head of a field, where it is not found."),
+        typer.Option(metavar="FIELD=NAME", help="Column name of a field, where it is not found."),
     ] = None
     sheet: Annotated[str | None, typer.Option(help="Sheet of a workbook; by default all.")] = None
     delimiter: Annotated[str | None, typer.Option(help="Of a CSV; by default found.")] = None

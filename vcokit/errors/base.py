@@ -56,15 +56,15 @@ class InventoryError(InputError):
     source : str or Path, optional
         Name of the file.
     line : int, optional
-        Line in the file, from 1, the head included.
+        Line in the file, from 1, the header included.
     column : str, optional
-        Head of the column at fault.
+        Name of the column at fault.
 
     Examples
     --------
-    >>> print(InventoryError("8 cells where the head has 6", source="a.csv", line=17,
+    >>> print(InventoryError("8 cells where the header has 6", source="a.csv", line=17,
     ...                      remedy="Put quotes around the cell that holds a comma"))
-    a.csv, line 17: 8 cells where the head has 6. Put quotes around the cell that holds a comma
+    a.csv, line 17: 8 cells where the header has 6. Put quotes around the cell that holds a comma
     """
 
     def __init__(

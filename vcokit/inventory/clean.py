@@ -34,6 +34,7 @@ import re
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -76,14 +77,10 @@ _SEVERAL: Final = (
 )
 _SHORTEST: Final = len("0.0.0.0,0.0.0.0")
 _BETWEEN: Final = re.compile("[,;|\\s\u3000\xa0\uff0c\uff1b\u3001]+")
-_MASKS: Final = {
-    ".".join(str((0xFFFFFFFF << (32 - length) >> shift) & 255) for shift in (24, 16, 8, 0)): length
-    for length in range(33)
-}
+_BY_LENGTH: Final = [IPv4Network((0, length)) for length in range(33)]
+_MASKS: Final = {str(network.netmask): network.prefixlen for network in _BY_LENGTH}
 #: Masks, and what they leave (``0.0.0.255``): beside an address they are no other network.
-_NO_NETWORKS: Final = frozenset(_MASKS) | {
-    ".".join(str(255 - int(octet)) for octet in mask.split(".")) for mask in _MASKS
-}
+_NO_NETWORKS: Final = frozenset(_MASKS) | {str(network.hostmask) for network in _BY_LENGTH}
 
 _PANDAS_STRING: Final[Any] = pd.StringDtype(na_value=np.nan)
 
