@@ -43,13 +43,13 @@ if TYPE_CHECKING:
     from vcokit.live import live_connections as live_connections
     from vcokit.live import live_routes as live_routes
     from vcokit.live import verify_routes as verify_routes
-    from vcokit.rollout.apply import apply_plan as apply_plan
-    from vcokit.rollout.executor import Rollout as Rollout
     from vcokit.rollout.forecast import Forecast as Forecast
     from vcokit.rollout.forecast import forecast as forecast
     from vcokit.rollout.journal import Journal as Journal
     from vcokit.rollout.plan import Plan as Plan
     from vcokit.rollout.plan import plan_routes as plan_routes
+    from vcokit.rollout.rollout import Rollout as Rollout
+    from vcokit.rollout.rollout import apply_plan as apply_plan
     from vcokit.simulator import Simulator as Simulator
     from vcokit.widgets import AuditView as AuditView
     from vcokit.widgets import PlanView as PlanView
@@ -69,10 +69,10 @@ _ROOMS = {
     "Journal": "vcokit.rollout.journal",
     "Plan": "vcokit.rollout.plan",
     "PlanView": "vcokit.widgets",
-    "Rollout": "vcokit.rollout.executor",
+    "Rollout": "vcokit.rollout.rollout",
     "RolloutView": "vcokit.widgets",
     "Simulator": "vcokit.simulator",
-    "apply_plan": "vcokit.rollout.apply",
+    "apply_plan": "vcokit.rollout.rollout",
     "apply_suggestions": "vcokit.audit",
     "audit_routes": "vcokit.audit",
     "connect": "vcokit.cloud.connect",
@@ -100,16 +100,16 @@ if not TYPE_CHECKING:  # a checker that saw it would take any name for a public 
             raise AttributeError(f"module 'vcokit' has no attribute {name!r}")
         room = _ROOMS[name]
         module = importlib.import_module(room or f"vcokit.{name}")
-        if room == "vcokit.rollout.executor":
+        if room == "vcokit.rollout.rollout":
             _show_rollouts(module)
         value = module if room is None else getattr(module, name)
         globals()[name] = value
         return value
 
 
-def _show_rollouts(executor: Any) -> None:
-    """Let a notebook show a rollout as its live view; the executor itself knows no view."""
-    executor.show_with(lambda rollout: importlib.import_module("vcokit.widgets").view_of(rollout))
+def _show_rollouts(room: Any) -> None:
+    """Let a notebook show a rollout as its live view; the room itself knows none."""
+    room.show_with(lambda rollout: importlib.import_module("vcokit.widgets").view_of(rollout))
 
 
 def __dir__() -> list[str]:

@@ -16,7 +16,7 @@ from tests.cli.stage import GOOD, HEAD, as_environment
 from vcokit import cli, errors, schema
 from vcokit.cli import running, show
 from vcokit.cli.exits import MEANING, Exit
-from vcokit.rollout.events import Tally
+from vcokit.rollout.messages import Tally
 from vcokit.simulator import Fault, Simulator
 
 TEN = HEAD + "".join(GOOD.replace("10.0.0.0/8", f"10.{n}.0.0/16") for n in range(10))

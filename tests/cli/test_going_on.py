@@ -17,8 +17,8 @@ from vcokit.cli.exits import Exit
 from vcokit.cli.follow import _Follower
 from vcokit.cli.journals import Standing
 from vcokit.cli.show import console
-from vcokit.rollout.events import Tally
 from vcokit.rollout.forecast import Forecast, forecast
+from vcokit.rollout.messages import Tally
 from vcokit.simulator import Fault, Simulator
 
 TEN = HEAD + "".join(GOOD.replace("10.0.0.0/8", f"10.{n}.0.0/16") for n in range(10))

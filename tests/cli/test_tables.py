@@ -17,7 +17,7 @@ from rich.text import Text
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, SMALL, on_terminal
 from vcokit.cli.show import severity, states, steps_not_done
-from vcokit.rollout.events import Tally
+from vcokit.rollout.messages import Tally
 
 SCENARIO = """speed = 600
 [[faults]]

@@ -12,7 +12,7 @@ from itertools import count, islice
 from tests.rollout.play import LIMITS
 from vcokit.cloud.operations import Limit
 from vcokit.rollout import steps as st
-from vcokit.rollout.alphabet import (
+from vcokit.rollout.messages import (
     LIST,
     POLL,
     POLL_ALL,
@@ -28,7 +28,7 @@ from vcokit.rollout.alphabet import (
     WaitUntil,
 )
 from vcokit.rollout.options import Options
-from vcokit.rollout.order import Order
+from vcokit.rollout.ordering import Order
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steps import Step
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from vcokit.cloud.operations import OPERATIONS
 from vcokit.rollout import steps as st
-from vcokit.rollout.alphabet import (
+from vcokit.rollout.messages import (
     Answered,
     List,
     Listed,
@@ -16,7 +16,7 @@ from vcokit.rollout.alphabet import (
     WaitUntil,
 )
 from vcokit.rollout.options import Options
-from vcokit.rollout.order import Order
+from vcokit.rollout.ordering import Order
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steps import Step
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from vcokit.cloud.connect import connect
 from vcokit.live import live_routes, verify_routes
-from vcokit.rollout.executor import Rollout
 from vcokit.rollout.plan import plan_routes
+from vcokit.rollout.rollout import Rollout
 from vcokit.simulator import Fault, Simulator
 
 SPEED = 600.0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from vcokit.rollout.drift import unlike_planned
-from vcokit.rollout.lanes import Lane
+from vcokit.rollout.reconcile import Held, unlike_planned
 from vcokit.rollout.steps import Route, Step
 
 A, NET = "vco-a", "10.0.0.0/8"
@@ -11,11 +10,8 @@ A, NET = "vco-a", "10.0.0.0/8"
 
 def told(planned: list[Route], listed: list[Route]) -> list[tuple[object, ...]]:
     """Return the differences of one connection, a tuple a row."""
-    steps = {n: Step(n, "create", "r", A, *route) for n, route in enumerate(planned)}
-    lane = Lane(A, "r", frozenset())
-    lane.numbers = list(steps)
-    lane.seen = frozenset(listed)
-    found = unlike_planned([lane], steps)
+    steps = tuple((Step(n, "create", "r", A, *route), "done") for n, route in enumerate(planned))
+    found = unlike_planned([Held("r", A, frozenset(), steps, frozenset(listed))])
     columns = ["verdict", "route_dest", "next_hop", "weight", "live_next_hop", "live_weight"]
     return [tuple(row) for row in found[columns].astype("object").fillna("-").to_numpy()]
 

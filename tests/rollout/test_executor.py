@@ -15,14 +15,12 @@ from tests.rollout.stage import Stage
 from vcokit import errors
 from vcokit.cloud.connect import connect
 from vcokit.live import live_routes
-from vcokit.rollout import executor
-from vcokit.rollout.apply import apply_plan
+from vcokit.rollout import rollout as room
 from vcokit.rollout.engine import Engine
-from vcokit.rollout.events import CallEnded, RolloutChanged, StepChanged, tally
-from vcokit.rollout.executor import Rollout
-from vcokit.rollout.journal import Journal
+from vcokit.rollout.journal import CallRow, Journal
+from vcokit.rollout.messages import CallEnded, RolloutChanged, StepChanged, tally
 from vcokit.rollout.plan import plan_routes
-from vcokit.rollout.tables import CallRow
+from vcokit.rollout.rollout import Rollout, apply_plan
 from vcokit.simulator import Fault
 
 LOSSY = ["drop_before", "drop_after", "status_500", "truncate", "html", "busy", "throttle"]
@@ -361,7 +359,7 @@ def test_no_secret_in_the_journal(tmp_path: Path) -> None:
 
 def test_shown_without_a_view(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The executor knows no view: what it shows by itself is one line of text."""
-    monkeypatch.setattr(executor, "_view", None)
+    monkeypatch.setattr(room, "_view", None)
     with Stage(tmp_path, lanes=1, each=2) as stage:
         rollout = stage.rollout()
         assert rollout._repr_mimebundle_() == {"text/plain": repr(rollout)}

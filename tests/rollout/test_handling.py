@@ -16,11 +16,10 @@ import pytest
 from tests.rollout.stage import Stage
 from tests.rollout.test_steering import ROOT, _refuse_one
 from vcokit import errors
-from vcokit.rollout import hold
-from vcokit.rollout.apply import apply_plan
-from vcokit.rollout.events import RolloutChanged
-from vcokit.rollout.executor import Rollout
+from vcokit.rollout import lock
 from vcokit.rollout.journal import Journal
+from vcokit.rollout.messages import RolloutChanged
+from vcokit.rollout.rollout import Rollout, apply_plan
 
 
 def test_what_is_no_plan_or_no_client_makes_no_journal(tmp_path: Path) -> None:
@@ -166,7 +165,7 @@ def test_waits_that_are_given_up_leave_nothing_behind(tmp_path: Path) -> None:
 
 def test_a_paused_rollout_is_seen_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is written while it is paused, and still no other host may take it for dead."""
-    monkeypatch.setattr(hold, "RENEW_SECONDS", 0.2)
+    monkeypatch.setattr(lock, "RENEW_SECONDS", 0.2)
     with Stage(tmp_path, speed=60.0, lanes=1, each=20) as stage:
         rollout = stage.rollout()
         rollout.pause()

@@ -23,11 +23,11 @@ from vcokit.cloud.listing import Page
 from vcokit.cloud.operations import OPERATIONS, Operation
 from vcokit.cloud.windows import Limiter
 from vcokit.errors import InputError
-from vcokit.rollout.alphabet import Command, Finished
 from vcokit.rollout.engine import Clocks
-from vcokit.rollout.executor import Rollout
 from vcokit.rollout.journal import Journal
+from vcokit.rollout.messages import Command, Finished
 from vcokit.rollout.plan import plan_routes
+from vcokit.rollout.rollout import Rollout
 
 ROOT = Path(__file__).parents[2]
 DEAF, BAD = "vco-0", "vco-1"

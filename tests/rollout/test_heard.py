@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from vcokit.rollout.alphabet import List, Listed, Poll, PollAll, Polled, PolledAll
 from vcokit.rollout.heard import heard
+from vcokit.rollout.messages import List, Listed, Poll, PollAll, Polled, PolledAll
 from vcokit.rollout.steps import Route
 
 ROW = {"RouteDest": "10.0.0.0/8", "NextHop": "vco-a", "Weight": 100}

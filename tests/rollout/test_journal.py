@@ -16,9 +16,8 @@ from tests.rollout.test_plan import A, live, routes
 from vcokit import schema
 from vcokit.errors import JournalError, JournalLockedError
 from vcokit.rollout import database
-from vcokit.rollout.journal import Journal
+from vcokit.rollout.journal import CallEnd, CallRow, Journal, StepRow
 from vcokit.rollout.plan import Plan, plan_routes
-from vcokit.rollout.tables import CallEnd, CallRow, StepRow
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ import pytest
 
 from tests.rollout.test_plan import A, live, routes
 from vcokit.errors import JournalError
-from vcokit.rollout.journal import Journal
+from vcokit.rollout.journal import CallEnd, CallRow, Journal, StepRow
 from vcokit.rollout.plan import plan_routes
-from vcokit.rollout.tables import CallEnd, CallRow, StepRow
 
 ROUNDS = 30
 STATES = ("sent", "accepted", "settled", "done")

@@ -16,11 +16,10 @@ import pytest
 from tests.rollout.test_journal_writers import Now
 from tests.rollout.test_plan import A, live, routes
 from vcokit.errors import JournalError, JournalLockedError
-from vcokit.rollout import lock
-from vcokit.rollout.journal import Journal
+from vcokit.rollout import database, lock
+from vcokit.rollout.journal import Journal, StepRow
 from vcokit.rollout.lock import LEASE_SECONDS, RENEW_SECONDS, Lease
 from vcokit.rollout.plan import Plan, plan_routes
-from vcokit.rollout.tables import StepRow
 
 #: Warned of since Python 3.12 where there are other threads; here the child uses none.
 FORKS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -186,7 +185,7 @@ def test_who_was_taken_over_cannot_renew(
     now = Now()
     sleeper = Journal.create(path, plan, "id", now=now)
     now.time += LEASE_SECONDS
-    monkeypatch.setattr(lock, "held_as", lambda _: None)  # as if it were in another program
+    monkeypatch.setattr(database, "held_as", lambda _: None)  # as if it were in another program
     heir = Journal.open(path, now=now)
     with pytest.raises(JournalLockedError, match="taken this journal over"):
         sleeper.renew(now())

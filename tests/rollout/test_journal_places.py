@@ -14,9 +14,8 @@ import pytest
 from tests.rollout.test_plan import A, live, routes
 from vcokit.errors import JournalError, JournalLockedError
 from vcokit.rollout import database, lock
-from vcokit.rollout.journal import Journal
+from vcokit.rollout.journal import CallRow, Journal, StepRow
 from vcokit.rollout.plan import Plan, plan_routes
-from vcokit.rollout.tables import CallRow, StepRow
 
 #: Warned of since Python 3.12 where there are other threads; here the child uses none.
 FORKS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")

@@ -17,11 +17,10 @@ from tests.rollout.stage import Stage
 from tests.rollout.test_plan import A, live, routes
 from vcokit.errors import JournalError, VcokitError
 from vcokit.rollout.engine import Clocks
-from vcokit.rollout.events import StepChanged
-from vcokit.rollout.journal import Journal
+from vcokit.rollout.journal import Journal, StepRow
 from vcokit.rollout.lock import RENEW_SECONDS
+from vcokit.rollout.messages import StepChanged
 from vcokit.rollout.plan import Plan, plan_routes
-from vcokit.rollout.tables import StepRow
 
 
 @pytest.fixture

@@ -23,12 +23,11 @@ from vcokit.cloud.operations import OPERATIONS, Limit
 from vcokit.errors import JournalError, JournalLockedError
 from vcokit.rollout import database, lock
 from vcokit.rollout.engine import Clocks, Engine
-from vcokit.rollout.journal import Journal
+from vcokit.rollout.journal import Journal, StepRow
 from vcokit.rollout.lock import LEASE_SECONDS, RENEW_SECONDS, Lease
 from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan, plan_routes
 from vcokit.rollout.scheduler import Scheduler
-from vcokit.rollout.tables import StepRow
 from vcokit.simulator import Fault
 
 
@@ -250,7 +249,7 @@ DIES = """
 import os, signal, sqlite3, sys
 from vcokit.rollout import database
 from vcokit.rollout.journal import Journal
-from vcokit.rollout.tables import CallRow, StepRow
+from vcokit.rollout.journal import CallRow, StepRow
 
 class Refusing(sqlite3.Connection):
     def execute(self, sql, *rest):

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from tests.rollout.stage import Stage
 from vcokit.live import live_routes
-from vcokit.rollout.apply import apply_plan
-from vcokit.rollout.executor import Rollout
 from vcokit.rollout.plan import plan_routes
+from vcokit.rollout.rollout import Rollout, apply_plan
 
 
 def throttled(stage: Stage) -> int:

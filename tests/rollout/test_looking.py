@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.rollout.play import Play
 from vcokit.rollout import steps as st
-from vcokit.rollout.alphabet import Answered, Finished, List, Listed, Poll, Polled, PolledAll, Send
+from vcokit.rollout.messages import Answered, Finished, List, Listed, Poll, Polled, PolledAll, Send
 from vcokit.rollout.steps import Route
 
 

@@ -16,7 +16,7 @@ import pytest
 import vcokit as vk
 from tests.rollout.forwarding import Cloud, Run, random_tables, steps_between
 from vcokit import schema
-from vcokit.rollout.order import order
+from vcokit.rollout.ordering import order_of
 from vcokit.rollout.steps import Route, Step
 
 
@@ -28,7 +28,7 @@ def step(number: int, action: str, lane: str, dest: str, weight: int = 100, **mo
 
 def firsts(steps: list[Step], **options: object) -> dict[int, set[int]]:
     """Return, by step, all that it waits for."""
-    run = Run(steps, order(steps, options.pop("live", {}), **options), Cloud({}, {}), random)
+    run = Run(steps, order_of(steps, options.pop("live", {}), **options), Cloud({}, {}), random)
     return {s.number: run.first(s.number) for s in steps if run.first(s.number)}
 
 
@@ -78,7 +78,7 @@ def test_scopes_and_other_networks_do_not_meet() -> None:
         step(2, "create", "c", "10.2.0.0/16"),
         step(3, "keep", "d", "10.1.0.0/16"),
     ]
-    found = order(steps, {})
+    found = order_of(steps, {})
     assert (found.makes, found.breaks, found.needs, found.before) == ({}, {}, (), {})
 
 
@@ -86,7 +86,7 @@ def test_marks_and_gates_are_by_network() -> None:
     """Many connections that move one network cost an entry each, not one a pair."""
     steps = [step(n, "create", f"n{n}", "10.0.0.0/8") for n in range(250)]
     steps += [step(250 + n, "delete", f"o{n}", "10.0.0.0/8") for n in range(250)]
-    found = order(steps, {})
+    found = order_of(steps, {})
     assert found.needs == ((0,),)
     assert set(found.makes.values()) == set(found.breaks.values()) == {0}
     assert len(found.makes) == len(found.breaks) == 250
@@ -115,12 +115,12 @@ def test_full_connections_that_swap_have_a_gap() -> None:
         step(3, "create", "b", "10.1.0.0/16"),
     ]
     live = {"a": held("10.1.0.0/16", lane="a"), "b": held("10.2.0.0/16", lane="b")}
-    found = order(steps, live, 1)
+    found = order_of(steps, live, 1)
     (gap,) = found.gaps
     assert gap.steps == (0, 3)
     for word in ("delete 10.1.0.0/16 on a", "create 10.1.0.0/16 on b", "a, b: full", "quota 1"):
         assert word in str(gap)
-    assert order(steps, live, 2).gaps == ()
+    assert order_of(steps, live, 2).gaps == ()
 
 
 def test_a_pair_on_one_connection_has_a_gap() -> None:
@@ -129,7 +129,7 @@ def test_a_pair_on_one_connection_has_a_gap() -> None:
         step(0, "delete", "a", "10.1.0.0/16", next_hop="x"),
         step(1, "create", "a", "10.1.0.0/16", next_hop="y"),
     ]
-    found = order(steps, {})
+    found = order_of(steps, {})
     assert [gap.steps for gap in found.gaps] == [(0, 1)]
     assert (found.breaks, found.before) == ({}, {1: (0,)})
 
@@ -143,7 +143,7 @@ def test_standby_routes_give_way_without_a_gap() -> None:
         step(3, "create", "b", "10.1.128.0/17", 0),
     ]
     live = {lane: frozenset({Route("10.1.0.0/16", lane, 0)}) for lane in "ab"}
-    found = order(steps, live, 1)
+    found = order_of(steps, live, 1)
     assert found.gaps == ()
     assert found.before == {1: (0,), 3: (2,)}
 
@@ -154,7 +154,7 @@ def test_what_can_be_done_in_no_order_is_let_go() -> None:
         step(0, "modify", "a", "10.1.0.0/16", 100, old_weight=0, next_hop="x"),
         step(1, "modify", "a", "10.1.0.0/16", 0, old_weight=100, next_hop="y"),
     ]
-    found = order(steps, {})
+    found = order_of(steps, {})
     assert found.gaps
     run = Run(steps, found, Cloud({"a": set()}, {"a": "r"}), random.Random(0))
     list(run.events())
@@ -189,7 +189,7 @@ def test_nothing_is_uncovered_in_between(chunk: int, failing: float) -> None:
     for seed in range(chunk * 60, chunk * 60 + 60):
         rng, steps, cloud, quota = world(seed)
         live = {lane: frozenset(table) for lane, table in cloud.tables.items()}
-        found = order(steps, live, quota)
+        found = order_of(steps, live, quota)
         run = Run(steps, found, cloud, rng, failing)
         after = deepcopy(cloud)
         for one in steps:
@@ -256,7 +256,9 @@ def test_a_gap_is_a_gap(chunk: int) -> None:
             continue
         live = {lane: frozenset(table) for lane, table in cloud.tables.items()}
         sizes = {lane: len(table) for lane, table in cloud.tables.items()}
-        assert (order(steps, live, quota).gaps == ()) == can_be_ordered(steps, sizes, quota), seed
+        assert (order_of(steps, live, quota).gaps == ()) == can_be_ordered(steps, sizes, quota), (
+            seed
+        )
 
 
 def test_a_hundred_thousand_steps_in_seconds() -> None:
@@ -270,7 +272,7 @@ def test_a_hundred_thousand_steps_in_seconds() -> None:
     live = {lane: frozenset(routes) for lane, routes in live.items()}
     for quota in (None, 201):
         begin = time.process_time()
-        found = order(steps, live, quota)
+        found = order_of(steps, live, quota)
         # Some tenths of a second in fact; an order by pairs of steps would take hours.
         assert time.process_time() - begin < 20
         assert found.gaps == ()
@@ -351,7 +353,7 @@ def test_a_wait_that_can_be_met_is_not_given_up() -> None:
         step(4, "create", "c", "11.0.0.0/17"),
     ]
     live = {"a": held("10.0.0.0/8", lane="a"), "b": held("11.0.0.0/16", lane="b")}
-    found = order(steps, live, 1)
+    found = order_of(steps, live, 1)
     assert [gap.steps for gap in found.gaps] == [(0, 1)]
     run = Run(steps, found, Cloud({}, {}), random.Random(0))
     assert [run.first(number) for number in range(4)] == [{2}, {0}, {3}, {4}]

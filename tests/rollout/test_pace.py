@@ -10,8 +10,8 @@ from tests.rollout.model import Model, creates
 from vcokit.cloud.operations import Limit
 from vcokit.cloud.windows import MARGIN, Window
 from vcokit.rollout import steps as st
-from vcokit.rollout.alphabet import LIST, POLL, POLL_ALL, Answered
-from vcokit.rollout.durations import Durations
+from vcokit.rollout.messages import LIST, POLL, POLL_ALL, Answered
+from vcokit.rollout.queueing import Durations
 
 HALF = {"CreateVcoRouteEntry": Limit(30, 60.0)}
 SHAPES = {"even": [12] * 100, "giant": [300, *[3] * 99], "skewed": [240, 120, 80, 60, *[7] * 100]}

@@ -16,9 +16,9 @@ from tests.inventories import draw
 from tests.rollout.test_plan import NAMES, A, B, live, routes
 from vcokit import schema
 from vcokit.errors import PlanError
-from vcokit.rollout.circles import Gap
+from vcokit.rollout.ordering import Gap
 from vcokit.rollout.plan import Plan, plan_routes
-from vcokit.rollout.planfile import word
+from vcokit.rollout.plan_io import word
 
 
 def plan_of_all() -> Plan:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.rollout.play import Play
 from vcokit.rollout import steps as st
-from vcokit.rollout.alphabet import Answered, Finished, List, Poll, PollAll, Polled, PolledAll, Send
+from vcokit.rollout.messages import Answered, Finished, List, Poll, PollAll, Polled, PolledAll, Send
 
 
 def states(play: Play, state: str = "attached") -> dict[str, str]:

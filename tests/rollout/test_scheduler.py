@@ -8,7 +8,8 @@ from tests.rollout.play import LIMITS, Play
 from vcokit.cloud.operations import Limit
 from vcokit.cloud.windows import MARGIN, Window
 from vcokit.rollout import steps as st
-from vcokit.rollout.alphabet import (
+from vcokit.rollout.connection import Record
+from vcokit.rollout.messages import (
     LIST,
     POLL,
     Answered,
@@ -22,7 +23,6 @@ from vcokit.rollout.alphabet import (
     Send,
     TimedOut,
 )
-from vcokit.rollout.lanes import Record
 from vcokit.rollout.options import Options
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steps import Route, Step, client_token

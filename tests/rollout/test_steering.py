@@ -18,12 +18,10 @@ from tests.rollout.play import LIMITS
 from tests.rollout.stage import Stage
 from vcokit import errors, schema
 from vcokit.live import live_routes
-from vcokit.rollout import interrupt
-from vcokit.rollout.apply import apply_plan
-from vcokit.rollout.executor import Rollout
+from vcokit.rollout import signals
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import plan_routes
-from vcokit.rollout.resume import slots_held
+from vcokit.rollout.rollout import Rollout, apply_plan, slots_held
 from vcokit.simulator import Fault
 
 ROOT = Path(__file__).parent.parent.parent
@@ -178,11 +176,11 @@ def test_in_a_notebook_an_interrupt_ends_the_cell_alone(
 def test_sigterm_interrupts_whoever_waits(capsys: pytest.CaptureFixture[str]) -> None:
     """SIGTERM is an interrupt that ends the program in order; the second one is as without us."""
     calls = []
-    with pytest.raises(interrupt.Terminated) as caught, interrupt.terminating():
+    with pytest.raises(signals.Terminated) as caught, signals.terminating():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     with pytest.raises(SystemExit) as left:
-        interrupt.interrupted(
+        signals.interrupted(
             caught.value,
             lambda: calls.append("stop"),
             lambda: calls.append("wait"),
@@ -199,7 +197,7 @@ def test_a_handler_of_the_program_is_left_alone() -> None:
     heard = []
     before = signal.signal(signal.SIGTERM, lambda *_: heard.append(True))
     try:
-        with interrupt.terminating():
+        with signals.terminating():
             signal.raise_signal(signal.SIGTERM)
         assert heard == [True]
     finally:
@@ -207,7 +205,7 @@ def test_a_handler_of_the_program_is_left_alone() -> None:
     seen = []
 
     def elsewhere() -> None:
-        with interrupt.terminating():
+        with signals.terminating():
             seen.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=elsewhere)

@@ -11,9 +11,9 @@ from tests.rollout.stage import Stage
 from tests.rollout.test_plan import A, B, live, unlisted
 from vcokit import schema
 from vcokit.live import live_routes
-from vcokit.rollout.executor import Rollout
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import Plan
+from vcokit.rollout.rollout import Rollout
 from vcokit.rollout.steps import OPERATION, PLAN_COLUMNS
 from vcokit.rollout.undo import undo_plan
 from vcokit.simulator import Fault

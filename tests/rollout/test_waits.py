@@ -11,12 +11,11 @@ from tests.rollout.model import Model, creates
 from tests.rollout.play import Play
 from vcokit import errors
 from vcokit.rollout import steps as st
-from vcokit.rollout.alphabet import Answered, Command, Finished, List, Polled, Send
-from vcokit.rollout.lanes import Record
+from vcokit.rollout.connection import Record
+from vcokit.rollout.dependencies import Waits, waves_of
+from vcokit.rollout.messages import Answered, Command, Finished, List, Polled, Send
 from vcokit.rollout.options import Options
-from vcokit.rollout.order import Order
-from vcokit.rollout.waits import Waits
-from vcokit.rollout.waves import waves_of
+from vcokit.rollout.ordering import Order
 
 #: Step 1 breaks what step 0, on another lane, makes.
 GATE = Order(makes={0: 0}, breaks={1: 0}, needs=((0,),))

@@ -23,7 +23,7 @@ from typing import Any
 import pandas as pd
 
 from vcokit import schema
-from vcokit.rollout.order import Order
+from vcokit.rollout.ordering import Order
 from vcokit.rollout.plan import Plan, plan_routes
 from vcokit.rollout.steps import Step
 

@@ -37,9 +37,9 @@ from tests.simulation.scenario import Scenario
 from tests.simulation.undoing import Undoing, prepare
 from vcokit.errors import StalePlanError, VcokitError
 from vcokit.rollout.engine import Clocks
-from vcokit.rollout.events import StepChanged
-from vcokit.rollout.executor import Rollout
+from vcokit.rollout.messages import StepChanged
 from vcokit.rollout.options import Options
+from vcokit.rollout.rollout import Rollout
 from vcokit.simulator import Account, Connection
 from vcokit.simulator import Route as LiveRoute
 from vcokit.simulator.backend import Cloud

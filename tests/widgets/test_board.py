@@ -9,7 +9,7 @@ import pytest
 
 from tests.rollout.stage import Stage
 from vcokit import schema
-from vcokit.rollout.events import CallEnded, RolloutChanged, StepChanged, Tally
+from vcokit.rollout.messages import CallEnded, RolloutChanged, StepChanged, Tally
 from vcokit.simulator import Fault
 from vcokit.widgets.board import Board
 

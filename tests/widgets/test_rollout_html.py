@@ -9,7 +9,7 @@ import pytest
 from tests.widgets.test_board import steps
 from vcokit.colours import STATES
 from vcokit.plain import duration
-from vcokit.rollout.events import RolloutChanged, StepChanged
+from vcokit.rollout.messages import RolloutChanged, StepChanged
 from vcokit.widgets import rollout_html
 from vcokit.widgets.board import Board, Failure
 from vcokit.widgets.pace import Rate, Remaining

@@ -13,7 +13,7 @@ import pytest
 import vcokit as vk
 from tests.rollout.stage import Stage
 from vcokit.errors import InputError, JournalError
-from vcokit.rollout import executor
+from vcokit.rollout import rollout as room
 from vcokit.rollout.journal import Journal
 from vcokit.simulator import Fault
 from vcokit.widgets import RolloutView, view_of
@@ -173,7 +173,7 @@ sys.path[:0] = {path!r}
 from tests.rollout.stage import inventory
 from vcokit.cloud.connect import connect
 from vcokit.live import live_routes
-from vcokit.rollout.executor import Rollout
+from vcokit.rollout.rollout import Rollout
 from vcokit.rollout.plan import plan_routes
 from vcokit.simulator import Simulator
 routes = inventory(2, 30)
@@ -289,7 +289,7 @@ def test_waiting_in_a_cell_says_that_buttons_are_dead(
 
 def test_the_executor_knows_no_view() -> None:
     """It shows itself through a hook that the top floor sets."""
-    assert "widgets" not in Path(executor.__file__).read_text()
+    assert "widgets" not in Path(room.__file__).read_text()
 
 
 def test_what_is_no_rollout(tmp_path: Path) -> None:

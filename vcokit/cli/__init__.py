@@ -25,7 +25,7 @@ from vcokit.cli.outputs import silence
 from vcokit.cli.words import in_shell
 from vcokit.errors import VcokitError
 from vcokit.plain import visible
-from vcokit.rollout.interrupt import terminating
+from vcokit.rollout.signals import terminating
 
 __all__ = ["app", "exit_code", "main"]
 

@@ -22,9 +22,9 @@ from vcokit.cli.saying import Saying
 from vcokit.cloud.client import Client
 from vcokit.live import live_routes, verify_routes
 from vcokit.rollout import rehearsal
-from vcokit.rollout.executor import Rollout
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import Plan
+from vcokit.rollout.rollout import Rollout
 
 _ROUTE: Final = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
 

@@ -28,8 +28,8 @@ from vcokit.cloud.connect import connect
 from vcokit.errors import InputError
 from vcokit.live import connections_of, live_routes, verify_routes
 from vcokit.plain import visible
-from vcokit.rollout.executor import Rollout
 from vcokit.rollout.plan import Plan, plan_routes
+from vcokit.rollout.rollout import Rollout
 
 #: Time the demo's simulator takes over a task, simulated seconds.
 _TASK_SECONDS: Final = (2.0, 5.0)

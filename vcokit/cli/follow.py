@@ -18,10 +18,10 @@ from vcokit.cli import show
 from vcokit.cli.exits import Exit
 from vcokit.cli.show import is_closed, states
 from vcokit.plain import duration
-from vcokit.rollout.events import Tally
-from vcokit.rollout.executor import Rollout
 from vcokit.rollout.forecast import Forecast
-from vcokit.rollout.interrupt import terminating
+from vcokit.rollout.messages import Tally
+from vcokit.rollout.rollout import Rollout
+from vcokit.rollout.signals import terminating
 
 #: Seconds between two looks at a rollout.
 _LOOK: Final = 0.1

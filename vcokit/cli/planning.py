@@ -15,7 +15,7 @@ from vcokit.cli.audit import FailOn
 from vcokit.cli.reading import Reading
 from vcokit.errors import InputError
 from vcokit.rollout.plan import Plan, plan_routes
-from vcokit.rollout.planfile import HEAD
+from vcokit.rollout.plan_io import HEAD
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -28,9 +28,9 @@ from vcokit.cli.words import wording
 from vcokit.cloud.client import Client
 from vcokit.errors import InputError, VcokitError
 from vcokit.plain import duration, visible
-from vcokit.rollout.executor import Rollout
 from vcokit.rollout.forecast import forecast
 from vcokit.rollout.plan import Plan
+from vcokit.rollout.rollout import Rollout
 
 #: Failed steps that the shell lists.
 _SHOWN: Final = 20

@@ -32,11 +32,11 @@ from vcokit.cli.steplog import LogFormat, StepLog, one_line, records, write_line
 from vcokit.cli.words import in_shell, wording
 from vcokit.errors import InputError, JournalError, VcokitError
 from vcokit.plain import visible
-from vcokit.rollout.events import ENDED
+from vcokit.rollout.messages import ENDED
 
 if TYPE_CHECKING:
-    from vcokit.rollout.executor import Rollout
     from vcokit.rollout.plan import Plan
+    from vcokit.rollout.rollout import Rollout
 
 #: Failed steps that a summary lists, and bytes that one can have.
 _SUMMED: Final = 1000

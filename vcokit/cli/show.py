@@ -15,7 +15,7 @@ from vcokit.audit.findings import by_rule
 from vcokit.cli.outputs import silence
 from vcokit.colours import STATES
 from vcokit.plain import visible
-from vcokit.rollout.events import Tally
+from vcokit.rollout.messages import Tally
 
 #: Columns of output that goes to a file or pipe, so that no line is ever folded.
 _WIDE: Final = 100_000

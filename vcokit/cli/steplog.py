@@ -21,7 +21,7 @@ from typing import IO, Any
 
 from vcokit.cli.outputs import silence
 from vcokit.plain import visible
-from vcokit.rollout.events import Event, RolloutChanged, StepChanged
+from vcokit.rollout.messages import Event, RolloutChanged, StepChanged
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.steps import FINAL
 

@@ -17,8 +17,8 @@ from vcokit.cli.running import Pace, Yes, conduct, may_send, resume_command_of
 from vcokit.cli.saying import Saying
 from vcokit.live import live_routes
 from vcokit.rollout import rehearsal
-from vcokit.rollout.executor import Rollout
 from vcokit.rollout.journal import Journal
+from vcokit.rollout.rollout import Rollout
 from vcokit.rollout.undo import undo_plan
 
 

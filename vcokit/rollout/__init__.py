@@ -1,20 +1,25 @@
 """From desired and live routes to a plan, and from a plan to done steps.
 
-============  =================================================================
-`steps`       a step, its action, its states and the ways between them
-`events`      what happens, told to observers; tallies of it
-`order`       which steps wait for which others, so that nothing is uncovered in between
-`circles`     what is given up where no order can do that
-`compare`     rows beside live routes: what is to be done about each
-`prune`       live routes that no row names: which of them may be deleted
-`plan`        all of that as one value that can be looked at, filtered and saved
-`planfile`    a plan as text, and back
-`planview`    a plan as a unified diff
-`selection`   some steps of a plan, and what they lose with the others
-`undo`        the plan that takes back what a rollout provably did
-`journal`     the SQLite file that makes a rollout survive anything
-`scheduler`   pure: which call next, at what time
-`forecast`    the scheduler run against a small model of the cloud
-`executor`    drives scheduler, client, journal and clock
-============  =================================================================
+==============  ==================================================================
+`steps`         a step, its action, its states and the ways between them
+`reconcile`     rows beside live routes, and listings beside what should be there
+`ordering`      make before break: which steps wait for which others
+`plan`          all of that as one value that can be looked at and filtered
+`plan_io`       a plan as a file and back, as a diff, as a table of a notebook
+`undo`          the plan that takes back what a rollout provably did
+`rehearsal`     what was begun on a simulator does not go on in the cloud
+`journal`       the SQLite file that makes a rollout survive anything
+`database`      that file as SQLite sees it; `lock` keeps a second writer out
+`messages`      what is said to the scheduler, by it, and to observers
+`options`       how a rollout goes about it, from the settings
+`connection`    one connection with all its steps: where they stand
+`dependencies`  which steps may be sent
+`queueing`      whose turn it is, and when a look is worth a call
+`handlers`      what an answer, a state, a listing mean
+`scheduler`     pure: which call next, at what time
+`forecast`      the scheduler run against a small model of the cloud
+`engine`        asks the scheduler, writes down, sends, and tells
+`rollout`       what a user holds: start, steer, wait, look
+`signals`       how Ctrl-C and SIGTERM end it
+==============  ==================================================================
 """

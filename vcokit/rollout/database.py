@@ -8,6 +8,7 @@
     check(path)        is it whole? By SQLite, read-only
     connect(path)      WAL, synchronous FULL; DELETE where the file system cannot do WAL
     Files(path)        are they still there, under the writer's hands?
+    held_as(path)      does this program hold it already, and by which name?
 
 SQLite keeps what it wrote last in files beside the journal, by its name: `BESIDE`. What another
 journal left there would be taken for the new one's, so a new journal is not made beside it.
@@ -27,11 +28,13 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from vcokit.errors import JournalError, JournalLockedError
-from vcokit.rollout.lock import held_as
-from vcokit.rollout.tables import APPLICATION_ID, VERSION
+
+#: ``PRAGMA application_id`` of a journal ("vcok"), and the version of its tables.
+APPLICATION_ID: Final = 0x76636F6B
+VERSION: Final = 3
 
 #: Seconds to wait for another's lock: in DELETE mode a reader holds up the writer for a moment.
 _PATIENCE: Final = 30.0
@@ -63,6 +66,53 @@ _DAMAGED: Final = (
     "Restore it from a copy, once {} are moved away from beside it; or make a new plan from the "
     "live routes"
 )
+
+
+class _Held(NamedTuple):
+    """A journal that this program holds: its name, and device and inode of it and its lock."""
+
+    path: Path
+    files: set[tuple[int, int]]
+
+
+#: By the owner of the journal's lease.
+_held: Final[dict[str, _Held]] = {}
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_held.clear)  # a child has none of its parent's locks
+
+
+def hold(owner: str, path: Path) -> None:
+    """Note that this program holds a journal."""
+    _held[owner] = _Held(path, set())
+
+
+def hold_file(owner: str, file: Path | int) -> None:
+    """Note that a file belongs to a journal that is held: itself, before SQLite opens it."""
+    found = os.stat(file)
+    _held[owner].files.add((found.st_dev, found.st_ino))
+
+
+def let_go(owner: str) -> None:
+    """Note that this program holds a journal no longer."""
+    _held.pop(owner, None)
+
+
+def is_held(owner: str) -> bool:
+    """Tell whether this program holds the journal of an owner."""
+    return owner in _held
+
+
+def held_as(path: Path) -> Path | None:
+    """Return the name by which this program holds a file, a journal or its lock; None if not.
+
+    SQLite keeps what was written last beside that name, and would not find it by another.
+    """
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    file = (found.st_dev, found.st_ino)
+    return next((held.path for held in tuple(_held.values()) if file in held.files), None)
 
 
 def place_of(path: str | os.PathLike[str]) -> Path:

@@ -28,26 +28,29 @@ from vcokit.cloud.client import AsyncClient
 from vcokit.cloud.operations import OPERATIONS
 from vcokit.errors import ClockError, JournalError, NoAnswerError
 from vcokit.rollout import steps as st
-from vcokit.rollout.alphabet import (
+from vcokit.rollout.heard import Fault, code_of, heard, is_fault, outcome
+from vcokit.rollout.journal import CallEnd, CallRow, Journal, StepRow
+from vcokit.rollout.messages import (
     LIST,
     POLL,
     POLL_ALL,
+    CallEnded,
     Command,
+    Event,
     Finished,
     Input,
     List,
+    Observer,
     Poll,
     PollAll,
+    RolloutChanged,
     Round,
     Send,
+    StepChanged,
     WaitUntil,
 )
-from vcokit.rollout.events import CallEnded, Event, Observer, RolloutChanged, StepChanged
-from vcokit.rollout.heard import Fault, code_of, heard, is_fault, outcome
-from vcokit.rollout.journal import Journal
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steps import client_token
-from vcokit.rollout.tables import CallEnd, CallRow, StepRow
 
 _log: Final = logging.getLogger("vcokit.rollout")
 

@@ -22,7 +22,7 @@ from vcokit.cloud.client import Client
 from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, Limit
 from vcokit.errors import InputError
 from vcokit.rollout import steps as st
-from vcokit.rollout.alphabet import (
+from vcokit.rollout.messages import (
     Answered,
     Decision,
     Finished,

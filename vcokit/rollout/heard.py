@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, TypeAlias, TypeGuard
 
 from vcokit.errors import ApiError, CloudError, InputError, NotSentError
-from vcokit.rollout.alphabet import (
+from vcokit.rollout.messages import (
     NOT_MADE,
     Answered,
     Input,

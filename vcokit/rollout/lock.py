@@ -17,6 +17,13 @@ process that it names is seen to be gone; see `Lease.in_force`.
 The lock's file is opened without following a link, and a file that no rollout wrote is refused
 before it is altered. Windows cannot open so: there a link is seen after it was followed, still
 before anything is written; one that leads nowhere may leave an empty file.
+
+A writer has both, as long as it writes::
+
+    Hold(path, connection, lock, now)   refuses where another may write
+        .writing(now)                   a round in one transaction; seen alive when that is due
+        .due                            when it wants to be seen again
+        .let_go()                       everything into the one file, then nobody holds it
 """
 
 from __future__ import annotations
@@ -27,16 +34,20 @@ import gc
 import os
 import re
 import socket
+import sqlite3
 import stat
 import sys
 import uuid
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from vcokit.errors import JournalError, JournalLockedError
+from vcokit.rollout import database
 
 if sys.platform == "win32":  # pragma: no cover - developed and tested on POSIX
     import msvcrt
@@ -66,34 +77,9 @@ _HOLDER: Final = re.compile(
     rb"process \d+ on .*, since \d+-\d\d-\d\d \d\d:\d\d:\d\d UTC", re.DOTALL
 )
 _MOST: Final = 512
+_INSERT: Final = "INSERT INTO lease (since, seen, owner, process, host) VALUES (?, ?, ?, ?, ?)"
 _REMEDY: Final = "Wait for it or end it; looking at a journal is always allowed"
 _OURS_REMEDY: Final = "stop() or close the rollout that has it, or del it where it never began"
-
-
-class _Held(NamedTuple):
-    """A journal that this program holds: its name, and device and inode of it and its lock."""
-
-    path: Path
-    files: set[tuple[int, int]]
-
-
-#: By the lease's owner.
-_OURS: Final[dict[str, _Held]] = {}
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_OURS.clear)  # a child has none of its parent's locks
-
-
-def held_as(path: Path) -> Path | None:
-    """Return the name by which this program holds a file, a journal or its lock; None if not.
-
-    SQLite keeps what was written last beside that name, and would not find it by another.
-    """
-    try:
-        found = path.stat()
-    except (OSError, ValueError):
-        return None
-    file = (found.st_dev, found.st_ino)
-    return next((held.path for held in tuple(_OURS.values()) if file in held.files), None)
 
 
 @cache
@@ -172,7 +158,7 @@ class Lease:
     @property
     def is_ours(self) -> bool:
         """Whether it is that of a journal which this program has open."""
-        return self.owner in _OURS
+        return database.is_held(self.owner)
 
     def is_dead(self) -> bool:
         """Tell whether its holder is seen to be gone; False where that is not to be known."""
@@ -264,11 +250,11 @@ class Lock:
         self._beside = path.with_name(path.name + "-lock")
         self.lease = Lease(now, now)
         self.locked = True
-        if held_as(self._beside) is not None:
+        if database.held_as(self._beside) is not None:
             # By a journal that nobody refers to any more, perhaps, but in a circle of objects.
             gc.collect()
         self._descriptor: int | None = self._take(path)
-        _OURS[self.lease.owner] = _Held(path, set())
+        database.hold(self.lease.owner, path)
         self.covers(self._descriptor)
         try:
             os.ftruncate(self._descriptor, 0)
@@ -280,8 +266,7 @@ class Lock:
 
     def covers(self, file: Path | int) -> None:
         """Note that a file is held by this program: the journal, before SQLite opens it."""
-        found = os.stat(file)
-        _OURS[self.lease.owner].files.add((found.st_dev, found.st_ino))
+        database.hold_file(self.lease.owner, file)
 
     def _take(self, path: Path) -> int:
         while True:
@@ -316,7 +301,7 @@ class Lock:
             said = _said(descriptor)
             holder = said.decode("utf-8", "replace") if said else "it has just begun"
             os.close(descriptor)
-            if held_as(self._beside) is not None:
+            if database.held_as(self._beside) is not None:
                 raise _held_by_us(path, holder) from None
             raise JournalLockedError(
                 f"another rollout holds this journal ({holder})", path=path, remedy=_REMEDY
@@ -334,7 +319,7 @@ class Lock:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is None:
             return
-        _OURS.pop(self.lease.owner, None)
+        database.let_go(self.lease.owner)
         if self.lease.process == os.getpid():  # else a child of it, that shares a descriptor
             with contextlib.suppress(OSError):
                 if os.path.samestat(os.fstat(descriptor), os.lstat(self._beside)):
@@ -363,3 +348,142 @@ def _cannot(path: Path, why: Exception) -> JournalError:
     remedy = f"See that the folder {path.parent} is there, has room, and that you may write in it"
     said = why.strerror if isinstance(why, OSError) and why.strerror else why
     return JournalError(f"cannot be locked ({said})", path=path, remedy=remedy)
+
+
+# -- a writer's hold: its file lock, and its row in the journal ------------------------------------
+
+
+def lease_in(connection: sqlite3.Connection) -> Lease | None:
+    """Return who writes a journal; None when nobody does.
+
+    Raises
+    ------
+    sqlite3.Error
+    """
+    found = connection.execute("SELECT since, seen, owner, process, host FROM lease").fetchone()
+    if found is None:
+        return None
+    try:
+        since, seen, owner, process, host = found
+        lease = Lease(float(since), float(seen), str(owner), int(process), str(host))
+        str(lease)
+    except (TypeError, ValueError, OverflowError, OSError) as error:  # not what was ever written
+        raise sqlite3.DatabaseError(f"lease: {error}") from None
+    return lease
+
+
+class Hold:
+    """What lets one writer write.
+
+    Parameters
+    ----------
+    path : Path
+        The journal.
+    connection : sqlite3.Connection
+        That may write; closed where the hold is refused.
+    lock : Lock
+    now : float
+        Seconds since the epoch.
+
+    Raises
+    ------
+    JournalLockedError
+        If another writer may live.
+    sqlite3.Error
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: Lock, now: float) -> None:
+        self._path, self._db, self._lock = path, connection, lock
+        self._seen = now
+        try:
+            self._take(now)
+            self._files = database.Files(path)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _take(self, now: float) -> None:
+        mine = replace(self._lock.lease, seen=now)
+        with database.transaction(self._db):
+            other = lease_in(self._db)
+            if other is not None:
+                other.refuse(self._path, now, locked=self._lock.locked)
+            self._db.execute("DELETE FROM lease")
+            row = (mine.since, mine.seen, mine.owner, mine.process, mine.host)
+            self._db.execute(_INSERT, row)
+        self._show()
+
+    def _show(self) -> None:
+        """Have the lease in the file itself: whoever has another name for that sees no other."""
+        with suppress(sqlite3.Error):
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    @property
+    def due(self) -> float:
+        """When the holder is to be seen again; seconds since the epoch."""
+        return self._seen + RENEW_SECONDS
+
+    @contextmanager
+    def writing(self, now: float) -> Iterator[None]:
+        """Write a round, in one transaction: two writers never both have an intent on disk.
+
+        Raises
+        ------
+        JournalLockedError
+            If another has taken the journal over.
+        JournalError
+            If the journal is not there any more.
+        sqlite3.Error
+        """
+        self._refuse_if_gone()
+        # Not only late: a clock that was put back has left a lease that seems to last for hours.
+        is_due = abs(now - self._seen) >= RENEW_SECONDS
+        with database.transaction(self._db):
+            self._refuse_if_lost()
+            if is_due:
+                self._db.execute("UPDATE lease SET seen = ?", (now,))
+            yield
+        if is_due:
+            self._seen = now
+            self._show()
+
+    def _refuse_if_gone(self) -> None:
+        """Refuse to write where nobody would find it: SQLite itself would not notice."""
+        how = self._files.lost()
+        if how is not None:
+            raise JournalError(
+                f"the journal is lost: {how}; nothing was sent since this was seen",
+                path=self._path,
+                remedy="If it is gone for good, make a new plan from the live routes. If it was "
+                "moved, put it back",
+            )
+
+    def _refuse_if_lost(self) -> None:
+        found = lease_in(self._db)
+        if found is None or found.owner != self._lock.lease.owner:
+            raise JournalLockedError(
+                f"another rollout has taken this journal over ({found or 'and ended'})",
+                path=self._path,
+                remedy="Leave it to that one; nothing was sent since",
+            )
+
+    def let_go(self, patience: float | None = None) -> None:
+        """Write everything into the one file and let others write.
+
+        Parameters
+        ----------
+        patience : float, optional
+            Seconds to wait for readers; those of every connection if not given.
+        """
+        if self._lock.lease.process != os.getpid():  # a child of it leaves all to its parent
+            self._lock.release()
+            return
+        try:
+            if patience is not None:
+                self._db.execute(f"PRAGMA busy_timeout = {patience * 1000:.0f}")
+            self._db.execute("DELETE FROM lease WHERE owner = ?", (self._lock.lease.owner,))
+        except sqlite3.Error:
+            pass  # a full disk: the lease runs out by itself
+        finally:
+            database.settle(self._db, there=self._files.lost() is None)
+            self._lock.release()

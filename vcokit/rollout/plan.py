@@ -1,8 +1,8 @@
 """Desired routes against live ones: a frozen, fingerprinted list of steps.
 
-What is to be done about each row, `vcokit.rollout.compare` tells; which live routes that no row
-names may go, `vcokit.rollout.prune`; what waits for what, `vcokit.rollout.order`. Here they become
-one value that can be looked at, filtered, saved, and carried out by a rollout.
+What is to be done about each row, and which live routes that no row names may go, is told by
+`vcokit.rollout.reconcile`; what waits for what by `vcokit.rollout.ordering`. Here they become one
+value that can be looked at, filtered, saved (`vcokit.rollout.plan_io`), and carried out.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ import pandas as pd
 from vcokit import schema
 from vcokit.audit.audit import Audit
 from vcokit.audit.plannable import plannable_rows
-from vcokit.errors import PlanError
-from vcokit.rollout import order as waits
-from vcokit.rollout import planfile, planhtml, planview, rehearsal, selection
-from vcokit.rollout.circles import Gap
-from vcokit.rollout.compare import among, routes_there, scopes, steps_of_rows
-from vcokit.rollout.prune import deletes
+from vcokit.cidr.parse import Mask, parse
+from vcokit.cidr.relations import covered_by
+from vcokit.errors import InputError, PlanError
+from vcokit.rollout import plan_io, rehearsal
+from vcokit.rollout.ordering import Gap, Order, order_of
+from vcokit.rollout.reconcile import among, deletes, routes_there, scopes, steps_of_rows
 from vcokit.rollout.steps import BLOCKED, DELETE, LIVE_COLUMNS, PLAN_COLUMNS, Route, Step
 
 __all__ = ["PLAN_COLUMNS", "Plan", "plan_routes"]
@@ -106,9 +106,9 @@ class Plan:
         return digest.hexdigest()
 
     @cached_property
-    def order(self) -> waits.Order:
+    def order(self) -> Order:
         """What waits for what, and what cannot be ordered: ``plan.order.gaps``."""
-        found = waits.order(self.each(), self.live_by_lane(), self.quota)
+        found = order_of(self.each(), self.live_by_lane(), self.quota)
         return replace(found, gaps=self.lost + found.gaps)
 
     def meta(self) -> dict[str, str]:
@@ -148,8 +148,8 @@ class Plan:
         PlanError
             If it cannot be written.
         """
-        contents = planfile.Contents(self.steps, self.live, self.meta(), self.fingerprint)
-        planfile.write(path, contents, str(self))
+        contents = plan_io.Contents(self.steps, self.live, self.meta(), self.fingerprint)
+        plan_io.write(path, contents, str(self))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Plan:
@@ -161,7 +161,7 @@ class Plan:
             If the file cannot be read, is no plan, is damaged, or was changed since by somebody
             who did not also make its digests anew; with file, line and remedy.
         """
-        found = planfile.read(path)
+        found = plan_io.read(path)
         plan = cls.of(found.steps, found.live, found.meta)
         if plan.fingerprint != found.fingerprint:
             raise PlanError(
@@ -174,11 +174,11 @@ class Plan:
 
     def table(self) -> str:
         """Return the steps as aligned text, by connection, whatever they hold made harmless."""
-        return "\n".join(planfile.step_lines(self.steps)).rstrip("\n")
+        return "\n".join(plan_io.step_lines(self.steps)).rstrip("\n")
 
     def diff(self) -> str:
         """Return a unified diff of what each connection holds and what it will hold."""
-        return planview.diff(self.each(), self.live_by_lane())
+        return plan_io.diff(self.each(), self.live_by_lane())
 
     def only(
         self,
@@ -207,9 +207,9 @@ class Plan:
         InputError
             If an action or a network is none, or no step has a connection or region.
         """
-        keep = selection.mask(self.steps, connections, regions, actions, networks)
+        keep = mask_of(self.steps, connections, regions, actions, networks)
         steps = self.steps[keep].reset_index(drop=True)
-        lost = selection.lost(self.each(), self.order, keep, self.lost)
+        lost = lost_waits(self.each(), self.order, keep, self.lost)
         lanes = steps.loc[steps["action"] != BLOCKED, "vpn_connection_id"].unique()
         live = self.live[self.live["vpn_connection_id"].isin(lanes)].reset_index(drop=True)
         return Plan(_numbered(steps), live, self.quota, lost, self.simulated)
@@ -229,7 +229,7 @@ class Plan:
 
     def _repr_html_(self) -> str:
         head = f"<p><b>Plan</b> <code>{self.fingerprint[:12]}</code>: {self}</p>"
-        return head + planhtml.table(self.steps)
+        return head + plan_io.html_table(self.steps)
 
     def each(self) -> Iterator[Step]:
         """Yield the steps that are not blocked, as records."""
@@ -279,7 +279,7 @@ def plan_routes(
         deletes do not count.
     prune : bool
         Whether to delete live routes that no row names, on connections that some row names; see
-        `vcokit.rollout.prune` for what is never deleted.
+        `vcokit.rollout.reconcile` for what is never deleted.
     max_delete : int, optional
         Deletes a connection may have; by default 10, or a tenth of its live routes where that is
         more.
@@ -332,3 +332,116 @@ def plan_routes(
 
 def _numbered(steps: pd.DataFrame) -> pd.DataFrame:
     return steps.assign(step=np.arange(len(steps)))
+
+
+# -- some of the steps, and what they lose with the others ---------------------------------------
+Names = str | Iterable[str] | None
+#: Steps that a reason names; the others are counted.
+_NAMED = 3
+
+
+def mask_of(
+    steps: pd.DataFrame, connections: Names, regions: Names, actions: Names, networks: Names
+) -> Mask:
+    """Tell which steps to keep; see `Plan.only`."""
+    keep = np.ones(len(steps), dtype=np.bool_)
+    _refuse_unknown(steps["vpn_connection_id"], connections, "connection")
+    _refuse_unknown(steps["region_id"], regions, "region")
+    chosen = {"vpn_connection_id": connections, "region_id": regions, "action": actions}
+    for column, names in chosen.items():
+        if names is not None:
+            keep &= steps[column].isin(_listed(names)).to_numpy(dtype=np.bool_)
+    unknown = set(_listed(actions)) - set(schema.ACTIONS.categories)
+    if unknown:
+        raise InputError(
+            f"no action: {', '.join(sorted(unknown))}",
+            remedy=f"Actions are {', '.join(schema.ACTIONS.categories)}",
+        )
+    return keep if networks is None else keep & _within(steps["route_dest"], _listed(networks))
+
+
+def _refuse_unknown(column: pd.Series, names: Names, what: str) -> None:
+    """Refuse names that no step has: a slip of the pen would leave a plan of nothing."""
+    wanted = _listed(names)
+    there = set(column[column.isin(wanted)]) if wanted else set()
+    unknown = sorted(set(wanted) - there)
+    if unknown:
+        some = ", ".join(repr(name) for name in unknown[:_NAMED])
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        known = ", ".join(map(repr, column.dropna().unique()[:_NAMED]))
+        raise InputError(
+            f"no step of the plan has the {what} {some}{more}",
+            remedy=f"It has {column.nunique()}, such as {known}" if known else "It has no steps",
+        )
+
+
+def _listed(names: Names) -> list[str]:
+    return [] if names is None else [names] if isinstance(names, str) else [str(n) for n in names]
+
+
+def _within(column: pd.Series, networks: list[str]) -> Mask:
+    """Tell which destinations lie in some one of the networks."""
+    outer = parse(pd.Series(networks, dtype="str"))
+    wrong = [name for name, flags in zip(networks, outer.flags, strict=True) if flags]
+    if wrong:
+        raise InputError(f"not a network: {', '.join(wrong)}", remedy="Write a.b.c.d/length")
+    inner = parse(column)
+    rows = np.flatnonzero(inner.valid)
+    result = np.zeros(len(column), dtype=np.bool_)
+    if networks:
+        held = covered_by(inner.network[rows], inner.length[rows], outer.network, outer.length)
+        result[rows] = held
+    return result
+
+
+def lost_waits(
+    steps: Iterable[Step], order: Order, keep: Mask, before: tuple[Gap, ...]
+) -> tuple[Gap, ...]:
+    """Return what kept steps no longer wait for, because it is left out.
+
+    Parameters
+    ----------
+    steps : iterable of Step
+        All of the plan.
+    order : Order
+        Of all of them.
+    keep : ndarray of bool
+        Which of the plan's steps are kept, by number.
+    before : tuple of Gap
+        What had been lost before.
+
+    Returns
+    -------
+    tuple of Gap
+        By the new number of the step that breaks, which is the only one a gap has.
+    """
+    number = np.cumsum(keep) - 1
+    known = [gap for gap in before if keep[gap.steps[0]]]
+    gaps = [Gap((int(number[gap.steps[0]]),), gap.reason) for gap in known]
+    gaps += [
+        Gap((int(number[step.number]),), _reason(step, out))
+        for step, out in _left_out({step.number: step for step in steps}, order, keep)
+    ]
+    return tuple(gaps)
+
+
+def _left_out(
+    steps: dict[int, Step], order: Order, keep: Mask
+) -> Iterator[tuple[Step, list[Step]]]:
+    """Yield each kept step that takes an active route, and the steps left out that make over it."""
+    out: dict[int, list[Step]] = {}
+    for made, mark in order.makes.items():
+        if not keep[made] and steps[made].weight > 0:
+            out.setdefault(mark, []).append(steps[made])
+    missing = [[step for mark in marks for step in out.get(mark, ())] for marks in order.needs]
+    for broken, gate in order.breaks.items():
+        route = steps[broken].before
+        if keep[broken] and missing[gate] and route is not None and route.weight > 0:
+            yield steps[broken], missing[gate]
+
+
+def _reason(step: Step, out: list[Step]) -> str:
+    named = [str(other) for other in out[:_NAMED]]
+    if len(out) > _NAMED:
+        named.append(f"{len(out) - _NAMED} more")
+    return f"{step}: this plan leaves out {', '.join(named)}"

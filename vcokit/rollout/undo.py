@@ -29,8 +29,8 @@ import pandas as pd
 from vcokit import schema
 from vcokit.rollout import rehearsal
 from vcokit.rollout import steps as st
-from vcokit.rollout.compare import routes_there
 from vcokit.rollout.plan import Plan
+from vcokit.rollout.reconcile import routes_there
 from vcokit.rollout.steps import LIVE_COLUMNS, PLAN_COLUMNS, Route, Step
 
 #: What came of a write that may have happened all the same: no answer, or a fault of the server.

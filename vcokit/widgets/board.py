@@ -22,7 +22,7 @@ import pandas as pd
 from vcokit import schema
 from vcokit.audit.columns import is_connection
 from vcokit.cloud.error_codes import classify
-from vcokit.rollout.events import ENDED, CallEnded, Event, RolloutChanged, StepChanged, Tally
+from vcokit.rollout.messages import ENDED, CallEnded, Event, RolloutChanged, StepChanged, Tally
 from vcokit.rollout.steps import KEEP, OPERATION
 
 #: Names of the states, by their number.

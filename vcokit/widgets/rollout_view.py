@@ -22,8 +22,8 @@ import ipywidgets
 
 from vcokit.cloud.operations import Limit
 from vcokit.errors import InputError
-from vcokit.rollout.executor import Rollout
 from vcokit.rollout.forecast import Forecast, forecast
+from vcokit.rollout.rollout import Rollout
 from vcokit.widgets import rollout_html
 from vcokit.widgets.board import Board
 from vcokit.widgets.companion import Companion

@@ -22,11 +22,11 @@ import numpy as np
 
 from vcokit.cloud.operations import Limit
 from vcokit.errors import JournalError
-from vcokit.rollout.events import Event
-from vcokit.rollout.executor import Rollout
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import Lease
+from vcokit.rollout.messages import Event
 from vcokit.rollout.plan import Plan
+from vcokit.rollout.rollout import Rollout
 from vcokit.widgets.board import Board, seconds
 from vcokit.widgets.rollout_html import Title
 

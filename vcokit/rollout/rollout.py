@@ -8,51 +8,67 @@
         .wait()  or  await rollout     until it has ended
     Rollout.open(journal, client)      the same, where an earlier one broke off
         .undo()                        the plan that takes back what it provably did
+    apply_plan(plan, client, …)        all of it in one call
 
-How signals end it stands in `vcokit.rollout.interrupt`, how its ends are raised in
-`vcokit.rollout.ends`.
+How signals end it stands in `vcokit.rollout.signals`.
 """
 
 from __future__ import annotations
 
+import copy
+import math
 import sys
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from types import EllipsisType
-from typing import Any
+from typing import Any, Final, Literal, Self
+
+import pandas as pd
 
 from vcokit.cloud.client import Client
-from vcokit.errors import PlanError
-from vcokit.live import live_routes
-from vcokit.rollout import rehearsal
-from vcokit.rollout.alphabet import Finished
-from vcokit.rollout.background import Background
-from vcokit.rollout.ends import (
-    error_of,
-    helped,
-    refuse_gaps,
-    require_client,
-    require_plan_and_client,
+from vcokit.cloud.operations import Limit
+from vcokit.cloud.windows import MARGIN, ON_ITS_WAY, Limiter
+from vcokit.errors import (
+    ClockError,
+    CredentialsError,
+    InputError,
+    JournalError,
+    JournalLockedError,
+    NoAnswerError,
+    PlanError,
+    RolloutError,
+    StalePlanError,
+    VcokitError,
 )
+from vcokit.live import live_routes
+from vcokit.rollout import database, rehearsal
+from vcokit.rollout.background import Background
+from vcokit.rollout.connection import Record
 from vcokit.rollout.engine import Clocks, Engine, guarded
-from vcokit.rollout.events import Observer, Tally
-from vcokit.rollout.interrupt import interrupted, say_if_buttons_are_dead, terminating
 from vcokit.rollout.journal import Journal
-from vcokit.rollout.lanes import Record
-from vcokit.rollout.looks import Looks
+from vcokit.rollout.messages import ENDED, Command, Event, Finished, Observer, RolloutChanged, Tally
 from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan
-from vcokit.rollout.resume import count_in, options_in, records_in
+from vcokit.rollout.reconcile import unlike_planned
 from vcokit.rollout.scheduler import Scheduler
-from vcokit.rollout.steering import Steers
+from vcokit.rollout.signals import interrupted, say_if_buttons_are_dead, terminating
 from vcokit.rollout.undo import undo_plan
 
 #: How often a waiting thread looks up, so that an interrupt reaches it; seconds.
-_LOOK_UP = 0.2
+_LOOK_UP: Final = 0.2
+#: How long a command is waited for at most: the thread may hang on a slow disk; seconds.
+_MOMENT: Final = 1.0
+
+#: A call that left longer ago was counted or lost, answered or not; seconds.
+_LONGEST_CALL: Final = 120.0
+#: Calls that are looked at; all limits together let some 2,000 a minute through a region.
+_LATEST: Final = 20_000
+#: Gaps that an error names.
+_NAMED: Final = 5
 
 _going: list[Rollout] = []
 _view: Callable[[Rollout], object] | None = None
@@ -64,7 +80,7 @@ def show_with(view: Callable[[Rollout], object] | None) -> None:
     _view = view
 
 
-class Rollout(Looks, Steers):
+class Rollout:
     """The carrying out of a plan.
 
     Parameters
@@ -297,6 +313,36 @@ class Rollout(Looks, Steers):
             self._error = self._error or error
         self._say(ended.reason, ended.message)
 
+    # -- steer ----------------------------------------------------------------------------------
+
+    # A command is taken in by the rollout's own thread, which takes a moment; the state says so
+    # when the call comes back. One that comes after the end does nothing.
+
+    def pause(self) -> None:
+        """Send nothing new; what is on its way is seen to its end."""
+        self._command("pause")
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._command("resume")
+
+    def cancel(self) -> None:
+        """Skip what is pending; what is on its way is seen to its end."""
+        self._command("cancel")
+
+    def stop(self) -> None:
+        """Leave what is pending for another day: `open` goes on with it."""
+        self._engine.command(Command("stop"))
+
+    def _command(self, name: Literal["pause", "resume", "cancel"]) -> None:
+        taken = self._engine.command(Command(name))
+        if not self._background.here:  # an observer cannot wait for its own thread
+            taken.wait(_MOMENT)
+
+    def observe(self, observer: Observer) -> None:
+        """Tell an observer of every event from now on."""
+        self._observers.append(observer)
+
     # -- wait -----------------------------------------------------------------------------------
 
     def wait(self, timeout: float | None = None, *, detach: bool = True) -> Rollout:
@@ -386,6 +432,72 @@ class Rollout(Looks, Steers):
 
     # -- look -----------------------------------------------------------------------------------
 
+    @property
+    def state(self) -> str:
+        """The rollout as a whole: ready, looking, running, paused, cancelling, or how it ended."""
+        with self._guard:
+            return self._tally.rollout
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has come to an end, one way or another."""
+        return self.state in ENDED
+
+    def tally(self) -> Tally:
+        """Return the counts of this moment."""
+        with self._guard:
+            return copy.deepcopy(self._tally)
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row a step, of `vcokit.schema.STEPS`: state, code, times, attempts."""
+        with Journal.read(self.journal) as journal:
+            return journal.steps()
+
+    def calls(self) -> pd.DataFrame:
+        """Return a row a call that was made, of `vcokit.schema.CALLS`."""
+        with Journal.read(self.journal) as journal:
+            return journal.calls()
+
+    def differences(self) -> pd.DataFrame:
+        """Return where the cloud differs from the plan, by what each connection was seen to hold.
+
+        Returns
+        -------
+        DataFrame
+            Of `vcokit.schema.DIFFERENCES`; empty where all is as planned. Connections that
+            something was sent to are read back at the end of the rollout.
+        """
+        found = unlike_planned(self._scheduler.held())
+        names = ["vpn_connection_id", "route_dest"]
+        rows = self.plan.steps[[*names, "row"]].drop_duplicates(names)
+        found["row"] = found[names].merge(rows, on=names, how="left")["row"]
+        return found
+
+    def raise_on_error(self) -> Self:
+        """Return the rollout if it has ended and every step of it was done.
+
+        Raises
+        ------
+        RolloutError
+            If a step failed or was skipped, or some are left: because it was stopped, interrupted
+            or cancelled, or has not ended.
+        """
+        tally = self.tally()
+        harmed = {name: tally.states[name] for name in ("failed", "skipped") if tally.states[name]}
+        if harmed:
+            counts = ", ".join(f"{count} {name}" for name, count in harmed.items())
+            raise RolloutError(
+                f"steps that were not done: {counts}",
+                failed=harmed.get("failed", 0),
+                remedy=f'Look at rollout.frame().query("state in {list(harmed)}")',
+            )
+        if tally.rollout == "finished":
+            return self
+        if tally.rollout in ENDED:
+            said = tally.rollout if tally.message is None else f"{tally.rollout}: {tally.message}"
+            raise RolloutError(said, remedy="Rollout.open goes on with it")
+        raise RolloutError(f"the rollout has not ended ({tally.rollout})", remedy="wait() for it")
+
     def undo(self) -> Plan:
         """Return the plan that takes back what this rollout provably did.
 
@@ -404,6 +516,11 @@ class Rollout(Looks, Steers):
         live = live_routes(self._client, steps[steps["action"] != "blocked"])
         return undo_plan(steps, calls, live, quota=self.plan.quota)
 
+    def __repr__(self) -> str:
+        tally = self.tally()
+        counts = ", ".join(f"{count} {name}" for name, count in tally.states.items() if count)
+        return f"<Rollout {self.plan.fingerprint[:12]} {tally.rollout}: {counts}>"
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
         shown = None if _view is None else _view(self)
         bundle = getattr(shown, "_repr_mimebundle_", None)
@@ -414,3 +531,248 @@ class Rollout(Looks, Steers):
         # Where no widget can be shown, one line says more than the widget's own parts.
         data["text/plain"] = repr(self)
         return made
+
+    def _say(self, state: str, message: str | None = None) -> None:
+        self._tell(RolloutChanged(self._clocks.wall(), state, message))
+
+    def _tell(self, event: Event) -> None:
+        with self._guard:
+            self._tally.add(event)
+        self._told(event)
+
+
+def apply_plan(
+    plan: Plan,
+    client: Client,
+    *,
+    journal: str | PathLike[str],
+    observers: Iterable[Observer] = (),
+    waves: Sequence[int | None] | None = None,
+    stop_after: int | None = None,
+    rate_share: float = 1.0,
+    deadline: float | None = None,
+    allow_gap: bool = False,
+) -> Rollout:
+    """Carry out a plan and wait for its end.
+
+    An interrupt stops it in order, in a notebook too, and the way to go on is printed.
+
+    Parameters
+    ----------
+    plan, client, journal, observers, waves, stop_after, rate_share, deadline, allow_gap
+        See `Rollout`.
+
+    Returns
+    -------
+    Rollout
+        Ended. Failed steps raise nothing here: see `Rollout.raise_on_error`.
+
+    Raises
+    ------
+    VcokitError
+        As `Rollout` and `Rollout.wait` do.
+    """
+    rollout = Rollout(
+        plan,
+        client,
+        journal=journal,
+        observers=observers,
+        waves=waves,
+        stop_after=stop_after,
+        rate_share=rate_share,
+        deadline=deadline,
+        allow_gap=allow_gap,
+    )
+    return rollout.start().wait(detach=False)
+
+
+# -- before it begins, and how it ended ------------------------------------------------------------
+
+
+def error_of(ended: Finished, how_to_go_on: str) -> VcokitError | None:
+    """Return the error of an end; None where it ended well, or as it was told to.
+
+    Parameters
+    ----------
+    ended : Finished
+    how_to_go_on : str
+        The line of code that goes on with the rollout.
+
+    Examples
+    --------
+    >>> error_of(Finished("finished"), "…") is None
+    True
+    >>> error_of(Finished("stopped", "no answer for 120 s", "silence"), "…")
+    NoAnswerError('no answer for 120 s')
+    """
+    message = str(ended.message)
+    if ended.reason == "stale":
+        return StalePlanError(
+            f"{message}: {len(ended.differences)} differences, this run sent nothing",
+            differences=ended.differences,
+            remedy="Read the live routes again and make a new plan",
+        )
+    if ended.cause == "key":
+        return CredentialsError(message, remedy=how_to_go_on)
+    if ended.cause == "silence":
+        return NoAnswerError(message, remedy=f"Go on with {how_to_go_on}")
+    if ended.cause == "refused":
+        return RolloutError(message, remedy=f"Mend that, then go on with {how_to_go_on}")
+    return None
+
+
+def helped(error: BaseException | None, how_to_go_on: str) -> BaseException | None:
+    """Return an error with the way to go on beside its remedy, where it is one of ours.
+
+    Examples
+    --------
+    >>> from vcokit.errors import JournalError
+    >>> print(helped(JournalError("the disk is full", remedy="Make room"), "…"))
+    the disk is full. Make room, then go on with …
+    """
+    ours = isinstance(error, JournalError | CredentialsError | ClockError)
+    if not isinstance(error, VcokitError) or not ours or isinstance(error, JournalLockedError):
+        return error
+    if how_to_go_on not in (error.remedy or ""):
+        remedy = f"{error.remedy}, then go" if error.remedy else "Go"
+        error.remedy = f"{remedy} on with {how_to_go_on}"
+    return error
+
+
+def require_plan_and_client(plan: object, client: object) -> None:
+    """Refuse what is no plan, or no client, before anything is made.
+
+    Raises
+    ------
+    InputError
+        It names the call that makes one.
+    """
+    if not isinstance(plan, Plan):
+        raise InputError(
+            f"a rollout carries out a Plan, not {_kind(plan)}",
+            remedy="Pass vk.plan_routes(routes, live), or vk.Plan.load(path)",
+        )
+    require_client(client)
+
+
+def require_client(client: object) -> None:
+    """Refuse what is no client.
+
+    Raises
+    ------
+    InputError
+    """
+    # By what it can do: the simulation hands over one of its own.
+    needed = ("limits", "limiter", "simulated", "speed", "to_async")
+    if not all(hasattr(client, name) for name in needed):
+        raise InputError(
+            f"a rollout needs a client, not {_kind(client)}", remedy="Pass vk.connect(…)"
+        )
+
+
+def _kind(value: object) -> str:
+    return f"{value!r}" if isinstance(value, str) else type(value).__name__
+
+
+def refuse_gaps(plan: Plan, *, allowed: bool) -> None:
+    """Refuse a plan that cannot be ordered without leaving an address uncovered.
+
+    Raises
+    ------
+    PlanError
+        It lists the gaps.
+    """
+    gaps = () if allowed else plan.order.gaps
+    if gaps:
+        reasons = "; ".join(gap.reason for gap in gaps[:_NAMED])
+        more = f"; and {len(gaps) - _NAMED} more" if len(gaps) > _NAMED else ""
+        raise PlanError(
+            f"the plan cannot be ordered without a gap: {reasons}{more}",
+            remedy="Change the inventory, or pass allow_gap=True",
+        )
+
+
+# -- what is taken over from a journal -------------------------------------------------------------
+
+
+def options_in(journal: Journal, others: Options) -> Options:
+    """Return what the user of a rollout wished when it was begun, and others for the rest.
+
+    Raises
+    ------
+    JournalError
+        If the journal's wishes are none.
+    """
+    try:
+        return others.from_json(journal.meta().get("options"))
+    except (InputError, ValueError, TypeError, AttributeError, RecursionError):
+        raise database.damaged(journal.path, "its options are none of a rollout") from None
+
+
+def records_in(journal: Journal) -> dict[int, Record]:
+    """Return where each step stands."""
+    return {
+        number: Record(state, attempt, misses)
+        for number, state, attempt, misses in journal.standing()
+    }
+
+
+def count_in(limiter: Limiter, journal: Journal, rollout_id: str, clocks: Clocks) -> None:
+    """Let a client count the latest calls of a journal, but for those that it has made itself."""
+    calls = journal.calls(after=journal.last_call() - _LATEST)
+    for made in limiter.counted.get(rollout_id, ()):
+        calls = calls[~calls["call"].between(made.start, made.stop - 1)]
+    now = clocks.steady()
+    for region, operation, left in slots_held(calls, limiter.limits, clocks.wall()):
+        limiter.hold(region, operation, now + left)
+
+
+def slots_held(
+    calls: pd.DataFrame, limits: Mapping[str, Limit], now: float
+) -> Iterator[tuple[str, str, float]]:
+    """Yield the slots that calls of an earlier run still hold in the cloud's windows.
+
+    A call without an answer may have been counted at any moment until now, or be on its way still.
+    A wall clock that was set back makes no slot last longer than its window.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        From `Journal.calls`.
+    limits : mapping of str to Limit
+    now : float
+        Seconds since the epoch.
+
+    Yields
+    ------
+    tuple of str, str, float
+        Region, operation, and the seconds from now until the slot is free.
+
+    Examples
+    --------
+    >>> from vcokit import schema
+    >>> at = pd.to_datetime([0.0, 50.0, 55.0], unit="s", utc=True)
+    >>> calls = schema.frame(schema.CALLS, {"call": [1, 2, 3], "operation": ["X"] * 3,
+    ...     "region_id": ["r"] * 3, "sent_at": at, "seconds": [1.0, 1.0, None]})
+    >>> [round(until) for _, _, until in slots_held(calls, {"X": Limit(1, 60.0)}, 100.0)]
+    [11, 61]
+    """
+    longest = max((limit.seconds for limit in limits.values()), default=0.0)
+    epoch = pd.Timestamp(0, tz="UTC")
+    sent = (calls["sent_at"] - epoch).dt.total_seconds()
+    answered = sent + calls["seconds"].astype("float64")
+    late = answered.isna() | (answered > now - longest)
+    recent = pd.DataFrame(
+        {
+            "region": calls["region_id"],
+            "operation": calls["operation"],
+            "free": now - answered,
+        }
+    )[late & (sent > now - 2 * longest - _LONGEST_CALL)]
+    for region, operation, since in zip(
+        recent["region"], recent["operation"], recent["free"], strict=True
+    ):
+        seconds = limits[operation].seconds if operation in limits else 0.0
+        ago = -ON_ITS_WAY if math.isnan(since) else max(0.0, since)
+        if ago < seconds:
+            yield region, operation, seconds - ago + MARGIN

@@ -1,6 +1,6 @@
-"""A plan as text: one line a step, to be read in a pull request, and read back without a loss.
+"""A plan to be read: as a file and back, as a unified diff, as a table of a notebook.
 
-::
+The file has one line a step, to be read in a pull request, and is read back without a loss::
 
     vcokit plan 1
     fingerprint 5f3c…
@@ -24,11 +24,26 @@ lines above it. Line ends of any system are taken, as version control may change
 
 The two digests find damage and careless edits. They are no signature: anybody who has vcokit can
 make both anew. Who may have changed a plan, version control knows, or whoever keeps the file.
+
+The diff shows what each connection holds, and what it will hold. Routes are in the order of their
+networks; what is not printable is spelt out::
+
+    --- vco-a (live)
+    +++ vco-a (planned)
+    @@ -1,2 +1,2 @@
+     10.0.0.0/8   100  vco-a
+    -10.2.0.0/16    0  vco-a
+    +10.2.0.0/16  100  vco-a
+
+A notebook shows some steps of each action, without the columns that say nothing: empty ones, a
+scope that is the region, a next hop that is the connection, a file where there is but one. All of
+it is in `Plan.frame`.
 """
 
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,8 +58,9 @@ import pandas as pd
 from vcokit import schema
 from vcokit.errors import PlanError
 from vcokit.inventory.write import replacing
+from vcokit.plain import visible
 from vcokit.rollout import rehearsal
-from vcokit.rollout.steps import BLOCKED, BORN, LIVE_COLUMNS, PENDING, PLAN_COLUMNS
+from vcokit.rollout.steps import BLOCKED, BORN, LIVE_COLUMNS, PENDING, PLAN_COLUMNS, Route, Step
 
 HEAD: Final = "vcokit plan"
 VERSION: Final = 1
@@ -353,3 +369,178 @@ class _Reader:
         columns = list(zip(*self.live, strict=True)) or [()] * len(LIVE_COLUMNS)
         names = {name: schema.LIVE_ROUTES[name] for name in LIVE_COLUMNS}
         return schema.frame(names, dict(zip(LIVE_COLUMNS, map(list, columns), strict=True)))
+
+
+# -- as a diff ------------------------------------------------------------------------------------
+#: Lines shown around a change.
+CONTEXT = 3
+
+
+def diff(steps: Iterable[Step], live: Mapping[str, frozenset[Route]]) -> str:
+    """Return what changes, connection by connection.
+
+    Parameters
+    ----------
+    steps : iterable of Step
+    live : mapping of str to frozenset of Route
+        What each connection holds before.
+
+    Returns
+    -------
+    str
+        Lines of a unified diff, `CONTEXT` unchanged ones around each change; empty where nothing
+        changes.
+
+    Examples
+    --------
+    >>> step = Step(0, "create", "r", "vco-a", "10.0.0.0/8", "vco-a", 100)
+    >>> print(diff([step], {}))
+    --- vco-a (live)
+    +++ vco-a (planned)
+    @@ -0,0 +1,1 @@
+    +10.0.0.0/8  100  vco-a
+    """
+    lanes: dict[str, list[Step]] = {}
+    for step in steps:
+        if step.sends:
+            lanes.setdefault(step.lane, []).append(step)
+    return "\n".join(
+        line
+        for lane, changes in lanes.items()
+        for line in _of_lane(lane, changes, live.get(lane, frozenset()))
+    )
+
+
+def _of_lane(lane: str, changes: list[Step], old: frozenset[Route]) -> Iterator[str]:
+    new = set(old) - {step.before for step in changes}
+    new |= {step.after for step in changes if step.after is not None}
+    # What goes stands before what comes in its place, as in any diff.
+    routes = sorted(old | new, key=lambda one: (*_place(one), one not in old, one.weight))
+    tags = [" " if one in old and one in new else "-" if one in old else "+" for one in routes]
+    if set(tags) <= {" "}:
+        return
+    cells = [(one.route_dest, str(one.weight), visible(one.next_hop)) for one in routes]
+    dest, weight = (max(len(row[column]) for row in cells) for column in (0, 1))
+    lines = [f"{visible(a):<{dest}}  {b:>{weight}}  {c}" for a, b, c in cells]
+    yield f"--- {visible(lane)} (live)"
+    yield f"+++ {visible(lane)} (planned)"
+    for first, last in _hunks(tags):
+        yield _head(tags, first, last)
+        yield from (
+            tag + line for tag, line in zip(tags[first:last], lines[first:last], strict=True)
+        )
+
+
+def _place(route: Route) -> tuple[bool, object, str]:
+    """Return what sorts routes: the network, then the next hop; what is no network comes last."""
+    try:
+        numbers = [int(part) for part in route.route_dest.replace("/", ".").split(".")]
+        return False, numbers, route.next_hop
+    except ValueError:
+        return True, route.route_dest, route.next_hop
+
+
+def _hunks(tags: list[str]) -> Iterator[tuple[int, int]]:
+    """Yield the runs of lines to be shown."""
+    first, last = 0, -1
+    for place, tag in enumerate(tags):
+        if tag == " ":
+            continue
+        if last < 0:
+            first = max(0, place - CONTEXT)
+        elif place - CONTEXT > last:
+            yield first, last
+            first = place - CONTEXT
+        last = min(len(tags), place + CONTEXT + 1)
+    if last >= 0:
+        yield first, last
+
+
+def _head(tags: list[str], first: int, last: int) -> str:
+    """Return the line that says where a hunk stands, before and after."""
+    return f"@@ -{_range(tags, first, last, '+')} +{_range(tags, first, last, '-')} @@"
+
+
+def _range(tags: list[str], first: int, last: int, without: str) -> str:
+    above = first - tags[:first].count(without)
+    size = last - first - tags[first:last].count(without)
+    # Where a side has no line, the format names the line above it.
+    return f"{above + 1 if size else above},{size}"
+
+
+# -- as a notebook shows it -----------------------------------------------------------------------
+#: Steps of each action that are shown.
+_EACH: Final = 5
+#: What is shown of a step, if it says something; ``row`` only where there are no lines.
+_SHOWN: Final = (
+    "source",
+    "line",
+    "row",
+    "action",
+    "scope",
+    "region_id",
+    "vpn_connection_id",
+    "route_dest",
+    "next_hop",
+    "old_weight",
+    "weight",
+    "message",
+)
+#: A column that says nothing where it equals another.
+_TWINS: Final = {"scope": "region_id", "next_hop": "vpn_connection_id"}
+_LEFT: Final = ' style="text-align:left"'
+
+
+def html_table(steps: pd.DataFrame) -> str:
+    """Return some steps of each action as an HTML table, and how many there are.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        Of `PLAN_SHOWN`.
+
+    Examples
+    --------
+    >>> steps = schema.frame(schema.STEPS, {"action": ["create"], "scope": ["r"],
+    ...     "region_id": ["r"], "route_dest": ["10.0.0.0/8"], "weight": [100]})
+    >>> [name for name in ("scope", "region_id", "message") if f">{name}<" in html_table(steps)]
+    ['region_id']
+    """
+    actions = steps["action"].astype(schema.ACTIONS)
+    order = actions.cat.codes.sort_values(kind="stable").index
+    shown = steps.loc[order].groupby(actions, observed=True, sort=False).head(_EACH)
+    names = telling(shown)
+    head = "".join(f"<th{_LEFT}>{name}</th>" for name in names)
+    rows = zip(*(shown[name] for name in names), strict=True)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    left_out = len(steps) - len(shown)
+    more = f"<p>… and {left_out:,} more: the first {_EACH} of each action are shown</p>"
+    return (
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"{more if left_out else ''}"
+    )
+
+
+def telling(steps: pd.DataFrame) -> list[str]:
+    """Return the columns that say something of these steps.
+
+    Examples
+    --------
+    >>> telling(schema.frame(schema.STEPS, {"action": ["keep"], "row": [0], "source": ["a.csv"]}))
+    ['row', 'action']
+    """
+    names = [name for name in _SHOWN if steps[name].notna().any()]
+    silent = {name for name, twin in _TWINS.items() if _equal(steps[name], steps[twin])}
+    silent |= {"source"} if steps["source"].nunique() < 2 else set()
+    silent |= {"row"} if "line" in names else set()
+    return [name for name in names if name not in silent]
+
+
+def _equal(one: pd.Series, other: pd.Series) -> bool:
+    """Tell whether two columns hold the same text; missing is the same as empty."""
+    left, right = (column.astype("str").fillna("") for column in (one, other))
+    return bool((left == right).all())
+
+
+def _cell(value: object) -> str:
+    return f"<td{_LEFT}>{html.escape(visible(value))}</td>"

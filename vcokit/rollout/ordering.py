@@ -1,22 +1,41 @@
-"""Steps played through once, without time: where they wait in a circle, and what opens it.
+"""Which steps wait for which others, so that no address is uncovered in between: make before break.
 
-A plan can ask for what no order can do. Two full connections that swap routes::
+A create or a raise *makes*: it counts from the end of its task. A delete or a lower *breaks*: it
+counts from its acceptance. A step that breaks waits until all steps of its scope are done that make
+and whose networks share an address with its own::
+
+    lane A   create 10.0.0.0/8 ────┐ mark 0
+    lane B   raise  10.1.0.0/16 ───┤ mark 1
+                                   └──▶ gate 0 ──▶ delete 10.0.0.0/9 on lanes A, B, C …
+
+Two prefixes that hold one address nest. So when the first route over an address breaks, all that
+make over that address are done: what covers it after the plan covers it already. A step that fails
+takes those that wait for it with it, and what was to break stays.
+
+Marks and gates are by distinct network, never by pairs of steps: any number of connections that
+move one network cost one entry each. A network has at most 32 shorter ones that hold it, which
+bounds what the gates need in all by 33 a mark and 33 a gate.
+
+Two waits go the other way, from a step to one that breaks (`Order.before`): a create on a full
+connection waits for a delete there, and a route that cannot stand beside another waits until that
+one is gone. Only these can close a cycle. Two full connections that swap routes::
 
     delete d1 on A ──waits for──▶ create d1 on B ──needs room──▶ delete d2 on B
           ▲                                                            │ waits for
           └────────────────needs room──── create d2 on A ◀─────────────┘
 
-Then a step that breaks goes without what it still waits for: that is a *gap*, and its network may
-be uncovered for a while. It is one whose waits all lead back to itself, so that none of them could
-be met before it. What room a create takes is settled on the way: each create that finds its
-connection full waits for one delete there of its own.
+To find cycles, all steps are played through once, without time. Where all stand still, a step that
+breaks goes without what it still waits for: that is a *gap*, and its network may be uncovered for a
+while. It is one whose waits all lead back to itself, so that none of them could be met before it.
+What room a create takes is settled on the way: each create that finds its connection full waits for
+one delete there of its own.
 
 A play costs about as much as there are steps and waits, however many are given up: a standstill is
-not searched anew each time (`_Knots`), and what a step did wait for is kept as a length, not as a
+not searched anew each time (`_Cycles`), and what a step did wait for is kept as a length, not as a
 list: what was complete of its gate when it went.
 
 Which create takes what room is left decides whether there is an order at all, and to be sure is to
-search through all. First those go that soonest let something of their own connection go; where that
+search through all. First those go that soonest let something of their own connection go. Where that
 ends in a gap, some other orders are drawn by lot, always the same ones, and the best is kept. Where
 no connection has two creates to choose from, there is one play.
 """
@@ -30,18 +49,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from vcokit.rollout.steps import CREATE, DELETE, Step
+import numpy as np
+import pandas as pd
 
-#: What keeps a step: a gate, a mark, another step, or a lane without room.
-_Node = tuple[Literal["step", "gate", "mark", "lane"], int | str]
+from vcokit.cidr.parse import I64, U64, parse
+from vcokit.cidr.relations import pack, span
+from vcokit.rollout.steps import CREATE, DELETE, MODIFY, Route, Step
 
-#: Steps that a gap names in words; the others are counted.
-_NAMED = 3
-#: More than any number of steps.
-_MANY = 1 << 60
-#: Games played at most to find one without a gap, and steps played in all of them together.
-_TRIES = 40
-_PATIENCE = 50_000
+#: Bits of a packed key below the network: those of the length.
+_LENGTH_BITS = np.uint64(6)
+_LONGEST = np.uint64(63)
 
 
 @dataclass(frozen=True)
@@ -64,9 +81,253 @@ class Gap:
         return self.reason
 
 
+@dataclass(frozen=True)
+class Order:
+    """Which steps wait for which others.
+
+    Parameters
+    ----------
+    makes : mapping of int to int
+        From a step that creates or raises to the mark it helps to make; left out where no gate
+        needs the mark.
+    breaks : mapping of int to int
+        From a step that deletes or lowers to the gate it stands behind; left out where it need
+        not wait.
+    needs : tuple of tuple of int
+        By gate, the marks that must be complete before it opens: every step of a mark done.
+    before : mapping of int to tuple of int
+        Other waits: from a step to steps that must be done first.
+    gaps : tuple of Gap
+        What cannot be ordered. The waits that would close a cycle are left out of the rest, so
+        that the rest can always be followed to its end.
+    """
+
+    makes: Mapping[int, int] = field(default_factory=dict)
+    breaks: Mapping[int, int] = field(default_factory=dict)
+    needs: tuple[tuple[int, ...], ...] = ()
+    before: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    gaps: tuple[Gap, ...] = ()
+
+
+def order_of(
+    steps: Iterable[Step], live: Mapping[str, frozenset[Route]], quota: int | None = None
+) -> Order:
+    """Say which steps wait for which others.
+
+    Parameters
+    ----------
+    steps : iterable of Step
+        Those that send nothing are passed over.
+    live : mapping of str to frozenset of Route
+        By lane, what its connection holds before the first step.
+    quota : int, optional
+        Routes a connection may have; by default no connection is taken to be full.
+
+    Returns
+    -------
+    Order
+
+    Notes
+    -----
+    A standby route covers nothing, but steps for it are ordered all the same: a destination should
+    not be without its standby either. Where that cannot be had, it is given up without a gap.
+
+    Examples
+    --------
+    Two halves become one whole on another connection:
+
+    >>> ends = dict(region_id="r", next_hop="h", weight=100, scope="r")
+    >>> plan = [Step(0, "delete", vpn_connection_id="vco-a", route_dest="10.0.0.0/9", **ends),
+    ...         Step(1, "delete", vpn_connection_id="vco-a", route_dest="10.128.0.0/9", **ends),
+    ...         Step(2, "create", vpn_connection_id="vco-b", route_dest="10.0.0.0/8", **ends)]
+    >>> found = order_of(plan, {})
+    >>> found.makes, found.breaks, found.needs
+    ({2: 0}, {0: 0, 1: 1}, ((0,), (0,)))
+    """
+    sending = [step for step in steps if step.sends]
+    waits = _by_network(sending)
+    waits.before.update(_same_place(sending))
+    gaps = open_cycles(waits, sending, _room(sending, live, quota), quota)
+    before = {number: tuple(first) for number, first in sorted(waits.before.items()) if first}
+    breaks, needs = _in_use(waits)
+    return Order(waits.makes, breaks, needs, before, gaps)
+
+
+def _in_use(waits: Waits) -> tuple[dict[int, int], tuple[tuple[int, ...], ...]]:
+    """Return the gates that some step stands behind and that need something, numbered anew."""
+    used = sorted({gate for gate in waits.breaks.values() if waits.needs[gate]})
+    number = {gate: new for new, gate in enumerate(used)}
+    breaks = {step: number[gate] for step, gate in waits.breaks.items() if gate in number}
+    return breaks, tuple(tuple(waits.needs[gate]) for gate in used)
+
+
+def is_make(step: Step) -> bool:
+    """Tell whether a step brings a route, or brings one into force."""
+    return step.action == CREATE or (
+        step.action == MODIFY and step.old_weight is not None and step.weight > step.old_weight
+    )
+
+
+def is_break(step: Step) -> bool:
+    """Tell whether a step takes a route away, or out of force."""
+    return step.action == DELETE or (
+        step.action == MODIFY and step.old_weight is not None and step.weight < step.old_weight
+    )
+
+
+# -- marks and gates ----------------------------------------------------------------------------
+
+
+def _by_network(steps: list[Step]) -> Waits:
+    """Return the marks and gates of all steps, and which gate needs which marks."""
+    keys, ok = _keys(steps)
+    makes = ok & np.array([is_make(step) for step in steps], dtype=np.bool_)
+    breaks = ok & np.array([is_break(step) for step in steps], dtype=np.bool_)
+    active = np.array([_is_active(step) for step in steps], dtype=np.bool_)
+    mark_keys, mark_active, mark = _distinct(keys[makes], active[makes])
+    gate_keys, gate_active, gate = _distinct(keys[breaks], active[breaks])
+    gates, needed = _overlaps(gate_keys, mark_keys)
+    opens, begin = np.unique(gates, return_index=True)
+    lists = np.split(needed, begin[1:]) if len(opens) else []
+    numbers = np.array([step.number for step in steps], dtype=np.int64)
+    waits = Waits(
+        makes=_where(numbers[makes], mark, np.unique(needed)),
+        breaks=_where(numbers[breaks], gate, opens, renumber=True),
+        needs=[marks.tolist() for marks in lists],
+    )
+    waits.active_marks = set(np.flatnonzero(mark_active).tolist())
+    waits.active_gates = set(np.flatnonzero(gate_active[opens]).tolist())
+    return waits
+
+
+def _keys(steps: list[Step]) -> tuple[U64, np.ndarray]:
+    """Return (scope, network, length) of each step as one number, and where there is one."""
+    found = parse(pd.Series([step.route_dest for step in steps], dtype="str"))
+    scope, _ = pd.factorize(np.array([step.scope for step in steps], dtype=object))
+    # A destination that is no prefix overlaps none; its step waits for nothing.
+    ok = found.valid
+    return pack(found.network, np.where(ok, found.length, 0), scope.astype(np.int64)), ok
+
+
+def _is_active(step: Step) -> bool:
+    """Tell whether the route that a step makes or breaks is active."""
+    return max(step.weight, step.old_weight or 0) > 0
+
+
+def _distinct(keys: U64, active: np.ndarray) -> tuple[U64, np.ndarray, I64]:
+    """Return the distinct (key, active), sorted, and for each row which of them it is."""
+    rows = np.lexsort([active, keys])
+    ordered, kind = keys[rows], active[rows]
+    is_first = np.ones(len(rows), dtype=np.bool_)
+    is_first[1:] = (ordered[1:] != ordered[:-1]) | (kind[1:] != kind[:-1])
+    number = np.empty(len(rows), dtype=np.int64)
+    number[rows] = np.cumsum(is_first) - 1
+    return ordered[is_first], kind[is_first], number
+
+
+def _overlaps(gates: U64, marks: U64) -> tuple[I64, I64]:
+    """Return all pairs of a gate and a mark whose networks share an address, by gate.
+
+    Sorted, what lies within a prefix is one run behind it. So a gate's own run of marks are those
+    within or equal, and a mark's own run of gates are those within it but for the equal ones.
+    """
+    first, last = np.searchsorted(marks, gates), _end_of(gates, marks)
+    inner_gate, inner_mark = _expand(first, last)
+    first, last = np.searchsorted(gates, marks, side="right"), _end_of(marks, gates)
+    outer_mark, outer_gate = _expand(first, last)
+    pairs = np.concatenate([inner_gate, outer_gate]), np.concatenate([inner_mark, outer_mark])
+    rows = np.lexsort([pairs[1], pairs[0]])
+    return pairs[0][rows], pairs[1][rows]
+
+
+def _end_of(outer: U64, inner: U64) -> I64:
+    """Return where, among the inner keys, the run within each outer one ends."""
+    _, last = span(outer)
+    return np.searchsorted(inner, (last << _LENGTH_BITS) | _LONGEST, side="right")
+
+
+def _expand(first: I64, last: I64) -> tuple[I64, I64]:
+    """Return every (position, member) of runs given by their bounds."""
+    size = np.maximum(last - first, 0)
+    owner = np.repeat(np.arange(len(size)), size)
+    return owner, np.arange(len(owner)) - np.repeat(np.cumsum(size) - size, size) + first[owner]
+
+
+def _where(numbers: I64, of: I64, wanted: I64, *, renumber: bool = False) -> dict[int, int]:
+    """Return which of the wanted marks or gates each step has; others are left out."""
+    place = np.searchsorted(wanted, of)
+    has = place < len(wanted)
+    has[has] = wanted[place[has]] == of[has]
+    values = place if renumber else of
+    return dict(zip(numbers[has].tolist(), values[has].tolist(), strict=True))
+
+
+# -- waits of other kinds -----------------------------------------------------------------------
+
+
+def _same_place(steps: list[Step]) -> dict[int, list[int]]:
+    """Return waits of steps whose route the cloud refuses while another step's is there.
+
+    On one connection and network it takes no second route with the same next hop
+    (``VpnRouteEntry.Conflict``), nor one with the same weight (``VpnRouteEntry.BackupRoute``).
+    """
+    place = pd.Series([f"{step.route_dest} {step.lane}" for step in steps], dtype=object)
+    crowded = np.flatnonzero(place.duplicated(keep=False))
+    waits: dict[int, list[int]] = {}
+    for rows in pd.Series(crowded).groupby(place[crowded].to_numpy()).groups.values():
+        together = [steps[crowded[row]] for row in rows]
+        for step in together:
+            first = [other.number for other in together if _in_the_way(other, step)]
+            if first:
+                waits[step.number] = first
+    return waits
+
+
+def _in_the_way(other: Step, step: Step) -> bool:
+    old, new = other.before, step.after
+    if other is step or old is None or new is None:
+        return False
+    return old.next_hop == new.next_hop or old.weight == new.weight
+
+
+def _room(
+    steps: list[Step], live: Mapping[str, frozenset[Route]], quota: int | None
+) -> dict[str, int]:
+    """Return how many routes more fit on each lane that cannot take all its creates at once.
+
+    Where not even its deletes make room enough, the creates that never fit are taken to fit: the
+    cloud refuses them by itself.
+    """
+    if quota is None:
+        return {}
+    creates = pd.Series([step.lane for step in steps if step.action == CREATE], dtype=object)
+    deletes = pd.Series([step.lane for step in steps if step.action == DELETE], dtype=object)
+    goes = deletes.value_counts().to_dict()
+    room = {}
+    for lane, comes in creates.value_counts().items():
+        free = quota - len(live.get(str(lane), ()))
+        if free < comes and goes.get(lane, 0):
+            room[str(lane)] = max(free, int(comes) - goes[lane])
+    return room
+
+
+# -- cycles: all steps played through --------------------------------------------------------------
+
+#: What keeps a step: a gate, a mark, another step, or a lane without room.
+_Node = tuple[Literal["step", "gate", "mark", "lane"], int | str]
+
+#: Steps that a gap names in words; the others are counted.
+_NAMED = 3
+#: More than any number of steps.
+_MANY = 1 << 60
+#: Games played at most to find one without a gap, and steps played in all of them together.
+_TRIES = 40
+_PATIENCE = 50_000
+
+
 @dataclass
 class Waits:
-    """An order under way; see `vcokit.rollout.order.Order`.
+    """An order under way; see `Order`.
 
     Parameters
     ----------
@@ -92,10 +353,10 @@ class Waits:
         return Waits(self.makes, *gates, before, self.active_marks, set(self.active_gates))
 
 
-def open_circles(
+def open_cycles(
     waits: Waits, steps: Iterable[Step], room: Mapping[str, int], quota: int | None
 ) -> tuple[Gap, ...]:
-    """Give every create its room, and give up waits until no circle is left.
+    """Give every create its room, and give up waits until no cycle is left.
 
     Parameters
     ----------
@@ -163,7 +424,7 @@ class _Play:
         self.paid: dict[str, tuple[int, ...]] = dict.fromkeys(room, ())
         self._count()
         self._line_up()
-        self.knots = _Knots(self._keeps, self._is_open, self._ways_out)
+        self.cycles = _Cycles(self._keeps, self._is_open, self._ways_out)
 
     def _count(self) -> None:
         waits = self.waits
@@ -290,7 +551,7 @@ class _Play:
 
     def _do(self, number: int) -> None:
         self.place[number] = len(self.place)
-        self.knots.forget(("step", number))
+        self.cycles.forget(("step", number))
         step = self.steps[number]
         if step.action == DELETE and step.lane in self.slots:
             self._leave_room(number, step.lane)
@@ -314,13 +575,13 @@ class _Play:
         self.left[mark] -= 1
         if self.left[mark]:
             return
-        self.knots.forget(("mark", mark))
+        self.cycles.forget(("mark", mark))
         for gate in sorted(self.gates_of[mark]):
             self.closed[gate] -= 1
             self.spare[gate] -= not self._uncovers(gate, mark)
             self.complete[gate].append(mark)
             if self.closed[gate] == 0:
-                self.knots.forget(("gate", gate))
+                self.cycles.forget(("gate", gate))
                 for number in self.of_gate.get(gate, ()):
                     self._wake(number)
 
@@ -375,16 +636,16 @@ class _Play:
         return True, self.spare[gate] > 0
 
     def _give_up(self, last: int) -> None:
-        """Let a step of a knot go without some of its waits: where it can be, without a gap."""
-        knot = self.knots.find(("step", last))
-        harmless, breaks = self.knots.way_out(knot, harmless=True), self.knots.way_out(knot)
+        """Let a step of a cycle go without some of its waits: where it can be, without a gap."""
+        cycle = self.cycles.find(("step", last))
+        harmless, breaks = self.cycles.way_out(cycle, harmless=True), self.cycles.way_out(cycle)
         if harmless is not None:
             self._spare(harmless)
         elif breaks is not None:
             self.given_up[breaks] = []
             self._go_without(breaks)
         else:
-            nodes = (visit.node for visit in reversed(self.knots.trail[knot:]))
+            nodes = (visit.node for visit in reversed(self.cycles.trail[cycle:]))
             steps = (int(which) for kind, which in nodes if kind == "step")
             self._let_go(next(number for number in steps if self.held.get(number)))
 
@@ -392,7 +653,7 @@ class _Play:
         """Let a step wait for no more of its gate than is complete."""
         gate = self.waits.breaks[number]
         self.went[number] = gate, len(self.complete[gate]), len(self.place)
-        self.knots.forget(("step", number))
+        self.cycles.forget(("step", number))
         self._wake(number)
 
     def _spare(self, number: int) -> None:
@@ -410,7 +671,7 @@ class _Play:
             self._watch(self.lesser[key])
         self.waits.breaks[number] = self.lesser[key]
         self.of_gate.setdefault(self.lesser[key], []).append(number)
-        self.knots.forget(("step", number))
+        self.cycles.forget(("step", number))
 
     def _let_go(self, number: int) -> None:
         """Let a step go without the others that it should wait for."""
@@ -420,7 +681,7 @@ class _Play:
         for other in self.given_up[number]:
             self.holds[other].remove(number)
         self.held[number] = 0
-        self.knots.forget(("step", number))
+        self.cycles.forget(("step", number))
         self._wake(number)
 
     # -- what came of it ------------------------------------------------------------------------
@@ -498,7 +759,7 @@ class _Visit:
     is_under_way: bool = True
 
 
-class _Knots:
+class _Cycles:
     """A search, at a standstill, for steps that wait for one another and for nothing else.
 
     It goes along the waits, as Tarjan's does for strong components, and ends at the first one
@@ -528,7 +789,7 @@ class _Knots:
         self._tip = -1
 
     def find(self, root: _Node) -> int:
-        """Return where on the trail a knot begins; it goes on to the end of the trail."""
+        """Return where on the trail a cycle begins; it goes on to the end of the trail."""
         if not self.trail:
             self._visit(root)
         while True:
@@ -572,10 +833,10 @@ class _Knots:
         self._index[node] = here
         self._tip = here
 
-    def way_out(self, knot: int, *, harmless: bool = False) -> int | None:
-        """Return the latest step of a knot that would go without its gate, or harmlessly so."""
+    def way_out(self, cycle: int, *, harmless: bool = False) -> int | None:
+        """Return the latest step of a cycle that would go without its gate, or harmlessly so."""
         at = self.trail[-1].ways_out[harmless]
-        while at >= knot:
+        while at >= cycle:
             node = self.trail[at].node
             if self._ways_out(node)[harmless]:
                 return int(node[1])
