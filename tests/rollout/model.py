@@ -118,7 +118,7 @@ class Model:
             return Polled(decision.lane, self.state(decision.lane, now))
         begin = (decision.page - 1) * 50
         if isinstance(decision, PollAll):
-            names = list(self.scheduler.lanes)
+            names = list(self.scheduler.connections)
             page = {name: self.state(name, now) for name in names[begin : begin + 50]}
             return PolledAll(decision.region, decision.page, page, len(names))
         routes = self.live[decision.lane]

@@ -73,7 +73,7 @@ class Play:
 
     def sending(self) -> Play:
         """Go on to where the first lane's first step is on its way."""
-        for lane in list(self.scheduler.lanes):
+        for lane in list(self.scheduler.connections):
             self.tell(self.listed(lane), after=0.0)
         assert self.tell(Polled("vco-0", "attached"))[0] == Send(0, 0)
         return self
@@ -87,7 +87,7 @@ class Play:
 
     def look(self) -> list:
         """Answer the listings of all lanes, empty; return what it asks for then."""
-        for lane in list(self.scheduler.lanes):
+        for lane in list(self.scheduler.connections):
             self.tell(self.listed(lane), after=0.0)
         return self.asked
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vcokit.rollout.reconcile import Held, unlike_planned
+from vcokit.rollout.reconcile import Holdings, unlike_planned
 from vcokit.rollout.steps import Route, Step
 
 A, NET = "vco-a", "10.0.0.0/8"
@@ -11,7 +11,7 @@ A, NET = "vco-a", "10.0.0.0/8"
 def told(planned: list[Route], listed: list[Route]) -> list[tuple[object, ...]]:
     """Return the differences of one connection, a tuple a row."""
     steps = tuple((Step(n, "create", "r", A, *route), "done") for n, route in enumerate(planned))
-    found = unlike_planned([Held("r", A, frozenset(), steps, frozenset(listed))])
+    found = unlike_planned([Holdings("r", A, frozenset(), steps, frozenset(listed))])
     columns = ["verdict", "route_dest", "next_hop", "weight", "live_next_hop", "live_weight"]
     return [tuple(row) for row in found[columns].astype("object").fillna("-").to_numpy()]
 

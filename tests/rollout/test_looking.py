@@ -33,15 +33,15 @@ def test_a_listing_decides_what_it_was_asked_for() -> None:
                 play.tell(Polled(decision.lane, "updating"))
         if play.now > 3.0:
             break
-    lane = play.scheduler.lanes["vco-0"]
-    play.tell(Polled("vco-0", "attached")) if lane.calling else play.attach(0)
+    play.tell(Polled("vco-0", "attached")) if not play.pages else play.attach(0)
     assert play.states[0] == st.SETTLED
     assert play.states[1] == st.SENT
     assert play.tell(Answered(1, "ok")) == [List("vco-0", 1)]
-    lane.task, lane.settled[1] = None, None  # as when a page tells of it meanwhile
+    connection = play.scheduler.connections["vco-0"]
+    connection.see_attached(play.now)  # as when a page tells of it meanwhile
     play.tell(play.listed("vco-0", 0))
     assert play.states[0] == st.DONE
-    assert 1 in lane.settled, "its task ended after the listing was asked for"
+    assert 1 in connection.unverified, "its task ended after the listing was asked for"
 
 
 def test_a_list_that_moves_is_read_again() -> None:
@@ -129,7 +129,7 @@ def test_a_page_tells_of_a_task_by_others() -> None:
     """A connection that somebody else changes is waited for, though it was attached before."""
     play = Play(2, 2, 2, limits={})
     play.look()
-    play.tell(PolledAll("r", 1, dict.fromkeys(play.scheduler.lanes, "updating"), 3))
+    play.tell(PolledAll("r", 1, dict.fromkeys(play.scheduler.connections, "updating"), 3))
     assert play.states == {}
     play.until_asked()
     assert play.pages == [1]

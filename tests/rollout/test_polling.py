@@ -11,7 +11,7 @@ from vcokit.rollout.messages import Answered, Finished, List, Poll, PollAll, Pol
 
 def states(play: Play, state: str = "attached") -> dict[str, str]:
     """Return a state for every lane, and for a connection that is none of ours."""
-    return {**dict.fromkeys(play.scheduler.lanes, state), "vco-stranger": "deleting"}
+    return {**dict.fromkeys(play.scheduler.connections, state), "vco-stranger": "deleting"}
 
 
 def test_a_page_instead_of_a_call_a_lane() -> None:

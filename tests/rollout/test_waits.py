@@ -12,7 +12,7 @@ from tests.rollout.play import Play
 from vcokit import errors
 from vcokit.rollout import steps as st
 from vcokit.rollout.connection import Record
-from vcokit.rollout.dependencies import Waits, waves_of
+from vcokit.rollout.dependencies import Dependencies, waves_of
 from vcokit.rollout.messages import Answered, Command, Finished, List, Polled, Send
 from vcokit.rollout.options import Options
 from vcokit.rollout.ordering import Order
@@ -67,7 +67,7 @@ def test_failures_go_on() -> None:
 def test_waits_are_over_after_a_restart() -> None:
     """From a journal: what was done is waited for no more, what failed takes along the rest."""
     done = Play(1, 1, order=GATE, records={0: Record(st.DONE)})
-    assert done.scheduler.lanes["vco-1"].ready == [1]
+    assert done.scheduler.connections["vco-1"].ready == [1]
     failed = Play(1, 1, order=GATE, records={0: Record(st.FAILED)})
     assert failed.states == {1: st.SKIPPED}
 
@@ -83,8 +83,8 @@ def test_a_circle_ends_too() -> None:
 def test_many_behind_one_gate() -> None:
     """Hundreds that make and hundreds that break one network are counted, not paired."""
     makes, breaks = dict.fromkeys(range(500), 0), dict.fromkeys(range(500, 1000), 0)
-    waits = Waits(Order(makes, breaks, ((0,),)), dict.fromkeys(range(1000)), {})
-    assert not any(waits.over(number) for number in breaks)
+    waits = Dependencies(Order(makes, breaks, ((0,),)), dict.fromkeys(range(1000)))
+    assert not any(waits.may_go(number) for number in breaks)
     freed = [waits.done(number) for number in range(500)]
     assert freed[:-1] == [[]] * 499
     assert sorted(freed[-1]) == list(range(500, 1000))
@@ -135,7 +135,7 @@ def test_a_spoilt_wave_stops_the_rollout() -> None:
     assert (ended[0].reason, ended[0].cause) == ("stopped", "wave")
     assert 2 not in play.states
     again = Play(2, 2, waves=(1, None), records={0: Record(st.FAILED), 1: Record(st.DONE)})
-    assert again.scheduler.lanes["vco-1"].waiting == {2, 3}
+    assert again.scheduler.connections["vco-1"].waiting == {2, 3}
 
 
 def test_waves_of_the_real_thing() -> None:

@@ -1,20 +1,58 @@
-"""A lane: the steps of one connection, where they stand, and what the lane wants next."""
+"""One connection and all its steps: where they stand, and what it wants next.
+
+Only this file changes what a connection or a step is: `Connection.move` is the one function that
+moves a step to another state, and gives the one record that the journal, tallies and observers get.
+Whoever else wants something changed calls a method.
+
+A step stands in one place, which follows from its state::
+
+    pending   ready, or waiting for other steps or its wave
+    sent      nowhere: its call is on its way
+    unknown   unresolved: a look comes before anything else is sent
+    accepted  task: the cloud works on it
+    settled   unverified: a listing is to show it
+"""
 
 from __future__ import annotations
 
-import heapq
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from math import inf
 from typing import Final
 
-from vcokit.rollout import steps as st
-from vcokit.rollout.messages import LIST, POLL, Change
+from vcokit.cloud.operations import PAGE_SIZE
+from vcokit.rollout.messages import StepChanged
 from vcokit.rollout.options import Options
-from vcokit.rollout.steps import Route, Step
+from vcokit.rollout.reconcile import Holdings
+from vcokit.rollout.steps import (
+    ACCEPTED,
+    DONE,
+    FAILED,
+    OPERATION,
+    PENDING,
+    SENT,
+    SETTLED,
+    SKIPPED,
+    UNKNOWN,
+    Route,
+    Step,
+)
 
-SEND: Final = "send"
+#: How often a listing that changes while it is read is begun anew before it is taken as it is.
+_RESTARTS: Final = 5
+#: How often the wait after a write that came too soon is doubled, where one follows another.
+_DOUBLINGS: Final = 4
+
+
+class Want(StrEnum):
+    """What a connection does next."""
+
+    LIST = "list"
+    POLL = "poll"
+    SEND = "send"
 
 
 @dataclass(slots=True)
@@ -35,53 +73,55 @@ class Record:
     misses: int = 0
 
 
-@dataclass(slots=True)
-class Lane:
+@dataclass(eq=False, slots=True)
+class Connection:
     """The steps of one connection; of its calls, one is under way at a time.
 
     What it wants is not stored but follows from where its steps stand (`wants`).
 
     Parameters
     ----------
-    name : str
-        The connection.
-    region_id : str
+    name, region_id : str
     start : frozenset of Route
         Live routes that the plan was made from.
+    options : Options
+    tell : callable
+        Called with each change of a step.
 
     Attributes
     ----------
-    numbers : list of int
-        All steps of the lane.
     ready : list of int
-        A heap of the steps that may be sent; the lowest number goes first.
+        Steps that may be sent, ascending; the first goes first.
     waiting : set of int
-        Steps that wait for steps of any lane, or for their wave.
+        Steps that wait for steps of any connection, or for their wave.
     task : int or None
         Step that was accepted and whose task runs.
-    settled : dict of int to None
+    unverified : dict of int to None
         Steps whose task has ended, to be seen in a listing.
-    unknown : dict of int to str or None
+    unresolved : dict of int to str or None
         Steps that may have happened, to be looked at before anything else; with the code of the
         refusal, where it was one.
-    asked : tuple of int
+    snapshot : tuple of int
         Steps in doubt when the first page of the listing under way was asked for: those, and no
         later ones, it decides.
-    looked, attached : bool
-        Whether the lane was listed before anything is sent; whether its connection was seen
-        attached and nothing was sent since.
-    awaited : bool
-        Whether steps of other lanes wait for a settled step of this one to be seen.
-    brief : bool
-        Whether its listing fits into the time of a task, so that it costs the lane nothing.
+    has_baseline : bool
+        Whether it was listed before anything is sent, or need not be.
+    attached : bool
+        Whether it was seen attached and nothing was sent since.
+    has_dependents : bool
+        Whether steps of other connections wait for an unverified step of this one.
+    listing_fits : bool
+        Whether its listing fits into the time of a task, so that it costs nothing.
     verify : bool
         Whether it is to be read back at the end.
-    shy : bool
-        Whether it can be listed only once its connection was seen attached.
-    held : str or None
-        Why nothing more is sent and nothing more can be known of the lane in this run; what is in
-        doubt stays so, after one more listing.
-    quiet_at : float
+    list_needs_attached : bool
+        Whether it can be listed only once it was seen attached.
+    suspended : str or None
+        Why nothing more is sent and nothing more can be known of it in this run; what is in doubt
+        stays so, after one more listing.
+    was_sent_to : bool
+        Whether a step of it was sent in this run.
+    write_ended_at : float
         When its last write ended; infinite while one is on its way. A look that left before that
         says nothing.
     over_at : float
@@ -90,54 +130,140 @@ class Lane:
         Writes that came too soon after a task, in a row.
     seen : frozenset of Route or None
         What its latest listing showed, at ``seen_at``.
+    page : int
+        Page of its listing that is read next.
+    not_before, poll_at : float
+        Before when it is left alone, and before when its state is not read.
+    accepted_at, running_at : float
+        When the latest task was accepted, and when it was last seen running.
     """
 
     name: str
     region_id: str
     start: frozenset[Route]
-    numbers: list[int] = field(default_factory=list)
+    options: Options
+    tell: Callable[[StepChanged], None]
+    steps: dict[int, Step] = field(default_factory=dict)
+    # -- where the steps stand
     ready: list[int] = field(default_factory=list)
     waiting: set[int] = field(default_factory=set)
     task: int | None = None
-    settled: dict[int, None] = field(default_factory=dict)
-    unknown: dict[int, str | None] = field(default_factory=dict)
-    asked: tuple[int, ...] = ()
-    looked: bool = False
+    unverified: dict[int, None] = field(default_factory=dict)
+    unresolved: dict[int, str | None] = field(default_factory=dict)
+    _records: dict[int, Record] = field(default_factory=dict)
+    _lost: Counter[int] = field(default_factory=Counter)
+    # -- what is known of it
+    snapshot: tuple[int, ...] = ()
+    has_baseline: bool = False
     attached: bool = False
-    awaited: bool = False
-    brief: bool = True
+    has_dependents: bool = False
+    listing_fits: bool = True
     verify: bool = False
-    shy: bool = False
-    held: str | None = None
-    sent: bool = False
-    quiet_at: float = -1.0
+    list_needs_attached: bool = False
+    suspended: str | None = None
+    was_sent_to: bool = False
+    write_ended_at: float = -1.0
     seen: frozenset[Route] | None = None
     seen_at: float = -1.0
-    # -- of the call under way, and of the task that runs
-    calling: bool = False
-    called_at: float = 0.0
-    slot: bool = False
     not_before: float = 0.0
     poll_at: float = 0.0
     accepted_at: float = 0.0
     running_at: float = 0.0
     over_at: float = inf
     conflicts: int = 0
-    failures: int = 0
+    _failures: int = 0
     # -- of the listing under way
-    listing: list[Route] = field(default_factory=list)
     page: int = 1
-    total: int = -1
-    counted: int = 0
-    restarts: int = 0
-    list_after: int = 1
-    # -- of its place in the queues, see `vcokit.rollout.queueing` and `vcokit.rollout.queueing`
-    version: int = 0
-    due: bool = False
-    patient: bool = False
-    slack: float = 0.0
-    tasks: int = 0
-    spent: float = 0.0
+    _listing: list[Route] = field(default_factory=list)
+    _total: int = -1
+    _counted: int = 0
+    _restarts: int = 0
+    _list_after: int = 1
+
+    def __post_init__(self) -> None:
+        self._list_after = self.options.list_after
+
+    def add(self, step: Step, record: Record, *, may_go: bool) -> Record:
+        """Take a step in, where its record has it; a pending one that may not go waits."""
+        number, state = step.number, record.state
+        self.steps[number] = step
+        self._records[number] = Record(state, record.attempt, record.misses)
+        if state == PENDING and not may_go:
+            self.waiting.add(number)
+        elif state == PENDING:
+            insort(self.ready, number)
+        elif state in (SENT, UNKNOWN):
+            self.move(number, UNKNOWN, message="the rollout broke off before an answer")
+        elif state in (ACCEPTED, SETTLED):
+            self.unverified[number] = None
+        return self._records[number]
+
+    # -- the one way of a step from state to state ----------------------------------------------
+
+    def move(
+        self,
+        number: int,
+        state: str,
+        code: str | None = None,
+        message: str | None = None,
+        request_id: str | None = None,
+        *,
+        new_attempt: bool = False,
+        missed: bool = False,
+        refused: bool = False,
+    ) -> StepChanged:
+        """Move a step to another state, and to the place that goes with it.
+
+        Parameters
+        ----------
+        number : int
+        state : str
+        code, message, request_id : str, optional
+            Of the answer behind it.
+        new_attempt : bool
+            Whether its token is used up: the outcome of the last one is known.
+        missed : bool
+            Whether it was accepted and came to nothing.
+        refused : bool
+            Whether it becomes unknown although it was refused.
+
+        Returns
+        -------
+        StepChanged
+            What `tell` was called with.
+        """
+        record = self._records[number]
+        old = record.state
+        self._leave(number, old)
+        record.state = state
+        record.attempt += new_attempt
+        record.misses += missed
+        if state == PENDING:
+            insort(self.ready, number)
+        elif state == UNKNOWN:
+            self.unresolved[number] = code if refused else None
+        elif state == ACCEPTED:
+            self.task = number
+        elif state == SETTLED:
+            self.unverified[number] = None
+        answer = (code, message, request_id)
+        change = StepChanged(0.0, number, old, state, *answer, record.attempt, record.misses)
+        self.tell(change)
+        return change
+
+    def _leave(self, number: int, state: str) -> None:
+        """Take a step out of the place that goes with a state."""
+        if state == PENDING and number in self.waiting:
+            self.waiting.remove(number)
+        elif state == PENDING:
+            del self.ready[bisect_left(self.ready, number)]
+        elif number == self.task:
+            self.task = None
+        else:
+            self.unresolved.pop(number, None)
+            self.unverified.pop(number, None)
+
+    # -- what is asked of it --------------------------------------------------------------------
 
     @property
     def left(self) -> int:
@@ -146,261 +272,296 @@ class Lane:
 
     @property
     def in_doubt(self) -> bool:
-        """Whether the cloud may hold something of the lane that no listing has shown."""
-        return bool(self.settled or self.unknown or self.task is not None)
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing is left to do, now or later."""
-        if self.held is not None:
-            return not self.verify and self.page == 1
-        return self.looked and not (
-            self.ready or self.waiting or self.in_doubt or self.verify or self.page > 1
-        )
+        """Whether the cloud may hold something of it that no listing has shown."""
+        return bool(self.unverified or self.unresolved or self.task is not None)
 
     @property
     def undone(self) -> bool:
         """Whether steps are to be sent or in doubt."""
         return bool(self.ready or self.waiting or self.in_doubt)
 
-    def hold(self, why: str) -> None:
-        """Send nothing more; look once more at what is in doubt."""
-        self.held = why
-        self.verify = self.in_doubt
-        self.forget_listing()
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left to do, now or later."""
+        if self.suspended is not None:
+            return not self.verify and self.page == 1
+        return self.has_baseline and not (self.undone or self.verify or self.page > 1)
 
-    def wants(self, *, sending: bool = True) -> str | None:
-        """Return what the lane does next: `LIST`, `POLL`, `SEND`, or None when it has nothing.
+    @property
+    def operation(self) -> str:
+        """Operation of its next write; where it has none, of its last step, empty for none."""
+        number = self.ready[0] if self.ready else next(reversed(self.steps))
+        return OPERATION.get(self.steps[number].action, "")
 
-        While a task runs the lane has nothing else to do, so that is when settled steps are looked
+    def unsent(self) -> list[int]:
+        """Return the steps that are still to be sent, in order."""
+        return sorted([*self.ready, *self.waiting])
+
+    def attempt(self, number: int) -> int:
+        """Return the number of a step's attempt."""
+        return self._records[number].attempt
+
+    def holdings(self) -> Holdings:
+        """Return what it was seen to hold, beside what is planned for it."""
+        steps = tuple((step, self._records[n].state) for n, step in self.steps.items())
+        return Holdings(self.region_id, self.name, self.start, steps, self.seen)
+
+    def wants(self, *, sending: bool = True, patient: bool = False) -> Want | None:
+        """Return what it does next; None when it has nothing.
+
+        While a task runs it has nothing else to do, so that is when unverified steps are looked
         up; a listing that takes longer than a task waits until enough have come together.
 
         Parameters
         ----------
         sending : bool
             Whether anything may be sent at all.
+        patient : bool
+            Whether it has time.
         """
-        if self.shy and self.held is None:
-            return POLL
-        if not self.looked or self.page > 1 or self.verify:
-            return LIST
-        if self.held is not None:
+        if self.list_needs_attached and self.suspended is None:
+            return Want.POLL
+        if not self.has_baseline or self.page > 1 or self.verify:
+            return Want.LIST
+        if self.suspended is not None:
             return None
         if self.task is not None:
-            return LIST if self.brief and self._list_due() else POLL
-        if not (self.ready or self.unknown or self.settled):
+            return Want.LIST if self.listing_fits and self._is_list_due() else Want.POLL
+        if not (self.ready or self.unresolved or self.unverified):
             return None
         if not self.attached:
-            return POLL
-        if self.unknown or not self.ready or not sending:
-            return LIST if self.unknown or self.settled else SEND
-        hurried = self.awaited and self.patient
-        return LIST if self._list_due() and (hurried or not self.brief) else SEND
+            return Want.POLL
+        if self.unresolved or not self.ready or not sending:
+            return Want.LIST if self.unresolved or self.unverified else Want.SEND
+        hurried = self.has_dependents and patient
+        return (
+            Want.LIST if self._is_list_due() and (hurried or not self.listing_fits) else Want.SEND
+        )
 
-    def _list_due(self) -> bool:
-        """Tell whether settled steps are to be looked up though more are to be sent."""
-        enough = len(self.settled) >= self.list_after
-        return enough or (self.awaited and self._worth_it())
-
-    def _worth_it(self) -> bool:
+    def _is_list_due(self) -> bool:
+        """Tell whether unverified steps are to be looked up though more are to be sent."""
+        if len(self.unverified) >= self._list_after:
+            return True
         # A long listing is begun early only for some steps, or it would cost more than it brings.
-        return 4 * len(self.settled) * 50 >= len(self.seen or ())
+        worth_it = 4 * len(self.unverified) * PAGE_SIZE >= len(self.seen or ())
+        return self.has_dependents and worth_it
 
-    def forget_listing(self) -> None:
-        """Begin a listing anew."""
-        self.listing, self.page, self.total, self.counted = [], 1, -1, 0
-
-    def drop(self, numbers: Iterable[int]) -> None:
-        """Take steps out of what is to be sent."""
-        gone = set(numbers)
-        self.waiting -= gone
-        if not gone.isdisjoint(self.ready):
-            self.ready = [number for number in self.ready if number not in gone]
-            heapq.heapify(self.ready)
-
-    def put(self, number: int) -> None:
-        """Let a step wait for its turn to be sent."""
-        heapq.heappush(self.ready, number)
-
-    def doubts(self) -> tuple[int, ...]:
+    def _doubts(self) -> tuple[int, ...]:
         """Return the steps that a listing asked for now decides."""
-        running = () if self.task is None or self.held is None else (self.task,)
-        return (*self.settled, *self.unknown, *running)
+        running = () if self.task is None or self.suspended is None else (self.task,)
+        return (*self.unverified, *self.unresolved, *running)
 
-    def decided(self, number: int) -> None:
-        """Let go of a step that a listing has decided."""
-        self.unknown.pop(number, None)
-        self.settled.pop(number, None)
-        if number == self.task:
-            self.task = None
+    # -- writes ---------------------------------------------------------------------------------
 
-    def next_step(self) -> int:
-        """Take the step that is sent next out of those that may be."""
-        return heapq.heappop(self.ready)
+    def send(self) -> int:
+        """Let the step that is sent next go; return its number."""
+        number = self.ready[0]
+        self.attached, self.write_ended_at, self.was_sent_to = False, inf, True
+        self.move(number, SENT)
+        return number
 
-    def unsent(self) -> list[int]:
-        """Return the steps that are still to be sent, in order."""
-        return sorted([*self.ready, *self.waiting])
+    def write_ended(self, now: float) -> None:
+        """Note that its write came back, or will not."""
+        self.write_ended_at = now
 
+    def write_answered(self, *, changes_state: bool, too_soon: bool) -> None:
+        """Note that its write was answered.
 
-class Ledger:
-    """The records of all steps; every change of one is noted for the journal.
+        A refusal changes nothing: what was attached still is, unless the refusal says busy.
+        """
+        self.conflicts = self.conflicts + 1 if too_soon else 0
+        self.attached = not changes_state
 
-    Parameters
-    ----------
-    steps : iterable of Step
-    options : Options
-    records : mapping of int to Record
-        Of steps that have gone on already.
+    def accept(self, number: int, now: float, *said: str | None) -> None:
+        """Note that a step was accepted: its task runs from now on."""
+        self.move(number, ACCEPTED, *said)
+        self.accepted_at = self.running_at = now
+        self.over_at = inf
 
-    Attributes
-    ----------
-    finals : deque of (int, str)
-        Steps that came to their end, with their state, for whoever has to follow.
-    left : Counter of (str, str)
-        Pending steps by region and operation.
-    """
+    def doubt(self, number: int, *said: str | None) -> None:
+        """Note that a step may have happened: its task may be running."""
+        self.move(number, UNKNOWN, *said)
+        self.attached, self.over_at = False, inf
 
-    def __init__(
-        self, steps: Iterable[Step], options: Options, records: Mapping[int, Record]
-    ) -> None:
-        self.steps = {step.number: step for step in steps}
-        self.records = {
-            number: records.get(number) or Record(st.BORN.get(step.action, st.PENDING))
-            for number, step in self.steps.items()
-        }
-        self._options = options
-        self.finals: deque[tuple[int, str]] = deque(
-            (number, record.state)
-            for number, record in self.records.items()
-            if record.state in st.FINAL and self.steps[number].sends
-        )
-        self.left = Counter(
-            self._through(number)
-            for number, record in self.records.items()
-            if record.state == st.PENDING
-        )
-        self._lost: Counter[int] = Counter()
-        self._changes: list[Change] = []
+    def doubt_refusal(self, number: int, *said: str | None) -> None:
+        """Note that a step was refused in a way that only a look can judge."""
+        self.move(number, UNKNOWN, *said, new_attempt=True, refused=True)
+        self.attached = False
 
-    def _through(self, number: int) -> tuple[str, str]:
-        step = self.steps[number]
-        return step.region_id, st.OPERATION[step.action]
-
-    def take_changes(self) -> tuple[Change, ...]:
-        """Return what has changed since the last time."""
-        changes, self._changes = tuple(self._changes), []
-        return changes
-
-    def set(
-        self,
-        number: int,
-        state: str,
-        code: str | None = None,
-        message: str | None = None,
-        request_id: str | None = None,
-    ) -> None:
-        """Let a step go into a state."""
-        record = self.records[number]
-        if (record.state == st.PENDING) != (state == st.PENDING):
-            self.left[self._through(number)] += 1 if state == st.PENDING else -1
-        record.state = state
-        if state in st.FINAL:
-            self.finals.append((number, state))
-        self._changes.append(Change(number, state, record.attempt, code, message, request_id))
-
-    def doubt_again(self, lane: Lane) -> None:
+    def doubt_again(self) -> None:
         """Let what is to be sent, and once went without an answer, be looked at instead.
 
         Its first request may have had its effect since it was last looked for.
         """
-        lost = [number for number in lane.unsent() if self._lost[number]]
-        lane.drop(lost)
-        for number in lost:
-            self.set(number, st.UNKNOWN, message="sent once without an answer")
-            lane.unknown[number] = None
-            lane.attached = False
+        for number in [number for number in self.unsent() if self._lost[number]]:
+            self.move(number, UNKNOWN, message="sent once without an answer")
+            self.attached = False
 
-    def skip(self, lane: Lane, numbers: Iterable[int], code: str | None, message: str) -> None:
-        """Take steps that are still to be sent out of a lane for good."""
-        gone = list(numbers)
-        lane.drop(gone)
-        for number in gone:
-            self.set(number, st.SKIPPED, code, message)
+    def skip(self, numbers: Iterable[int], code: str | None, message: str) -> None:
+        """Take steps that are still to be sent out of it for good."""
+        for number in list(numbers):
+            self.move(number, SKIPPED, code, message)
 
-    def make_lanes(
-        self, live: Mapping[str, frozenset[Route]], may_go: Callable[[int], bool]
-    ) -> dict[str, Lane]:
-        """Return the lanes of all steps, each step where its record has it.
+    def release(self, number: int, *, anew: bool = False) -> bool:
+        """Let a step that has waited go; tell whether it was still waiting.
 
         Parameters
         ----------
-        live : mapping of str to frozenset of Route
-        may_go : callable
-            Whether a pending step waits for nothing.
+        number : int
+        anew : bool
+            Whether hours may have passed since the connection was seen.
         """
-        lanes: dict[str, Lane] = {}
-        for step in self.steps.values():
-            lane = lanes.get(step.lane)
-            if lane is None:
-                start = live.get(step.lane, frozenset())
-                lane = Lane(step.lane, step.region_id, start, list_after=self._options.list_after)
-                lanes[step.lane] = lane
-            self._put(step.number, lane, may_go)
-        return lanes
+        if anew:
+            self.attached = False
+        if number not in self.waiting:
+            return False
+        self.waiting.remove(number)
+        insort(self.ready, number)
+        return True
 
-    def _put(self, number: int, lane: Lane, may_go: Callable[[int], bool]) -> None:
-        lane.numbers.append(number)
-        state = self.records[number].state
-        if state == st.PENDING and may_go(number):
-            lane.put(number)
-        elif state == st.PENDING:
-            lane.waiting.add(number)
-        elif state in (st.SENT, st.UNKNOWN):
-            self.set(number, st.UNKNOWN, message="the rollout broke off before an answer")
-            lane.unknown[number] = None
-        elif state in (st.ACCEPTED, st.SETTLED):
-            lane.settled[number] = None
+    # -- when it is called next -----------------------------------------------------------------
 
-    def settle(self, lane: Lane, listed: frozenset[Route]) -> list[int]:
+    def answered(self) -> None:
+        """Note that the cloud has answered."""
+        self._failures = 0
+
+    def back_off(self, now: float, asked: float | None = None) -> None:
+        """Wait after a call without an answer, longer each time, or as the cloud has asked."""
+        options = self.options
+        self._failures += 1
+        wait = min(options.backoff_cap, options.backoff * 2.0 ** (self._failures - 1))
+        self.not_before = now + max(wait, asked or 0.0)
+
+    def back_off_after_conflict(self, now: float) -> None:
+        """Wait after a write that came too soon, longer where one follows another."""
+        more = min(self.conflicts - 1, _DOUBLINGS)
+        # Not only its own look waits: a page that others ask for may show it attached before.
+        self.not_before = now + self.options.poll_interval * 2.0**more
+
+    def look_at(self, time: float) -> None:
+        """Leave its state unread until a time."""
+        self.poll_at = time
+
+    # -- states ---------------------------------------------------------------------------------
+
+    def see_attached(self, now: float) -> int | None:
+        """Note that it was seen attached; return the step whose task is over, if one ran."""
+        self.attached, self.list_needs_attached = True, False
+        self.over_at = min(self.over_at, now)
+        task = self.task
+        if task is not None:
+            self.move(task, SETTLED)
+        return task
+
+    def see_busy(self, sent: float) -> None:
+        """Note that it was seen on its way to being attached, by a look that left at a time."""
+        self.attached, self.over_at = False, inf
+        self.running_at = max(self.running_at, sent)
+
+    def suspend(self, why: str, *, look: bool = True) -> None:
+        """Send nothing more; look once more at what is in doubt, if that can be."""
+        self.suspended = self.suspended or why
+        self.verify = look and self.in_doubt
+        self.forget_listing()
+
+    def depend(self, *, has_dependents: bool) -> None:
+        """Note whether others wait for an unverified step."""
+        self.has_dependents = has_dependents
+
+    # -- listings -------------------------------------------------------------------------------
+
+    def begin_listing(self) -> None:
+        """Note what a listing decides whose first page is asked for now."""
+        # A first look decides nothing: tasks may be under way while it is taken.
+        self.snapshot = self._doubts() if self.has_baseline else ()
+
+    def forget_listing(self) -> None:
+        """Begin a listing anew."""
+        self._listing, self.page, self._total, self._counted = [], 1, -1, 0
+
+    def read_back(self) -> None:
+        """Have it listed once more."""
+        self.verify = True
+
+    def need_no_baseline(self) -> None:
+        """Go on without a first listing, or after it."""
+        self.has_baseline = True
+
+    def list_once_attached(self) -> None:
+        """Note that the cloud lists it only while it is attached."""
+        self.list_needs_attached, self.attached = True, False
+
+    def add_page(self, page: tuple[Route, ...], rows: int, total: int) -> frozenset[Route] | None:
+        """Add a page; return the routes once all are there and the list held still meanwhile."""
+        moved = self._total not in (-1, total)
+        self._total = total
+        self._listing += page
+        self._counted += rows
+        if not moved and self._counted < total and rows:
+            self.page += 1
+            return None
+        routes = frozenset(self._listing)
+        # Between two pages a route that goes shifts another over the edge, unseen; one that comes
+        # shows one twice.
+        moved = moved or self._counted != total or len(routes) != len(self._listing)
+        self.forget_listing()
+        if moved and self._restarts < _RESTARTS:
+            self._restarts += 1
+            self.listing_fits = False
+            return None
+        self._restarts = 0
+        return routes
+
+    def see(self, routes: frozenset[Route], now: float, *, fits: bool) -> None:
+        """Note what a listing shows."""
+        self.listing_fits = fits
+        self._list_after = max(self.options.list_after, len(routes) // 2)
+        self.seen, self.seen_at, self.verify = routes, now, False
+
+    def settle(self, routes: frozenset[Route]) -> list[int]:
         """Decide the steps that were in doubt when a listing was asked for, by what it shows.
 
         Returns
         -------
         list of int
-            Steps that came to nothing and are to be sent again; they stand in the lane for it.
+            Steps that came to nothing and are to be sent again.
         """
         again = []
-        doubts = frozenset(lane.doubts())
-        for number in (asked for asked in lane.asked if asked in doubts):
-            refused = lane.unknown.get(number)
-            if self.steps[number].shows(listed):
-                self.set(number, st.DONE)
-            elif lane.held is not None:
+        doubts = frozenset(self._doubts())
+        for number in (asked for asked in self.snapshot if asked in doubts):
+            refused = self.unresolved.get(number)
+            if self.steps[number].shows(routes):
+                self.move(number, DONE)
+            elif self.suspended is not None:
                 continue
             elif refused is not None:
-                self.set(number, st.FAILED, refused, "refused, and the listing shows it is not so")
-            elif self._miss(number, accepted=number in lane.settled):
+                why = "refused, and the listing shows it is not so"
+                self.move(number, FAILED, refused, why)
+            elif self._miss(number).new == PENDING:
                 again.append(number)
-                lane.put(number)
-            lane.decided(number)
         return again
 
-    def _miss(self, number: int, *, accepted: bool) -> bool:
-        """Note that a step came to nothing; tell whether it is to be sent again.
+    def _miss(self, number: int) -> StepChanged:
+        """Note that a step came to nothing: it is sent again, or has failed.
 
         An accepted attempt has had its outcome, so its token is used up. One whose answer was lost
         may still be on its way, so it is sent again as the same request.
         """
-        record = self.records[number]
-        if accepted:
-            record.misses += 1
-            record.attempt += 1
+        if number in self.unverified:
+            last = self._records[number].misses + 1 >= self.options.step_attempts
             said = ("TaskFailed", "accepted, but the listing does not show it")
-            last = record.misses >= self._options.step_attempts
-        else:
-            self._lost[number] += 1
-            said = ("NoAnswer", "no answer, and the listing does not show it")
-            last = self._lost[number] >= self._options.lost_attempts
-        self.set(number, st.FAILED if last else st.PENDING, *said)
-        return not last
+            state = FAILED if last else PENDING
+            return self.move(number, state, *said, new_attempt=True, missed=True)
+        self._lost[number] += 1
+        last = self._lost[number] >= self.options.lost_attempts
+        said = ("NoAnswer", "no answer, and the listing does not show it")
+        return self.move(number, FAILED if last else PENDING, *said)
+
+    def give_up(self, numbers: Iterable[int], code: str | None, message: str | None) -> None:
+        """Let steps fail of which nothing can be known, or that cannot be sent at all."""
+        for number in list(numbers):
+            self.move(number, FAILED, code, message)
+
+    def give_up_doubts(self, code: str | None, message: str) -> None:
+        """Let steps fail of which nothing can be known any more."""
+        self.give_up(self._doubts(), code, message)

@@ -1,4 +1,4 @@
-"""Which steps may be sent: a step waits for steps of any lane, and for its wave.
+"""Which steps may be sent: a step waits for steps of any connection, and for its wave.
 
 A step that breaks stands behind a gate, a gate needs marks, a mark is complete when each step that
 makes it is done (see `vcokit.rollout.ordering`). All is counted down, never searched, so that a
@@ -8,7 +8,8 @@ step costs as much as it has waits::
               ─→ at 0, the steps behind the gate have one wait less ─→ at 0, they may be sent
 
 A step that failed or was skipped takes with it all that wait for it, and so on; what it takes is
-returned, and comes back here as lost itself.
+returned, and comes back here as lost itself. (`graphlib.TopologicalSorter` counts down too, but
+does not tell who waits for a step, which both of these need.)
 
 Waves are canaries first: connections in waves, the next one only when every step of the last was
 done. ``waves=[1, 5, None]`` puts the first connection into the first wave, the next five into the
@@ -24,62 +25,69 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 
 from vcokit.rollout.ordering import Order
-from vcokit.rollout.steps import DONE, FINAL, Step
+from vcokit.rollout.steps import Step
 
 
-class Waits:
+class Dependencies:
     """The waits that are not over.
 
     Parameters
     ----------
     order : Order
     steps : mapping of int to Step
-    waves : mapping of int to int
-        Wave of each step, from 0; steps that are left out have none to wait for.
+    waves : sequence of int or None
+        Connections of each wave; empty for no waves.
+
+    Attributes
+    ----------
+    spoilt : int or None
+        The wave, from 0, of which a step came to nothing, after which none begins.
     """
 
-    def __init__(self, order: Order, steps: Mapping[int, Step], waves: Mapping[int, int]) -> None:
-        self._order = order
+    def __init__(
+        self, order: Order, steps: Mapping[int, Step], waves: Sequence[int | None] = ()
+    ) -> None:
+        self.spoilt: int | None = None
         self._makes = {n: mark for n, mark in order.makes.items() if n in steps}
-        self._left: Counter[int] = Counter()
         self._in_mark = Counter(self._makes.values())
-        self._marks_of = [len(marks) for marks in order.needs]
+        self._marks_of = [sum(self._in_mark[mark] > 0 for mark in needs) for needs in order.needs]
+        # By step, how many waits it has; by mark, gate and step, what stands behind it.
+        self._left: Counter[int] = Counter()
         self._gates: dict[int, list[int]] = defaultdict(list)
         self._behind: dict[int, list[int]] = defaultdict(list)
         self._after: dict[int, list[int]] = defaultdict(list)
-        self._by_wave: dict[int, list[int]] = defaultdict(list)
-        self._lost: set[int] = set()
-        self._count_gates(steps)
-        self._count_before(steps)
-        for number, wave in waves.items():
-            if wave > 0:
-                self._by_wave[wave].append(number)
-                self._left[number] += 1
-
-    def _count_gates(self, steps: Mapping[int, Step]) -> None:
-        for number, gate in self._order.breaks.items():
+        for gate, marks in enumerate(order.needs):
+            for mark in marks:
+                if self._in_mark[mark]:
+                    self._gates[mark].append(gate)
+        for number, gate in order.breaks.items():
             if number in steps:
                 self._behind[gate].append(number)
-        for gate, marks in enumerate(self._order.needs):
-            open_marks = [mark for mark in marks if self._in_mark[mark]]
-            self._marks_of[gate] = len(open_marks)
-            for mark in open_marks:
-                self._gates[mark].append(gate)
-            if open_marks:
-                self._left.update(self._behind[gate])
-
-    def _count_before(self, steps: Mapping[int, Step]) -> None:
-        for number, first in self._order.before.items():
+                self._left[number] += self._marks_of[gate] > 0
+        for number, first in order.before.items():
             for other in first:
                 if number in steps and other in steps:
                     self._after[other].append(number)
                     self._left[number] += 1
+        self._lost: set[int] = set()
+        self._begin_waves(waves_of(steps, waves, order) if waves else {})
 
-    def over(self, number: int) -> bool:
+    def _begin_waves(self, wave_of: Mapping[int, int]) -> None:
+        self._wave_of = wave_of
+        self._in_wave: dict[int, list[int]] = defaultdict(list)
+        self._wave_left = Counter(wave_of.values())
+        self._harmed: set[int] = set()
+        self._wave, self._last_wave = 0, max(wave_of.values(), default=0)
+        for number, wave in wave_of.items():
+            if wave > 0:
+                self._in_wave[wave].append(number)
+                self._left[number] += 1
+
+    def may_go(self, number: int) -> bool:
         """Tell whether a step waits for nothing."""
         return not self._left[number]
 
-    def awaited(self, number: int) -> bool:
+    def is_awaited(self, number: int) -> bool:
         """Tell whether another step waits for this one to be done."""
         if number in self._after:
             return True
@@ -88,7 +96,8 @@ class Waits:
 
     def done(self, number: int) -> list[int]:
         """Note that a step is done; return the steps that wait no longer."""
-        free = self._less(self._after.pop(number, ()))
+        self._one_less_in_wave(number, harmed=False)
+        free = self._one_wait_less(self._after.pop(number, ()))
         mark = self._makes.get(number)
         if mark is None:
             return free
@@ -97,23 +106,12 @@ class Waits:
             for gate in self._gates.pop(mark, ()):
                 self._marks_of[gate] -= 1
                 if self._marks_of[gate] == 0:
-                    free += self._less(self._behind.pop(gate, ()))
-        return free
-
-    def open_wave(self, wave: int) -> list[int]:
-        """Let a wave begin; return the steps that wait no longer."""
-        return self._less(self._by_wave.pop(wave, ()))
-
-    def _less(self, numbers: Iterable[int]) -> list[int]:
-        free = []
-        for number in numbers:
-            self._left[number] -= 1
-            if self._left[number] == 0:
-                free.append(number)
+                    free += self._one_wait_less(self._behind.pop(gate, ()))
         return free
 
     def lost(self, number: int) -> list[int]:
         """Note that a step will never be done; return the steps that wait for it."""
+        self._one_less_in_wave(number, harmed=True)
         lost = list(self._after.pop(number, ()))
         mark = self._makes.get(number)
         for gate in () if mark is None else self._gates.pop(mark, ()):
@@ -121,6 +119,32 @@ class Waits:
         fresh = [other for other in lost if other not in self._lost]
         self._lost.update(fresh)
         return fresh
+
+    def begin_wave(self) -> list[int] | None:
+        """Let the next wave begin; return the steps that wait no longer, None if it may not."""
+        wave = self._wave
+        if self.spoilt is not None or wave >= self._last_wave or self._wave_left[wave]:
+            return None
+        if wave in self._harmed:
+            self.spoilt = wave
+            return None
+        self._wave += 1
+        return self._one_wait_less(self._in_wave.pop(self._wave, ()))
+
+    def _one_less_in_wave(self, number: int, *, harmed: bool) -> None:
+        wave = self._wave_of.get(number)
+        if wave is not None:
+            self._wave_left[wave] -= 1
+            if harmed:
+                self._harmed.add(wave)
+
+    def _one_wait_less(self, numbers: Iterable[int]) -> list[int]:
+        free = []
+        for number in numbers:
+            self._left[number] -= 1
+            if self._left[number] == 0:
+                free.append(number)
+        return free
 
 
 # -- waves ----------------------------------------------------------------------------------------
@@ -195,46 +219,3 @@ def _waiters(found: Mapping[int, int], order: Order) -> dict[int, list[int]]:
             if number in found and other in found:
                 waiters[other].append(number)
     return waiters
-
-
-class Waves:
-    """How far the waves have come.
-
-    Parameters
-    ----------
-    of_step : mapping of int to int
-        From `waves_of`; empty where there are no waves.
-
-    Attributes
-    ----------
-    current : int
-        The wave that goes now.
-    spoilt : int or None
-        The wave that came to harm, after which none begins.
-    """
-
-    def __init__(self, of_step: Mapping[int, int]) -> None:
-        self._of_step = of_step
-        self._left = Counter(of_step.values())
-        self._last = max(of_step.values(), default=0)
-        self._bad: set[int] = set()
-        self.current = 0
-        self.spoilt: int | None = None
-
-    def final(self, number: int, state: str) -> None:
-        """Note that a step has come to its end."""
-        wave = self._of_step.get(number)
-        if wave is not None and state in FINAL:
-            self._left[wave] -= 1
-            if state != DONE:
-                self._bad.add(wave)
-
-    def next_wave(self) -> int | None:
-        """Return the next wave if it may begin now, else None."""
-        if self.spoilt is not None or self.current >= self._last or self._left[self.current]:
-            return None
-        if self.current in self._bad:
-            self.spoilt = self.current
-            return None
-        self.current += 1
-        return self.current

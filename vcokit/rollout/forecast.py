@@ -177,8 +177,8 @@ class _Model:
         # Dicts for their order: a page is a stretch of it.
         self._live = {lane: dict.fromkeys(sorted(routes)) for lane, routes in live.items()}
         self._regions: dict[str, list[str]] = {}
-        for lane in scheduler.lanes.values():
-            self._regions.setdefault(lane.region_id, []).append(lane.name)
+        for one in scheduler.connections.values():
+            self._regions.setdefault(one.region_id, []).append(one.name)
         self._busy_until: dict[str, float] = {}
         self._task_seconds = task_seconds
         self._pause = scheduler.options.pause
@@ -225,7 +225,7 @@ def _run(scheduler: Scheduler, model: _Model) -> Forecast:
     while True:
         result = scheduler.advance(inputs, now)
         for change in result.changes:
-            times[change.step, change.state] = now
+            times[change.step, change.new] = now
         wake, finished = _carry_out(result.decisions, model, now, arrivals, tie, calls)
         if finished:
             return _forecast(now, calls, times)

@@ -1,15 +1,19 @@
-"""What a look at the cloud means: states of connections, and listings of routes."""
+"""What arrives, and what it means: answers to writes, states of connections, listings of routes.
+
+A handler is a function of the rollout (`Run`), a connection, what arrived, and the time. It sets
+nothing itself: it calls the connection, the queue, and the few methods of the rollout.
+"""
 
 from __future__ import annotations
 
-from math import inf
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final, Protocol
 
 from vcokit.cloud.error_codes import REPEATED, RESIGNED, is_key
 from vcokit.cloud.operations import PAGE_SIZE
 from vcokit.contract import ARRIVING, ATTACHED
-from vcokit.rollout import steps as st
-from vcokit.rollout.connection import Lane
+from vcokit.rollout.connection import Connection
+from vcokit.rollout.dependencies import Dependencies
 from vcokit.rollout.messages import (
     LIST,
     NOT_MADE,
@@ -21,259 +25,10 @@ from vcokit.rollout.messages import (
     PolledAll,
     TimedOut,
 )
+from vcokit.rollout.options import Options
+from vcokit.rollout.queueing import Queue
 from vcokit.rollout.reconcile import differences
-from vcokit.rollout.steps import Route
-
-if TYPE_CHECKING:
-    from vcokit.rollout.scheduler import Board
-
-#: A connection is listed only while it is attached, where the cloud says so.
-_ONLY_ATTACHED: Final = "Vco.StatusNotSupport"
-
-#: How often a listing that changes while it is read is begun anew before it is taken as it is.
-_RESTARTS: Final = 5
-#: Part of a task's time that a listing may take to be made while the task runs.
-_BRIEF: Final = 0.5
-
-
-class Reads:
-    """Takes in what comes of reads.
-
-    Parameters
-    ----------
-    board : Board
-    """
-
-    def __init__(self, board: Board) -> None:
-        self._board = board
-
-    # -- states ---------------------------------------------------------------------------------
-
-    def polled(self, event: Polled, now: float) -> None:
-        """Take in the state of one connection."""
-        board = self._board
-        lane = board.lanes[event.lane]
-        sent = lane.called_at
-        board.dispatch.end(lane, POLL, now, throttled=event.kind == "throttled")
-        if event.state is not None:
-            board.heard(lane, now)
-            self._state(lane, event.state, sent, now)
-        elif self._read_failed(lane, POLL, event, now):
-            if event.code == NOT_MADE:
-                self._cannot_ask(lane, event)
-            else:
-                self._out_of_reach(lane, "read", event)
-        board.requeue(lane, now)
-
-    def polled_all(self, event: PolledAll, now: float) -> None:
-        """Take in the states of a page of connections."""
-        board = self._board
-        throttled = event.kind == "throttled"
-        flight = board.dispatch.end_page(event.region, event.page, now, throttled=throttled)
-        pages = board.dispatch.pages[event.region]
-        touched = {lane.name: lane for lane in flight.lanes}
-        if event.states is None:
-            for lane in self._page_failed(event, flight.sent, now):
-                lane.calling = False
-                touched[lane.name] = lane
-        else:
-            board.heard(None, now)
-            board.dispatch.place(event.region, event.page, frozenset(event.states))
-            released = [lane for lane in pages.parked if lane.name in event.states]
-            pages.parked = [lane for lane in pages.parked if lane.name not in event.states]
-            if pages.sweeping:
-                released += pages.go_on(event.page, event.total)
-            for lane in released:
-                lane.calling = False
-                touched[lane.name] = lane
-            for name, state in event.states.items():
-                lane_there = board.lanes.get(name)
-                if lane_there is not None and lane_there.region_id == event.region:
-                    self._passing_by(lane_there, state, flight.sent, now)
-                    touched[name] = lane_there
-        for lane in touched.values():
-            board.requeue(lane, now)
-
-    def _passing_by(self, lane: Lane, state: str, sent: float, now: float) -> None:
-        """Take in a state that was read for several lanes, if it is younger than the last write."""
-        wanted = lane.shy or (lane.looked and lane.held is None and lane.undone)
-        if wanted and lane.quiet_at <= sent:
-            lane.failures = 0
-            self._state(lane, state, sent, now)
-
-    def _state(self, lane: Lane, state: str, sent: float, now: float) -> None:
-        board = self._board
-        if state == ATTACHED:
-            if lane.task is not None:
-                board.pace.task_over(lane, now)
-            self._task_over(lane, now)
-        elif state in ARRIVING:
-            lane.attached, lane.over_at = False, inf
-            lane.running_at = max(lane.running_at, sent)
-            lane.poll_at = now + self._again_in(lane, now)
-        else:
-            board.skip(lane, lane.unsent(), None, f"the connection is {state}")
-            if not lane.looked:
-                self._seen(lane, [])  # nothing is sent to it, so nothing can be stale
-            self._hold(lane, f"the connection is {state}")
-
-    def _again_in(self, lane: Lane, now: float) -> float:
-        if lane.task is None:
-            return self._board.options.poll_interval
-        return self._board.pace.next_look(lane, now - lane.accepted_at)
-
-    def _task_over(self, lane: Lane, now: float) -> None:
-        lane.attached, lane.shy = True, False
-        lane.over_at = min(lane.over_at, now)
-        if lane.task is not None:
-            self._board.ledger.set(lane.task, st.SETTLED)
-            lane.settled[lane.task] = None
-            lane.awaited = lane.awaited or self._board.waits.awaited(lane.task)
-            lane.task = None
-
-    def _page_failed(self, event: PolledAll, sent: float, now: float) -> list[Lane]:
-        """Deal with a page that was not read; return the lanes that waited for the whole list."""
-        board = self._board
-        pages = board.dispatch.pages[event.region]
-        passes = event.kind in ("throttled", "unknown", "server", "busy") or event.code in RESIGNED
-        if event.kind == "throttled":
-            board.shut(event.region, POLL_ALL, event.retry_after, now)
-        elif passes:
-            board.silent(sent, now)
-        elif not board.refused_key(event.code):
-            board.heard(None, now)
-        until = now + (event.retry_after or 10 * board.options.backoff)
-        return pages.give_up(for_good=not passes, until=until)
-
-    # -- listings -------------------------------------------------------------------------------
-
-    def listed(self, event: Listed, now: float) -> None:
-        """Take in a page of a connection's routes."""
-        board = self._board
-        lane = board.lanes[event.lane]
-        board.dispatch.end(lane, LIST, now, throttled=event.kind == "throttled")
-        if event.routes is None:
-            if self._read_failed(lane, LIST, event, now):
-                self._cannot_list(lane, event)
-        else:
-            board.heard(lane, now)
-            # Another page was on its way when the listing was begun anew.
-            routes = self._whole(lane, event) if event.page == lane.page else None
-            if routes is not None:
-                self._take(lane, routes, now)
-        board.requeue(lane, now)
-
-    def _whole(self, lane: Lane, event: Listed) -> frozenset[Route] | None:
-        """Add a page; return the routes once all are there and the list held still meanwhile."""
-        page = event.routes or ()
-        rows = len(page) if event.rows is None else event.rows
-        moved = lane.total not in (-1, event.total)
-        lane.total = event.total
-        lane.listing += page
-        lane.counted += rows
-        if not moved and lane.counted < event.total and rows:
-            lane.page += 1
-            return None
-        routes = frozenset(lane.listing)
-        # Between two pages a route that goes shifts another over the edge, unseen; one that comes
-        # shows one twice.
-        moved = moved or lane.counted != event.total or len(routes) != len(lane.listing)
-        lane.forget_listing()
-        if moved and lane.restarts < _RESTARTS:
-            lane.restarts += 1
-            lane.brief = False
-            return None
-        lane.restarts = 0
-        return routes
-
-    def _take(self, lane: Lane, routes: frozenset[Route], now: float) -> None:
-        board = self._board
-        pages = max(1, -(-len(routes) // PAGE_SIZE))
-        lane.brief = pages == 1 or pages * board.pace.trip < _BRIEF * board.pace.times.mean
-        lane.list_after = max(board.options.list_after, len(routes) // 2)
-        lane.seen, lane.seen_at, lane.verify = routes, now, False
-        if not lane.looked:
-            self._seen(lane, differences(board.held(lane)))
-            return
-        again = board.ledger.settle(lane, routes)
-        lane.awaited = any(board.waits.awaited(number) for number in lane.settled)
-        if board.cancelled:
-            board.skip(lane, again, None, "cancelled")
-
-    def _cannot_list(self, lane: Lane, event: Listed) -> None:
-        """Deal with a listing that is refused."""
-        lane.forget_listing()
-        if event.code == NOT_MADE:
-            self._cannot_ask(lane, event)
-        elif event.code == _ONLY_ATTACHED and not lane.shy and lane.held is None:
-            lane.shy, lane.attached = True, False
-        elif lane.looked or event.kind != "not-found":
-            self._out_of_reach(lane, "listed", event)
-        else:
-            self._seen(lane, [f"{lane.name}: can no longer be listed ({event.code})"])
-
-    def _cannot_ask(self, lane: Lane, event: Polled | Listed) -> None:
-        """Let the steps of a lane fail that cannot be asked for at all: the others go on."""
-        board = self._board
-        for number in lane.unsent():
-            board.ledger.set(number, st.FAILED, event.code, event.message)
-        lane.drop(lane.unsent())
-        if not lane.looked:
-            self._seen(lane, [])
-        lane.hold(f"the connection cannot be asked for: {event.message}")
-        lane.verify = False
-
-    def _out_of_reach(self, lane: Lane, what: str, event: Polled | Listed) -> None:
-        """Send nothing more on a lane of which nothing can be known any more.
-
-        A connection that is gone takes its steps with it. Any other refusal may be mended (a
-        policy, for example), so its steps stay where they are for another run.
-        """
-        board = self._board
-        gone = event.kind == "not-found"
-        if gone:
-            message = "the connection cannot be read"
-            board.skip(lane, lane.unsent(), event.code, message)
-        if what == "read":
-            self._hold(lane, f"the connection cannot be read: {event.code}")
-            return
-        self._hold(lane, f"the connection cannot be listed: {event.code}")
-        lane.verify = False
-        if gone:
-            for number in lane.doubts():
-                message = "the connection can no longer be listed"
-                board.ledger.set(number, st.FAILED, event.code, message)
-                lane.decided(number)
-
-    def _hold(self, lane: Lane, why: str) -> None:
-        lane.hold(lane.held or why)
-        if not lane.looked:
-            self._board.end("stopped", f"{lane.name}: {why}", "refused")
-
-    def _seen(self, lane: Lane, strange: list[str]) -> None:
-        board = self._board
-        lane.looked = True
-        board.unseen -= 1
-        board.differences += strange
-        if board.unseen == 0 and board.differences and not board.cancelled:
-            board.end("stale", "the live routes are not those the plan was made from")
-
-    # -- failures -------------------------------------------------------------------------------
-
-    def _read_failed(self, lane: Lane, operation: str, event: Polled | Listed, now: float) -> bool:
-        """Deal with a read that failed; tell whether it always will for this connection."""
-        board = self._board
-        if event.kind == "throttled":
-            board.shut(lane.region_id, operation, event.retry_after, now)
-            return False
-        if board.refused_key(event.code):
-            return False
-        if event.kind in ("unknown", "server", "busy") or event.code in RESIGNED:
-            board.unanswered(lane, now, event.retry_after)
-            return False
-        board.heard(lane, now)
-        return True
-
+from vcokit.rollout.steps import CREATE, FAILED, OPERATION, PENDING, Route
 
 #: Refusals after which a look decides: the change may be there all the same, made by somebody
 #: else or by this very step when its answer was lost.
@@ -281,8 +36,9 @@ _LOOK_FIRST: Final = frozenset({"VpnRouteEntry.AlreadyExists", "InvalidRouteEntr
 
 #: The refusal of a write that came too soon after the end of its connection's last task.
 _TOO_SOON: Final = "TaskConflict"
-#: How often the wait after such a refusal is doubled, where one follows another.
-_DOUBLINGS: Final = 4
+
+#: A connection is listed only while it is attached, where the cloud says so.
+_ONLY_ATTACHED: Final = "Vco.StatusNotSupport"
 
 #: Refusals that every other step of the connection would meet too.
 _OF_THE_CONNECTION: Final = frozenset(
@@ -293,122 +49,337 @@ _OF_THE_CONNECTION: Final = frozenset(
     }
 )
 
+#: Kinds of answers that say nothing, and pass.
+_NO_ANSWER: Final = ("unknown", "server", "busy")
 
-class Writes:
-    """Takes in what comes of writes.
+#: Part of a task's time that a listing may take to be made while the task runs.
+_BRIEF: Final = 0.5
 
-    Parameters
-    ----------
-    board : Board
+
+class Run(Protocol):
+    """The rollout, as far as handlers have to do with it."""
+
+    @property
+    def options(self) -> Options:
+        """How it goes about it."""
+
+    @property
+    def connections(self) -> Mapping[str, Connection]:
+        """Its connections, by name."""
+
+    @property
+    def dependencies(self) -> Dependencies:
+        """Which steps wait for which."""
+
+    @property
+    def queue(self) -> Queue:
+        """Whose turn it is."""
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the user has cancelled it."""
+
+    def requeue(self, connection: Connection, now: float) -> None:
+        """Put a connection where it belongs after something has changed."""
+
+    def requeue_all(self, now: float) -> None:
+        """Put all connections where they belong."""
+
+    def heard(self, now: float) -> None:
+        """Note that the cloud has answered."""
+
+    def silent(self, sent: float, now: float) -> None:
+        """Note a call without an answer."""
+
+    def end(self, reason: str, message: str, cause: str | None = None) -> None:
+        """End as soon as no call is under way."""
+
+    def refused_key(self, code: str | None) -> bool:
+        """End if a code says that the AccessKey is refused, or the clock is wrong."""
+
+    def compared(self, connection: Connection, differences: list[str]) -> None:
+        """Note in what a connection differs from what the plan saw."""
+
+
+# -- answers to writes ----------------------------------------------------------------------------
+
+
+def answered(run: Run, one: Connection, event: Answered, now: float) -> None:
+    """Take in an answer to a write."""
+    number, said = event.step, (event.code, event.message, event.request_id)
+    sent = _write_ended(run, one, number, now, throttled=event.kind == "throttled")
+    if event.kind == "server":
+        one.doubt(number, event.code, event.message)
+        _unanswered(run, one, sent, now, event.retry_after)
+        return
+    _heard(run, one, now)
+    one.write_answered(changes_state=event.kind in ("ok", "busy"), too_soon=event.code == _TOO_SOON)
+    if event.kind == "ok":
+        run.queue.pace.pause.taken(sent - one.over_at)
+        one.accept(number, now, *said)
+        one.look_at(now + run.queue.first_look(one))
+    elif event.code in REPEATED:
+        # Somebody between us and the cloud sent it twice: not silence, but doubt.
+        one.doubt(number, *said)
+    elif event.kind in ("busy", "throttled") or is_key(event.code):
+        _again(run, one, event, sent, now)
+    elif event.code in _LOOK_FIRST:
+        one.doubt_refusal(number, *said)
+    else:
+        one.move(number, FAILED, *said)
+        _give_up_alike(one, event)
+    run.requeue(one, now)
+
+
+def timed_out(run: Run, one: Connection, event: TimedOut, now: float) -> None:
+    """Take in that a write had no definite answer."""
+    sent = _write_ended(run, one, event.step, now)
+    if event.left:
+        one.doubt(event.step, None, event.message)
+    else:
+        one.move(event.step, PENDING, message=event.message)
+        _cancel_too(run, one, event.step)
+    _unanswered(run, one, sent, now)
+
+
+def _write_ended(
+    run: Run, one: Connection, number: int, now: float, *, throttled: bool = False
+) -> float:
+    """Note that a write has ended; return when it left."""
+    one.write_ended(now)
+    operation = OPERATION[one.steps[number].action]
+    return run.queue.ended(one, operation, now, throttled=throttled)
+
+
+def _again(run: Run, one: Connection, event: Answered, sent: float, now: float) -> None:
+    """Put a step back that was refused for a reason that passes, or for a wrong key."""
+    said = (event.code, event.message, event.request_id)
+    one.move(event.step, PENDING, *said, new_attempt=True)
+    _cancel_too(run, one, event.step)
+    if event.code == _TOO_SOON:
+        # What has told the cloud so may have been somebody else's task: then no pause of ours
+        # helps, and the connection waits longer by itself.
+        one.back_off_after_conflict(now)
+        if run.queue.pace.pause.refused(sent - one.over_at):
+            run.requeue_all(now)
+    elif event.kind == "busy":
+        one.look_at(now + run.options.poll_interval)
+    elif event.kind == "throttled":
+        operation = OPERATION[one.steps[event.step].action]
+        _shut(run, one.region_id, operation, event.retry_after, now)
+    else:
+        run.refused_key(event.code)
+
+
+def _cancel_too(run: Run, one: Connection, number: int) -> None:
+    """Skip a step that was put back, where all that was not sent is cancelled."""
+    if run.cancelled:
+        one.skip([number], None, "cancelled")
+
+
+def _give_up_alike(one: Connection, event: Answered) -> None:
+    """Skip what would be refused for the same reason on the same connection."""
+    if event.kind == "quota":
+        # Those that wait for a delete of this connection will find room.
+        alike = [n for n in one.ready if one.steps[n].action == CREATE]
+    elif event.kind == "auth" or event.code in _OF_THE_CONNECTION:
+        alike = one.unsent()
+    else:
+        return
+    one.skip(alike, event.code, "an earlier step of this connection was refused so")
+
+
+# -- states ---------------------------------------------------------------------------------------
+
+
+def polled(run: Run, one: Connection, event: Polled, now: float) -> None:
+    """Take in the state of one connection."""
+    sent = run.queue.ended(one, POLL, now, throttled=event.kind == "throttled")
+    if event.state is not None:
+        _heard(run, one, now)
+        _see(run, one, event.state, sent, now)
+    elif _read_failed(run, one, POLL, event, sent, now):
+        if event.code == NOT_MADE:
+            _cannot_ask(run, one, event)
+        else:
+            _out_of_reach(run, one, "read", event)
+    run.requeue(one, now)
+
+
+def polled_all(run: Run, event: PolledAll, now: float) -> None:
+    """Take in the states of a page of connections."""
+    region = event.region
+    throttled = event.kind == "throttled"
+    sent, waited = run.queue.page_ended(region, event.page, now, throttled=throttled)
+    touched = {one.name: one for one in waited}
+    if event.states is None:
+        touched |= {one.name: one for one in _page_failed(run, event, sent, now)}
+    else:
+        run.heard(now)
+        names = frozenset(event.states)
+        released = run.queue.page_read(region, event.page, names, event.total)
+        touched |= {one.name: one for one in released}
+        for name, state in event.states.items():
+            found = run.connections.get(name)
+            if found is not None and found.region_id == region:
+                _see_in_passing(run, found, state, sent, now)
+                touched[name] = found
+    for one in touched.values():
+        run.requeue(one, now)
+
+
+def _see_in_passing(run: Run, one: Connection, state: str, sent: float, now: float) -> None:
+    """Take in a state that was read for several, if it is younger than the last write."""
+    waits = one.has_baseline and one.suspended is None and one.undone
+    if (one.list_needs_attached or waits) and one.write_ended_at <= sent:
+        one.answered()
+        _see(run, one, state, sent, now)
+
+
+def _see(run: Run, one: Connection, state: str, sent: float, now: float) -> None:
+    """Take in a state of a connection, by a look that left at a time."""
+    if state == ATTACHED:
+        if one.task is not None:
+            run.queue.task_over(one, now)
+        task = one.see_attached(now)
+        if task is not None and run.dependencies.is_awaited(task):
+            one.depend(has_dependents=True)
+    elif state in ARRIVING:
+        one.see_busy(sent)
+        wait = run.options.poll_interval
+        if one.task is not None:
+            wait = run.queue.next_look(one, now - one.accepted_at)
+        one.look_at(now + wait)
+    else:
+        one.skip(one.unsent(), None, f"the connection is {state}")
+        if not one.has_baseline:
+            run.compared(one, [])  # nothing is sent to it, so nothing can be stale
+        _suspend(run, one, f"the connection is {state}")
+
+
+def _page_failed(run: Run, event: PolledAll, sent: float, now: float) -> list[Connection]:
+    """Deal with a page that was not read; return those that waited for the whole list."""
+    throttled = event.kind == "throttled"
+    passes = throttled or event.kind in _NO_ANSWER or event.code in RESIGNED
+    if throttled:
+        _shut(run, event.region, POLL_ALL, event.retry_after, now)
+    elif passes:
+        run.silent(sent, now)
+    elif not run.refused_key(event.code):
+        run.heard(now)
+    until = now + (event.retry_after or 10 * run.options.backoff)
+    return run.queue.page_lost(event.region, for_good=not passes, until=until)
+
+
+# -- listings -------------------------------------------------------------------------------------
+
+
+def listed(run: Run, one: Connection, event: Listed, now: float) -> None:
+    """Take in a page of a connection's routes."""
+    sent = run.queue.ended(one, LIST, now, throttled=event.kind == "throttled")
+    if event.routes is None:
+        if _read_failed(run, one, LIST, event, sent, now):
+            _cannot_list(run, one, event)
+    else:
+        _heard(run, one, now)
+        # Another page was on its way when the listing was begun anew.
+        if event.page == one.page:
+            rows = len(event.routes) if event.rows is None else event.rows
+            routes = one.add_page(event.routes, rows, event.total)
+            if routes is not None:
+                _take(run, one, routes, now)
+    run.requeue(one, now)
+
+
+def _take(run: Run, one: Connection, routes: frozenset[Route], now: float) -> None:
+    """Take in all routes of a connection."""
+    pace = run.queue.pace
+    pages = max(1, -(-len(routes) // PAGE_SIZE))
+    one.see(routes, now, fits=pages == 1 or pages * pace.trip < _BRIEF * pace.times.mean)
+    if not one.has_baseline:
+        run.compared(one, differences(one.holdings()))
+        return
+    again = one.settle(routes)
+    one.depend(has_dependents=any(map(run.dependencies.is_awaited, one.unverified)))
+    if run.cancelled:
+        one.skip(again, None, "cancelled")
+
+
+def _cannot_list(run: Run, one: Connection, event: Listed) -> None:
+    """Deal with a listing that is refused."""
+    one.forget_listing()
+    only_attached = event.code == _ONLY_ATTACHED
+    if event.code == NOT_MADE:
+        _cannot_ask(run, one, event)
+    elif only_attached and not one.list_needs_attached and one.suspended is None:
+        one.list_once_attached()
+    elif one.has_baseline or event.kind != "not-found":
+        _out_of_reach(run, one, "listed", event)
+    else:
+        run.compared(one, [f"{one.name}: can no longer be listed ({event.code})"])
+
+
+def _cannot_ask(run: Run, one: Connection, event: Polled | Listed) -> None:
+    """Let the steps of a connection fail that cannot be asked for at all: the others go on."""
+    one.give_up(one.unsent(), event.code, event.message)
+    if not one.has_baseline:
+        run.compared(one, [])
+    one.suspend(f"the connection cannot be asked for: {event.message}", look=False)
+
+
+def _out_of_reach(run: Run, one: Connection, what: str, event: Polled | Listed) -> None:
+    """Send nothing more to a connection of which nothing can be known any more.
+
+    One that is gone takes its steps with it. Any other refusal may be put right (a policy, for
+    example), so its steps stay where they are for another run.
     """
+    gone = event.kind == "not-found"
+    if gone:
+        one.skip(one.unsent(), event.code, "the connection cannot be read")
+    _suspend(run, one, f"the connection cannot be {what}: {event.code}", look=what == "read")
+    if gone and what == "listed":
+        one.give_up_doubts(event.code, "the connection can no longer be listed")
 
-    def __init__(self, board: Board) -> None:
-        self._board = board
 
-    def answered(self, event: Answered, now: float) -> None:
-        """Take in an answer."""
-        board = self._board
-        lane = self._end_call(event.step, now, throttled=event.kind == "throttled")
-        if event.kind == "server":
-            self._doubt(lane, event, now)
-            return
-        board.heard(lane, now)
-        said = (event.code, event.message, event.request_id)
-        lane.conflicts = lane.conflicts + 1 if event.code == _TOO_SOON else 0
-        # A refusal changes nothing: what was attached still is, unless the refusal says busy.
-        lane.attached = event.kind not in ("ok", "busy")
-        if event.kind == "ok":
-            board.ledger.set(event.step, st.ACCEPTED, *said)
-            board.pace.pause.taken(lane.called_at - lane.over_at)
-            lane.task, lane.accepted_at, lane.running_at = event.step, now, now
-            lane.over_at = inf
-            lane.poll_at = now + board.pace.first_look(lane)
-        elif event.code in REPEATED:
-            # Somebody between us and the cloud sent it twice: not silence, but doubt.
-            board.ledger.set(event.step, st.UNKNOWN, *said)
-            lane.unknown[event.step] = None
-            lane.attached, lane.over_at = False, inf
-        elif event.kind in ("busy", "throttled") or is_key(event.code):
-            self._again(lane, event, now)
-        elif event.code in _LOOK_FIRST:
-            board.records[event.step].attempt += 1
-            board.ledger.set(event.step, st.UNKNOWN, *said)
-            lane.unknown[event.step] = event.code
-            lane.attached = False
-        else:
-            board.ledger.set(event.step, st.FAILED, *said)
-            self._give_up_alike(lane, event)
-        board.requeue(lane, now)
+def _suspend(run: Run, one: Connection, why: str, *, look: bool = True) -> None:
+    one.suspend(why, look=look)
+    if not one.has_baseline:
+        run.end("stopped", f"{one.name}: {why}", "refused")
 
-    def timed_out(self, event: TimedOut, now: float) -> None:
-        """Take in that there was no definite answer."""
-        board = self._board
-        lane = self._end_call(event.step, now)
-        if event.left:
-            self._doubt(lane, event, now)
-            return
-        board.ledger.set(event.step, st.PENDING, message=event.message)
-        lane.put(event.step)
-        if board.cancelled:
-            board.skip(lane, [event.step], None, "cancelled")
-        board.unanswered(lane, now)
 
-    def _end_call(self, number: int, now: float, *, throttled: bool = False) -> Lane:
-        board = self._board
-        lane = board.lanes[board.steps[number].lane]
-        board.dispatch.end(lane, board.write_of(number), now, throttled=throttled)
-        lane.quiet_at = now
-        return lane
+# -- calls that failed ----------------------------------------------------------------------------
 
-    def _again(self, lane: Lane, event: Answered, now: float) -> None:
-        """Put a step back that was refused for a reason that passes, or for a wrong key."""
-        board = self._board
-        board.records[event.step].attempt += 1
-        board.ledger.set(event.step, st.PENDING, event.code, event.message, event.request_id)
-        lane.put(event.step)
-        if board.cancelled:
-            board.skip(lane, [event.step], None, "cancelled")
-        if event.code == _TOO_SOON:
-            self._wait_longer(lane, now)
-        elif event.kind == "busy":
-            lane.poll_at = now + board.options.poll_interval
-        elif event.kind == "throttled":
-            board.shut(lane.region_id, board.write_of(event.step), event.retry_after, now)
-        else:
-            board.refused_key(event.code)
 
-    def _wait_longer(self, lane: Lane, now: float) -> None:
-        """Look at a lane again in a while, whose write came too soon; let all others wait longer.
+def _heard(run: Run, one: Connection, now: float) -> None:
+    one.answered()
+    run.heard(now)
 
-        What has told the cloud so may have been somebody else's task: then no pause of ours helps,
-        and the lane waits longer by itself.
-        """
-        board = self._board
-        more = min(lane.conflicts - 1, _DOUBLINGS)
-        # Not only its own look waits: a page that others ask for may show it attached before.
-        lane.not_before = now + board.options.poll_interval * 2.0**more
-        if board.pace.pause.refused(lane.called_at - lane.over_at):
-            board.requeue_all(now)
 
-    def _give_up_alike(self, lane: Lane, event: Answered) -> None:
-        """Skip what would be refused for the same reason on the same connection."""
-        steps = self._board.steps
-        if event.kind == "quota":
-            # Those that wait for a delete of this connection will find room.
-            alike = [n for n in sorted(lane.ready) if steps[n].action == st.CREATE]
-        elif event.kind == "auth" or event.code in _OF_THE_CONNECTION:
-            alike = lane.unsent()
-        else:
-            return
-        message = "an earlier step of this connection was refused so"
-        self._board.skip(lane, alike, event.code, message)
+def _unanswered(
+    run: Run, one: Connection, sent: float, now: float, asked: float | None = None
+) -> None:
+    """Let a connection wait after a call without an answer, or as long as the cloud has asked."""
+    one.back_off(now, asked)
+    run.silent(sent, now)
+    run.requeue(one, now)
 
-    def _doubt(self, lane: Lane, event: Answered | TimedOut, now: float) -> None:
-        """Note that a step may have happened; the lane looks before it sends again."""
-        code, asked = None, None
-        if isinstance(event, Answered):
-            code, asked = event.code, event.retry_after
-        self._board.ledger.set(event.step, st.UNKNOWN, code, event.message)
-        lane.unknown[event.step] = None
-        lane.attached, lane.over_at = False, inf
-        self._board.unanswered(lane, now, asked)
+
+def _shut(run: Run, region: str, operation: str, retry_after: float | None, now: float) -> None:
+    """Close the window of an operation for as long as the cloud asked for."""
+    run.queue.shut(region, operation, now + (retry_after or run.options.backoff))
+
+
+def _read_failed(
+    run: Run, one: Connection, operation: str, event: Polled | Listed, sent: float, now: float
+) -> bool:
+    """Deal with a read that failed; tell whether it always will for this connection."""
+    if event.kind == "throttled":
+        _shut(run, one.region_id, operation, event.retry_after, now)
+        return False
+    if run.refused_key(event.code):
+        return False
+    if event.kind in _NO_ANSWER or event.code in RESIGNED:
+        _unanswered(run, one, sent, now, event.retry_after)
+        return False
+    _heard(run, one, now)
+    return True

@@ -98,18 +98,13 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
-    """Time has passed."""
-
-
-@dataclass(frozen=True, slots=True)
 class Command:
     """What the user wants; ``stop`` leaves what is pending for another day."""
 
     name: Literal["pause", "resume", "cancel", "stop"]
 
 
-Input: TypeAlias = Answered | TimedOut | Polled | PolledAll | Listed | Tick | Command
+Input: TypeAlias = Answered | TimedOut | Polled | PolledAll | Listed | Command
 
 # -- out ----------------------------------------------------------------------------------------
 
@@ -180,22 +175,10 @@ Decision: TypeAlias = Send | Poll | PollAll | List | WaitUntil | Finished
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A step goes into another state; to be on disk before the decisions are carried out."""
-
-    step: int
-    state: str
-    attempt: int
-    code: str | None = None
-    message: str | None = None
-    request_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Round:
-    """One round of the scheduler: what changed, then what to do."""
+    """One round of the scheduler: what changed, to be on disk before what is to be done is done."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[StepChanged, ...]
     decisions: tuple[Decision, ...]
 
 
@@ -212,7 +195,7 @@ LIST: Final = "DescribeVcoRouteEntries"
 
 @dataclass(frozen=True, slots=True)
 class StepChanged:
-    """A step went into another state.
+    """A step went into another state: for the journal, for tallies, and for observers.
 
     Parameters
     ----------
@@ -222,6 +205,8 @@ class StepChanged:
     old, new : str
     code, message, request_id : str or None
         Of the answer behind it, where there was one.
+    attempt, misses : int
+        How often it was definitely refused, and how often it was accepted and came to nothing.
     """
 
     at: float
@@ -231,6 +216,13 @@ class StepChanged:
     code: str | None = None
     message: str | None = None
     request_id: str | None = None
+    attempt: int = 0
+    misses: int = 0
+
+    @property
+    def state(self) -> str:
+        """The new state."""
+        return self.new
 
 
 @dataclass(frozen=True, slots=True)

@@ -457,7 +457,7 @@ def _steps(there: pd.DataFrame, scope: pd.Series, reason: pd.Series) -> pd.DataF
 # -- a listing against what should be there -------------------------------------------------------
 
 
-class Held(NamedTuple):
+class Holdings(NamedTuple):
     """What a connection held when its plan was made, what is planned for it, and what it holds.
 
     Parameters
@@ -478,7 +478,7 @@ class Held(NamedTuple):
     seen: frozenset[Route] | None
 
 
-def differences(held: Held) -> list[str]:
+def differences(held: Holdings) -> list[str]:
     """Hold a listing against what the plan saw, plus what its steps have done since.
 
     Steps in doubt, failed and skipped ones, may or may not have had their effect: their routes
@@ -506,12 +506,12 @@ def differences(held: Held) -> list[str]:
     ]
 
 
-def unlike_planned(connections: Iterable[Held]) -> pd.DataFrame:
+def unlike_planned(connections: Iterable[Holdings]) -> pd.DataFrame:
     """Return where the latest listings of connections differ from what was planned.
 
     Parameters
     ----------
-    connections : iterable of Held
+    connections : iterable of Holdings
         Those that were never listed are passed over.
 
     Returns
@@ -524,7 +524,7 @@ def unlike_planned(connections: Iterable[Held]) -> pd.DataFrame:
     Examples
     --------
     >>> step = Step(0, "create", "r", "vco-a", "10.0.0.0/8", "h", 100)
-    >>> held = Held("r", "vco-a", frozenset(), ((step, "done"),), frozenset())
+    >>> held = Holdings("r", "vco-a", frozenset(), ((step, "done"),), frozenset())
     >>> unlike_planned([held])[["verdict", "route_dest"]].values.tolist()
     [['missing', '10.0.0.0/8']]
     """
@@ -536,7 +536,7 @@ def unlike_planned(connections: Iterable[Held]) -> pd.DataFrame:
     )
 
 
-def _unlike(held: Held) -> Iterator[tuple[object, ...]]:
+def _unlike(held: Holdings) -> Iterator[tuple[object, ...]]:
     wanted = set(held.start)
     for step, _ in held.steps:
         if step.before is not None:

@@ -467,7 +467,7 @@ class Rollout:
             Of `vcokit.schema.DIFFERENCES`; empty where all is as planned. Connections that
             something was sent to are read back at the end of the rollout.
         """
-        found = unlike_planned(self._scheduler.held())
+        found = unlike_planned(self._scheduler.holdings())
         names = ["vpn_connection_id", "route_dest"]
         rows = self.plan.steps[[*names, "row"]].drop_duplicates(names)
         found["row"] = found[names].merge(rows, on=names, how="left")["row"]
