@@ -44,7 +44,7 @@ from vcokit import errors, schema
 from vcokit.cloud.answers import Answer
 from vcokit.cloud.listing import Page
 from vcokit.cloud.operations import OPERATIONS, Limit
-from vcokit.cloud.windows import Limiter
+from vcokit.cloud.ratelimit import Limiter
 from vcokit.rollout.engine import Clocks
 from vcokit.simulator import Connection
 from vcokit.simulator.backend import Cloud

@@ -15,10 +15,18 @@ from alibabacloud_credentials.utils import auth_util
 
 from tests.leaks import TEST_SECRET, TEST_TOKEN
 from vcokit import errors
-from vcokit.cloud import profiles
+from vcokit.cloud import credentials
 from vcokit.cloud.connect import connect
-from vcokit.cloud.credentials import ASK_AGAIN, EARLY, Credentials, Keyring, from_object
-from vcokit.cloud.profiles import OURS, THEIRS, find
+from vcokit.cloud.credentials import (
+    ASK_AGAIN,
+    EARLY,
+    OURS,
+    THEIRS,
+    Credentials,
+    Keyring,
+    find,
+    from_object,
+)
 
 KEY = {"access_key_id": "LTAIprofile", "access_key_secret": TEST_SECRET}
 AK = {"name": "work", "mode": "AK", "region_id": "eu-central-1", **KEY}
@@ -58,7 +66,7 @@ def no_chain(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(f"profile {profile}" if profile else "default chain")
         return lambda: Credentials("LTAIchain", TEST_SECRET)
 
-    monkeypatch.setattr(profiles, "official", official)
+    monkeypatch.setattr(credentials, "official", official)
     return asked
 
 

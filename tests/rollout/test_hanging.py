@@ -21,7 +21,7 @@ from vcokit import schema
 from vcokit.cloud.answers import Answer
 from vcokit.cloud.listing import Page
 from vcokit.cloud.operations import OPERATIONS, Operation
-from vcokit.cloud.windows import Limiter
+from vcokit.cloud.ratelimit import Limiter
 from vcokit.errors import InputError
 from vcokit.rollout.alphabet import Command, Finished
 from vcokit.rollout.engine import Clocks

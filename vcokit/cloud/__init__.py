@@ -6,7 +6,7 @@ The vendor's facts are data, in ``vcokit/contract.json``; what follows from them
 `operations`    what each takes and answers, and how often it may be called
 `error_codes`   the kind of each code, what a kind means, and the remedy
 `endpoints`     which host answers for a region
-`credentials`   whose AccessKey signs, and until when; `profiles` of the vendor's CLI
+`credentials`   whose AccessKey signs, and until when
 `signing`       signature V3, as pure functions and as `httpx.Auth`
 `transport`     requests on their way over connections that are kept open
 `answers`       what came back: a parsed answer, or the error that it is; `lists` as

@@ -26,10 +26,10 @@ from vcokit.cloud.error_codes import Kind, kind_of, may_try_again
 from vcokit.cloud.listing import Exchange, Listing, Outcome, Page
 from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, VERSION, Limit, Operation
 from vcokit.cloud.pacing import Pacer
+from vcokit.cloud.ratelimit import Limiter
 from vcokit.cloud.signing import Acs3Auth, canonical_query
 from vcokit.cloud.target import Target
 from vcokit.cloud.transport import Reply
-from vcokit.cloud.windows import Limiter
 from vcokit.errors import CloudError, InputError, ProtocolError
 
 _Answer = TypeVar("_Answer")

@@ -16,10 +16,10 @@ from vcokit.cloud.answers import Answer
 from vcokit.cloud.calls import Calls
 from vcokit.cloud.listing import Exchange, Outcome
 from vcokit.cloud.masking import Secret
+from vcokit.cloud.ratelimit import Limiter
 from vcokit.cloud.simulated import is_simulator
 from vcokit.cloud.target import Target
 from vcokit.cloud.transport import AsyncTransport, Transport
-from vcokit.cloud.windows import Limiter
 
 _Result = TypeVar("_Result")
 

@@ -8,7 +8,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from vcokit import config
 from vcokit.cloud import credentials as keys
-from vcokit.cloud import profiles
 from vcokit.cloud.client import Client
 from vcokit.cloud.masking import Secret
 from vcokit.cloud.operations import OPERATIONS, Limit
@@ -160,7 +159,7 @@ def _keyring(
     if given is None and cloud is not None and not any(ways):
         given = cloud.credentials
     if given is None:
-        return profiles.find(*parts, profile=profile, clock=clock)
+        return keys.find(*parts, profile=profile, clock=clock)
     ring = keys.Keyring(keys.from_object(given), clock=clock)
     ring()
     return ring

@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 
 from vcokit.cloud.listing import Exchange
 from vcokit.cloud.operations import OPERATIONS
-from vcokit.cloud.windows import MARGIN, Limiter, Share
+from vcokit.cloud.ratelimit import MARGIN, Limiter, Share
 from vcokit.errors import ThrottledError
 
 _Result = TypeVar("_Result")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from vcokit.cloud.error_codes import WRONG_CLOCK, is_key
-from vcokit.cloud.windows import Limiter
+from vcokit.cloud.ratelimit import Limiter
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import Finished
 from vcokit.rollout.dispatch import Dispatch

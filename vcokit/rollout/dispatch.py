@@ -18,7 +18,7 @@ from itertools import count
 from typing import TypeAlias
 
 from vcokit.cloud.operations import OPERATIONS
-from vcokit.cloud.windows import Limiter, Share
+from vcokit.cloud.ratelimit import Limiter, Share
 from vcokit.rollout.alphabet import POLL, POLL_ALL, PollAll
 from vcokit.rollout.lanes import SEND, Lane
 from vcokit.rollout.options import Options

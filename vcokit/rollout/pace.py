@@ -25,7 +25,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from vcokit.cloud.windows import Share
+from vcokit.cloud.ratelimit import Share
 from vcokit.rollout.durations import Durations
 from vcokit.rollout.lanes import Lane
 from vcokit.rollout.options import Options

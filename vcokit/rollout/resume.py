@@ -9,7 +9,7 @@ from typing import Final
 import pandas as pd
 
 from vcokit.cloud.operations import Limit
-from vcokit.cloud.windows import MARGIN, ON_ITS_WAY, Limiter
+from vcokit.cloud.ratelimit import MARGIN, ON_ITS_WAY, Limiter
 from vcokit.errors import InputError
 from vcokit.rollout import database
 from vcokit.rollout.engine import Clocks

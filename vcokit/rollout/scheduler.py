@@ -42,7 +42,7 @@ from collections.abc import Iterable, Mapping
 from math import inf
 
 from vcokit.cloud.operations import Limit
-from vcokit.cloud.windows import Limiter
+from vcokit.cloud.ratelimit import Limiter
 from vcokit.rollout import steps as st
 from vcokit.rollout.alphabet import (
     LIST,
