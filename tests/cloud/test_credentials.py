@@ -328,11 +328,33 @@ def test_a_profile_is_read_again(tmp_path: Path) -> None:
     assert ring().access_key_id == "LTAInewer"
 
 
+def test_one_renewal_for_many_threads() -> None:
+    """Threads that meet an old key wait for one renewal, not for one each."""
+    begun, go = threading.Event(), threading.Event()
+    asked: list[int] = []
+
+    def slow() -> Credentials:
+        asked.append(1)
+        begun.set()
+        assert go.wait(10)
+        return Credentials("LTAIx", TEST_SECRET)
+
+    ring = Keyring(slow)
+    threads = [threading.Thread(target=ring) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(10)
+    go.set()
+    for thread in threads:
+        thread.join(10)
+    assert len(asked) == 1
+
+
 def test_nowhere_shown(tmp_path: Path) -> None:
     """No repr of anything that holds a key shows more of it than its first four letters."""
     ring = find(profile="temporary", environ={}, home=home(tmp_path, STS))
     client = connect("r", credentials=ring)
-    for thing in (ring, ring(), [ring()], client, client.target, client._auth, vars(ring)):
+    for thing in (ring, ring(), [ring()], client, client.target, client._signer, vars(ring)):
         assert TEST_SECRET not in repr(thing)
         assert TEST_TOKEN not in repr(thing)
     assert repr(ring) == (

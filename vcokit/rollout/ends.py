@@ -97,7 +97,7 @@ def require_client(client: object) -> None:
     InputError
     """
     # By what it can do: the simulation hands over one of its own.
-    needed = ("limits", "limiter", "simulated", "speed", "to_async")
+    needed = ("limits", "limiter", "simulated", "speed", "settings", "call", "page")
     if not all(hasattr(client, name) for name in needed):
         raise InputError(
             f"a rollout needs a client, not {_kind(client)}", remedy="Pass vk.connect(…)"

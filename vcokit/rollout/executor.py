@@ -125,7 +125,7 @@ class Rollout(Looks, Steers):
     ) -> None:
         require_plan_and_client(plan, client)
         rehearsal.refuse_plan(plan.simulated, client=client.simulated)
-        wishes = (options or Options.in_force(client.speed)).wishing(
+        wishes = (options or Options.in_force(client.speed, client.settings)).wishing(
             waves=waves,
             stop_after=stop_after,
             rate_share=rate_share,
@@ -187,7 +187,7 @@ class Rollout(Looks, Steers):
         new = {name: value for name, value in given.items() if value is not ...}
         try:
             rehearsal.refuse_journal(opened.path, opened.simulated, client=client.simulated)
-            kept = options_in(opened, options or Options.in_force(client.speed))
+            kept = options_in(opened, options or Options.in_force(client.speed, client.settings))
             rollout_id = opened.meta()["rollout_id"]
             count_in(client.limiter, opened, rollout_id, clocks)
             rollout = cls.__new__(cls)
@@ -214,7 +214,6 @@ class Rollout(Looks, Steers):
         self.options = options
         self.limits = client.limits
         self._client = client
-        self._client_of_engine = client.to_async()
         self._clocks = clocks
         self._ended: Finished | None = None
         self._error: BaseException | None = None
@@ -237,7 +236,7 @@ class Rollout(Looks, Steers):
         name = f"rollout {journal.path.name}"
         self._background = Background(name, self._run, self.stop, self._say_how_to_go_on)
         self._engine = Engine(
-            self._scheduler, journal, rollout_id, self._client_of_engine, self._tell, self._clocks
+            self._scheduler, journal, rollout_id, self._client, self._tell, self._clocks
         )
 
     # -- go -------------------------------------------------------------------------------------
@@ -275,7 +274,7 @@ class Rollout(Looks, Steers):
         try:
             self._journal.write(meta={"state": "running", "message": None})
             self._say("looking")
-            ended = self._clocks.run(self._engine.run())
+            ended = self._engine.run()
         except BaseException as error:
             # Whatever it is, it belongs to whoever waits; the journal is whole in any case.
             self._error = error
