@@ -6,7 +6,6 @@ client, or what is measured would be how it keeps to the limit.
 
 from __future__ import annotations
 
-import asyncio
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -69,17 +68,6 @@ def official(cloud: Any) -> Callable[[], str]:
     return lambda: str(client.describe_vpn_connection(request).body.state)
 
 
-async def together(client: Any, calls: int) -> None:
-    """Make so many calls by an asynchronous client that is open, some at any time."""
-    left = iter(range(calls))
-
-    async def work() -> None:
-        for _ in left:
-            await client.describe_vpn_connection(vpn_connection_id=CONNECTION)
-
-    await asyncio.gather(*(work() for _ in range(TOGETHER)))
-
-
 def rows(calls: int, rounds: int) -> Iterator[Row]:
     """Yield the rows of the table.
 
@@ -95,18 +83,16 @@ def rows(calls: int, rounds: int) -> Iterator[Row]:
             return str(client.describe_vpn_connection(vpn_connection_id=CONNECTION)["State"])
 
         compare(ours(), sdk())
-        with ThreadPoolExecutor(TOGETHER) as pool, asyncio.Runner() as runner:
-            both = runner.run(client.to_async().__aenter__())
+        with ThreadPoolExecutor(TOGETHER) as pool:
             contenders = {
                 "one": lambda: [ours() for _ in range(calls)],
                 "sdk, one": lambda: [sdk() for _ in range(calls)],
-                "many": lambda: runner.run(together(both, calls)),
+                "many": lambda: list(pool.map(lambda _: ours(), range(calls))),
                 "sdk, many": lambda: list(pool.map(lambda _: sdk(), range(calls))),
             }
             for call in contenders.values():
                 call()
             found = interleaved(contenders, rounds)
-            runner.run(both.__aexit__(None, None, None))
     for question, mine, theirs, how in (
         ("calls, one after another", "one", "sdk, one", "official SDK"),
         (f"calls, {TOGETHER} at a time", "many", "sdk, many", f"official SDK, {TOGETHER} threads"),

@@ -3,7 +3,7 @@
 ::
 
     Rollout, or a peer ─call→ half a round trip → Cloud, the simulator's own → the other half → …
-             └──────── one event loop, whose clock jumps where others sleep ────────┘
+             └──────── one clock, which jumps where others would sleep ─────────────┘
 
 Everybody gets the same steps, the same limits and the same tasks of 2 to 20 s, drawn as they are
 accepted; round trips take 50 to 300 ms. The lower bound is what nobody can beat: the rate limit
@@ -28,7 +28,7 @@ import heapq
 import selectors
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -41,10 +41,10 @@ import pandas as pd
 import vcokit as vk
 from benchmarks import DisagreementError, Row
 from vcokit import errors, schema
-from vcokit.cloud.answers import Answer
-from vcokit.cloud.listing import Page
+from vcokit.cloud.client import Page
 from vcokit.cloud.operations import OPERATIONS, Limit
-from vcokit.cloud.windows import Limiter
+from vcokit.cloud.ratelimit import Limiter
+from vcokit.cloud.responses import Answer
 from vcokit.rollout.engine import Clocks
 from vcokit.simulator import Connection
 from vcokit.simulator.backend import Cloud
@@ -161,13 +161,22 @@ class Run:
 
     async def call(self, operation: str, parameters: Mapping[str, str]) -> Any:
         """Make a call and return the cloud's answer."""
-        trip = self._trips.uniform(*TRIP)
+        trip = self.trip()
         await asyncio.sleep(trip / 2)
+        answer = self.arrive(operation, parameters)
+        await asyncio.sleep(trip / 2)
+        return answer
+
+    def trip(self) -> float:
+        """Return the seconds of the next round trip."""
+        return self._trips.uniform(*TRIP)
+
+    def arrive(self, operation: str, parameters: Mapping[str, str]) -> Any:
+        """Let a call arrive now; return the cloud's answer."""
         answer = self.cloud.call(operation, parameters, now=self.clock.now)
         self.calls[operation] += 1
         self.refused[answer.code] += bool(answer.code)
         self._follow(operation, parameters.get("VpnConnectionId", ""), answer)
-        await asyncio.sleep(trip / 2)
         return answer
 
     def _follow(self, operation: str, lane: str, answer: Any) -> None:
@@ -220,44 +229,72 @@ class Run:
 class Wire:
     """What a rollout takes for its client."""
 
-    speed, round_trip, simulated = 1.0, None, False
+    speed, round_trip, simulated, settings = 1.0, None, False, None
 
     def __init__(self, run: Run) -> None:
         self._run, self.limits = run, run.told
         self.limiter = Limiter(run.told)
 
-    def to_async(self) -> Wire:
-        """Return itself."""
-        return self
+    def call(self, operation: Any, parameters: Mapping[str, object], **_: object) -> Answer:
+        """Make a call that arrives now; return what the real client would, or raise it."""
+        answer = self._answer(operation, parameters)
+        return Answer(operation.name, answer.request_id, dict(answer.fields))
 
-    async def __aenter__(self) -> Wire:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        pass
-
-    def exchange(self, operation: Any, parameters: Mapping[str, object], **_: object) -> Any:
-        """Return a call, not made yet."""
-        return operation, dict(operation.wire(parameters))
-
-    def page(self, operation: Any, parameters: Any, number: int, **_: object) -> Any:
-        """Return a page of a listing, not asked for yet."""
-        return self.exchange(operation, {"PageSize": 50, "PageNumber": number, **parameters})
-
-    async def run(self, call: Any) -> Any:
-        """Make a call; return what the real client would, or raise it."""
-        operation, parameters = call
-        answer = await self._run.call(operation.name, parameters)
-        if answer.code:
-            kind = errors.ThrottledError if answer.retry_after else errors.BusyError
-            said = {"request_id": answer.request_id, "http_status": answer.status}
-            raise kind(answer.message, code=answer.code, retry_after=answer.retry_after, **said)
-        if not operation.rows:
-            return Answer(operation.name, answer.request_id, dict(answer.fields))
+    def page(self, operation: Any, parameters: Any, number: int, **_: object) -> Page:
+        """Ask for a page of a listing that arrives now."""
+        place = {"PageSize": 50, "PageNumber": number, **parameters}
+        answer = self._answer(operation, place)
         rows: Any = answer.fields
         for name in operation.rows:
             rows = rows[name]
         return Page([dict(row) for row in rows], answer.fields["TotalCount"], answer.request_id)
+
+    def _answer(self, operation: Any, parameters: Mapping[str, object]) -> Any:
+        answer = self._run.arrive(operation.name, dict(operation.wire(parameters)))
+        if answer.code:
+            kind = errors.ThrottledError if answer.retry_after else errors.BusyError
+            said = {"request_id": answer.request_id, "http_status": answer.status}
+            raise kind(answer.message, code=answer.code, retry_after=answer.retry_after, **said)
+        return answer
+
+
+class Post:
+    """What a rollout has for its calls: each arrives half a round trip later, as does its answer.
+
+    No thread is needed: a call of `Wire` waits for nothing.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run, self._tie, self._half = run, count(), 0.0
+        self._heap: list[tuple[float, int, float, Any]] = []
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Send a call on its way."""
+        half = self._run.trip() / 2
+        self._push(half, half, work)
+
+    def put(self, item: Any) -> None:
+        """Send an answer on its way back."""
+        self._push(self._half, 0.0, item)
+
+    def _push(self, seconds: float, half: float, what: Any) -> None:
+        entry = (self._run.clock.now + seconds, next(self._tie), half, what)
+        heapq.heappush(self._heap, entry)
+
+    def get(self, seconds: float) -> Any:
+        """Return what comes first within so many seconds; None where nothing does."""
+        clock = self._run.clock
+        until = clock.now + seconds
+        while self._heap and self._heap[0][0] <= until:
+            clock.now, _, self._half, what = heapq.heappop(self._heap)
+            if not self._half:
+                return what
+            what()
+        clock.now = until
+        return None
+
+    def close(self) -> None:
+        """Leave nothing behind, for there is nothing."""
 
 
 def ours(run: Run) -> None:
@@ -266,12 +303,9 @@ def ours(run: Run) -> None:
     names = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
     routes = pd.DataFrame(rows, columns=names)
 
-    def in_virtual_time(work: Coroutine[Any, Any, Any]) -> Any:
-        with asyncio.Runner(loop_factory=lambda: loop_of(run.clock)) as runner:
-            return runner.run(work)
-
     now = run.clock
-    clocks = Clocks(lambda: 1_795_000_000.0 + now.now, lambda: now.now, in_virtual_time)
+    threads: Any = lambda: Post(run)  # noqa: E731
+    clocks = Clocks(lambda: 1_795_000_000.0 + now.now, lambda: now.now, threads)
     with tempfile.TemporaryDirectory(prefix="vcokit-bench-") as folder:
         wire: Any = Wire(run)
         plan = vk.plan_routes(routes, schema.frame(schema.LIVE_ROUTES))

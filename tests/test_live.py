@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pandas as pd
 import pytest
@@ -113,6 +115,31 @@ def test_a_region_that_is_none_stops_nothing(simulate) -> None:
         real.describe_vco_route_entries(region_id="r (test)", vpn_connection_id=B)
 
 
+@pytest.mark.parametrize(
+    ("field", "reason"),
+    [
+        ("RouteDest", r"a route without a destination \(vco-a\)"),
+        ("NextHop", r"a route without a next hop \(10.9.0.0/16\)"),
+    ],
+)
+def test_a_route_that_cannot_be_named_stops_nothing(field: str, reason: str) -> None:
+    """A live route of which a part is left out costs its own connection alone, with the reason."""
+    row = {"RouteDest": "10.9.0.0/16", "NextHop": A, "Weight": 100, "VpnConnectionId": A}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        rows = [row | {field: ""}] if request.url.params["VpnConnectionId"] == A else []
+        told = {"RequestId": "q", "TotalCount": len(rows), "VcoRouteEntries": rows}
+        return httpx.Response(200, json=told)
+
+    frame = routes((A, "9.0.0.0/8", 0), (B, "9.0.0.0/8", 0))
+    with vk.connect("r", **KEYS, transport=httpx.MockTransport(answer)) as client:
+        found = vk.live_routes(client, frame)
+    assert list(unlisted(found)) == [A]
+    plan = vk.plan_routes(frame, found).frame()
+    assert plan["action"].tolist() == ["blocked", "create"]
+    assert re.search(reason, plan["message"].iloc[0])
+
+
 def test_a_listing_that_breaks_off_is_read_again(simulate) -> None:
     """A page that comes cut off does not lose routes."""
     there = [Route(A, f"10.0.{n}.0/24") for n in range(120)]
@@ -134,7 +161,7 @@ def test_wrong_arguments_name_the_right_call() -> None:
     }
     for call, given in calls.items():
         door = vk.live_routes if "routes" in call else vk.live_connections
-        for arguments in [*given, (client.to_async(), frame)]:
+        for arguments in given:
             with pytest.raises(errors.InputError, match=call):
                 door(*arguments)
     for regions in (5, [None], ["r", 5], client, [""]):

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
+from tests.inventories import as_csv, clean_rows
 from vcokit.errors import ConfigError
 
+FEW = as_csv(clean_rows(1, 1))
 KEYS = {"access_key_id": "LTAIexample", "access_key_secret": "any-secret"}
 
 
@@ -46,6 +48,25 @@ def test_argument_environment_file_default(
     vk.connect("r", **KEYS, read_attempts=8).close()
     with pytest.raises(ConfigError, match="VCOKIT_READ_ATTEMPTS"):
         vk.connect("r", **KEYS)
+
+
+def test_settings_do_not_change_within_a_run(settings: Path, tmp_path_factory, monkeypatch) -> None:
+    """A change of folder or environment changes no setting of a client that is there."""
+    settings.write_text("in_flight = 3\nlost_attempts = 4\n")
+    with vk.Simulator.for_routes(routes := vk.read_routes(FEW)) as cloud:
+        client = vk.connect(cloud)
+        monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+        monkeypatch.setenv("VCOKIT_LOST_ATTEMPTS", "9")
+        plan = vk.plan_routes(routes, vk.live_routes(client, routes))
+        rollout = vk.Rollout(plan, client, journal=settings.with_name("rollout.db"))
+        rollout.close()
+        again = vk.Rollout.open(rollout.journal, client)
+        again.close()
+        other = vk.connect(cloud)
+        latest = vk.Rollout.open(rollout.journal, other)
+        latest.close()
+    said = [(one.options.in_flight, one.options.lost_attempts) for one in (rollout, again, latest)]
+    assert said == [(3, 4), (3, 4), (32, 9)]
 
 
 @pytest.mark.parametrize("value", ["many", "-1", "", "nan", "2.9", True, [1]])

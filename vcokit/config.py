@@ -123,72 +123,89 @@ _TABLE: Final = (
 SETTINGS: Final[Mapping[str, Setting]] = {setting.name: setting for setting in _TABLE}
 
 
-def get(name: str, argument: object = None, environ: Mapping[str, str] | None = None) -> Any:
-    """Return the value of a setting that is in force.
+class Settings:
+    """What set the settings at one moment: variables of the environment, and the settings file.
+
+    A client keeps the ones of the moment it was made, so that neither another working directory nor
+    another environment changes them within a run.
 
     Parameters
     ----------
-    name : str
-        One of `SETTINGS`.
-    argument : object, optional
-        The value a caller gave; None where none was given.
     environ : mapping of str to str, optional
         Environment to look in, by default that of the process.
-
-    Returns
-    -------
-    int, float or str
-        In the type of the setting's default.
 
     Raises
     ------
     ConfigError
-        If the value in force cannot be used; the error says where it came from.
+        If the settings file cannot be used.
 
     Examples
     --------
-    >>> get("read_timeout", 2, {}), get("read_timeout", None, {"VCOKIT_READ_TIMEOUT": "3"})
-    (2.0, 3.0)
-    """
-    return find(name, argument, environ)[0]
-
-
-def find(
-    name: str, argument: object = None, environ: Mapping[str, str] | None = None
-) -> tuple[Any, str]:
-    """Return the value of a setting that is in force, as `get` does, and where it came from.
-
-    Returns
-    -------
-    (int, float or str), str
-        The origin is ``argument``, the name of a variable, ``vcokit.toml`` or ``default``.
-
-    Examples
-    --------
-    >>> find("read_timeout", None, {"VCOKIT_READ_TIMEOUT": "3"})
+    >>> settings = Settings({"VCOKIT_READ_TIMEOUT": "3"})
+    >>> settings.get("read_timeout"), settings.get("read_timeout", 2)
+    (3.0, 2.0)
+    >>> settings.find("read_timeout")
     (3.0, 'VCOKIT_READ_TIMEOUT')
     """
-    return _resolve(SETTINGS[name], argument, environ)
+
+    def __init__(self, environ: Mapping[str, str] | None = None) -> None:
+        self._text, self._table = _file()
+        # No other variable, one of which may be the AccessKey: tracebacks may show what is here.
+        self._variables = {
+            name: value
+            for name, value in (os.environ if environ is None else environ).items()
+            if name.startswith(PREFIX)
+        }
+
+    def __repr__(self) -> str:
+        return f"<settings, {len(self._variables)} variables, {len(self._table)} in {FILE_NAME}>"
+
+    def get(self, name: str, argument: object = None) -> Any:
+        """Return the value of a setting that is in force, in the type of its default.
+
+        Parameters
+        ----------
+        name : str
+            One of `SETTINGS`.
+        argument : object, optional
+            The value a caller gave; None where none was given.
+
+        Raises
+        ------
+        ConfigError
+            If the value in force cannot be used; the error says where it came from.
+        """
+        return self.find(name, argument)[0]
+
+    def find(self, name: str, argument: object = None) -> tuple[Any, str]:
+        """Return the value of a setting that is in force, and where it came from.
+
+        Returns
+        -------
+        (int, float or str), str
+            The origin is ``argument``, the name of a variable, ``vcokit.toml`` or ``default``.
+        """
+        setting, variable = SETTINGS[name], PREFIX + name.upper()
+        if argument is not None:
+            return setting.parse(argument, "argument"), "argument"
+        if variable in self._variables:
+            return setting.parse(self._variables[variable], variable), variable
+        if name in self._table:
+            return setting.parse(self._table[name], _place(self._text, name)), FILE_NAME
+        return setting.default, "default"
 
 
-def _resolve(
-    setting: Setting, argument: object, environ: Mapping[str, str] | None
-) -> tuple[Any, str]:
-    """Return the value in force and where it came from.
+def get(name: str, argument: object = None) -> Any:
+    """Return the value of a setting that is in force now; see `Settings.get`.
 
-    No function that may fail holds the environment itself, which has the AccessKey in it: a
-    traceback with local variables would show all of it.
+    Examples
+    --------
+    >>> get("read_timeout", 2)
+    2.0
     """
-    variable = PREFIX + setting.name.upper()
     if argument is not None:
-        return setting.parse(argument, "argument"), "argument"
-    value = (os.environ if environ is None else environ).get(variable)
-    if value is not None:
-        return setting.parse(value, variable), variable
-    text, table = _file()
-    if setting.name in table:
-        return setting.parse(table[setting.name], _place(text, setting.name)), FILE_NAME
-    return setting.default, "default"
+        return SETTINGS[name].parse(argument, "argument")
+    return Settings().get(name)
 
 
 def _file() -> tuple[str, Mapping[str, object]]:
@@ -238,7 +255,7 @@ def masked(text: str) -> str:
     return _USER.sub("***@", text)
 
 
-def in_force(environ: Mapping[str, str] | None = None) -> pd.DataFrame:
+def in_force() -> pd.DataFrame:
     """Return every setting with the value in force and where it came from, to be shown.
 
     Returns
@@ -246,8 +263,9 @@ def in_force(environ: Mapping[str, str] | None = None) -> pd.DataFrame:
     DataFrame
         Columns name, value, unit, origin, meaning; all strings; a URL without its password.
     """
+    settings = Settings()
     rows = []
     for setting in SETTINGS.values():
-        value, origin = _resolve(setting, None, environ)
+        value, origin = settings.find(setting.name)
         rows.append((setting.name, masked(str(value)), setting.unit, origin, setting.meaning))
     return pd.DataFrame(rows, columns=["name", "value", "unit", "origin", "meaning"], dtype="str")

@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
-from vcokit import config, schema
+from vcokit import schema
 from vcokit.audit.audit import Audit
 from vcokit.audit.columns import is_connection
 from vcokit.audit.plannable import plannable_rows
@@ -44,9 +44,9 @@ def live_routes(
     DataFrame
         Of `vcokit.schema.LIVE_ROUTES`, connections in order of appearance. A connection that is
         not listed has one row at the end, without a destination: its ``route_entry_type`` is
-        ``unlisted``, its ``state`` the cloud's code, or what is wrong with its region. A plan
-        creates and deletes nothing there. Frames of several clients may be put together with
-        ``pd.concat``.
+        ``unlisted``, its ``state`` the cloud's code, or what is wrong with its region or its
+        listing. A plan creates and deletes nothing there. Frames of several clients may be put
+        together with ``pd.concat``.
 
     Raises
     ------
@@ -79,9 +79,12 @@ def live_routes(
     def look(pair: tuple[str, str]) -> pd.DataFrame | None:
         region_id, connection = pair
         try:
-            return client.describe_vco_route_entries(
+            found = client.describe_vco_route_entries(
                 region_id=region_id, vpn_connection_id=connection
             )
+            if (lacking := _first_lack(found)) is None:
+                return found
+            unlisted[connection] = lacking
         except (NotFoundError, StateError) as error:
             unlisted[connection] = error.code
         except (InputError, UnicodeError) as error:  # its name is too long for any request
@@ -89,13 +92,25 @@ def live_routes(
         return None
 
     asked = [pair for pair in named if is_region(pair[0])]
-    found = _side_by_side(look, asked, config.get("list_workers", workers))
+    found = _side_by_side(look, asked, client.settings.get("list_workers", workers))
     frames = [frame for frame in found if frame is not None and len(frame)]
     live = pd.concat(frames, ignore_index=True) if frames else schema.frame(schema.LIVE_ROUTES)
     live = pd.concat([live, _unlisted(named, unlisted)], ignore_index=True) if unlisted else live
     live["simulated"] = pd.array([client.simulated] * len(live), dtype="boolean")
     live.attrs["simulated"] = client.simulated  # for where there is no row to say it
     return live
+
+
+def _first_lack(found: pd.DataFrame) -> str | None:
+    """Return what the cloud leaves out of a destination route; such a route cannot be named."""
+    custom = found["route_entry_type"].fillna("custom") == "custom"
+    for name, said in (("route_dest", "destination"), ("next_hop", "next hop")):
+        lacking = found[custom & found[name].isna()]
+        if len(lacking):
+            other = lacking["next_hop" if name == "route_dest" else "route_dest"].iloc[0]
+            of = "" if pd.isna(other) else f" ({other})"
+            return f"the cloud lists a route without a {said}{of}; look at it in the console"
+    return None
 
 
 def _unlisted(named: list[tuple[str, str]], reasons: dict[str, str]) -> pd.DataFrame:
@@ -219,7 +234,7 @@ def live_connections(
     """
     _require_client(client, "live_connections(client, regions)")
     asked = _regions(client, regions)
-    most = config.get("list_workers", workers)
+    most = client.settings.get("list_workers", workers)
     frames = _side_by_side(lambda region: _connections_in(client, region), asked, most)
     found = pd.concat(frames, ignore_index=True) if frames else None
     if details and found is not None:

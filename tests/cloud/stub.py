@@ -76,11 +76,11 @@ class Stub:
         keys = {"access_key_id": "LTAIexample", "access_key_secret": "any-secret"}
         if "credentials" in options:
             keys = {}
-        client = connect(endpoint=self.endpoint, **{"region": "cn-hangzhou", **keys, **options})
-        client.waits = []
-        client._sleep = client.waits.append
-        client._luck = lambda: 0.0
-        client._pacer.now = lambda: sum(client.waits)
+        waits: list[float] = []
+        passed = {"sleep": waits.append, "steady": lambda: sum(waits), "luck": lambda: 0.0}
+        given = {"region": "cn-hangzhou", **keys, **passed, **options}
+        client = connect(endpoint=self.endpoint, **given)
+        client.waits = waits
         return client
 
     def __enter__(self) -> Stub:

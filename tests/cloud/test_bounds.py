@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gzip
 import itertools
 import json
@@ -160,19 +159,36 @@ def test_a_surplus_answer_is_nobodys() -> None:
         assert stub.connections == 2
 
 
-def test_a_surplus_answer_in_an_event_loop() -> None:
-    """The same of the asynchronous client."""
+@pytest.mark.parametrize("surplus", [False, True])
+def test_an_answer_of_no_known_length_ends_its_line(surplus: bool) -> None:
+    """Where nobody says how long an answer is, what comes behind it is nobody's either."""
 
-    async def ask(client: Client) -> list[str]:
-        async with client.to_async() as awaited:
-            return [
-                (await awaited.describe_vpn_connection(vpn_connection_id=name))["VpnConnectionId"]
-                for name in ("vco-1", "vco-2")
-            ]
+    def chunked(asked: Asked) -> bytes:
+        body = json.dumps(state(asked.parameters["VpnConnectionId"])).encode()
+        head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n"
+        answer = head + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+        return answer + reply(state("vco-surplus")) * surplus
 
-    with Stub([twice, of_the_asked]) as stub, stub.client(read_attempts=1) as client:
-        assert asyncio.run(ask(client)) == ["vco-1", "vco-2"]
+    with Stub([chunked]) as stub, stub.client(read_attempts=1) as client:
+        for name in ("vco-1", "vco-2"):
+            answer = client.describe_vpn_connection(vpn_connection_id=name)
+            assert answer["VpnConnectionId"] == name
         assert stub.connections == 2
+
+
+def in_pieces(asked: Asked) -> bytes:
+    """Answer as a server does that first says that it goes on."""
+    heads = b"HTTP/1.1 100 Continue\r\nContent-Length: 0\r\n\r\nHTTP/1.1 103 Early Hints\r\n\n"
+    return heads + of_the_asked(asked)
+
+
+def test_heads_before_the_head() -> None:
+    """Answers that only say that one is to come are passed over, and the line is kept."""
+    with Stub([in_pieces]) as stub, stub.client(read_attempts=1) as client:
+        for name in ("vco-1", "vco-2"):
+            answer = client.describe_vpn_connection(vpn_connection_id=name)
+            assert answer["VpnConnectionId"] == name
+        assert stub.connections == 1
 
 
 def named(client: Client, name: str) -> object:
@@ -257,21 +273,6 @@ def test_a_drip_ends(where: str) -> None:
         with pytest.raises(errors.NoAnswerError, match=r"took longer|too long") as caught:
             look(client)
         assert not isinstance(caught.value, errors.NotSentError)
-
-
-@pytest.mark.parametrize("where", DRIPS)
-def test_a_drip_ends_in_an_event_loop(where: str) -> None:
-    """The same of the asynchronous client, by the clock of its loop."""
-
-    async def ask(client: Client) -> None:
-        async with client.to_async() as awaited:
-            loop = asyncio.get_running_loop()
-            loop.time = clock(step=0.05)
-            with pytest.raises(errors.NoAnswerError, match="took longer than 35 s"):
-                await awaited.describe_vpn_connection(vpn_connection_id="vco-1")
-
-    with Drip(*DRIPS[where]) as stub:
-        asyncio.run(ask(stub.client(read_attempts=1)))
 
 
 def test_a_write_that_drips_is_unknown() -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pandas as pd
 import pytest
 
 from tests.cloud.stub import Stub, reply
-from tests.cloud.test_answers import came
+from tests.cloud.test_responses import came
 from vcokit import errors, schema
-from vcokit.cloud import answers
-from vcokit.cloud.client import AsyncClient, Calls, Client
+from vcokit.cloud import responses
+from vcokit.cloud.client import Client
 from vcokit.cloud.connect import connect
 from vcokit.cloud.operations import OPERATIONS
 from vcokit.simulator import (
@@ -44,12 +45,13 @@ def cloud():
         yield running
 
 
-def waits(client: Client) -> list[float]:
-    """Let a client note its waits instead of sleeping; return where it notes them."""
+@contextmanager
+def waiting(cloud: Simulator, **options) -> Iterator[tuple[Client, list[float]]]:
+    """Yield a client that notes its waits instead of sleeping, and where it notes them."""
     noted: list[float] = []
-    client._sleep = noted.append
-    client._pacer.now = lambda: sum(noted)
-    return noted
+    passing = {"sleep": noted.append, "steady": lambda: sum(noted)}
+    with connect(cloud, region=REGION, **passing, **options) as client:
+        yield client, noted
 
 
 def test_the_life_of_a_route(cloud: Simulator) -> None:
@@ -106,21 +108,14 @@ def test_all_pages() -> None:
 
 
 def test_page_by_page() -> None:
-    """A listing can be taken a page at a time, by both clients, as frames that make the whole."""
+    """A listing can be taken a page at a time, as frames that make the whole."""
     routes = [Route(A, f"10.0.{n}.0/24") for n in range(55)]
     asked = {"region_id": REGION, "vpn_connection_id": A, "page_size": 20}
-
-    async def ask(client: Client) -> list[pd.DataFrame]:
-        async with client.to_async() as both:
-            return [page async for page in both.pages("DescribeVcoRouteEntries", **asked)]
-
     with Simulator([Connection(A)], routes, quota=200) as cloud, connect(cloud) as client:
         pages = list(client.pages("DescribeVcoRouteEntries", **asked))
         assert [len(page) for page in pages] == [20, 20, 15]
         whole = client.describe_vco_route_entries(region_id=REGION, vpn_connection_id=A)
         pd.testing.assert_frame_equal(pd.concat(pages, ignore_index=True), whole)
-        for mine, theirs in zip(pages, asyncio.run(ask(client)), strict=True):
-            pd.testing.assert_frame_equal(mine, theirs)
         nothing = list(client.pages("DescribeVpnAttachments", region_id="eu-west-1"))
         assert [len(page) for page in nothing] == [0]
         assert list(nothing[0].columns) == list(schema.LIVE_CONNECTIONS)
@@ -201,31 +196,12 @@ def test_a_list_that_never_adds_up() -> None:
         assert len(stub.asked) == 3
 
 
-def test_async_is_the_same(cloud: Simulator) -> None:
-    """The asynchronous client gives what the synchronous one gives."""
-
-    async def ask() -> tuple[pd.DataFrame, str]:
-        async with connect(cloud, region=REGION).to_async() as client:
-            listed = await client.describe_vco_route_entries(vpn_connection_id=A)
-            answer = await client.describe_vpn_connection(vpn_connection_id=A)
-            return listed, answer["State"]
-
-    listed, state = asyncio.run(ask())
-    with connect(cloud, region=REGION) as client:
-        pd.testing.assert_frame_equal(
-            listed, client.describe_vco_route_entries(vpn_connection_id=A)
-        )
-    assert state == "attached"
-
-
-def test_both_forms_have_the_same_operations() -> None:
-    """A method named after an operation is one of both clients, and says what it does."""
+def test_operations_and_methods_have_the_same_names() -> None:
+    """A method is named after each operation that this package uses, and says what it does."""
     names = {re.sub("(?<!^)([A-Z])", r"_\1", name).lower() for name in OPERATIONS}
-    methods = names & set(dir(Calls))
+    methods = names & set(dir(Client))
     assert "create_vco_route_entry" in methods
-    for method in methods:
-        assert getattr(Client, method) is getattr(AsyncClient, method) is getattr(Calls, method)
-        assert inspect.getdoc(getattr(Client, method))
+    assert all(inspect.getdoc(getattr(Client, method)) for method in methods)
 
 
 REFUSALS = {
@@ -240,8 +216,7 @@ REFUSALS = {
 def test_a_write_is_tried_once(kind: str) -> None:
     """A refused write raises the error of its class, with code and request id, and no retry."""
     expected, code = REFUSALS[kind]
-    with simulator(Fault(kind, count=1)) as cloud, connect(cloud, region=REGION) as client:
-        noted = waits(client)
+    with simulator(Fault(kind, count=1)) as cloud, waiting(cloud) as (client, noted):
         with pytest.raises(expected) as caught:
             client.create_vco_route_entry(vpn_connection_id=A, route_dest="10.0.0.0/8", weight=0)
         calls = cloud.calls()
@@ -257,8 +232,7 @@ def test_a_write_is_tried_once(kind: str) -> None:
 )
 def test_a_read_is_tried_again(kind: str) -> None:
     """A read that fails for a while is tried again, with waits that grow and differ by chance."""
-    with simulator(Fault(kind, count=3)) as cloud, connect(cloud, region=REGION) as client:
-        noted = waits(client)
+    with simulator(Fault(kind, count=3)) as cloud, waiting(cloud) as (client, noted):
         assert len(client.describe_vco_route_entries(vpn_connection_id=A)) == 1
         assert len(noted) == 3
         if kind != "throttle":
@@ -270,8 +244,7 @@ def test_a_read_is_tried_again(kind: str) -> None:
 def test_a_throttled_client_waits_as_told() -> None:
     """x-acs-retry-after, in milliseconds, is what the client waits."""
     fault = Fault("throttle", count=1, seconds=50.0)
-    with simulator(fault) as cloud, connect(cloud, region=REGION) as client:
-        noted = waits(client)
+    with simulator(fault) as cloud, waiting(cloud) as (client, noted):
         client.describe_vpn_connection(vpn_connection_id=A)
         assert noted == [pytest.approx(50.0 / SPEED, abs=0.002)]
 
@@ -280,9 +253,8 @@ def test_a_read_gives_up() -> None:
     """After its attempts a read raises the last error."""
     with (
         simulator(Fault("status_503")) as cloud,
-        connect(cloud, region=REGION, read_attempts=3) as client,
+        waiting(cloud, read_attempts=3) as (client, noted),
     ):
-        noted = waits(client)
         with pytest.raises(errors.ServerError):
             client.describe_regions()
         assert len(noted) == 2
@@ -334,7 +306,7 @@ def test_no_secret_of_an_answer_survives(cloud: Simulator) -> None:
         said = f"{answer!r} {answer.data} {frame.to_csv()} {client!r} {client.target!r}"
     raw = came(200, content=f'{{"IkeConfig":{{"Psk":"{CANARY_PSK}"}}, cut'.encode())
     with pytest.raises(errors.ProtocolError) as caught:
-        answers.read(OPERATIONS["DescribeVpnConnection"], raw, 30.0)
+        responses.read(OPERATIONS["DescribeVpnConnection"], raw, 30.0)
     said += f"{caught.value} {caught.value.received}"
     assert "***" in caught.value.received
     for secret in (CANARY_PSK, CANARY_AUTH_KEY, cloud.credentials.access_key_secret):

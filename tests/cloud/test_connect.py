@@ -6,14 +6,14 @@ import contextlib
 import io
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.cloud.test_client import REGION, SPEED, A, simulator
 from vcokit import errors
-from vcokit.cloud.connect import connect
+from vcokit.cloud.connect import Target, connect
 from vcokit.cloud.endpoints import endpoint_host
-from vcokit.cloud.operations import OPERATIONS, Limit
-from vcokit.cloud.target import Target
+from vcokit.cloud.operations import Limit
 from vcokit.simulator import Simulator, Switches
 
 
@@ -31,12 +31,16 @@ def keys() -> dict[str, str]:
 
 def test_endpoints_by_region() -> None:
     """Without an endpoint each call goes to the host of its own region, over https."""
-    client = connect(**keys())
-    operation = OPERATIONS["DescribeVpnConnections"]
+    asked: list[httpx.URL] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url)
+        return httpx.Response(200, json={"RequestId": "r", "State": "attached"})
+
+    client = connect(**keys(), transport=httpx.MockTransport(answer))
     for region in ("eu-central-1", "cn-hangzhou"):
-        request = client.request(operation, {"RegionId": region})
-        assert request.url.scheme == "https"
-        assert request.url.host == endpoint_host(region)
+        client.describe_vpn_connection(region_id=region, vpn_connection_id=A)
+        assert (asked[-1].scheme, asked[-1].host) == ("https", endpoint_host(region))
 
 
 @pytest.mark.parametrize("region", ["evil.example/", "a@evil.example", "x#", "", " ", "A", "x..y"])
@@ -115,7 +119,7 @@ def test_secrets_in_no_repr_or_traceback(capsys: pytest.CaptureFixture[str]) -> 
     client = connect(**keys(), security_token="t0ken-value")
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown):
-        print(client, repr(client), client.target, client._auth, [client.target.credentials()])
+        print(client, repr(client), client.target, client._signer, [client.target.credentials()])
     assert "s3cret-value" not in shown.getvalue()
     assert "t0ken-value" not in shown.getvalue()
     assert isinstance(client.target, Target)

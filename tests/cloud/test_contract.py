@@ -14,9 +14,9 @@ from alibabacloud_tea_openapi.models import Config
 from alibabacloud_vpc20160428 import models
 from alibabacloud_vpc20160428.client import Client as OfficialClient
 
-from tests.cloud.test_answers import came
+from tests.cloud.test_responses import came
 from vcokit import errors
-from vcokit.cloud import answers, endpoints, error_codes
+from vcokit.cloud import endpoints, error_codes, responses
 from vcokit.cloud.error_codes import (
     CODES,
     MEANINGS,
@@ -204,7 +204,7 @@ def test_every_code_of_an_operation_is_raised(name: str, code: str) -> None:
     text = CONTRACT["operations"][name]["errors"].get("texts", {}).get(code, fact["text"])
     body = json.dumps({"Code": code, "RequestId": "R-1", "Message": text}).encode()
     with pytest.raises(errors.ApiError, match="R-1") as caught:
-        answers.read(OPERATIONS[name], came(fact["status"], content=body), 30.0)
+        responses.read(OPERATIONS[name], came(fact["status"], content=body), 30.0)
     assert type(caught.value) is not errors.ApiError
     assert (caught.value.kind, caught.value.code) == (fact["class"], code)
     assert text in str(caught.value)

@@ -15,10 +15,18 @@ from alibabacloud_credentials.utils import auth_util
 
 from tests.leaks import TEST_SECRET, TEST_TOKEN
 from vcokit import errors
-from vcokit.cloud import profiles
+from vcokit.cloud import credentials
 from vcokit.cloud.connect import connect
-from vcokit.cloud.credentials import ASK_AGAIN, EARLY, Credentials, Keyring, from_object
-from vcokit.cloud.profiles import OURS, THEIRS, find
+from vcokit.cloud.credentials import (
+    ASK_AGAIN,
+    EARLY,
+    OURS,
+    THEIRS,
+    Credentials,
+    Keyring,
+    find,
+    from_object,
+)
 
 KEY = {"access_key_id": "LTAIprofile", "access_key_secret": TEST_SECRET}
 AK = {"name": "work", "mode": "AK", "region_id": "eu-central-1", **KEY}
@@ -58,7 +66,7 @@ def no_chain(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(f"profile {profile}" if profile else "default chain")
         return lambda: Credentials("LTAIchain", TEST_SECRET)
 
-    monkeypatch.setattr(profiles, "official", official)
+    monkeypatch.setattr(credentials, "official", official)
     return asked
 
 
@@ -320,11 +328,33 @@ def test_a_profile_is_read_again(tmp_path: Path) -> None:
     assert ring().access_key_id == "LTAInewer"
 
 
+def test_one_renewal_for_many_threads() -> None:
+    """Threads that meet an old key wait for one renewal, not for one each."""
+    begun, go = threading.Event(), threading.Event()
+    asked: list[int] = []
+
+    def slow() -> Credentials:
+        asked.append(1)
+        begun.set()
+        assert go.wait(10)
+        return Credentials("LTAIx", TEST_SECRET)
+
+    ring = Keyring(slow)
+    threads = [threading.Thread(target=ring) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    assert begun.wait(10)
+    go.set()
+    for thread in threads:
+        thread.join(10)
+    assert len(asked) == 1
+
+
 def test_nowhere_shown(tmp_path: Path) -> None:
     """No repr of anything that holds a key shows more of it than its first four letters."""
     ring = find(profile="temporary", environ={}, home=home(tmp_path, STS))
     client = connect("r", credentials=ring)
-    for thing in (ring, ring(), [ring()], client, client.target, client._auth, vars(ring)):
+    for thing in (ring, ring(), [ring()], client, client.target, client._signer, vars(ring)):
         assert TEST_SECRET not in repr(thing)
         assert TEST_TOKEN not in repr(thing)
     assert repr(ring) == (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import deque
 
@@ -12,14 +11,14 @@ import pytest
 
 from vcokit import errors
 from vcokit.cloud.client import Client
-from vcokit.cloud.connect import connect
+from vcokit.cloud.connect import Target
+from vcokit.cloud.credentials import Credentials
 from vcokit.cloud.operations import OPERATIONS, Limit
-from vcokit.cloud.target import Target
-from vcokit.cloud.transport import Reply
 from vcokit.live import live_routes
 
 LIST = "DescribeVcoRouteEntries"
 TRIP = 0.05
+KEY = Credentials("LTAIexample", "any-secret")
 
 
 class Clock:
@@ -45,7 +44,7 @@ class Clock:
             self._now = max(self._now, until)
 
 
-class Metered:
+class Metered(httpx.BaseTransport):
     """A cloud that lists one route of each connection, and so many calls in sixty seconds.
 
     Parameters
@@ -62,9 +61,13 @@ class Metered:
         self._taken: dict[str, deque[float]] = {}
         self._lock = threading.Lock()
         self.refused: list[float] = []
+        self.interrupts = 0
 
-    def send(self, request: httpx.Request) -> Reply:
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer; the call is counted halfway."""
+        if self.interrupts:
+            self.interrupts -= 1
+            raise KeyboardInterrupt
         self._clock.pass_by(TRIP / 2)
         with self._lock:
             reply = self._answer(request.url.params, self._clock.now())
@@ -81,29 +84,23 @@ class Metered:
         taken.append(now)
         return True
 
-    def _answer(self, asked: httpx.QueryParams, now: float) -> Reply:
+    def _answer(self, asked: httpx.QueryParams, now: float) -> httpx.Response:
         if not self.take(asked["RegionId"], now):
             self.refused.append(now)
             body = {"Code": "Throttling.User", "Message": "Too many.", "RequestId": "R-1"}
             headers = {"x-acs-retry-after": self._header} if self._header else {}
-            return Reply(400, httpx.Headers(headers), json.dumps(body).encode(), TRIP)
+            return httpx.Response(400, headers=headers, json=body)
         name = asked["VpnConnectionId"]
         row = {"RouteDest": "10.0.0.0/8", "NextHop": name, "Weight": 0, "VpnConnectionId": name}
         body = {"RequestId": "R-1", "TotalCount": 1, "VcoRouteEntries": [row]}
-        return Reply(200, httpx.Headers(), json.dumps(body).encode(), TRIP)
-
-    def close(self) -> None:
-        """Keep nothing open."""
+        return httpx.Response(200, json=body)
 
 
-def client_of(cloud: Metered, clock: Clock, told: int = 20, **options: object) -> Client:
+def client_of(cloud: Metered, clock: Clock, told: int = 20, share: float = 1.0) -> Client:
     """Return a client that was told a limit, and whose reads may use all of it."""
-    keys = connect("r", access_key_id="LTAIexample", access_key_secret="any-secret").target
     limits = {name: Limit(told, 60.0) for name in OPERATIONS}
-    target = Target(keys.credentials, region="r", limits=limits, **{"read_share": 1.0, **options})
-    client = Client(target, sleep=clock.sleep, now=clock.now)
-    client._transport = cloud
-    return client
+    target = Target(lambda: KEY, region="r", limits=limits, read_share=share, transport=cloud)
+    return Client(target, sleep=clock.sleep, now=clock.now)
 
 
 def rows(count: int, *regions: str) -> pd.DataFrame:
@@ -118,7 +115,7 @@ def test_more_connections_than_the_limit_allows(workers: int, share: float) -> N
     """They are all listed, none is refused, and as fast as the share of the limit allows."""
     clock = Clock()
     cloud = Metered(clock, 20)
-    client = client_of(cloud, clock, read_share=share)
+    client = client_of(cloud, clock, share=share)
     assert len(live_routes(client, rows(50), workers=workers)) == 50
     assert cloud.refused == []
     windows = (50 - 1) // int(20 * share)
@@ -169,20 +166,20 @@ def test_who_schedules_calls_is_not_paced() -> None:
     client = client_of(Metered(clock, 1000), clock, told=1)
     asked = {"RegionId": "r", "VpnConnectionId": "vco-a"}
     for _ in range(3):
-        client.run(client.exchange(OPERATIONS[LIST], asked, attempts=1))
+        client.call(OPERATIONS[LIST], asked, attempts=1)
     assert clock.waits == []
     for _ in range(3):
         client.create_vco_route_entry(vpn_connection_id="vco-a", route_dest="10.0.0.0/8", weight=0)
     assert clock.waits == pytest.approx([60.0, 60.0], abs=0.1)
 
 
-def test_a_read_that_is_given_up_gives_its_slot_back() -> None:
+def test_a_read_that_is_broken_off_gives_its_slot_back() -> None:
     """Whoever stops in the middle of a call leaves no slot taken for ever."""
     clock = Clock()
-    client = client_of(Metered(clock, 1000), clock, told=1)
-    asked = {"RegionId": "r", "VpnConnectionId": "vco-a"}
-    given_up = client.exchange(OPERATIONS[LIST], asked)
-    assert isinstance(next(given_up), httpx.Request)
-    given_up.close()
+    cloud = Metered(clock, 1000)
+    client = client_of(cloud, clock, told=1)
+    cloud.interrupts = 1
+    with pytest.raises(KeyboardInterrupt):
+        client.describe_vco_route_entries(vpn_connection_id="vco-a")
     client.describe_vco_route_entries(vpn_connection_id="vco-a")
     assert clock.now() == pytest.approx(60.0, abs=0.1)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from vcokit.cloud.credentials import Credentials
-from vcokit.cloud.signing import EMPTY_HASH, Acs3Auth, sign
+from vcokit.cloud.signing import EMPTY_HASH, Signer, sign
 
 VECTORS = json.loads(
     (Path(__file__).parent.parent / "simulator" / "v3_vectors.json").read_text("utf-8")
@@ -34,10 +34,11 @@ def test_vectors(vector: dict) -> None:
 
 def signed(url: str, keys: Credentials) -> httpx.Request:
     """Return a request as it leaves."""
-    auth = Acs3Auth(lambda: keys, clock=lambda: NOW, nonce=lambda: "n1")
+    signer = Signer(lambda: keys, clock=lambda: NOW, nonce=lambda: "n1")
     headers = {"x-acs-action": "DescribeRegions", "x-acs-version": "2016-04-28"}
     request = httpx.Request("POST", url, headers=headers)
-    return next(auth.auth_flow(request))
+    signer.sign(request.method, request.url.query, request.headers)
+    return request
 
 
 def test_request_as_it_leaves() -> None:
@@ -69,11 +70,10 @@ def test_temporary_keys() -> None:
 
 def test_each_request_is_new() -> None:
     """Two requests never share a nonce."""
-    auth = Acs3Auth(lambda: Credentials("id", "secret"))
-    nonces = {
-        next(auth.auth_flow(httpx.Request("POST", "http://127.0.0.1/"))).headers[
-            "x-acs-signature-nonce"
-        ]
-        for _ in range(100)
-    }
+    signer = Signer(lambda: Credentials("id", "secret"))
+    nonces = set()
+    for _ in range(100):
+        headers = {"host": "127.0.0.1"}
+        signer.sign("POST", b"", headers)
+        nonces.add(headers["x-acs-signature-nonce"])
     assert len(nonces) == 100

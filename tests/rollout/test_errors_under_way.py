@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -11,32 +12,19 @@ import vcokit as vk
 from tests.rollout.stage import Stage
 
 
-class FailingTransport(httpx.BaseTransport, httpx.AsyncBaseTransport):
+class FailingTransport(httpx.HTTPTransport):
     """A way to the cloud that fails as nothing should, at one create of many."""
 
     def __init__(self, at: int) -> None:
-        self.left = at
-        self.lines, self.async_lines = httpx.HTTPTransport(), httpx.AsyncHTTPTransport()
+        super().__init__()
+        self._creates, self._at = count(1), at
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Carry a request to the cloud."""
-        return self.lines.handle_request(request)
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carry a request to the cloud, or fail."""
-        if request.headers["x-acs-action"] == "CreateVcoRouteEntry":
-            self.left -= 1
-            if self.left == 0:
-                raise RuntimeError("a fault of the transport")
-        return await self.async_lines.handle_async_request(request)
-
-    def close(self) -> None:
-        """Close the lines of one call at a time."""
-        self.lines.close()
-
-    async def aclose(self) -> None:
-        """Close the lines of many calls."""
-        await self.async_lines.aclose()
+        creates = request.headers["x-acs-action"] == "CreateVcoRouteEntry"
+        if creates and next(self._creates) == self._at:
+            raise RuntimeError("a fault of the transport")
+        return super().handle_request(request)
 
 
 def test_answers_beside_an_error_are_kept(tmp_path: Path) -> None:

@@ -74,13 +74,13 @@ def test_intent_is_on_disk_before_a_call_leaves(
     seen = []
     ask = Engine._ask
 
-    async def looking(self: Engine, decision: object, row: CallRow) -> object:
+    def looking(self: Engine, decision: object, row: CallRow) -> object:
         if row.step is not None:
             with Journal.read(tmp_path / "rollout.db") as journal:
                 intended = journal.calls().set_index("call").loc[row.call]
                 step = journal.steps().set_index("step").loc[row.step]
             seen.append((intended["client_token"] == row.client_token, step["state"]))
-        return await ask(self, decision, row)
+        return ask(self, decision, row)
 
     monkeypatch.setattr(Engine, "_ask", looking)
     with Stage(tmp_path, lanes=3, each=3) as stage:

@@ -8,32 +8,27 @@ import httpx
 import pytest
 
 from tests.rollout.stage import Stage
-from vcokit.cloud.transport import AsyncTransport, Reply
+from vcokit.cloud.connect import connect
 from vcokit.simulator import Fault
 
 
-@pytest.fixture
-def waits_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a front-end ask for a wait whenever the cloud answers with a fault."""
-    plain = AsyncTransport.send
+class Asking(httpx.HTTPTransport):
+    """A front-end that asks for a wait whenever the cloud answers with a fault."""
 
-    async def send(self: AsyncTransport, request: httpx.Request) -> Reply:
-        came = await plain(self, request)
-        if came.status_code < 500:
-            return came
-        headers = httpx.Headers({**came.headers, "x-acs-retry-after": "200"})
-        return Reply(came.status_code, headers, came.content, came.seconds)
-
-    monkeypatch.setattr(AsyncTransport, "send", send)
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Hand a request on."""
+        came = super().handle_request(request)
+        if came.status_code >= 500:
+            came.headers["x-acs-retry-after"] = "200"
+        return came
 
 
 @pytest.mark.parametrize("kind", ["status_500", "status_503"])
-def test_a_fault_that_asks_for_a_wait_is_looked_at(
-    kind: str, tmp_path: Path, waits_asked_for: None
-) -> None:
+def test_a_fault_that_asks_for_a_wait_is_looked_at(kind: str, tmp_path: Path) -> None:
     """A create that happened and was answered by a fault is found there, and sent once."""
     fault = Fault(kind, operation="CreateVcoRouteEntry", count=1, applied=True)
     with Stage(tmp_path, fault, lanes=1, each=1) as stage:
+        stage.client = connect(stage.cloud, transport=Asking())
         rollout = stage.rollout()
         rollout.start().wait()
         assert rollout.frame()["state"].tolist() == ["done"]

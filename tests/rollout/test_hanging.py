@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Event, Thread
@@ -16,12 +16,12 @@ from typing import Any
 import pytest
 
 from tests.rollout.stage import Stage, inventory
-from tests.simulation.clockwork import Loop, World
+from tests.simulation.clockwork import Threads, Turn, World
 from vcokit import schema
-from vcokit.cloud.answers import Answer
-from vcokit.cloud.listing import Page
+from vcokit.cloud.client import Page
 from vcokit.cloud.operations import OPERATIONS, Operation
-from vcokit.cloud.windows import Limiter
+from vcokit.cloud.ratelimit import Limiter
+from vcokit.cloud.responses import Answer
 from vcokit.errors import InputError
 from vcokit.rollout.engine import Clocks
 from vcokit.rollout.journal import Journal
@@ -36,7 +36,7 @@ DEAF, BAD = "vco-0", "vco-1"
 class Silent:
     """A client in virtual time: writes to one connection hang, or cannot be made; the others do."""
 
-    speed, round_trip, simulated = 1.0, None, False
+    speed, round_trip, simulated, settings = 1.0, None, False, None
 
     def __init__(self, world: World, hangs: str = "", unmade: tuple[str, ...] = ()) -> None:
         self.world, self.hangs, self.unmade = world, hangs, unmade
@@ -44,39 +44,27 @@ class Silent:
         self.limiter = Limiter(self.limits)
         self.there: dict[str, list[dict[str, Any]]] = {}
 
-    def to_async(self) -> Silent:
-        """Return itself."""
-        return self
-
-    async def __aenter__(self) -> Silent:
-        return self
-
-    async def __aexit__(self, *_: object) -> None: ...
-
-    def exchange(self, operation: Operation, given: dict[str, Any], **_: object) -> Any:
-        """Return a call."""
-        return operation, given
-
-    def page(self, operation: Operation, given: dict[str, Any], *_: object, **__: object) -> Any:
-        """Return a call for a page."""
-        return operation, given
-
-    async def run(self, call: Any) -> Any:
+    def call(self, operation: Operation, given: dict[str, Any], **_: object) -> Answer:
         """Answer a call, or never."""
-        operation, given = call
+        self._made(operation, given)
+        if operation.writes:
+            self.there.setdefault(given["VpnConnectionId"], []).append(given)
+            return Answer(operation.name, "q", {})
+        return Answer(operation.name, "q", {"State": "attached"})
+
+    def page(self, operation: Operation, given: dict[str, Any], *_: object, **__: object) -> Page:
+        """Answer a call for a page, or never."""
+        self._made(operation, given)
+        rows = self.there.get(given.get("VpnConnectionId", ""), [])
+        return Page([dict(row) for row in rows], len(rows), "q")
+
+    def _made(self, operation: Operation, given: dict[str, Any]) -> None:
         lane = given.get("VpnConnectionId", "")
-        await asyncio.sleep(0.1)
+        self.world.wait(0.1)
         if operation.name.startswith(self.hangs or "-") and lane in (DEAF, ""):
-            await asyncio.get_running_loop().create_future()
+            self.world.rest(Turn())
         if lane == BAD and operation.name in self.unmade:
             raise InputError(f"{operation.name} cannot be asked: URL too long")
-        if operation.writes:
-            self.there.setdefault(lane, []).append(given)
-            return Answer(operation.name, "q", {})
-        if operation.name == "DescribeVpnConnection":
-            return Answer(operation.name, "q", {"State": "attached"})
-        rows = self.there.get(lane, [])
-        return Page([dict(row) for row in rows], len(rows), "q")
 
 
 def carried_out(
@@ -85,14 +73,13 @@ def carried_out(
     """Carry a plan of creates out in virtual time."""
     world = client.world
     plan = plan_routes(inventory(lanes, 2), schema.frame(schema.LIVE_ROUTES))
-    clocks = Clocks(lambda: 1e9 + world.now, lambda: world.now)
+    clocks = Clocks(lambda: 1e9 + world.now, lambda: world.now, partial(Threads, world))
     rollout = Rollout(plan, client, journal=path / "r.db", clocks=clocks, **more)
     for at, name in (commands or {}).items():
         world.at(at, lambda name=name: rollout._engine.command(Command(name)))
-    loop = Loop(world)
-    ended = loop.run_until_complete(rollout._engine.run())
+    ended = rollout._engine.run()
     rollout._finish(ended)
-    loop.drop()
+    world.end()
     return rollout, ended
 
 
@@ -160,7 +147,7 @@ _FORKED = """
 import os, sys
 from pathlib import Path
 from tests.rollout.stage import Stage
-with Stage(Path(sys.argv[1]), speed=1.0, lanes=1, each=1) as stage:
+with Stage(Path(sys.argv[1]), speed=0.1, lanes=1, each=1) as stage:
     rollout = stage.rollout().start()
     child = os.fork()
     if not child:

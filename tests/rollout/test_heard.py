@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from vcokit.rollout.heard import heard
+from vcokit.rollout.engine import decoded
 from vcokit.rollout.messages import List, Listed, Poll, PollAll, Polled, PolledAll
 from vcokit.rollout.steps import Route
 
@@ -21,27 +21,27 @@ def page(*rows: dict) -> SimpleNamespace:
 @pytest.mark.parametrize("kind", [{}, {"RouteEntryType": None}, {"RouteEntryType": ""}])
 def test_a_route_without_a_type_is_a_destination_route(kind: dict) -> None:
     """As in `live_routes`: the type that is left out is custom."""
-    came = heard(List("vco-a", 1), page({**ROW, **kind}), None)
+    came = decoded(List("vco-a", 1), page({**ROW, **kind}), None)
     assert came == Listed("vco-a", 1, (Route("10.0.0.0/8", "vco-a", 100),), 1, rows=1)
 
 
 def test_routes_of_other_types_are_counted_and_left_out() -> None:
     """A route that came by BGP fills its place on the page."""
-    came = heard(List("vco-a", 1), page({**ROW, "RouteEntryType": "bgp"}), None)
+    came = decoded(List("vco-a", 1), page({**ROW, "RouteEntryType": "bgp"}), None)
     assert came == Listed("vco-a", 1, (), 1, rows=1)
 
 
 @pytest.mark.parametrize("row", [{}, {**ROW, "Weight": None}, {**ROW, "Weight": "much"}])
 def test_a_route_that_cannot_be_read_is_no_answer(row: dict) -> None:
     """It is asked for again; nothing is decided by half a page."""
-    assert heard(List("vco-a", 1), page(row), None) == Listed("vco-a", 1, None, kind="unknown")
+    assert decoded(List("vco-a", 1), page(row), None) == Listed("vco-a", 1, None, kind="unknown")
 
 
 @pytest.mark.parametrize("state", [None, "", 7])
 def test_a_connection_without_a_state_is_on_no_page(state: object) -> None:
     """The others of its page count; it is asked for by itself, and no answer there is none."""
     rows = {"VpnConnectionId": "vco-a", "State": state}, {"VpnConnectionId": "vco-b", "State": "x"}
-    came = heard(PollAll("r", 1), page(*rows), None)
+    came = decoded(PollAll("r", 1), page(*rows), None)
     assert came == PolledAll("r", 1, {"vco-b": "x"}, 2)
-    assert heard(PollAll("r", 1), page({"State": "x"}), None).states is None
-    assert heard(Poll("vco-a"), rows[0], None) == Polled("vco-a", None, kind="unknown")
+    assert decoded(PollAll("r", 1), page({"State": "x"}), None).states is None
+    assert decoded(Poll("vco-a"), rows[0], None) == Polled("vco-a", None, kind="unknown")

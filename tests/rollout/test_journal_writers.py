@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import socket
@@ -294,12 +293,7 @@ class Watched:
         self.path = path
         self.tokens: list[str] = []
 
-    async def __aenter__(self) -> Watched:
-        return self
-
-    async def __aexit__(self, *_: object) -> None: ...
-
-    def exchange(self, operation: Any, parameters: dict[str, Any], **_: Any) -> Any:
+    def call(self, operation: Any, parameters: dict[str, Any], **_: Any) -> Any:
         """Note what a call would say, and what is on disk by then."""
         if not operation.writes:
             return {"State": "attached"}
@@ -322,10 +316,6 @@ class Watched:
         ]
         return SimpleNamespace(rows=rows, total=len(rows))
 
-    async def run(self, answer: Any) -> Any:
-        """Answer at once."""
-        return answer
-
 
 def test_intent_is_durable_before_the_call(plan: Plan, path: Path) -> None:
     """When a write leaves, another process sees its intent and its token in the journal."""
@@ -335,7 +325,7 @@ def test_intent_is_durable_before_the_call(plan: Plan, path: Path) -> None:
         scheduler = Scheduler(plan.each(), plan.live_by_lane(), limits, Options.in_force(1000.0))
         clocks = Clocks(lambda: 1.0, time.monotonic)
         engine = Engine(scheduler, journal, "id", client, lambda _: None, clocks)
-        assert asyncio.run(engine.run()).reason == "finished"
+        assert engine.run().reason == "finished"
         assert sorted(journal.calls()["client_token"].dropna()) == sorted(client.tokens)
     assert len(client.tokens) == 3
 

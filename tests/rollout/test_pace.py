@@ -8,7 +8,7 @@ import pytest
 
 from tests.rollout.model import Model, creates
 from vcokit.cloud.operations import Limit
-from vcokit.cloud.windows import MARGIN, Window
+from vcokit.cloud.ratelimit import MARGIN, Window
 from vcokit.rollout import steps as st
 from vcokit.rollout.messages import LIST, POLL, POLL_ALL, Answered
 from vcokit.rollout.queueing import Durations

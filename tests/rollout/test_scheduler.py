@@ -6,7 +6,7 @@ import pytest
 
 from tests.rollout.play import LIMITS, Play
 from vcokit.cloud.operations import Limit
-from vcokit.cloud.windows import MARGIN, Window
+from vcokit.cloud.ratelimit import MARGIN, Window
 from vcokit.rollout import steps as st
 from vcokit.rollout.connection import Record
 from vcokit.rollout.messages import (

@@ -1,36 +1,48 @@
-"""Virtual time: a clock that jumps from one event to the next, and an event loop that lives by it.
+"""Virtual time: a clock that jumps from one event to the next, and threads that live by it.
 
 ::
 
-    World      the time, and what is to happen when; goes on when a process dies
-    Loop       asyncio's own loop, but where it would sleep the world's clock jumps
+    World      the time, what is to happen when, and whose turn it is; goes on when a process dies
+    Threads    what a rollout has for its calls, in that time
 
-Everything runs in one thread, in an order that follows from the times alone; of one moment, what
-was asked for first comes first.
+Real threads, of which one runs at a time: it has the turn until it rests, and then gives it to the
+next that was called. Where nobody was, the clock jumps to the next event. So everything happens in
+an order that follows from the times alone; of one moment, what was asked for first comes first.
 """
 
 from __future__ import annotations
 
-import asyncio
 import heapq
-from asyncio import base_events
+import threading
+from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from itertools import count
-from threading import Event
 from typing import Any
 
-#: Asyncio takes timers as due that are nearer than this; what a real clock has, in seconds.
-RESOLUTION = 1e-9
-#: What a turn of the loop takes that waits for nothing, in seconds. On a clock that stood still, a
-#: wait that rounding has made an instant too short would never end, as it does on any real one.
+#: What a wait takes at least, in seconds. On a clock that stood still, one that rounding has made
+#: an instant too short would never end, as it does on any real one.
 TURN = 1e-6
-#: Such turns in a row after which nobody believes that the loop gets anywhere.
+#: Such waits in a row after which nobody believes that anybody gets anywhere.
 TURNS_IN_A_ROW = 2_000
 
 
 class HangError(AssertionError):
     """Nothing is under way and nothing is waited for, or time does not go on."""
+
+
+class Killed(SystemExit):
+    """The process is no more: whoever gets the turn ends by it."""
+
+
+class Turn:
+    """What a thread waits for that rests: somebody calls it, once."""
+
+    __slots__ = ("called", "lock")
+
+    def __init__(self) -> None:
+        self.called = False
+        self.lock = threading.Lock()
+        self.lock.acquire()
 
 
 class World:
@@ -40,56 +52,202 @@ class World:
     ----------
     until : float
         Virtual second after which the story must have ended.
+
+    Attributes
+    ----------
+    each_wait : callable or None
+        Called whenever time passes; a process may die there.
+    dead : BaseException or None
+        Why the process is no more: whoever rests, or gets the turn, ends by it.
+    heard : Event
+        Set whenever something was put into a box, from outside too.
     """
 
     def __init__(self, until: float) -> None:
         self.now = 0.0
         self.until = until
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
-        self._tie = count()
-        self._turns = 0
-        #: Called whenever the loop waits; a process may die there.
         self.each_wait: Callable[[], None] | None = None
+        self.dead: BaseException | None = None
+        self.heard = threading.Event()
+        self._heap: list[tuple[float, int, Callable[[], None], Turn | None]] = []
+        self._tie = count()
+        self._short = 0
+        self._ready: deque[Turn] = deque()
+        self._resting: dict[Turn, None] = {}
+        self._chief: Turn | None = None
+        self._leaving: threading.Thread | None = None
 
     def at(self, moment: float, happen: Callable[[], None]) -> None:
         """Let something happen at a moment, now at the earliest."""
-        heapq.heappush(self._heap, (max(self.now, moment), next(self._tie), happen))
+        self._push(moment, happen, None)
 
-    def sleep(self, seconds: float | None) -> None:
-        """Go on to the next event, or so far; what happens on the way happens."""
-        self._count(seconds)
-        if seconds is None or seconds > TURN:
-            if self.each_wait is not None:
-                self.each_wait()
-        else:
-            seconds = TURN
-        target = None if seconds is None else self.now + seconds
-        if self._heap and (target is None or self._heap[0][0] <= target):
-            self.now = self._heap[0][0]
-            while self._heap and self._heap[0][0] <= self.now:
-                heapq.heappop(self._heap)[2]()
-        elif target is None:
-            raise HangError(f"at {self.now:.3f} s everybody waits and nothing is to come")
-        else:
-            self.now = target
-        if self.now > self.until:
-            raise HangError(f"no end after {self.now:.0f} s")
+    def _push(self, moment: float, happen: Callable[[], None], turn: Turn | None) -> None:
+        heapq.heappush(self._heap, (max(self.now, moment), next(self._tie), happen, turn))
+
+    # -- turns ----------------------------------------------------------------------------------
+
+    def rest(self, turn: Turn, seconds: float | None = None) -> None:
+        """Let others go on until the turn is called, or until so many seconds have passed."""
+        self.must_live()
+        if seconds is not None:
+            self._count(seconds)
+            # A turn that was called before lets no time pass for this.
+            self._push(self.now + max(TURN, seconds), lambda: self.call(turn), turn)
+        self._resting[turn] = None
+        try:
+            following = self._next()
+            if following is not turn:
+                following.lock.release()
+                turn.lock.acquire()
+        finally:
+            turn.called = True
+            del self._resting[turn]
+        if self._leaving is not None:
+            leaving, self._leaving = self._leaving, None
+            leaving.join()
+        self.must_live()
 
     def wait(self, seconds: float) -> None:
         """Let so many seconds pass, whatever happens meanwhile."""
-        end = self.now + seconds
-        while self.now < end:
-            self.sleep(end - self.now)
+        self.rest(Turn(), seconds)
 
-    def _count(self, seconds: float | None) -> None:
-        """See that the loop waits now and then."""
-        self._turns = 0 if seconds is None or seconds > TURN else self._turns + 1
-        if self._turns > TURNS_IN_A_ROW:
+    def call(self, turn: Turn) -> None:
+        """Let who rests go on as soon as nobody else does."""
+        if not turn.called:
+            turn.called = True
+            self._ready.append(turn)
+
+    def must_live(self) -> None:
+        """End the thread of a process that is no more."""
+        if self.dead is not None:
+            raise Killed(str(self.dead)) from self.dead
+
+    def _next(self) -> Turn:
+        """Return whose turn it is, letting time pass where it is nobody's."""
+        try:
+            while not self._ready:
+                self._pass()
+        except HangError as hang:
+            if self._chief is None:
+                raise
+            self.dead = hang
+            raise Killed(str(hang)) from hang
+        return self._ready.popleft()
+
+    def _pass(self) -> None:
+        """Go on to the next event; what happens at its moment happens."""
+        heap = self._heap
+        while heap and heap[0][3] is not None and heap[0][3].called:
+            heapq.heappop(heap)
+        if not heap:
+            raise HangError(f"at {self.now:.3f} s everybody waits and nothing is to come")
+        if self.each_wait is not None:
+            self.each_wait()
+        self.now = heap[0][0]
+        while heap and heap[0][0] <= self.now:
+            heapq.heappop(heap)[2]()
+        if self.now > self.until:
+            raise HangError(f"no end after {self.now:.0f} s")
+
+    def _count(self, seconds: float) -> None:
+        """See that somebody waits now and then."""
+        self._short = self._short + 1 if seconds <= TURN else 0
+        if self._short > TURNS_IN_A_ROW:
             raise HangError(f"at {self.now:.3f} s the loop turns and turns")
 
+    # -- threads --------------------------------------------------------------------------------
 
-class Loop(base_events.BaseEventLoop):
-    """An event loop that never sleeps.
+    def start(self, work: Callable[[], None]) -> None:
+        """Let a thread do something as soon as nobody else goes on."""
+        worker = _idle.pop() if _idle else _Worker()
+        worker.world, worker.work = self, work
+        self._ready.append(worker.turn)
+
+    def give_away(self) -> None:
+        """Let another one go on, at the end of some work."""
+        following = self._chief
+        if self.dead is None:
+            try:
+                following = self._next()
+            except (Killed, HangError) as error:
+                self.dead = self.dead or error
+        following = following or next(iter(self._resting))
+        following.lock.release()
+
+    def join(self, turn: Turn) -> None:
+        """Take part from now on, in a thread that the chief lets in by `let_in`."""
+        turn.lock.acquire()
+        del self._resting[turn]
+        if self.dead is not None:
+            self.leave()
+        self.must_live()
+
+    def let_in(self, turn: Turn) -> None:
+        """Let a thread take part that joins."""
+        self._resting[turn] = None
+        self.call(turn)
+
+    def watch(self) -> None:
+        """Be the chief: rest until one of those who joined leaves, and wait for its very end."""
+        self._chief = Turn()
+        self.rest(self._chief)
+
+    def leave(self) -> None:
+        """Take part no longer; the chief goes on once this thread has ended."""
+        assert self._chief is not None
+        self._leaving = threading.current_thread()
+        self._chief.lock.release()
+
+    def end(self) -> None:
+        """Let the process be no more: whatever its threads were at, they end."""
+        self.dead = self.dead or Killed("the end")
+        # Workers that have not begun stay as they are.
+        _idle.extend(_by_turn[turn] for turn in self._ready if turn in _by_turn)
+        self._ready.clear()
+        while self._resting:
+            self._chief = Turn()
+            turn = next(iter(self._resting))
+            turn.lock.release()
+            self._chief.lock.acquire()
+            if self._leaving is not None:
+                self._leaving.join()
+                self._leaving = None
+        self._chief = self.dead = None
+
+
+class _Worker:
+    """A thread that does one thing after another, each when it is its turn."""
+
+    def __init__(self) -> None:
+        self.turn = Turn()
+        self.world: World
+        self.work: Callable[[], None]
+        _by_turn[self.turn] = self
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            self.turn.lock.acquire()
+            world = self.world
+            try:
+                self.work()
+            except Killed:
+                pass
+            except BaseException as error:
+                world.dead = world.dead or error
+            del self.work, self.world
+            _idle.append(self)
+            world.give_away()
+            del world
+
+
+#: Threads that have nothing to do, in whatever world, and all of them by what they wait for.
+_idle: list[_Worker] = []
+_by_turn: dict[Turn, _Worker] = {}
+
+
+class Threads:
+    """What a rollout has for its calls, and a box that it waits at; see the real ones.
 
     Parameters
     ----------
@@ -97,54 +255,28 @@ class Loop(base_events.BaseEventLoop):
     """
 
     def __init__(self, world: World) -> None:
-        super().__init__()
         self.world = world
-        self._clock_resolution = RESOLUTION
-        self._selector = self  # what asyncio asks for events of sockets; there are none
-        #: Set whenever another thread has asked for something.
-        self.called = Event()
+        self._mail: deque[Any] = deque()
+        self._waits = Turn()
+        self._waits.called = True  # nobody waits yet
 
-    def time(self) -> float:
-        """Return the virtual second."""
-        return self.world.now
+    def submit(self, work: Callable[[], None]) -> None:
+        """Let a thread do something."""
+        self.world.start(work)
 
-    def select(self, timeout: float | None) -> list[object]:
-        """Stand where asyncio would sleep."""
-        self.world.sleep(timeout)
-        return []
+    def put(self, item: Any) -> None:
+        """Put something into the box."""
+        self.world.must_live()
+        self._mail.append(item)
+        self.world.call(self._waits)
+        self.world.heard.set()
 
-    def call_soon_threadsafe(self, *what: Any, **more: Any) -> asyncio.Handle:
-        """Take what another thread asks for, and let it be known that it was asked."""
-        handle = super().call_soon_threadsafe(*what, **more)
-        self.called.set()
-        return handle
+    def get(self, seconds: float | None) -> Any:
+        """Return what came first, waiting for it that long at most; None where nothing came."""
+        if not self._mail and seconds != 0.0:
+            self._waits = Turn()
+            self.world.rest(self._waits, seconds)
+        return self._mail.popleft() if self._mail else None
 
-    def run_in_executor(  # type: ignore[override]
-        self, _executor: object, work: Callable[..., Any], *args: Any
-    ) -> asyncio.Future[Any]:
-        """Do at once what would go to another thread, which knows no virtual time."""
-        future = self.create_future()
-        try:
-            future.set_result(work(*args))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def call_exception_handler(self, context: dict[str, object]) -> None:
-        """Pass over what a dead process leaves behind; anything else is told as ever."""
-        if not self.is_closed() and not isinstance(context.get("exception"), SystemExit):
-            super().call_exception_handler(context)
-
-    def _process_events(self, _events: list[object]) -> None:
-        pass
-
-    def _write_to_self(self) -> None:
-        pass
-
-    def drop(self) -> None:
-        """Let go of everything that runs, without letting it run on."""
-        for task in asyncio.all_tasks(self):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-            with suppress(RuntimeError, SystemExit):
-                task.get_coro().close()  # type: ignore[union-attr]
-        self.close()
+    def close(self) -> None:
+        """Leave nobody behind, for there is nobody."""

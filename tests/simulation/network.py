@@ -10,17 +10,16 @@ client's own. What happens is kept as plain tuples, for the judge and for whoeve
 
 from __future__ import annotations
 
-import asyncio
 import json
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 import httpx
 
-from tests.simulation.clockwork import World
+from tests.simulation.clockwork import Turn, World
 from vcokit.simulator import Account
 from vcokit.simulator.auth import HttpRequest
 from vcokit.simulator.backend import Answer, Cloud
@@ -169,7 +168,7 @@ def _read(response: HttpResponse) -> tuple[dict[str, Any], str]:
     return body, "ok" if response.status == 200 else body["Code"]
 
 
-class Transport(httpx.AsyncBaseTransport, httpx.BaseTransport):
+class Transport(httpx.BaseTransport):
     """What one process sends its requests by.
 
     Parameters
@@ -185,24 +184,20 @@ class Transport(httpx.AsyncBaseTransport, httpx.BaseTransport):
         self._network, self._leaving = network, leaving
         self.alive = True
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, from the loop of a rollout."""
-        future = asyncio.get_running_loop().create_future()
-        self._send(request, lambda came: None if future.done() else future.set_result(came))
-        return _response(await future)
-
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request, from outside of any loop."""
+        """Send a request; other threads go on until something comes back."""
         came: list[HttpResponse | Exception] = []
-        self._send(request, came.append)
-        while not came:
-            self._network.world.sleep(None)
+        turn, world = Turn(), self._network.world
+
+        def back(what: HttpResponse | Exception) -> None:
+            came.append(what)
+            world.call(turn)
+
+        self._send(request, back)
+        world.rest(turn)
         return _response(came[0])
 
     def close(self) -> None:
-        """Close nothing."""
-
-    async def aclose(self) -> None:
         """Close nothing."""
 
     def _send(
@@ -273,7 +268,7 @@ def _response(came: HttpResponse | Exception) -> httpx.Response:
     return httpx.Response(came.status, headers=list(came.headers), stream=_Body(came))
 
 
-class _Body(httpx.AsyncByteStream, httpx.SyncByteStream):
+class _Body(httpx.SyncByteStream):
     """The body of a response; of one that is truncated its first half, and then a closed socket."""
 
     def __init__(self, response: HttpResponse) -> None:
@@ -285,7 +280,3 @@ class _Body(httpx.AsyncByteStream, httpx.SyncByteStream):
             yield body[: len(body) // 2]
             raise httpx.RemoteProtocolError("peer closed connection: the body is incomplete")
         yield body
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self:
-            yield piece

@@ -14,24 +14,24 @@ journals as they lie on the disk at that moment, and calls that have left still 
 
 from __future__ import annotations
 
-import asyncio
+import os
 import queue
 import random
 import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Future
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import vcokit as vk
 from tests.simulation.cases import Case
-from tests.simulation.clockwork import HangError, Loop, World
+from tests.simulation.clockwork import HangError, Killed, Threads, Turn, World
 from tests.simulation.network import EPOCH, Network, Transport
 from tests.simulation.scenario import Scenario
 from tests.simulation.undoing import Undoing, prepare
@@ -50,10 +50,6 @@ UNTIL = 40_000.0
 REOPENINGS = 12
 #: States in which a rollout is resumed.
 RESUMED = ("stopped", "interrupted")
-
-
-class Killed(SystemExit):
-    """The process is no more; asyncio lets nothing run after it."""
 
 
 @dataclass
@@ -145,6 +141,14 @@ def _settings() -> Options:
     return Options.in_force()
 
 
+class _Threads(Threads):
+    """Those of a rollout's own thread: it takes part until it closes them."""
+
+    def close(self) -> None:
+        """Leave, so that the story goes on."""
+        self.world.leave()
+
+
 class _Stage:
     def __init__(self, scenario: Scenario, folder: Path) -> None:
         self.scenario, self.folder = scenario, folder
@@ -162,7 +166,6 @@ class _Stage:
         self.known: set[int] = set()
         self.ran: set[int] = set()
         self.offset = 0.0
-        self.loop: Loop | None = None
         self.running: list[Part] = []
         self.transport: Transport | None = None
         self.client: vk.Client | None = None
@@ -170,7 +173,7 @@ class _Stage:
         self.clocks = Clocks(
             lambda: self._at_a_moment("at a look at the clock", self._wall),
             lambda: self._at_a_moment("at a look at the clock", lambda: self.world.now),
-            self._run_in_this_thread,
+            self._join,
         )
         self._plan_events()
 
@@ -196,11 +199,11 @@ class _Stage:
     def _command(self, name: str) -> None:
         """Steer the first rollout that runs, from another thread as a user's cell does."""
         self.network.note("command", name)
-        if self.loop is None or not self.running or self.running[0].reason:
+        if not self.running or self.running[0].reason:
             return
-        self.loop.called.clear()
+        self.world.heard.clear()
         threading.Thread(target=getattr(self.running[0].rollout, name), daemon=True).start()
-        assert self.loop.called.wait(60.0)
+        assert self.world.heard.wait(60.0)
 
     # -- the story ------------------------------------------------------------------------------
 
@@ -279,36 +282,34 @@ class _Stage:
             self.network.note("dead", self.generation, self.dead, self._kept(parts))
 
     def _run(self) -> None:
-        """Run the rollouts' coroutines in one loop, in this thread."""
-        self.loop = loop = Loop(self.world)
+        """Run the rollouts, each in its own thread, one thread at a time."""
         self.handed_over = queue.SimpleQueue()
         self.world.each_wait = partial(self._moment, "while it waits")
-        waiting: list[Future] = []
         started: list[Rollout] = []
         try:
-            tasks = []
             for part in self.running:
                 assert part.rollout is not None
                 started.append(part.rollout.start())
-                handed = self.handed_over.get()
-                if handed is None:
+                turn = self.handed_over.get()
+                if turn is None:
                     raise Killed(self.dead)
-                coroutine, future = handed
-                waiting.append(future)
-                task = loop.create_task(coroutine)
-                task.add_done_callback(partial(self._ended, part, future))
-                tasks.append(task)
-            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+                self.world.let_in(turn)
+            left = list(self.running)
+            while left:
+                self.world.watch()
+                for part in [part for part in left if part.rollout.join(0.0)]:  # type: ignore[union-attr]
+                    left.remove(part)
+                    self._ended(part)
+        except Killed:
+            if isinstance(self.world.dead, HangError):
+                raise self.world.dead from None
+            raise
         finally:
             self.world.each_wait = None
             self.armed = False
             assert self.transport is not None
             self.transport.alive = self.dead is None
-            self.loop = None
-            loop.drop()
-            for future in waiting:
-                if not future.done():
-                    future.set_exception(Killed(self.dead))
+            self.world.end()
             for part in self.running:
                 assert part.rollout is not None
                 if part.rollout in started:
@@ -316,23 +317,18 @@ class _Stage:
                 else:
                     part.rollout.close()  # the process died before
 
-    def _run_in_this_thread(self, coroutine: Coroutine) -> Any:
-        """Run what a rollout's thread is asked to run, in the one thread of the story."""
-        future: Future = Future()
-        self.handed_over.put((coroutine, future))
-        return future.result()
+    def _join(self) -> Threads:
+        """Let a rollout's own thread take part, and return those of its calls."""
+        turn = Turn()
+        self.handed_over.put(turn)
+        self.world.join(turn)
+        return _Threads(self.world)
 
-    def _ended(self, part: Part, future: Future, task: asyncio.Task) -> None:
-        """Let the rollout's own thread see the end before anything else happens."""
-        error = task.exception()
-        if error is None:
-            future.set_result(task.result())
-        else:
-            future.set_exception(error)
-        assert part.rollout is not None
-        part.rollout.join()
+    def _ended(self, part: Part) -> None:
+        """See how a rollout has ended, before anything else happens."""
         if self.dead is not None:
             raise Killed(self.dead)
+        assert part.rollout is not None
         part.reason = part.rollout.state
         differences: list[str] = []
         try:
@@ -358,13 +354,15 @@ class _Stage:
             limits=known,
         )
         self.transport = Transport(self.network, self._leaving)
-        return vk.connect(
-            where,
-            clock=self._wall,
-            steady=lambda: self.world.now,
-            sleep=self.world.wait,
-            transport=self.transport,
-        )
+        with patch.dict(os.environ, VCOKIT_LIST_WORKERS="1"):  # reads of its own are one by one
+            return vk.connect(
+                where,
+                clock=self._wall,
+                steady=lambda: self.world.now,
+                sleep=self.world.wait,
+                luck=random.Random(self.generation).random,
+                transport=self.transport,
+            )
 
     def _open(self, part: Part) -> None:
         wishes: dict[str, Any] = self.scenario.rollout
@@ -381,7 +379,9 @@ class _Stage:
             clocks=self.clocks,
             **wishes,
         )
-        part.reader = sqlite3.connect(f"{part.path.as_uri()}?mode=ro", uri=True)
+        # Whichever thread has the turn looks into it.
+        where = f"{part.path.as_uri()}?mode=ro"
+        part.reader = sqlite3.connect(where, uri=True, check_same_thread=False)
 
     def _told(self, number: int, event: object) -> None:
         if isinstance(event, StepChanged):
@@ -426,9 +426,8 @@ class _Stage:
                     name = old.name.replace(part.path.name, self._grave(part).name)
                     shutil.copyfile(old, old.with_name(name))
         self.handed_over.put(None)  # where the rollout's thread dies before it begins
-        if threading.current_thread() is not threading.main_thread():
-            raise SystemExit(what)  # which a thread ends by in silence
-        raise Killed(what)
+        self.world.dead = Killed(what)
+        raise self.world.dead
 
     def _grave(self, part: Part) -> Path:
         return self.folder / f"{part.number}-{self.generation}.db"

@@ -11,8 +11,7 @@ import typer
 from vcokit import config
 from vcokit.cli import show
 from vcokit.cli.steplog import one_line
-from vcokit.cloud.credentials import from_environment
-from vcokit.cloud.profiles import read_profile
+from vcokit.cloud.credentials import from_environment, read_profile
 from vcokit.errors import VcokitError
 from vcokit.plain import visible
 

@@ -50,7 +50,7 @@ def keep_apart(
     >>> keep_apart({"--save": Path("a.csv")}, ["a.csv"])
     Traceback (most recent call last):
         ...
-    vcokit.errors.base.InputError: --save a.csv would overwrite a.csv, which this command needs. \
+    vcokit.errors.InputError: --save a.csv would overwrite a.csv, which this command needs. \
 Name another file
     """
     given = {option: path for option, path in outputs.items() if path is not None}

@@ -6,23 +6,23 @@ The vendor's facts are data, in ``vcokit/contract.json``; what follows from them
 `operations`    what each takes and answers, and how often it may be called
 `error_codes`   the kind of each code, what a kind means, and the remedy
 `endpoints`     which host answers for a region
-`credentials`   whose AccessKey signs, and until when; `profiles` of the vendor's CLI
-`signing`       signature V3, as pure functions and as `httpx.Auth`
-`transport`     requests on their way over connections that are kept open
-`answers`       what came back: a parsed answer, or the error that it is; `lists` as
-                frames, page by page in `listing`; `masking` of what is shown
-`target`        where calls go, and under which limits
-`calls`         what a call is, without I/O
-`client`        one definition of the calls, a synchronous and an asynchronous form
-`policy`        what a RAM policy must allow for some operations
+`simulated`     whether a simulator answers, and not the cloud
+`credentials`   whose AccessKey signs, and until when
+`masking`       secrets: kept where nothing shows them, and taken out of text
+`signing`       signature V3
+`transport`     one HTTP exchange: sent, and what came back; knows httpx, nobody else does
+`responses`     what came back: a parsed answer, or the error that it is; rows as frames
+`ratelimit`     sliding windows, shared by all who call by one client; the wait between tries
+`client`        the operations, tries and pages
 `connect`       from a region or a simulator to a client
+`policy`        what a RAM policy must allow for some operations
 ==============  =====================================================================
 """
 
-from vcokit.cloud.answers import Answer
-from vcokit.cloud.client import AsyncClient, Client
+from vcokit.cloud.client import Client
 from vcokit.cloud.connect import connect
 from vcokit.cloud.credentials import Credentials
 from vcokit.cloud.operations import OPERATIONS, Limit
+from vcokit.cloud.responses import Answer
 
-__all__ = ["OPERATIONS", "Answer", "AsyncClient", "Client", "Credentials", "Limit", "connect"]
+__all__ = ["OPERATIONS", "Answer", "Client", "Credentials", "Limit", "connect"]

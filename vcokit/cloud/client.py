@@ -1,42 +1,94 @@
-"""The client of the API, in a synchronous and an asynchronous form; see `vcokit.cloud.calls`."""
+"""The client of the API: its operations, tries, pages and limits, all by blocking calls.
+
+::
+
+    create_vco_route_entry(…) ─▶ call: up to `read_attempts` tries ─▶ Pacer ─▶ Transport ─▶ Answer
+    describe_vco_route_entries(…) ─▶ page, page, … ─▶ frame
+
+Calls keep to the limits by themselves (`vcokit.cloud.ratelimit`). Reads are tried again on
+throttling, server faults and lost answers, with a wait that doubles up to ``retry_cap``. Writes are
+never tried again here: whoever sends a write must know its outcome.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import TypeVar, cast
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
 
-import httpx
 import pandas as pd
 
-from vcokit.cloud.answers import Answer
-from vcokit.cloud.calls import Calls
-from vcokit.cloud.listing import Exchange, Outcome
+from vcokit.cloud.error_codes import Kind, kind_of, may_try_again
 from vcokit.cloud.masking import Secret
+from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, VERSION, Limit, Operation
+from vcokit.cloud.ratelimit import Limiter, Pacer, backoff
+from vcokit.cloud.responses import Answer, frame_of, read, rows_in
+from vcokit.cloud.signing import Signer, canonical_query
 from vcokit.cloud.simulated import is_simulator
-from vcokit.cloud.target import Target
-from vcokit.cloud.transport import AsyncTransport, Transport
-from vcokit.cloud.windows import Limiter
+from vcokit.cloud.transport import Request, Transport
+from vcokit.config import Settings
+from vcokit.errors import CloudError, InputError, ProtocolError
 
-_Result = TypeVar("_Result")
+if TYPE_CHECKING:
+    from vcokit.cloud.connect import Target
+
+_HEADERS: Final = {
+    "x-acs-version": VERSION,
+    "accept": "application/json",
+    "user-agent": "vcokit",
+}
+
+#: Longest list that is read, of 2,000 pages: what is longer has no end.
+MOST_ROWS: Final = 100_000
+
+#: How much of a new round trip goes into their mean.
+_LEAN: Final = 0.2
 
 
-class Client(Calls[Answer, pd.DataFrame]):
-    """The synchronous client. Safe to share between threads; ``with`` and `close` are optional.
+@dataclass(frozen=True)
+class Page:
+    """One page of a listing.
+
+    Parameters
+    ----------
+    rows : list of dict
+        Under the API's names.
+    total : int
+        Rows of all pages.
+    request_id : str
+    """
+
+    rows: list[dict[str, Any]]
+    total: int
+    request_id: str
+
+
+class _ListChangedError(ProtocolError):
+    """A listing changed while it was read."""
+
+
+class Client:
+    """The client. Safe to share between threads; ``with`` and `close` are optional.
 
     Parameters
     ----------
     target : Target
-        From `connect`.
+        Endpoint, credentials, time-outs and limits; from `connect`.
     sleep : callable
         Called with the seconds to wait before a read.
     now : callable
         Seconds of the clock that it sleeps by, and measures how long a call takes.
     luck : callable
         A number from 0 to 1, by which waits between tries are made shorter, by up to half.
+
+    Attributes
+    ----------
+    limiter : Limiter
+        The limits, shared by all who call by this client.
     """
 
     def __init__(
@@ -47,42 +99,181 @@ class Client(Calls[Answer, pd.DataFrame]):
         now: Callable[[], float] = time.monotonic,
         luck: Callable[[], float] = random.random,
     ) -> None:
-        super().__init__(target, now, luck)
-        self._sleep = sleep
-        self._simulated = False
+        self.target = target
+        self.limiter = Limiter(target.limits)
+        self._sleep, self._luck = sleep, luck
+        self._pacer = Pacer(self.limiter, target.read_share, now, sleep)
+        self._signer = Signer(target.credentials, clock=target.clock)
         self._transport = Transport(
-            target.timeouts, Secret.of(target.proxy), target.longest_call, now, target.transport
+            self._signer,
+            connect_timeout=target.connect_timeout,
+            read_timeout=target.read_timeout,
+            seconds=target.longest_call,
+            proxy=Secret.of(target.proxy),
+            now=now,
+            instead=target.transport,
         )
+        self._simulated = False
+        self._round_trip: float | None = None
         # In a notebook nobody closes a client: it closes itself when it is forgotten.
         weakref.finalize(self, self._transport.close)
 
-    def run(self, exchange: Exchange[_Result]) -> _Result:
-        """Play a call to its end."""
-        try:
-            effect = next(exchange)
-            while True:
-                if isinstance(effect, httpx.Request):
-                    effect = exchange.send(self._fetch(effect))
-                else:
-                    self._sleep(effect)
-                    effect = next(exchange)
-        except StopIteration as stop:
-            return cast(_Result, stop.value)
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.target!r})"
 
-    def _fetch(self, request: httpx.Request) -> Outcome:
-        self._auth.sign(request)
-        try:
-            return self._transport.send(request)
-        except httpx.RequestError as error:
-            return error
-        finally:
-            self._auth.forget(request)
+    def close(self) -> None:
+        """Close the connections that are kept open."""
+        self._transport.close()
 
-    def _answer(self, exchange: Exchange[Answer]) -> Answer:
-        return self.run(exchange)
+    def __enter__(self) -> Client:
+        return self
 
-    def _table(self, exchange: Exchange[pd.DataFrame]) -> pd.DataFrame:
-        return self.run(exchange)
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def endpoint(self) -> str:
+        """URL that all calls go to; empty where each goes to the endpoint of its own region."""
+        return self.target.endpoint
+
+    @property
+    def endpoint_note(self) -> str:
+        """One line to show before anything is sent: where calls go, and what set it.
+
+        Empty where calls go to their region's own endpoint. Otherwise for example ``calls go to
+        https://10.0.0.9 (endpoint set by vcokit.toml)``; the other origins are ``argument`` and
+        ``VCOKIT_ENDPOINT``.
+        """
+        return self.target.endpoint_note
+
+    @property
+    def limits(self) -> Mapping[str, Limit]:
+        """Rate limit of each operation, per account and region, in wall seconds."""
+        return self.target.limits
+
+    @property
+    def speed(self) -> float:
+        """How many times faster than ours the cloud's clock runs; 1 but for a simulator."""
+        return self.target.speed
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the moment it was made, for whatever goes on by this client."""
+        return self.target.settings
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds from sending to answer, a mean that leans to the latest; None before any."""
+        return self._round_trip
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a simulator answers, and not the cloud; see `vcokit.cloud.simulated`.
+
+        An endpoint on this machine is asked, until it has once said that it is one; no other is.
+        """
+        if not self._simulated:
+            self._simulated = is_simulator(self.target.endpoint, self.target.connect_timeout)
+        return self._simulated
+
+    # -- calls ----------------------------------------------------------------------------------
+
+    def call(
+        self, operation: Operation, parameters: Mapping[str, object], attempts: int | None = None
+    ) -> Answer:
+        """Make one call; a read is tried again, with waits between the tries.
+
+        Parameters
+        ----------
+        operation : Operation
+        parameters : mapping of str to object
+            Under the API's names.
+        attempts : int, optional
+            Tries of a caller that keeps to the limits itself; by default as the target says, paced.
+
+        Raises
+        ------
+        InputError
+            If a parameter is missing, unknown, or can never be accepted.
+        CloudError
+            If no usable answer came.
+        """
+        region = str(parameters.get("RegionId") or self.target.region or "")
+        tries = 1 if operation.writes else attempts or self.target.read_attempts
+
+        def once() -> Answer:
+            return self._once(operation, parameters)
+
+        attempt = 1
+        while True:
+            try:
+                if attempts is not None:
+                    return once()
+                return self._pacer.paced(region, operation.name, once)
+            except CloudError as error:
+                if attempt == tries or not may_try_again(error):
+                    raise
+                pause = self._pause(attempt, error, operation)
+                if attempts is None and kind_of(error) is Kind.THROTTLED:
+                    self._pacer.shut(region, operation.name, pause)
+            self._sleep(pause)
+            attempt += 1
+
+    def _once(self, operation: Operation, parameters: Mapping[str, object]) -> Answer:
+        reply = self._transport.send(self._request(operation, parameters))
+        before = self._round_trip or reply.seconds
+        self._round_trip = before + _LEAN * (reply.seconds - before)
+        return read(
+            operation,
+            reply,
+            self.target.retry_cap,
+            asked=parameters.get("VpnConnectionId"),
+            secrets=self._signer.secrets,
+            now=self.target.clock(),
+        )
+
+    def _request(self, operation: Operation, parameters: Mapping[str, object]) -> Request:
+        given = dict(parameters)
+        if "RegionId" in operation.required and given.get("RegionId") is None:
+            given["RegionId"] = self.target.region
+        query = canonical_query(operation.wire(given))
+        url = self.target.url(str(given.get("RegionId") or self.target.region or ""))
+        headers = {**_HEADERS, "x-acs-action": operation.name}
+        return Request(operation.name, f"{url}/?{query}", headers)
+
+    def _pause(self, attempt: int, error: CloudError, operation: Operation) -> float:
+        """Return the seconds before the next try; as the cloud asks, else longer each time.
+
+        A limit is counted over a window, on an average half of which is over.
+        """
+        base, cap = self.target.retry_base, self.target.retry_cap
+        wait = backoff(attempt, base=base, cap=cap, luck=self._luck())
+        if kind_of(error) is Kind.THROTTLED:
+            wait = max(wait, self.limits[operation.name].seconds / 2)
+        return float(min(cap, getattr(error, "retry_after", None) or wait))
+
+    # -- listings -------------------------------------------------------------------------------
+
+    def page(
+        self,
+        operation: Operation,
+        parameters: Mapping[str, object],
+        number: int,
+        attempts: int | None = None,
+    ) -> Page:
+        """Read one page of a listing, from 1; otherwise as `call`."""
+        paging = {"PageSize": PAGE_SIZE, "PageNumber": number} if operation.paged else {}
+        answer = self.call(operation, {**paging, **parameters}, attempts)
+        rows = rows_in(operation, answer.data) or []
+        total = answer.get("TotalCount", len(rows))
+        if total > MOST_ROWS:
+            raise ProtocolError(
+                f"a list of more than {MOST_ROWS:,} rows, which is never read to its end",
+                operation=operation.name,
+                request_id=answer.request_id,
+                remedy="If it is as long as that, ask the cloud for a part of it",
+            )
+        return Page(rows, total, answer.request_id)
 
     def pages(self, operation: str, **parameters: object) -> Iterator[pd.DataFrame]:
         """Yield a listing page by page, for lists too long to wait for.
@@ -105,114 +296,234 @@ class Client(Calls[Answer, pd.DataFrame]):
         ProtocolError
             If the list changes meanwhile.
         """
-        listing = self._listing_of(operation, parameters)
-        while not listing.ended:
-            yield listing.frame(self.run(listing.turn()))
+        found = OPERATIONS.get(operation)
+        if found is None or not found.rows:
+            lists = ", ".join(one.name for one in OPERATIONS.values() if one.rows)
+            raise InputError(f"{operation} lists nothing", remedy=f"Name one of {lists}")
+        given = {_api_name(key): value for key, value in parameters.items()}
+        for page in self._pages(found, given):
+            yield self._frame(found, given, page.rows, page.request_id)
 
-    @property
-    def simulated(self) -> bool:
-        """Whether a simulator answers, and not the cloud; see `vcokit.cloud.simulated`.
+    def _pages(self, operation: Operation, parameters: Mapping[str, object]) -> Iterator[Page]:
+        """Yield the pages of a listing.
 
-        An endpoint on this machine is asked, until it has once said that it is one; no other is.
+        The cloud keeps no picture of a list between two pages: a route that comes or goes shifts
+        all that follow. Another total than before, and rows that stood on an earlier page too, mean
+        that the list has changed under the reader. One that goes from a page that was read, while
+        another comes behind, leaves no such trace.
         """
-        if not self._simulated:
-            target = self.target
-            self._simulated = is_simulator(target.endpoint, target.connect_timeout)
-        return self._simulated
+        size = parameters.get("PageSize", PAGE_SIZE)
+        total, rows, seen = None, 0, set[tuple[Any, ...]]()
+        for number in count(1):
+            page = self.page(operation, parameters, number)
+            # A page by itself is one picture: what stands on it twice is so in the cloud.
+            keys = {tuple(row.get(name) for name in operation.identity) for row in page.rows}
+            twice = len(keys & seen)
+            seen |= keys
+            rows += len(page.rows)
+            is_last = len(page.rows) < size or rows >= page.total  # type: ignore[operator]
+            if total not in (None, page.total) or twice or (is_last and rows != page.total):
+                told = f"{rows} rows of {page.total}" + f", {twice} of them twice" * bool(twice)
+                raise _ListChangedError(
+                    f"the list changed while it was read ({told})",
+                    operation=operation.name,
+                    request_id=page.request_id,
+                    remedy="Read it again when nothing else writes",
+                )
+            total = page.total
+            yield page
+            if is_last:
+                return
 
-    def to_async(self) -> AsyncClient:
-        """Return an asynchronous client of the same target, which shares the limits."""
-        return AsyncClient(self.target, now=self._pacer.now, limiter=self.limiter)
-
-    def close(self) -> None:
-        """Close the connections that are kept open."""
-        self._transport.close()
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class AsyncClient(Calls[Awaitable[Answer], Awaitable[pd.DataFrame]]):
-    """The asynchronous client: the same names, to be awaited.
-
-    Parameters
-    ----------
-    target : Target
-        From `connect`.
-    sleep : callable
-        Awaited with the seconds to wait before a read.
-    now : callable
-        Seconds of the clock that it sleeps by.
-    luck : callable
-        As for `Client`.
-    limiter : Limiter, optional
-        Of a synchronous client of the same target; by default one of its own.
-    """
-
-    def __init__(
+    def _frame(
         self,
-        target: Target,
+        operation: Operation,
+        parameters: Mapping[str, object],
+        rows: list[dict[str, Any]],
+        request_id: str,
+    ) -> pd.DataFrame:
+        region = parameters.get("RegionId") or self.target.region
+        return frame_of(operation, rows, None if region is None else str(region), request_id)
+
+    def _call(self, name: str, **parameters: object) -> Answer:
+        return self.call(OPERATIONS[name], parameters)
+
+    def _list(self, name: str, **parameters: object) -> pd.DataFrame:
+        """Read a listing to its end; one that changes meanwhile is read again from the start."""
+        operation, attempt = OPERATIONS[name], 1
+        while True:
+            try:
+                pages = list(self._pages(operation, parameters))
+                break
+            except _ListChangedError as error:
+                if attempt == self.target.read_attempts:
+                    raise
+                pause = self._pause(attempt, error, operation)
+            self._sleep(pause)
+            attempt += 1
+        rows = [row for page in pages for row in page.rows]
+        return self._frame(operation, parameters, rows, pages[-1].request_id)
+
+    # -- the operations -------------------------------------------------------------------------
+
+    def create_vco_route_entry(
+        self,
         *,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-        now: Callable[[], float] = time.monotonic,
-        luck: Callable[[], float] = random.random,
-        limiter: Limiter | None = None,
-    ) -> None:
-        super().__init__(target, now, luck, limiter)
-        self._sleep = sleep
-        self._transport = AsyncTransport(
-            target.timeouts,
-            Secret.of(target.proxy),
-            target.longest_call,
-            instead=target.transport,
+        vpn_connection_id: str,
+        route_dest: str,
+        weight: int,
+        next_hop: str | None = None,
+        region_id: str | None = None,
+        description: str | None = None,
+        client_token: str | None = None,
+        dry_run: bool | None = None,
+    ) -> Answer:
+        """Add one destination route to a connection (CreateVcoRouteEntry; asynchronous).
+
+        Parameters
+        ----------
+        vpn_connection_id : str
+        route_dest : str
+            ``a.b.c.d/len``, host bits clear.
+        weight : int
+            100 active, 0 standby.
+        next_hop : str, optional
+            By default the connection, as in every documented call.
+        region_id : str, optional
+            By default the client's region.
+        description : str, optional
+        client_token : str, optional
+            Up to 64 ASCII characters; the same token makes the same request happen once.
+        dry_run : bool, optional
+            Only check; a passed check is raised as `vcokit.errors.DryRunPassed`.
+
+        Returns
+        -------
+        Answer
+            The cloud has accepted the route; it is there when the connection is attached again
+            and a listing shows it.
+        """
+        return self._call(
+            "CreateVcoRouteEntry",
+            **_route(region_id, vpn_connection_id, route_dest, weight, next_hop),
+            Description=description,
+            ClientToken=client_token,
+            DryRun=dry_run,
         )
 
-    async def run(self, exchange: Exchange[_Result]) -> _Result:
-        """Play a call to its end."""
-        try:
-            effect = next(exchange)
-            while True:
-                if isinstance(effect, httpx.Request):
-                    effect = exchange.send(await self._fetch(effect))
-                else:
-                    await self._sleep(effect)
-                    effect = next(exchange)
-        except StopIteration as stop:
-            return cast(_Result, stop.value)
+    def delete_vco_route_entry(
+        self,
+        *,
+        vpn_connection_id: str,
+        route_dest: str,
+        weight: int,
+        next_hop: str | None = None,
+        region_id: str | None = None,
+        client_token: str | None = None,
+    ) -> Answer:
+        """Delete one destination route, named by all its parts (DeleteVcoRouteEntry)."""
+        return self._call(
+            "DeleteVcoRouteEntry",
+            **_route(region_id, vpn_connection_id, route_dest, weight, next_hop),
+            ClientToken=client_token,
+        )
 
-    async def _fetch(self, request: httpx.Request) -> Outcome:
-        if getattr(self.target.credentials, "is_due", False):
-            # A renewal may call somebody; the loop shall not stand still meanwhile.
-            await asyncio.to_thread(self.target.credentials)
-        self._auth.sign(request)
-        try:
-            return await self._transport.send(request)
-        except httpx.RequestError as error:
-            return error
-        finally:
-            self._auth.forget(request)
+    def modify_vco_route_entry_weight(
+        self,
+        *,
+        vpn_connection_id: str,
+        route_dest: str,
+        weight: int,
+        new_weight: int,
+        next_hop: str | None = None,
+        region_id: str | None = None,
+        client_token: str | None = None,
+    ) -> Answer:
+        """Change the weight of one route, named by its present one (ModifyVcoRouteEntryWeight)."""
+        return self._call(
+            "ModifyVcoRouteEntryWeight",
+            **_route(region_id, vpn_connection_id, route_dest, weight, next_hop),
+            NewWeight=new_weight,
+            ClientToken=client_token,
+        )
 
-    def _answer(self, exchange: Exchange[Answer]) -> Awaitable[Answer]:
-        return self.run(exchange)
+    def describe_vco_route_entries(
+        self,
+        *,
+        vpn_connection_id: str,
+        region_id: str | None = None,
+        route_entry_type: str | None = None,
+    ) -> pd.DataFrame:
+        """List the routes of a connection, all pages (DescribeVcoRouteEntries).
 
-    def _table(self, exchange: Exchange[pd.DataFrame]) -> Awaitable[pd.DataFrame]:
-        return self.run(exchange)
+        Parameters
+        ----------
+        vpn_connection_id : str
+        region_id : str, optional
+        route_entry_type : str, optional
+            ``custom`` (destination routes, the API's default) or ``bgp``.
 
-    async def pages(self, operation: str, **parameters: object) -> AsyncIterator[pd.DataFrame]:
-        """Yield a listing page by page; see `Client.pages`."""
-        listing = self._listing_of(operation, parameters)
-        while not listing.ended:
-            yield listing.frame(await self.run(listing.turn()))
+        Returns
+        -------
+        DataFrame
+            Of `vcokit.schema.LIVE_ROUTES`.
+        """
+        return self._list(
+            "DescribeVcoRouteEntries",
+            RegionId=region_id,
+            VpnConnectionId=vpn_connection_id,
+            RouteEntryType=route_entry_type,
+        )
 
-    async def aclose(self) -> None:
-        """Close the connections that are kept open."""
-        await self._transport.aclose()
+    def describe_vpn_connection(
+        self, *, vpn_connection_id: str, region_id: str | None = None
+    ) -> Answer:
+        """Read one connection; its ``State`` says whether a task runs (DescribeVpnConnection)."""
+        return self._call(
+            "DescribeVpnConnection", RegionId=region_id, VpnConnectionId=vpn_connection_id
+        )
 
-    async def __aenter__(self) -> AsyncClient:
-        return self
+    def describe_vpn_connections(
+        self,
+        *,
+        region_id: str | None = None,
+        vpn_connection_id: str | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> pd.DataFrame:
+        """List the connections of a region, all pages, as `vcokit.schema.LIVE_CONNECTIONS`."""
+        return self._list(
+            "DescribeVpnConnections",
+            RegionId=region_id,
+            VpnConnectionId=vpn_connection_id,
+            Tag=tags,
+        )
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
+    def describe_vpn_attachments(
+        self, *, region_id: str | None = None, vpn_connection_id: str | None = None
+    ) -> pd.DataFrame:
+        """List the connections attached to transit routers (DescribeVpnAttachments)."""
+        return self._list(
+            "DescribeVpnAttachments", RegionId=region_id, VpnConnectionId=vpn_connection_id
+        )
+
+    def describe_regions(self) -> pd.DataFrame:
+        """List the regions and their endpoints (DescribeRegions)."""
+        return self._list("DescribeRegions", AcceptLanguage="en-US")
+
+
+def _route(
+    region_id: str | None, connection: str, dest: str, weight: int, next_hop: str | None
+) -> dict[str, object]:
+    """Return the parameters that name a route; the next hop is the connection unless it is not."""
+    return {
+        "RegionId": region_id,
+        "VpnConnectionId": connection,
+        "RouteDest": dest,
+        "Weight": weight,
+        "NextHop": next_hop or connection,
+    }
+
+
+def _api_name(name: str) -> str:
+    """Return the API's name of a parameter that is written as Python writes names."""
+    return "".join(word.capitalize() for word in name.split("_"))

@@ -1,19 +1,127 @@
-"""From a region, or anything that can say where it listens, to a client."""
+"""From a region, or anything that can say where it listens, to a client.
+
+`Target` is what a client needs to know: where calls go, who signs them, how long to wait, which
+limits hold. `connect` makes one from its arguments and the settings, and a client of it.
+"""
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from vcokit import config
 from vcokit.cloud import credentials as keys
-from vcokit.cloud import profiles
 from vcokit.cloud.client import Client
+from vcokit.cloud.endpoints import CENTRAL, endpoint_host, is_region
 from vcokit.cloud.masking import Secret
 from vcokit.cloud.operations import OPERATIONS, Limit
-from vcokit.cloud.target import Target
+from vcokit.cloud.transport import checked_endpoint, checked_proxy, proxy_for
 from vcokit.errors import InputError
+
+
+def _default_limits() -> Mapping[str, Limit]:
+    return {name: operation.limit for name, operation in OPERATIONS.items()}
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a client needs to know; made by `connect`.
+
+    Parameters
+    ----------
+    credentials : callable
+        Returns the `Credentials` of the moment.
+    endpoint : str
+        URL without path, or empty: the endpoint of each call's region.
+    endpoint_origin : str
+        Where the endpoint came from: ``argument``, the name of a variable, or ``vcokit.toml``.
+    region : str or None
+        Region of calls that name none.
+    speed : float
+        How many times faster than ours the cloud's clock runs; 1 but for a simulator.
+    limits : mapping of str to Limit
+        By operation, in wall seconds.
+    connect_timeout, read_timeout : float
+        Seconds; a whole call ends after `longest_call` seconds.
+    read_attempts : int
+        Times a read is tried.
+    retry_base, retry_cap : float
+        First and longest wait between two tries, seconds.
+    read_share : float
+        Part of the limits that reads of the client itself use.
+    proxy : str, Secret or None
+        URL of a proxy, kept as a secret, for it may hold a password; None leaves it to the
+        environment (``HTTPS_PROXY``, ``NO_PROXY``). This machine is never asked for through one.
+    clock : callable
+        Seconds since the epoch, for signatures.
+    transport : httpx.BaseTransport, optional
+        Takes the place of the network.
+    settings : Settings
+        Those of the moment, for whatever goes on by this client.
+    """
+
+    credentials: Callable[[], keys.Credentials]
+    endpoint: str = ""
+    endpoint_origin: str = "argument"
+    region: str | None = None
+    speed: float = 1.0
+    limits: Mapping[str, Limit] = field(default_factory=_default_limits)
+    connect_timeout: float = config.SETTINGS["connect_timeout"].default  # type: ignore[assignment]
+    read_timeout: float = config.SETTINGS["read_timeout"].default  # type: ignore[assignment]
+    read_attempts: int = config.SETTINGS["read_attempts"].default  # type: ignore[assignment]
+    retry_base: float = config.SETTINGS["retry_base"].default  # type: ignore[assignment]
+    retry_cap: float = config.SETTINGS["retry_cap"].default  # type: ignore[assignment]
+    read_share: float = config.SETTINGS["read_share"].default  # type: ignore[assignment]
+    proxy: str | Secret | None = None
+    clock: Callable[[], float] = time.time
+    transport: Any = None
+    settings: config.Settings = field(default_factory=config.Settings)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "endpoint", checked_endpoint(self.endpoint, self.endpoint_origin))
+        proxy = checked_proxy(Secret.of(self.proxy))
+        object.__setattr__(self, "proxy", proxy)
+        # The environment's is looked at here as well, and not only in the middle of the work.
+        proxy_for(self.endpoint or f"https://{CENTRAL}", proxy)
+
+    def __repr__(self) -> str:
+        place = self.endpoint or f"region {self.region or 'of each call'}"
+        speed = "" if self.speed == 1 else f", speed {self.speed:g}"
+        proxy = ", by a proxy" if self.proxy else ""
+        return f"<{place}{speed}{proxy}, {self.credentials!r}>"
+
+    def url(self, region_id: str) -> str:
+        """Return the URL that calls of a region go to.
+
+        Raises
+        ------
+        InputError
+            If there is neither an endpoint nor a region.
+        """
+        if self.endpoint:
+            return self.endpoint
+        if not region_id:
+            raise InputError(
+                "no region is known for this call", remedy="Pass region_id=, or connect(region=…)"
+            )
+        return checked_endpoint(endpoint_host(region_id))
+
+    @property
+    def endpoint_note(self) -> str:
+        """Where calls go and what set it; empty where each goes to its region's own endpoint."""
+        region = self.region or ""
+        own = f"https://{endpoint_host(region)}" if is_region(region) else ""
+        if self.endpoint in ("", own):
+            return ""
+        return f"calls go to {self.endpoint} (endpoint set by {self.endpoint_origin})"
+
+    @property
+    def longest_call(self) -> float:
+        """Seconds after which a call ends, whatever drips: to connect, and three times to read."""
+        return self.connect_timeout + 3 * self.read_timeout
 
 
 @runtime_checkable
@@ -54,6 +162,7 @@ def connect(
     clock: Callable[[], float] = time.time,
     steady: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
+    luck: Callable[[], float] = random.random,
     transport: Any = None,
 ) -> Client:
     """Return a client; nothing is sent yet.
@@ -86,7 +195,9 @@ def connect(
         Seconds of a clock that never goes back, for rate limits.
     sleep : callable
         Called with the seconds to wait before a read.
-    transport : httpx.BaseTransport and httpx.AsyncBaseTransport, optional
+    luck : callable
+        A number from 0 to 1, by which waits between tries are made shorter, by up to half.
+    transport : httpx.BaseTransport, optional
         Takes the place of the network, for tests: `httpx.MockTransport`, for example.
 
     Returns
@@ -120,27 +231,30 @@ def connect(
     speed = 1.0 if cloud is None else float(cloud.speed)
     parts = (access_key_id, access_key_secret, security_token)
     ring = _keyring(cloud, parts, profile, credentials, clock)
-    place, origin = config.find("endpoint", endpoint or (cloud.endpoint if cloud else None))
+    settings = config.Settings()
+    place, origin = settings.find("endpoint", endpoint or (cloud.endpoint if cloud else None))
     return Client(
         Target(
             credentials=ring,
             endpoint=place,
             endpoint_origin=origin,
-            region=config.get("region", region) or ring.region,
+            region=settings.get("region", region) or ring.region,
             speed=speed,
             limits={name: limit.faster(speed) for name, limit in _limits(cloud).items()},
-            connect_timeout=config.get("connect_timeout", connect_timeout),
-            read_timeout=config.get("read_timeout", read_timeout),
-            read_attempts=config.get("read_attempts", read_attempts),
-            retry_base=config.get("retry_base"),
-            retry_cap=config.get("retry_cap"),
-            read_share=min(1.0, config.get("read_share")),
+            connect_timeout=settings.get("connect_timeout", connect_timeout),
+            read_timeout=settings.get("read_timeout", read_timeout),
+            read_attempts=settings.get("read_attempts", read_attempts),
+            retry_base=settings.get("retry_base"),
+            retry_cap=settings.get("retry_cap"),
+            read_share=min(1.0, settings.get("read_share")),
             proxy=proxy,
             clock=clock,
             transport=transport,
+            settings=settings,
         ),
         sleep=sleep,
         now=steady,
+        luck=luck,
     )
 
 
@@ -160,7 +274,7 @@ def _keyring(
     if given is None and cloud is not None and not any(ways):
         given = cloud.credentials
     if given is None:
-        return profiles.find(*parts, profile=profile, clock=clock)
+        return keys.find(*parts, profile=profile, clock=clock)
     ring = keys.Keyring(keys.from_object(given), clock=clock)
     ring()
     return ring

@@ -1,4 +1,4 @@
-"""Request signature V3 (``ACS3-HMAC-SHA256``), as pure functions and as `httpx.Auth`.
+"""Request signature V3 (``ACS3-HMAC-SHA256``), as pure functions and for requests that leave.
 
 The operation is named by headers and the parameters travel in the query::
 
@@ -17,12 +17,10 @@ import hashlib
 import hmac
 import time
 import uuid
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qsl, quote
-
-import httpx
 
 from vcokit.cloud.credentials import Credentials
 from vcokit.cloud.masking import Secret
@@ -110,8 +108,8 @@ def sign(
     return Signature(request, to_sign, authorization)
 
 
-class Acs3Auth(httpx.Auth):
-    """Sign each request as it leaves, with a nonce and a time of its own.
+class Signer:
+    """Signs each request as it leaves, with a nonce and a time of its own.
 
     Parameters
     ----------
@@ -122,8 +120,6 @@ class Acs3Auth(httpx.Auth):
     nonce : callable
         Returns text never returned before.
     """
-
-    requires_request_body = True
 
     def __init__(
         self,
@@ -141,36 +137,31 @@ class Acs3Auth(httpx.Auth):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._credentials()!r})"
 
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Sign a request that httpx sends."""
-        self.sign(request)
-        yield request
+    def sign(self, method: str, query: bytes, headers: MutableMapping[str, str]) -> None:
+        """Add date, nonce, hash and signature to the headers of a request without a body.
 
-    def sign(self, request: httpx.Request) -> None:
-        """Add date, nonce, hash and signature to a request; signing it again makes them anew."""
+        Signing them again makes all of these anew.
+        """
         credentials = self._credentials()
         self.secrets = credentials.secrets
-        headers = request.headers
         headers["x-acs-date"] = _date(self._clock())
         headers["x-acs-signature-nonce"] = self._nonce()
-        headers["x-acs-content-sha256"] = hashlib.sha256(request.content).hexdigest()
+        headers["x-acs-content-sha256"] = EMPTY_HASH
         if credentials.security_token:
             headers["x-acs-accesskey-id"] = credentials.access_key_id
             headers["x-acs-security-token"] = credentials.security_token
-        query = request.url.query.decode("ascii")
         signature = sign(
-            request.method,
-            parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)),
+            method,
+            parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=bool(query)),
             {name: value for name, value in headers.items() if _is_signed(name)},
             credentials,
-            headers["x-acs-content-sha256"],
         )
         headers["Authorization"] = signature.authorization
 
     @staticmethod
-    def forget(request: httpx.Request) -> None:
-        """Take the token out of a request that is over; errors and local variables lead to it."""
-        request.headers.pop("x-acs-security-token", None)
+    def forget(headers: MutableMapping[str, str]) -> None:
+        """Take the token out of the headers of a request that is over."""
+        headers.pop("x-acs-security-token", None)
 
 
 def _date(now: float) -> str:

@@ -1,43 +1,53 @@
-"""Requests on their way: kept-alive connections to hosts, and what came back over them.
+"""One HTTP exchange: a request that is built here, signed, sent, and what came back whole.
 
 ::
 
-    send(request)   idle lines of the host ─▶ one line ─▶ Reply ─▶ back to the idle lines
-                             none idle: a new line
+    Transport.send ─▶ httpx.Client ─▶ _Network ─▶ a pool of kept connections for each host ─▶ Reply
 
-A *line* is an httpx transport that holds one connection. Every call in flight has a line of its
-own, for one pool that many calls share looks through all its connections at each event: with 32
-calls in flight that search took more time than the calls. Requests come signed, nothing is added
-to them and no redirect is followed.
+The only file that knows httpx. Nothing is added to a request, no redirect is followed, no cookie is
+sent, and a proxy of the environment is asked for by the rules of `proxy_for` alone.
 
-What an answer may cost is bounded, whatever it holds: its bytes as they come and unpacked, the
-pieces it comes in, and the time from the first step of a call to its last byte. A line with data
-behind its answer is closed: that data would be taken for the answer to the next request.
+httpx keeps three promises for us: connections, their reuse, and time-outs of single steps. Three it
+cannot keep, and so its public door for transports (`httpx.BaseTransport`) leads to the pools of
+httpcore by way of streams of our own:
+
+================================  =================================================================
+promise                           why httpx alone does not keep it
+================================  =================================================================
+a call ends, whatever drips       its time-outs are of one step each, and a head may come in many
+what an answer costs is bounded   it unpacks before anybody can count
+a surplus answer is nobody's      what came in one piece with an answer it keeps for the next one
+================================  =================================================================
 """
 
 from __future__ import annotations
 
-import asyncio
 import math
+import re
 import ssl
+import threading
 import time
 import urllib.request
 import zlib
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Generic, TypeAlias, TypeVar, cast
+from typing import Any, Final, cast
 
 import httpcore
 import httpx
 
 from vcokit.cloud.endpoints import is_loopback
-from vcokit.cloud.masking import Secret
-from vcokit.errors import ConfigError
-
-_Line = TypeVar("_Line")
-_Host: TypeAlias = tuple[str, str, int | None]
+from vcokit.cloud.masking import Secret, mask
+from vcokit.cloud.signing import Signer
+from vcokit.errors import (
+    CloudError,
+    ConfigError,
+    InputError,
+    NoAnswerError,
+    NotSentError,
+    ProtocolError,
+)
 
 #: Longest answer that is read; a page of fifty connections takes a tenth of it. JSON takes up to
 #: thirty times as much when it is parsed.
@@ -49,13 +59,39 @@ _MOST_PIECES: Final = 10_000
 #: How an answer may be packed, though nobody asks for it.
 _PACKED: Final = ("gzip", "x-gzip", "deflate")
 
-#: Lines of one host that are kept open while nobody uses them.
+#: Connections of one host that are kept open while nobody uses them, and for how long.
 _MOST_IDLE: Final = 64
-
-_ONE: Final = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=30.0)
+_LONGEST_IDLE: Final = 30.0
 
 #: What ends an answer that has begun.
 _CUT: Final = (httpx.TransportError, MemoryError)
+
+#: The end of the head of an answer, as h11 finds it.
+_END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
+
+#: Characters of what a library says that an error carries, and how much of it is looked at.
+_SHOWN: Final = 200
+_LOOKED_AT: Final = 8192
+
+#: Remedy of a write whose outcome is unknown.
+UNKNOWN: Final = "A write may have happened: read the live routes before it is sent again"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call on its way: all parameters in the URL, an empty body.
+
+    Parameters
+    ----------
+    operation : str
+    url : str
+    headers : mapping of str to str
+        Those that are not of the signature.
+    """
+
+    operation: str
+    url: str
+    headers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -82,71 +118,138 @@ class Reply:
     cut: str = ""
 
 
-class _Lines(Generic[_Line]):
-    """Idle lines by host, the last used first; taking and giving back is safe between threads."""
+class Transport:
+    """Sends requests and waits for the whole answer. Safe to share between threads.
+
+    Parameters
+    ----------
+    signer : Signer
+    connect_timeout, read_timeout : float
+        Seconds of a step.
+    seconds : float
+        Longest time of a whole call, whatever drips.
+    proxy : Secret or None
+        URL of a proxy; None leaves it to the environment.
+    now : callable
+        Seconds of a clock that never goes back, to measure that by.
+    instead : httpx.BaseTransport, optional
+        Takes the place of the network; it keeps to the time-outs by itself.
+    """
 
     def __init__(
         self,
-        timeouts: Mapping[str, float],
-        proxy: Secret | None,
+        signer: Signer,
+        *,
+        connect_timeout: float,
+        read_timeout: float,
         seconds: float = math.inf,
+        proxy: Secret | None = None,
         now: Callable[[], float] = time.monotonic,
-        instead: Any = None,
+        instead: httpx.BaseTransport | None = None,
     ) -> None:
-        self._timeouts = dict(timeouts)
-        self._proxy = proxy
+        self._signer = signer
+        self._end = _End(now)
         self._seconds = seconds
-        self._now = now
-        self._instead = instead
-        self._idle: dict[_Host, deque[_Line]] = {}
+        # The environment is asked by `proxy_for`, and for nothing else.
+        self._way = instead or _Network(self._end, proxy)
+        self._client = httpx.Client(
+            transport=self._way,
+            timeout=httpx.Timeout(read_timeout, connect=connect_timeout),
+            trust_env=False,
+        )
 
-    @cached_property
-    def _certificates(self) -> ssl.SSLContext:
-        # Reading the authorities takes 20 ms, too long to do for every line.
-        return httpx.create_ssl_context()
+    def send(self, request: Request) -> Reply:
+        """Sign a request and send it.
 
-    def _take(self, request: httpx.Request) -> tuple[deque[_Line], _Line]:
-        url = request.url
-        host = (url.scheme, url.host, url.port)
-        request.extensions["timeout"] = self._timeouts
-        idle = self._idle.setdefault(host, deque())
+        Raises
+        ------
+        NotSentError
+            If no connection could be opened, so that the request never left.
+        NoAnswerError
+            If nothing came back in time.
+        ProtocolError
+            If what came back is no HTTP.
+        InputError
+            If the request cannot be written.
+        """
         try:
-            return idle, idle.pop()
-        except IndexError:
-            return idle, self._instead or self._open(url)
+            signed = httpx.Request("POST", request.url, headers=request.headers)
+        except httpx.InvalidURL as error:
+            raise InputError(f"{request.operation} cannot be asked: {error}") from None
+        self._signer.sign(signed.method, signed.url.query, signed.headers)
+        try:
+            return self._sent(signed)
+        except httpx.RequestError as error:
+            raise error_of(request.operation, error, self._signer.secrets) from None
+        finally:
+            # Errors and local variables lead to it.
+            self._signer.forget(signed.headers)
 
-    def _options(self, url: httpx.URL) -> dict[str, Any]:
-        # Plain http goes to this machine alone and needs no authorities.
-        verify = self._certificates if url.scheme == "https" else _NO_AUTHORITIES
-        proxy = proxy_for(url, self._proxy)
-        return {
-            "verify": verify,
-            "limits": _ONE,
-            "proxy": None if proxy is None else httpx.Proxy(proxy.reveal()),
-        }
+    def _sent(self, request: httpx.Request) -> Reply:
+        begin = time.perf_counter()
+        with self._end.within(self._seconds):
+            response = self._client.send(request, stream=True)
+            content, cut = _whole(response)
+            if cut and self._end.passed:
+                raise httpx.ReadTimeout(f"the call took longer than {self._seconds:g} s")
+        seconds = time.perf_counter() - begin
+        return Reply(response.status_code, response.headers, content, seconds, cut)
 
-    def _too_long(self, request: httpx.Request) -> httpx.RequestError:
-        text = f"the call took longer than {self._seconds:g} s"
-        return httpx.ReadTimeout(text, request=request)
-
-    def _open(self, url: httpx.URL) -> _Line:
-        raise NotImplementedError
-
-    def _all(self) -> list[_Line]:
-        lines = [line for idle in self._idle.values() for line in idle]
-        self._idle.clear()
-        return lines
-
-
-_NO_AUTHORITIES: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    def close(self) -> None:
+        """Close the connections that are kept; another call opens new ones."""
+        self._way.close()
 
 
-@dataclass
-class _End:
-    """When the call ends that a line is used for: seconds of the clock `now`."""
+def error_of(
+    operation: str, error: httpx.RequestError, secrets: tuple[Secret, ...] = ()
+) -> CloudError:
+    """Return the error that a failed exchange is, in this package's words.
 
-    now: Callable[[], float]
-    at: float = math.inf
+    A connection that could not be opened never carried the request; of anything later it is
+    unknown whether it arrived.
+    """
+    said = mask(str(error)[:_LOOKED_AT], secrets)
+    never_left = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+    if isinstance(error, (*never_left, httpx.UnsupportedProtocol, httpx.ProxyError)):
+        return NotSentError(
+            f"the connection could not be opened ({type(error).__name__}: {said[:_SHOWN]})",
+            operation=operation,
+            remedy="Check the endpoint, the network and the proxy",
+        )
+    closed = "without sending a response" in said  # h11's word for: not a byte came
+    if isinstance(error, httpx.RemoteProtocolError | httpx.DecodingError) and not closed:
+        return ProtocolError(
+            f"the answer was cut off or garbled ({said[:_SHOWN]})",
+            received=said[:_SHOWN],
+            operation=operation,
+            remedy="Try again; if it stays so, check the proxy",
+        )
+    return NoAnswerError(
+        f"no answer ({type(error).__name__}: {said[:_SHOWN]})",
+        operation=operation,
+        remedy=UNKNOWN,
+    )
+
+
+# -- the network ----------------------------------------------------------------------------------
+
+
+class _End(threading.local):
+    """When the call of this thread ends: seconds of the clock `now`."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self.now = now
+        self.at = math.inf
+
+    def within(self, seconds: float) -> _End:
+        """Let a call begin that may take so many seconds; for ``with``."""
+        self.at = self.now() + seconds
+        return self
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        self.at = math.inf
 
     @property
     def passed(self) -> bool:
@@ -163,31 +266,159 @@ class _End:
         return seconds if timeout is None else min(timeout, seconds)
 
 
-class _Network(httpcore.NetworkBackend):
+class _Network(httpx.BaseTransport):
+    """The way to each host: pools of httpcore over streams that know when the call ends."""
+
+    def __init__(self, end: _End, proxy: Secret | None) -> None:
+        self._backend = _Backend(end)
+        self._proxy = proxy
+        self._pools: dict[tuple[str, str], httpcore.ConnectionPool] = {}
+        self._lock = threading.Lock()
+
+    @cached_property
+    def _certificates(self) -> ssl.SSLContext:
+        # Reading the authorities takes 20 ms, too long to do for every host.
+        return httpx.create_ssl_context()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        asked = httpcore.Request(
+            method=request.method,
+            url=httpcore.URL(
+                scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
+            ),
+            headers=request.headers.raw,
+            content=cast(httpx.SyncByteStream, request.stream),
+            extensions=request.extensions,
+        )
+        with _Translated():
+            came = self._pool(url).handle_request(asked)
+        stream = came.extensions["network_stream"]
+        headers = httpx.Headers(came.headers)
+        chunked = "transfer-encoding" in headers  # which then decides how long it is
+        stream.body_follows("" if chunked else headers.get("content-length", ""))
+        return httpx.Response(
+            came.status, headers=headers, stream=_Pieces(came), extensions=came.extensions
+        )
+
+    def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
+        host = (url.scheme, url.host)
+        with self._lock:
+            if host not in self._pools:
+                self._pools[host] = self._made(url)
+            return self._pools[host]
+
+    def _made(self, url: httpx.URL) -> httpcore.ConnectionPool:
+        options: dict[str, Any] = {
+            # Plain http goes to this machine alone and needs no authorities.
+            "ssl_context": self._certificates if url.scheme == "https" else None,
+            "max_connections": None,
+            "max_keepalive_connections": _MOST_IDLE,
+            "keepalive_expiry": _LONGEST_IDLE,
+            "network_backend": self._backend,
+        }
+        proxy = proxy_for(str(url), self._proxy)
+        if proxy is None:
+            return httpcore.ConnectionPool(**options)
+        return _by_proxy(httpx.Proxy(proxy.reveal()), options)
+
+    def close(self) -> None:
+        with self._lock:
+            pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            pool.close()
+
+
+def _by_proxy(proxy: httpx.Proxy, options: dict[str, Any]) -> httpcore.ConnectionPool:
+    kind = httpcore.SOCKSProxy if proxy.url.scheme.startswith("socks5") else httpcore.HTTPProxy
+    url = httpcore.URL(
+        scheme=proxy.url.raw_scheme, host=proxy.url.raw_host, port=proxy.url.port, target=b"/"
+    )
+    return kind(proxy_url=url, proxy_auth=proxy.raw_auth, **options)
+
+
+class _Translated:
+    """Raises errors of httpcore as those of the same name of httpx."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        same = getattr(httpx, type(error).__name__, None)
+        if same is not None and type(error).__module__.startswith("httpcore"):
+            raise same(str(error)) from error
+
+
+class _Pieces(httpx.SyncByteStream):
+    """The body of an answer, as it comes."""
+
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        with _Translated():
+            yield from self._response.iter_stream()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class _Backend(httpcore.SyncBackend):
     """Opens streams whose every step ends with the call."""
 
-    def __init__(self, network: httpcore.NetworkBackend, end: _End) -> None:
-        self._network, self._end = network, end
+    def __init__(self, end: _End) -> None:
+        self._end = end
 
     def connect_tcp(
         self, host: str, port: int, timeout: float | None = None, *args: Any, **options: Any
     ) -> httpcore.NetworkStream:
         timeout = self._end.left(timeout, httpcore.ConnectTimeout)
-        opened = self._network.connect_tcp(host, port, timeout, *args, **options)
-        return _Stream(opened, self._end)
+        return _Stream(super().connect_tcp(host, port, timeout, *args, **options), self._end)
 
 
 class _Stream(httpcore.NetworkStream):
-    """A stream whose every step ends with the call."""
+    """A connection whose every step ends with the call, and which gives one answer to a request.
+
+    The head of an answer and its body are handed on apart, and of the body as much as the head
+    says. What comes behind it stays here: the connection then has data that nobody has asked for,
+    and is not used again. So it is where a head does not say how long its body is.
+    """
 
     def __init__(self, stream: httpcore.NetworkStream, end: _End) -> None:
         self._stream, self._end = stream, end
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._end.left(timeout, httpcore.ReadTimeout))
+        self._held = b""  # has come and is not handed on
+        self._tail = b""  # of the head, as far as it was handed on
+        self._counts = False  # whether an answer is awaited whose bytes are counted
+        self._left: int | None = None  # bytes of its body; None: its head
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        if buffer.startswith(b"POST "):
+            self._counts, self._left, self._tail = True, None, b""
         self._stream.write(buffer, self._end.left(timeout, httpcore.WriteTimeout))
+
+    def body_follows(self, length: str) -> None:
+        """Count the body of the answer whose head has come."""
+        self._counts = length.isascii() and length.isdecimal()
+        self._left = int(length) if self._counts else None
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        left = self._end.left(timeout, httpcore.ReadTimeout)
+        data = self._held or self._stream.read(max_bytes, left)
+        size = min(max_bytes, self._wanted(data))
+        self._held = data[size:]
+        return data[:size]
+
+    def _wanted(self, data: bytes) -> int:
+        """Return how many of these bytes are handed on now."""
+        if not self._counts:
+            return len(data)
+        if self._left is not None:
+            size = min(self._left, len(data))
+            self._left -= size
+            return size
+        known = len(self._tail)
+        found = _END_OF_HEAD.search(self._tail + data)
+        self._tail = b"" if found else (self._tail + data)[-2:]
+        return found.end() - known if found else len(data)
 
     def close(self) -> None:
         self._stream.close()
@@ -202,150 +433,35 @@ class _Stream(httpcore.NetworkStream):
         return _Stream(self._stream.start_tls(ssl_context, server_hostname, timeout), self._end)
 
     def get_extra_info(self, info: str) -> Any:
+        # A pool asks this of a connection that is idle: what has data then is not used again.
+        if info == "is_readable" and (self._held or not self._counts):
+            return True
         return self._stream.get_extra_info(info)
 
 
-class _TimedLine(httpx.HTTPTransport):
-    """A line that knows when its call ends. httpx has no time-out over a whole call."""
-
-    def __init__(self, now: Callable[[], float], **options: Any) -> None:
-        super().__init__(**options)
-        self.end = _End(now)
-        self._pool._network_backend = _Network(self._pool._network_backend, self.end)
+# -- a whole answer -------------------------------------------------------------------------------
 
 
-class Transport(_Lines[_TimedLine]):
-    """Sends requests and waits for the whole answer.
-
-    Parameters
-    ----------
-    timeouts : mapping of str to float
-        Seconds for ``connect``, ``read``, ``write`` and ``pool``.
-    proxy : Secret or None
-        URL of a proxy; None leaves it to the environment.
-    seconds : float
-        Longest time of a whole call, whatever drips.
-    now : callable
-        Seconds of a clock that never goes back, to measure that by.
-    instead : httpx.BaseTransport, optional
-        Takes the place of every line, and of the network; it keeps to the time-outs by itself.
-    """
-
-    def _open(self, url: httpx.URL) -> _TimedLine:
-        return _TimedLine(self._now, **self._options(url))
-
-    def send(self, request: httpx.Request) -> Reply:
-        """Send a request.
-
-        Raises
-        ------
-        httpx.RequestError
-            If nothing came back.
-        """
-        idle, line = self._take(request)
-        begin, cut, more = time.perf_counter(), "interrupted", False
-        end = getattr(line, "end", _End(self._now))
-        end.at = self._now() + self._seconds
-        try:
-            response = line.handle_request(request)
-            content, cut = _whole(response)
-            more = not cut and _has_more(line)
-        finally:
-            if cut or more or len(idle) >= _MOST_IDLE:
-                line.close()
-            else:
-                idle.append(line)
-        if cut and end.passed:
-            raise self._too_long(request)
-        return _reply(response, content, begin, cut)
-
-    def close(self) -> None:
-        """Close the lines that are idle."""
-        for line in self._all():
-            line.close()
-
-
-class AsyncTransport(_Lines[httpx.AsyncHTTPTransport]):
-    """The same for an event loop; belongs to the loop it first sends in, and keeps to its clock.
-
-    Parameters
-    ----------
-    timeouts, proxy, seconds, instead
-        As for `Transport`.
-    """
-
-    def _open(self, url: httpx.URL) -> httpx.AsyncHTTPTransport:
-        return httpx.AsyncHTTPTransport(**self._options(url))
-
-    async def send(self, request: httpx.Request) -> Reply:
-        """Send a request.
-
-        Raises
-        ------
-        httpx.RequestError
-            If nothing came back.
-        """
-        idle, line = self._take(request)
-        begin, cut, more = time.perf_counter(), "interrupted", False
-        try:
-            async with asyncio.timeout(None if self._seconds == math.inf else self._seconds):
-                response = await line.handle_async_request(request)
-                content, cut = await _whole_async(response)
-            more = not cut and _has_more(line)
-        except TimeoutError:
-            raise self._too_long(request) from None
-        finally:
-            if cut or more or len(idle) >= _MOST_IDLE:
-                await line.aclose()
-            else:
-                idle.append(line)
-        return _reply(response, content, begin, cut)
-
-    async def aclose(self) -> None:
-        """Close the lines that are idle."""
-        for line in self._all():
-            await line.aclose()
-
-
-def _has_more(line: Any) -> bool:
-    """Tell whether data stands behind the answer that was read.
-
-    What came in one piece with it lies in the connection, and httpcore takes it for the answer to
-    the next request; what comes later is noticed by httpcore itself. Of this httpcore has no public
-    name; a test fails where another release has others.
-    """
-    pool = getattr(line, "_pool", None)
-    if pool is None:
-        return False
-    return any(one._connection._h11_state.trailing_data[0] for one in pool.connections)
-
-
-class _Body:
-    """The body of an answer, piece by piece, until there is too much of it."""
-
-    def __init__(self) -> None:
-        self._content = bytearray()
-        self._pieces = 0
-        self.cut = ""
-
-    def take(self, piece: bytes) -> bool:
-        """Take a piece; tell whether that was enough."""
-        self._content += piece
-        self._pieces += 1
-        if len(self._content) > MOST_BYTES:
-            self.cut = "it does not end"
-        elif self._pieces > _MOST_PIECES:
-            self.cut = "it comes in too many pieces"
-        return self.cut != ""
-
-    def broken(self, error: BaseException) -> None:
-        """Note that no more comes."""
-        self.cut = str(error) or type(error).__name__
-
-    def unpacked(self, coding: str) -> tuple[bytes, str]:
-        """Return the body, and why it ended too early."""
-        content = bytes(self._content)
-        return (content, self.cut) if self.cut else _unpacked(content, coding.strip().lower())
+def _whole(response: httpx.Response) -> tuple[bytes, str]:
+    """Return the body of an answer, and why it ended too early."""
+    content, pieces, cut = bytearray(), 0, ""
+    try:
+        for piece in cast(httpx.SyncByteStream, response.stream):
+            content += piece
+            pieces += 1
+            if len(content) > MOST_BYTES:
+                cut = "it does not end"
+            elif pieces > _MOST_PIECES:
+                cut = "it comes in too many pieces"
+            if cut:
+                break
+    except _CUT as error:
+        cut = str(error) or type(error).__name__
+    finally:
+        response.close()
+    if cut:
+        return bytes(content), cut
+    return _unpacked(bytes(content), response.headers.get("content-encoding", "").strip().lower())
 
 
 def _unpacked(content: bytes, coding: str) -> tuple[bytes, str]:
@@ -366,38 +482,56 @@ def _unpacked(content: bytes, coding: str) -> tuple[bytes, str]:
     return content, "it cannot be unpacked"
 
 
-def _whole(response: httpx.Response) -> tuple[bytes, str]:
-    body = _Body()
+# -- endpoints and proxies ------------------------------------------------------------------------
+
+
+def checked_endpoint(endpoint: str, origin: str | None = None) -> str:
+    """Return an endpoint as a URL; plain http is for this machine alone.
+
+    What is no URL is not repeated: it may hold a password.
+
+    Raises
+    ------
+    ConfigError
+        If it is no endpoint.
+
+    Examples
+    --------
+    >>> checked_endpoint("vpc.eu-central-1.aliyuncs.com"), checked_endpoint("")
+    ('https://vpc.eu-central-1.aliyuncs.com', '')
+    """
+    if not endpoint:
+        return ""
+    text = endpoint if "://" in endpoint else f"https://{endpoint}"
     try:
-        for piece in cast(httpx.SyncByteStream, response.stream):
-            if body.take(piece):
-                break
-    except _CUT as error:
-        body.broken(error)
-    finally:
-        response.close()
-    return body.unpacked(response.headers.get("content-encoding", ""))
+        url = httpx.URL(text)
+    except httpx.InvalidURL:
+        url = httpx.URL("")
+    if not url.host or url.scheme not in ("http", "https") or url.path not in ("", "/"):
+        raise ConfigError(
+            "this is no host or URL",
+            name="endpoint",
+            origin=origin,
+            remedy="Write a host such as vpc.eu-central-1.aliyuncs.com",
+        )
+    if url.userinfo or url.query or url.fragment:
+        raise ConfigError(
+            f"{url.host}: an endpoint is a host and a port",
+            name="endpoint",
+            origin=origin,
+            remedy="Leave out user, password, query and fragment",
+        )
+    if url.scheme == "http" and not is_loopback(url.host):
+        raise ConfigError(
+            f"{url.host} would be reached over plain http",
+            name="endpoint",
+            origin=origin,
+            remedy="Use https",
+        )
+    return str(url).rstrip("/")
 
 
-async def _whole_async(response: httpx.Response) -> tuple[bytes, str]:
-    body = _Body()
-    try:
-        async for piece in cast(httpx.AsyncByteStream, response.stream):
-            if body.take(piece):
-                break
-    except _CUT as error:
-        body.broken(error)
-    finally:
-        await response.aclose()
-    return body.unpacked(response.headers.get("content-encoding", ""))
-
-
-def _reply(response: httpx.Response, content: bytes, begin: float, cut: str) -> Reply:
-    seconds = time.perf_counter() - begin
-    return Reply(response.status_code, response.headers, content, seconds, cut)
-
-
-def proxy_for(url: httpx.URL, explicit: Secret | None) -> Secret | None:
+def proxy_for(url: str, explicit: Secret | None) -> Secret | None:
     """Return the proxy for a host: the explicit one, else the environment's, never for loopback.
 
     Raises
@@ -407,17 +541,18 @@ def proxy_for(url: httpx.URL, explicit: Secret | None) -> Secret | None:
 
     Examples
     --------
-    >>> proxy_for(httpx.URL("http://127.0.0.1:8080"), Secret("http://proxy.example:3128")) is None
+    >>> proxy_for("http://127.0.0.1:8080", Secret("http://proxy.example:3128")) is None
     True
     """
-    if is_loopback(url.host):
+    asked = httpx.URL(url)
+    if is_loopback(asked.host):
         return None
     if explicit is not None:
         return explicit
-    if urllib.request.proxy_bypass(url.host):
+    if urllib.request.proxy_bypass(asked.host):
         return None
-    found = Secret.of(urllib.request.getproxies().get(url.scheme))
-    return checked_proxy(found, f"{url.scheme.upper()}_PROXY")
+    found = Secret.of(urllib.request.getproxies().get(asked.scheme))
+    return checked_proxy(found, f"{asked.scheme.upper()}_PROXY")
 
 
 def checked_proxy(proxy: Secret | None, origin: str = "argument") -> Secret | None:
@@ -441,8 +576,9 @@ def checked_proxy(proxy: Secret | None, origin: str = "argument") -> Secret | No
 def _is_usable(proxy: Secret) -> bool:
     """Tell whether a transport by way of a proxy can be made."""
     try:
-        made = httpx.HTTPTransport(proxy=httpx.Proxy(proxy.reveal()), verify=_NO_AUTHORITIES)
+        # No connection is made, so that no authorities are needed.
+        verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        httpx.HTTPTransport(proxy=httpx.Proxy(proxy.reveal()), verify=verify).close()
     except (TypeError, ValueError, ImportError, httpx.InvalidURL):
         return False
-    made.close()
     return True

@@ -160,7 +160,7 @@ def format_of(path: str | os.PathLike[str]) -> str:
     >>> format_of("live.json")
     Traceback (most recent call last):
         ...
-    vcokit.errors.base.InputError: the end of 'live.json' means no format. End it in .csv, .jsonl \
+    vcokit.errors.InputError: the end of 'live.json' means no format. End it in .csv, .jsonl \
 or .parquet, and .gz or .zst after it to pack it
     """
     return _format(path, None)

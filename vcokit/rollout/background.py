@@ -1,4 +1,7 @@
-"""Work in a daemon thread of its own, that any thread or event loop may wait for."""
+"""The threads of a rollout: its own, for which anybody may wait, and those of its calls.
+
+All are daemons: what hangs in one of them holds up nobody's end.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,60 @@ import contextlib
 import os
 import threading
 from collections.abc import Callable, Generator
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from vcokit.errors import PlanError
 
 #: How long the program's end waits for the work to end in order; seconds.
 _AT_EXIT: Final = 15.0
+
+
+class Threads:
+    """Threads in which calls are made, and the mailbox of whoever has them made.
+
+    One thread submits work and gets mail; any thread may put something into the box. A thread that
+    has done its work waits for more. The standard library's pool would wait at the program's end
+    for calls that hang.
+    """
+
+    def __init__(self) -> None:
+        self._mail: SimpleQueue[Any] = SimpleQueue()
+        self._todo: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._idle = self._made = 0
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Let a thread do something; it raises nothing."""
+        with self._lock:
+            is_free = self._idle > 0
+            self._idle -= is_free
+        if not is_free:
+            threading.Thread(target=self._work, name="call of a rollout", daemon=True).start()
+            self._made += 1
+        self._todo.put(work)
+
+    def _work(self) -> None:
+        while (work := self._todo.get()) is not None:
+            work()
+            with self._lock:
+                self._idle += 1
+
+    def put(self, item: Any) -> None:
+        """Put something into the box."""
+        self._mail.put(item)
+
+    def get(self, seconds: float | None) -> Any:
+        """Return what came first, waiting for it that long at most; None where nothing came."""
+        try:
+            return self._mail.get(timeout=seconds)
+        except Empty:
+            return None
+
+    def close(self) -> None:
+        """Let each thread end once it has nothing to do."""
+        for _ in range(self._made):
+            self._todo.put(None)
 
 
 class Background:

@@ -5,52 +5,71 @@ One round::
     what happened ─→ scheduler.advance ─→ changes and decisions
                                                │ one transaction in the journal
                                                ↓ then, and only then
-                     observers are told, calls leave, each as a task of its own
+                     observers are told, calls leave, each in a thread of its own
 
 It decides nothing itself, but that a call without an end is one without an answer: after
-``lost_after`` seconds, or 15 where the rollout is about to end. It runs in a thread and an event
-loop of its own, so that a blocked notebook cell never holds it up.
+``lost_after`` seconds, or 15 where the rollout is about to end. It runs in the rollout's own
+thread, so that a blocked notebook cell never holds it up.
+
+What came of a call is decoded here, in the scheduler's alphabet: rows as routes and states, errors
+as kinds. Whatever is not of the contract is taken for no answer, so that it is asked for again; a
+field that the cloud left out is taken as the contract says. A call that could not even be made is
+refused for good: it never left.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import math
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, TypeGuard
 
-from vcokit.cloud.client import AsyncClient
+from vcokit.cloud.client import Client
 from vcokit.cloud.operations import OPERATIONS
-from vcokit.errors import ClockError, JournalError, NoAnswerError
+from vcokit.errors import (
+    ApiError,
+    ClockError,
+    CloudError,
+    InputError,
+    JournalError,
+    NoAnswerError,
+    NotSentError,
+)
 from vcokit.rollout import steps as st
-from vcokit.rollout.heard import Fault, code_of, heard, is_fault, outcome
+from vcokit.rollout.background import Threads
 from vcokit.rollout.journal import CallEnd, CallRow, Journal, StepRow
 from vcokit.rollout.messages import (
     LIST,
+    NOT_MADE,
     POLL,
     POLL_ALL,
+    Answered,
     CallEnded,
     Command,
     Event,
     Finished,
     Input,
     List,
+    Listed,
     Observer,
     Poll,
     PollAll,
+    Polled,
+    PolledAll,
     RolloutChanged,
     Round,
     Send,
     StepChanged,
+    TimedOut,
     WaitUntil,
 )
 from vcokit.rollout.scheduler import Scheduler
-from vcokit.rollout.steps import client_token
+from vcokit.rollout.steps import Route, client_token
 
 _log: Final = logging.getLogger("vcokit.rollout")
 
@@ -58,30 +77,18 @@ _log: Final = logging.getLogger("vcokit.rollout")
 _READS_TOGETHER: Final = 200
 #: How long a call may be under way while the rollout is about to end; seconds.
 _LONGEST_AT_END: Final = 15.0
+#: What a wait takes at least, though rounding has made it none: others have their turn; seconds.
+_LEAST: Final = 1e-6
 #: A wall clock that is set back must not make the loop spin; seconds.
 _LEAST_WAIT: Final = 0.1
 
-#: How long what was cancelled is waited for at the end; seconds.
-_CLEARING: Final = 0.2
-
-
-def run_alone(work: Coroutine[Any, Any, Finished]) -> Finished:
-    """Run in an event loop of its own; what hangs in it is left behind, not waited for."""
-    loop = asyncio.new_event_loop()
-    try:
-        return loop.run_until_complete(work)
-    finally:
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        if left:
-            loop.run_until_complete(asyncio.wait(left, timeout=_CLEARING))
-        loop.close()
+#: What a call may raise: no answer, a refusal, or that its request cannot be written.
+Fault: TypeAlias = CloudError | InputError | UnicodeError
 
 
 @dataclass(frozen=True)
 class Clocks:
-    """The time, as an argument.
+    """The time, as an argument, and the threads that live by it.
 
     Parameters
     ----------
@@ -89,13 +96,14 @@ class Clocks:
         Seconds since the epoch; for what is written down.
     steady : callable
         Seconds of a clock that never goes back; for what is decided.
-    run : callable
-        Runs the rollout's coroutine in an event loop that lives by the steady clock.
+    threads : callable
+        Called in the rollout's own thread; returns the threads of its calls, and the mailbox by
+        which it waits for them and for the time.
     """
 
     wall: Callable[[], float]
     steady: Callable[[], float]
-    run: Callable[[Coroutine[Any, Any, Finished]], Finished] = run_alone
+    threads: Callable[[], Threads] = Threads
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +125,21 @@ class _Ended:
 
 @dataclass(eq=False, slots=True)
 class _Flight:
-    """A call under way, and when it is waited for no longer."""
+    """A call under way."""
 
     decision: Send | Poll | PollAll | List
     row: CallRow
     begin: float
-    task: asyncio.Task[Any]
-    timer: asyncio.TimerHandle | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """What came of a call, and when."""
+
+    flight: _Flight
+    result: Any
+    error: BaseException | None
+    at: float
 
 
 class Engine:
@@ -136,7 +152,7 @@ class Engine:
         Open for writing.
     rollout_id : str
         Part of every client token.
-    client : AsyncClient
+    client : Client
     tell : callable
         Called with each event, after it is on disk.
     clocks : Clocks
@@ -147,7 +163,7 @@ class Engine:
         scheduler: Scheduler,
         journal: Journal,
         rollout_id: str,
-        client: AsyncClient,
+        client: Client,
         tell: Observer,
         clocks: Clocks,
     ) -> None:
@@ -163,17 +179,17 @@ class Engine:
         self._steps: list[StepRow] = []
         self._calls: list[CallRow] = []
         self._ends: list[CallEnd] = []
-        self._flights: set[_Flight] = set()
+        self._flights: dict[int, _Flight] = {}  # by call, in the order they left
         self._longest = scheduler.options.lost_after
         # What has arrived and is not told to the scheduler yet.
         self._arrived: list[_Ended | _Told] = []
-        self._inbox: asyncio.Queue[_Ended | _Told | BaseException] = asyncio.Queue()
         self._wrong_clock: ClockError | None = None
         self._sending = False
         self._state = "looking"
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._gate = threading.Lock()
-        self._commands: list[_Told] = []
+        self._early: list[_Told] = []  # commands of before the loop runs
+        self._threads: Threads  # from `run` on
+        self._runs = False
 
     def command(self, command: Command) -> threading.Event:
         """Hand over a command, from any thread, also before the loop runs.
@@ -185,45 +201,36 @@ class Engine:
         """
         told = _Told(command, threading.Event())
         with self._gate:
-            self._commands.append(told)
-            loop = self._loop
-        if loop is None:
-            told.taken.set()
-            return told.taken
-        try:
-            loop.call_soon_threadsafe(self._take_commands)
-        except RuntimeError:  # the loop has ended, and so has the rollout
-            told.taken.set()
+            if self._runs:
+                self._threads.put(told)
+                return told.taken
+            self._early.append(told)
+        told.taken.set()
         return told.taken
 
-    def _take_commands(self) -> None:
-        with self._gate:
-            commands, self._commands = self._commands, []
-        for told in commands:
-            self._inbox.put_nowait(told)
-
-    async def run(self) -> Finished:
+    def run(self) -> Finished:
         """Carry the rollout to its end and return how it ended."""
+        self._threads = self._clocks.threads()
         with self._gate:
-            self._loop = asyncio.get_running_loop()
-        self._take_commands()
+            self._runs = True
+            self._arrived += self._early
         try:
-            async with self._client:
-                try:
-                    return await self._rounds()
-                except Exception:
-                    await self._land()
-                    raise
+            try:
+                return self._rounds()
+            except Exception:
+                self._land()
+                raise
         finally:
             self._scheduler.close(self._clocks.steady())
-            self._take_commands()
-            while not self._inbox.empty():
-                self._take_in(self._inbox.get_nowait())
+            with self._gate:
+                self._runs = False
+            self._collect(0.0)
             for item in self._arrived:
                 if isinstance(item, _Told):
                     item.taken.set()
+            self._threads.close()
 
-    async def _rounds(self) -> Finished:
+    def _rounds(self) -> Finished:
         while True:
             finished, wake = self._round()
             if finished is not None:
@@ -231,19 +238,43 @@ class Engine:
                 if finished.cause == "clock" and self._wrong_clock is not None:
                     raise self._wrong_clock  # it says by how much
                 return finished
-            await self._alive(wake)
+            self._wait(wake)
 
-    async def _alive(self, until: float | None) -> None:
-        """Wait as `_wait` does, and be seen alive meanwhile, however long nothing happens."""
+    def _wait(self, until: float | None) -> None:
+        """Wait for something to arrive, or for a moment; be seen alive, however long it takes.
+
+        Raises
+        ------
+        BaseException
+            An error that no call may raise ends the loop; what arrived with it is taken in first.
+        """
         while True:
             self._journal.renew(self._clocks.wall())
             lease = max(_LEAST_WAIT, self._journal.renew_at - self._clocks.wall())
             left = math.inf if until is None else until - self._clocks.steady()
-            await self._wait(min(left, lease))
-            if self._arrived or left <= lease:
+            if errors := self._collect(max(_LEAST, min(left, lease))):
+                raise errors[0]
+            if self._arrived or (until is not None and until <= self._clocks.steady()):
                 return
 
-    async def _land(self) -> None:
+    def _collect(self, seconds: float) -> list[BaseException]:
+        """Wait so long for something to arrive, and take in all that has; return what broke."""
+        oldest = next(iter(self._flights.values()), None)
+        if oldest is not None:
+            left = oldest.begin + self._longest - self._clocks.steady()
+            seconds = min(seconds, max(_LEAST, left))
+        item = self._threads.get(None if seconds == math.inf else seconds)
+        errors = []
+        while item is not None:
+            if isinstance(item, _Told):
+                self._arrived.append(item)
+            elif (error := self._came_back(item)) is not None:
+                errors.append(error)
+            item = self._threads.get(0.0)
+        self._give_up()
+        return errors
+
+    def _land(self) -> None:
         """See the calls under way to their end, after an error; nothing else leaves.
 
         What they answer is kept if the journal takes it after all. If not, their steps are looked
@@ -251,9 +282,7 @@ class Engine:
         """
         self._hurry()
         while self._flights:
-            self._take_in(await self._inbox.get())
-        while not self._inbox.empty():
-            self._take_in(self._inbox.get_nowait())
+            self._collect(math.inf)
         wall = self._clocks.wall()
         arrived = self._arrived
         self._ends += [item.row for item in arrived if isinstance(item, _Ended)]
@@ -362,86 +391,64 @@ class Engine:
         operation = POLL if isinstance(decision, Poll) else LIST
         return CallRow(number, operation, lane.region_id, lane.name, wall)
 
-    async def _wait(self, seconds: float) -> None:
-        """Wait for something to arrive, or for time to pass; take in all that has arrived.
-
-        Raises
-        ------
-        BaseException
-            An error that no call may raise ends the loop; what arrived with it is taken in first.
-        """
-        try:
-            async with asyncio.timeout(None if seconds == math.inf else max(0.0, seconds)):
-                first = await self._inbox.get()
-        except TimeoutError:
-            return
-        errors = [self._take_in(first)]
-        while not self._inbox.empty():
-            errors.append(self._take_in(self._inbox.get_nowait()))
-        for error in errors:
-            if error is not None:
-                raise error
-
-    def _take_in(self, item: _Ended | _Told | BaseException) -> BaseException | None:
-        """Keep what has arrived for the next round; return it where it is an error."""
-        if isinstance(item, BaseException):
-            return item
-        self._arrived.append(item)
-        return None
-
     # -- calls ----------------------------------------------------------------------------------
 
     def _leave(self, decision: Send | Poll | PollAll | List, row: CallRow) -> None:
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(self._ask(decision, row))
-        flight = _Flight(decision, row, self._clocks.steady(), task)
-        self._flights.add(flight)
-        self._time(flight)
-        task.add_done_callback(lambda _: self._came_back(flight))
+        flight = _Flight(decision, row, self._clocks.steady())
+        self._threads.submit(partial(self._carry, flight))
+        self._flights[row.call] = flight
 
-    def _time(self, flight: _Flight) -> None:
-        """Give a call up once it has been under way for as long as is waited for one."""
-        if flight.timer is not None:
-            flight.timer.cancel()
-        left = flight.begin + self._longest - self._clocks.steady()
-        loop = asyncio.get_running_loop()
-        flight.timer = loop.call_later(max(0.0, left), self._give_up, flight)
+    def _carry(self, flight: _Flight) -> None:
+        """Make a call, in a thread of its own, and hand over what came of it."""
+        result, error = None, None
+        try:
+            result = self._ask(flight.decision, flight.row)
+        except BaseException as caught:
+            error = caught
+        self._threads.put(_Came(flight, result, error, self._clocks.steady()))
+
+    def _ask(self, decision: Send | Poll | PollAll | List, row: CallRow) -> Any:
+        operation = OPERATIONS[row.operation]
+        if isinstance(decision, Send):
+            step = self._scheduler.steps[decision.step]
+            parameters = step.parameters(row.client_token or "")
+            return self._client.call(operation, parameters, attempts=1)
+        place = {"RegionId": row.region_id, "VpnConnectionId": row.vpn_connection_id}
+        if isinstance(decision, PollAll):
+            place.pop("VpnConnectionId")
+        if isinstance(decision, Poll):
+            return self._client.call(operation, place, attempts=1)
+        return self._client.page(operation, place, decision.page, attempts=1)
 
     def _hurry(self) -> None:
         """Wait less long for calls from now on, because the rollout is about to end."""
-        if self._longest > _LONGEST_AT_END:
-            self._longest = _LONGEST_AT_END
-            for flight in self._flights:
-                self._time(flight)
+        self._longest = min(self._longest, _LONGEST_AT_END)
 
-    def _give_up(self, flight: _Flight) -> None:
-        """Take a call that does not come back as one without an answer."""
-        self._flights.discard(flight)
-        flight.task.cancel()
-        seconds = self._clocks.steady() - flight.begin
-        self._ended(flight, None, NoAnswerError(f"no end of the answer after {seconds:.0f} s"))
+    def _give_up(self) -> None:
+        """Take calls that do not come back as ones without an answer."""
+        now = self._clocks.steady()
+        for flight in list(self._flights.values()):
+            if now < flight.begin + self._longest:
+                return  # nor is any that left later
+            del self._flights[flight.row.call]
+            seconds = now - flight.begin
+            error = NoAnswerError(f"no end of the answer after {seconds:.0f} s")
+            self._ended(flight, None, error, now)
 
-    def _came_back(self, flight: _Flight) -> None:
-        """Take in what came of a call, whatever it is."""
-        if flight.task.cancelled():
-            return  # given up, or the loop is at its end
-        error = flight.task.exception()
-        if flight not in self._flights:
-            return
-        self._flights.discard(flight)
-        if flight.timer is not None:
-            flight.timer.cancel()
-        if error is None:
-            self._ended(flight, flight.task.result(), None)
-        elif is_fault(error):
-            if isinstance(error, ClockError):
-                self._wrong_clock = error
-            self._ended(flight, None, error)
-        else:
-            self._inbox.put_nowait(error)  # none that a call may raise: the loop ends by it
+    def _came_back(self, came: _Came) -> BaseException | None:
+        """Take in what came of a call; return an error that none may raise."""
+        flight, error = came.flight, came.error
+        if self._flights.pop(flight.row.call, None) is None:
+            return None  # it was given up
+        if error is not None and not is_fault(error):
+            return error
+        if isinstance(error, ClockError):
+            self._wrong_clock = error
+        self._ended(flight, came.result, error, came.at)
+        return None
 
-    def _ended(self, flight: _Flight, result: Any, error: Fault | None) -> None:
-        row, seconds = flight.row, self._clocks.steady() - flight.begin
+    def _ended(self, flight: _Flight, result: Any, error: Fault | None, at: float) -> None:
+        row, seconds = flight.row, at - flight.begin
         came = "ok" if error is None else outcome(error)
         code = None if error is None else code_of(error)
         status = 200 if error is None else getattr(error, "http_status", None)
@@ -450,21 +457,7 @@ class Engine:
         told = CallEnded(
             row.sent_at, row.operation, row.vpn_connection_id or "", seconds, came, code
         )
-        self._inbox.put_nowait(_Ended(heard(flight.decision, result, error), end, told))
-
-    async def _ask(self, decision: Send | Poll | PollAll | List, row: CallRow) -> Any:
-        operation = OPERATIONS[row.operation]
-        if isinstance(decision, Send):
-            step = self._scheduler.steps[decision.step]
-            parameters = step.parameters(row.client_token or "")
-            return await self._client.run(self._client.exchange(operation, parameters, attempts=1))
-        place = {"RegionId": row.region_id, "VpnConnectionId": row.vpn_connection_id}
-        if isinstance(decision, PollAll):
-            place.pop("VpnConnectionId")
-        if isinstance(decision, Poll):
-            return await self._client.run(self._client.exchange(operation, place, attempts=1))
-        page = self._client.page(operation, place, decision.page, attempts=1)
-        return await self._client.run(page)
+        self._arrived.append(_Ended(decoded(flight.decision, result, error), end, told))
 
 
 def _ending(result: Round) -> tuple[Finished | None, float | None]:
@@ -486,3 +479,98 @@ def guarded(observers: list[Observer]) -> Observer:
                 _log.exception("an observer failed and is told no more: %r", observer)
 
     return tell
+
+
+# -- what came of a call -------------------------------------------------------------------------
+
+
+def is_fault(error: BaseException) -> TypeGuard[Fault]:
+    """Tell whether an error is one that a call may raise.
+
+    Text that cannot be encoded never left; text that cannot be decoded has come back.
+    """
+    known = isinstance(error, CloudError | InputError | UnicodeError)
+    return known and not isinstance(error, UnicodeDecodeError)
+
+
+def outcome(error: Fault) -> str:
+    """Return the kind of a refusal; ``unknown`` of what is none."""
+    if not isinstance(error, CloudError):
+        return "input"
+    return error.kind if isinstance(error, ApiError) else "unknown"
+
+
+def code_of(error: Fault) -> str | None:
+    """Return the code of a refusal, or of a call that could not be made."""
+    return getattr(error, "code", None) if isinstance(error, CloudError) else NOT_MADE
+
+
+def decoded(decision: Send | Poll | PollAll | List, result: Any, error: Fault | None) -> Input:
+    """Say to the scheduler what came of a call."""
+    if isinstance(decision, Send):
+        return _of_write(decision, result, error)
+    said: dict[str, Any] = {}
+    if error is not None:
+        retry_after = getattr(error, "retry_after", None)
+        said = {"kind": outcome(error), "code": code_of(error), "retry_after": retry_after}
+    if said.get("code") == NOT_MADE and not isinstance(decision, PollAll):
+        said["message"] = str(error)
+    if isinstance(decision, Poll):
+        state = None if error else result.get("State")
+        if isinstance(state, str) and state:
+            return Polled(decision.lane, state)
+        return Polled(decision.lane, None, **(said or {"kind": "unknown"}))
+    if isinstance(decision, PollAll):
+        states = None if error else _states(result.rows)
+        if states is None:
+            failed = said or {"kind": "unknown"}
+            return PolledAll(decision.region, decision.page, None, **failed)
+        return PolledAll(decision.region, decision.page, states, result.total)
+    routes = None if error else _routes(result.rows)
+    if routes is None:
+        return Listed(decision.lane, decision.page, None, **(said or {"kind": "unknown"}))
+    return Listed(decision.lane, decision.page, routes, result.total, rows=len(result.rows))
+
+
+def _of_write(decision: Send, answer: Any, error: Fault | None) -> Input:
+    if error is None:
+        return Answered(decision.step, "ok", request_id=answer.request_id)
+    if not isinstance(error, CloudError):
+        return Answered(decision.step, outcome(error), code_of(error), str(error))
+    if isinstance(error, ApiError):
+        return Answered(
+            decision.step,
+            error.kind,
+            error.code,
+            error.message,
+            error.request_id,
+            error.retry_after,
+        )
+    return TimedOut(decision.step, not isinstance(error, NotSentError), error.message)
+
+
+def _states(rows: list[dict[str, Any]]) -> dict[str, str] | None:
+    """Return a page of connections as states; None where a row is not of the contract.
+
+    A connection whose state is left out stands on no page: it is asked for by itself.
+    """
+    try:
+        return {
+            str(row["VpnConnectionId"]): row["State"]
+            for row in rows
+            if isinstance(row.get("State"), str) and row["State"]
+        }
+    except KeyError:
+        return None
+
+
+def _routes(rows: list[dict[str, Any]]) -> tuple[Route, ...] | None:
+    """Return a page of a listing as routes; None where a row is not of the contract."""
+    try:
+        return tuple(
+            Route(str(row["RouteDest"]), str(row["NextHop"]), int(row["Weight"]))
+            for row in rows
+            if (row.get("RouteEntryType") or "custom") == "custom"
+        )
+    except (KeyError, TypeError, ValueError):
+        return None

@@ -114,24 +114,25 @@ class Options:
         return self.wishing(**{name: value for name, value in kept.items() if name in WISHES})
 
     @classmethod
-    def in_force(cls, speed: float = 1.0) -> Options:
+    def in_force(cls, speed: float = 1.0, settings: config.Settings | None = None) -> Options:
         """Return what the settings say, for a cloud whose clock runs so many times faster.
 
         Waits for the cloud's own work run on its clock; waits after a lost answer on ours.
         """
+        settings = settings or config.Settings()
         return cls(
-            in_flight=config.get("in_flight"),
-            step_attempts=config.get("step_attempts"),
-            lost_attempts=config.get("lost_attempts"),
-            poll_interval=config.get("poll_interval") / speed,
-            task_seconds=config.get("task_seconds") / speed,
-            backoff=config.get("retry_base"),
-            backoff_cap=config.get("retry_cap"),
-            list_after=config.get("list_after"),
-            lost_after=config.get("lost_after"),
+            in_flight=settings.get("in_flight"),
+            step_attempts=settings.get("step_attempts"),
+            lost_attempts=settings.get("lost_attempts"),
+            poll_interval=settings.get("poll_interval") / speed,
+            task_seconds=settings.get("task_seconds") / speed,
+            backoff=settings.get("retry_base"),
+            backoff_cap=settings.get("retry_cap"),
+            list_after=settings.get("list_after"),
+            lost_after=settings.get("lost_after"),
             fresh=_FRESH / speed,
             pause=_PAUSE / speed,
-            read_share=min(1.0, config.get("read_share")),
+            read_share=min(1.0, settings.get("read_share")),
         )
 
 

@@ -38,7 +38,7 @@ from itertools import count
 from typing import Final, TypeAlias
 
 from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE
-from vcokit.cloud.windows import Limiter, Share
+from vcokit.cloud.ratelimit import Limiter, Share
 from vcokit.rollout.connection import Connection, Want
 from vcokit.rollout.messages import LIST, POLL, POLL_ALL, PollAll
 from vcokit.rollout.options import Options

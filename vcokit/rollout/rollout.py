@@ -31,7 +31,7 @@ import pandas as pd
 
 from vcokit.cloud.client import Client
 from vcokit.cloud.operations import Limit
-from vcokit.cloud.windows import MARGIN, ON_ITS_WAY, Limiter
+from vcokit.cloud.ratelimit import MARGIN, ON_ITS_WAY, Limiter
 from vcokit.errors import (
     ClockError,
     CredentialsError,
@@ -141,7 +141,7 @@ class Rollout:
     ) -> None:
         require_plan_and_client(plan, client)
         rehearsal.refuse_plan(plan.simulated, client=client.simulated)
-        wishes = (options or Options.in_force(client.speed)).wishing(
+        wishes = (options or Options.in_force(client.speed, client.settings)).wishing(
             waves=waves,
             stop_after=stop_after,
             rate_share=rate_share,
@@ -203,7 +203,7 @@ class Rollout:
         new = {name: value for name, value in given.items() if value is not ...}
         try:
             rehearsal.refuse_journal(opened.path, opened.simulated, client=client.simulated)
-            kept = options_in(opened, options or Options.in_force(client.speed))
+            kept = options_in(opened, options or Options.in_force(client.speed, client.settings))
             rollout_id = opened.meta()["rollout_id"]
             count_in(client.limiter, opened, rollout_id, clocks)
             rollout = cls.__new__(cls)
@@ -230,7 +230,6 @@ class Rollout:
         self.options = options
         self.limits = client.limits
         self._client = client
-        self._client_of_engine = client.to_async()
         self._clocks = clocks
         self._ended: Finished | None = None
         self._error: BaseException | None = None
@@ -253,7 +252,7 @@ class Rollout:
         name = f"rollout {journal.path.name}"
         self._background = Background(name, self._run, self.stop, self._say_how_to_go_on)
         self._engine = Engine(
-            self._scheduler, journal, rollout_id, self._client_of_engine, self._tell, self._clocks
+            self._scheduler, journal, rollout_id, self._client, self._tell, self._clocks
         )
 
     # -- go -------------------------------------------------------------------------------------
@@ -291,7 +290,7 @@ class Rollout:
         try:
             self._journal.write(meta={"state": "running", "message": None})
             self._say("looking")
-            ended = self._clocks.run(self._engine.run())
+            ended = self._engine.run()
         except BaseException as error:
             # Whatever it is, it belongs to whoever waits; the journal is whole in any case.
             self._error = error
@@ -663,7 +662,7 @@ def require_client(client: object) -> None:
     InputError
     """
     # By what it can do: the simulation hands over one of its own.
-    needed = ("limits", "limiter", "simulated", "speed", "to_async")
+    needed = ("limits", "limiter", "simulated", "speed", "settings", "call", "page")
     if not all(hasattr(client, name) for name in needed):
         raise InputError(
             f"a rollout needs a client, not {_kind(client)}", remedy="Pass vk.connect(…)"

@@ -42,7 +42,7 @@ from typing import Final
 
 from vcokit.cloud.error_codes import WRONG_CLOCK, is_key
 from vcokit.cloud.operations import Limit
-from vcokit.cloud.windows import Limiter
+from vcokit.cloud.ratelimit import Limiter
 from vcokit.rollout import handlers
 from vcokit.rollout import steps as st
 from vcokit.rollout.connection import Connection, Record, Want

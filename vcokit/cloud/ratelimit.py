@@ -29,11 +29,14 @@ from __future__ import annotations
 import heapq
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
-from typing import Final
+from typing import Final, TypeVar
 
-from vcokit.cloud.operations import Limit
+from vcokit.cloud.operations import OPERATIONS, Limit
+from vcokit.errors import ThrottledError
+
+_Result = TypeVar("_Result")
 
 #: Seconds added to a window, so that rounding of clocks never lets a call in early.
 MARGIN: Final = 0.001
@@ -46,6 +49,32 @@ _LONGEST_PATIENCE: Final = 64
 #: how long one that depends on what others do asks again.
 _KEPT: Final = 1 / 60
 _AGAIN: Final = 1 / 1200
+#: Seconds after which it is asked again for a slot while every one is on its way.
+_A_MOMENT: Final = 0.05
+
+
+def backoff(attempt: int, *, base: float, cap: float, luck: float = 0.0) -> float:
+    """Return the seconds before the next try, which double each time.
+
+    Parameters
+    ----------
+    attempt : int
+        Tries that have failed, from 1.
+    base, cap : float
+        The first wait, and the longest.
+    luck : float
+        A number from 0 to 1: how much of half the wait is left out, so that calls that failed
+        together do not come back together.
+
+    Examples
+    --------
+    >>> [backoff(n, base=0.5, cap=30.0) for n in (1, 2, 3, 2_000)]
+    [0.5, 1.0, 2.0, 30.0]
+    >>> backoff(3, base=0.5, cap=30.0, luck=1.0)
+    1.0
+    """
+    doubled = base * 2.0 ** min(attempt - 1, 60)  # more is beyond any cap
+    return float(min(cap, doubled * (1 - luck / 2)))
 
 
 class Window:
@@ -314,3 +343,67 @@ class Limiter:
             if key not in self._windows:
                 self._windows[key] = Window(limit.calls, limit.seconds)
             return self._windows[key]
+
+
+class Pacer:
+    """What a client's own calls have of the limits, and how they wait. Safe between threads.
+
+    Parameters
+    ----------
+    limiter : Limiter
+    read_share : float
+        Part of each limit of reads that is used, above 0 and at most 1.
+    now : callable
+        Seconds of a clock that never goes back.
+    sleep : callable
+        Lets so many seconds of it pass.
+    """
+
+    def __init__(
+        self,
+        limiter: Limiter,
+        read_share: float,
+        now: Callable[[], float],
+        sleep: Callable[[float], None],
+    ) -> None:
+        self._limiter, self._read_share = limiter, read_share
+        self._now, self._sleep = now, sleep
+        self._shares: dict[tuple[str, str], Share] = {}
+        self._lock = threading.Lock()
+
+    def paced(self, region: str, operation: str, call: Callable[[], _Result]) -> _Result:
+        """Make one try of a call as soon as there is room for it."""
+        share = self._share(region, operation)
+        while (wait := self._take(share)) > 0.0:
+            self._sleep(wait)
+        sent, throttled = self._now(), False
+        try:
+            return call()
+        except ThrottledError:
+            throttled = True
+            raise
+        finally:  # also where the caller gives up in the middle
+            if throttled:
+                share.throttled(self._now(), sent)
+            else:
+                share.give_back(self._now())
+
+    def shut(self, region: str, operation: str, seconds: float) -> None:
+        """Let nobody ask for some time, because the cloud said that it is too much."""
+        self._share(region, operation).shut(self._now() + seconds)
+
+    def _share(self, region: str, operation: str) -> Share:
+        key = (region, operation)
+        with self._lock:
+            if key not in self._shares:
+                part = 1.0 if OPERATIONS[operation].writes else self._read_share
+                self._shares[key] = self._limiter.share(region, operation, part)
+            return self._shares[key]
+
+    def _take(self, share: Share) -> float:
+        """Take a slot and return 0, or return the seconds to wait before it is asked again."""
+        now = self._now()
+        if share.take(now):
+            return 0.0
+        opens = share.opens(now)
+        return _A_MOMENT if opens is None else max(MARGIN, opens - now)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 
 import httpx
 import pytest
 
 from tests.leaks import TEST_TOKEN
 from vcokit import errors
-from vcokit.cloud import answers, lists
+from vcokit.cloud import responses
 from vcokit.cloud.error_codes import CODES, classify
 from vcokit.cloud.masking import Secret
 from vcokit.cloud.operations import OPERATIONS
-from vcokit.cloud.transport import Reply
+from vcokit.cloud.responses import Answer
+from vcokit.cloud.transport import Reply, error_of
 from vcokit.simulator import CANARY_AUTH_KEY, CANARY_PSK
 
 
@@ -24,17 +26,17 @@ def came(status: int, *, content: bytes, headers: dict[str, str] | None = None, 
 
 def test_every_transport_error_is_mapped() -> None:
     """No exception of the HTTP library escapes: each becomes an error of this package."""
-    operation = OPERATIONS["CreateVcoRouteEntry"]
+    operation = "CreateVcoRouteEntry"
 
     def subclasses(kind: type) -> list[type]:
         return [kind, *(deep for sub in kind.__subclasses__() for deep in subclasses(sub))]
 
     for kind in subclasses(httpx.RequestError):
-        mapped = answers.transport_error(operation, kind("boom"))
+        mapped = error_of(operation, kind("boom"))
         assert isinstance(mapped, errors.NoAnswerError | errors.ProtocolError), kind
-        assert mapped.operation == operation.name
+        assert mapped.operation == operation
     for kind in (httpx.ReadTimeout, httpx.WriteTimeout, httpx.ReadError, httpx.WriteError):
-        assert not isinstance(answers.transport_error(operation, kind("boom")), errors.NotSentError)
+        assert not isinstance(error_of(operation, kind("boom")), errors.NotSentError)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +59,7 @@ def test_every_transport_error_is_mapped() -> None:
 def test_strange_answers(body: bytes, status: int) -> None:
     """Whatever comes that is no answer of the API is one ProtocolError that shows what came."""
     with pytest.raises(errors.ProtocolError) as caught:
-        answers.read(OPERATIONS["DescribeVcoRouteEntries"], came(status, content=body), 30.0)
+        responses.read(OPERATIONS["DescribeVcoRouteEntries"], came(status, content=body), 30.0)
     assert len(caught.value.received) <= 200
     assert caught.value.http_status == status
 
@@ -77,11 +79,11 @@ def test_a_list_of_nothing_may_be_missing(name: str, lists_nothing: dict) -> Non
     """Where the cloud counts no rows a list that is null or left out is empty, else it is wrong."""
     operation = OPERATIONS[name]
 
-    def read(**fields: object) -> answers.Answer:
+    def read(**fields: object) -> Answer:
         body = json.dumps({"RequestId": "r", **fields}).encode()
-        return answers.read(operation, came(200, content=body), 30.0)
+        return responses.read(operation, came(200, content=body), 30.0)
 
-    assert answers.rows_of(operation, read(TotalCount=0, **lists_nothing)) == []
+    assert responses.rows_in(operation, read(TotalCount=0, **lists_nothing).data) == []
     for wrong in ({"TotalCount": 3, **lists_nothing}, lists_nothing):
         with pytest.raises(errors.ProtocolError, match="missing or of the wrong type"):
             read(**wrong)
@@ -103,7 +105,7 @@ def test_a_list_of_nothing_may_be_missing(name: str, lists_nothing: dict) -> Non
 def test_rows_of_the_wrong_type(row: dict) -> None:
     """A list with values of the wrong type is a ProtocolError, not a traceback of pandas."""
     with pytest.raises(errors.ProtocolError):
-        lists.frame_of(OPERATIONS["DescribeVcoRouteEntries"], [row], "cn-hangzhou")
+        responses.frame_of(OPERATIONS["DescribeVcoRouteEntries"], [row], "cn-hangzhou")
 
 
 @pytest.mark.parametrize(
@@ -132,12 +134,12 @@ def test_a_wait_asked_for_is_carried_and_changes_no_fate(status: int, code: str,
     for header, expected in (("250", 0.25), ("99999999", 30.0)):
         response = came(status, content=body, headers={"x-acs-retry-after": header})
         with pytest.raises(errors.ApiError) as caught:
-            answers.read(operation, response, 30.0)
+            responses.read(operation, response, 30.0)
         assert (caught.value.kind, caught.value.retry_after) == (kind, expected)
     for header in ("0", "-5", "soon", "9" * 5000):
         response = came(status, content=body, headers={"x-acs-retry-after": header})
         with pytest.raises(errors.ApiError) as caught:
-            answers.read(operation, response, 30.0)
+            responses.read(operation, response, 30.0)
         assert (caught.value.kind, caught.value.retry_after) == (classify(code, status).kind, None)
 
 
@@ -147,7 +149,7 @@ def test_every_code_has_its_class() -> None:
     for code in [*CODES, "Never.Seen", "MissingWeight", "InvalidWeight"]:
         body = f'{{"Code": "{code}", "RequestId": "r", "Message": "m"}}'.encode()
         with pytest.raises(errors.ApiError) as caught:
-            answers.read(operation, came(400, content=body), 30.0)
+            responses.read(operation, came(400, content=body), 30.0)
         assert caught.value.kind == classify(code, 400).kind
         assert caught.value.code == code
         assert caught.value.request_id == "r"
@@ -168,7 +170,7 @@ def test_a_wrong_clock(ours: float, skew: float, words: str) -> None:
     """A refused date says how wrong this machine's clock is, and which way."""
     body = b'{"Code": "InvalidTimeStamp.Expired", "RequestId": "r", "Message": "Expired."}'
     with pytest.raises(errors.ClockError, match=words) as caught:
-        answers.read(
+        responses.read(
             OPERATIONS["DescribeRegions"], came(400, content=body, headers=DATED), 30.0, now=ours
         )
     assert caught.value.skew == skew
@@ -176,7 +178,7 @@ def test_a_wrong_clock(ours: float, skew: float, words: str) -> None:
     for headers in ({}, {"Date": "yesterday"}, {"Date": "Mon, 99 Nov 2026 10:00:00 GMT"}):
         reply = came(400, content=body, headers=headers)
         with pytest.raises(errors.ClockError) as caught:
-            answers.read(OPERATIONS["DescribeRegions"], reply, 30.0, now=ours)
+            responses.read(OPERATIONS["DescribeRegions"], reply, 30.0, now=ours)
         assert caught.value.skew is None
 
 
@@ -192,7 +194,7 @@ def test_a_wrong_clock(ours: float, skew: float, words: str) -> None:
 def test_errors_in_other_clothes(body: bytes) -> None:
     """An error is read in either case of its names, in XML, and in any encoding of JSON."""
     with pytest.raises(errors.BusyError, match=r"R-1.*TaskConflict: busy") as caught:
-        answers.read(OPERATIONS["CreateVcoRouteEntry"], came(409, content=body), 30.0)
+        responses.read(OPERATIONS["CreateVcoRouteEntry"], came(409, content=body), 30.0)
     assert (caught.value.code, caught.value.request_id) == ("TaskConflict", "R-1")
 
 
@@ -200,7 +202,7 @@ def test_the_request_id_of_the_header() -> None:
     """An error whose body has no id carries that of the header."""
     reply = came(503, content=b'{"Code": "X"}', headers={"X-Acs-Request-Id": "R-2"})
     with pytest.raises(errors.ServerError) as caught:
-        answers.read(OPERATIONS["DescribeRegions"], reply, 30.0)
+        responses.read(OPERATIONS["DescribeRegions"], reply, 30.0)
     assert caught.value.request_id == "R-2"
 
 
@@ -209,7 +211,7 @@ def test_a_denied_permission_names_the_action() -> None:
     for code in ("Forbidden.RAM", "Forbbiden.SubUser", "Forbidden"):
         reply = came(403, content=f'{{"Code": "{code}", "RequestId": "r"}}'.encode())
         with pytest.raises(errors.AuthError, match=r"vpc:DeleteVcoRouteEntry .vcokit policy"):
-            answers.read(OPERATIONS["DeleteVcoRouteEntry"], reply, 30.0)
+            responses.read(OPERATIONS["DeleteVcoRouteEntry"], reply, 30.0)
 
 
 def test_messages_do_not_repeat_secrets() -> None:
@@ -218,7 +220,7 @@ def test_messages_do_not_repeat_secrets() -> None:
     for message in (signed, f"the token {TEST_TOKEN} is unknown", f'bad "SecurityToken":"{1}x"'):
         body = json.dumps({"Code": "SignatureDoesNotMatch", "RequestId": "r", "Message": message})
         with pytest.raises(errors.AuthError) as caught:
-            answers.read(
+            responses.read(
                 OPERATIONS["DescribeRegions"],
                 came(400, content=body.encode()),
                 30.0,
@@ -241,14 +243,14 @@ def test_secrets_of_answers_are_dropped(encoding: str) -> None:
     }
     operation = OPERATIONS["DescribeVpnConnection"]
     data = json.dumps(body).encode(encoding)
-    whole = answers.read(operation, came(200, content=data), 30.0)
+    whole = responses.read(operation, came(200, content=data), 30.0)
     assert whole["TunnelOptionsSpecification"]["TunnelOptions"] == [
         {"TunnelIkeConfig": {"IkeMode": "main"}}
     ]
     said = repr(whole)
     for end in range(len(data) // 2, len(data), 3):
         with pytest.raises(errors.ProtocolError) as caught:
-            answers.read(operation, came(200, content=data[:end]), 30.0)
+            responses.read(operation, came(200, content=data[:end]), 30.0)
         said += f"{caught.value!r} {caught.value} {caught.value.received}"
     said = said.replace("\\x00", "").replace("\0", "")  # what wide letters look like in narrow ones
     assert CANARY_PSK not in said
@@ -267,13 +269,41 @@ def test_a_dual_tunnel_connection_is_one_row() -> None:
     ]
     operation = OPERATIONS["DescribeVpnConnections"]
     body = {"RequestId": "r", "TotalCount": 2, "VpnConnections": {"VpnConnection": rows}}
-    assert lists.misfit(operation, body) is None
-    found = lists.frame_of(operation, rows, "cn-hangzhou")
+    assert responses.misfit(operation, body) is None
+    found = responses.frame_of(operation, rows, "cn-hangzhou")
     assert found["tunnel_status"].tolist()[0] == "ipsec_sa_established, ike_sa_not_established"
     assert found["zone"].tolist()[0] == "z-a, z-b"
     assert found.loc[1, ["tunnel_status", "zone", "name"]].isna().all()
     tunnels[1]["Status"] = 5
-    assert lists.misfit(operation, body).endswith("TunnelOptions[].Status")
+    assert responses.misfit(operation, body).endswith("TunnelOptions[].Status")
+
+
+TUNNEL = {"TunnelOptionsSpecification": {"TunnelOptions": [{"TunnelBgpConfig": []}]}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"IkeConfig": 5}, "IkeConfig"),
+        ({"IkeConfig": {"IkeLifetime": "soon"}}, "IkeConfig.IkeLifetime"),
+        ({"TunnelOptionsSpecification": {"TunnelOptions": {}}}, "TunnelOptionsSpecification"),
+        (TUNNEL, "TunnelOptionsSpecification.TunnelOptions[].TunnelBgpConfig"),
+        ({"Tags": {"Tag": ["team"]}}, "Tags.Tag"),
+        ({"CreateTime": True}, "CreateTime"),
+    ],
+)
+def test_fields_within_an_answer_are_of_the_contract(fields: dict, path: str) -> None:
+    """A field of another type than the contract's, however deep, makes an answer a strange one."""
+    body = {"RequestId": "r", "State": "attached"}
+    operation = OPERATIONS["DescribeVpnConnection"]
+
+    def read(**more: object) -> Answer:
+        content = json.dumps({**body, **more}).encode()
+        return responses.read(operation, came(200, content=content), 30.0)
+
+    with pytest.raises(errors.ProtocolError, match=f"{re.escape(path)}.* of the wrong type"):
+        read(**fields)
+    assert read(**dict.fromkeys(fields), Odd=[5])["Odd"] == [5]  # left out, and unknown
 
 
 @pytest.mark.parametrize("total", [None, "2", 2.0, True])
@@ -281,7 +311,7 @@ def test_a_list_without_its_total(total: object) -> None:
     """A list that does not say how long it is could end anywhere: it is no answer."""
     body = {"RequestId": "r", "VcoRouteEntries": [], "TotalCount": total}
     with pytest.raises(errors.ProtocolError, match="TotalCount"):
-        answers.read(
+        responses.read(
             OPERATIONS["DescribeVcoRouteEntries"],
             came(200, content=json.dumps(body).encode()),
             30.0,
@@ -293,11 +323,11 @@ def test_half_a_character_is_replaced(half: bytes) -> None:
     """Text that no file could take (half a pair of surrogates) is made fit where it is parsed."""
     body = b'{"Code": "Busy%s", "Message": "\xe2\x98\x81 %s", "RequestId": "r%s"}' % ((half,) * 3)
     with pytest.raises(errors.ApiError) as caught:
-        answers.read(OPERATIONS["DescribeRegions"], came(400, content=body), 30.0)
+        responses.read(OPERATIONS["DescribeRegions"], came(400, content=body), 30.0)
     assert (caught.value.code, caught.value.message) == ("Busy?", "Busy?: ☁ ?")
     assert caught.value.request_id == "r?"
     row = b'{"RouteDest": "%s", "NextHopTunnelIdList": ["t%s"], "%s": 1}' % ((half,) * 3)
     content = b'{"RequestId": "r", "TotalCount": 1, "VcoRouteEntries": [%s]}' % row
-    found = answers.read(OPERATIONS["DescribeVcoRouteEntries"], came(200, content=content), 30.0)
+    found = responses.read(OPERATIONS["DescribeVcoRouteEntries"], came(200, content=content), 30.0)
     expected = {"RouteDest": "?", "NextHopTunnelIdList": ["t?"], "?": 1}
     assert found["VcoRouteEntries"] == [expected]

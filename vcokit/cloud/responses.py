@@ -4,7 +4,7 @@
 
     Reply ─┬─ cut off, empty, HTML, no JSON, fields missing or of the wrong type ─▶ ProtocolError
            ├─ status 400 and up, with a code ─▶ the ApiError of the code's kind
-           └─ else ─▶ Answer
+           └─ else ─▶ Answer ─▶ rows of a page ─▶ a frame, under the columns of its operation
 
 Secrets in answers (`Psk`, `AuthKey`) are dropped while the JSON is parsed: no object of this
 package ever holds them. What an error shows of a strange answer is masked. How much is parsed and
@@ -21,26 +21,24 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, TypeAlias
 
-import httpx
+import pandas as pd
 
+from vcokit import schema
 from vcokit.cloud.error_codes import WRONG_CLOCK, Code, Fate, Kind, classify, fate_of_write
-from vcokit.cloud.lists import misfit, rows_in, stranger
 from vcokit.cloud.masking import Secret, mask
-from vcokit.cloud.operations import SECRET_FIELDS, Operation
-from vcokit.cloud.transport import Reply
+from vcokit.cloud.operations import OPERATIONS, SECRET_FIELDS, Operation, fits
+from vcokit.cloud.transport import UNKNOWN, Reply
 from vcokit.errors import (
     ApiError,
     AuthError,
     BadRequestError,
     BusyError,
     ClockError,
-    CloudError,
     DryRunPassed,
-    NoAnswerError,
     NotFoundError,
-    NotSentError,
     ProtocolError,
     QuotaError,
     ServerError,
@@ -74,6 +72,9 @@ _LONGEST: Final = 2000
 #: Commas, colons and brackets of JSON that is parsed; a page of fifty connections has 10,000.
 _MOST_VALUES: Final = 50_000
 
+#: Between the values of a list that stand in one cell.
+_SEPARATOR: Final = ", "
+
 #: Names of secrets, in the case of JSON as the vendor writes it and as others do.
 _DROPPED: Final = SECRET_FIELDS | {name[0].lower() + name[1:] for name in SECRET_FIELDS}
 
@@ -81,8 +82,6 @@ _DROPPED: Final = SECRET_FIELDS | {name[0].lower() + name[1:] for name in SECRET
 _SIGNED_TEXT: Final = re.compile(
     r"server (?:StringToSign|string to sign|CanonicalRequest) is.*", re.DOTALL | re.IGNORECASE
 )
-
-_UNKNOWN: Final = "A write may have happened: read the live routes before it is sent again"
 
 #: An error in XML, which a gateway may send before it has read which form is wanted.
 _XML_ERROR: Final = re.compile(r"(?:<\?xml[^>]*\?>\s*)?<Error>(.*)</Error>", re.DOTALL)
@@ -286,7 +285,7 @@ def _text(content: bytes) -> str:
 
 def _remedy(known: Code, operation: Operation, code: str, http_status: int) -> str | None:
     if operation.writes and fate_of_write(code, http_status) is Fate.UNKNOWN:
-        return _UNKNOWN
+        return UNKNOWN
     if known.kind is Kind.AUTH and code.startswith(("Forb", "NoPermission")) and known.remedy:
         return f"{known.remedy}: {operation.action} (vcokit policy prints what each command needs)"
     return known.remedy or None
@@ -305,37 +304,157 @@ def _skew(date: str | None, now: float) -> float | None:
         return None
 
 
-def transport_error(
-    operation: Operation, error: httpx.RequestError, secrets: tuple[Secret, ...] = ()
-) -> CloudError:
-    """Return the error that a failed exchange is, in this package's words.
+# -- rows and fields -------------------------------------------------------------------------------
 
-    A connection that could not be opened never carried the request; of anything later it is
-    unknown whether it arrived.
+
+def rows_in(operation: Operation, body: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+    """Return the rows of a list answer ([] for other answers), or None where it has no list.
+
+    Of no rows the list itself may be null or left out: servers' JSON libraries differ there.
     """
-    said = mask(str(error)[:_LOOKED_AT], secrets)
-    never_left = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-    if isinstance(error, (*never_left, httpx.UnsupportedProtocol, httpx.ProxyError)):
-        return NotSentError(
-            f"the connection could not be opened ({type(error).__name__}: {said[:_SHOWN]})",
-            operation=operation.name,
-            remedy="Check the endpoint, the network and the proxy",
-        )
-    closed = "without sending a response" in said  # h11's word for: not a byte came
-    if isinstance(error, httpx.RemoteProtocolError | httpx.DecodingError) and not closed:
-        return ProtocolError(
-            f"the answer was cut off or garbled ({said[:_SHOWN]})",
-            received=said[:_SHOWN],
-            operation=operation.name,
-            remedy="Try again; if it stays so, check the proxy",
-        )
-    return NoAnswerError(
-        f"no answer ({type(error).__name__}: {said[:_SHOWN]})",
-        operation=operation.name,
-        remedy=_UNKNOWN,
-    )
+    here: Any = body if operation.rows else []
+    for name in operation.rows:
+        if not isinstance(here, dict | None):
+            return None
+        here = None if here is None else here.get(name)
+    if here is None and body.get("TotalCount") == 0:
+        return []
+    if not isinstance(here, list) or not all(isinstance(row, dict) for row in here):
+        return None
+    return here
 
 
-def rows_of(operation: Operation, answer: Answer) -> list[dict[str, Any]]:
-    """Return the rows of one page, under the API's names."""
-    return rows_in(operation, answer.data) or []
+def misfit(operation: Operation, body: Mapping[str, Any]) -> str | None:
+    """Return the first field that is needed and missing, or not of the contract's type.
+
+    None where all fit; one that is null is taken for left out.
+    """
+    missing = (name for name in ("RequestId", *operation.needs) if body.get(name) is None)
+    if (name := next(missing, None)) is not None:
+        return name
+    if rows_in(operation, body) is None:
+        return ".".join(operation.rows)
+    return _first_misfit(body, _shape(operation.name))
+
+
+#: What an answer is made of: the type of each field, and what stands in it or in each of its rows.
+#: A row that is no object stands under no name.
+_Shape: TypeAlias = "dict[str, tuple[str, _Shape]]"
+
+
+@cache
+def _shape(operation: str) -> _Shape:
+    """Return the fields of an operation's answer, those within others within them."""
+    shape: _Shape = {}
+    for path, kind in OPERATIONS[operation].answers.items():
+        *outer, name = re.sub(r"\[\]$", ".", path).replace("[]", "").split(".")
+        inside = shape
+        for one in outer:
+            inside = inside[one][1]
+        inside[name] = (kind, {})
+    return shape
+
+
+def _first_misfit(value: Any, shape: _Shape) -> str | None:
+    """Return the path of the first field of another type than its own, in objects and lists."""
+    for name, (kind, inner) in shape.items():
+        found = value.get(name)
+        if not fits(found, kind):
+            return name
+        if not inner or found is None:
+            continue
+        for one in found if isinstance(found, list) else [found]:
+            if not fits(one, inner[""][0] if "" in inner else "object"):
+                return name
+            if not isinstance(one, dict):
+                continue
+            if (path := _first_misfit(one, inner)) is not None:
+                return f"{name}{'[]' * (kind == 'array')}.{path}"
+    return None
+
+
+def stranger(operation: Operation, body: Mapping[str, Any], asked: object) -> str | None:
+    """Return another connection than the one asked for that an answer is about; None of none.
+
+    An answer, or a row, that names no connection is taken for what was asked.
+    """
+    if asked is None:
+        return None
+    named = [body.get("VpnConnectionId")]
+    for path, column in operation.columns.items():
+        if column == "vpn_connection_id":
+            named += [row.get(path) for row in rows_in(operation, body) or []]
+    return next((name for name in named if name not in (None, "", asked)), None)
+
+
+def frame_of(
+    operation: Operation,
+    rows: list[dict[str, Any]],
+    region_id: str | None,
+    request_id: str | None = None,
+) -> pd.DataFrame:
+    """Return rows as a frame of the operation; fields that it does not name are dropped.
+
+    An empty text is a missing one. A column may be fed by a field inside another, or by a list: the
+    values of a list are joined by commas, in the cloud's order, so that a dual-tunnel connection
+    stays one row.
+
+    Parameters
+    ----------
+    operation : Operation
+        One whose answer is a list.
+    rows : list of dict
+        Under the API's names.
+    region_id : str or None
+        The region that was asked, which rows do not repeat.
+    request_id : str, optional
+        Of the last page, for an error.
+
+    Returns
+    -------
+    DataFrame
+        Of the operation's schema.
+
+    Raises
+    ------
+    ProtocolError
+        If a value does not go into its column.
+    """
+    columns: dict[str, list[Any]] = {}
+    for path, column in operation.columns.items():
+        cells = [_cell(row, path) for row in rows]
+        before = columns.get(column, cells)
+        pairs = zip(before, cells, strict=True)
+        merged = [new if old is None else old for old, new in pairs]
+        if any(cell is not None for cell in merged):
+            columns[column] = merged
+    if region_id is not None:
+        columns.setdefault("region_id", [region_id] * len(rows))
+    try:
+        if "create_time" in columns:
+            times = pd.to_numeric(pd.Series(columns["create_time"], dtype="object"))
+            columns["create_time"] = list(pd.to_datetime(times, unit="ms", utc=True))
+        return schema.frame(operation.frame, columns)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ProtocolError(
+            f"a list with values of the wrong type ({error})",
+            operation=operation.name,
+            request_id=request_id,
+        ) from None
+
+
+def _cell(row: Mapping[str, Any], path: str) -> Any:
+    if "." not in path:
+        return None if row.get(path) == "" else row.get(path)
+    found = [value for value in _values(row, path) if value not in (None, "")]
+    return _SEPARATOR.join(map(str, found)) if found else None
+
+
+def _values(row: Any, path: str) -> list[Any]:
+    """Return what stands at a path: one value, or one for each row of the lists on the way."""
+    if "." not in path:
+        return [row.get(path)]
+    name, _, rest = path.partition(".")
+    inner = row.get(name.removesuffix("[]"))
+    several = inner if isinstance(inner, list) else [inner]
+    return [value for one in several if isinstance(one, dict) for value in _values(one, rest)]
