@@ -262,11 +262,12 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("text", "message"), WRONG, ids=[text[:40] for text, _ in WRONG])
-def test_a_slip_is_told_by_file_key_and_remedy(text, message):
+def test_a_slip_is_told_by_file_key_and_remedy(tmp_path, text, message):
     """One message of one line, and never a value in it, which might be a secret."""
-    with pytest.raises(ScenarioError) as caught:
-        parse_scenario(text, "my.toml")
-    assert re.match(rf"my\.toml: {message}", str(caught.value)), caught.value
+    path = tmp_path / "my.toml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ScenarioError, match=rf"my\.toml: {message}") as caught:
+        Simulator.from_scenario(path)
     assert "\n" not in str(caught.value)
     assert "the-secret" not in str(caught.value)
 

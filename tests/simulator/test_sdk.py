@@ -16,6 +16,7 @@ from alibabacloud_tea_openapi.exceptions import (
 from alibabacloud_tea_openapi.models import Config, OpenApiRequest, Params
 from alibabacloud_vpc20160428 import models
 from alibabacloud_vpc20160428.client import Client
+from darabonba.exceptions import UnretryableException
 from darabonba.runtime import RuntimeOptions
 
 from tests.simulator.conftest import CONTRACT, HERE, ONE, Clock, route
@@ -333,3 +334,13 @@ def test_the_sdk_reads_an_error_in_xml():
         error = refused(client_of(cloud), DESCRIBE, VpnConnectionId="vco-9", Format="XML")
         assert error.request_id == cloud.calls()["request_id"][0]
     assert error.code == "InvalidVpnConnectionInstanceId.NotFound"
+
+
+@pytest.mark.parametrize("kind", ["html", "empty", "truncate", "drop_before", "drop_after"])
+def test_the_sdk_does_not_take_a_broken_answer_for_one(kind):
+    """A page, nothing, half an answer, none: the SDK raises, whatever the simulator did."""
+    with made(faults=[Fault(kind, count=1)]) as cloud:
+        client = client_of(cloud)
+        with pytest.raises(UnretryableException):
+            call(client, DESCRIBE, query=ONE)
+        assert call(client, DESCRIBE, query=ONE)["State"] == "attached"
