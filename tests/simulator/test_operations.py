@@ -269,7 +269,7 @@ def test_a_connection_that_is_not_attached_takes_no_writes(fields, state, code, 
     assert cloud.create(0.0, "vco-9").code == NOT_FOUND
     assert cloud.create(0.0, Weight="1").code == "InvalidWeight"
     if listing:
-        assert cloud.create(0.0, RouteDest="0.0.0.0/0").code == code
+        assert cloud.create(0.0, RouteDest="10.1.2.3/16").code == code
         free = SmallCloud(connections=connections, switches=Switches(not_attached_refused=False))
         assert free.create().status == 200
 
