@@ -153,6 +153,7 @@ aligned = st.builds(
 @example("10.1.2.3/16")
 @example("0.0.0.0/0")
 @example("1.2.3.4/0")
+@example("0.0.0.0/00")
 @example("::/0")
 @example("10.0.0.0/999")
 @example("10.0.0.0/08")

@@ -290,7 +290,8 @@ def test_a_call_may_get_no_answer_or_half_of_one(caller, kind, there):
 def test_a_late_call_is_done_behind_its_sender_s_back(caller):
     """The socket closes; when its time has come the route is there, and the history says so."""
     clock = Clock()
-    faults = [Fault("late", seconds=120.0, operation=CREATE)]
+    late = Fault("late", seconds=120.0, operation=CREATE)
+    faults = [late, Fault("duplicate", seconds=60.0, operation="DescribeRegions")]
     with made(faults=faults, monotonic=clock) as cloud:
         with pytest.raises(BROKEN):
             caller(cloud).send(CREATE, route())
@@ -301,6 +302,11 @@ def test_a_late_call_is_done_behind_its_sender_s_back(caller):
         calls = cloud.calls()
         assert calls["changed"].tolist() == [False, True]
         assert calls["status"].isna().all()
+        assert caller(cloud).send("DescribeRegions").status_code == 200
+        clock.now += 1.0
+        assert len(cloud.routes()) == 1
+        answered = cloud.calls()["status"].notna().tolist()
+        assert answered == [False, False, True, False], "nobody waits for the copy"
 
 
 def test_a_stop_cuts_off_who_waits_and_leaves_no_open_port(caller):
@@ -383,6 +389,7 @@ def test_a_page_of_the_web_is_refused(caller):
         (b"X: " + b"y" * 70_000 + b"\r\n\r\n", 431),
         (b"X: y\r\n" * 20_000 + b"\r\n", 431),
         (b"X: y\r\n" * 200 + b"\r\n", 431),
+        ((b"X: " + b"y" * 1000 + b"\r\n") * 90 + b"\r\n", 431),
         (b"Content-Length: 100000000\r\n\r\n" + b"x" * 100_000, 413),
         (b"Content-Length: 65537\r\n\r\n" + b"x" * 65537, 413),
         (b"Content-Length: -1\r\n\r\n", 400),
