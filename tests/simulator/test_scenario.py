@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -338,6 +339,7 @@ def test_a_cloud_can_be_kept_between_runs(tmp_path, caller):
     assert back.connections()["state"].tolist() == ["attached", "attached"]
     back.save(again)
     assert again.read_text("utf-8") == path.read_text("utf-8")
+    assert json.loads(path.read_text("utf-8"))["router_quota"] == 99
     assert Simulator.load(path, quota=9).quota == 9
 
 
