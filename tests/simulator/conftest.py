@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
+import socket
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import httpx
 import pytest
@@ -24,35 +25,27 @@ from vcokit.simulator.backend import Answer, Cloud
 from vcokit.simulator.server import HttpResponse, Service
 
 REGION = "cn-hangzhou"
+HERE = {"RegionId": REGION}
+ONE = HERE | {"VpnConnectionId": "vco-1"}
 FORM = "application/x-www-form-urlencoded"
 #: 2026-01-02T03:04:05Z, the date of the signature vectors.
 WALL = 1_767_323_045.0
 CONTRACT = json.loads(Path(vcokit.__file__).with_name("contract.json").read_text("utf-8"))
+WRITES = [name for name, of in CONTRACT["operations"].items() if of["writes"]]
+READS = {
+    "DescribeVcoRouteEntries": ONE,
+    "DescribeVpnConnection": ONE,
+    "DescribeVpnConnections": HERE,
+    "DescribeVpnAttachments": HERE,
+    "DescribeRegions": {},
+}
 _NONCES = itertools.count()
-
-
-def expected_error(operation: str, code: str) -> tuple[int, str]:
-    """Return status and text that the contract gives an operation's error code."""
-    facts = CONTRACT["errors"][code]
-    own = CONTRACT["operations"][operation]["errors"].get("texts", {})
-    return facts["status"], own.get(code, facts["text"])
-
-
-def read_vectors(name: str) -> list[dict[str, Any]]:
-    """Return requests signed by the vendor's own libraries."""
-    return json.loads((Path(__file__).parent / name).read_text(encoding="utf-8"))["vectors"]
 
 
 def route(connection: str = "vco-1", dest: str = "10.1.0.0/16", **changes: str) -> dict[str, str]:
     """Return the parameters that name a route."""
-    named = {
-        "RegionId": REGION,
-        "VpnConnectionId": connection,
-        "RouteDest": dest,
-        "Weight": "100",
-        "NextHop": connection,
-    }
-    return named | changes
+    named = {"RouteDest": dest, "Weight": "100", "NextHop": connection}
+    return HERE | {"VpnConnectionId": connection} | named | changes
 
 
 class SmallCloud:
@@ -66,6 +59,11 @@ class SmallCloud:
         free = Switches(task_conflict_seconds=0.0)
         options = {"task_seconds": 4.0, "seed": 7, "switches": free} | options
         self.cloud = Cloud(connections, options.pop("routes", ()), **options)
+
+    @property
+    def history(self) -> list[Answer]:
+        """All calls and what became of them."""
+        return self.cloud.history
 
     def call(self, operation: str, parameters: dict[str, str], now: float = 0.0, **more) -> Answer:
         """Call any operation."""
@@ -86,7 +84,7 @@ class SmallCloud:
 
     def list(self, now: float = 0.0, connection: str = "vco-1", **changes: str) -> Answer:
         """List the routes of a connection."""
-        named = {"RegionId": REGION, "VpnConnectionId": connection, "PageSize": "50"} | changes
+        named = HERE | {"VpnConnectionId": connection, "PageSize": "50"} | changes
         return self.call("DescribeVcoRouteEntries", named, now)
 
     def listed(self, now: float = 0.0, connection: str = "vco-1") -> set[tuple[str, int]]:
@@ -96,15 +94,27 @@ class SmallCloud:
 
     def describe(self, now: float = 0.0, connection: str = "vco-1") -> tuple[str, str]:
         """Return State and Status of a connection."""
-        named = {"RegionId": REGION, "VpnConnectionId": connection}
+        named = HERE | {"VpnConnectionId": connection}
         fields = self.call("DescribeVpnConnection", named, now).fields
         return fields["State"], fields["Status"]
 
 
-def vendor_signed(
+#: What a request says of itself: the name of V1, and the header of V3.
+SAID = {
+    "Action": "x-acs-action",
+    "Version": "x-acs-version",
+    "SignatureNonce": "x-acs-signature-nonce",
+    "Timestamp": "x-acs-date",
+    "SecurityToken": "x-acs-security-token",
+}
+
+
+def signed(
     action: str,
     parameters: dict[str, str] | None = None,
+    scheme: str = "V3",
     *,
+    said: dict[str, str | None] | None = None,
     credentials: Credentials | None = None,
     method: str = "POST",
     host: str = "127.0.0.1:80",
@@ -113,102 +123,88 @@ def vendor_signed(
     form: dict[str, str] | None = None,
     body: bytes = b"",
 ) -> HttpRequest:
-    """Return a request signed by the vendor's library; a header set to None is left out."""
-    credentials = credentials or Account().credentials
-    body = urlencode(form).encode() if form else body
-    all_headers: dict[str, str | None] = {
-        "host": host,
-        "x-acs-action": action,
-        "x-acs-version": "2016-04-28",
-        "x-acs-date": datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "x-acs-signature-nonce": f"nonce-{next(_NONCES)}",
-        "x-acs-content-sha256": sha256(body).hexdigest(),
-    }
-    if form:
-        all_headers["content-type"] = FORM
-    if credentials.security_token:
-        all_headers["x-acs-accesskey-id"] = credentials.access_key_id
-        all_headers["x-acs-security-token"] = credentials.security_token
-    sent = {k: v for k, v in (all_headers | (headers or {})).items() if v is not None}
-    named = SimpleNamespace(method=method, pathname="/", query=parameters or {}, headers=sent)
-    payload = sha256(body).hexdigest()
-    key, secret = credentials.access_key_id, credentials.access_key_secret
-    sent["authorization"] = Utils.get_authorization(named, "ACS3-HMAC-SHA256", payload, key, secret)
-    return HttpRequest(
-        method=method,
-        query=urlencode(parameters or {}).encode(),
-        headers=tuple((name.encode(), value.encode()) for name, value in sent.items()),
-        body=body,
-    )
+    """Return a request signed by the vendor's library; whatever is set to None is left out.
 
-
-def vendor_signed_v1(
-    action: str,
-    parameters: dict[str, str] | None = None,
-    *,
-    credentials: Credentials | None = None,
-    method: str = "POST",
-    host: str = "127.0.0.1:80",
-    wall: float = WALL,
-    common: dict[str, str | None] | None = None,
-    form: dict[str, str] | None = None,
-    headers: dict[str, str] | None = None,
-) -> HttpRequest:
-    """Return a request signed by the vendor's library in V1; a parameter set to None is left out.
-
-    `form` goes into the body and is signed with the rest.
+    `said` is what the request says of itself, by the names of V1. A form goes into the body.
     """
-    credentials = credentials or Account().credentials
-    named: dict[str, str | None] = {
+    keys = credentials or Account().credentials
+    says: dict[str, str | None] = {
         "Action": action,
         "Version": "2016-04-28",
-        "Format": "JSON",
-        "AccessKeyId": credentials.access_key_id,
-        "SignatureMethod": "HMAC-SHA1",
-        "SignatureVersion": "1.0",
         "SignatureNonce": f"nonce-{next(_NONCES)}",
         "Timestamp": datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "SecurityToken": credentials.security_token,
+        "SecurityToken": keys.security_token,
     }
-    query = {
-        k: v for k, v in (named | (parameters or {}) | (common or {})).items() if v is not None
-    }
-    if "Signature" not in query:
-        secret = credentials.access_key_secret
-        query["Signature"] = Utils.get_rpcsignature(query | (form or {}), method, secret)
-    sent = {"host": host} | (headers or {})
-    sent |= {"content-type": FORM} if form else {}
-    return HttpRequest(
-        method=method,
-        query=urlencode(query).encode(),
-        headers=tuple((name.encode(), value.encode()) for name, value in sent.items()),
-        body=urlencode(form or {}).encode(),
-    )
+    sent: dict[str, str | None] = {"host": host, "content-type": FORM if form else None}
+    query: dict[str, str | None] = dict(parameters or {})
+    body = urlencode(form).encode() if form else body
+    if scheme == "V3":
+        sent["x-acs-content-sha256"] = sha256(body).hexdigest()
+        sent["x-acs-accesskey-id"] = keys.access_key_id if keys.security_token else None
+        sent |= {SAID[name]: value for name, value in (says | (said or {})).items()}
+        sent = _present(sent | (headers or {}))
+        asked = SimpleNamespace(method=method, pathname="/", query=query, headers=sent)
+        sent["authorization"] = Utils.get_authorization(
+            asked, "ACS3-HMAC-SHA256", sha256(body).hexdigest(), *keys[:2]
+        )
+    else:
+        says |= {"Format": "JSON", "AccessKeyId": keys.access_key_id}
+        says |= {"SignatureMethod": "HMAC-SHA1", "SignatureVersion": "1.0"}
+        query = _present(says | query | (said or {}))
+        if "Signature" not in query:
+            to_sign = query | (form or {})
+            query["Signature"] = Utils.get_rpcsignature(to_sign, method, keys.access_key_secret)
+        sent = _present(sent | (headers or {}))
+    lines = tuple((name.encode(), str(value).encode()) for name, value in sent.items())
+    return HttpRequest(method, query=urlencode(query).encode(), headers=lines, body=body)
 
 
-SIGNERS: dict[str, Callable[..., HttpRequest]] = {"V3": vendor_signed, "V1": vendor_signed_v1}
+def _present(values: dict[str, str | None]) -> dict[str, str | None]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def meaning(request: HttpRequest) -> tuple[Any, ...]:
+    """Return what a request says, by the standard library: the same is the same request.
+
+    In V1 no header takes part, but that which says whether a body holds parameters.
+    """
+    query = parse_qsl(request.query.decode("latin-1"), keep_blank_values=True)
+    headers: dict[str, list[str]] = {}
+    for name, value in request.headers:
+        text = value.decode("utf-8", "replace").strip()
+        headers.setdefault(name.decode("latin-1").lower(), []).append(text)
+    if headers.get("authorization", [""])[0].startswith("ACS3-"):
+        values = {name: sorted(several) for name, several in headers.items()}
+        return request.method, request.path, sorted(query), values, request.body
+    is_form = headers.get("content-type", [""])[0].startswith(FORM)
+    form = parse_qsl(request.body.decode("latin-1"), keep_blank_values=True) if is_form else []
+    # A name with the same value in query and form counts once, twice in one of them is refused.
+    doubled = any(len(dict(pairs)) < len(pairs) for pairs in (query, form))
+    return request.method, request.path, sorted({*query, *form}), doubled
 
 
 class SmallService:
     """A service before a small cloud, and what it answers."""
 
     def __init__(self, accounts: list[Account] | None = None, **options: Any) -> None:
-        self.small = SmallCloud(**options)
-        self.cloud = self.small.cloud
+        self.cloud = SmallCloud(**options).cloud
         self.service = Service(self.cloud, accounts or [Account()])
 
     def send(self, request: HttpRequest, wall: float = WALL, now: float = 0.0) -> HttpResponse:
         """Answer a request as it is."""
         return self.service.respond(request, wall=wall, now=now)
 
+    def read(self, request: HttpRequest, wall: float = WALL) -> dict[str, Any]:
+        """Return the body of the answer to a request."""
+        return json.loads(self.send(request, wall).body)
+
     def code(self, request: HttpRequest, wall: float = WALL) -> str:
         """Return the error code that a request is answered with, empty for none."""
-        return json.loads(self.send(request, wall).body).get("Code", "")
+        return self.read(request, wall).get("Code", "")
 
     def call(self, action: str, parameters: dict[str, str] | None = None, **how) -> dict[str, Any]:
         """Sign, send and read."""
-        now = how.pop("now", 0.0)
-        return json.loads(self.send(vendor_signed(action, parameters, **how), now=now).body)
+        return self.read(signed(action, parameters, **how))
 
 
 class Caller:
@@ -216,37 +212,51 @@ class Caller:
 
     def __init__(self, cloud: Simulator, timeout: float = 30.0) -> None:
         self.cloud = cloud
-        self.host = cloud.endpoint.removeprefix("http://")
         self.http = httpx.Client(base_url=cloud.endpoint, timeout=timeout, trust_env=False)
 
-    def sign(
-        self,
-        action: str,
-        parameters: dict[str, str] | None = None,
-        scheme: str = "V3",
-        **how: Any,
-    ) -> HttpRequest:
+    def sign(self, action: str, parameters: dict[str, str] | None = None, **how) -> HttpRequest:
         """Sign with the vendor's library, as the simulator's first account unless told."""
-        how = {"host": self.host, "wall": time.time(), "credentials": self.cloud.credentials} | how
-        return SIGNERS[scheme](action, parameters, **how)
+        host = self.cloud.endpoint.removeprefix("http://")
+        mine = {"host": host, "wall": time.time(), "credentials": self.cloud.credentials}
+        return signed(action, parameters, **mine | how)
 
     def send(
         self,
         action: str,
         parameters: dict[str, str] | None = None,
-        scheme: str = "V3",
         more: dict[str, str] | None = None,
         **how: Any,
     ) -> httpx.Response:
         """Sign with the vendor's library and send over HTTP; `more` headers are not signed."""
-        signed = self.sign(action, parameters, scheme, **how)
-        headers = [(name.decode(), value.decode()) for name, value in signed.headers]
-        return self.http.request(
-            signed.method,
-            "/?" + signed.query.decode(),
-            headers=[*headers, *(more or {}).items()],
-            content=signed.body,
-        )
+        request = self.sign(action, parameters, **how)
+        headers = [(name.decode(), value.decode()) for name, value in request.headers]
+        headers += (more or {}).items()
+        path = "/?" + request.query.decode()
+        return self.http.request(request.method, path, headers=headers, content=request.body)
+
+
+def dial(cloud: Simulator) -> socket.socket:
+    """Return a connection to a running simulator."""
+    host, port = cloud.endpoint.removeprefix("http://").rsplit(":", 1)
+    return socket.create_connection((host, int(port)), timeout=60)
+
+
+def rest_of(client: socket.socket) -> bytes:
+    """Return all that comes until the connection ends, in whatever way."""
+    received = b""
+    with contextlib.suppress(ConnectionResetError):
+        while chunk := client.recv(65536):
+            received += chunk
+    return received
+
+
+def exchange(cloud: Simulator, data: bytes) -> bytes:
+    """Send bytes, close the sending side, and read all that comes back."""
+    with dial(cloud) as client:
+        with contextlib.suppress(OSError):  # the server may end the connection at any time
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+        return rest_of(client)
 
 
 @pytest.fixture
@@ -267,12 +277,6 @@ def caller() -> Any:
 def scheme(request: pytest.FixtureRequest) -> str:
     """Return each of the two signature schemes."""
     return request.param
-
-
-@pytest.fixture
-def sign(scheme: str) -> Callable[..., HttpRequest]:
-    """Return what signs a request with the vendor's library, in each of the schemes."""
-    return SIGNERS[scheme]
 
 
 class Clock:

@@ -3,81 +3,76 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from tests.simulator.conftest import SmallCloud, SmallService, vendor_signed
+from tests.simulator.conftest import ONE, SmallCloud, SmallService, route, signed
 from vcokit.simulator import Account, Fault, Route
-from vcokit.simulator.errors import ApiError
-from vcokit.simulator.faults import CALL, FAULT_TYPES, TASK, ActiveFaults, FaultPlan
+from vcokit.simulator.faults import FAULT_TYPES
 
-CREATE = "CreateVcoRouteEntry"
+CREATE, DELETE = "CreateVcoRouteEntry", "DeleteVcoRouteEntry"
 READ = "DescribeVpnConnection"
+ACTIVE = {("10.1.0.0/16", 100)}
 
 
-def struck(plan: FaultPlan, calls: int, operation: str = CREATE, connection: str = "vco-1") -> str:
-    """Return a letter for each of some calls: x struck, . not."""
-    return "".join("x" if plan.select(CALL, operation, connection) else "." for _ in range(calls))
+def hits(*faults: Fault, calls: int = 5, seed: int = 7, asked: str = "1") -> list[str]:
+    """Return the names of the faults that hit each of some reads, of connections by number."""
+    cloud = SmallCloud(faults=faults, seed=seed, limits={READ: (10**6, 1.0)})
+    for number in range(calls):
+        cloud.call(READ, ONE | {"VpnConnectionId": f"vco-{asked[number % len(asked)]}"})
+    return [call.faults.names for call in cloud.history]
 
 
-def test_a_fault_strikes_after_so_many_calls_and_so_often():
-    """`after` leaves the first alone, `count` ends it."""
-    assert struck(FaultPlan([Fault("delay")]), 5) == "xxxxx"
-    assert struck(FaultPlan([Fault("delay", count=2)]), 5) == "xx..."
-    assert struck(FaultPlan([Fault("delay", after=3)]), 5) == "...xx"
-    assert struck(FaultPlan([Fault("delay", after=1, count=2)]), 5) == ".xx.."
+@pytest.mark.parametrize(
+    ("options", "asked", "hit"),
+    [
+        ({}, "1", "xxxxx"),
+        ({"count": 2}, "1", "xx..."),
+        ({"after": 3}, "1", "...xx"),
+        ({"after": 1, "count": 2}, "1", ".xx.."),
+        ({"probability": 0.0}, "1", "....."),
+        ({"burst": 3, "count": 2}, "1", "xx..."),
+        ({"operation": CREATE}, "1", "....."),
+        # Other calls are not hit, use up no `after` and neither end a burst nor are part of it.
+        ({"vpn_connection_id": "vco-1", "after": 1}, "22111", "...xx"),
+        ({"vpn_connection_id": "vco-1", "burst": 2, "count": 2}, "12211", "x..x."),
+    ],
+)
+def test_a_fault_hits_matching_calls_after_so_many_and_so_often(options, asked, hit):
+    """`after` leaves the first alone, `count` ends it, `burst` is of calls in a row."""
+    assert hits(Fault("delay", **options), asked=asked) == ["delay" * (x == "x") for x in hit]
 
 
-def test_only_matching_calls_are_counted():
-    """Calls of other operations and connections neither are struck nor use `after` up."""
-    plan = FaultPlan([Fault("delay", operation=CREATE, vpn_connection_id="vco-1", after=1)])
-    assert struck(plan, 3, READ) == "..."
-    assert struck(plan, 3, CREATE, "vco-2") == "..."
-    assert struck(plan, 3) == ".xx"
+def test_chance_comes_from_the_seed_for_each_fault_apart():
+    """As often as it says, the same for a seed, and whatever other faults are behind it."""
+    one, other = Fault("delay", probability=0.3), Fault("html", probability=0.3)
+    first = hits(one, calls=1000)
+    assert hits(one, calls=1000) == first != hits(one, calls=1000, seed=8)
+    assert first.count("delay") == pytest.approx(300, abs=60)
+    both = hits(one, other, calls=1000)
+    assert ["delay" * ("delay" in names) for names in both] == first
+    assert both.count("delay,html") == pytest.approx(90, abs=35)
 
 
-def test_chance_comes_from_the_seed():
-    """A probability strikes as often as it says, the same for the same seed."""
-    plans = [FaultPlan([Fault("delay", probability=0.3)], seed) for seed in (1, 1, 2)]
-    first, same, other = (struck(plan, 2000) for plan in plans)
-    assert first == same != other
-    assert first.count("x") == pytest.approx(600, abs=80)
-    assert struck(FaultPlan([Fault("delay", probability=0.0)]), 50) == "." * 50
+def test_a_burst_hits_calls_in_a_row():
+    """Once its chance comes a fault hits `burst` matching calls."""
+    found = hits(Fault("throttle", probability=0.02, burst=5), calls=4000)
+    runs = "".join("x" if names else "." for names in found).split(".")
+    assert len([run for run in runs if run]) > 40
+    assert all(len(run) >= 5 for run in runs[:-1] if run)
+    assert found.count("throttle") == pytest.approx(4000 * 0.1 / 1.08, abs=120)
 
 
-def test_one_fault_does_not_move_another():
-    """The draws of a fault are the same whatever other faults are behind it in the list."""
-    alone = struck(FaultPlan([Fault("delay", probability=0.5)], 3), 200)
-    both = FaultPlan([Fault("delay", probability=0.5), Fault("html", probability=0.5)], 3)
-    verdicts = [both.select(CALL, CREATE, "vco-1") for _ in range(200)]
-    assert "".join("x" if v.delay else "." for v in verdicts) == alone
-
-
-def test_faults_are_drawn_apart():
-    """Two faults of one chance strike different calls."""
-    plan = FaultPlan([Fault("delay", probability=0.5), Fault("html", probability=0.5)], 3)
-    verdicts = [plan.select(CALL, CREATE, "vco-1") for _ in range(400)]
-    together = sum(1 for verdict in verdicts if len(verdict.faults) == 2)
-    assert together == pytest.approx(100, abs=35)
-
-
-def test_busy_and_failing_tasks_are_for_writes():
-    """No read is answered busy, and none has a task that could fail."""
-    plan = FaultPlan([Fault("busy"), Fault("task_fails")])
-    assert not plan.select(CALL, READ, "vco-1")
-    assert not plan.select(TASK, READ, "vco-1")
-    assert plan.select(CALL, CREATE, "vco-1").names == "busy"
-    assert plan.select(TASK, CREATE, "vco-1").names == "task_fails"
-
-
-def test_a_failing_task_is_used_up_by_accepted_calls_only():
-    """A refused write has no task, so the fault waits for one that is accepted."""
+def test_busy_and_failing_tasks_are_for_accepted_writes():
+    """No read is busy or has a task; a refused write leaves a failing task to the next."""
+    assert hits(Fault("busy"), Fault("task_fails")) == [""] * 5
     cloud = SmallCloud(faults=[Fault("task_fails", count=1)])
     assert cloud.create(0.0, Weight="1").code == "InvalidWeight"
     cloud.create(0.0)
     assert cloud.listed(4.0) == set()
     cloud.create(4.0)
-    assert cloud.listed(8.0) == {("10.1.0.0/16", 100)}
+    assert cloud.listed(8.0) == ACTIVE
 
 
 # kind, applied asked for, status and code in the history, is the route there in the end
@@ -101,16 +96,23 @@ OUTCOMES = [
     ("duplicate", False, 200, "", True),
     ("resent", False, 400, "SignatureNonceUsed", True),
     ("refuse", False, 403, "Forbidden.RiskControl", False),
+    # Another code of the same class in place of the usual one.
+    ("busy", False, 400, "TaskConflict", False),
+    ("busy", False, 400, "OperationFailed.IdempotentTokenProcessing", False),
+    ("throttle", False, 400, "Throttling.Api", False),
+    ("status_500", False, 500, "UnknownError", False),
 ]
 
 
 @pytest.mark.parametrize(("kind", "applied", "status", "code", "there"), OUTCOMES)
 def test_each_fault_does_what_its_table_says(kind, applied, status, code, there):
     """Whether the call is done, and what the history says of the answer."""
-    named = {"code": code} if kind == "refuse" else {}
+    usual = ("InternalError", "ServiceUnavailable", "SignatureNonceUsed")
+    named = {} if code in usual else {"code": code}
     cloud = SmallCloud(faults=[Fault(kind, applied=applied, count=1, seconds=5.0, **named)])
-    cloud.create(0.0, ClientToken="t")
-    call = cloud.cloud.history[0]
+    answer = cloud.create(0.0, ClientToken="t")
+    assert answer.retry_after == (5.0 if kind == "throttle" else None)
+    call = cloud.history[0]
     shown = call.status if call.awaited and not call.faults.drops else None
     assert (shown, call.code, call.faults.names) == (status, code, kind)
     assert (call.effect, call.changed) == ((1, True) if there else (None, False))
@@ -121,139 +123,77 @@ def test_each_fault_does_what_its_table_says(kind, applied, status, code, there)
 
 def test_the_table_of_outcomes_names_every_kind():
     """No fault goes untested."""
-    assert {kind for kind, *_ in OUTCOMES} | {
-        "task_fails",
-        "skew",
-        "reappear",
-    } == FAULT_TYPES.keys()
-
-
-def test_a_throttle_asks_for_its_wait():
-    """The fault's seconds are what the answer asks for."""
-    cloud = SmallCloud(faults=[Fault("throttle", seconds=7.5)])
-    assert cloud.list(0.0).retry_after == 7.5
-
-
-def test_faults_strike_before_the_rate_limit():
-    """A prevented call does not count against the limit."""
-    cloud = SmallCloud(limits={CREATE: (1, 60.0)}, faults=[Fault("status_503", count=3)])
-    assert [cloud.create(0.0).code for _ in range(4)] == ["ServiceUnavailable"] * 3 + [""]
-
-
-def test_several_faults_strike_one_call():
-    """Delays add up, one fault that prevents is enough, the first code stands, a drop hides all."""
-    both = ActiveFaults((Fault("delay", seconds=2.0), Fault("delay", seconds=0.5)))
-    assert (both.delay, both.skip_call, both.names) == (2.5, False, "delay,delay")
-    codes = ActiveFaults((Fault("drop_after"), Fault("status_503"), Fault("throttle")))
-    assert (codes.drops, codes.skip_call, codes.error.kind) == (True, True, "status_503")
-    cut = ActiveFaults((Fault("truncate"), Fault("status_500", applied=True)))
-    assert (cut.truncates, cut.skip_call, cut.error.error) == (True, False, "InternalError")
-
-
-def test_a_delayed_call_can_be_dropped_after_its_effect():
-    """A combination works in the state as well: done, late, and never answered."""
-    cloud = SmallCloud(faults=[Fault("delay", seconds=3.0), Fault("drop_after", count=1)])
-    answer = cloud.create(0.0)
-    assert (answer.faults.delay, answer.faults.drops) == (3.0, True)
-    assert len(cloud.listed(4.0)) == 1
+    elsewhere = {"task_fails", "skew", "reappear"}
+    assert {kind for kind, *_ in OUTCOMES} | elsewhere == FAULT_TYPES.keys()
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("faults", "on_its_way", "status", "done"),
     [
-        ({"kind": "flood"}, "kind is unknown"),
-        ({"kind": "delay", "operation": "DescribeVpcs"}, "operation is unknown"),
-        ({"kind": "delay", "probability": 1.5}, "probability"),
-        ({"kind": "delay", "after": -1}, "after"),
-        ({"kind": "delay", "seconds": -1.0}, "seconds"),
-        ({"kind": "drop_before", "applied": True}, "not open to choice"),
-        ({"kind": "delay", "burst": 0}, "burst"),
-        ({"kind": "delay", "seconds": float("inf")}, "seconds"),
-        ({"kind": "skew", "seconds": float("nan")}, "seconds"),
-        ({"kind": "refuse"}, "name the code"),
-        ({"kind": "refuse", "code": "Nonsense"}, "code is none of its own"),
-        ({"kind": "busy", "code": "Throttling.User"}, "Write one of Appliance.Configuring"),
-        ({"kind": "delay", "code": "TaskConflict"}, "Leave code out"),
+        (
+            [Fault("delay", seconds=2.0), Fault("delay", seconds=0.5)],
+            (2.5, False, False),
+            200,
+            True,
+        ),
+        ([Fault("delay", seconds=3.0), Fault("drop_after")], (3.0, True, False), 200, True),
+        (
+            [Fault("drop_after"), Fault("status_503"), Fault("throttle")],
+            *((0.0, True, False), 503, False),
+        ),
+        ([Fault("truncate"), Fault("status_500", applied=True)], (0.0, False, True), 500, True),
     ],
 )
-def test_faults_that_cannot_be_are_refused(options, message):
-    """A misspelt fault raises ValueError instead of never striking."""
-    with pytest.raises(ValueError, match=message):
-        Fault(**options)
+def test_several_faults_hit_one_call(faults, on_its_way, status, done):
+    """Delays add up, one that prevents is enough, the first code stands, a drop hides all."""
+    service = SmallService(faults=faults)
+    answer = service.send(signed(CREATE, route()))
+    assert (answer.delay, answer.drops, answer.truncates) == on_its_way
+    assert answer.status == status
+    assert service.cloud.history[0].changed is done
 
 
-def test_a_burst_strikes_calls_in_a_row():
-    """Once its chance comes a fault strikes `burst` matching calls, and `count` still ends it."""
-    assert struck(FaultPlan([Fault("busy", burst=3, count=2)]), 5) == "xx..."
-    letters = struck(FaultPlan([Fault("throttle", probability=0.02, burst=5)], 4), 4000)
-    runs = [len(run) for run in letters.split(".") if run]
-    assert len(runs) > 40
-    assert all(length >= 5 for length in runs[:-1])
-    assert letters.count("x") == pytest.approx(4000 * 0.1 / 1.08, abs=120)
+def test_faults_hit_before_the_rate_limit_and_behind_the_signature():
+    """A prevented call does not count against the limit; a wrong signature uses up no fault."""
+    service = SmallService(limits={CREATE: (1, 60.0)}, faults=[Fault("status_503", count=3)])
+    wrong = Account(access_key_secret="x").credentials
+    refused = service.code(signed(CREATE, route(), credentials=wrong))
+    assert refused == "SignatureDoesNotMatch"
+    codes = [service.code(signed(CREATE, route())) for _ in range(5)]
+    assert codes == ["ServiceUnavailable"] * 3 + ["", "Throttling.User"]
 
 
-def test_a_burst_is_of_matching_calls():
-    """Calls of other connections in between neither end a burst nor are part of it."""
-    plan = FaultPlan([Fault("busy", vpn_connection_id="vco-1", burst=2, count=2)])
-    seen = [plan.select(CALL, CREATE, f"vco-{n}").names for n in (1, 2, 2, 1, 1)]
-    assert seen == ["busy", "", "", "busy", ""]
+# -- calls that come late or twice ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("kind", "code"),
-    [
-        ("busy", "TaskConflict"),
-        ("busy", "OperationFailed.IdempotentTokenProcessing"),
-        ("throttle", "Throttling.Api"),
-        ("status_500", "UnknownError"),
-    ],
-)
-def test_a_fault_can_have_another_code_of_its_kind(kind, code):
-    """`code` replaces the usual code; the kind stays what it is in the history."""
-    cloud = SmallCloud(faults=[Fault(kind, code=code, seconds=3.0)])
-    answer = cloud.create(0.0)
-    assert (answer.code, cloud.cloud.history[0].faults.names) == (code, kind)
-    assert answer.retry_after == (3.0 if kind == "throttle" else None)
-
-
-def test_a_late_call_is_done_when_it_comes():
-    """Nobody hears of it; it takes effect `seconds` later, before whatever comes after that."""
-    cloud = SmallCloud(faults=[Fault("late", count=1, seconds=30.0)])
-    cloud.create(0.0)
-    assert cloud.listed(29.0) == set()
-    assert cloud.describe(31.0)[0] == "updating"
-    assert cloud.listed(34.0) == {("10.1.0.0/16", 100)}
-    first, second = [call for call in cloud.cloud.history if call.operation == CREATE]
-    assert (first.time, first.faults.drops, first.effect) == (0.0, True, None)
-    assert (second.time, second.awaited, second.effect, second.faults.names) == (
-        30.0,
-        False,
-        1,
-        "late",
-    )
-
-
-def test_a_late_call_meets_the_world_of_its_time():
-    """A delete that comes late deletes the route that was made in the meantime."""
-    cloud = SmallCloud(faults=[Fault("late", operation="DeleteVcoRouteEntry", seconds=10.0)])
-    cloud.delete(0.0)
-    cloud.create(1.0)
-    assert cloud.listed(9.0) == {("10.1.0.0/16", 100)}
-    assert cloud.listed(10.0) == set()
-
-
-def test_late_calls_come_in_their_order():
-    """Of several the earlier due comes first, and those of one moment in the order of sending."""
-    plan = [
-        Fault("late", vpn_connection_id=f"vco-{n}", seconds=s)
-        for n, s in ((1, 9.0), (2, 5.0), (3, 5.0))
+def test_late_calls_are_done_when_they_come():
+    """In order of coming, those of one moment in order of sending; the history is in order."""
+    seconds = {"vco-1": 9.0, "vco-2": 5.0, "vco-3": 5.0}
+    faults = [Fault("late", vpn_connection_id=name, seconds=s) for name, s in seconds.items()]
+    service = SmallService(faults=faults)
+    for name in seconds:
+        service.send(signed(CREATE, route(name)))
+    assert service.send(signed("DescribeVpcs"), now=9.0).status == 404, "refused at the gateway"
+    assert [(call.vpn_connection_id, call.time) for call in service.cloud.history] == [
+        *((name, 0.0) for name in seconds),
+        *(("vco-2", 5.0), ("vco-3", 5.0), ("vco-1", 9.0), ("", 9.0)),
     ]
-    cloud = SmallCloud(faults=plan)
-    for number in (1, 2, 3):
-        cloud.create(0.0, f"vco-{number}")
-    cloud.cloud.advance(20.0)
-    came = [(call.vpn_connection_id, call.time) for call in cloud.cloud.history[3:]]
-    assert came == [("vco-2", 5.0), ("vco-3", 5.0), ("vco-1", 9.0)]
+
+
+@pytest.mark.parametrize(("kind", "effects"), [("late", [None, 2]), ("duplicate", [1, 3])])
+def test_a_late_delete_can_take_what_came_after(kind, effects):
+    """A call takes effect in the world of its time, and nobody hears of it."""
+    there = [Route("vco-1", "10.1.0.0/16")] if kind == "duplicate" else []
+    cloud = SmallCloud(routes=there, faults=[Fault(kind, operation=DELETE, seconds=20.0)])
+    cloud.delete(0.0)
+    cloud.create(5.0)
+    assert cloud.listed(19.0) == ACTIVE
+    assert cloud.listed(20.0) == set()
+    assert cloud.describe(23.0)[0] == "updating"
+    first, second = [call for call in cloud.history if call.operation == DELETE]
+    assert (first.faults.drops, first.awaited) == (kind == "late", True)
+    assert (second.time, second.awaited, second.faults.names) == (20.0, False, kind)
+    assert [first.effect, second.effect] == effects
 
 
 def test_a_duplicate_is_harmless_with_a_token_and_not_without():
@@ -262,68 +202,38 @@ def test_a_duplicate_is_harmless_with_a_token_and_not_without():
         cloud = SmallCloud(faults=[Fault("duplicate", count=1, seconds=5.0)])
         assert cloud.create(0.0, ClientToken=token).status == 200
         cloud.cloud.advance(20.0)
-        first, copy = cloud.cloud.history
+        first, copy = cloud.history
         assert [first.effect, copy.effect] == effects
         assert copy.replayed is bool(token)
         assert copy.code == ("" if token else "VpnRouteEntry.AlreadyExists")
         assert len(cloud.listed(30.0)) == 1
 
 
-def test_a_duplicate_of_a_delete_can_take_what_came_after():
-    """Delete, create again, and then the delete's copy: the reason why tokens are worth it."""
-    cloud = SmallCloud(
-        routes=[Route("vco-1", "10.1.0.0/16")],
-        faults=[Fault("duplicate", operation="DeleteVcoRouteEntry", seconds=20.0)],
-    )
-    cloud.delete(0.0)
-    cloud.create(5.0)
-    assert cloud.listed(19.0) == {("10.1.0.0/16", 100)}
-    assert cloud.listed(20.0) == set()
-
-
-def test_the_history_is_in_order_of_time():
-    """A late call stands before what was refused after it, at the gateway too."""
-    cloud = SmallCloud(faults=[Fault("late", count=1, seconds=5.0)])
-    cloud.create(0.0)
-    cloud.call("DescribeVpcs", {}, 9.0)
-    cloud.cloud.record_error(ApiError("SignatureDoesNotMatch"), now=10.0)
-    assert [call.time for call in cloud.cloud.history] == [0.0, 5.0, 9.0, 10.0]
+# -- answers --------------------------------------------------------------------------------------
 
 
 def test_a_page_comes_in_place_of_an_answer_or_the_answer_as_a_page():
     """`html` is 200 with a page and no request id, `content_type` the right answer misnamed."""
-    page = SmallService(faults=[Fault("html")]).send(vendor_signed("DescribeRegions"))
-    headers = dict(page.headers)
-    assert (page.status, headers.keys()) == (200, {b"content-type", b"date"})
+
+    def sent(kind: str) -> tuple[int, dict[bytes, bytes], Any]:
+        answer = SmallService(faults=[Fault(kind)]).send(signed("DescribeRegions"))
+        return answer.status, dict(answer.headers), answer.body
+
+    status, headers, body = sent("html")
+    assert (status, headers.keys()) == (200, {b"content-type", b"date"})
     assert headers[b"content-type"] == b"text/html;charset=utf-8"
-    assert page.body.startswith(b"<!DOCTYPE html>")
-    named = SmallService(faults=[Fault("content_type")]).send(vendor_signed("DescribeRegions"))
-    assert dict(named.headers)[b"content-type"] == b"text/html;charset=utf-8"
-    assert json.loads(named.body)["Regions"]
+    assert body.startswith(b"<!DOCTYPE html>")
+    assert sent("empty")[2] == b""
+    status, headers, body = sent("content_type")
+    assert headers[b"content-type"] == b"text/html;charset=utf-8"
+    assert json.loads(body)["Regions"]
 
 
 @pytest.mark.parametrize(("speed", "expected"), [(1.0, b"60000"), (60.0, b"1000"), (7.0, b"8572")])
 def test_a_throttled_client_is_told_to_wait(speed, expected):
     """The header is in milliseconds of wall time, rounded up; no other answer has it."""
     service = SmallService(limits={"DescribeRegions": (1, 60.0)}, speed=speed)
-    answers = [service.send(vendor_signed("DescribeRegions")) for _ in range(2)]
+    answers = [service.send(signed("DescribeRegions")) for _ in range(2)]
     assert [answer.status for answer in answers] == [200, 400]
     waits = [dict(answer.headers).get(b"x-acs-retry-after") for answer in answers]
     assert waits == [None, expected]
-
-
-def test_what_happens_on_the_way_is_told_to_the_server():
-    """The service only says what shall happen to an answer."""
-    faults = [Fault("delay", seconds=1.5), Fault("delay", seconds=0.5), Fault("truncate")]
-    answer = SmallService(faults=faults).send(vendor_signed("DescribeRegions"))
-    assert (answer.delay, answer.drops, answer.truncates) == (2.0, False, True)
-
-
-def test_faults_do_not_hit_who_is_not_let_in():
-    """A request with a wrong signature uses up no fault."""
-    service = SmallService(faults=[Fault("status_503", count=1)])
-    wrong = Account(access_key_secret="x").credentials
-    assert service.code(vendor_signed("DescribeRegions", credentials=wrong)) == (
-        "SignatureDoesNotMatch"
-    )
-    assert service.code(vendor_signed("DescribeRegions")) == "ServiceUnavailable"

@@ -1,28 +1,31 @@
-"""Signatures of the vendor's own libraries: right as they are, wrong with anything changed."""
+"""Signatures of the vendor's own libraries: right as they are, wrong with anything changed.
+
+The vectors are of other products and of other days too, which the API refuses before it looks at a
+signature; so they are held against `verify_signature` itself.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.simulator.conftest import FORM, read_vectors, vendor_signed
-from vcokit.simulator import Account
+from tests.simulator.conftest import FORM, SmallService, meaning, signed
 from vcokit.simulator.auth import HttpRequest, parse_auth, verify_signature
 from vcokit.simulator.errors import ApiError
 
-VECTORS = [*read_vectors("v3_vectors.json"), *read_vectors("v1_vectors.json")]
-SECRET = Account().access_key_secret
-
-
-def every_vector(*schemes: str) -> pytest.MarkDecorator:
-    """Run a test with each vector of some schemes."""
-    chosen = [v for v in VECTORS if v["id"].startswith(schemes)]
-    return pytest.mark.parametrize("vector", chosen, ids=[v["id"] for v in chosen])
+VECTORS = [
+    vector
+    for name in ("v3_vectors.json", "v1_vectors.json")
+    for vector in json.loads((Path(__file__).parent / name).read_text("utf-8"))["vectors"]
+]
+every_vector = pytest.mark.parametrize("vector", VECTORS, ids=[v["id"] for v in VECTORS])
 
 
 def request_of(vector: dict[str, Any], query: str | None = None) -> HttpRequest:
@@ -50,7 +53,7 @@ def is_right(request: HttpRequest, secret: str) -> bool:
     return True
 
 
-@every_vector("v3", "v1")
+@every_vector
 def test_a_vendor_s_signature_is_right(vector):
     """It is accepted, and what the server would sign is the vendor's to the byte."""
     request = request_of(vector)
@@ -68,248 +71,185 @@ def test_a_vendor_s_signature_is_right(vector):
     assert (caught.value.code, caught.value.message) == ("SignatureDoesNotMatch", expected)
 
 
-@every_vector("v3")
-def test_a_v3_query_may_be_written_in_any_way(vector):
-    """Plus or %20 for a space, a bare star, capital or small hex, any order: all the same."""
-    quoted = {name: quote(value, safe="*") for name, value in vector["query"].items()}
-    forms = [
-        "&".join(f"{name}={value}" for name, value in reversed(quoted.items())),
-        "&".join(f"{name}={value}" for name, value in quoted.items()).replace("%2F", "%2f"),
-        "&".join(f"{name}={quote(value, safe='')}" for name, value in vector["query"].items()),
-    ]
-    for form in forms:
-        assert is_right(request_of(vector, form), vector["access_key_secret"])
+@every_vector
+def test_a_query_may_be_written_in_any_way(vector):
+    """Plus or %20, a bare star or %2A, small hex, any order, in V1 query or form: all the same."""
+    secret, pairs = vector["access_key_secret"], dict(vector["query"])
+    if "headers" not in vector:
+        pairs |= vector["form"] | {"Signature": vector["signature"]}
+    for written in (
+        urlencode(pairs),
+        "&".join(f"{name}={quote(pairs[name], safe='*')}" for name in reversed(pairs)),
+        "&".join(f"{name}={quote(value, safe='')}" for name, value in pairs.items()),
+        re.sub("%[0-9A-F]{2}", lambda hex_: hex_[0].lower(), urlencode(pairs)),
+    ):
+        request = request_of(vector, written)
+        if "headers" in vector:
+            assert is_right(request, secret)
+        else:
+            assert is_right(replace(request, body=b""), secret)
+            assert is_right(replace(request, query=b"", body=written.encode()), secret)
 
 
-def meaning(request: HttpRequest) -> tuple[Any, ...]:
-    """Return what a request says, by the standard library: the same is the same request.
-
-    In V1 no header takes part, but that which says whether a body holds parameters.
-    """
-    pairs = sorted(parse_qsl(request.query.decode("latin-1"), keep_blank_values=True))
-    headers = {name.lower(): value.strip() for name, value in request.headers}
-    if b"authorization" in headers:
-        return request.method, pairs, sorted(headers.items()), request.body
-    form = parse_qsl(request.body.decode("latin-1"), keep_blank_values=True)
-    return request.method, sorted(pairs + form), headers.get(b"content-type")
-
-
-def one_byte_changed(request: HttpRequest) -> Iterator[tuple[str, HttpRequest]]:
-    """Yield a request with one byte changed, for every byte of it, and where that was."""
-    for part in ("query", "body"):
-        for at, changed in flipped(getattr(request, part)):
-            yield f"{part} {at}", replace(request, **{part: changed})
-    if b"authorization" not in dict(request.headers):
-        return  # V1: no header takes part
-    for position, header in enumerate(request.headers):
-        for side, name in enumerate(("name", "value")):
-            for at, changed in flipped(header[side]):
-                headers = list(request.headers)
-                headers[position] = (changed, header[1]) if side == 0 else (header[0], changed)
-                where = f"{name} of {header[0]!r} {at}"
-                yield where, replace(request, headers=tuple(headers))
-
-
-def flipped(data: bytes) -> Iterator[tuple[int, bytes]]:
+def flipped(data: bytes) -> Iterator[bytes]:
     """Yield bytes with one of them changed, for each position."""
     for at, byte in enumerate(data):
-        yield at, data[:at] + bytes([byte ^ 1]) + data[at + 1 :]
+        yield data[:at] + bytes([byte ^ 1]) + data[at + 1 :]
 
 
-@every_vector("v3", "v1")
+def one_byte_changed(request: HttpRequest) -> Iterator[HttpRequest]:
+    """Yield a request with one byte changed, for every byte of query, body and, in V3, headers."""
+    yield from (replace(request, query=changed) for changed in flipped(request.query))
+    yield from (replace(request, body=changed) for changed in flipped(request.body))
+    if b"authorization" in dict(request.headers):
+        for at, (name, value) in enumerate(request.headers):
+            changes = [(changed, value) for changed in flipped(name)]
+            for change in changes + [(name, changed) for changed in flipped(value)]:
+                headers = (*request.headers[:at], change, *request.headers[at + 1 :])
+                yield replace(request, headers=headers)
+
+
+@every_vector
 def test_any_one_byte_changed_is_refused(vector):
     """Every byte of query, body and headers counts, but for those that say the same."""
     request, secret = request_of(vector), vector["access_key_secret"]
     key = parse_auth(request).access_key_id
     refused = total = 0
-    for where, changed in one_byte_changed(request):
+    for changed in one_byte_changed(request):
         total += 1
         if meaning(changed) == meaning(request):
-            assert is_right(changed, secret), where
+            assert is_right(changed, secret), changed
         else:
             # Another key's name is refused when its secret is looked up, before any signature.
             right = is_right(changed, secret)
-            assert not right or parse_auth(changed).access_key_id != key, where
+            assert not right or parse_auth(changed).access_key_id != key, changed
             refused += 1
     assert refused > 0.9 * total > 200
 
 
-@every_vector("v3", "v1")
-def test_method_secret_and_what_is_added_count(vector):
-    """Another method, any letter of the secret, a byte more in query or body: refused."""
+@every_vector
+def test_method_secret_and_what_is_added_or_lost_count(vector):
+    """Another method, any letter of the secret, a parameter or byte more or less: refused."""
     request, secret = request_of(vector), vector["access_key_secret"]
-    other = "GET" if request.method == "POST" else "POST"
     changes = [
-        replace(request, method=other),
+        replace(request, method="GET" if request.method == "POST" else "POST"),
         replace(request, query=request.query + b"&Extra=1"),
         replace(request, query=b"a=&" + request.query),
         replace(request, body=request.body + b"x"),
     ]
+    if request.query:
+        changes.append(replace(request, query=request.query[:-3]))
+    signature = {} if "headers" in vector else {"Signature": vector["signature"]}
+    for name in vector["query"]:
+        fewer = {other: value for other, value in vector["query"].items() if other != name}
+        changes.append(replace(request, query=urlencode(fewer | signature).encode()))
     if "headers" in vector:
-        more = (*request.headers, (b"x-acs-extra", b"1"))
-        changes.append(replace(request, headers=more))
+        changes.append(replace(request, headers=(*request.headers, (b"x-acs-extra", b"1"))))
     for changed in changes:
         assert meaning(changed) != meaning(request)
         assert not is_right(changed, secret)
-    for at in range(len(secret)):
-        assert not is_right(request, secret[:at] + chr(ord(secret[at]) ^ 1) + secret[at + 1 :])
+    for wrong in flipped(secret.encode()):
+        assert not is_right(request, wrong.decode())
 
 
-def code_of(request: HttpRequest) -> str:
-    """Return the code by which a signature is refused, empty where it is accepted."""
-    try:
-        verify_signature(request, parse_auth(request), SECRET)
-    except ApiError as error:
-        return error.code
-    return ""
-
-
-PLAIN_V1 = read_vectors("v1_vectors.json")[2]["query"]
-
-
-def test_a_false_content_hash_is_refused():
-    """A client that signs the true hash but sends another is wrong too."""
-    lying = vendor_signed("DescribeRegions", headers={"x-acs-content-sha256": "0" * 64})
-    assert code_of(lying) == "SignatureDoesNotMatch"
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ("", "IncompleteSignature"),
-        ("Bearer x", "IncompleteSignature"),
-        ("ACS3-HMAC-SHA256", "IncompleteSignature"),
-        ("ACS3-HMAC-SHA256 Credential=a,SignedHeaders=host", "IncompleteSignature"),
-        ("ACS3-HMAC-SHA256 Credential=a, SignedHeaders=host, Signature=b", "IncompleteSignature"),
-        ("ACS3-HMAC-SHA256  Credential=a,SignedHeaders=host,Signature=b", "IncompleteSignature"),
-        ("ACS3-HMAC-SHA256 Credential=,SignedHeaders=host,Signature=b", "IncompleteSignature"),
-        ("ACS3-HMAC-SHA256 Credential=a,SignedHeaders=host,Signature=b", "IncompleteSignature"),
-        ("ACS3-HMAC-SM3 Credential=a,SignedHeaders=host,Signature=b", "InvalidSignatureMethod"),
-        ("ACS3-RSA-SHA256 Credential=a,SignedHeaders=host,Signature=b", "InvalidSignatureMethod"),
-    ],
-)
-def test_headers_that_are_no_authorization_are_refused(text, code):
-    """Anything but the documented form is incomplete, other schemes are named as such."""
-    headers = ((b"host", b"h"), (b"x-acs-date", b"d"), (b"authorization", text.encode()))
-    assert code_of(HttpRequest("POST", headers=headers)) == code
-
-
-@pytest.mark.parametrize("name", ["host", "x-acs-date", "x-acs-credentials-provider"])
-def test_what_came_must_be_signed(name):
-    """The host and every x-acs header that came must be among the signed ones."""
-    request = vendor_signed("DescribeRegions", headers={"x-acs-credentials-provider": "static_ak"})
-    headers = {key: value.decode() for key, value in request.headers}
-    text = headers[b"authorization"].replace(f";{name}", "").replace(f"{name};", "")
-    headers[b"authorization"] = text
-    cut = replace(request, headers=tuple((k, v.encode()) for k, v in headers.items()))
-    assert code_of(cut) == "IncompleteSignature"
-
-
-def test_a_header_that_is_signed_must_have_come():
-    """A proxy that takes a signed header away breaks the signature."""
-    request = vendor_signed("DescribeRegions", headers={"user-agent": "x"})
-    headers = tuple(pair for pair in request.headers if pair[0] != b"user-agent")
-    assert code_of(replace(request, headers=headers)) == "IncompleteSignature"
-
-
-def test_a_content_type_must_be_signed_where_there_is_a_body():
-    """With a body the content type counts; without one it is no part of the request."""
-    unsigned = ((b"content-type", b"text/plain"),)
-    empty = vendor_signed("DescribeRegions")
-    assert code_of(replace(empty, headers=empty.headers + unsigned)) == ""
-    full = vendor_signed("DescribeRegions", body=b"x")
-    assert code_of(replace(full, headers=full.headers + unsigned)) == "IncompleteSignature"
-
-
-def test_unsigned_headers_of_the_library_do_no_harm():
-    """Accept-Encoding, Connection and the like come from HTTP and are never signed."""
-    request = vendor_signed("DescribeRegions")
-    more = ((b"accept-encoding", b"gzip"), (b"connection", b"keep-alive"), (b"accept", b"*/*"))
-    assert is_right(replace(request, headers=request.headers + more), SECRET)
-
-
-def test_several_values_of_a_header_are_sorted_and_joined():
-    """As signatures want it: trimmed, sorted, with commas."""
-    headers = ((b"x-acs-a", b" two "), (b"x-acs-a", b"one"))
-    assert HttpRequest("GET", headers=headers).header_values == {"x-acs-a": "one,two"}
-
-
-@every_vector("v1")
-def test_a_byte_more_or_less_is_refused(vector):
-    """Nothing can be added, doubled or taken away."""
-    request, secret = request_of(vector), vector["access_key_secret"]
-    for query in (request.query + b"&Extra=1", b"a=&" + request.query, request.query[:-3]):
-        assert not is_right(replace(request, query=query), secret)
-    for name, value in vector["query"].items():
-        fewer = {k: v for k, v in vector["query"].items() if k != name}
-        query = urlencode(fewer | {"Signature": vector["signature"]}).encode()
-        assert not is_right(replace(request, query=query), secret), (name, value)
-
-
-@every_vector("v1")
-def test_a_v1_query_may_be_written_in_any_way(vector):
-    """Plus or %20 for a space, a bare star, small hex, any order, query or form: all the same."""
-    secret = vector["access_key_secret"]
-    everything = vector["query"] | vector["form"] | {"Signature": vector["signature"]}
-    forms = [
-        urlencode(everything),
-        "&".join(f"{name}={quote(value, safe='*')}" for name, value in everything.items()),
-        "&".join(f"{name}={quote(everything[name])}" for name in reversed(everything)),
-        re.sub("%[0-9A-F]{2}", lambda hex_: hex_[0].lower(), urlencode(everything)),
-    ]
-    for form in forms:
-        in_query = replace(request_of(vector), query=form.encode(), body=b"")
-        assert is_right(in_query, secret)
-        assert is_right(replace(in_query, query=b"", body=form.encode()), secret)
-
-
-def test_a_name_in_query_and_form_counts_once():
-    """The vendor's older SDK repeats RegionId with the same value; another value is another."""
-    vector = next(v for v in VECTORS if v.get("form"))
+def test_a_form_counts_as_a_form_and_a_name_in_both_once():
+    """The older SDK repeats RegionId with one value; a body of another type takes no part."""
+    vector = next(one for one in VECTORS if one.get("form"))
     request, secret = request_of(vector), vector["access_key_secret"]
     region = vector["form"]["RegionId"].encode()
     repeated = replace(request, query=request.query + b"&RegionId=" + region)
     assert is_right(repeated, secret)
     assert not is_right(replace(repeated, query=repeated.query + b"x"), secret)
-
-
-def test_a_body_that_is_no_form_takes_no_part():
-    """Only a form holds parameters, its type in any letters and with a charset."""
-    vector = next(v for v in VECTORS if v.get("form"))
-    request, secret = request_of(vector), vector["access_key_secret"]
-    for kind, right in (
-        (b"application/X-WWW-Form-URLEncoded; charset=UTF-8", True),
-        (b"application/json", False),
-        (b"", False),
-    ):
-        headers = ((b"host", b"a"), (b"content-type", kind))
+    kinds = {"application/X-WWW-Form-URLEncoded; charset=UTF-8": True, "application/json": False}
+    for kind, right in (kinds | {"": False}).items():
+        headers = ((b"host", b"a"), (b"content-type", kind.encode()))
         assert is_right(replace(request, headers=headers), secret) is right
 
 
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"SignatureMethod": ""}, "MissingSignatureMethod"),
-        ({"SignatureMethod": "HMAC-MD5"}, "InvalidSignatureMethod"),
-        ({"SignatureVersion": ""}, "MissingSignatureVersion"),
-        ({"SignatureVersion": "2.0"}, "InvalidSignatureVersion"),
-        ({"SignatureType": "BEARERTOKEN"}, "InvalidSignatureType"),
-        ({"Signature": ""}, "IncompleteSignature"),
-    ],
-)
-def test_the_scheme_must_be_the_known_one(changes, code):
-    """Another method, version or type, or no signature, is refused by its own code."""
-    query = PLAIN_V1 | {"Signature": "x"} | changes
-    assert code_of(HttpRequest("GET", query=urlencode(query).encode())) == code
+# -- what must be signed ---------------------------------------------------------------------------
 
 
-def test_two_signatures_are_none():
-    """Which of two would count nobody has written down."""
-    query = urlencode(PLAIN_V1).encode() + b"&Signature=a&Signature=b"
-    assert code_of(HttpRequest("GET", query=query)) == "IncompleteSignature"
+def put(request: HttpRequest, **headers: str | None) -> HttpRequest:
+    """Return a V3 request with other headers; None takes one away."""
+    values = {name.decode(): value.decode() for name, value in request.headers} | headers
+    lines = [(k.encode(), v.encode()) for k, v in values.items() if v is not None]
+    return replace(request, headers=tuple(lines))
 
 
-def test_a_signature_outside_ascii_is_wrong_and_no_fault():
-    """Whatever is where the signature should be is compared, not trusted."""
-    query = urlencode(PLAIN_V1 | {"Signature": "ü💥\ufffd"}).encode()
-    assert code_of(HttpRequest("GET", query=query)) == "SignatureDoesNotMatch"
+def unsign(request: HttpRequest, name: str) -> HttpRequest:
+    """Return a V3 request that does not name a header among the signed ones."""
+    (text,) = [value.decode() for key, value in request.headers if key == b"authorization"]
+    return put(request, authorization=text.replace(f";{name}", "").replace(f"{name};", ""))
+
+
+V3 = "ACS3-HMAC-SHA256"
+INCOMPLETE = [
+    "",
+    "Bearer x",
+    V3,
+    f"{V3} Credential=a,SignedHeaders=host",
+    f"{V3} Credential=,SignedHeaders=host,Signature=b",
+    f"{V3} Credential=a,SignedHeaders=host,Signature=b",
+    f"{V3} Credential=a, SignedHeaders=host, Signature=b",
+    f"{V3}  Credential=a,SignedHeaders=host,Signature=b",
+]
+OTHER_METHODS = [
+    f"ACS3-{method} Credential=a,SignedHeaders=host,Signature=b"
+    for method in ("HMAC-SM3", "RSA-SHA256")
+]
+BARE = signed("DescribeRegions")
+FULL = signed("DescribeRegions", body=b"x")
+MORE = signed("DescribeRegions", headers={"user-agent": "x", "x-acs-credentials-provider": "ak"})
+#: Values of one header count sorted and joined: what was signed came as two lines.
+JOINED = put(signed("DescribeRegions", headers={"x-acs-a": "one,two"}), **{"x-acs-a": " two "})
+TWICE = replace(JOINED, headers=(*JOINED.headers, (b"x-acs-a", b"one")))
+V3_CASES = [
+    (TWICE, ""),
+    *((put(BARE, authorization=text), "IncompleteSignature") for text in INCOMPLETE),
+    *((put(BARE, authorization=text), "InvalidSignatureMethod") for text in OTHER_METHODS),
+    (unsign(BARE, "host"), "IncompleteSignature"),
+    (unsign(BARE, "x-acs-date"), "IncompleteSignature"),
+    (unsign(MORE, "x-acs-credentials-provider"), "IncompleteSignature"),
+    (put(MORE, **{"user-agent": None}), "IncompleteSignature"),  # taken away by a proxy
+    (put(FULL, **{"content-type": "a/b"}), "IncompleteSignature"),
+    (put(BARE, **{"content-type": "a/b"}), ""),  # there is no body that it would be of
+    (put(BARE, accept="*/*", connection="keep-alive"), ""),
+    (
+        signed("DescribeRegions", headers={"x-acs-content-sha256": "0" * 64}),
+        "SignatureDoesNotMatch",
+    ),
+    (
+        signed("DescribeRegions", headers={"x-acs-accesskey-id": "other"}),
+        "InvalidAccessKeyId.NotFound",
+    ),
+]
+
+
+@pytest.mark.parametrize(("request_", "code"), V3_CASES)
+def test_v3_signs_what_counts_in_one_form(request_, code):
+    """One form of Authorization; host, x-acs headers and the type of a body must be signed."""
+    assert SmallService().code(request_) == code
+
+
+V1_SAID = [
+    ({"SignatureMethod": ""}, "MissingSignatureMethod"),
+    ({"SignatureMethod": "HMAC-MD5"}, "InvalidSignatureMethod"),
+    ({"SignatureVersion": ""}, "MissingSignatureVersion"),
+    ({"SignatureVersion": "2.0"}, "InvalidSignatureVersion"),
+    ({"SignatureType": "BEARERTOKEN"}, "InvalidSignatureType"),
+    ({"SignatureType": ""}, ""),
+    ({"Signature": ""}, "IncompleteSignature"),
+    ({"Signature": "ü💥\ufffd"}, "SignatureDoesNotMatch"),
+]
+PLAIN = signed("DescribeRegions", scheme="V1")
+V1_CASES = [
+    *((signed("DescribeRegions", scheme="V1", said=said), code) for said, code in V1_SAID),
+    # Which of two signatures would count nobody has written down.
+    (replace(PLAIN, query=PLAIN.query + b"&Signature=a"), "IncompleteSignature"),
+]
+
+
+@pytest.mark.parametrize(("request_", "code"), V1_CASES)
+def test_v1_has_one_method_version_type_and_signature(request_, code):
+    """Another is refused by its own code, and a signature outside ASCII is wrong, no fault."""
+    assert SmallService().code(request_) == code
