@@ -76,11 +76,12 @@ class Stub:
         keys = {"access_key_id": "LTAIexample", "access_key_secret": "any-secret"}
         if "credentials" in options:
             keys = {}
-        client = connect(endpoint=self.endpoint, **{"region": "cn-hangzhou", **keys, **options})
-        client.waits = []
-        client._sleep = client.waits.append
-        client._luck = lambda: 0.0
-        client._pacer.now = lambda: sum(client.waits)
+        target = connect(
+            endpoint=self.endpoint, **{"region": "cn-hangzhou", **keys, **options}
+        ).target
+        waits: list[float] = []
+        client = Client(target, sleep=waits.append, now=lambda: sum(waits), luck=lambda: 0.0)
+        client.waits = waits
         return client
 
     def __enter__(self) -> Stub:
