@@ -21,17 +21,7 @@ from vcokit.rollout.events import Tally
 from vcokit.rollout.forecast import Forecast, forecast
 from vcokit.simulator import Fault, Simulator
 
-TEN = HEAD + "".join(GOOD.replace("10.0.0.0/8", f"10.{n}.0.0/16") for n in range(10))
 FAST = ("--simulate", "--speed", "600")
-
-
-@pytest.fixture
-def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Ten good rows of one connection, in the working folder."""
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "routes.csv"
-    path.write_text(TEN)
-    return path
 
 
 @pytest.fixture

@@ -13,23 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, SMALL, read_all, run
+from tests.cli.stage import SMALL, TEN, read_all, run
 from tests.conftest import environment_of
 from vcokit import errors
 
-TEN = HEAD + "".join(GOOD.replace("10.0.0.0/8", f"10.{n}.0.0/16") for n in range(10))
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f]")
-
-
-@pytest.fixture
-def inventory(tmp_path: Path) -> Path:
-    """Ten good rows of one connection."""
-    path = tmp_path / "routes.csv"
-    path.write_text(TEN)
-    return path
 
 
 def _hear() -> None:
@@ -165,9 +154,6 @@ def test_no_terminal_no_control_characters(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert not CONTROL.search(done.stdout + done.stderr)
     assert f"{path}: 10 routes\n" in done.stdout
-    missing = run("audit", folder / "nowhere.csv", env=env)
-    assert missing.returncode == 2
-    assert missing.stderr.count("\n") == 1
 
 
 def test_nobody_is_waited_for(inventory: Path) -> None:
