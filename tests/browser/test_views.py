@@ -41,6 +41,9 @@ rollout = vk.Rollout(plan, client, journal={journal!r})
 rollout.limits = client.limits
 """
 
+# The simulator of these tests is in their process: counting its lines would make it slow.
+pytestmark = pytest.mark.no_cover
+
 
 class World:
     """A cloud that the test watches and a notebook calls."""

@@ -35,8 +35,9 @@ rollout = vk.Rollout(plan, client, journal={journal!r}, observers=[events.append
 #: What a page gets of a view.
 TO_THE_PAGE = ("comm_open", "comm_msg", "display_data", "update_display_data")
 
-# The kernel's own libraries warn of themselves.
-pytestmark = pytest.mark.filterwarnings("default")
+# The kernel's own libraries warn of themselves. The simulator is in the process of the tests:
+# counting its lines would make it slow.
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.no_cover]
 
 
 class Kernel:
