@@ -159,17 +159,6 @@ def test_progress_in_a_pipe(capsys, monkeypatch) -> None:
     assert all("left" in line for line in lines)
 
 
-def test_a_step_keeps_the_request_id_of_its_answer(shell, inventory: Path) -> None:
-    """Each line of a step that was sent bears the id that the cloud gave the call."""
-    _, _, err = shell("apply", inventory, *FAST, "--log-format", "json")
-    lines = [json.loads(line) for line in err.splitlines()]
-    told = {line["step"]: line["request_id"] for line in lines if line["event"] == "step"}
-    with vk.Journal.read(inventory.with_name("routes.simulated.db")) as journal:
-        steps = journal.steps()
-    assert told == dict(zip(steps["step"], steps["request_id"], strict=True))
-    assert len(set(told.values())) == 10
-
-
 def test_a_spoilt_wave_names_a_way_that_goes_on(shell, inventory: Path, monkeypatch) -> None:
     """The option that it names is one by which the rest is done."""
     rows = [GOOD.replace("vco-a", f"vco-{name}") for name in "abc"]

@@ -127,14 +127,21 @@ def test_a_second_start_says_who_holds_the_journal(shell, tmp_path, inventory: P
 
 
 def test_one_line_a_step(shell, inventory: Path) -> None:
-    """JSON lines on standard error: each step once, and how the rollout began and ended."""
+    """JSON lines on standard error: each step once, and how the rollout began and ended.
+
+    A step has the request id that the cloud gave its call.
+    """
     given = ("apply", inventory, "--simulate", "--speed", "600", "--log-format")
     code, _, err = shell(*given, "json")
+    with vk.Journal.read(inventory.with_name("routes.simulated.db")) as journal:
+        ids = dict(journal.steps()[["step", "request_id"]].itertuples(index=False))
     lines = [json.loads(line) for line in err.splitlines()]
     assert code == 0
     steps = [line for line in lines if line["event"] == "step"]
     assert sorted(line["step"] for line in steps) == list(range(10))
     assert {line["state"] for line in steps} == {"done"}
+    assert {line["step"]: line["request_id"] for line in steps} == ids
+    assert len(set(ids.values())) == 10
     assert {line["route_dest"] for line in steps} == {f"10.{n}.0.0/16" for n in range(10)}
     rollout = [line["state"] for line in lines if line["event"] == "rollout"]
     assert (rollout[0], rollout[-1]) == ("looking", "finished")
