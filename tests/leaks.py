@@ -3,7 +3,7 @@
 Looked at, in every process of the run:
 
 * what each test prints or logs, and the traceback of one that fails;
-* what a test reads back from ``capsys`` or from a process that it started;
+* what a test reads back from ``capsys`` and its like, or from a process that it started;
 * every file below pytest's temporary directory, in bytes, at the end.
 
 A leak fails the run as a whole and is named by place and kind of secret, never by its text.
@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-from pathlib import Path
+import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from _pytest.capture import CaptureFixture
 
 from vcokit.simulator import CANARY_AUTH_KEY, CANARY_PSK
 from vcokit.simulator.models import ACCESS_KEY_SECRET
@@ -46,14 +47,13 @@ def watched() -> dict[str, str]:
 
 
 class Leaks:
-    """The watch, as a plugin; `install` registers it."""
+    """What was found, and what tests say; `install` registers it as a plugin."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.secrets = {kind: text.encode() for kind, text in watched().items()}
         self.found: set[str] = set()
         self.here = "the run"
-        self._patch = pytest.MonkeyPatch()
 
     def look(self, where: str, said: object) -> None:
         """Note each secret that stands in what was said."""
@@ -77,39 +77,6 @@ class Leaks:
             self.look(f"{report.nodeid} ({name})", text)
         self.look(f"{report.nodeid} (traceback)", report.longreprtext)
 
-    def pytest_configure(self) -> None:
-        """Look at what tests read back, too."""
-        read, communicate = CaptureFixture.readouterr, subprocess.Popen.communicate
-
-        def readouterr(fixture):
-            result = read(fixture)
-            for text in result:
-                self.look(f"{self.here} (captured)", text)
-            return result
-
-        def communicated(process, *args, **options):
-            result = communicate(process, *args, **options)
-            for text in result:
-                self.look(f"{self.here} (a process it started)", text)
-            return result
-
-        self._patch.setattr(CaptureFixture, "readouterr", readouterr)
-        self._patch.setattr(subprocess.Popen, "communicate", communicated)
-
-    def pytest_unconfigure(self) -> None:
-        """Leave everything as it was."""
-        self._patch.undo()
-
-    # -- what tests write ---------------------------------------------------------------------
-
-    def look_at_files(self, folder: Path) -> None:
-        """Look at every file below a folder."""
-        for path in sorted(folder.rglob("*")):
-            if path.is_symlink() or not path.is_file() or _KEY_FILES in path.parts:
-                continue
-            if path.stat().st_size <= _LARGEST:
-                self.look(f"file {path.relative_to(folder)}", path.read_bytes())
-
     # -- and what comes of it -------------------------------------------------------------------
 
     @pytest.hookimpl(optionalhook=True)
@@ -120,10 +87,6 @@ class Leaks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Fail the run, or hand over to the process that can."""
-        # The factory of tmp_path; there is no public way to it from here.
-        factory = session.config._tmp_path_factory
-        if factory._basetemp is not None:
-            self.look_at_files(factory._basetemp)
         if hasattr(self.config, "workeroutput"):
             self.config.workeroutput["leaks"] = sorted(self.found)
         elif self.found:
@@ -137,6 +100,72 @@ class Leaks:
                 terminalreporter.line(place)
 
 
+# -- what tests read back, and what they write -------------------------------------------------
+
+
+class Captured:
+    """A fixture of captured output, whose readings the watch sees."""
+
+    def __init__(self, fixture: pytest.CaptureFixture[Any], config: pytest.Config) -> None:
+        self._fixture, self._leaks = fixture, config.pluginmanager.get_plugin("leaks")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._fixture, name)
+
+    def readouterr(self) -> Any:
+        """Read, and look at what was read."""
+        result = self._fixture.readouterr()
+        for text in result:
+            self._leaks.look(f"{self._leaks.here} (captured)", text)
+        return result
+
+
+@pytest.fixture
+def capsys(capsys: pytest.CaptureFixture[str], pytestconfig: pytest.Config) -> Captured:
+    """Give pytest's own fixture, watched."""
+    return Captured(capsys, pytestconfig)
+
+
+@pytest.fixture
+def capfd(capfd: pytest.CaptureFixture[str], pytestconfig: pytest.Config) -> Captured:
+    """Give pytest's own fixture, watched."""
+    return Captured(capfd, pytestconfig)
+
+
+@pytest.fixture
+def capsysbinary(
+    capsysbinary: pytest.CaptureFixture[bytes], pytestconfig: pytest.Config
+) -> Captured:
+    """Give pytest's own fixture, watched."""
+    return Captured(capsysbinary, pytestconfig)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def processes_and_files(
+    tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
+) -> Iterator[None]:
+    """Look at what processes say that tests start, and in the end at every file."""
+    leaks = pytestconfig.pluginmanager.get_plugin("leaks")
+    communicate = subprocess.Popen.communicate
+
+    def communicated(process: Any, *args: Any, **options: Any) -> tuple[Any, Any]:
+        result = communicate(process, *args, **options)
+        for text in result:
+            leaks.look(f"{leaks.here} (a process it started)", text)
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(subprocess.Popen, "communicate", communicated)
+        yield
+    folder = tmp_path_factory.getbasetemp()
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not path.is_file() or _KEY_FILES in path.parts:
+            continue
+        if path.stat().st_size <= _LARGEST:
+            leaks.look(f"file {path.relative_to(folder)}", path.read_bytes())
+
+
 def install(config: pytest.Config) -> None:
     """Set the watch."""
     config.pluginmanager.register(Leaks(config), "leaks")
+    config.pluginmanager.register(sys.modules[__name__], "what leaks")

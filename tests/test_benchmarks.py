@@ -27,6 +27,9 @@ SHAPES = [
     Shape(rows, spread, order, dirt)
     for rows, spread, order, dirt in itertools.product((2000, 2001), SPREADS, ORDERS, (0.0, 0.33))
 ]
+# Each line of the package runs here many times over: counting them would double the time.
+pytestmark = pytest.mark.no_cover
+
 SMALL = ["algebra", "--rows", "300", "--rounds", "1"]
 
 
@@ -101,8 +104,8 @@ def test_one_wrong_answer_stops_the_run(
         entry = honest(given)
         return Entry(entry.call, lambda result: spoilt(entry.read(result)))
 
-    for other in CASES:
-        monkeypatch.setitem(CASES, other, {OURS: CASES[other][OURS]})
+    for other in set(CASES) - {case}:
+        monkeypatch.delitem(CASES, other)
     monkeypatch.setitem(CASES, case, {OURS: lying, "netaddr": honest})
     said = main(SMALL)
     assert re.match(rf"The answers differ.*\n{re.escape(case)}: vcokit ", said or "")

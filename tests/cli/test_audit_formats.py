@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, ROOT, SMALL, on_terminal, run
+from tests.cli.stage import GOOD, HEAD, ROOT, SMALL, on_terminal
 from tests.formats import published
 from vcokit import formats
 from vcokit.audit.rules import RULES
@@ -154,7 +154,7 @@ def test_a_terminal_gets_tables() -> None:
     assert max(map(len, plain.splitlines())) <= 120
 
 
-def test_a_long_file_is_read_under_a_bar(tmp_path: Path) -> None:
+def test_a_long_file_is_read_under_a_bar(shell, tmp_path: Path) -> None:
     """A terminal sees how far reading a long file is, and nothing of it stays; a pipe sees none."""
     path = tmp_path / "long.csv"
     rows = (GOOD.replace("10.0.0.0/8", f"10.{n >> 8}.{n & 255}.0/24") for n in range(1 << 16))
@@ -163,8 +163,8 @@ def test_a_long_file_is_read_under_a_bar(tmp_path: Path) -> None:
     assert code == 0
     assert re.search(r"Reading .*━.*/6\.\d MB", text)
     assert "\x1b[2K" in text[text.rindex("Reading") :]  # the line of the bar is erased
-    piped = run("audit", path, "--rules", "duplicate")
-    assert "Reading" not in piped.stdout + piped.stderr
+    _, out, err = shell("audit", path, "--rules", "duplicate")
+    assert "Reading" not in out + err
 
 
 def test_a_rule_that_did_not_run_did_not_pass(shell, tmp_path: Path) -> None:

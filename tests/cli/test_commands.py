@@ -15,21 +15,12 @@ import openpyxl
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, SMALL, as_environment
+from tests.cli.stage import GOOD, HEAD, SMALL, TEN, as_environment
 from vcokit.cli.policy import NEEDS
 from vcokit.rollout.plan import Plan
 from vcokit.simulator import Simulator
 
-TEN = HEAD + "".join(GOOD.replace("10.0.0.0/8", f"10.{n}.0.0/16") for n in range(10))
 HOSTILE = "\x1b]0;title\x07[red]<script>\n=1+1\u202e"
-
-
-@pytest.fixture
-def inventory(tmp_path: Path) -> Path:
-    """Ten good rows of one connection."""
-    path = tmp_path / "routes.csv"
-    path.write_text(TEN)
-    return path
 
 
 @pytest.fixture
@@ -92,6 +83,8 @@ def test_apply_a_saved_plan_and_undo_it(shell, inventory: Path, tmp_path: Path, 
 def test_apply_again_takes_another_journal(shell, inventory: Path, cloud) -> None:
     """No journal is overwritten: a nightly apply of the same file has one each time it sends."""
     assert shell("apply", inventory, "--yes")[0] == 0
+    assert "Nothing was sent" in shell("apply", inventory, "--yes")[1]
+    assert not inventory.with_name("routes.rollout-2.db").exists()
     inventory.write_text(TEN + GOOD.replace("10.0.0.0/8", "10.20.0.0/16"))
     assert shell("apply", inventory, "--yes")[0] == 0
     assert inventory.with_name("routes.rollout-2.db").exists()
@@ -326,5 +319,6 @@ def test_hostile_text_is_harmless_everywhere(shell, tmp_path: Path) -> None:
         code, out, err = shell(*command)
         assert code in (0, 1, 2), command
         assert not re.search("[\x00-\x09\x0b-\x1f\x7f\u202e]", out + err), command
+        assert command[0] != "audit" or "[red]<script>" in out + err
         for row in csv.reader(io.StringIO(out)) if "csv" in command else ():
             assert not any(value.startswith(("=", "+", "@")) for value in row)

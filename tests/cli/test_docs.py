@@ -6,6 +6,7 @@ import importlib.util
 import re
 import shlex
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from vcokit.cli.exits import MEANING
 UNATTENDED = (ROOT / "docs" / "unattended.md").read_text("utf-8")
 
 
+@cache
 def reference() -> str:
     """Return what ``make commands`` writes."""
     spec = importlib.util.spec_from_file_location("commands", ROOT / "docs" / "commands.py")

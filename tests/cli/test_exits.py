@@ -12,22 +12,12 @@ from types import SimpleNamespace
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, as_environment
+from tests.cli.stage import GOOD, HEAD, ROOT, TEN, as_environment
 from vcokit import cli, errors, schema
 from vcokit.cli import running, show
 from vcokit.cli.exits import MEANING, Exit
 from vcokit.rollout.messages import Tally
 from vcokit.simulator import Fault, Simulator
-
-TEN = HEAD + "".join(GOOD.replace("10.0.0.0/8", f"10.{n}.0.0/16") for n in range(10))
-
-
-@pytest.fixture
-def inventory(tmp_path: Path) -> Path:
-    """Ten good rows of one connection."""
-    path = tmp_path / "routes.csv"
-    path.write_text(TEN)
-    return path
 
 
 def cloud_for(path: Path, **options) -> Simulator:
@@ -46,6 +36,8 @@ def test_each_code_has_its_meaning() -> None:
         errors.StalePlanError("x"): Exit.STALE,
         errors.CredentialsError("x"): Exit.CREDENTIALS,
         errors.ClockError("x", code="x"): Exit.CREDENTIALS,
+        errors.AuthError("x", code="Forbidden"): Exit.CREDENTIALS,
+        errors.NoAnswerError("x"): Exit.UNREACHABLE,
         errors.NotSentError("x"): Exit.UNREACHABLE,
         errors.ProtocolError("x"): Exit.UNREACHABLE,
         errors.RolloutError("x"): Exit.FAILED,
@@ -65,6 +57,25 @@ def test_0_and_1_findings(shell, inventory: Path) -> None:
     assert not inventory.with_name("routes.simulated.db").exists()
     assert shell("plan", inventory, "--simulate", "--fail-on", "error")[0] == Exit.FINDINGS
     assert shell("plan", inventory, "--simulate")[0] == Exit.OK
+
+
+@pytest.mark.parametrize(
+    ("cells", "fail_on", "expected"),
+    [
+        (GOOD, "info", 0),
+        (GOOD.replace("100", "0"), "error", 0),
+        (GOOD.replace("100", "0"), "warning", 1),
+        (GOOD.replace("100", "7"), "error", 1),
+        (GOOD.replace("100", "7"), "never", 0),
+    ],
+)
+def test_1_is_the_severity_that_is_asked_for(
+    shell, tmp_path: Path, cells: str, fail_on: str, expected: int
+) -> None:
+    """--fail-on says which severity fails."""
+    path = tmp_path / "routes.csv"
+    path.write_text(HEAD + cells)
+    assert shell("audit", path, "--fail-on", fail_on)[0] == expected
 
 
 def test_a_simulated_journal_is_never_taken_for_a_real_one(shell, inventory: Path) -> None:
@@ -91,10 +102,8 @@ def test_1_differences(shell, inventory: Path, tmp_path: Path) -> None:
     ("arguments", "words"),
     [
         (("apply", "FILE", "--simulate", "--waves", "one"), "Write numbers of connections"),
-        (("apply", "FILE", "--simulate", "--waves", "rest,1"), "waves"),
         (("apply", "FILE", "--simulate", "--rate-share", "2"), "up to 1"),
         (("apply", "FILE", "--simulate", "--max-hours", "-1"), "above 0"),
-        (("apply", "FILE", "--simulate", "--max-hours", "nan"), "above 0"),
         (("apply", "FILE", "--simulate", "--stop-after", "0"), "--stop-after"),
         (("apply", "FILE", "--simulate", "--profile", "x"), "leave out --simulate"),
         (("apply", "FILE", "--speed", "2"), "--simulate"),
@@ -107,10 +116,16 @@ def test_1_differences(shell, inventory: Path, tmp_path: Path) -> None:
         (("plan", "FILE", "--simulate", "--save", "FILE"), "would overwrite"),
         (("plan", "FILE", "--scenario", "nowhere.toml"), "nowhere.toml"),
         (("plan", ""), "is no file"),
+        (("audit", "nowhere.csv"), "nowhere.csv"),
+        (("audit", str(ROOT / "data" / "cloud-ipv4-prefixes.csv.gz")), "connection"),
+        (("audit",), "FILE"),
+        (("audit", "FILE", "--quota", "x"), "quota"),
+        (("apply", "FILE"), "--yes"),
         (("explain", "10.1.2", "FILE"), "10.1.2"),
         (("diff", "FILE", "FILE", "--simulate"), "no cloud"),
         (("status", "FILE"), "no journal of vcokit"),
         (("undo", "nowhere.db"), "no such journal"),
+        (("resume", "nowhere.db"), "no such journal"),
         (("resume", "FILE"), "no journal of vcokit"),
         (("live", "--simulate"), "no region"),
         (("live", "FILE", "--simulate", "--connections", "--output", "/no/x.csv"), "/no/x.csv"),
@@ -167,8 +182,9 @@ def test_5_out_of_reach(shell, inventory: Path, monkeypatch) -> None:
     with cloud_for(inventory) as cloud:
         as_environment(monkeypatch, cloud)
     monkeypatch.setenv("VCOKIT_READ_ATTEMPTS", "1")
-    for command in ("plan", "verify", "live"):
-        assert shell(command, inventory)[0] == Exit.UNREACHABLE
+    for command, *options in (("plan",), ("verify",), ("live",), ("apply", "--yes")):
+        code, _, err = shell(command, inventory, *options)
+        assert (code, "could not be opened" in err) == (Exit.UNREACHABLE, True)
 
 
 def refusing(number: int) -> Fault:

@@ -21,17 +21,7 @@ from vcokit.rollout.forecast import Forecast, forecast
 from vcokit.rollout.messages import Tally
 from vcokit.simulator import Fault, Simulator
 
-TEN = HEAD + "".join(GOOD.replace("10.0.0.0/8", f"10.{n}.0.0/16") for n in range(10))
 FAST = ("--simulate", "--speed", "600")
-
-
-@pytest.fixture
-def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Ten good rows of one connection, in the working folder."""
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "routes.csv"
-    path.write_text(TEN)
-    return path
 
 
 @pytest.fixture
@@ -167,17 +157,6 @@ def test_progress_in_a_pipe(capsys, monkeypatch) -> None:
     assert rates[-1] <= 0.1
     assert "after 6 s" in lines[0]
     assert all("left" in line for line in lines)
-
-
-def test_a_step_keeps_the_request_id_of_its_answer(shell, inventory: Path) -> None:
-    """Each line of a step that was sent bears the id that the cloud gave the call."""
-    _, _, err = shell("apply", inventory, *FAST, "--log-format", "json")
-    lines = [json.loads(line) for line in err.splitlines()]
-    told = {line["step"]: line["request_id"] for line in lines if line["event"] == "step"}
-    with vk.Journal.read(inventory.with_name("routes.simulated.db")) as journal:
-        steps = journal.steps()
-    assert told == dict(zip(steps["step"], steps["request_id"], strict=True))
-    assert len(set(told.values())) == 10
 
 
 def test_a_spoilt_wave_names_a_way_that_goes_on(shell, inventory: Path, monkeypatch) -> None:

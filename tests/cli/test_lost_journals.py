@@ -15,7 +15,7 @@ import pytest
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD
-from tests.cli.test_unattended import PIPES, TEN, under_way
+from tests.cli.test_unattended import PIPES, under_way
 from tests.rollout.test_journal_writers import lease_of
 from vcokit import schema
 from vcokit.cli.exits import Exit
@@ -23,15 +23,6 @@ from vcokit.errors import JournalLockedError
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import LEASE_SECONDS, Lease
 from vcokit.widgets import RolloutView
-
-
-@pytest.fixture
-def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Ten good rows of one connection, in the working folder."""
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "routes.csv"
-    path.write_text(TEN)
-    return path
 
 
 def planned(count: int, begin: str) -> vk.Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,22 +12,12 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, as_environment
+from tests.cli.stage import GOOD, HEAD, TEN, as_environment
 from tests.conftest import environment_of
 from vcokit.cli.exits import Exit
 from vcokit.simulator import Fault, Simulator
 
-TEN = HEAD + "".join(GOOD.replace("10.0.0.0/8", f"10.{n}.0.0/16") for n in range(10))
 FAST = ("--simulate", "--speed", "600")
-
-
-@pytest.fixture
-def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Ten good rows of one connection, in a folder of their own, which is the working folder."""
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "routes.csv"
-    path.write_text(TEN)
-    return path
 
 
 @pytest.mark.parametrize(
@@ -209,22 +200,19 @@ def test_a_plan_is_saved_before_it_is_shown(shell, inventory: Path) -> None:
         ("live", "zh.csv", "--simulate"),
     ],
 )
-def test_a_file_on_standard_output_is_utf_8(inventory: Path, command, encoding: str) -> None:
+def test_a_file_on_standard_output_is_utf_8(
+    shell, inventory: Path, monkeypatch: pytest.MonkeyPatch, command, encoding: str
+) -> None:
     """Whatever the terminal's encoding, the bytes of a file are the same."""
     text = HEAD + GOOD.replace("fine", "北京")
     Path("zh.csv").write_text(text + GOOD.replace("cn-hangzhou", "北").replace("vco-a", "北"))
     extra = ("--drop-blocked",) if command[0] == "aggregate" else ()
-    env = {**os.environ, "PYTHONIOENCODING": encoding}
-    whole = [sys.executable, "-m", "vcokit", *command, *extra]
-    done = subprocess.run(whole, capture_output=True, env=env, stdin=subprocess.DEVNULL)
-    usual = subprocess.run(
-        whole,
-        capture_output=True,
-        env={**env, "PYTHONIOENCODING": "utf-8"},
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.stdout == usual.stdout
-    assert "\\u" not in done.stdout.decode("utf-8")
+    usual = shell(*command, *extra)[1]
+    monkeypatch.setattr(sys, "stdout", stream := io.TextIOWrapper(io.BytesIO(), encoding))
+    shell(*command, *extra)
+    stream.flush()
+    assert stream.buffer.getvalue().decode("utf-8") == usual != ""
+    assert "\\u" not in usual
 
 
 @pytest.mark.parametrize("name", ["l.json", "l.cvs", "l.json.gz", "l.xlsx"])

@@ -13,23 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, SMALL, read_all, run
+from tests.cli.stage import SMALL, TEN, read_all, run
 from tests.conftest import environment_of
 from vcokit import errors
 
-TEN = HEAD + "".join(GOOD.replace("10.0.0.0/8", f"10.{n}.0.0/16") for n in range(10))
 CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f]")
-
-
-@pytest.fixture
-def inventory(tmp_path: Path) -> Path:
-    """Ten good rows of one connection."""
-    path = tmp_path / "routes.csv"
-    path.write_text(TEN)
-    return path
 
 
 def _hear() -> None:
@@ -138,14 +127,21 @@ def test_a_second_start_says_who_holds_the_journal(shell, tmp_path, inventory: P
 
 
 def test_one_line_a_step(shell, inventory: Path) -> None:
-    """JSON lines on standard error: each step once, and how the rollout began and ended."""
+    """JSON lines on standard error: each step once, and how the rollout began and ended.
+
+    A step has the request id that the cloud gave its call.
+    """
     given = ("apply", inventory, "--simulate", "--speed", "600", "--log-format")
     code, _, err = shell(*given, "json")
+    with vk.Journal.read(inventory.with_name("routes.simulated.db")) as journal:
+        ids = dict(journal.steps()[["step", "request_id"]].itertuples(index=False))
     lines = [json.loads(line) for line in err.splitlines()]
     assert code == 0
     steps = [line for line in lines if line["event"] == "step"]
     assert sorted(line["step"] for line in steps) == list(range(10))
     assert {line["state"] for line in steps} == {"done"}
+    assert {line["step"]: line["request_id"] for line in steps} == ids
+    assert len(set(ids.values())) == 10
     assert {line["route_dest"] for line in steps} == {f"10.{n}.0.0/16" for n in range(10)}
     rollout = [line["state"] for line in lines if line["event"] == "rollout"]
     assert (rollout[0], rollout[-1]) == ("looking", "finished")
@@ -165,9 +161,6 @@ def test_no_terminal_no_control_characters(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert not CONTROL.search(done.stdout + done.stderr)
     assert f"{path}: 10 routes\n" in done.stdout
-    missing = run("audit", folder / "nowhere.csv", env=env)
-    assert missing.returncode == 2
-    assert missing.stderr.count("\n") == 1
 
 
 def test_nobody_is_waited_for(inventory: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, as_environment, run
+from tests.cli.stage import GOOD, HEAD, as_environment
 from vcokit.cli.commands import COMMANDS
 from vcokit.cli.exits import Exit
 from vcokit.simulator import Simulator
@@ -99,8 +99,8 @@ def test_a_second_undo_names_the_option_there_is(shell, inventory: Path) -> None
 
 def test_the_version_and_the_short_help(shell) -> None:
     """--version is that of the package; -h is --help, everywhere."""
-    assert run("--version").stdout == f"vcokit {version('vcokit')}\n"
-    assert run("-h").stdout == run("--help").stdout
+    assert shell("--version")[1] == f"vcokit {version('vcokit')}\n"
+    assert shell("-h")[1] == shell("--help")[1]
     for name in COMMANDS:
         assert shell(name, "-h")[1] == shell(name, "--help")[1]
 

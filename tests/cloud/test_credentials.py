@@ -11,6 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from alibabacloud_credentials.provider import CLIProfileCredentialsProvider
 from alibabacloud_credentials.utils import auth_util
 
 from tests.leaks import TEST_SECRET, TEST_TOKEN
@@ -363,13 +364,20 @@ def test_nowhere_shown(tmp_path: Path) -> None:
     assert repr(Keyring(lambda: None)) == "<no AccessKey yet>"
 
 
-def test_ours_and_theirs_are_apart() -> None:
-    """No mode is claimed twice, and the official package knows all that are left to it."""
-    assert not set(OURS) & set(THEIRS)
-    from alibabacloud_credentials.provider import cli_profile
-
-    text = Path(cli_profile.__file__).read_text("utf-8")
-    assert all(f'mode == "{mode}"' in text for mode in THEIRS)
+@pytest.mark.parametrize("mode", [*THEIRS, "Unknown"])
+def test_modes_left_to_the_official_package_are_its_own(
+    mode: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No mode is read by both, and the official package knows each mode that is left to it."""
+    monkeypatch.setattr(auth_util, "environment_cli_profile_disabled", "false")
+    assert mode not in OURS
+    config = home(tmp_path, {"name": "x", "mode": mode}) / ".aliyun" / "config.json"
+    # A profile of a mode alone is never enough, whatever error says so.
+    with pytest.raises(Exception) as caught:  # noqa: PT011
+        CLIProfileCredentialsProvider(
+            profile_name="x", profile_file=str(config), allow_config_force_rewrite=False
+        ).get_credentials()
+    assert ("unsupported profile mode" in str(caught.value)) == (mode == "Unknown")
 
 
 def test_from_object_asks_each_time() -> None:

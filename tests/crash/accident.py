@@ -69,27 +69,13 @@ FORKS.set_forkserver_preload(["tests.crash.accident", "vcokit.rollout"])
 
 @dataclass(frozen=True)
 class Case:
-    """What there is to do, and how it goes wrong.
-
-    Parameters
-    ----------
-    seed : int
-    routes : DataFrame
-        The inventory; what is live beside it on its connections is deleted.
-    live : sequence of Route
-        Of the cloud at the start.
-    faults : sequence of Fault
-    stretch : int
-        Calls that a life makes at most before it is killed, where it is killed at a call.
-    speed : float
-        Of the simulator.
-    """
+    """What there is to do, and how it goes wrong."""
 
     seed: int
-    routes: pd.DataFrame
+    routes: pd.DataFrame  # what is live beside them on their connections is deleted
     live: Sequence[Route] = ()
     faults: Sequence[Fault] = ()
-    stretch: int = 40
+    stretch: int = 40  # calls of a life at most before it is killed, where it is killed at one
     speed: float = 400.0
 
 
@@ -127,22 +113,12 @@ def faulty_case(seed: int, steps: int) -> Case:
 
 @dataclass
 class Outcome:
-    """What came of a case.
-
-    Parameters
-    ----------
-    seed, kills : int
-    calls : int
-        What the simulator saw.
-    lost : int
-        Intents that were on disk when the process died.
-    violations : list of str
-    """
+    """What came of a case."""
 
     seed: int
     kills: int
-    calls: int
-    lost: int
+    calls: int  # that the simulator saw
+    lost: int  # intents without an outcome
     violations: list[str]
 
     def __str__(self) -> str:

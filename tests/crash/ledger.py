@@ -36,21 +36,13 @@ def violations(
     *,
     exact: bool = False,
 ) -> list[str]:
-    """Return what is wrong, a line each.
+    """Return what is wrong, a line each, with the routes after the rollout and before it.
 
-    Parameters
-    ----------
-    steps, calls : DataFrame
-        Of the journal.
-    history : DataFrame
-        What the simulator saw.
-    live, start : set
-        Routes after the rollout and before it.
-    exact : bool
-        Whether nothing was killed: then reads are accounted for one to one as well, and every
-        call has an outcome.
+    Where nothing was killed, reads are accounted for one to one as well, and every call has an
+    outcome: that is ``exact``.
     """
-    found = [f"step {s.step} is {s.state}" for s in _not_done(steps)]
+    left = steps[~steps["state"].isin(["done", "blocked"])]
+    found = [f"step {s.step} is {s.state}" for s in left.itertuples()]
     expected = wanted(steps, start)
     found += [f"missing: {route}" for route in sorted(expected - live)]
     found += [f"unplanned: {route}" for route in sorted(live - expected)]
@@ -60,10 +52,6 @@ def violations(
     if exact:
         found += _exactly(calls, history)
     return found
-
-
-def _not_done(steps: pd.DataFrame) -> Iterator:
-    return steps[~steps["state"].isin(["done", "blocked"])].itertuples()
 
 
 def _effects(steps: pd.DataFrame, history: pd.DataFrame) -> Iterator[str]:

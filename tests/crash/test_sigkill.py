@@ -12,6 +12,9 @@ from tests.crash.accident import Case, faulty_case, play, random_case
 
 ROOT = Path(__file__).parents[2]
 
+# Each line of the package runs here many times over: counting them would double the time.
+pytestmark = pytest.mark.no_cover
+
 
 @pytest.mark.parametrize("seed", [0, 3])
 def test_killed_again_and_again_with_faults(tmp_path: Path, seed: int) -> None:

@@ -239,8 +239,15 @@ def test_pictures_side_by_side() -> None:
 
 def lettered(ax: Any) -> list[Any]:
     """Return the title, the legend and the names beside the data."""
-    texts = [ax._left_title, *ax.texts, *ax.get_yticklabels()]
+    texts = [title_of(ax), *ax.texts, *ax.get_yticklabels()]
     return [ax.get_legend(), *(text for text in texts if text.get_text())]
+
+
+def title_of(ax: Any) -> Text:
+    """Return the title at the left, which matplotlib gives as words only."""
+    words = ax.get_title("left")
+    (title,) = ax.findobj(lambda one: isinstance(one, Text) and one.get_text() == words)
+    return title
 
 
 def box_of(artist: Any) -> Any:
@@ -313,5 +320,5 @@ def test_a_title_does_not_run_into_the_head_of_a_column(size: float) -> None:
     plots.nesting_tree(frames.routes(*many, *holders), "0.0.0.0/0", ax, top=20)
     ax.figure.draw_without_rendering()
     (head,) = (text for text in ax.texts if text.get_text().startswith("not shown"))
-    for other in (ax._left_title, ax.get_legend()):
+    for other in (title_of(ax), ax.get_legend()):
         assert not box_of(head).overlaps(box_of(other)), other

@@ -41,41 +41,20 @@ Expected = tuple[str, str, str, str, int | None, int]
 
 @dataclass
 class Case:
-    """An inventory, live routes, and the plan that leads from one to the other.
-
-    Parameters
-    ----------
-    number : int
-    regions : dict of str to str
-        Region of each connection.
-    live : dict of str to set
-        Routes of each connection at the start.
-    expected : Counter
-        The steps that send something, as the generator knows them.
-    prune : bool
-        Whether the plan was told to delete.
-    quota : int or None
-        Routes a connection may have, where the plan knows of it.
-    plan : Plan
-    steps : list of Step
-    order : Order
-        Which of them wait for which.
-    journal : bytes or None
-        The file of a rollout that was made and never started; making one takes long.
-    """
+    """An inventory, live routes, and the plan that leads from one to the other."""
 
     number: int
-    regions: dict[str, str]
+    regions: dict[str, str]  # of each connection
     live: dict[str, set[Live]] = field(default_factory=dict)
     rows: list[tuple] = field(default_factory=list)
-    expected: Counter = field(default_factory=Counter)
+    expected: Counter = field(default_factory=Counter)  # steps that send something
     prune: bool = False
-    quota: int | None = None
+    quota: int | None = None  # of a connection, where the plan knows of it
     plan: Plan = None  # type: ignore[assignment]
     steps: list[Step] = field(default_factory=list)
     order: Order = field(default_factory=Order)
     unreadable: set[str] = field(default_factory=set)
-    journal: bytes | None = None
+    journal: bytes | None = None  # of a rollout that was never started; making one takes long
     named: set[tuple[str, str]] = field(default_factory=set)
 
     @property

@@ -13,17 +13,7 @@ class Cover:
 
     Addresses that no end of a network tells apart behave alike, so one of each kind is enough:
     the first address of every network, and the first behind it. A set of them is an integer.
-
-    Parameters
-    ----------
-    regions : mapping of str to str
-        Region of each connection, within which forwarding is decided.
-    live : mapping of str to set
-        Routes of each connection before the plan.
-    changes : iterable of tuple
-        Steps of the plan.
-    ordered : bool
-        Whether the plan can be carried out without a gap.
+    ``ordered`` says whether the plan can be carried out without a gap.
     """
 
     def __init__(

@@ -19,60 +19,35 @@ KEYS = ("InvalidAccessKeyId.Inactive", "InvalidSecurityToken.Expired")
 
 @dataclass
 class Scenario:
-    """One story that may happen.
-
-    Parameters
-    ----------
-    seed : int
-    case : Case
-    faults : list of Fault
-    limits : dict of str to (int, float)
-        Of the cloud.
-    believed : dict of str to (int, float)
-        What the client thinks they are.
-    task_seconds : (float, float)
-    quota : int
-    switches : Switches
-    deaths : list of int
-        Numbers of the moments at which the process is killed; a journal has moments before and
-        after each of its transactions, a call one before it leaves, a loop one at each wait.
-    commands : list of (float, str)
-    writers : list of (float, str, str, dict)
-        Writes of somebody else: when, operation, connection, parameters.
-    states : list of (float, str, str)
-        When a connection comes into another state: moment, connection, state; empty: attached.
-    outages : list of (float, float)
-    jumps : list of (float, float)
-        When the clock on the wall is set, and how far.
-    options : dict
-        Fields of the scheduler's options that are other than the default.
-    rollout : dict
-        What the rollout is told: waves, stop_after, …
-    undo : bool
-        Whether what the first rollout did is taken back.
-    second : Case or None
-        Of another rollout, of other connections of the same account, by the same client.
-    together : bool
-        Whether both run side by side; else the second begins after the first, and its undo.
-    """
+    """One story that may happen."""
 
     seed: int
     case: Case
     faults: list[Fault] = field(default_factory=list)
+    #: Calls in so many seconds, by operation: of the cloud, and what the client thinks they are.
     limits: dict[str, tuple[int, float]] = field(default_factory=dict)
     believed: dict[str, tuple[int, float]] = field(default_factory=dict)
     task_seconds: tuple[float, float] = (1.0, 5.0)
     quota: int = 1000
     switches: Switches = field(default_factory=Switches)
+    #: Numbers of the moments at which the process is killed: a journal has moments before and after
+    #: each of its transactions, a call one before it leaves, a loop one at each wait.
     deaths: list[int] = field(default_factory=list)
     commands: list[tuple[float, str]] = field(default_factory=list)
+    #: Writes of somebody else: moment, operation, connection, parameters.
     writers: list[tuple[float, str, str, dict]] = field(default_factory=list)
+    #: When a connection comes into another state; an empty one is attached.
     states: list[tuple[float, str, str]] = field(default_factory=list)
     outages: list[tuple[float, float]] = field(default_factory=list)
+    #: When the clock on the wall is set, and how far.
     jumps: list[tuple[float, float]] = field(default_factory=list)
+    #: Fields of the scheduler's options that are not the default, and what the rollout is told.
     options: dict[str, object] = field(default_factory=dict)
     rollout: dict[str, object] = field(default_factory=dict)
+    #: Whether what the first rollout did is taken back.
     undo: bool = False
+    #: Of another rollout, of other connections of the same account, by the same client: beside the
+    #: first, or after it and its undo.
     second: Case | None = None
     together: bool = False
 

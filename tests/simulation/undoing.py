@@ -10,7 +10,6 @@ import sqlite3
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from tests.simulation.cases import Case, Expected, Live
 from tests.simulation.cover import Cover
@@ -22,36 +21,22 @@ from vcokit.simulator.faults import FaultPlan
 
 @dataclass
 class Undoing:
-    """What became of taking back.
+    """What became of taking back: routes before and after, and what the history proves.
 
-    Parameters
-    ----------
-    plan : Plan
-    before, after : dict of str to frozenset
-        Routes of each connection before and after it.
-    log : list of tuple
-        All that happened meanwhile.
-    states : list of str
-        Where the steps that send something have ended.
-    ours : set of tuple
-        Connection and network of each change that the first rollout's tokens made.
-    proven : set of tuple
-        Those whose step is done and whose last call was answered with success.
-    answered : set of tuple
-        Connection and network of each write that was answered with success and has changed routes.
-    foreign : set of str
-        Networks that somebody else may have touched.
+    Changes are (connection, network): those that the first rollout's tokens made (``ours``), those
+    whose step is done and whose last call was answered with success (``proven``), and those of
+    writes that were answered with success and have changed routes (``answered``).
     """
 
     plan: Plan = None  # type: ignore[assignment]
     before: dict[str, frozenset[Live]] = field(default_factory=dict)
     after: dict[str, frozenset[Live]] = field(default_factory=dict)
     log: list[tuple] = field(default_factory=list)
-    states: list[str] = field(default_factory=list)
+    states: list[str] = field(default_factory=list)  # where steps that send something have ended
     ours: set[tuple[str, str]] = field(default_factory=set)
     proven: set[tuple[str, str]] = field(default_factory=set)
     answered: set[tuple[str, str]] = field(default_factory=set)
-    foreign: set[str] = field(default_factory=set)
+    foreign: set[str] = field(default_factory=set)  # networks somebody else may have touched
 
     def changes(self) -> Counter[Expected]:
         """Return the steps of the plan that send something."""
@@ -116,7 +101,11 @@ def judge_undo(undoing: Undoing, case: Case, scenario: Scenario) -> list[str]:
             wrong.append(f"undo: {name, net} was answered and is in no list")
     # By a clock on the wall that was set forward, windows of an earlier process have passed.
     if scenario.keeps_limits and not any(far > 0 for _, far in scenario.jumps):
-        wrong += _throttled(undoing)
+        wrong += [
+            f"throttled: undo at {moment:.3f} s"
+            for moment, kind, *what in undoing.log
+            if kind == "cloud" and what[1].code == "Throttling.User"
+        ]
     if set(undoing.states) - {"done"}:
         wrong.append(f"undo: steps ended as {Counter(undoing.states)}")
         return wrong
@@ -141,15 +130,3 @@ def judge_undo(undoing: Undoing, case: Case, scenario: Scenario) -> list[str]:
             if gap:
                 wrong.append(f"undo: {gap} is uncovered at {moment:.3f} s")
     return wrong
-
-
-def _throttled(undoing: Undoing) -> list[str]:
-    """Return what the limits of the cloud refused."""
-    answers: list[tuple[float, Any]] = [
-        (entry[0], entry[3]) for entry in undoing.log if entry[1] == "cloud"
-    ]
-    return [
-        f"throttled: undo at {moment:.3f} s"
-        for moment, answer in answers
-        if answer.code == "Throttling.User"
-    ]
