@@ -29,10 +29,17 @@ option > environment (`VCOKIT_…`) > `vcokit.toml` > default; see `vcokit confi
 
 def reference() -> str:
     """Return the reference as markdown."""
-    parts = [_HEAD, "## Exit codes\n", "\n".join(_exits()), ""]
+    parts = [_HEAD, "\n".join(_overview()), "", "## Exit codes\n", "\n".join(_exits()), ""]
     for name, (_, words) in COMMANDS.items():
         parts += ["\n".join(_command(name, words)), ""]
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _overview() -> Iterator[str]:
+    yield "| command | does |"
+    yield "|---|---|"
+    for name, (_, words) in COMMANDS.items():
+        yield f"| [`{name}`](#{name}) | {_cell(words)} |"
 
 
 def _exits() -> Iterator[str]:

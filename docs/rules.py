@@ -234,7 +234,13 @@ def main() -> int:
 
 def page() -> str:
     """Return the page as Markdown."""
-    return OPENING + "\n".join(_section(rule, EXAMPLES[rule.name]) for rule in RULES)
+    sections = "\n".join(_section(rule, EXAMPLES[rule.name]) for rule in RULES)
+    return f"{OPENING}{_overview()}\n\n{sections}"
+
+
+def _overview() -> str:
+    rows = (f"| [`{one.name}`](#{one.name}) | {one.severity} | {one.summary} |" for one in RULES)
+    return "\n".join(("| rule | severity | says |", "|---|---|---|", *rows))
 
 
 def _section(rule: Rule, example: Example) -> str:

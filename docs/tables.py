@@ -1,10 +1,10 @@
-"""Fill the tables of README and docs that the code knows better: ``make docs``.
+"""Fill the tables of the docs that the code knows better: ``make docs``.
 
 A table stands between two marks that name it::
 
-    <!-- made: commands -->
+    <!-- made: exit codes -->
     …
-    <!-- end: commands -->
+    <!-- end: exit codes -->
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from vcokit.audit.rules import RULES
-from vcokit.cli.commands import COMMANDS
 from vcokit.cli.exits import MEANING
 from vcokit.cloud.error_codes import CODES, MEANINGS
 from vcokit.cloud.operations import OPERATIONS
@@ -25,8 +23,6 @@ from vcokit.contract import CONTRACT
 
 ROOT: Final = Path(__file__).parent.parent
 PAGES: Final = (
-    "README.md",
-    "README.zh-CN.md",
     "docs/tutorial-bulk-import.md",
     "docs/contract.md",
     "docs/executor.md",
@@ -72,21 +68,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(drawn) + "\n"
 
 
-def commands() -> str:
-    """Return the commands of the shell."""
-    rows = ((f"`{name}`", sentence) for name, (_, sentence) in COMMANDS.items())
-    return table(("command", "does"), rows)
-
-
 def exits() -> str:
     """Return the exit codes of the shell."""
     return table(("exit code", "says"), ((int(code), said) for code, said in MEANING.items()))
-
-
-def rules() -> str:
-    """Return the rules of the audit."""
-    rows = ((f"`{rule.name}`", rule.severity, rule.summary) for rule in RULES)
-    return table(("rule", "severity", "says"), rows)
 
 
 def settings() -> str:
@@ -153,9 +137,7 @@ def codes() -> str:
 
 
 TABLES: Final[Mapping[str, Callable[[], str]]] = {
-    "commands": commands,
     "exit codes": exits,
-    "rules": rules,
     "settings": settings,
     "operations": operations,
     "limits": limits,
