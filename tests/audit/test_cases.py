@@ -56,8 +56,9 @@ def test_counting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_lines() -> None:
     """Where lines are known, messages and related_line speak of lines; else of rows."""
-    found = audited([row(TEN, line=7), row(TEN, line=9)])
-    assert found[["line", "related_line"]].to_numpy().tolist() == [[9, 7]]
+    found = audited([row(TEN, line=7), row(TEN, line=9), row("x", line=11)])
+    assert found["line"].tolist() == [9, 11]
+    assert found["related_line"].tolist() == [7, pd.NA]
     assert messages(found, "duplicate") == ["same route as line 7"]
     assert messages(audited([row(TEN), row(TEN)]), "duplicate") == ["same route as row 0"]
 
@@ -163,7 +164,21 @@ def test_many_connections_of_many_destinations() -> None:
     assert (found["row"] - found["related_row"] == count).all()
 
 
-def test_a_row_that_says_a_connection_is_not_listed_is_no_route() -> None:
-    """Live routes can be audited: their rows of connections that are not listed have no finding."""
+def test_many_scopes() -> None:
+    """Rows of one connection and network meet, however many scopes and connections there are."""
+    sites = np.arange(10_000).repeat(3)
+    ids = [f"vco-{2 * site + second}" for site in range(10_000) for second in (0, 1, 0)]
+    routes = pd.DataFrame({"region_id": "r", "vpn_connection_id": ids, "route_dest": TEN})
+    routes = routes.assign(next_hop=ids, weight=100, site=sites.astype("str"))
+    found = vk.audit_routes(routes, scope="site", rules="duplicate")
+    assert found["row"].tolist() == list(range(2, 30_000, 3))
+    assert (found["row"] - found["related_row"] == 2).all()
+
+
+def test_live_routes_that_are_no_destination_routes() -> None:
+    """Rows for connections that are not listed, and routes learnt by BGP, are passed over."""
     live = pd.DataFrame([row(TEN), row(None, None)]).assign(route_entry_type=["custom", "unlisted"])
     assert vk.audit_routes(live).empty
+    learnt = live.iloc[:1].assign(route_entry_type="bgp")
+    assert vk.audit_routes(live.iloc[:1], live=learnt).empty
+    assert vk.audit_routes(live.iloc[:1], live=live)["rule"].tolist() == ["already-live"]

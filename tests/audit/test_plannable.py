@@ -14,6 +14,14 @@ def plan(*rows: tuple[str, str, int]) -> pd.DataFrame:
     return vk.plan_routes(routes, routes.iloc[:0]).steps
 
 
+def test_a_warning_blocks_nothing() -> None:
+    """A row past the usual quota, and one of special purpose, are made."""
+    steps = plan(
+        *((f"10.{n}.0.0/16", "vco-a", 100) for n in range(51)), ("127.0.0.0/8", "vco-a", 0)
+    )
+    assert set(steps["action"]) == {"create"}
+
+
 def test_a_blocked_row_names_all_its_errors() -> None:
     """Of each error its rule and message, in the order of the rules; a row without has none."""
     steps = plan(("10.0.0.0/8", "vco-a", 100), ("11.0.0.1/8", "vco-b", 7))

@@ -51,6 +51,12 @@ def audited(rows: list[dict], **given) -> pd.DataFrame:
             finding["suggestion"] = None
         assert finding == wanted
     assert len(told) == len(expected)
+    related = [None if f["related_row"] is None else rows[f["related_row"]] for f in expected]
+    lines = [None if one is None else one.get("line") for one in related]
+    assert (
+        found["related_line"].astype("object").where(found["related_line"].notna(), None).tolist()
+        == lines
+    )
     return found
 
 
@@ -215,6 +221,19 @@ CASES: dict[str, tuple[list[dict], dict, list[tuple]]] = {
         {},
         [(n, "invalid-region", None, None) for n in (1, 2, 3)],
     ),
+    "what lies beside reserved space is well": (
+        [
+            *(row(f"{n}.0.0.0/8") for n in (1, 126, 128, 223)),
+            *(row(f"{n}.0.0/16") for n in ("100.63", "100.128", "169.253", "169.255")),
+        ],
+        {},
+        [],
+    ),
+    "a description counts as it is encoded": (
+        [row(TEN, description="杭" * 666 + "-" * 6), row(ELEVEN, description="杭" * 666 + "-" * 7)],
+        {},
+        [(1, "description-too-long", None, None)],
+    ),
     "of several faults each has a finding, the first check has the code": (
         [row("10.0.0.1/8", 7, "vpn-a", next_hop="vco-b")],
         {},
@@ -226,7 +245,7 @@ CASES: dict[str, tuple[list[dict], dict, list[tuple]]] = {
         ],
     ),
     "a connection that is not there, is elsewhere or is not attached is refused": (
-        [row(f"{n}.0.0.0/8", connection=f"vco-{c}") for n, c in enumerate("abcdefg", 20)],
+        [row(f"{n}.0.0.0/8", connection=f"vco-{c}") for n, c in enumerate("abcdefgh", 20)],
         {
             "connections": [
                 connection("vco-a"),
@@ -235,6 +254,7 @@ CASES: dict[str, tuple[list[dict], dict, list[tuple]]] = {
                 connection("vco-d", kind="NO_ASSOCIATED"),
                 connection("vco-f", attached=False, state="attaching"),
                 connection("vco-g", attached=False, state="detaching"),
+                connection("vco-h", kind="VPNGW", state="attaching"),
             ]
         },
         [
@@ -244,6 +264,7 @@ CASES: dict[str, tuple[list[dict], dict, list[tuple]]] = {
             (4, "unknown-connection", None, NO_CONNECTION),
             (5, "not-attached", None, None),
             (6, "not-attached", None, NOT_ATTACHED),
+            (7, "not-attached", None, NOT_ATTACHED),
         ],
     ),
     "the first row that has a region decides; another one is accepted": (
@@ -313,6 +334,7 @@ CASES: dict[str, tuple[list[dict], dict, list[tuple]]] = {
                 row("12.0.0.0/8", 0, next_hop="vco-b"),
                 row("13.0.0.0/8", connection="vco-b"),
                 row("not a prefix"),
+                row(TEN, 0),
                 row(TEN, next_hop="vco-b"),
             ]
         },
@@ -374,7 +396,11 @@ CASES: dict[str, tuple[list[dict], dict, list[tuple]]] = {
         [(1, "more-specific", 0, None)],
     ),
     "a scope may be of more columns, the file's own too": (
-        [row(TEN, tr="t1"), row(INSIDE, connection="vco-b", tr="t2")],
+        [
+            row(TEN, tr="t1"),
+            row(INSIDE, connection="vco-b", tr="t2"),
+            row("10.1.2.0/24", connection="vco-c", tr="t1", region_id="s"),
+        ],
         {"scope": ("region_id", "tr")},
         [],
     ),
