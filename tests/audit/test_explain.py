@@ -156,6 +156,7 @@ def test_nothing_touches_it() -> None:
     assert repr(found) == "192.0.2.1/32: no route touches it"
     assert list(found.routes.columns) == list(full.routes.columns)
     assert (found.if_down.dtypes == full.if_down.dtypes).all()
+    assert vk.explain(scene(), "0.0.0.1").routes.empty  # cells that hold no prefix touch nothing
     blocked = vk.explain(scene().iloc[[4]], "10.1.2.3")
     assert "no route wins" in repr(blocked)
     assert blocked.if_down.empty

@@ -295,7 +295,8 @@ def test_arrow_that_holds_no_prefixes() -> None:
     read = vk.CidrDtype().__from_arrow__
     with pytest.raises(ValueError, match="host bits"):
         read(pa.array([{"network": 1, "length": 8}], type=kind))
-    assert cells(read(pa.array([{"network": None, "length": 8}], type=kind))) == [None]
+    halves = [{"network": None, "length": 8}, {"network": 5, "length": None}]
+    assert cells(read(pa.array(halves, type=kind))) == [None, None]
 
 
 def test_csv_and_json() -> None:
