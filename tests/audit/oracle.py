@@ -100,7 +100,10 @@ RELATIONS = {
 }
 
 SHARED = IPv4Network("100.64.0.0/10")
-SPECIAL = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4"]
+SPECIAL = [
+    IPv4Network(block)
+    for block in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")
+]
 ACTIVE, STANDBY = 100, 0
 CONNECTION_ID = re.compile(r"vco-[A-Za-z0-9*]{1,60}")
 REGION = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -229,8 +232,7 @@ def find_in_row(row: int, route: Route, findings: Findings) -> None:
 
 def encoded_size(text: str) -> int:
     """Return how many bytes a text takes in the query of a request."""
-    plain = sum(sign.isascii() and (sign.isalnum() or sign in "-._~") for sign in text)
-    return plain + 3 * (len(text.encode()) - plain)
+    return len(re.sub(rb"[^A-Za-z0-9._~-]", b"%..", text.encode()))
 
 
 def find_in_destination(row: int, route: Route, findings: Findings) -> None:
@@ -247,7 +249,7 @@ def find_in_destination(row: int, route: Route, findings: Findings) -> None:
             findings.add(row, "host-bits-set", suggestion=str(network))
         if network.overlaps(SHARED):
             findings.add(row, "shared-address-space")
-        if any(network.overlaps(IPv4Network(block)) for block in SPECIAL):
+        if any(network.overlaps(block) for block in SPECIAL):
             findings.add(row, "special-purpose")
 
 

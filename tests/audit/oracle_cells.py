@@ -19,8 +19,7 @@ ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff"
 
 def none_if_blank(cell: str | None) -> str | None:
     """Return the cell as it stands, None if there is nothing in it but blanks."""
-    signs = [sign for sign in cell or "" if not sign.isspace() and sign not in ZERO_WIDTH]
-    return cell if signs else None
+    return cell if cell and re.search(rf"[^\s{ZERO_WIDTH}]", cell) else None
 
 
 def put_right(text: str) -> str | None:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vcokit as vk
-from vcokit.audit.aggregate import aggregate  # three tests ask it hundreds of times
+from vcokit.audit.aggregate import aggregate  # one test asks it forty times
 from vcokit.cli import main
 
 Entry = tuple[str, str, int]
@@ -77,34 +77,30 @@ def standing(routes: pd.DataFrame) -> pd.DataFrame:
     return unique[alone]
 
 
-def decides(destinations, region: str, address: ipaddress.IPv4Address) -> frozenset[Entry] | None:
-    """Return the set of the longest prefix that holds an address, by looking at each."""
+def stack(destinations, region: str, address: ipaddress.IPv4Address) -> list[frozenset[Entry]]:
+    """Return the sets of an address from the longest prefix to the shortest, equal ones once."""
     holding = [key for key in destinations if key[0] == region and address in key[1]]
-    return destinations[max(holding, key=lambda key: key[1].prefixlen)] if holding else None
+    sets = [destinations[key] for key in sorted(holding, key=lambda key: -key[1].prefixlen)]
+    return [one for n, one in enumerate(sets) if n == 0 or one != sets[n - 1]]
 
 
 @settings(max_examples=40)
 @given(st.lists(ROWS, max_size=14))
-def test_no_address_is_forwarded_otherwise(rows) -> None:
-    """Every address has the same set before and after: same winner, same one that takes over."""
+def test_every_address_keeps_its_sets_and_nothing_is_left_to_do(rows) -> None:
+    """The set that decides, and those that may take over, stay in their order, in the fewest.
+
+    No two siblings of one set are left whose parent is free, and nothing under its own set.
+    """
     routes = frame(rows)
     before, after = table(standing(routes)), table(aggregate(routes))
     assert len(after) <= len(before)
     for region in "rs":
         for address in ipaddress.IPv4Network("10.0.0.0/27"):
-            assert decides(before, region, address) == decides(after, region, address)
-
-
-@settings(max_examples=40)
-@given(st.lists(ROWS, max_size=14))
-def test_nothing_is_left_to_do(rows) -> None:
-    """No two siblings of one set whose parent is free, and nothing under its own set."""
-    after = table(aggregate(frame(rows)))
+            assert stack(before, region, address) == stack(after, region, address)
     for (region, network), entries in after.items():
         above = [n for r, n in after if r == region and n != network and network.subnet_of(n)]
         if above:
-            closest = max(above, key=lambda one: one.prefixlen)
-            assert after[region, closest] != entries
+            assert after[region, max(above, key=lambda one: one.prefixlen)] != entries
         (sibling,) = set(network.supernet().subnets()) - {network}
         if after.get((region, sibling)) == entries:
             assert (region, network.supernet()) in after
@@ -129,38 +125,18 @@ def test_what_goes_makes_room(fewest) -> None:
         assert sorted(found["route_dest"]) == ["10.0.0.0/24", "10.0.0.0/25"]
 
 
-def stack(destinations, region: str, address: ipaddress.IPv4Address) -> list[frozenset[Entry]]:
-    """Return the sets of an address from the longest prefix to the shortest, equal ones once."""
-    holding = [key for key in destinations if key[0] == region and address in key[1]]
-    sets = [destinations[key] for key in sorted(holding, key=lambda key: -key[1].prefixlen)]
-    return [one for n, one in enumerate(sets) if n == 0 or one != sets[n - 1]]
-
-
-@settings(max_examples=40)
-@given(st.lists(ROWS, max_size=14))
-def test_what_may_take_over_stays(rows) -> None:
-    """Below the set that decides, the same sets of shorter prefixes lie in the same order."""
-    routes = frame(rows)
-    before, after = table(standing(routes)), table(aggregate(routes))
-    for region in "rs":
-        for address in ipaddress.IPv4Network("10.0.0.0/27"):
-            assert stack(before, region, address) == stack(after, region, address)
-
-
-def test_merging_by_connection_alone_would_be_wrong(fewest) -> None:
-    """Halves of one connection stay where another holds one of them as well."""
+@pytest.mark.parametrize(
+    ("beside", "left"),
+    [
+        (("r", "b", "10.0.0.0/25", 0), 3),  # halves of one connection, one of them not alone
+        (("r", "b", "10.0.0.0/24", 100), 3),  # would take over if both halves of it were down
+        (("r", "a", "10.0.0.0/24", 100), 1),
+        (("r", "a", "10.0.0.128/26", 100), 1),
+        (("s", "a", "10.0.0.0/25", 0), 2),
+    ],
+)
+def test_what_stays(fewest, beside: tuple, left: int) -> None:
+    """Halves of one set go together, unless another route says otherwise; a row keeps its words."""
     halves = [("r", "a", "10.0.0.0/25", 100), ("r", "a", "10.0.0.128/25", 100)]
-    assert len(fewest(frame([*halves, ("r", "b", "10.0.0.0/25", 0)]))) == 3
-
-
-def test_a_parent_that_is_a_destination_stays(fewest) -> None:
-    """It would take over if all connections of a half are down; that is not documented, so kept."""
-    halves = [("r", "a", "10.0.0.0/25", 100), ("r", "a", "10.0.0.128/25", 100)]
-    assert len(fewest(frame([*halves, ("r", "b", "10.0.0.0/24", 100)]))) == 3
-    assert len(fewest(frame([*halves, ("r", "a", "10.0.0.0/24", 100)]))) == 1
-
-
-def test_little(fewest) -> None:
-    """A row keeps its description."""
-    found = fewest(frame([("r", "a", "10.0.0.0/25", 100)]))
-    assert found["description"].tolist() == ["row 0"]
+    assert len(fewest(frame([*halves, beside]))) == left
+    assert fewest(frame([beside]))["description"].tolist() == ["row 0"]

@@ -9,14 +9,13 @@ import pytest
 
 import vcokit as vk
 from tests.inventories import routes_frame
-from vcokit import schema
 from vcokit.errors import InputError
-from vcokit.simulator import Connection, Simulator
+from vcokit.simulator import Connection
 
 REGION = "cn-hangzhou"
 
 
-def connections(*cells: tuple, **more: list) -> pd.DataFrame:
+def connections(*cells: tuple, **more: object) -> pd.DataFrame:
     """Return live connections: id, name and region of each, and columns by name."""
     columns = pd.DataFrame(cells, columns=["vpn_connection_id", "name", "region_id"])
     return columns.assign(**more)
@@ -44,7 +43,10 @@ def found(rows: pd.DataFrame, known: pd.DataFrame) -> list[tuple]:
     return [tuple(part.where(part.notna(), None).iloc[n]) for n in range(len(part))]
 
 
-# -- attached -------------------------------------------------------------------------------------
+A = ("vco-a", None, REGION)
+ONE = routes(("vco-a", "vco-a"))
+
+# -- attached, there and here ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -60,64 +62,51 @@ def found(rows: pd.DataFrame, known: pd.DataFrame) -> list[tuple]:
 )
 def test_the_column_attached_decides(attached, attach_type, router, is_attached) -> None:
     """Where `attached` is told it decides; else the type and the transit router do."""
-    known = connections(
-        ("vco-a", None, REGION),
-        attached=pd.array([attached], dtype="boolean"),
-        attach_type=[attach_type],
-        transit_router_id=[router],
-    )
-    rules = {rule for _, rule, _ in found(routes(("vco-a", "vco-a")), known)}
-    assert rules == (set() if is_attached else {"not-attached"})
+    told = pd.array([attached], dtype="boolean")
+    known = connections(A, attached=told, attach_type=[attach_type], transit_router_id=[router])
+    assert found(ONE, known) == ([] if is_attached else [(0, "not-attached", None)])
 
 
 @pytest.mark.parametrize("values", [[True, False], [1, 0], [1.0, 0.0]])
 def test_attached_in_any_dtype(values: list) -> None:
-    """True and false mean the same in every dtype that can hold them."""
-    known = connections(("vco-a", None, REGION), ("vco-b", None, REGION), attached=values)
+    """True and false mean the same in every dtype that can hold them; else it is refused."""
+    known = connections(A, ("vco-b", None, REGION), attached=values)
     rows = routes(("vco-a", "vco-a"), ("vco-b", "vco-b"))
     assert found(rows, known) == [(1, "not-attached", None)]
-
-
-def test_attached_that_says_nothing() -> None:
-    """A column that is neither true nor false is refused by name."""
-    known = connections(("vco-a", None, REGION), attached=["perhaps"])
     with pytest.raises(InputError, match="attached"):
-        vk.audit_routes(routes(("vco-a", "vco-a")), connections=known)
+        vk.audit_routes(rows, connections=known.assign(attached="perhaps"))
 
 
-def test_without_any_column_of_attachment() -> None:
-    """A frame of ids and regions alone says of no connection that it is not attached."""
-    known = connections(("vco-a", None, REGION)).drop(columns="name")
-    assert found(routes(("vco-a", "vco-a")), known) == []
-
-
-# -- there and here -------------------------------------------------------------------------------
-
-
-def test_missing_cells_of_live_connections_match_nothing() -> None:
-    """A row without a connection is not one with a connection that has no id."""
-    known = connections((None, None, REGION), ("vco-a", None, None), attached=[False, True])
-    rows = routes((None, "vco-a"), ("vco-a", "vco-a"))
-    assert found(rows, known) == [(0, "missing-value", None)]
-
-
-def test_no_live_connection_at_all() -> None:
-    """Where nothing is live, every connection is unknown and no row has another finding for it."""
-    none = schema.frame(schema.LIVE_CONNECTIONS)
-    assert found(routes(("vco-a", "vco-a")), none) == [(0, "unknown-connection", None)]
-    assert len(vk.audit_routes(routes(), connections=none)) == 0
-
-
-def test_the_region_of_the_connection_is_suggested() -> None:
-    """A connection that is elsewhere is known, and its region can be put in the cell."""
-    known = connections(("vco-b", None, "q"), ("vco-a", None, "eu-central-1"))
-    rows = routes(("vco-a", "vco-a"))
-    assert found(rows, known) == [(0, "wrong-region", "eu-central-1")]
+@pytest.mark.parametrize(
+    ("rows", "known", "expected"),
+    [
+        # A frame of ids and regions alone says of no connection that it is not attached.
+        (ONE, connections(A).drop(columns="name"), []),
+        # A row without a connection is not one with a connection that has no id.
+        (
+            routes((None, "vco-a"), ("vco-a", "vco-a")),
+            connections((None, None, REGION), ("vco-a", None, None), attached=[False, True]),
+            [(0, "missing-value", None)],
+        ),
+        # Where nothing is live, every connection is unknown.
+        (ONE, connections(), [(0, "unknown-connection", None)]),
+        (routes(), connections(), []),
+        # A connection that is elsewhere is known, and its region can be put in the cell.
+        (
+            ONE,
+            connections(("vco-b", None, "q"), ("vco-a", None, "eu-central-1")),
+            [(0, "wrong-region", "eu-central-1")],
+        ),
+    ],
+)
+def test_where_connections_are(rows: pd.DataFrame, known: pd.DataFrame, expected: list) -> None:
+    """Each row is told what is wrong with its connection, and nothing that nobody said."""
+    assert found(rows, known) == expected
 
 
 def test_a_region_that_nobody_asked_for_is_told() -> None:
     """Where the frame tells which regions were asked for, a row of another one hears of that."""
-    known = connections(("vco-a", None, REGION))
+    known = connections(A)
     rows = routes(("vco-b", "vco-b"), ("vco-c", "vco-c"))
     rows.loc[0, "region_id"] = "eu-central-1"
     assert "asked" not in " ".join(vk.audit_routes(rows, connections=known)["message"])
@@ -153,10 +142,20 @@ def test_a_name_of_one_connection_becomes_its_id() -> None:
 
 
 def test_what_is_no_name_of_one_connection_is_left() -> None:
-    """A shared name, an unknown one, one of another region and an id are left as they are."""
+    """A shared name, an unknown one, one of another region, an id, and where nothing has a name."""
     cells = ["shop", "nowhere", "harbour", "vco-old", "vco-none", None]
     rows = routes(*((cell, cell) for cell in cells))
-    pd.testing.assert_frame_equal(vk.with_connection_ids(rows, NAMED), rows)
+    depot = routes(("depot", "depot"))
+    nameless = NAMED[NAMED["name"].isna()]
+    for given, known in (
+        (rows, NAMED),
+        (rows.iloc[:0], NAMED),
+        (depot, nameless),
+        (depot, NAMED.iloc[:0]),
+    ):
+        pd.testing.assert_frame_equal(vk.with_connection_ids(given, known), given)
+    messages = vk.audit_routes(depot, connections=nameless)["message"]
+    assert not messages.str.contains("name of").any()
 
 
 def test_columns_in_several_pieces() -> None:
@@ -166,13 +165,6 @@ def test_columns_in_several_pieces() -> None:
     ids = vk.with_connection_ids(rows, known)
     assert ids["vpn_connection_id"].tolist() == ["vco-a", "vco-b"]
     assert found(rows, known) == found(rows, NAMED)
-
-
-def test_without_a_region_the_name_must_be_the_only_one() -> None:
-    """A row that names no region is looked for in all of them."""
-    rows = routes(("depot", "depot"), ("harbour", "harbour"), region=None)
-    ids = vk.with_connection_ids(rows, NAMED)
-    assert ids["vpn_connection_id"].tolist() == ["depot", "vco-h"]
 
 
 def test_all_else_stays() -> None:
@@ -188,44 +180,31 @@ def test_all_else_stays() -> None:
     pd.testing.assert_frame_equal(vk.with_connection_ids(ids, NAMED), ids)
 
 
-@pytest.mark.parametrize("known", [NAMED.iloc[:0], NAMED[NAMED["name"].isna()]])
-def test_where_nothing_has_a_name(known: pd.DataFrame) -> None:
-    """Without any name nothing is changed, and the audit speaks of none."""
-    rows = routes(("depot", "depot"))
-    pd.testing.assert_frame_equal(vk.with_connection_ids(rows, known), rows)
-    pd.testing.assert_frame_equal(vk.with_connection_ids(rows.iloc[:0], NAMED), rows.iloc[:0])
-    messages = vk.audit_routes(rows, connections=known)["message"]
-    assert not messages.str.contains("name of").any()
-
-
 def test_frames_that_lack_columns() -> None:
     """What is missing is named, and in which frame."""
     with pytest.raises(InputError, match="connections lacks the column name"):
-        vk.with_connection_ids(routes(("a", "a")), NAMED.drop(columns="name"))
+        vk.with_connection_ids(ONE, NAMED.drop(columns="name"))
     with pytest.raises(InputError, match="routes lacks the column region_id"):
-        vk.with_connection_ids(routes(("a", "a")).drop(columns="region_id"), NAMED)
+        vk.with_connection_ids(ONE.drop(columns="region_id"), NAMED)
 
 
 def test_the_audit_says_whose_name_it_is() -> None:
     """A name is no id: the finding suggests the id, or tells which connections share the name."""
-    rows = routes(("depot", "depot"), ("shop", "shop"), ("harbour", "harbour"), ("vco-old",) * 2)
-    findings = vk.audit_routes(rows, connections=NAMED)
-    part = findings[findings["rule"] != "unknown-connection"]
-    assert part["rule"].tolist() == ["invalid-connection-id"] * 3
-    assert part["suggestion"].fillna("").tolist() == ["vco-a", "", ""]
-    ends = ["is the name of vco-a", "is the name of vco-b, vco-c"]
-    ends.append("is the name of vco-h in eu-central-1")
+    rows = routes(*((name, name) for name in ("depot", "shop", "harbour", "vco-old", "same")))
+    same = connections(*((f"vco-{n}", "same", REGION) for n in range(9)))
+    findings = vk.audit_routes(rows, connections=pd.concat([NAMED, same], ignore_index=True))
+    old = findings["row"] == 3
+    assert findings.loc[old, ["rule", "suggestion"]].to_numpy().tolist() == [
+        ["unknown-connection", "vco-f"]
+    ]
+    part = findings[~old & (findings["rule"] != "unknown-connection")]
+    assert part["rule"].tolist() == ["invalid-connection-id"] * 4
+    assert part["suggestion"].fillna("").tolist() == ["vco-a", "", "", ""]
+    # Of many connections of one name four are named and the others counted.
+    ends = ["vco-a", "vco-b, vco-c", "vco-h in eu-central-1"]
+    ends.append("vco-0, vco-1, vco-2, vco-3 and 5 more")
     for message, end in zip(part["message"], ends, strict=True):
-        assert message.endswith(end)
-    old = findings[findings["row"] == 3].iloc[0]
-    assert (old["rule"], old["suggestion"]) == ("unknown-connection", "vco-f")
-
-
-def test_a_name_that_many_share_does_not_fill_the_screen() -> None:
-    """Of many connections of one name four are named and the others counted."""
-    known = connections(*((f"vco-{n}", "same", REGION) for n in range(9)))
-    message = vk.audit_routes(routes(("same", "same")), connections=known)["message"][0]
-    assert message.endswith("is the name of vco-0, vco-1, vco-2, vco-3 and 5 more")
+        assert message.endswith(f"is the name of {end}")
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -234,31 +213,27 @@ def test_random_names(seed: int) -> None:
     rng = random.Random(seed)
     regions, names = ["q", "r", None], ["one", "One", "two", "drei", "vco-a", "vco-3", None]
     known = [(f"vco-{n}", rng.choice(names), rng.choice(regions)) for n in range(rng.randrange(7))]
-    rows = [
-        {
-            "region_id": rng.choice(regions),
-            "vpn_connection_id": rng.choice([*names, "vco-1"]),
-            "route_dest": "10.0.0.0/8",
-            "next_hop": rng.choice([*names, "vco-1"]),
-            "weight": 0,
-        }
+    cells = [
+        [rng.choice(regions), rng.choice([*names, "vco-1"]), rng.choice([*names, "vco-1"])]
         for _ in range(rng.randrange(30))
     ]
+    columns = ["region_id", "vpn_connection_id", "next_hop"]
+    rows = pd.DataFrame(cells, columns=columns, dtype="str")
 
     def meant(cell: str | None, region: str | None) -> str | None:
-        if cell is None or cell.removeprefix("vco-") != cell:
+        if cell is None or cell.startswith("vco-"):
             return cell
-        bearers = {
+        owners = {
             id_
             for id_, name, where in known
             if name and where and name.lower() == cell.lower() and region in (where, None)
         }
-        return bearers.pop() if len(bearers) == 1 else cell
+        return owners.pop() if len(owners) == 1 else cell
 
-    ids = vk.with_connection_ids(routes_frame(rows), connections(*known))
-    for row, connection, hop in zip(rows, ids["vpn_connection_id"], ids["next_hop"], strict=True):
-        wanted = [meant(row[name], row["region_id"]) for name in ("vpn_connection_id", "next_hop")]
-        assert [None if pd.isna(cell) else cell for cell in (connection, hop)] == wanted
+    ids = vk.with_connection_ids(rows, connections(*known))[columns].astype("object")
+    assert ids.where(ids.notna(), None).to_numpy().tolist() == [
+        [region, meant(connection, region), meant(hop, region)] for region, connection, hop in cells
+    ]
 
 
 def test_from_a_file_of_names_to_routes_in_force(tmp_path) -> None:
@@ -270,7 +245,7 @@ def test_from_a_file_of_names_to_routes_in_force(tmp_path) -> None:
         "cn-hangzhou,Depot South,10.2.0.0/16,Depot South,100\n",
         encoding="utf-8",
     )
-    cloud = Simulator(
+    cloud = vk.Simulator(
         [
             Connection("vco-n", name="Depot North"),
             Connection("vco-s", name="Depot South", attach_type="NO_ASSOCIATED"),

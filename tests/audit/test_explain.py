@@ -15,7 +15,6 @@ import pytest
 import vcokit as vk
 from tests import strict_cidr
 from tests.inventories import draw
-from vcokit import schema
 from vcokit.errors import InputError
 
 SIZES = [8, 9, 12, 16, 24, 32]
@@ -49,7 +48,7 @@ def winners(routes: pd.DataFrame, region: str, wanted: str, down: Collection[str
     return {row for length, weight, row in able if (length, weight) == best}
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(30))
 def test_winners_as_picked_by_hand(seed: int) -> None:
     """Winners, and what takes over from each, are those of a loop over all rows."""
     rng = random.Random(seed)
@@ -68,13 +67,13 @@ def test_winners_as_picked_by_hand(seed: int) -> None:
                 assert len(then) >= 1
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(12))
 def test_every_row_that_touches_is_told_once(seed: int) -> None:
     """Of dirty inventories, all rows that touch are told, blocked ones as a plan blocks them."""
     asked = ipaddress.IPv4Network("10.1.0.0/16")
     routes = draw(random.Random(seed), 40, dirt=0.3).routes()
     found = vk.explain(routes, "10.1.0.0/16")
-    plan = vk.plan_routes(routes, schema.frame(schema.LIVE_ROUTES)).frame()
+    plan = vk.plan_routes(routes, routes.iloc[:0]).frame()
     readable = plan[plan["route_dest"].notna()]
     touching = [
         one.row
@@ -148,31 +147,24 @@ def test_findings_that_touch_it() -> None:
     """Findings of the rows that touch are told, and cells that were meant to; others are not."""
     found = vk.explain(scene(), "10.1.2.3")
     assert {4, 6} <= set(found.findings["row"]) <= {0, 1, 2, 3, 4, 5, 6}
-    everything = vk.audit_routes(scene())
-    assert 7 in set(everything["row"])
+    assert 7 in set(vk.audit_routes(scene())["row"])
 
 
 def test_nothing_touches_it() -> None:
-    """Where no route leads is said; the frames keep their columns."""
-    found = vk.explain(scene(), "192.0.2.1")
+    """Where no route leads, or only blocked ones, is said; the frames keep their columns."""
+    found, full = vk.explain(scene(), "192.0.2.1"), vk.explain(scene(), "10.1.2.3")
     assert repr(found) == "192.0.2.1/32: no route touches it"
-    full = vk.explain(scene(), "10.1.2.3")
     assert list(found.routes.columns) == list(full.routes.columns)
-    assert list(found.if_down.columns) == list(full.if_down.columns)
     assert (found.if_down.dtypes == full.if_down.dtypes).all()
-
-
-def test_only_blocked_rows() -> None:
-    """Where every row that touches is blocked, nothing wins, and that is said."""
-    found = vk.explain(scene().iloc[[4]], "10.1.2.3")
-    assert "no route wins" in repr(found)
-    assert found.if_down.empty
+    assert vk.explain(scene(), "0.0.0.1").routes.empty  # cells that hold no prefix touch nothing
+    blocked = vk.explain(scene().iloc[[4]], "10.1.2.3")
+    assert "no route wins" in repr(blocked)
+    assert blocked.if_down.empty
 
 
 def test_long_answers_are_cut() -> None:
     """A prefix that holds thousands of routes prints a few of them, and how many more."""
-    base = scene().iloc[[0]]
-    rows = pd.concat([base] * 500, ignore_index=True)
+    rows = pd.concat([scene().iloc[[0]]] * 500, ignore_index=True)
     rows["route_dest"] = [f"10.2.{n // 256}.{n % 256}/32" for n in range(500)]
     text = repr(vk.explain(rows, "10.0.0.0/8"))
     assert "and 490 more" in text
@@ -202,26 +194,14 @@ def test_no_address(address: object) -> None:
         vk.explain(scene(), address)
 
 
-def test_hostile_cells_are_shown_harmless() -> None:
-    """Terminal escapes in a cell are spelt out."""
-    rows = scene().assign(region_id="cn\x1b[31m")
-    assert "\x1b" not in repr(vk.explain(rows, "10.1.2.3"))
-
-
-def test_other_scopes() -> None:
-    """Destinations meet within the scope that is asked for."""
-    rows = scene().assign(tr=["t1", "t2"] * 4)
-    found = vk.explain(rows, "10.1.0.0/16", scope=["region_id", "tr"])
-    assert verdicts(found)[1] == "wins"
-    assert "in cn-a, t2" in repr(found)
-
-
 OWN = ["verdict", "route_dest", "vpn_connection_id", "next_hop", "weight", "row", "line", "source"]
 OWN += ["down", "sure", "length", "scope", "description", "other"]
 
 
-@pytest.mark.parametrize("name", OWN)
-@pytest.mark.parametrize("dtype", ["str", "object", "category"])
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [*((name, "str") for name in OWN), ("other", "object"), ("other", "category")],
+)
 def test_a_scope_may_be_called_anything(name: str, dtype: str) -> None:
     """A scope of a column by any name is the same scope by another name."""
     rows = scene().assign(line=range(2, 10))
@@ -242,12 +222,16 @@ def test_a_scope_may_be_called_anything(name: str, dtype: str) -> None:
     assert repr(found).count("10.1.2.3/32 in ") == rows["zone"].iloc[found.routes["row"]].nunique()
 
 
-def test_no_scope_at_all() -> None:
-    """With no columns all rows are of one scope, as in the audit; one named twice counts once."""
+def test_other_scopes() -> None:
+    """Destinations meet within the scope that is asked for; with no columns all rows are of one."""
     found = vk.explain(scene(), "10.1.2.3", scope=[])
     assert verdicts(found)[5] == "shadowed"
     assert repr(found).startswith("10.1.2.3/32\n")
     assert verdicts(vk.explain(scene(), "10.1.2.3", scope=["region_id"] * 2))[5] == "wins"
+    rows = scene().assign(tr=["t1", "t2"] * 4)
+    found = vk.explain(rows, "10.1.0.0/16", scope=["region_id", "tr"])
+    assert verdicts(found)[1] == "wins"
+    assert "in cn-a, t2" in repr(found)
 
 
 def test_files_are_told_apart() -> None:
@@ -274,13 +258,14 @@ def test_arguments_the_wrong_way_round() -> None:
 
 
 def test_a_notebook_shows_the_same_lines() -> None:
-    """As HTML an explanation has the lines of its text, escaped, each folded between words."""
-    routes = scene().assign(vpn_connection_id="<b>&")
+    """As HTML an explanation has the lines of its text; in both, hostile cells are harmless."""
+    routes = scene().assign(vpn_connection_id="<b>&", region_id="cn\x1b[31m")
     found = vk.explain(routes, "10.1.2.3")
     shown = found._repr_html_()
     lines = re.findall(r'<div style="white-space:pre-wrap[^"]*">(.*?)</div>', shown)
     assert [unescape(line) for line in lines] == repr(found).splitlines()
     assert "<b>" not in shown
+    assert "\x1b" not in shown + repr(found)
 
 
 def crowded(size: int) -> pd.DataFrame:
@@ -291,7 +276,7 @@ def crowded(size: int) -> pd.DataFrame:
 
 
 def test_a_destination_of_many_connections_is_told_by_the_first_and_their_number() -> None:
-    """Whatever takes over from one of many, the first of it is said, and how many there are."""
+    """Of many that take over the first is said, and how many there are; two or three are named."""
     found = vk.explain(crowded(5_000), "10.1.2.3")
     text = repr(found)
     assert "if vco-0 is down: 10.0.0.0/8 on vco-1 (weight 100, row 1) and 4,998 more" in text
@@ -300,10 +285,5 @@ def test_a_destination_of_many_connections_is_told_by_the_first_and_their_number
     assert set(found.if_down["routes"]) == {4_999}
     assert found.if_down["down"].nunique() == len(found.routes) == 5_000
     assert len(found.if_down) == 50_000
-
-
-def test_few_that_take_over_together_are_all_told() -> None:
-    """Two or three that take over with equal cost are named, not counted."""
-    assert "is down: 10.0.0.0/8 on vco-1 (weight 100, row 1) and 10.0.0.0/8 on vco-2" in repr(
-        vk.explain(crowded(3), "10.1.2.3")
-    )
+    few = repr(vk.explain(crowded(3), "10.1.2.3"))
+    assert "is down: 10.0.0.0/8 on vco-1 (weight 100, row 1) and 10.0.0.0/8 on vco-2" in few

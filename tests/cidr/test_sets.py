@@ -22,7 +22,6 @@ from tests.cidr.networks import (
     column,
     fewest,
     ip_set,
-    random_networks,
     scattered,
 )
 
@@ -77,7 +76,7 @@ def test_aggregate_in_groups(dtype: str, rows: list) -> None:
 
 
 @pytest.mark.parametrize("base", [0, 0x0A000000, 0xFFFFFF00], ids=["low", "middle", "high"])
-def test_thousands_of_small_spaces(base: int) -> None:
+def test_hundreds_of_small_spaces(base: int) -> None:
     """In a space of 64 addresses every operation equals that of Python's sets of numbers."""
     rng = random.Random(base)
     space = Network((base + 192, 26))
@@ -89,7 +88,7 @@ def test_thousands_of_small_spaces(base: int) -> None:
     def members(networks: list) -> set[int]:
         return {int(address) for network in networks for address in network}
 
-    for _ in range(400):
+    for _ in range(200):
         mine, others = crowd(), crowd()
         asked, other = column(mine, "cidr").cidr, column(others, "cidr")
         for found, expected in (
@@ -101,15 +100,6 @@ def test_thousands_of_small_spaces(base: int) -> None:
             assert members(cells(found)) == expected
             assert sum(network.num_addresses for network in cells(found)) == len(expected)
             assert_fewest(cells(found))
-
-
-def test_random_networks_collapse() -> None:
-    """Thousands of crowded inventories collapse as stdlib collapses them."""
-    rng = random.Random(35)
-    for _ in range(1500):
-        nets = random_networks(rng)
-        found = column(nets, "cidr").cidr.aggregate()
-        assert cells(found) == list(ipaddress.collapse_addresses(nets))
 
 
 def test_every_range_of_a_small_space() -> None:

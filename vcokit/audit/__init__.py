@@ -10,12 +10,14 @@
 `findings`     runs the rules, puts what they find into one frame, and counts it
 `plannable`    which rows a plan makes, what blocks the others; suggestions put into the cells
 `explain`      one address: which route wins, which takes over
+`explanation`  the answer to that, as frames, as text and in a notebook
 `aggregate`    the fewest destinations that forward the same
 =============  ==============================================================================
 """
 
 from vcokit.audit.connections import with_connection_ids
-from vcokit.audit.explain import Explanation, explain
+from vcokit.audit.explain import explain
+from vcokit.audit.explanation import Explanation
 from vcokit.audit.findings import audit_routes
 from vcokit.audit.plannable import apply_suggestions
 

@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 
 from vcokit import schema
 from vcokit.cidr.parse import HOST_BITS, IPV6, MALFORMED, parse
+from vcokit.cidr.relations import is_new
 from vcokit.cloud.endpoints import is_region
 from vcokit.errors import InputError
 
@@ -415,7 +416,7 @@ def ranks(codes: npt.NDArray[Any]) -> I64:
     """
     order = np.argsort(codes, kind="stable")
     ordered = codes[order]
-    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    starts = np.flatnonzero(is_new(ordered))
     sizes = np.diff(np.append(starts, len(codes)))
     result = np.empty(len(codes), dtype=np.int64)
     result[order] = np.arange(len(codes)) - np.repeat(starts, sizes)

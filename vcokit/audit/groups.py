@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vcokit.audit.columns import I32, I64, NONE, Mask, RouteColumns, dense, first_other, first_row
-from vcokit.cidr.relations import closest_cover_sorted, pack, stable_order
+from vcokit.cidr.relations import closest_cover_sorted, is_new, pack, stable_order
 
 
 class Groups:
@@ -47,7 +47,7 @@ class Groups:
         self.rows = rows[order]
         self._key = key[order]
         self._connection = connection[order]
-        starts = np.concatenate([[True], self._key[1:] != self._key[:-1]])[: len(rows)]
+        starts = is_new(self._key)
         self._starts = np.flatnonzero(starts)
         self.count = len(self._starts)
         self._of_sorted: I32 = np.cumsum(starts, dtype=np.int32) - np.int32(1)
@@ -115,7 +115,7 @@ class Groups:
         route = dense((hop + columns.next_hop[rows]) * 2 + columns.is_active[rows])
         count = int(route.max(initial=0)) + 1
         both = np.sort(self._of_sorted[chosen].astype(np.int64) * count + route)
-        both = both[np.concatenate([[True], both[1:] != both[:-1]])[: len(both)]]
+        both = both[is_new(both)]
         destination, route = np.divmod(both, count)
         return route, np.bincount(destination, minlength=self.count)
 

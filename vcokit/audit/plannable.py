@@ -22,6 +22,7 @@ from vcokit.audit.audit import Audit
 from vcokit.audit.columns import I64, NONE, TEXT, Mask, as_text, first_row, say
 from vcokit.audit.findings import run
 from vcokit.cidr.parse import to_text
+from vcokit.cidr.relations import is_new
 from vcokit.errors import InputError
 
 
@@ -81,7 +82,7 @@ def _reasons(errors: pd.DataFrame, blocked: Mask) -> pd.Series:
     """
     rows: I64 = errors["row"].to_numpy()
     named = say(as_text(errors["rule"].astype("str")), ": ", as_text(errors["message"]))
-    starts = np.flatnonzero(np.concatenate([[True], rows[1:] != rows[:-1]])[: len(rows)])
+    starts = np.flatnonzero(is_new(rows))
     lists = pa.LargeListArray.from_arrays(pa.array(np.append(starts, len(rows))), named)
     joined = pd.Series(pc.binary_join(lists, pa.scalar("; ", TEXT)), dtype="str")
     reason = pd.Series(pd.NA, index=pd.RangeIndex(len(blocked)), dtype="str")

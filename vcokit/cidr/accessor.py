@@ -245,7 +245,8 @@ class CidrAccessor:
         rows, codes, _ = self._grouped(groups)
         inside = relations.closest_cover(*self._at(rows), codes)
         result = np.full(len(self._series), NONE, dtype=np.int64)
-        result[rows] = np.where(inside >= 0, rows.take(inside), NONE) if len(rows) else inside
+        # NONE is -1, which takes the last: NONE again.
+        result[rows] = np.append(rows, NONE).take(inside)
         return self._answer(result)
 
     def lookup(self, addresses: Any) -> I64:
@@ -282,7 +283,7 @@ class CidrAccessor:
         rows = np.flatnonzero(self._prefixes.valid)
         found = LongestMatch(*self._at(rows)).find(values[valid])
         result = np.full(len(values), NONE, dtype=np.int64)
-        result[valid] = np.where(found >= 0, rows.take(found), NONE) if len(rows) else NONE
+        result[valid] = np.append(rows, NONE).take(found)
         return result
 
     # -- the addresses of all rows

@@ -60,7 +60,7 @@ class LongestMatch:
     network : ndarray of uint32
         Host bits cleared.
     length : ndarray of uint8
-        0-32; anything else is a ValueError.
+        0-32.
 
     Examples
     --------

@@ -11,15 +11,15 @@ difference how the prefixes are spread over groups::
 
 Columns come as ``network`` (uint32, host bits cleared) and ``length`` (uint8, 0-32), without the
 rows that have no prefix, and with ``group`` (int64, 0 to `MAX_GROUPS` - 1) where only prefixes of
-one group belong together. Positions are int64, `NONE` (-1) where there is none. Everywhere a
-ValueError says that a row has no prefix, or that a group does not fit.
+one group belong together. Positions are int64, `NONE` (-1) where there is none.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from vcokit.cidr.parse import I64, MASKS, NONE, U8, U32, U64, Mask
 from vcokit.cidr.scalar import LENGTH_BITS, LENGTH_MASK
@@ -40,8 +40,10 @@ HOSTS: Final[U64] = (~MASKS).astype(np.uint64)
 
 
 def pack(network: U32, length: U8, group: I64 | None = None) -> U64:
-    """Return one sortable number per prefix: ``group << 38 | network << 6 | length``."""
-    _require_prefixes(length)
+    """Return one sortable number per prefix: ``group << 38 | network << 6 | length``.
+
+    A ValueError says that a group does not fit.
+    """
     key = network.astype(np.uint64)
     key <<= np.uint64(LENGTH_BITS)
     key |= length
@@ -50,11 +52,6 @@ def pack(network: U32, length: U8, group: I64 | None = None) -> U64:
     if len(group) and not 0 <= group.min() <= group.max() < MAX_GROUPS:
         raise ValueError(f"groups are numbered from 0 and below {MAX_GROUPS}; factorize them")
     return np.asarray(key | (group.astype(np.uint64) << (_ADDRESS_BITS + LENGTH_BITS)))
-
-
-def _require_prefixes(length: U8) -> None:
-    if length.max(initial=0) > _ADDRESS_BITS:
-        raise ValueError("a row without a prefix; leave such rows out")
 
 
 def span(key: U64) -> tuple[U64, U64]:
@@ -71,25 +68,20 @@ def span(key: U64) -> tuple[U64, U64]:
 
 
 def stable_order(key: U64) -> I64:
-    """Return ``np.argsort(key, kind="stable")``, in half its time."""
-    order = _order(key)
-    run = np.cumsum(is_new(key.take(order)))  # one number for equal keys
-    rows = np.sort(run << 32 | order)
-    rows &= (1 << 32) - 1
-    return rows
+    """Return ``np.argsort(key, kind="stable")``, in a fraction of its time.
 
-
-def _order(key: U64) -> I64:
-    """Return the positions of keys in ascending order, equal ones in any order."""
+    NumPy sorts numbers faster than positions by numbers: the position goes below the key. Where
+    there is no room for it, the lowest bits of the key are left out. A second sort by all of them
+    then finds nearly everything in order, which makes it fast.
+    """
     bits = len(key).bit_length()
-    if int(key.max(initial=0)).bit_length() + bits > 64:
-        return np.argsort(key)
-    # NumPy sorts numbers faster than positions by numbers: the position goes below the key.
-    numbered = key << np.uint64(bits)
+    left_out = max(int(key.max(initial=0)).bit_length() + bits - 64, 0)
+    numbered = key >> np.uint64(left_out) << np.uint64(bits)
     numbered |= np.arange(len(key), dtype=np.uint64)
     numbered.sort()
     numbered &= np.uint64((1 << bits) - 1)
-    return numbered.view(np.int64)
+    order = numbered.view(np.int64)
+    return order.take(np.argsort(key.take(order), kind="stable")) if left_out else order
 
 
 def distinct(key: U64) -> tuple[I64, Mask, U64, I64]:
@@ -98,7 +90,7 @@ def distinct(key: U64) -> tuple[I64, Mask, U64, I64]:
     Returns
     -------
     order : ndarray of int64, shape (n,)
-        Rows in the order of their keys; the order of equal keys is arbitrary.
+        Rows in the order of their keys, equal ones in their own order.
     is_first : ndarray of bool, shape (n,)
         Where, in that order, a key differs from the one before it.
     keys : ndarray of uint64, shape (m,)
@@ -106,16 +98,16 @@ def distinct(key: U64) -> tuple[I64, Mask, U64, I64]:
     rows : ndarray of int64, shape (m,)
         The first row of each distinct key.
     """
-    order = _order(key)
+    order = stable_order(key)
     ordered = key.take(order)
     is_first = is_new(ordered)
     if is_first.all():
         return order, is_first, ordered, order
     firsts = np.flatnonzero(is_first)
-    return order, is_first, ordered.take(firsts), np.minimum.reduceat(order, firsts)
+    return order, is_first, ordered.take(firsts), order.take(firsts)
 
 
-def is_new(ordered: U64 | I64) -> Mask:
+def is_new(ordered: npt.NDArray[Any]) -> Mask:
     """Return where a sorted number differs from the one before it."""
     found = np.ones(len(ordered), dtype=np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=found[1:])
@@ -201,7 +193,6 @@ def overlaps(network: U32, length: U8, other_network: U32, other_length: U8) -> 
 
 def _last(network: U32, length: U8) -> U32:
     """Return the last address of each prefix."""
-    _require_prefixes(length)
     return np.asarray(network | ~MASKS.take(length))
 
 

@@ -1,0 +1,77 @@
+"""The inventories of data/ are what their maker says, and are judged as the oracle judges them."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+import pandas as pd
+import pytest
+
+import vcokit as vk
+from tests.audit.oracle import RULES, oracle
+from tests.audit.test_rules import plain
+
+DATA = Path(__file__).parents[2] / "data"
+NAMES = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight", "weight_text"]
+
+
+@pytest.fixture(scope="module")
+def maker() -> Iterator[ModuleType]:
+    """Return the script that makes the inventories, as a module that reads its source once."""
+    spec = importlib.util.spec_from_file_location("make_inventories", DATA / "make_inventories.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    module.published = cache(module.published)
+    yield module
+    del sys.modules[spec.name]
+
+
+def test_they_are_made_again_to_the_byte(maker: ModuleType) -> None:
+    """The script makes the files that stand in the folder."""
+    assert maker.main(["--check"]) is None
+
+
+@pytest.mark.parametrize("name", ["routes.csv", "routes-small.csv", "routes-zh.csv"])
+def test_they_are_judged_as_the_oracle_judges_them(name: str) -> None:
+    """On each inventory, as read, the findings equal the oracle's, one by one."""
+    routes = vk.read_routes(DATA / name)
+    cells = routes[[*NAMES, "line"]].astype("object")
+    expected = oracle(cells.where(cells.notna(), None).to_dict("records"))
+    found = plain(vk.audit_routes(routes))
+    for finding, wanted in zip(found, expected, strict=True):
+        if wanted["suggestion"] is None:
+            finding["suggestion"] = None  # the product may suggest more
+        assert finding == wanted
+
+
+def test_the_large_one_shows_every_rule(maker: ModuleType) -> None:
+    """Each mistake is found by the rule it is named after; each rule of rows speaks twice."""
+    found = vk.audit_routes(vk.read_routes(DATA / "routes.csv"))
+    made = maker.large()
+    mistakes = {row: one.mistake for row, one in enumerate(made) if one.mistake}
+    assert set(mistakes.items()) <= set(zip(found["row"], found["rule"], strict=True))
+    assert set(found.loc[found["severity"] == "error", "row"]) <= mistakes.keys()
+    counts = found["rule"].value_counts()
+    elsewhere = {"unknown-connection", "wrong-region", "not-attached", "already-live"}
+    elsewhere |= {"live-conflict", "invalid-region", "description-too-long"}
+    assert RULES.keys() - set(counts[counts > 0].index) == elsewhere
+    assert set(counts[counts == 1].index) == {"quota-exceeded"}
+    assert 2200 <= len(made) <= 2600
+
+
+def test_the_small_ones_are_the_same_published_routes(maker: ModuleType) -> None:
+    """English and Chinese differ in nothing but descriptions, and the prefixes are real."""
+    one, other = (vk.read_routes(DATA / name) for name in ("routes-small.csv", "routes-zh.csv"))
+    pd.testing.assert_frame_equal(one[NAMES], other[NAMES])
+    found, same = vk.audit_routes(one), vk.audit_routes(other)
+    columns = ["row", "rule", "suggestion", "api_code"]
+    pd.testing.assert_frame_equal(found[columns], same[columns])
+    published = {str(network) for networks in maker.published().values() for network in networks}
+    errors = found.loc[found["severity"] == "error", "row"]
+    assert set(one["route_dest"].drop(index=errors)) <= published

@@ -1,0 +1,156 @@
+"""The answer about one address: its frames, and how they read as text and in a notebook."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from vcokit.audit.columns import I64
+from vcokit.plain import visible
+
+#: What a route is to the address, best first.
+VERDICTS: Final = pd.CategoricalDtype(
+    ["wins", "stands by", "shadowed", "inside", "blocked"], ordered=True
+)
+
+#: Rows of one kind that the text shows, and routes that are listed as taking over from another.
+SHOWN: Final = 10
+#: Routes that take over together, and are all named; of more the first is, and their number.
+_TOGETHER: Final = 3
+
+
+@dataclass(frozen=True, repr=False)
+class Explanation:
+    """What an inventory does with one address, or with the addresses of one prefix.
+
+    Parameters
+    ----------
+    address : str
+        The prefix asked about; an address is a ``/32``.
+    routes : DataFrame
+        Every row that touches it, a row each: the scope's columns, ``verdict`` (categorical, see
+        below), ``route_dest`` (network), ``vpn_connection_id``, ``next_hop``, ``weight``, ``row``
+        (position), ``line``, ``source``; sorted by scope and verdict, longest prefix first.
+    if_down : DataFrame
+        What takes over if a winning connection is down: the scope's columns, ``down``, and
+        ``route_dest``, ``vpn_connection_id``, ``weight``, ``row``, ``line``, ``source`` of what
+        wins then (a row each), or missing where nothing does; ``sure`` is False where a shorter
+        prefix would have to take over, which is not documented; ``routes`` is how many win then,
+        of which the first ten have a row. (All of them are in `routes`.)
+    findings : DataFrame
+        The audit's findings on these rows, and on unreadable destinations that, put right,
+        would touch the address.
+
+    Notes
+    -----
+    =============  ==========================================================================
+    ``wins``         of the longest destination that holds it; with equal cost, several
+    ``stands by``    the same destination's standby route
+    ``shadowed``     a longer prefix, or an active route, decides
+    ``inside``       a longer prefix than the one asked about: decides for its own addresses
+    ``blocked``      a plan would not create it
+    =============  ==========================================================================
+    """
+
+    address: str
+    routes: pd.DataFrame
+    if_down: pd.DataFrame
+    findings: pd.DataFrame
+
+    def __repr__(self) -> str:
+        return "\n".join(_lines(self))
+
+    def _repr_html_(self) -> str:
+        """Return the same for a notebook, where text alone would be folded within words."""
+        hangs = "white-space:pre-wrap;padding-left:8ch;text-indent:-8ch"
+        lines = "".join(f'<div style="{hangs}">{html.escape(line)}</div>' for line in _lines(self))
+        return f'<div style="font-family:monospace">{lines}</div>'
+
+
+def _lines(found: Explanation) -> Iterator[str]:
+    """Yield the explanation as text, a few rows of each kind."""
+    at = partial(_at, several=len(found.routes["source"].cat.categories) > 1)
+    names = list(found.routes.columns[: found.routes.columns.get_loc("verdict")])
+    if found.routes.empty:
+        yield f"{found.address}: no route touches it"
+    scope = _numbers(found.routes[names], found.if_down[names])
+    for number in range(int(scope[0].max(initial=-1)) + 1):
+        part = found.routes[scope[0] == number]
+        words = ", ".join(_cell(value) for value in part[names].iloc[0])
+        yield f"{found.address} in {words}" if names else found.address
+        yield from _route_lines(part, at)
+        yield from _down_lines(found.if_down[scope[1] == number], at)
+    if len(found.findings):
+        yield "findings"
+        for one in found.findings.head(SHOWN).itertuples():
+            yield f"  {at(one)}: {one.severity} {one.rule}: {_cell(one.message)}"
+        yield from _more(len(found.findings))
+
+
+def _numbers(*frames: pd.DataFrame) -> list[I64]:
+    """Number the rows of some frames by what they say, in order of appearance."""
+    both = pd.concat(frames, ignore_index=True)
+    number: I64 = np.zeros(len(both), dtype=np.int64)
+    if len(both.columns):
+        groups = both.groupby(list(both.columns), dropna=False, sort=False, observed=True)
+        number = np.asarray(groups.ngroup(), dtype=np.int64)
+    return np.split(number, np.cumsum([len(frame) for frame in frames])[:-1])
+
+
+def _route_lines(part: pd.DataFrame, at: Callable[[Any], str]) -> Iterator[str]:
+    if not (part["verdict"] == "wins").any():
+        yield "  no route wins"
+    shown = part.groupby("verdict", observed=True, sort=False).head(SHOWN)
+    cells = [
+        (str(one.verdict), _cell(one.route_dest), _cell(one.vpn_connection_id), _weight(one))
+        for one in shown.itertuples()
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row, one in zip(cells, shown.itertuples(), strict=True):
+        padded = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield f"  {padded}  {at(one)}"
+    yield from _more(len(part), len(shown))
+
+
+def _down_lines(part: pd.DataFrame, at: Callable[[Any], str]) -> Iterator[str]:
+    downs = part.groupby("down", sort=False)
+    for down, routes in islice(downs, SHOWN):
+        there = routes.dropna(subset=["row"])
+        # A connection may win by two routes; each has the same that take over.
+        count = int(routes["routes"].iloc[0])
+        named = [
+            f"{one.route_dest} on {_cell(one.vpn_connection_id)} ({_weight(one)}, {at(one)})"
+            for one in there.head(count if count <= _TOGETHER else 1).itertuples()
+        ]
+        if count > _TOGETHER:
+            named.append(f"{count - 1:,} more")
+        may = "" if routes["sure"].all() else " may take over"
+        yield f"  if {_cell(down)} is down: {' and '.join(named) or 'no other route'}{may}"
+    yield from _more(downs.ngroups)
+
+
+def _more(total: int, shown: int = SHOWN) -> Iterator[str]:
+    if total > shown:
+        yield f"  … and {total - shown:,} more"
+
+
+def _weight(one: Any) -> str:
+    return f"weight {one.weight}"
+
+
+def _at(one: Any, *, several: bool) -> str:
+    """Say where a row is; where there are several files, in which."""
+    if pd.isna(one.line) or (several and pd.isna(one.source)):
+        return f"row {one.row}"
+    return f"{visible(one.source)}, line {one.line}" if several else f"line {one.line}"
+
+
+def _cell(value: object) -> str:
+    return "(empty)" if pd.isna(value) else visible(value)  # type: ignore[call-overload]
