@@ -133,6 +133,20 @@ def test_words_stand_for_weights() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cell", "meant"),
+    [("100%", 100), ("100 ％", 100), ("100,00", 100), ("0%", 0), ("0,0", 0), ("1%", None),
+     ("50%", None), ("100,5", None), ("1000", None), ("-0%", None)],
+)  # fmt: skip
+def test_a_weight_in_percent_or_with_decimals_is_suggested(cell: str, meant: int | None) -> None:
+    """It stands as it is, and the audit says which weight to write; it guesses no other."""
+    routes = vk.read_routes(f"region;connection;cidr;weight\ncn-a;vco-a;10.0.0.0/8;{cell}\n")
+    found = vk.audit_routes(routes)
+    assert found["rule"].tolist()[0] == "invalid-weight"
+    fixed = vk.apply_suggestions(routes, found)["weight"].tolist()[0]
+    assert fixed == meant if meant is not None else found["suggestion"].isna().all()
+
+
+@pytest.mark.parametrize(
     "weights", [{"a": "b"}, {"a": 1.5}, {"a": True}, {" ": 1}, {5: 1}, {"a": 1, "A ": 2}, ["a"]]
 )
 def test_words_that_cannot_be_weights_are_input_errors(weights: Any) -> None:
