@@ -232,7 +232,7 @@ REPEATED = sheets.ods_row(sheets.HEADS) + sheets.ods_row("x", rows=1_048_570, co
         (sheets.xlsx(UNNUMBERED), "columns"),
         (sheets.ods(REPEATED), "spans 1,048,571 rows"),
         (sheets.xlsb([(0, enumerate(sheets.HEADS)), (1048575, [(16383, "x")])]), "spans 1,048,576"),
-        (sheets.xlsx(" " * (80 << 20)), "of more than 6. MiB"),
+        (sheets.xlsx(" " * (80 << 20)), "of more than 6. MiB, unpacked"),
         (sheets.ods("").replace(b"PK", b"PK"), "no sheet"),
     ],
     ids=["corners", "quotes", "unnumbered", "repeated", "binary", "bomb", "empty"],
