@@ -105,6 +105,9 @@ _STYLE: Final = re.compile(rb"<(?:\w+:)?xf\b[^<>]*")
 _FORM_ID: Final = re.compile(rb"""\bnumFmtId\s*=\s*["']([0-9]+)""")
 #: The forms ``0%`` and ``0.00%``, which every workbook knows.
 _PERCENT: Final = (b"9", b"10")
+#: A cell of an OpenDocument that holds a percentage, and its number; the percentage is its text.
+_ODS_PERCENT: Final = re.compile(rb"""(<[^<>]*?\bvalue-type\s*=\s*["'])percentage(["'][^<>]*)""")
+_ODS_NUMBER: Final = re.compile(rb"""\s(?:\w+:)?value\s*=\s*["'][^"'<>]*["']""")
 #: Records of xlsb: a row (0), cells and formulas (1 to 11), a cell of rich text (62); a cell that
 #: refers to a shared text; a shared text.
 _CELLS: Final = frozenset([*range(12), 62])
@@ -398,7 +401,9 @@ def _as_shown(parts: dict[str, bytes]) -> bytes | None:
     for name, content in parts.items():
         shown = content
         if name == "content.xml":
-            shown = content.replace(b'value-type="percentage"', b'value-type="string"')
+            shown = _ODS_PERCENT.sub(
+                lambda cell: _ODS_NUMBER.sub(b"", cell[1] + b"string" + cell[2]), content
+            )
         elif name.startswith("xl/worksheets/") and name.endswith(".xml"):
             shown = _ERROR_CELL.sub(rb"\1str", content)
             if percent:
