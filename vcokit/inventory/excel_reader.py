@@ -59,14 +59,14 @@ from vcokit.inventory.header import (
     FIRST_ROW,
     HEADER_LINES,
     Header,
-    HeaderCandidate,
     Options,
     RawTable,
-    best_candidate,
+    best_header,
     check_header,
     check_names,
     match_columns,
     shortened,
+    titles_of,
 )
 from vcokit.inventory.sources import Budget, is_decompression_bomb, reason_of
 from vcokit.plain import counted, visible
@@ -136,7 +136,7 @@ def read_excel(name: str, data: bytes, budget: Budget, options: Options) -> list
     book = _Workbook.opened(name, data, budget)
     wanted, notes = book.wanted(options.sheet)
     found: list[RawTable] = []
-    failed: list[tuple[str, HeaderCandidate]] = []
+    failed: list[tuple[str, Header]] = []
     for sheet in wanted:
         result = _table(book, sheet, budget, options)
         if isinstance(result, RawTable):
@@ -220,7 +220,7 @@ class _Workbook:
 
 def _table(
     book: _Workbook, name: str, budget: Budget, options: Options
-) -> RawTable | HeaderCandidate | None:
+) -> RawTable | Header | None:
     """Return a sheet as a table; where it has no header, the row that comes nearest, if any."""
     source = book.source(name)
     try:
@@ -235,9 +235,9 @@ def _table(
         best = _best(above, merges, first, options)
         if best is None or not best.complete:
             return best
-        check_names(source, best.cells, best.number)
+        check_names(source, best.cells, best.line)
         check_header(source, best, options, region=_region_of(name))
-        start = best.line + best.lines
+        start = best.below - 1
         below = (row for row in itertools.chain(above, rows) if row[0] >= start)
         buffer, filled, blank = RowBuffer(), 0, 0
         for number, cells, was_filled in _fill_merged(below, merges, first, start):
@@ -257,11 +257,11 @@ def _table(
     check_cells(source, [shortened(cell) for cell in best.cells], columns, lines, letters)
     notes = [f"merged cells filled in {counted(filled, 'row')}"] if filled else []
     if best.lines > 1:
-        notes.append(f"rows {best.line + 1} to {start} are the header")
+        notes.append(f"rows {best.line} to {start} are the header")
     return RawTable(
         source,
         "excel",
-        _header(best, above),
+        best,
         columns,
         lines,
         budget,
@@ -273,7 +273,7 @@ def _table(
 
 def _best(
     above: Sequence[_Row], merges: Iterable[Any], first: int, options: Options
-) -> HeaderCandidate | None:
+) -> Header | None:
     """Return the header among the first rows, or the row that comes nearest to one.
 
     Where a field's cell is merged downwards, the rows of the merge are the header.
@@ -286,23 +286,29 @@ def _best(
                 f"{column_letters(first + place + 1)}{number + 1}" for place in range(len(names))
             ]
             found = match_columns(names, options.requested)
-            candidates.append(HeaderCandidate(number, names, 1, "", found, places))
+            candidates.append(Header(number + 1, tuple(names), found, names=places))
     if not candidates:
         return None
-    best = best_candidate(candidates)
+    best = best_header(candidates)
+    first_row = (best.line or 1) - 1  # rows count from 0 here
     fields = set(best.fields.values())
     heights = [
         bottom - top + 1
         for (top, left), (bottom, _) in merges
-        if top == best.line and left - first in fields
+        if top == first_row and left - first in fields
     ]
     lines = max(heights, default=1)
     cells = list(best.cells)
     for number, below in above:
-        if best.line < number < best.line + lines:
+        if first_row < number < first_row + lines:
             for place in set(range(len(cells))) - fields:
                 cells[place] = f"{cells[place]} {clean_cell(below[place])}".strip()
-    return replace(best, cells=cells, lines=lines)
+    titles = (
+        (number + 1, clean_cell(" ".join(cell for cell in given if clean_cell(cell))))
+        for number, given in above
+        if number < first_row
+    )
+    return replace(best, cells=tuple(cells), lines=lines, titles=titles_of(titles))
 
 
 def _fill_merged(
@@ -431,20 +437,6 @@ def _percent_styles(content: bytes) -> set[bytes]:
     return {b"%d" % place for place, number in enumerate(numbers) if number and number[1] in forms}
 
 
-def _header(best: HeaderCandidate, above: Sequence[_Row]) -> Header:
-    titles = (
-        (number + 1, clean_cell(" ".join(cell for cell in cells if clean_cell(cell))))
-        for number, cells in above
-        if number < best.line
-    )
-    return Header(
-        best.line + 1,
-        tuple(best.cells),
-        best.fields,
-        titles=tuple((line, shortened(text)) for line, text in titles if text),
-    )
-
-
 def _region_of(sheet: str) -> str | None:
     """Return the region that a sheet is called, if it is called one."""
     name = sheet.lower() if sheet.isascii() else ""
@@ -496,11 +488,11 @@ def _refuse_damaged(source: str, error: BaseException) -> NoReturn:
 
 
 def _refuse_all(
-    book: _Workbook, failed: Sequence[tuple[str, HeaderCandidate]], options: Options
+    book: _Workbook, failed: Sequence[tuple[str, Header]], options: Options
 ) -> NoReturn:
     """Raise for a workbook in which no sheet has a header, at the row that comes nearest."""
     if failed:
-        sheet, nearest = max(failed, key=lambda each: (len(each[1].found), -each[1].line))
+        sheet, nearest = max(failed, key=lambda each: (len(each[1].found), -(each[1].line or 0)))
         check_header(book.source(sheet), nearest, options, region=_region_of(sheet))
     raise InventoryError("no sheet that is shown holds a cell", source=book.name, remedy=FIRST_ROW)
 
