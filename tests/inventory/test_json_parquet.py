@@ -208,9 +208,10 @@ def test_other_types_are_their_text(column: pa.Array, text: str) -> None:
 def test_bytes_of_no_interest_are_left_out() -> None:
     """A column of bytes that are no text keeps nobody from reading the others; it is noted."""
     last = pa.array([b"a", b"b", b"\x80"])
+    uuid = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"\xff" * 16] * 3, pa.binary(16)))
     blobs = {"first": [b"\xff", b"a", None], "last": last, "coded": last.dictionary_encode()}
-    routes = vk.read_routes(stored({**blobs, **BASE}))
-    assert not {"first", "last", "coded"} & set(routes.columns)
+    routes = vk.read_routes(stored({**blobs, **BASE, "uuid": uuid}))
+    assert not {"first", "last", "coded", "uuid"} & set(routes.columns)
     noted = "column 'first' holds bytes that are no text, and was left out"
     assert noted in routes.attrs["read"]["notes"]
 

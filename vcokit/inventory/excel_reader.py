@@ -15,7 +15,7 @@ a sheet called           ``region_id`` of its rows that name none, for the regio
 TRUE, dates, times       ``TRUE``, ``2026-05-01``, ``12:30:00``
 a formula                the value that was saved with it; none, if none was
 ``#REF!``                ``#REF!`` (.xlsx, .xlsm; the other formats do not give it)
-1, shown as ``100%``     ``100%`` (.xlsx, .xlsm, .ods; .xlsb does not say how a number is shown)
+1, shown as ``100%``     ``100%`` (.xlsx, .xlsm, .ods; of .xlsb the number)
 cells merged downwards   their value in every row of the merge, in its first column (.xlsx, .xlsm);
                          not where the merge begins in the header or above
 an empty row             nothing
@@ -24,10 +24,10 @@ full-width letters       as they stand: the audit says what to write instead
 
 ``source`` is ``routes.xlsx[Sheet1]`` and ``line`` the sheet's row.
 
-The package python-calamine reads the cells. It leaves out errors and how numbers are shown, so that
-such cells are made text in the XML before it reads that. And it lays a sheet out in full: two cells
-at ``A1`` and ``XFD1048576`` are 17 thousand million cells to it. So every part of the archive is
-unpacked first, and one bound is asked of what is written there, not of the sizes that sheet or
+The package python-calamine reads the cells. It leaves out errors, and does not say how a number is
+shown: such cells are made text in the XML before it reads them. It lays a sheet out in full: two
+cells at ``A1`` and ``XFD1048576`` are 17 thousand million cells to it. So every part of the archive
+is unpacked first, and one bound is asked of what is written there, not of the sizes that sheet or
 archive declare:
 
 =======  ===========================================================================

@@ -1,6 +1,7 @@
 r"""JSON and Parquet: tables whose columns have names, so that there is no header line.
 
-JSON is an object a line, or a list of objects; their keys are the names of columns.
+JSON is an object a line, or a list of objects; their keys are the names of columns. An object may
+go over several lines: its row has the line on which it starts.
 
 =====================  ===================================================================
 value                  cell
@@ -259,7 +260,7 @@ def _columns(
             cells = pa.chunked_array([_text(chunk) for chunk in column.chunks], STRING)
             found[place] = empty_to_null(cells)
         except pa.ArrowInvalid:
-            if not _is_binary(getattr(column.type, "value_type", column.type)):
+            if not _is_binary(column.type):
                 raise
             if place in fields:
                 raise InventoryError(
@@ -308,6 +309,11 @@ def _text(column: Any) -> Any:
 
 
 def _is_binary(kind: Any) -> bool:
+    """Tell whether a type is one of bytes, or a dictionary or an extension of such."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _is_binary(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return _is_binary(kind.value_type)
     tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
     return any(test(kind) for test in tests) or pa.types.is_binary_view(kind)
 
