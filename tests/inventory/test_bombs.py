@@ -44,10 +44,10 @@ def lists() -> bytes:
     return parquet(pa.ListArray.from_arrays(bounds, repeated("A" * 1_000, 5_000_000)))
 
 
-def shared() -> bytes:
-    """Return a workbook in which every cell refers to one long text."""
+def shared(reference: str) -> bytes:
+    """Return a workbook in which every cell refers to one long text, in a way of writing it."""
     head = "".join(f'<c t="s"><v>{number}</v></c>' for number in range(6))
-    row = "<row>" + '<c t="s"><v>6</v></c>' * 6 + "</row>"
+    row = "<row>" + f'<c t="s"><v>{reference}</v></c>' * 6 + "</row>"
     return sheets.xlsx(f"<row>{head}</row>" + row * 10_000, shared=[*sheets.HEADS, LONG])
 
 
@@ -85,7 +85,8 @@ def keys() -> bytes:
 
 
 BOMBS: dict[str, Callable[[], bytes]] = {
-    "shared": shared,
+    "shared": lambda: shared("6"),
+    "zeros": lambda: shared("0000000000006"),
     "merged": merged,
     "repeats": lambda: sheets.ods(
         sheets.ods_row(sheets.HEADS) + sheets.ods_row([LONG], 100_000, 6)

@@ -126,6 +126,23 @@ def test_a_percentage_of_an_open_document_is_what_it_shows() -> None:
     assert routes["weight_text"].tolist() == ["100%"]
 
 
+def test_text_in_the_style_of_a_percentage_is_text() -> None:
+    """The number of a shared text is none that is shown; a number with its type is one."""
+    rows = ["", ""]
+    for number in range(12):
+        rows[number // 6] += f'<c s="1" t="s"><v>{number}</v></c>'
+    rows.append(rows[1].replace('t="s"><v>10<', 't="n"><v>1<'))
+    data = sheets.xlsx(
+        "".join(f"<row>{cells}</row>" for cells in rows),
+        shared=[*sheets.HEADS, *sheets.ROW],
+        styles='<styleSheet><cellXfs><xf numFmtId="0"/><xf numFmtId="10"/></cellXfs></styleSheet>',
+    )
+    routes = vk.read_routes(data)
+    assert routes["route_dest"].tolist() == ["10.1.0.0/16"] * 2
+    assert routes["weight"].fillna(-1).tolist() == [100, -1]
+    assert routes["weight_text"].tolist()[1] == "100%"
+
+
 @pytest.mark.parametrize("column", [1, 26, 27, 701, 703])
 def test_a_cell_is_named_by_its_letters(column: int) -> None:
     """As openpyxl has it, wherever the table begins."""

@@ -240,7 +240,7 @@ def _table(
         start = best.below - 1
         below = (row for row in itertools.chain(above, rows) if row[0] >= start)
         buffer, filled, blank = RowBuffer(), 0, 0
-        for number, cells, was_filled in _fill_merged(below, merges, first, start):
+        for number, cells, was_filled in _fill_merged(below, merges, first):
             filled += was_filled
             if any(cells) and any(map(clean_cell, cells)):
                 # A merged cell stands in many rows, so what they come to is counted here.
@@ -279,7 +279,7 @@ def _best(
     Where a field's cell is merged downwards, the rows of the merge are the header.
     """
     candidates = []
-    for number, cells, _ in _fill_merged(above, merges, first, 0):
+    for number, cells, _ in _fill_merged(above, merges, first):
         names = [clean_cell(cell) for cell in cells]
         if any(names):
             places = [
@@ -312,15 +312,15 @@ def _best(
 
 
 def _fill_merged(
-    rows: Iterable[_Row], merges: Iterable[Any], first: int, start: int
+    rows: Iterable[_Row], merges: Iterable[Any], first: int
 ) -> Iterator[tuple[int, list[str], bool]]:
-    """Yield rows with the cells filled that are merged downwards, by merges from a row on.
+    """Yield rows with the cells filled that are merged downwards, by merges that begin in them.
 
     The last value tells whether any was.
     """
     begins: dict[int, list[tuple[int, int]]] = {}
     for (top, left), (bottom, _) in merges:
-        if bottom > top >= start and left >= first:
+        if bottom > top and left >= first:
             begins.setdefault(top, []).append((left - first, bottom))
     active: dict[int, tuple[str, int]] = {}
     for number, given in rows:
