@@ -6,6 +6,7 @@ import io
 import struct
 import zipfile
 from collections.abc import Iterable, Mapping
+from typing import Any
 from xml.sax.saxutils import escape
 
 HEADS = ("RegionId", "VpnConnectionId", "RouteDest", "NextHop", "Weight", "Description")
@@ -14,6 +15,13 @@ ROW = ("cn-hangzhou", "vco-a", "10.1.0.0/16", "vco-a", "100", "Berlin")
 _RELS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+
+
+def saved(made: Any) -> bytes:
+    """Return the bytes of a workbook of openpyxl."""
+    file = io.BytesIO()
+    made.save(file)
+    return file.getvalue()
 
 
 def cell(reference: str, text: str) -> str:
@@ -38,9 +46,11 @@ def zipped(parts: Mapping[str, str | bytes]) -> bytes:
 
 
 def xlsx(
-    rows: str, before: str = "", after: str = "", name: str = "S", shared: Iterable[str] = ()
+    rows: str, before: str = "", after: str = "", shared: Iterable[str] = (), styles: str = ""
 ) -> bytes:
-    """Return a workbook of one sheet, from the XML of its rows and the texts that they share."""
+    """Return a workbook of one sheet, from the XML of its rows, the texts that they share, and
+    their styles.
+    """
     texts = "".join(f"<si><t>{escape(text)}</t></si>" for text in shared)
     sheet = f"<sheetData>{rows}</sheetData>"
     return zipped(
@@ -54,7 +64,7 @@ def xlsx(
             f'<Relationship Id="rId1" Type="{_RELS}/officeDocument" Target="xl/workbook.xml"/>'
             "</Relationships>",
             "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_RELS}"><sheets>'
-            f'<sheet name="{name}" sheetId="1" r:id="rId1"/></sheets></workbook>',
+            '<sheet name="S" sheetId="1" r:id="rId1"/></sheets></workbook>',
             "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
             f'<Relationship Id="rId1" Type="{_RELS}/worksheet" Target="worksheets/sheet1.xml"/>'
             f'<Relationship Id="rId2" Type="{_RELS}/sharedStrings" Target="sharedStrings.xml"/>'
@@ -62,6 +72,7 @@ def xlsx(
             "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{_MAIN}">{before}{sheet}{after}'
             "</worksheet>",
             "xl/sharedStrings.xml": f'<sst xmlns="{_MAIN}">{texts}</sst>',
+            "xl/styles.xml": styles or f'<styleSheet xmlns="{_MAIN}"/>',
         }
     )
 

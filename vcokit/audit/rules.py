@@ -111,6 +111,8 @@ SPECIAL: Final = (
     (0xF0000000, 4),
 )
 _SHOWN: Final = 64  # characters of a cell in a message
+#: A weight as a spreadsheet shows it, in any locale.
+_WEIGHT_MEANT: Final = r"^(?P<weight>0|100)(?:[.,]0+)? ?[%％]?$"
 
 NOTHING: Final = Matches(np.zeros(0, dtype=np.int64), "", "")
 
@@ -161,7 +163,12 @@ def _invalid_weight(audit: Audit) -> Matches:
     rows = _rows(audit.columns.has_weight & ~audit.columns.weight_ok)
     text = pc.coalesce(audit.text(rows, "weight"), audit.text(rows, "weight_text"))
     message = say("weight '", text, "' is neither 0 (standby) nor 100 (active)")
-    return Matches(rows, "weight", message)
+    return Matches(rows, "weight", message, _weight_meant(text))
+
+
+def _weight_meant(text: Text) -> Text:
+    """Return the weight that is written as a percentage or with decimals (``100 %``, ``0,00``)."""
+    return pc.struct_field(pc.extract_regex(text, _WEIGHT_MEANT), "weight")
 
 
 @rule("invalid-region", "error", "The region has not the form of a region id.", "row")

@@ -69,7 +69,7 @@ class _Body:
             text.source,
             data,
             start,
-            header.body_line,
+            header.below,
             len(header.cells),
             header.delimiter,
             ends + alone + is_open,

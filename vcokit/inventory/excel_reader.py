@@ -15,6 +15,7 @@ a sheet called           ``region_id`` of its rows that name none, for the regio
 TRUE, dates, times       ``TRUE``, ``2026-05-01``, ``12:30:00``
 a formula                the value that was saved with it; none, if none was
 ``#REF!``                ``#REF!`` (.xlsx, .xlsm; the other formats do not give it)
+1, shown as ``100%``     ``100%`` (.xlsx, .xlsm, .ods; of .xlsb the number)
 cells merged downwards   their value in every row of the merge, in its first column (.xlsx, .xlsm);
                          not where the merge begins in the header or above
 an empty row             nothing
@@ -23,9 +24,11 @@ full-width letters       as they stand: the audit says what to write instead
 
 ``source`` is ``routes.xlsx[Sheet1]`` and ``line`` the sheet's row.
 
-The package python-calamine reads the cells. It lays a sheet out in full: two cells at ``A1`` and
-``XFD1048576`` are 17 thousand million cells to it. So every part of the archive is unpacked first,
-and one bound is asked of what is written there, not of the sizes that sheet or archive declare:
+The package python-calamine reads the cells. It leaves out errors, and does not say how a number is
+shown: such cells are made text in the XML before it reads them. It lays a sheet out in full: two
+cells at ``A1`` and ``XFD1048576`` are 17 thousand million cells to it. So every part of the archive
+is unpacked first, and one bound is asked of what is written there, not of the sizes that sheet or
+archive declare:
 
 =======  ===========================================================================
 xlsx     rows and columns from the reference of every cell; cells without one are counted along
@@ -56,14 +59,14 @@ from vcokit.inventory.header import (
     FIRST_ROW,
     HEADER_LINES,
     Header,
-    HeaderCandidate,
     Options,
     RawTable,
-    best_candidate,
+    best_header,
     check_header,
     check_names,
     match_columns,
     shortened,
+    titles_of,
 )
 from vcokit.inventory.sources import Budget, is_decompression_bomb, reason_of
 from vcokit.plain import counted, visible
@@ -87,9 +90,24 @@ _SHARED_TAG: Final = re.compile(rb"<(?:\w+:)?si[\s/>]")
 #: A cell's value, and one that is a whole number: it may refer to a shared text.
 _VALUE: Final = re.compile(rb"<(?:\w+:)?v[\s>]")
 _NUMBER: Final = re.compile(rb"<(?:\w+:)?v>([0-9]{1,9})</")
-#: The attributes of a cell, or an error that is the value of the cell before it.
-_CELL_OR_ERROR: Final = re.compile(rb"<(?:\w+:)?(?:c\b([^<>]*)>|v>(#[^<]{1,40})<)")
-_IS_ERROR: Final = re.compile(rb"""\bt=["']e["']""")
+#: The type of a cell that holds an error.
+_ERROR_CELL: Final = re.compile(rb"""(<(?:\w+:)?c\b[^<>]*?\bt\s*=\s*["'])e(?=["'])""")
+#: A cell with a style, the formula if it has one, and a number. Honest attributes are short; of
+#: endless ones each would be looked at again and again.
+_STYLED_CELL: Final = re.compile(
+    rb"""(<(?:\w+:)?c\b[^<>]{0,200}?\bs\s*=\s*["']([0-9]{1,9})["'])([^<>]{0,200}>"""
+    rb"""(?:<(?:\w+:)?f\b[^<>]*(?:/>|>[^<]*</(?:\w+:)?f>))?<(?:\w+:)?v>)([0-9.eE+-]{1,30})(?=<)"""
+)
+_TYPE: Final = re.compile(rb"""\bt\s*=\s*["'](\w*)["']""")
+#: A form of numbers that is the workbook's own; a style of cells; the form that either names.
+_FORM: Final = re.compile(rb"<(?:\w+:)?numFmt\b[^<>]*")
+_STYLE: Final = re.compile(rb"<(?:\w+:)?xf\b[^<>]*")
+_FORM_ID: Final = re.compile(rb"""\bnumFmtId\s*=\s*["']([0-9]+)""")
+#: The forms ``0%`` and ``0.00%``, which every workbook knows.
+_PERCENT: Final = (b"9", b"10")
+#: A cell of an OpenDocument that holds a percentage, and its number; the percentage is its text.
+_ODS_PERCENT: Final = re.compile(rb"""(<[^<>]*?\bvalue-type\s*=\s*["'])percentage(["'][^<>]*)""")
+_ODS_NUMBER: Final = re.compile(rb"""\s(?:\w+:)?value\s*=\s*["'][^"'<>]*["']""")
 #: Records of xlsb: a row (0), cells and formulas (1 to 11), a cell of rich text (62); a cell that
 #: refers to a shared text; a shared text.
 _CELLS: Final = frozenset([*range(12), 62])
@@ -118,7 +136,7 @@ def read_excel(name: str, data: bytes, budget: Budget, options: Options) -> list
     book = _Workbook.opened(name, data, budget)
     wanted, notes = book.wanted(options.sheet)
     found: list[RawTable] = []
-    failed: list[tuple[str, HeaderCandidate]] = []
+    failed: list[tuple[str, Header]] = []
     for sheet in wanted:
         result = _table(book, sheet, budget, options)
         if isinstance(result, RawTable):
@@ -139,10 +157,9 @@ def read_excel(name: str, data: bytes, budget: Budget, options: Options) -> list
 
 @dataclass(frozen=True)
 class _Workbook:
-    """An open workbook: its archive, calamine's reader, and whether each sheet is shown."""
+    """An open workbook: calamine's reader, and whether each sheet is shown."""
 
     name: str
-    archive: zipfile.ZipFile
     reader: Any
     sheets: Sequence[tuple[str, bool]]
 
@@ -153,7 +170,9 @@ class _Workbook:
         try:
             archive = zipfile.ZipFile(io.BytesIO(data))
             _refuse_other_archives(name, archive)
-            _check_size(name, archive, budget)
+            parts = _unpacked(name, archive, len(data))
+            _check_size(name, parts, budget)
+            data = _as_shown(dict(parts)) or data
         except InventoryError:
             raise
         except _DAMAGES as error:
@@ -176,7 +195,7 @@ class _Workbook:
             sheets = [(s.name, s.visible == shown) for s in reader.sheets_metadata if s.typ == kind]
         except BaseException as error:
             _refuse_damaged(name, error)
-        return cls(name, archive, reader, sheets)
+        return cls(name, reader, sheets)
 
     def source(self, sheet: str) -> str:
         """Return what rows of a sheet name as their source."""
@@ -198,75 +217,32 @@ class _Workbook:
             remedy="Name one of these as sheet=, or leave it out to read all that have a header",
         )
 
-    def rows(self, sheet: Any) -> Iterator[_Row]:
-        """Yield the rows of a sheet as (row from 0, cells as text), error cells put in."""
-        first = sheet.start[1] if sheet.start else 0
-        by_row: dict[int, dict[int, str]] = {}
-        for (row, column), text in self._errors(sheet.name).items():
-            by_row.setdefault(row, {})[column - first] = text
-        for number, values in enumerate(sheet.iter_rows()):
-            cells = [value if type(value) is str else written(value) for value in values]
-            for column, text in by_row.get(number, {}).items():
-                if 0 <= column < len(cells) and not cells[column]:
-                    cells[column] = text
-            yield number, cells
-
-    def _errors(self, sheet: str) -> dict[tuple[int, int], str]:
-        """Return the error cells of a sheet (``#REF!``), which calamine leaves empty, by place."""
-        found: dict[tuple[int, int], str] = {}
-        try:
-            content = self.archive.read(self._part_of(sheet))
-        except (*_DAMAGES, KeyError):
-            return found
-        if b't="e"' in content or b"t='e'" in content:
-            attributes = b""
-            for match in _CELL_OR_ERROR.finditer(content):
-                if match[2] is None:
-                    attributes = match[1]
-                elif _IS_ERROR.search(attributes):
-                    reference = _REFERENCE.search(attributes)
-                    if reference and reference[1]:
-                        row, column = int(reference[2]) - 1, _column_number(reference[1]) - 1
-                        found[row, column] = match[2].decode("utf-8", "replace")
-        return found
-
-    def _part_of(self, sheet: str) -> str:
-        """Return which part of an xlsx archive a sheet is."""
-        targets = {
-            attributes["Id"]: attributes["Target"]
-            for name, attributes in _elements(self.archive.read("xl/_rels/workbook.xml.rels"))
-            if name == "Relationship"
-        }
-        for name, attributes in _elements(self.archive.read("xl/workbook.xml")):
-            if name == "sheet" and attributes["name"] == sheet:
-                key = next(key for key in attributes if key.endswith(":id"))
-                target = targets[attributes[key]]
-                return target.lstrip("/") if target[:1] == "/" else f"xl/{target}"
-        raise KeyError(sheet)
-
 
 def _table(
     book: _Workbook, name: str, budget: Budget, options: Options
-) -> RawTable | HeaderCandidate | None:
+) -> RawTable | Header | None:
     """Return a sheet as a table; where it has no header, the row that comes nearest, if any."""
     source = book.source(name)
     try:
         sheet = book.reader.get_sheet_by_name(name)
         merges = sheet.merged_cell_ranges or []
         first = sheet.start[1] if sheet.start else 0
-        rows = book.rows(sheet)
+        rows = enumerate(
+            [value if type(value) is str else written(value) for value in values]
+            for values in sheet.iter_rows()
+        )
         above = list(itertools.islice(rows, HEADER_LINES))
         best = _best(above, merges, first, options)
         if best is None or not best.complete:
             return best
-        check_names(source, best.cells, best.number)
+        check_names(source, best.cells, best.line)
         check_header(source, best, options, region=_region_of(name))
-        start = best.line + best.lines
+        start = best.below - 1
         below = (row for row in itertools.chain(above, rows) if row[0] >= start)
         buffer, filled, blank = RowBuffer(), 0, 0
-        for number, cells, was_filled in _fill_merged(below, merges, first, start):
+        for number, cells, was_filled in _fill_merged(below, merges, first):
             filled += was_filled
-            if any(map(clean_cell, cells)):
+            if any(cells) and any(map(clean_cell, cells)):
                 # A merged cell stands in many rows, so what they come to is counted here.
                 budget.take(sum(map(len, cells)), len(cells), line=number + 1)
                 buffer.add(number + 1, cells)
@@ -281,11 +257,11 @@ def _table(
     check_cells(source, [shortened(cell) for cell in best.cells], columns, lines, letters)
     notes = [f"merged cells filled in {counted(filled, 'row')}"] if filled else []
     if best.lines > 1:
-        notes.append(f"rows {best.line + 1} to {start} are the header")
+        notes.append(f"rows {best.line} to {start} are the header")
     return RawTable(
         source,
         "excel",
-        _header(best, above),
+        best,
         columns,
         lines,
         budget,
@@ -297,48 +273,54 @@ def _table(
 
 def _best(
     above: Sequence[_Row], merges: Iterable[Any], first: int, options: Options
-) -> HeaderCandidate | None:
+) -> Header | None:
     """Return the header among the first rows, or the row that comes nearest to one.
 
     Where a field's cell is merged downwards, the rows of the merge are the header.
     """
     candidates = []
-    for number, cells, _ in _fill_merged(above, merges, first, 0):
+    for number, cells, _ in _fill_merged(above, merges, first):
         names = [clean_cell(cell) for cell in cells]
         if any(names):
             places = [
                 f"{column_letters(first + place + 1)}{number + 1}" for place in range(len(names))
             ]
             found = match_columns(names, options.requested)
-            candidates.append(HeaderCandidate(number, names, 1, "", found, places))
+            candidates.append(Header(number + 1, tuple(names), found, names=places))
     if not candidates:
         return None
-    best = best_candidate(candidates)
+    best = best_header(candidates)
+    first_row = (best.line or 1) - 1  # rows count from 0 here
     fields = set(best.fields.values())
     heights = [
         bottom - top + 1
         for (top, left), (bottom, _) in merges
-        if top == best.line and left - first in fields
+        if top == first_row and left - first in fields
     ]
     lines = max(heights, default=1)
     cells = list(best.cells)
     for number, below in above:
-        if best.line < number < best.line + lines:
+        if first_row < number < first_row + lines:
             for place in set(range(len(cells))) - fields:
                 cells[place] = f"{cells[place]} {clean_cell(below[place])}".strip()
-    return replace(best, cells=cells, lines=lines)
+    titles = (
+        (number + 1, clean_cell(" ".join(cell for cell in given if clean_cell(cell))))
+        for number, given in above
+        if number < first_row
+    )
+    return replace(best, cells=tuple(cells), lines=lines, titles=titles_of(titles))
 
 
 def _fill_merged(
-    rows: Iterable[_Row], merges: Iterable[Any], first: int, start: int
+    rows: Iterable[_Row], merges: Iterable[Any], first: int
 ) -> Iterator[tuple[int, list[str], bool]]:
-    """Yield rows with the cells filled that are merged downwards, by merges from a row on.
+    """Yield rows with the cells filled that are merged downwards, by merges that begin in them.
 
     The last value tells whether any was.
     """
     begins: dict[int, list[tuple[int, int]]] = {}
     for (top, left), (bottom, _) in merges:
-        if bottom > top >= start and left >= first:
+        if bottom > top and left >= first:
             begins.setdefault(top, []).append((left - first, bottom))
     active: dict[int, tuple[str, int]] = {}
     for number, given in rows:
@@ -405,18 +387,54 @@ def _column_number(letters: bytes) -> int:
     return number
 
 
-def _header(best: HeaderCandidate, above: Sequence[_Row]) -> Header:
-    titles = (
-        (number + 1, clean_cell(" ".join(cell for cell in cells if clean_cell(cell))))
-        for number, cells in above
-        if number < best.line
-    )
-    return Header(
-        best.line + 1,
-        tuple(best.cells),
-        best.fields,
-        titles=tuple((line, shortened(text)) for line, text in titles if text),
-    )
+def _as_shown(parts: dict[str, bytes]) -> bytes | None:
+    """Return a workbook in which errors and percentages are text; None where it has none."""
+    percent: set[bytes] = set()
+    for name, content in parts.items():
+        if name.endswith("styles.xml"):
+            percent |= _percent_styles(content)
+
+    def percentage(match: re.Match[bytes]) -> bytes:
+        begin, style, middle, number = match.groups()
+        end, value = middle.split(b">", 1)
+        kind = _TYPE.search(begin + end)
+        if style not in percent or (kind and kind[1] != b"n"):
+            return match[0]
+        text = written(round(float(number) * 100, 10))
+        return _TYPE.sub(b"", begin + end) + b' t="str">' + value + f"{text}%".encode()
+
+    changed = {}
+    for name, content in parts.items():
+        shown = content
+        if name == "content.xml":
+            shown = _ODS_PERCENT.sub(
+                lambda cell: _ODS_NUMBER.sub(b"", cell[1] + b"string" + cell[2]), content
+            )
+        elif name.startswith("xl/worksheets/") and name.endswith(".xml"):
+            shown = _ERROR_CELL.sub(rb"\1str", content)
+            if percent:
+                shown = _STYLED_CELL.sub(percentage, shown)
+        if shown != content:
+            changed[name] = shown
+    if not changed:
+        return None
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as copy:
+        for name, content in (parts | changed).items():
+            copy.writestr(name, content)
+    return file.getvalue()
+
+
+def _percent_styles(content: bytes) -> set[bytes]:
+    """Return the numbers of the styles in which cells are shown as percentages."""
+    forms = {*_PERCENT}
+    for match in _FORM.finditer(content):
+        number = _FORM_ID.search(match[0])
+        if number and b"%" in match[0]:
+            forms.add(number[1])
+    styles = content.split(b"cellXfs", 2)[1:2]  # what stands between the tags
+    numbers = [_FORM_ID.search(style[0]) for style in _STYLE.finditer(b"".join(styles))]
+    return {b"%d" % place for place, number in enumerate(numbers) if number and number[1] in forms}
 
 
 def _region_of(sheet: str) -> str | None:
@@ -470,75 +488,74 @@ def _refuse_damaged(source: str, error: BaseException) -> NoReturn:
 
 
 def _refuse_all(
-    book: _Workbook, failed: Sequence[tuple[str, HeaderCandidate]], options: Options
+    book: _Workbook, failed: Sequence[tuple[str, Header]], options: Options
 ) -> NoReturn:
     """Raise for a workbook in which no sheet has a header, at the row that comes nearest."""
     if failed:
-        sheet, nearest = max(failed, key=lambda each: (len(each[1].found), -each[1].line))
+        sheet, nearest = max(failed, key=lambda each: (len(each[1].found), -(each[1].line or 0)))
         check_header(book.source(sheet), nearest, options, region=_region_of(sheet))
     raise InventoryError("no sheet that is shown holds a cell", source=book.name, remedy=FIRST_ROW)
 
 
-def _check_size(source: str, archive: zipfile.ZipFile, budget: Budget) -> None:
-    """Raise for a workbook that would become far too large."""
+def _unpacked(source: str, archive: zipfile.ZipFile, size: int) -> list[tuple[str, bytes]]:
+    """Return the parts of an archive of so many bytes; raise for a decompression bomb."""
     parts = archive.infolist()
     if len(parts) > PARTS:
         raise InventoryError(
             f"an archive of {len(parts):,} parts", source=source, remedy=_COPY_TABLE
         )
-    is_binary = any(part.filename == "xl/workbook.bin" for part in parts)
+    found = []
+    total = 0
+    for part in parts:
+        content = io.BytesIO()
+        with archive.open(part) as file:
+            while block := file.read(_BLOCK):
+                content.write(block)
+                total += len(block)
+                if is_decompression_bomb(total, size):
+                    raise InventoryError(
+                        f"a workbook of more than {total >> 20:,} MiB, unpacked",
+                        source=source,
+                        remedy=_COPY_TABLE,
+                    )
+        found.append((part.filename, content.getvalue()))
+    return found
+
+
+def _check_size(source: str, parts: Sequence[tuple[str, bytes]], budget: Budget) -> None:
+    """Raise for a workbook that would become far too large."""
+    is_binary = any(name == "xl/workbook.bin" for name, _ in parts)
     shared: list[int] = []  # bytes of the texts that cells refer to
     references: list[int] = []
-    sheets: list[zipfile.ZipInfo] = []
-    total = cells = text = 0
-    for part in parts:
-        content = _content(source, archive, part, total)
-        total += len(content)
-        if is_binary and not part.filename.endswith((".xml", ".rels")):
+    sheets: list[bytes] = []
+    cells = text = 0
+    for name, content in parts:
+        if is_binary and not name.endswith((".xml", ".rels")):
             rows, columns = _xlsb_size(content, shared, references)
-        elif part.filename == "content.xml":
+        elif name == "content.xml":
             rows, columns, held = _OdsSize(source).of(content)
             text += held
-        elif part.filename.casefold().endswith("sharedstrings.xml"):
+        elif name.casefold().endswith("sharedstrings.xml"):
             rows = columns = 0
             starts = [match.start() for match in _SHARED_TAG.finditer(content)]
             shared += [end - start for start, end in itertools.pairwise([*starts, len(content)])]
         else:
             rows, columns = _xlsx_size(content)
-            sheets += [part] if rows else []
+            sheets += [content] if rows else []
         cells += rows * columns
         if rows * columns > SPAN or columns > COLUMNS:
             raise InventoryError(
-                f"a sheet ({visible(part.filename)}) that spans {rows:,} rows and "
-                f"{columns:,} columns",
+                f"a sheet ({visible(name)}) that spans {rows:,} rows and {columns:,} columns",
                 source=source,
                 remedy=_COPY_TABLE,
             )
-    for part in sheets if shared else ():
-        content = archive.read(part)
+    for content in sheets if shared else ():
         numbers = [int(match[1]) for match in _NUMBER.finditer(content)]
         unknown = sum(1 for _ in _VALUE.finditer(content)) - len(numbers)
         text += max(shared) * unknown
         references += numbers
     text += sum(shared[number] for number in references if number < len(shared))
     budget.check(text, cells)
-
-
-def _content(source: str, archive: zipfile.ZipFile, part: zipfile.ZipInfo, before: int) -> bytes:
-    """Return a part; raise where it becomes far larger than it can be."""
-    content = io.BytesIO()
-    packed = max(1, part.compress_size)
-    with archive.open(part) as file:
-        while block := file.read(_BLOCK):
-            content.write(block)
-            seen = content.tell()
-            if is_decompression_bomb(seen, packed) and is_decompression_bomb(seen + before, packed):
-                raise InventoryError(
-                    f"a part ({visible(part.filename)}) of more than {seen >> 20:,} MiB",
-                    source=source,
-                    remedy=_COPY_TABLE,
-                )
-    return content.getvalue()
 
 
 def _xlsx_size(content: bytes) -> tuple[int, int]:
@@ -671,14 +688,3 @@ def _varint(data: bytes, place: int, most: int) -> tuple[int, int]:
         if byte < 128:
             break
     return number, place
-
-
-def _elements(content: bytes) -> list[tuple[str, dict[str, str]]]:
-    """Return the elements of a small XML part, without the prefixes of their names."""
-    found: list[tuple[str, dict[str, str]]] = []
-    parser = expat.ParserCreate()
-    parser.StartElementHandler = lambda name, attributes: found.append(
-        (name.rpartition(":")[2], attributes)
-    )
-    parser.Parse(content, True)
-    return found

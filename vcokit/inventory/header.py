@@ -20,7 +20,7 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Final, NoReturn
 
 import numpy as np
@@ -169,20 +169,53 @@ class Options:
 
 @dataclass(frozen=True)
 class Header:
-    """The header of a table: ``fields`` maps a field to its position among ``cells``.
+    """The header of a table, or a line that is read as one.
 
-    ``line`` is None where a table has none. In a text ``delimiter`` separates its cells, ``body``
-    is the position of the first byte below the header, ``body_line`` its line. ``titles`` are the
-    lines above, blank ones left out, as (line, text).
+    ``found`` holds the positions of each field among ``cells``. ``line`` is None where a table has
+    none; ``lines`` is how many it takes, 0 where a quote is never closed. In a text ``delimiter``
+    separates its cells, and ``body`` is the position of the first byte below it; in a sheet
+    ``names`` are those of its cells, such as ``B3``. ``titles`` are the lines above, blank ones
+    left out, as (line, text).
     """
 
     line: int | None
     cells: tuple[str, ...]
-    fields: Mapping[str, int]
+    found: Mapping[str, Sequence[int]]
+    lines: int = 1
     delimiter: str = ""
     body: int = 0
-    body_line: int = 0
+    names: Sequence[str] = ()
     titles: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def fields(self) -> dict[str, int]:
+        """Return the first position of each field."""
+        return {name: places[0] for name, places in self.found.items()}
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether this is a header at all."""
+        return self.found.keys() >= _KEY_FIELDS
+
+    @property
+    def looks_like_routes(self) -> bool:
+        """Tell whether a line has several of the columns that a table of routes must have.
+
+        One alone is no sign of routes: a legend has the columns ``Weight | Meaning``. Nor are a
+        region and a connection: a list of sites has them.
+        """
+        found = self.found.keys() & set(_NEEDED)
+        return len(found) > 1 and bool(found & {"route_dest", "weight"})
+
+    @property
+    def below(self) -> int:
+        """Return the first line below."""
+        return (self.line or 0) + self.lines
+
+    def shown(self, place: int) -> str:
+        """Return a column's name for a message, with that of its cell."""
+        name = f"{self.names[place]} " if self.names else ""
+        return name + repr(shortened(self.cells[place]))
 
     def extras(self) -> dict[int, str]:
         """Return a name for each column that is no field, by its position.
@@ -240,52 +273,6 @@ class RawTable:
 
     def __len__(self) -> int:
         return len(self.columns[0])
-
-
-@dataclass(frozen=True)
-class HeaderCandidate:
-    """A line read as a header: ``lines`` is how many it takes, 0 where a quote is never closed.
-
-    ``line`` counts from 0, −1 where a table has no lines; ``names`` are the sheet's names of the
-    cells, such as ``B3``, where they have names.
-    """
-
-    line: int
-    cells: list[str]
-    lines: int
-    delimiter: str
-    found: dict[str, list[int]] = field(repr=False)
-    names: Sequence[str] = ()
-
-    @property
-    def complete(self) -> bool:
-        """Tell whether this is a header at all."""
-        return self.found.keys() >= _KEY_FIELDS
-
-    @property
-    def looks_like_routes(self) -> bool:
-        """Tell whether a line has several of the columns that a table of routes must have.
-
-        One alone is no sign of routes: a legend has the columns ``Weight | Meaning``. Nor are a
-        region and a connection: a list of sites has them.
-        """
-        found = self.found.keys() & set(_NEEDED)
-        return len(found) > 1 and bool(found & {"route_dest", "weight"})
-
-    @property
-    def number(self) -> int | None:
-        """Return the line as people count."""
-        return self.line + 1 if self.line >= 0 else None
-
-    @property
-    def fields(self) -> dict[str, int]:
-        """Return the first position of each field."""
-        return {name: places[0] for name, places in self.found.items()}
-
-    def shown(self, place: int) -> str:
-        """Return a column's name for a message, with that of its cell."""
-        name = f"{self.names[place]} " if self.names else ""
-        return name + repr(shortened(self.cells[place]))
 
 
 @functools.lru_cache(maxsize=4_096)
@@ -397,40 +384,41 @@ def find_header(text: Text, options: Options) -> Header:
     candidates = _candidates(lines, delimiters, options.requested)
     if not candidates:
         _refuse_blank(text)
-    best = best_candidate(candidates)
-    check_header(text.source, best, options)
-    above = [(number, line.strip(BLANKS)) for number, line in enumerate(lines[: best.line], 1)]
-    return Header(
-        line=best.line + 1,
-        cells=tuple(best.cells),
-        fields=best.fields,
-        delimiter=best.delimiter,
-        body=sum(len(line.encode()) for line in lines[: best.line + best.lines]),
-        body_line=best.line + best.lines + 1,
-        titles=tuple((number, shortened(line)) for number, line in above if line),
+    header = best_header(candidates)
+    check_header(text.source, header, options)
+    before = lines[: header.below - 1]
+    above = list(enumerate(before[: -header.lines], 1))
+    return replace(
+        header,
+        body=sum(len(line.encode()) for line in before),
+        titles=titles_of((number, line.strip(BLANKS)) for number, line in above),
     )
 
 
 def header_of_names(source: str, names: Sequence[str], options: Options) -> Header:
     """Return the header of a table whose columns have names, so that it has no header line."""
     check_names(source, names)
-    found = match_columns(names, options.requested)
-    best = HeaderCandidate(-1, list(names), 1, "", found)
-    check_header(source, best, options)
-    return Header(None, tuple(names), best.fields)
+    header = Header(None, tuple(names), match_columns(names, options.requested))
+    check_header(source, header, options)
+    return header
 
 
-def best_candidate(candidates: Sequence[HeaderCandidate]) -> HeaderCandidate:
+def titles_of(lines: Iterable[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
+    """Return the lines above a header as titles: those that say something, shortened."""
+    return tuple((number, shortened(line)) for number, line in lines if line)
+
+
+def best_header(candidates: Sequence[Header]) -> Header:
     """Return the header; where there is none, the line that comes nearest to one."""
     complete = [candidate for candidate in candidates if candidate.complete]
     if complete:
-        return min(complete, key=lambda one: (one.line, -len(one.found)))
-    return max(candidates, key=lambda one: (len(one.found), -one.line, len(one.cells)))
+        return min(complete, key=lambda one: (one.line or 0, -len(one.found)))
+    return max(candidates, key=lambda one: (len(one.found), -(one.line or 0), len(one.cells)))
 
 
 def check_header(
     source: str,
-    best: HeaderCandidate,
+    best: Header,
     options: Options,
     *,
     region: str | None = None,
@@ -440,7 +428,7 @@ def check_header(
 
     ``region`` is that of a table which names it elsewhere; ``instead`` is what else can be done.
     """
-    line = best.number
+    line = best.line
     if len(best.cells) > COLUMNS:
         raise InventoryError(
             f"{len(best.cells):,} columns, where a sheet has {COLUMNS:,}",
@@ -521,16 +509,16 @@ def _first_lines(data: bytes) -> list[str]:
 
 def _candidates(
     lines: Sequence[str], delimiters: Iterable[str], requested: Mapping[str, str]
-) -> list[HeaderCandidate]:
+) -> list[Header]:
     """Return the lines that are not blank, read as headers, down to the first complete one."""
-    found: list[HeaderCandidate] = []
+    found: list[Header] = []
     for number, line in enumerate(lines[:HEADER_LINES]):
         if not line.strip(BLANKS):
             continue
         for delimiter in delimiters:
             cells, taken = _record(lines, number, delimiter)
             fields = match_columns(cells, requested)
-            found.append(HeaderCandidate(number, cells, taken, delimiter, fields))
+            found.append(Header(number + 1, tuple(cells), fields, taken, delimiter))
         if any(candidate.complete for candidate in found):
             break
     return found
@@ -561,7 +549,7 @@ def _places(cells: Sequence[str], name: str) -> list[int]:
 
 def _refuse_missing(
     source: str,
-    best: HeaderCandidate,
+    best: Header,
     requested: Mapping[str, str],
     missing: Sequence[str],
     instead: str,
@@ -576,13 +564,13 @@ def _refuse_missing(
         remedy += '; give one region for all rows: region="cn-hangzhou"'
     if "weight" in missing:
         remedy += "; a weight is never guessed, add a column of 100 (active) and 0 (standby)"
-    if not best.found and best.line >= 0:
+    if not best.found and best.line is not None:
         remedy = f"{FIRST_ROW}. {remedy}"
     remedy += f"; {instead}" if instead else ""
     raise InventoryError(
         f"no column for {', '.join(asked)}; the columns here are {seen}",
         source=source,
-        line=best.number,
+        line=best.line,
         remedy=remedy,
     )
 

@@ -1,6 +1,7 @@
 r"""JSON and Parquet: tables whose columns have names, so that there is no header line.
 
-JSON is an object a line, or a list of objects; their keys are the names of columns.
+JSON is an object a line, or a list of objects; their keys are the names of columns. An object may
+go over several lines: its row has the line on which it starts.
 
 =====================  ===================================================================
 value                  cell
@@ -23,7 +24,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import chain
 from typing import Any, Final, NoReturn
 
@@ -39,10 +40,7 @@ from vcokit.inventory.header import Options, RawTable, header_of_names, match_co
 from vcokit.inventory.sources import Budget, reason_of
 
 _NAMES: Final = 1_000  # columns of a table; more is none
-_PEEK: Final = 4_096  # bytes in which a list must begin
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
-_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F]")  # half a surrogate pair, perhaps
-
 _BITS: Final = 32  # of a prefix
 _ITEM: Final = 4  # cells that a value within another costs, as it becomes a Python object
 _REMEDY: Final = "Write it again, such as by pandas.DataFrame.to_parquet"
@@ -52,9 +50,7 @@ def read_json(text: Text, budget: Budget, options: Options) -> RawTable:
     """Return JSON lines, or a list of objects, as a table; raise for what is neither."""
     names: dict[str, int] = {}
     buffer = RowBuffer()
-    may_have_halves = _HALF.search(text.data) is not None
-    objects = _listed(text) if text.data[:_PEEK].lstrip().startswith(b"[") else _lined(text)
-    for count, (line, found) in enumerate(objects, 1):
+    for count, (line, found) in enumerate(_objects(text.source, text.data.decode("utf-8")), 1):
         for key in found:
             names.setdefault(key, len(names))
         if len(names) > _NAMES:
@@ -68,9 +64,10 @@ def read_json(text: Text, budget: Budget, options: Options) -> RawTable:
         try:
             values = [found.get(name) for name in names]
             cells = [v if v is None or type(v) is str else _cell(v) for v in values]
+            "".join(filter(None, cells)).encode("utf-8")
         except RecursionError:
             _refuse(text.source, line, "far too deep")
-        if may_have_halves and not _is_text(cells):
+        except UnicodeEncodeError:
             _refuse(text.source, line, "half of a surrogate pair, which stands for no character")
         buffer.add(line, cells)
     if not names:
@@ -95,29 +92,24 @@ def read_json(text: Text, budget: Budget, options: Options) -> RawTable:
     )
 
 
-def _lined(text: Text) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the objects of lines."""
-    for number, line in enumerate(text.data.split(b"\n"), 1):
-        if line.strip():
-            yield number, _object(text.source, number, line.decode("utf-8"))[0]
-
-
-def _listed(text: Text) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the objects of a list, each with the line on which it starts."""
-    source, letters = text.source, text.data.decode("utf-8")
-    line, seen, place = 1, 0, _behind_space(letters, letters.index("[") + 1)
-    comma = True
-    while place < len(letters) and letters[place] != "]":
+def _objects(source: str, letters: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield objects, one behind the other or in a list, each with the line on which it starts."""
+    place = _behind_space(letters, 0)
+    in_list = letters.startswith("[", place)
+    place = _behind_space(letters, place + in_list)
+    line, seen, comma = 1, 0, True
+    while place < len(letters) and not (in_list and letters[place] == "]"):
         line, seen = line + letters.count("\n", seen, place), place
-        if not comma:
+        if in_list and not comma:
             _refuse(source, line, "no comma before it")
-        found, place = _object(source, line, letters, place)
+        found, end = _object(source, line, letters, place)
         yield line, found
-        place = _behind_space(letters, place)
+        place = _behind_space(letters, end)
         comma = letters.startswith(",", place)
-        place = _behind_space(letters, place + comma)
+        if in_list and comma:
+            place = _behind_space(letters, place + 1)
     end = _behind_space(letters, place + 1)
-    if place == len(letters) or end < len(letters):
+    if in_list and (place == len(letters) or end < len(letters)):
         what = "the list is not closed" if place == len(letters) else "something behind the list"
         _refuse(source, line + letters.count("\n", seen, end), what)
 
@@ -127,19 +119,12 @@ def _behind_space(letters: str, place: int) -> int:
     return match.end() if match else place
 
 
-def _object(
-    source: str, line: int, text: str, place: int | None = None
-) -> tuple[dict[str, Any], int]:
-    """Return the object at a place, and the place behind it; or that of a whole line."""
+def _object(source: str, line: int, letters: str, place: int) -> tuple[dict[str, Any], int]:
+    """Return the object at a place, and the place behind it."""
     try:
-        found, end = (
-            (_DECODER.decode(text), len(text))
-            if place is None
-            else _DECODER.raw_decode(text, place)
-        )
+        found, end = _DECODER.raw_decode(letters, place)
     except json.JSONDecodeError as error:
-        line = line if place is None else error.lineno
-        _refuse(source, line, f"no JSON: {error.msg} (character {error.colno})")
+        _refuse(source, error.lineno, f"no JSON: {error.msg} (character {error.colno})")
     except RecursionError:
         _refuse(source, line, "far too deep")
     except ValueError as error:
@@ -181,14 +166,16 @@ _DECODER: Final = json.JSONDecoder(
 
 
 def _cell(value: Any) -> str | None:
-    """Return a value as a cell; see the module."""
+    """Return a value of JSON or Parquet as a cell; see the module."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
     if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
         return ", ".join(filter(None, map(_cell, value)))
-    return _json(value)
+    return _json(value) if isinstance(value, list | dict) else str(value)
 
 
 def _json(value: Any) -> str:
@@ -197,15 +184,9 @@ def _json(value: Any) -> str:
         return f"{{{', '.join([f'{_json(key)}: {_json(value[key])}' for key in value])}}}"
     if isinstance(value, list):
         return f"[{', '.join([_json(item) for item in value])}]"
-    return value if isinstance(value, _Number) else json.dumps(value, ensure_ascii=False)
-
-
-def _is_text(cells: Iterable[str | None]) -> bool:
-    try:
-        "".join(filter(None, cells)).encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
+    if isinstance(value, _Number):
+        return value
+    return json.dumps(value, ensure_ascii=False, default=_cell)
 
 
 def read_parquet(source: str, data: bytes, budget: Budget, options: Options) -> RawTable:
@@ -277,7 +258,10 @@ def _columns(
             budget.take(*_laid_out(chunk))
         try:
             cells = pa.chunked_array([_text(chunk) for chunk in column.chunks], STRING)
-        except _NoTextError:
+            found[place] = empty_to_null(cells)
+        except pa.ArrowInvalid:
+            if not _is_binary(column.type):
+                raise
             if place in fields:
                 raise InventoryError(
                     "bytes that are no UTF-8",
@@ -285,8 +269,6 @@ def _columns(
                     column=names[place],
                     remedy="Write the column as text",
                 ) from None
-        else:
-            found[place] = empty_to_null(cells)
     return found
 
 
@@ -311,10 +293,6 @@ def _laid_out(column: Any) -> tuple[int, int]:
     return names + text, len(column) + _ITEM * cells
 
 
-class _NoTextError(ValueError):
-    """Bytes that are no UTF-8, where a column may hold any."""
-
-
 def _text(column: Any) -> Any:
     """Return an Arrow array of any type as text; a whole float is a whole number."""
     if pa.types.is_dictionary(column.type):
@@ -324,18 +302,18 @@ def _text(column: Any) -> Any:
     if isinstance(column, pa.ExtensionArray):
         return _text(column.storage)
     if pa.types.is_nested(column.type):
-        return pa.array([_written(value) for value in column.to_pylist()], STRING)
+        return pa.array([_cell(value) for value in column.to_pylist()], STRING)
     if pa.types.is_floating(column.type):
         return _floats(column.cast(pa.float64()))
-    try:
-        return column.cast(STRING)
-    except pa.ArrowInvalid:
-        if _is_binary(column.type):
-            raise _NoTextError from None
-        raise
+    return column.cast(STRING)
 
 
 def _is_binary(kind: Any) -> bool:
+    """Tell whether a type is one of bytes, or a dictionary or an extension of such."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return _is_binary(kind.storage_type)
+    if pa.types.is_dictionary(kind):
+        return _is_binary(kind.value_type)
     tests = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
     return any(test(kind) for test in tests) or pa.types.is_binary_view(kind)
 
@@ -359,16 +337,3 @@ def _floats(column: Any) -> Any:
     numbers = pc.if_else(whole, column, 0.0).cast(pa.int64()).cast(STRING)
     texts = pc.if_else(whole, numbers, column.cast(STRING))
     return pc.if_else(pc.fill_null(pc.is_nan(column), False), None, texts)
-
-
-def _written(value: Any) -> str | None:
-    """Return a value that holds others as text, as JSON has it."""
-    if value is None:
-        return None
-    if isinstance(value, list) and not any(isinstance(item, list | dict) for item in value):
-        return ", ".join(_item(item) for item in value if item is not None)
-    return json.dumps(value, ensure_ascii=False, default=_item)
-
-
-def _item(value: Any) -> str:
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)

@@ -151,12 +151,13 @@ class File:
 def find_sources(given: Iterable[Any]) -> list[Any]:
     """Return the sources that are meant, patterns resolved, no file twice."""
     found: list[Any] = []
-    seen: set[str] = set()
+    seen: set[tuple[int, int]] = set()
     for source in _listed(given):
-        key = _real_path(source)
-        if key is None or key not in seen:
+        there = _file_of(source)
+        if there is None or (there.st_dev, there.st_ino) not in seen:
             found.append(source)
-        seen |= {key} if key else set()
+        if there is not None:
+            seen.add((there.st_dev, there.st_ino))
     if not found:
         raise InputError("no source of routes", remedy="Give a path, an open file, or text")
     return found
@@ -199,12 +200,11 @@ def one_memory_error(source: str) -> Iterator[None]:
 
 def size_of(source: Any) -> int:
     """Return the size of a source as far as it is known before it is read, else 0."""
-    if is_path(source):
-        try:
-            return 0 if source == _STDIN else os.path.getsize(source)
-        except (OSError, ValueError):
-            return 0
-    return len(source) if isinstance(source, str | bytes | bytearray | memoryview) else 0
+    there = _file_of(source)
+    if there is not None:
+        return there.st_size
+    is_content = isinstance(source, str | bytes | bytearray | memoryview) and not is_path(source)
+    return len(source) if is_content else 0
 
 
 def name_of(source: object) -> str:
@@ -275,18 +275,11 @@ def _listed(given: Iterable[Any]) -> Iterator[Any]:
     for source in given:
         if isinstance(source, list | tuple):
             yield from _listed(source)
-        elif is_path(source) and _is_pattern(os.fspath(source)):
+        elif is_path(source) and glob.has_magic(os.fspath(source)) and not _file_of(source):
+            # A file may be called ``[a].csv``.
             yield from _matching(os.fspath(source))
         else:
             yield source
-
-
-def _is_pattern(name: str) -> bool:
-    """Tell whether a name stands for others; a file may be called ``[a].csv``."""
-    try:
-        return glob.has_magic(name) and not Path(name).exists()
-    except (OSError, ValueError):
-        return False
 
 
 def _matching(pattern: str) -> list[str]:
@@ -302,11 +295,12 @@ def _matching(pattern: str) -> list[str]:
     return found
 
 
-def _real_path(source: Any) -> str | None:
+def _file_of(source: Any) -> os.stat_result | None:
+    """Return what the system says of the file that a source is, None where it is no such path."""
     if not is_path(source) or source == _STDIN:
         return None
     try:
-        return str(os.path.realpath(source))
+        return os.stat(source)
     except (OSError, ValueError):
         return None
 

@@ -142,40 +142,11 @@ def text_column(column: pd.Series) -> pd.Series:
         Of the same length.
     """
     text = column if column.dtype == STR else pd.Series(as_text(column).array)
-    cells = pa.array(text.array, from_pandas=True)
-    chunks = cells.chunks if isinstance(cells, pa.ChunkedArray) else [cells]
-    cleared = [_without_blank(chunk) for chunk in chunks]
-    if all(new is old for new, old in zip(cleared, chunks, strict=True)):
+    cells = pa.array(text.array, from_pandas=True).cast(pa.large_string())
+    blank = pc.equal(pc.utf8_ltrim(cells, characters=BLANKS), "")
+    if not pc.any(blank).as_py():
         return pd.Series(text.array)
-    return pd.Series(pa.chunked_array(cleared, pa.large_string()), dtype=STR)
-
-
-def _without_blank(cells: Any) -> Any:
-    """Return flat Arrow text with null for a blank cell; the very same where there is none."""
-    text = cells if cells.type == pa.large_string() else cells.cast(pa.large_string())
-    blank = _blank(text)
-    if not len(blank):
-        return text
-    there = np.ones(len(text), dtype=np.bool_)
-    there[blank] = False
-    return pc.if_else(pa.array(there), text, None)
-
-
-def _blank(cells: Any) -> Any:
-    """Return the positions of cells that hold nothing but blanks, of a flat Arrow array.
-
-    Only a cell that begins with a blank, or with a byte that is not ASCII, needs a closer look.
-    """
-    if len(cells) == 0:
-        return np.zeros(0, dtype=np.int64)
-    _, offsets, data = cells.buffers()
-    bounds = np.frombuffer(offsets, dtype=np.int64)[cells.offset : cells.offset + len(cells) + 1]
-    letters = np.append(np.frombuffer(data or b"", dtype=np.uint8), np.uint8(0))
-    begin = letters.take(bounds[:-1])
-    doubtful = np.flatnonzero((begin <= 0x20) | (begin >= 0x80) | (bounds[:-1] == bounds[1:]))
-    looked_at = cells.take(pa.array(doubtful))
-    blank = pc.equal(pc.utf8_trim(looked_at, characters=BLANKS), "")
-    return doubtful[pc.fill_null(blank, False).to_numpy(zero_copy_only=False)]
+    return pd.Series(pc.if_else(blank, pa.scalar(None, cells.type), cells), dtype=STR)
 
 
 def destination_routes(live: pd.DataFrame) -> pd.DataFrame:
