@@ -219,11 +219,6 @@ class StepChanged:
     attempt: int = 0
     misses: int = 0
 
-    @property
-    def state(self) -> str:
-        """The new state."""
-        return self.new
-
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:

@@ -238,8 +238,11 @@ class Rollout:
         self._scheduler = Scheduler(
             plan.each(), plan.live_by_lane(), client.limiter, options, records, plan.order
         )
-        states = Counter(record.state for record in self._scheduler.records.values())
-        states["blocked"] += plan.counts["blocked"]
+        # As they stand before the scheduler's first changes, which are told like all others.
+        states: Counter[str] = Counter(plan.steps["state"].tolist())
+        if records:
+            states = Counter(record.state for record in records.values())
+            states["blocked"] += plan.counts["blocked"]
         self._tally = Tally(states)
         self._observers = list(observers)
         self._told = guarded(self._observers)

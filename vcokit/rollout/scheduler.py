@@ -131,8 +131,6 @@ class Scheduler:
         self._events = 0
         self.dependencies = Dependencies(order or Order(), self.steps, self.options.waves)
         self.connections: dict[str, Connection] = {}
-        self.lanes = self.connections
-        self.records: dict[int, Record] = {}
         self._take_in(live, records or {})
         limiter = limits if isinstance(limits, Limiter) else Limiter(limits)
         self.queue = Queue(self.connections.values(), limiter, self.options)
@@ -163,9 +161,7 @@ class Scheduler:
                 start = live.get(step.lane, frozenset())
                 one = Connection(step.lane, step.region_id, start, self.options, self._changed)
                 self.connections[step.lane] = one
-            self.records[number] = one.add(
-                step, standing[number], may_go=self.dependencies.may_go(number)
-            )
+            one.add(step, standing[number], may_go=self.dependencies.may_go(number))
 
     def _changed(self, change: StepChanged) -> None:
         """Note a change of a step."""
