@@ -216,8 +216,7 @@ def polled_all(run: Run, event: PolledAll, now: float) -> None:
         touched |= {one.name: one for one in _page_failed(run, event, sent, now)}
     else:
         run.heard(now)
-        names = frozenset(event.states)
-        released = run.queue.page_read(region, event.page, names, event.total)
+        released = run.queue.page_read(region, event.page, event.states, event.total)
         touched |= {one.name: one for one in released}
         for name, state in event.states.items():
             found = run.connections.get(name)
