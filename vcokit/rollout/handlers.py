@@ -20,6 +20,7 @@ from vcokit.rollout.messages import (
     POLL,
     POLL_ALL,
     Answered,
+    Cause,
     Listed,
     Polled,
     PolledAll,
@@ -91,7 +92,7 @@ class Run(Protocol):
     def silent(self, sent: float, now: float) -> None:
         """Note a call without an answer."""
 
-    def end(self, reason: str, message: str, cause: str | None = None) -> None:
+    def end(self, reason: str, message: str, cause: Cause | None = None) -> None:
         """End as soon as no call is under way."""
 
     def refused_key(self, code: str | None) -> bool:
@@ -343,7 +344,7 @@ def _out_of_reach(run: Run, one: Connection, what: str, event: Polled | Listed) 
 def _suspend(run: Run, one: Connection, why: str, *, look: bool = True) -> None:
     one.suspend(why, look=look)
     if not one.has_baseline:
-        run.end("stopped", f"{one.name}: {why}", "refused")
+        run.end("stopped", f"{one.name}: {why}", Cause.REFUSED)
 
 
 # -- calls that failed ----------------------------------------------------------------------------
