@@ -82,8 +82,8 @@ class Model:
         while True:
             result = self.scheduler.advance(inputs, self.now)
             for change in result.changes:
-                self.states[change.step] = change.state
-                if change.state == st.DONE:
+                self.states[change.step] = change.new
+                if change.new == st.DONE:
                     self.done[change.step] = self.now
             wake = None
             for decision in result.decisions:

@@ -57,7 +57,7 @@ class Play:
         answered = [event.page for event in inputs if isinstance(event, PolledAll)]
         result = self.scheduler.advance(inputs, self.now)
         for change in result.changes:
-            self.states[change.step] = change.state
+            self.states[change.step] = change.new
             self.codes[change.step] = change.code
             self.messages[change.step] = change.message
         self.wake = next((d.time for d in result.decisions if isinstance(d, WaitUntil)), None)

@@ -16,7 +16,8 @@ from tests.rollout.test_plan import A, live, routes
 from vcokit import schema
 from vcokit.errors import JournalError, JournalLockedError
 from vcokit.rollout import database
-from vcokit.rollout.journal import CallEnd, CallRow, Journal, StepRow
+from vcokit.rollout.journal import CallEnd, CallRow, Journal
+from vcokit.rollout.messages import StepChanged
 from vcokit.rollout.plan import Plan, plan_routes
 
 
@@ -50,11 +51,14 @@ def test_steps_and_calls_come_back(plan: Plan, path: Path) -> None:
     """Rows that were written are in the frames, with times and counts, and schemas hold."""
     journal = Journal.create(path, plan, "id")
     journal.write(
-        [StepRow(100.0, 0, "sent", 0, 0)],
+        [StepChanged(100.0, 0, "pending", "sent")],
         [CallRow(1, "CreateVcoRouteEntry", "r", A, 100.0, 0, 0, "token")],
     )
     journal.write(
-        [StepRow(100.5, 0, "accepted", 0, 0, request_id="q"), StepRow(103.0, 0, "settled", 0, 0)],
+        [
+            StepChanged(100.5, 0, "sent", "accepted", request_id="q"),
+            StepChanged(103.0, 0, "accepted", "settled"),
+        ],
         ends=[CallEnd(1, 0.5, "ok", None, 200, "q")],
     )
     steps, calls = journal.steps(), journal.calls()
@@ -85,7 +89,7 @@ def test_a_round_is_written_whole_or_not_at_all(plan: Plan, path: Path) -> None:
     with Journal.create(path, plan, "id") as journal:
         call = CallRow(1, "CreateVcoRouteEntry", "r", A, 100.0)
         with pytest.raises(JournalError, match="cannot be written"):
-            journal.write([StepRow(1.0, 0, "sent", 0, 0)], [call, call])
+            journal.write([StepChanged(1.0, 0, "pending", "sent")], [call, call])
         assert journal.steps()["state"].tolist()[0] == "pending"
         assert len(journal.calls()) == 0
 
@@ -193,15 +197,17 @@ def test_what_is_kept_besides(plan: Plan, path: Path) -> None:
 def test_many_changes_of_one_step_in_a_round(plan: Plan, path: Path) -> None:
     """Changes of a round are written in their order; times and counts add up."""
     with Journal.create(path, plan, "id") as journal:
-        journal.write([StepRow(1.0, 0, "sent", 0, 0), StepRow(1.0, 1, "sent", 0, 0)])
+        journal.write(
+            [StepChanged(1.0, 0, "pending", "sent"), StepChanged(1.0, 1, "pending", "sent")]
+        )
         journal.write(
             [
-                StepRow(2.0, 0, "pending", 1, 0, "Busy", "b", "q1"),
-                StepRow(2.0, 1, "done", 0, 0),
-                StepRow(2.0, 0, "sent", 1, 0),
+                StepChanged(2.0, 0, "sent", "pending", "Busy", "b", "q1", attempt=1),
+                StepChanged(2.0, 1, "settled", "done"),
+                StepChanged(2.0, 0, "pending", "sent", attempt=1),
             ]
         )
-        journal.write([StepRow(3.0, 0, "failed", 1, 2, "X", "no")])
+        journal.write([StepChanged(3.0, 0, "sent", "failed", "X", "no", attempt=1, misses=2)])
         step, other = (journal.steps().iloc[n] for n in range(2))
     assert (step["state"], step["attempts"], step["request_id"]) == ("failed", 2, "q1")
     assert (step["sent_at"].timestamp(), step["ended_at"].timestamp()) == (2.0, 3.0)
@@ -243,7 +249,7 @@ def test_where_there_are_no_hard_links(
 def test_a_closed_journal_is_one_file(plan: Plan, path: Path) -> None:
     """After the end all is in one file, also if it is closed twice; copies of it are journals."""
     journal = Journal.create(path, plan, "id")
-    journal.write([StepRow(1.0, 0, "sent", 0, 0)])
+    journal.write([StepChanged(1.0, 0, "pending", "sent")])
     journal.close()
     journal.close()
     copy = path.with_name("copy.db")
@@ -256,11 +262,11 @@ def test_a_closed_journal_is_one_file(plan: Plan, path: Path) -> None:
 def test_a_full_disk(plan: Plan, path: Path) -> None:
     """A round that does not fit on the disk is an error with a remedy; the rounds before stay."""
     journal = Journal.create(path, plan, "id")
-    journal.write([StepRow(1.0, 0, "sent", 0, 0)])
+    journal.write([StepChanged(1.0, 0, "pending", "sent")])
     journal._db.execute("PRAGMA max_page_count = 1")  # SQLite's own way to be full
     calls = [CallRow(n, "CreateVcoRouteEntry", "r" * 500, A, 1.0) for n in range(100)]
     with pytest.raises(JournalError, match=r"full.*Make room"):
-        journal.write([StepRow(2.0, 0, "unknown", 0, 0)], calls)
+        journal.write([StepChanged(2.0, 0, "sent", "unknown")], calls)
     journal.close()
     with Journal.open(path) as again:
         assert again.steps()["state"].tolist()[0] == "sent"

@@ -12,7 +12,8 @@ import pytest
 
 from tests.rollout.test_plan import A, live, routes
 from vcokit.errors import JournalError
-from vcokit.rollout.journal import CallEnd, CallRow, Journal, StepRow
+from vcokit.rollout.journal import CallEnd, CallRow, Journal
+from vcokit.rollout.messages import StepChanged
 from vcokit.rollout.plan import plan_routes
 
 ROUNDS = 30
@@ -23,7 +24,7 @@ def write_rounds(journal: Journal) -> None:
     """Write a few rounds; the call's number says how many were."""
     for n in range(ROUNDS):
         call = CallRow(n + 1, "CreateVcoRouteEntry", "cn-hangzhou", A, 100.0 + n, n, 0, f"t{n}")
-        journal.write([StepRow(100.0 + n, n, STATES[n % 4], 0, 0)], [call])
+        journal.write([StepChanged(100.0 + n, n, "pending", STATES[n % 4])], [call])
         journal.write(ends=[CallEnd(n + 1, 0.25, "ok", None, 200, f"request {n}")])
 
 

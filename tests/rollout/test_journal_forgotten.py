@@ -17,8 +17,9 @@ from tests.rollout.test_journal_writers import Now
 from tests.rollout.test_plan import A, live, routes
 from vcokit.errors import JournalError, JournalLockedError
 from vcokit.rollout import database, lock
-from vcokit.rollout.journal import Journal, StepRow
+from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import LEASE_SECONDS, RENEW_SECONDS, Lease
+from vcokit.rollout.messages import StepChanged
 from vcokit.rollout.plan import Plan, plan_routes
 
 #: Warned of since Python 3.12 where there are other threads; here the child uses none.
@@ -43,7 +44,7 @@ def path(tmp_path: Path) -> Path:
 def test_a_forgotten_journal_lets_go(plan: Plan, path: Path) -> None:
     """A journal that nobody refers to is closed: one file, whole, and free."""
     journal = Journal.create(path, plan, "id")
-    journal.write([StepRow(1.0, 0, "sent", 0, 0)])
+    journal.write([StepChanged(1.0, 0, "pending", "sent")])
     del journal
     gc.collect()
     assert [each.name for each in path.parent.iterdir()] == ["rollout.db"]
@@ -67,7 +68,7 @@ def test_forgotten_in_a_circle(plan: Plan, path: Path) -> None:
 def test_a_reader_does_not_hold_up_who_forgets(plan: Plan, path: Path) -> None:
     """A journal that is forgotten while another reads it lets go without waiting for that one."""
     journal = Journal.create(path, plan, "id")
-    journal.write([StepRow(1.0, 0, "sent", 0, 0)])
+    journal.write([StepChanged(1.0, 0, "pending", "sent")])
     reader = sqlite3.connect(path, isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT count(*) FROM step").fetchone()
@@ -100,7 +101,7 @@ def test_a_child_leaves_it_to_its_parent(plan: Plan, path: Path) -> None:
             os._exit(0)
     os.waitpid(child, 0)
     assert path.with_name("rollout.db-lock").exists()
-    journal.write([StepRow(1.0, 0, "sent", 0, 0)])
+    journal.write([StepChanged(1.0, 0, "pending", "sent")])
     assert journal.lease() is not None
     journal.close()
 

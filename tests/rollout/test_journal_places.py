@@ -14,7 +14,8 @@ import pytest
 from tests.rollout.test_plan import A, live, routes
 from vcokit.errors import JournalError, JournalLockedError
 from vcokit.rollout import database, lock
-from vcokit.rollout.journal import CallRow, Journal, StepRow
+from vcokit.rollout.journal import CallRow, Journal
+from vcokit.rollout.messages import StepChanged
 from vcokit.rollout.plan import Plan, plan_routes
 
 #: Warned of since Python 3.12 where there are other threads; here the child uses none.
@@ -79,7 +80,7 @@ def test_one_writer_by_whatever_name(
         link(path, other)
         with pytest.raises(JournalLockedError, match=rf"{os.getpid()}.*close the rollout"):
             Journal.open(other)
-        holder.write([StepRow(1.0, 0, "sent", 0, 0)])
+        holder.write([StepChanged(1.0, 0, "pending", "sent")])
         with Journal.read(other) as reader:
             assert reader.steps()["state"].tolist() == ["sent", "pending", "pending"]
     Journal.open(other).close()
@@ -298,5 +299,5 @@ def test_no_wal_where_hosts_share_the_disk(
     monkeypatch.setattr(database, "_MOUNTS", mounts)
     with Journal.open(path) as journal:
         assert journal._db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
-        journal.write([StepRow(1.0, 0, "sent", 0, 0)])
+        journal.write([StepChanged(1.0, 0, "pending", "sent")])
         assert not path.with_name("rollout.db-wal").exists()

@@ -17,7 +17,7 @@ from tests.rollout.stage import Stage
 from tests.rollout.test_plan import A, live, routes
 from vcokit.errors import JournalError, VcokitError
 from vcokit.rollout.engine import Clocks
-from vcokit.rollout.journal import Journal, StepRow
+from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import RENEW_SECONDS
 from vcokit.rollout.messages import StepChanged
 from vcokit.rollout.plan import Plan, plan_routes
@@ -47,7 +47,7 @@ def test_a_killed_rollout_is_not_replayed_into_the_next_journal(plan: Plan, path
     """Beside what a removed journal left no new one is made; without that, one is, and is whole."""
     alive = path.with_name("alive.db")
     with Journal.create(alive, plan, "old") as journal:
-        journal.write([StepRow(1.0, 0, "sent", 0, 0)])
+        journal.write([StepChanged(1.0, 0, "pending", "sent")])
         for end in ("-wal", "-shm"):  # as a kill leaves them, once the journal itself is removed
             shutil.copy(f"{alive}{end}", f"{path}{end}")
     before = contents(path.parent)
@@ -213,11 +213,11 @@ def test_a_journal_that_is_lost_is_missed(
     """Neither a round nor a renewal is written where nobody will find it; it says how it is."""
     now = [1000.0]
     journal = Journal.create(path, plan, "id", now=lambda: now[0])
-    journal.write([StepRow(1.0, 0, "sent", 0, 0)])
+    journal.write([StepChanged(1.0, 0, "pending", "sent")])
     how(path)
     journal.renew(now[0])  # not due yet
     with pytest.raises(JournalError, match=f"lost: {LOST[how]}.*moved, put it back"):
-        journal.write([StepRow(1.0, 1, "sent", 0, 0)])
+        journal.write([StepChanged(1.0, 1, "pending", "sent")])
     now[0] += RENEW_SECONDS
     with pytest.raises(JournalError, match=LOST[how]):
         journal.renew(now[0])
@@ -227,7 +227,7 @@ def test_a_journal_that_is_lost_is_missed(
 def test_a_journal_that_was_moved_is_whole(plan: Plan, path: Path) -> None:
     """What was written before the move is in the moved file, and that can be opened."""
     journal = Journal.create(path, plan, "id")
-    journal.write([StepRow(1.0, 0, "sent", 0, 0)])
+    journal.write([StepChanged(1.0, 0, "pending", "sent")])
     moved(path)
     journal.close()
     with Journal.open(path.with_name("moved.db")) as again:
@@ -240,11 +240,11 @@ def test_nothing_of_who_came_after_is_taken_away(plan: Plan, path: Path) -> None
     for each in list(path.parent.iterdir()):
         each.unlink()
     second = Journal.create(path, plan, "second")
-    second.write([StepRow(1.0, 0, "sent", 0, 0)])
+    second.write([StepChanged(1.0, 0, "pending", "sent")])
     there = sorted(each.name for each in path.parent.iterdir())
     first.close()
     assert sorted(each.name for each in path.parent.iterdir()) == there
-    second.write([StepRow(1.0, 1, "sent", 0, 0)])
+    second.write([StepChanged(1.0, 1, "pending", "sent")])
     second.close()
     with Journal.open(path) as journal:
         assert journal.meta()["rollout_id"] == "second"

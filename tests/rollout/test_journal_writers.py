@@ -22,8 +22,9 @@ from vcokit.cloud.operations import OPERATIONS, Limit
 from vcokit.errors import JournalError, JournalLockedError
 from vcokit.rollout import database, lock
 from vcokit.rollout.engine import Clocks, Engine
-from vcokit.rollout.journal import Journal, StepRow
+from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import LEASE_SECONDS, RENEW_SECONDS, Lease
+from vcokit.rollout.messages import StepChanged
 from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan, plan_routes
 from vcokit.rollout.scheduler import Scheduler
@@ -144,13 +145,13 @@ def test_who_lost_the_lease_writes_no_more(
     now.time += LEASE_SECONDS
     heir = Journal.open(path, now=now)
     with pytest.raises(JournalLockedError, match=f"taken this journal over.*process {os.getpid()}"):
-        sleeper.write([StepRow(now(), 0, "sent", 0, 0)])
+        sleeper.write([StepChanged(now(), 0, "pending", "sent")])
     sleeper.close()
-    heir.write([StepRow(now(), 1, "sent", 0, 0)])
+    heir.write([StepChanged(now(), 1, "pending", "sent")])
     assert heir.steps()["state"].tolist() == ["pending", "sent", "pending"]
     heir.close()
     with pytest.raises(JournalError):
-        heir.write([StepRow(now(), 1, "done", 0, 0)])
+        heir.write([StepChanged(now(), 1, "settled", "done")])
 
 
 def test_the_lease_is_renewed(plan: Plan, path: Path) -> None:
@@ -208,7 +209,7 @@ def test_without_wal(plan: Plan, path: Path, monkeypatch: pytest.MonkeyPatch, mo
     with Journal.create(path, plan, "id") as journal:
         assert journal._db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
         assert journal._db.execute("PRAGMA synchronous").fetchone() == (2,)
-        journal.write([StepRow(1.0, 0, "sent", 0, 0)])
+        journal.write([StepChanged(1.0, 0, "pending", "sent")])
         with Journal.read(path) as reader:
             assert reader.steps()["state"].tolist() == ["sent", "pending", "pending"]
         assert not path.with_name("rollout.db-wal").exists()
@@ -234,7 +235,7 @@ with open(sys.argv[1], "r+b") as file:
 def test_a_look_leaves_the_writer_its_locks(plan: Plan, path: Path) -> None:
     """Who looks at a journal in the writer's own process drops none of the locks SQLite holds."""
     with Journal.create(path, plan, "id") as journal:
-        journal.write([StepRow(1.0, 0, "sent", 0, 0)])
+        journal.write([StepChanged(1.0, 0, "pending", "sent")])
         with Journal.read(path) as reader:
             reader.meta()
         grasped = subprocess.run(
@@ -247,8 +248,8 @@ def test_a_look_leaves_the_writer_its_locks(plan: Plan, path: Path) -> None:
 DIES = """
 import os, signal, sqlite3, sys
 from vcokit.rollout import database
-from vcokit.rollout.journal import Journal
-from vcokit.rollout.journal import CallRow, StepRow
+from vcokit.rollout.journal import CallRow, Journal
+from vcokit.rollout.messages import StepChanged
 
 class Refusing(sqlite3.Connection):
     def execute(self, sql, *rest):
@@ -259,7 +260,7 @@ class Refusing(sqlite3.Connection):
 opened = sqlite3.connect
 database.sqlite3.connect = lambda *a, **k: opened(*a, factory=Refusing, **k)
 journal = Journal.open(sys.argv[1])
-journal.write([StepRow(1.0, 0, "sent", 0, 0)])
+journal.write([StepChanged(1.0, 0, "pending", "sent")])
 journal._db.execute("PRAGMA cache_size = 1")
 journal._db.execute("PRAGMA cache_spill = 1")
 journal._db.execute("BEGIN IMMEDIATE")

@@ -331,12 +331,12 @@ def test_resume_from_records() -> None:
     records = {n: Record(state, attempt=n) for n, state in enumerate(states)}
     scheduler = Scheduler(steps, {}, LIMITS, Options.in_force(), records)
     first = scheduler.advance([], 0.0)
-    assert [(c.step, c.state) for c in first.changes] == [(1, st.UNKNOWN)]
+    assert [(c.step, c.new) for c in first.changes] == [(1, st.UNKNOWN)]
     there = (steps[0].after, steps[2].after)
     assert scheduler.advance([Listed("vco-0", 1, there, 2)], 1.0).decisions == (Poll("vco-0"),)
     scheduler.advance([Polled("vco-0", "attached")], 2.0)
     result = scheduler.advance([Listed("vco-0", 1, there, 2)], 3.0)
-    assert [(c.step, c.state) for c in result.changes] == [
+    assert [(c.step, c.new) for c in result.changes] == [
         (2, st.DONE),
         (1, st.PENDING),
         (1, st.SENT),

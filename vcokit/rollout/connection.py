@@ -183,7 +183,7 @@ class Connection:
     def __post_init__(self) -> None:
         self._list_after = self.options.list_after
 
-    def add(self, step: Step, record: Record, *, may_go: bool) -> Record:
+    def add(self, step: Step, record: Record, *, may_go: bool) -> None:
         """Take a step in, where its record has it; a pending one that may not go waits."""
         number, state = step.number, record.state
         self.steps[number] = step
@@ -196,7 +196,6 @@ class Connection:
             self.move(number, UNKNOWN, message="the rollout broke off before an answer")
         elif state in (ACCEPTED, SETTLED):
             self.unverified[number] = None
-        return self._records[number]
 
     # -- the one way of a step from state to state ----------------------------------------------
 

@@ -42,7 +42,7 @@ from vcokit.errors import (
 )
 from vcokit.rollout import steps as st
 from vcokit.rollout.background import Threads
-from vcokit.rollout.journal import CallEnd, CallRow, Journal, StepRow
+from vcokit.rollout.journal import CallEnd, CallRow, Journal
 from vcokit.rollout.messages import (
     LIST,
     NOT_MADE,
@@ -173,10 +173,9 @@ class Engine:
         self._client = client
         self._tell = tell
         self._clocks = clocks
-        self._states = {number: r.state for number, r in scheduler.records.items()}
         self._numbers = count(journal.last_call() + 1)
         # What is not written down yet.
-        self._steps: list[StepRow] = []
+        self._steps: list[StepChanged] = []
         self._calls: list[CallRow] = []
         self._ends: list[CallEnd] = []
         self._flights: dict[int, _Flight] = {}  # by call, in the order they left
@@ -289,11 +288,11 @@ class Engine:
         # The error is on its way to the user already; another one would only hide it.
         with contextlib.suppress(Exception):
             inputs = [Command("stop"), *(item.input for item in arrived)]
-            result = self._scheduler.advance(inputs, self._clocks.steady())
-            self._note(result, wall)
+            result = self._scheduler.advance(inputs, self._clocks.steady(), wall)
+            self._steps += result.changes
             self._flush(force=True)
             self._tell_ends(arrived)
-            self._tell_changes(result, wall)
+            self._tell_changes(result)
         with contextlib.suppress(JournalError):
             self._flush(force=True)
 
@@ -301,8 +300,8 @@ class Engine:
         arrived, self._arrived = self._arrived, []
         self._ends += [item.row for item in arrived if isinstance(item, _Ended)]
         inputs = [item.input for item in arrived]
-        result = self._scheduler.advance(inputs, self._clocks.steady())
-        wall = self._clocks.wall()
+        now, wall = self._clocks.steady(), self._clocks.wall()
+        result = self._scheduler.advance(inputs, now, wall)
         leaving = [
             (decision, self._row(decision, wall))
             for decision in result.decisions
@@ -310,16 +309,16 @@ class Engine:
         ]
         earlier = len(self._calls)
         self._calls += [row for _, row in leaving]
-        self._note(result, wall)
+        self._steps += result.changes
         try:
             self._flush(force=bool(self._steps))
         except BaseException:
             # Those of this round never leave; what was answered is still to be written.
             del self._calls[earlier:]
-            self._steps = [row for row in self._steps if row.state != st.SENT]
+            self._steps = [change for change in self._steps if change.new != st.SENT]
             raise
         self._tell_ends(arrived)
-        self._tell_changes(result, wall)
+        self._tell_changes(result)
         self._sending |= any(isinstance(decision, Send) for decision, _ in leaving)
         self._tell_state(wall)
         for told in arrived:
@@ -331,23 +330,6 @@ class Engine:
             self._leave(decision, row)
         return _ending(result)
 
-    def _note(self, result: Round, wall: float) -> None:
-        """Keep what has changed, to be written down."""
-        records = self._scheduler.records
-        self._steps += [
-            StepRow(
-                wall,
-                c.step,
-                c.state,
-                c.attempt,
-                records[c.step].misses,
-                c.code,
-                c.message,
-                c.request_id,
-            )
-            for c in result.changes
-        ]
-
     def _flush(self, *, force: bool) -> None:
         if force or len(self._calls) + len(self._ends) > _READS_TOGETHER:
             self._journal.write(self._steps, self._calls, self._ends)
@@ -358,11 +340,9 @@ class Engine:
             if isinstance(item, _Ended):
                 self._tell(item.event)
 
-    def _tell_changes(self, result: Round, wall: float) -> None:
+    def _tell_changes(self, result: Round) -> None:
         for change in result.changes:
-            old, self._states[change.step] = self._states[change.step], change.state
-            said = (change.code, change.message, change.request_id)
-            self._tell(StepChanged(wall, change.step, old, change.state, *said))
+            self._tell(change)
 
     def _tell_state(self, wall: float) -> None:
         state = self._scheduler.steered or ("running" if self._sending else "looking")
@@ -387,9 +367,9 @@ class Engine:
             )
         if isinstance(decision, PollAll):
             return CallRow(number, POLL_ALL, decision.region, None, wall)
-        lane = self._scheduler.lanes[decision.lane]
+        connection = self._scheduler.connections[decision.lane]
         operation = POLL if isinstance(decision, Poll) else LIST
-        return CallRow(number, operation, lane.region_id, lane.name, wall)
+        return CallRow(number, operation, connection.region_id, connection.name, wall)
 
     # -- calls ----------------------------------------------------------------------------------
 

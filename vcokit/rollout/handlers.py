@@ -20,6 +20,7 @@ from vcokit.rollout.messages import (
     POLL,
     POLL_ALL,
     Answered,
+    Cause,
     Listed,
     Polled,
     PolledAll,
@@ -91,7 +92,7 @@ class Run(Protocol):
     def silent(self, sent: float, now: float) -> None:
         """Note a call without an answer."""
 
-    def end(self, reason: str, message: str, cause: str | None = None) -> None:
+    def end(self, reason: str, message: str, cause: Cause | None = None) -> None:
         """End as soon as no call is under way."""
 
     def refused_key(self, code: str | None) -> bool:
@@ -216,8 +217,7 @@ def polled_all(run: Run, event: PolledAll, now: float) -> None:
         touched |= {one.name: one for one in _page_failed(run, event, sent, now)}
     else:
         run.heard(now)
-        names = frozenset(event.states)
-        released = run.queue.page_read(region, event.page, names, event.total)
+        released = run.queue.page_read(region, event.page, event.states, event.total)
         touched |= {one.name: one for one in released}
         for name, state in event.states.items():
             found = run.connections.get(name)
@@ -344,7 +344,7 @@ def _out_of_reach(run: Run, one: Connection, what: str, event: Polled | Listed) 
 def _suspend(run: Run, one: Connection, why: str, *, look: bool = True) -> None:
     one.suspend(why, look=look)
     if not one.has_baseline:
-        run.end("stopped", f"{one.name}: {why}", "refused")
+        run.end("stopped", f"{one.name}: {why}", Cause.REFUSED)
 
 
 # -- calls that failed ----------------------------------------------------------------------------

@@ -50,7 +50,7 @@ from vcokit import schema
 from vcokit.errors import JournalError
 from vcokit.rollout import database, rehearsal
 from vcokit.rollout.lock import Hold, Lease, Lock, lease_in
-from vcokit.rollout.messages import state_of
+from vcokit.rollout.messages import StepChanged, state_of
 from vcokit.rollout.plan import PLAN_COLUMNS, Plan
 from vcokit.rollout.steps import ACCEPTED, DONE, FAILED, FINAL, SENT, SETTLED, SKIPPED
 
@@ -140,43 +140,21 @@ FROM step WHERE action != 'blocked' ORDER BY step
 Value: TypeAlias = str | int | float | None
 
 
-@dataclass(frozen=True, slots=True)
-class StepRow:
-    """Where a step goes: one row to be updated.
+#: One statement for all states, so many steps at once; with what `_step_values` returns.
+_UPDATE_STEP: Final = (
+    "UPDATE step SET state = ?, attempt = ?, misses = ?, code = ?, message = ?,"
+    " request_id = coalesce(?, request_id), attempts = attempts + ?,"
+    " sent_at = coalesce(?, sent_at), accepted_at = coalesce(?, accepted_at),"
+    " settled_at = coalesce(?, settled_at), ended_at = coalesce(?, ended_at) WHERE step = ?"
+)
 
-    Parameters
-    ----------
-    at : float
-        Seconds since the epoch.
-    step : int
-    state : str
-    attempt, misses : int
-    code, message, request_id : str or None
-    """
 
-    at: float
-    step: int
-    state: str
-    attempt: int
-    misses: int
-    code: str | None = None
-    message: str | None = None
-    request_id: str | None = None
-
-    UPDATE: ClassVar[str] = (
-        "UPDATE step SET state = ?, attempt = ?, misses = ?, code = ?, message = ?,"
-        " request_id = coalesce(?, request_id), attempts = attempts + ?,"
-        " sent_at = coalesce(?, sent_at), accepted_at = coalesce(?, accepted_at),"
-        " settled_at = coalesce(?, settled_at), ended_at = coalesce(?, ended_at) WHERE step = ?"
-    )
-
-    def values(self) -> tuple[Value, ...]:
-        """Return the parameters of `UPDATE`: one statement for all states, so many at once."""
-        stamp = _STAMP.get(self.state)
-        times = [self.at if stamp == name else None for name in _STAMPS]
-        said = (self.code, self.message, self.request_id)
-        sent = int(self.state == SENT)
-        return (self.state, self.attempt, self.misses, *said, sent, *times, self.step)
+def _step_values(change: StepChanged) -> tuple[Value, ...]:
+    stamp = _STAMP.get(change.new)
+    times = [change.at if stamp == name else None for name in _STAMPS]
+    said = (change.code, change.message, change.request_id)
+    sent = int(change.new == SENT)
+    return (change.new, change.attempt, change.misses, *said, sent, *times, change.step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -511,7 +489,7 @@ class Journal:
 
     def write(
         self,
-        steps: Iterable[StepRow] = (),
+        steps: Iterable[StepChanged] = (),
         calls: Iterable[CallRow] = (),
         ends: Iterable[CallEnd] = (),
         meta: Mapping[str, str | None] | None = None,
@@ -526,7 +504,7 @@ class Journal:
             If another rollout has taken the journal over.
         """
         with self._writing(self._now()):
-            self._db.executemany(StepRow.UPDATE, [row.values() for row in steps])
+            self._db.executemany(_UPDATE_STEP, map(_step_values, steps))
             self._db.executemany(CallRow.INSERT, [row.values() for row in calls])
             self._db.executemany(CallEnd.UPDATE, [row.values() for row in ends])
             self._db.executemany(_SET, list((meta or {}).items()))

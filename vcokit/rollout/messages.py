@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
 from vcokit.rollout.steps import FINAL, Route
@@ -147,6 +148,18 @@ class WaitUntil:
     time: float
 
 
+class Cause(StrEnum):
+    """Why a rollout stopped before all was done."""
+
+    KEY = "key"  #: The AccessKey was refused.
+    CLOCK = "clock"  #: This machine's clock is wrong.
+    SILENCE = "silence"  #: No answers came.
+    REFUSED = "refused"  #: A connection cannot be read or listed, though it is not gone.
+    DEADLINE = "deadline"
+    FAILURES = "failures"  #: As many steps failed as were allowed.
+    WAVE = "wave"  #: A step of a wave came to nothing, so the next one does not begin.
+
+
 @dataclass(frozen=True, slots=True)
 class Finished:
     """All is done that will be.
@@ -156,18 +169,15 @@ class Finished:
     reason : str
         One of `ENDED`.
     message : str or None
-    cause : str or None
-        Of ``stopped``: ``key`` (the AccessKey was refused), ``clock`` (this machine's is wrong),
-        ``silence`` (no answers), ``refused`` (some connections cannot be read or listed, for
-        another reason than being gone), ``deadline``, ``failures`` (as many as were allowed) or
-        ``wave`` (a step of a wave came to nothing, so the next one does not begin).
+    cause : Cause or None
+        Of ``stopped``.
     differences : tuple of str
         Of ``stale``: what is not as the plan saw it.
     """
 
     reason: str
     message: str | None = None
-    cause: str | None = None
+    cause: Cause | None = None
     differences: tuple[str, ...] = ()
 
 
@@ -218,11 +228,6 @@ class StepChanged:
     request_id: str | None = None
     attempt: int = 0
     misses: int = 0
-
-    @property
-    def state(self) -> str:
-        """The new state."""
-        return self.new
 
 
 @dataclass(frozen=True, slots=True)

@@ -370,8 +370,8 @@ class Pages:
     ----------
     page_of : dict of str to int
         Page that a connection was seen on last.
-    on_page : dict of int to set of str
-        Connections by page.
+    on_page : dict of int to dict of str to None
+        Connections by page, in its order.
     to_read : list of int
         Pages that are still to be asked for in a sweep.
     last : int
@@ -382,7 +382,7 @@ class Pages:
 
     size: int
     page_of: dict[str, int] = field(default_factory=dict)
-    on_page: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    on_page: dict[int, dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
     to_read: list[int] = field(default_factory=list)
     parked: list[Place] = field(default_factory=list)
     flights: dict[int, Flight] = field(default_factory=dict)
@@ -401,15 +401,16 @@ class Pages:
         """Begin to read the list through."""
         self.sweeping, self.to_read, self.last = True, self._not_on_its_way([1]), 1
 
-    def place(self, page: int, names: frozenset[str], ours: Collection[str]) -> None:
-        """Note which of our connections a page shows."""
-        for name in self.on_page[page] - names:
-            self.page_of.pop(name, None)
-        self.on_page[page] = {name for name in names if name in ours}
+    def place(self, page: int, names: Collection[str], ours: Collection[str]) -> None:
+        """Note which of our connections a page shows, in its order."""
+        for name in self.on_page[page]:
+            if name not in names:
+                self.page_of.pop(name, None)
+        self.on_page[page] = dict.fromkeys(name for name in names if name in ours)
         for name in self.on_page[page]:
             other = self.page_of.get(name, page)
             if other != page:
-                self.on_page[other].discard(name)
+                self.on_page[other].pop(name, None)
             self.page_of[name] = page
 
     def go_on(self, page: int, total: int) -> list[Place]:
@@ -700,7 +701,7 @@ class Queue:
         return flight.sent, _let_loose(flight.places)
 
     def page_read(
-        self, region: str, page: int, names: frozenset[str], total: int
+        self, region: str, page: int, names: Collection[str], total: int
     ) -> list[Connection]:
         """Note what a page shows; return those that need not wait for pages any longer."""
         pages = self._pages[region]

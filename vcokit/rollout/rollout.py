@@ -50,7 +50,16 @@ from vcokit.rollout.background import Background
 from vcokit.rollout.connection import Record
 from vcokit.rollout.engine import Clocks, Engine, guarded
 from vcokit.rollout.journal import Journal
-from vcokit.rollout.messages import ENDED, Command, Event, Finished, Observer, RolloutChanged, Tally
+from vcokit.rollout.messages import (
+    ENDED,
+    Cause,
+    Command,
+    Event,
+    Finished,
+    Observer,
+    RolloutChanged,
+    Tally,
+)
 from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.reconcile import unlike_planned
@@ -237,8 +246,11 @@ class Rollout:
         self._scheduler = Scheduler(
             plan.each(), plan.live_by_lane(), client.limiter, options, records, plan.order
         )
-        states = Counter(record.state for record in self._scheduler.records.values())
-        states["blocked"] += plan.counts["blocked"]
+        # As they stand before the scheduler's first changes, which are told like all others.
+        states: Counter[str] = Counter(plan.steps["state"].tolist())
+        if records:
+            states = Counter(record.state for record in records.values())
+            states["blocked"] += plan.counts["blocked"]
         self._tally = Tally(states)
         self._observers = list(observers)
         self._told = guarded(self._observers)
@@ -601,7 +613,7 @@ def error_of(ended: Finished, how_to_go_on: str) -> VcokitError | None:
     --------
     >>> error_of(Finished("finished"), "…") is None
     True
-    >>> error_of(Finished("stopped", "no answer for 120 s", "silence"), "…")
+    >>> error_of(Finished("stopped", "no answer for 120 s", Cause.SILENCE), "…")
     NoAnswerError('no answer for 120 s')
     """
     message = str(ended.message)
@@ -611,11 +623,11 @@ def error_of(ended: Finished, how_to_go_on: str) -> VcokitError | None:
             differences=ended.differences,
             remedy="Read the live routes again and make a new plan",
         )
-    if ended.cause == "key":
+    if ended.cause is Cause.KEY:
         return CredentialsError(message, remedy=how_to_go_on)
-    if ended.cause == "silence":
+    if ended.cause is Cause.SILENCE:
         return NoAnswerError(message, remedy=f"Go on with {how_to_go_on}")
-    if ended.cause == "refused":
+    if ended.cause is Cause.REFUSED:
         return RolloutError(message, remedy=f"Mend that, then go on with {how_to_go_on}")
     return None
 

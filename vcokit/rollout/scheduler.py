@@ -49,6 +49,7 @@ from vcokit.rollout.connection import Connection, Record, Want
 from vcokit.rollout.dependencies import Dependencies
 from vcokit.rollout.messages import (
     Answered,
+    Cause,
     Command,
     Decision,
     Finished,
@@ -131,8 +132,6 @@ class Scheduler:
         self._events = 0
         self.dependencies = Dependencies(order or Order(), self.steps, self.options.waves)
         self.connections: dict[str, Connection] = {}
-        self.lanes = self.connections
-        self.records: dict[int, Record] = {}
         self._take_in(live, records or {})
         limiter = limits if isinstance(limits, Limiter) else Limiter(limits)
         self.queue = Queue(self.connections.values(), limiter, self.options)
@@ -163,9 +162,7 @@ class Scheduler:
                 start = live.get(step.lane, frozenset())
                 one = Connection(step.lane, step.region_id, start, self.options, self._changed)
                 self.connections[step.lane] = one
-            self.records[number] = one.add(
-                step, standing[number], may_go=self.dependencies.may_go(number)
-            )
+            one.add(step, standing[number], may_go=self.dependencies.may_go(number))
 
     def _changed(self, change: StepChanged) -> None:
         """Note a change of a step."""
@@ -361,22 +358,22 @@ class Scheduler:
         most, spoilt = self.options.stop_after, self.dependencies.spoilt
         if most is not None and self._failures >= most:
             said = f"{self._failures} steps failed, as many as were allowed in one run"
-            self._drain(said, "failures", now)
+            self._drain(said, Cause.FAILURES, now)
         elif spoilt is not None:
             said = (
                 f"not every step of wave {spoilt + 1} was done, so the next wave does not begin: "
                 "look why, then go on with other waves"
             )
-            self._drain(said, "wave", now)
+            self._drain(said, Cause.WAVE, now)
 
     # -- ends -----------------------------------------------------------------------------------
 
-    def end(self, reason: str, message: str, cause: str | None = None) -> None:
+    def end(self, reason: str, message: str, cause: Cause | None = None) -> None:
         """End as soon as no call is under way."""
         if self._ending is None:
             self._ending = Finished(reason, message, cause, tuple(self._differences))
 
-    def _drain(self, message: str, cause: str, now: float) -> None:
+    def _drain(self, message: str, cause: Cause, now: float) -> None:
         """Send nothing new; end once all that was sent was seen."""
         self._draining = Finished("stopped", message, cause)
         self.requeue_all(now)
@@ -393,9 +390,9 @@ class Scheduler:
             return
         message = f"the deadline of {self.options.deadline:g} s has passed"
         if self._unseen:
-            self.end("stopped", message, "deadline")
+            self.end("stopped", message, Cause.DEADLINE)
         elif self._active:
-            self._drain(message, "deadline", now)
+            self._drain(message, Cause.DEADLINE, now)
 
     def _mind_the_end(self, now: float) -> None:
         """End when nothing is left to do, once all was read back."""
@@ -425,7 +422,7 @@ class Scheduler:
         if not held:
             return None
         more = f", and {len(held) - 1} more connections" if len(held) > 1 else ""
-        return Finished("stopped", f"{held[0].name}: {held[0].suspended}{more}", "refused")
+        return Finished("stopped", f"{held[0].name}: {held[0].suspended}{more}", Cause.REFUSED)
 
     def _get_unstuck(self, now: float) -> bool:
         """End, or let go of waits, where nothing moves any more; tell whether that helped.
@@ -455,14 +452,14 @@ class Scheduler:
         if self._silent_since is None:
             self._silent_since = max(sent, self._heard_at)
         if now - self._silent_since >= self.options.lost_after:
-            self.end("stopped", f"no answer for {self.options.lost_after:g} s", "silence")
+            self.end("stopped", f"no answer for {self.options.lost_after:g} s", Cause.SILENCE)
 
     def refused_key(self, code: str | None) -> bool:
         """End if a code says that the AccessKey is refused, or the clock is wrong."""
         if code == WRONG_CLOCK:
-            self.end("stopped", f"this machine's clock is wrong: {code}", "clock")
+            self.end("stopped", f"this machine's clock is wrong: {code}", Cause.CLOCK)
         elif is_key(code):
-            self.end("stopped", f"the AccessKey was refused: {code}", "key")
+            self.end("stopped", f"the AccessKey was refused: {code}", Cause.KEY)
         return is_key(code)
 
     # -- commands -------------------------------------------------------------------------------
