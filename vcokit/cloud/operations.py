@@ -269,26 +269,14 @@ class Operation:
 
 # -- answers --------------------------------------------------------------------------------------
 
-_PYTHON: Final[Mapping[str, type]] = {
+#: Python's type of each type in parsed JSON: that one and no other, for a boolean is no integer.
+TYPES: Final[Mapping[str, type]] = {
     "string": str,
     "integer": int,
     "boolean": bool,
     "array": list,
     "object": dict,
 }
-
-
-def fits(value: Any, kind: str) -> bool:
-    """Tell whether a value of parsed JSON is of a type; null stands for a field left out.
-
-    Examples
-    --------
-    >>> fits("7", "integer"), fits(7, "integer"), fits(True, "integer"), fits(None, "array")
-    (False, True, False, True)
-    """
-    if value is None:
-        return True
-    return isinstance(value, _PYTHON[kind]) and (kind == "boolean" or not isinstance(value, bool))
 
 
 @dataclass(frozen=True)

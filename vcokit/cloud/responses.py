@@ -29,7 +29,7 @@ import pandas as pd
 from vcokit import schema
 from vcokit.cloud.error_codes import WRONG_CLOCK, Code, Fate, Kind, classify, fate_of_write
 from vcokit.cloud.masking import Secret, mask
-from vcokit.cloud.operations import OPERATIONS, SECRET_FIELDS, Operation, fits
+from vcokit.cloud.operations import OPERATIONS, SECRET_FIELDS, TYPES, Operation
 from vcokit.cloud.transport import UNKNOWN, Reply
 from vcokit.errors import (
     ApiError,
@@ -339,7 +339,7 @@ def misfit(operation: Operation, body: Mapping[str, Any]) -> str | None:
 
 #: What an answer is made of: the type of each field, and what stands in it or in each of its rows.
 #: A row that is no object stands under no name.
-_Shape: TypeAlias = "dict[str, tuple[str, _Shape]]"
+_Shape: TypeAlias = "dict[str, tuple[type, _Shape]]"
 
 
 @cache
@@ -351,25 +351,28 @@ def _shape(operation: str) -> _Shape:
         inside = shape
         for one in outer:
             inside = inside[one][1]
-        inside[name] = (kind, {})
+        inside[name] = (TYPES[kind], {})
     return shape
 
 
-def _first_misfit(value: Any, shape: _Shape) -> str | None:
+def _first_misfit(value: Mapping[str, Any], shape: _Shape) -> str | None:
     """Return the path of the first field of another type than its own, in objects and lists."""
-    for name, (kind, inner) in shape.items():
-        found = value.get(name)
-        if not fits(found, kind):
-            return name
-        if not inner or found is None:
+    for name, found in value.items():
+        if found is None or name not in shape:
             continue
-        for one in found if isinstance(found, list) else [found]:
-            if not fits(one, inner[""][0] if "" in inner else "object"):
+        kind, inner = shape[name]
+        if type(found) is not kind:
+            return name
+        if not inner:
+            continue
+        rows = found if isinstance(found, list) else [found]
+        if "" in inner:
+            rows = [{"": row} for row in rows]
+        for row in rows:
+            if type(row) is not dict:
                 return name
-            if not isinstance(one, dict):
-                continue
-            if (path := _first_misfit(one, inner)) is not None:
-                return f"{name}{'[]' * (kind == 'array')}.{path}"
+            if (path := _first_misfit(row, inner)) is not None:
+                return f"{name}{'[]' * (kind is list)}.{path}".rstrip(".")
     return None
 
 
