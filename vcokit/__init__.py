@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from vcokit.audit import Explanation as Explanation
     from vcokit.audit import apply_suggestions as apply_suggestions
     from vcokit.audit import audit_routes as audit_routes
+    from vcokit.audit import load_rules as load_rules
+    from vcokit.audit import rule as rule
     from vcokit.audit import with_connection_ids as with_connection_ids
     from vcokit.audit.explain import explain as explain
     from vcokit.cidr.array import CidrArray as CidrArray
@@ -81,9 +83,11 @@ _ROOMS = {
     "forecast": "vcokit.rollout.forecast",
     "live_connections": "vcokit.live",
     "live_routes": "vcokit.live",
+    "load_rules": "vcokit.audit",
     "plan_routes": "vcokit.rollout.plan",
     "plots": None,
     "read_routes": "vcokit.inventory",
+    "rule": "vcokit.audit",
     "verify_routes": "vcokit.live",
     "with_connection_ids": "vcokit.audit",
     "write_routes": "vcokit.inventory",

@@ -6,7 +6,8 @@
 `connections`  what the live connections say of the rows; connections by name
 `prediction`   what the cloud would answer, row by row
 `audit`        one audit under way: the above, each worked out once
-`rules`        what a rule is, and all rules, a function each
+`rules`        what a rule is, and all built-in rules, a function each
+`own_rules`    rules of one's own: a function made a rule, a file or package of them
 `findings`     runs the rules, puts what they find into one frame, and counts it
 `plannable`    which rows a plan makes, what blocks the others; suggestions put into the cells
 `explain`      one address: which route wins, which takes over
@@ -17,6 +18,15 @@
 from vcokit.audit.connections import with_connection_ids
 from vcokit.audit.explain import Explanation, explain
 from vcokit.audit.findings import audit_routes
+from vcokit.audit.own_rules import load_rules, rule
 from vcokit.audit.plannable import apply_suggestions
 
-__all__ = ["Explanation", "apply_suggestions", "audit_routes", "explain", "with_connection_ids"]
+__all__ = [
+    "Explanation",
+    "apply_suggestions",
+    "audit_routes",
+    "explain",
+    "load_rules",
+    "rule",
+    "with_connection_ids",
+]

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vcokit import config
+from vcokit import config, schema
 from vcokit.audit.columns import I64, NONE, TEXT, Mask, RouteColumns, Text, as_text, first_row, say
 from vcokit.audit.connections import ConnectionStatus
 from vcokit.audit.groups import Groups
@@ -96,6 +96,15 @@ class Audit:
         self.row_check: I8 = np.zeros(size, dtype=np.int8)
         self.row_rule: I8 = np.full(size, NONE, dtype=np.int8)
         self.has_row_error = np.zeros(size, dtype=np.bool_)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The routes as a user's own rules see them: conformed, with the file's other columns."""
+        given = self.columns.given
+        others = given.loc[:, [name not in schema.ROUTES for name in given.columns]]
+        frame = pd.concat([schema.conform_routes(given), others.reset_index(drop=True)], axis=1)
+        frame.attrs = {}
+        return frame
 
     def refuse(self, rows: I64, check: Check, rule: int) -> None:
         """Note that a check refuses some rows; of several checks the first in order decides."""

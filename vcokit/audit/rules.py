@@ -10,12 +10,13 @@ destination  all rows of a destination, and of the one that covers it; no check
 
 The rules of rows run first: of them the others know which rows have an error, and which rows the
 cloud would refuse. To add a rule, write one function here; its position is that of its findings
-among those of one row. What the vendor does not document is said with "may".
+among those of one row. What the vendor does not document is said with "may". A user's own rules
+are no part of this table: see `vcokit.audit.own_rules`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -82,7 +83,7 @@ class Rule:
 _rules: Final[list[Rule]] = []
 
 
-def rule(
+def _rule(
     name: str,
     severity: str,
     summary: str,
@@ -90,7 +91,7 @@ def rule(
     *checks: Check,
     blocks: bool = True,
 ) -> Callable[[Find], Find]:
-    """Register a function as a rule."""
+    """Register a function as a built-in rule."""
 
     def register(find: Find) -> Find:
         blocking = blocks and severity == "error"
@@ -133,7 +134,7 @@ def _where(mask: Mask, texts: Text) -> Text:
 # -- rows -------------------------------------------------------------------------------------
 
 
-@rule("missing-value", "error", "A field that the cloud requires is empty.", "row", Check.MISSING)
+@_rule("missing-value", "error", "A field that the cloud requires is empty.", "row", Check.MISSING)
 def _missing_value(audit: Audit) -> Matches:
     columns = audit.columns
     rows = _rows(~columns.complete)
@@ -150,7 +151,7 @@ def _missing_value(audit: Audit) -> Matches:
     return Matches(rows, field, say("empty: ", every), suggestion)
 
 
-@rule(
+@_rule(
     "invalid-weight",
     "error",
     "The weight is neither 0 (standby) nor 100 (active).",
@@ -164,7 +165,7 @@ def _invalid_weight(audit: Audit) -> Matches:
     return Matches(rows, "weight", message)
 
 
-@rule("invalid-region", "error", "The region has not the form of a region id.", "row")
+@_rule("invalid-region", "error", "The region has not the form of a region id.", "row")
 def _invalid_region(audit: Audit) -> Matches:
     rows = _rows((audit.columns.region >= 0) & ~audit.columns.region_ok)
     text = _shown(audit.text(rows, "region_id"))
@@ -172,7 +173,7 @@ def _invalid_region(audit: Audit) -> Matches:
     return Matches(rows, "region_id", message)
 
 
-@rule(
+@_rule(
     "invalid-connection-id",
     "error",
     "The connection's id is not vco- and letters or digits.",
@@ -189,7 +190,7 @@ def _invalid_connection_id(audit: Audit) -> Matches:
     return Matches(rows, "vpn_connection_id", *audit.status.by_name(rows, message))
 
 
-@rule(
+@_rule(
     "unknown-connection",
     "error",
     "The connection is not among the live connections.",
@@ -205,7 +206,9 @@ def _unknown_connection(audit: Audit) -> Matches:
     return Matches(rows, "vpn_connection_id", *audit.status.by_name(rows, message))
 
 
-@rule("wrong-region", "error", "The live connection is in another region.", "row", Check.CONNECTION)
+@_rule(
+    "wrong-region", "error", "The live connection is in another region.", "row", Check.CONNECTION
+)
 def _wrong_region(audit: Audit) -> Matches:
     if audit.status is None:
         return NOTHING
@@ -215,7 +218,7 @@ def _wrong_region(audit: Audit) -> Matches:
     return Matches(rows, "region_id", say(ids, " is in ", region, ", not in ", own), region)
 
 
-@rule(
+@_rule(
     "not-attached",
     "error",
     "The live connection is not attached to a transit router.",
@@ -232,7 +235,7 @@ def _not_attached(audit: Audit) -> Matches:
     return Matches(rows, "vpn_connection_id", message, refused=refused)
 
 
-@rule("region-mismatch", "error", "The connection's first row names another region.", "connection")
+@_rule("region-mismatch", "error", "The connection's first row names another region.", "connection")
 def _region_mismatch(audit: Audit) -> Matches:
     columns, first = audit.columns, audit.region_row
     differs = columns.region != columns.region[first]
@@ -245,7 +248,7 @@ def _region_mismatch(audit: Audit) -> Matches:
     return Matches(rows, "region_id", message, suggestion, related)
 
 
-@rule("malformed-cidr", "error", "The destination is not a.b.c.d/len.", "row", Check.DESTINATION)
+@_rule("malformed-cidr", "error", "The destination is not a.b.c.d/len.", "row", Check.DESTINATION)
 def _malformed_cidr(audit: Audit) -> Matches:
     rows = _rows(audit.columns.malformed)
     text = audit.text(rows, "route_dest")
@@ -253,7 +256,7 @@ def _malformed_cidr(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", say("'", text, "' is not a.b.c.d/len"), meant)
 
 
-@rule(
+@_rule(
     "ipv6-unsupported",
     "error",
     "The destination is IPv6; only IPv4 is supported.",
@@ -266,7 +269,9 @@ def _ipv6_unsupported(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", say(text, " is IPv6; destinations are IPv4"))
 
 
-@rule("host-bits-set", "error", "The address is not that of its network.", "row", Check.DESTINATION)
+@_rule(
+    "host-bits-set", "error", "The address is not that of its network.", "row", Check.DESTINATION
+)
 def _host_bits_set(audit: Audit) -> Matches:
     rows = _rows(audit.columns.host_bits)
     text, network = audit.text(rows, "route_dest"), audit.network(rows)
@@ -274,7 +279,7 @@ def _host_bits_set(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", message, network)
 
 
-@rule(
+@_rule(
     "default-route", "error", "The default route is refused as a destination.", "row", Check.DEFAULT
 )
 def _default_route(audit: Audit) -> Matches:
@@ -282,7 +287,7 @@ def _default_route(audit: Audit) -> Matches:
     return Matches(_rows(audit.columns.is_default), "route_dest", message)
 
 
-@rule(
+@_rule(
     "next-hop-mismatch",
     "error",
     "The next hop is not the connection; may be refused.",
@@ -298,7 +303,7 @@ def _next_hop_mismatch(audit: Audit) -> Matches:
     return Matches(rows, "next_hop", message, _where(columns.id_ok[rows], ids))
 
 
-@rule(
+@_rule(
     "shared-address-space",
     "error",
     "The destination touches 100.64.0.0/10; breaks the tunnel.",
@@ -312,7 +317,7 @@ def _shared_address_space(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", say(audit.network(rows), ending))
 
 
-@rule("special-purpose", "warning", "The destination touches a network of special purpose.", "row")
+@_rule("special-purpose", "warning", "The destination touches a network of special purpose.", "row")
 def _special_purpose(audit: Audit) -> Matches:
     prefixes = audit.columns.prefixes
     which = np.full(audit.columns.size, NONE, dtype=np.int8)
@@ -325,7 +330,7 @@ def _special_purpose(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", say(audit.network(rows), " touches ", touched, ending))
 
 
-@rule("description-too-long", "error", "The description does not fit into a request.", "row")
+@_rule("description-too-long", "error", "The description does not fit into a request.", "row")
 def _description_too_long(audit: Audit) -> Matches:
     size = audit.columns.description_bytes
     rows = _rows(size > DESCRIPTION_BYTES)
@@ -344,7 +349,7 @@ def _later(audit: Audit, related: I64) -> tuple[I64, I64]:
     return rows[later], rows[related[later]]
 
 
-@rule(
+@_rule(
     "duplicate",
     "error",
     "An earlier row is the same route.",
@@ -359,7 +364,7 @@ def _duplicate(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", message, related=related)
 
 
-@rule(
+@_rule(
     "weight-conflict",
     "error",
     "An earlier row gives the same route another weight.",
@@ -375,7 +380,7 @@ def _weight_conflict(audit: Audit) -> Matches:
     return Matches(rows, "weight", message, related=related)
 
 
-@rule(
+@_rule(
     "next-hop-conflict",
     "error",
     "An earlier row gives the same route another next hop.",
@@ -390,12 +395,12 @@ def _next_hop_conflict(audit: Audit) -> Matches:
     return Matches(rows, "next_hop", message, related=related)
 
 
-@rule("already-live", "info", "This very route is live.", "connection", Check.SAME_LIVE)
+@_rule("already-live", "info", "This very route is live.", "connection", Check.SAME_LIVE)
 def _already_live(audit: Audit) -> Matches:
     return Matches(_rows(audit.live.same), "route_dest", "this route is live already")
 
 
-@rule(
+@_rule(
     "live-conflict",
     "info",
     "The destination is live with another weight or next hop.",
@@ -408,7 +413,7 @@ def _live_conflict(audit: Audit) -> Matches:
     return Matches(_rows(audit.live.other), "route_dest", message)
 
 
-@rule(
+@_rule(
     "quota-exceeded",
     "error",
     "The connection's quota of routes is used up before this row.",
@@ -438,7 +443,7 @@ def _over_default_quota(audit: Audit) -> Matches:
 # -- destinations -----------------------------------------------------------------------------
 
 
-@rule("no-active-route", "warning", "All routes of the destination are standby.", "destination")
+@_rule("no-active-route", "warning", "All routes of the destination are standby.", "destination")
 def _no_active_route(audit: Audit) -> Matches:
     groups = audit.groups
     rows = _rows((groups.destination >= 0) & ~groups.has_active[groups.destination])
@@ -446,7 +451,9 @@ def _no_active_route(audit: Audit) -> Matches:
     return Matches(rows, "weight", message)
 
 
-@rule("equal-cost", "info", "Two or more connections of the destination are active.", "destination")
+@_rule(
+    "equal-cost", "info", "Two or more connections of the destination are active.", "destination"
+)
 def _equal_cost(audit: Audit) -> Matches:
     columns, destination = audit.columns, audit.groups.destination
     active = _rows(columns.takes_part & columns.is_active)
@@ -460,7 +467,7 @@ def _equal_cost(audit: Audit) -> Matches:
     return Matches(rows, "weight", message, related=other)
 
 
-@rule("covered", "info", "The closest shorter network leads exactly the same way.", "destination")
+@_rule("covered", "info", "The closest shorter network leads exactly the same way.", "destination")
 def _covered(audit: Audit) -> Matches:
     groups = audit.groups
     if not groups.same_next_hop_set.any():
@@ -475,7 +482,7 @@ def _covered(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", message, related=cover)
 
 
-@rule(
+@_rule(
     "more-specific",
     "info",
     "The closest shorter network leads another way; this one wins.",
@@ -500,8 +507,10 @@ def _within(audit: Audit, chosen: Mask) -> tuple[I64, I64]:
     return rows, groups.first[groups.cover[groups.destination[rows]]]
 
 
-#: All rules, in the order in which their findings stand.
+#: All built-in rules, in the order in which their findings stand.
 RULES: Final = tuple(_rules)
 
-#: The dtype of the findings' column ``rule``.
-RULE_NAMES: Final = pd.CategoricalDtype([known.name for known in RULES], ordered=True)
+
+def rule_names(rules: Iterable[Rule] = RULES) -> pd.CategoricalDtype:
+    """Return the dtype of the findings' column ``rule``."""
+    return pd.CategoricalDtype([known.name for known in rules], ordered=True)

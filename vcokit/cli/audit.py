@@ -18,7 +18,8 @@ import typer
 
 from vcokit import schema
 from vcokit.cli.outputs import keep_apart, put, replace
-from vcokit.cli.reading import Files, Quota, Reading, read_connections
+from vcokit.cli.own_rules import RulesFile, own_rules, rule_table
+from vcokit.cli.reading import FILES, Quota, Reading, read_connections
 from vcokit.errors import InputError
 from vcokit.plain import visible
 
@@ -58,8 +59,8 @@ class Format(StrEnum):
 
 
 def audit_command(
-    files: Files,
     reading: Reading,
+    files: Annotated[list[str] | None, typer.Argument(help=FILES, metavar="FILE")] = None,
     output_format: Annotated[
         Format | None,
         typer.Option("--format", help="By default what --output ends in, else tables or text."),
@@ -75,6 +76,10 @@ def audit_command(
     rules: Annotated[
         list[str] | None, typer.Option(help="Rules to run, by name; commas, or repeated.")
     ] = None,
+    rules_file: RulesFile = None,
+    list_rules: Annotated[
+        bool, typer.Option("--list-rules", help="List all rules, yours too, and read nothing.")
+    ] = False,
     quota: Quota = None,
     fail_on: Annotated[
         FailOn, typer.Option(help="Least severity that gives exit code 1.")
@@ -87,14 +92,24 @@ def audit_command(
     """Read inventories and print what is wrong, or worth knowing, about their rows."""
     from vcokit.audit import audit_routes
     from vcokit.audit.findings import by_severity
+    from vcokit.cli import show
 
+    own = own_rules(rules_file)
+    if list_rules:
+        show.console().print(rule_table(own))
+        return 0
+    if not files:
+        raise InputError("there is no FILE", remedy="Name an inventory, or - for standard input")
     kind = _kind(output_format, output)  # a wrong name is told before an hour's work
     keep_apart({"--output": output}, [*files, live, connections])
     routes = reading.read(files)
     known = None if live is None else Reading(region=reading.region).read([live])
     there = None if connections is None else read_connections(connections)
     chosen = [name.strip() for part in rules for name in part.split(",")] if rules else None
-    findings = audit_routes(routes, live=known, connections=there, quota=quota, rules=chosen)
+    own = [one for one in own if chosen is None or one.name in chosen]
+    findings = audit_routes(
+        routes, live=known, connections=there, quota=quota, rules=[*(chosen or ()), *own]
+    )
     if kind is None:
         _tables(findings, routes, _LISTED if limit is None else limit)
     else:

@@ -5,7 +5,8 @@
     VcokitError
     ├── InputError               what was handed over cannot be used
     │   ├── InventoryError       a file that cannot be read as routes (file, line, column)
-    │   └── ConfigError          a setting with a wrong value (name, origin)
+    │   ├── ConfigError          a setting with a wrong value (name, origin)
+    │   └── RuleError            a rule of one's own that cannot be used (rule, file, line)
     ├── CredentialsError         no usable AccessKey was found
     ├── CloudError               a call to the cloud gave no usable result
     │   ├── NoAnswerError        nothing came back: the outcome of a write is unknown
@@ -44,6 +45,7 @@ from vcokit.errors.base import (
     JournalLockedError,
     PlanError,
     RolloutError,
+    RuleError,
     StalePlanError,
     VcokitError,
 )
@@ -86,6 +88,7 @@ __all__ = [
     "ProtocolError",
     "QuotaError",
     "RolloutError",
+    "RuleError",
     "ServerError",
     "StalePlanError",
     "StateError",

@@ -123,6 +123,51 @@ class ConfigError(InputError):
         return f"setting {self.name}" + (f" ({self.origin})" if self.origin else "")
 
 
+class RuleError(InputError):
+    """A rule of one's own that cannot be used, or fails on the routes.
+
+    Parameters
+    ----------
+    message, remedy : str
+        See `VcokitError`.
+    rule : str, optional
+        Name of the rule.
+    source : str or Path, optional
+        File that holds it.
+    line : int, optional
+        Line in the file, from 1.
+
+    Examples
+    --------
+    >>> print(RuleError("KeyError: 'Site'", rule="lab-network", source="lab.py", line=7,
+    ...                 remedy="Correct the rule, or leave it out"))
+    lab.py, line 7, rule lab-network: KeyError: 'Site'. Correct the rule, or leave it out
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        rule: str | None = None,
+        source: str | Path | None = None,
+        line: int | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.rule = rule
+        self.source = None if source is None else str(source)
+        self.line = line
+
+    def where(self) -> str:
+        """Return file, line and rule, as far as they are known."""
+        parts = [
+            self.source,
+            None if self.line is None else f"line {self.line}",
+            None if self.rule is None else f"rule {self.rule}",
+        ]
+        return ", ".join(part for part in parts if part)
+
+
 class CredentialsError(VcokitError):
     """No usable AccessKey was found, or the one found cannot be used."""
 

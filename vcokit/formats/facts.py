@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit.findings import by_rule, by_severity
-from vcokit.audit.rules import NOTHING, RULES, Rule
+from vcokit.audit.findings import by_rule, by_severity, rules_of
+from vcokit.audit.rules import Rule
 from vcokit.errors import InputError
 from vcokit.inventory.read import notes_of
 from vcokit.plain import counted
@@ -103,11 +103,8 @@ class Report:
 
     @cached_property
     def rules(self) -> Mapping[str, Rule]:
-        """The rules by name; one that findings have and the registry does not, too."""
-        known = {rule.name: rule for rule in RULES}
-        for name in self.findings["rule"].astype("category").cat.categories:
-            known.setdefault(str(name), Rule(str(name), "warning", f"{name}.", lambda _: NOTHING))
-        return known
+        """The rules by name, built-in and the user's own."""
+        return rules_of(self.findings)
 
     @property
     def failing(self) -> tuple[str, ...]:

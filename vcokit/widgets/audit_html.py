@@ -17,7 +17,6 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.audit.findings import by_rule, by_severity
-from vcokit.audit.rules import RULES
 from vcokit.plain import counted, visible
 from vcokit.widgets.style import grey, page, scrolled, sheet, stacked, table, text
 
@@ -33,7 +32,6 @@ HEADS: Final = (
 SEARCHED: Final = ("message", "route_dest", "vpn_connection_id", "suggestion", "api_code", "line")
 #: Findings that a static page shows.
 STATIC_ROWS: Final = 50
-_SENTENCES: Final = {rule.name: rule.summary for rule in RULES}
 _SHOWN: Final = tuple(name for name in schema.ROUTES if name != "weight_text")
 
 
@@ -68,7 +66,7 @@ def cells(findings: pd.DataFrame) -> Iterator[tuple[object, ...]]:
     return zip(place, *(findings[name] for name in names), strict=True)
 
 
-def detail(routes: pd.DataFrame, finding: pd.Series) -> str:
+def detail(routes: pd.DataFrame, finding: pd.Series, sentence: str) -> str:
     """Return one finding in full, with the row behind it and the related row beside it.
 
     Parameters
@@ -77,13 +75,15 @@ def detail(routes: pd.DataFrame, finding: pd.Series) -> str:
         What was audited.
     finding : Series
         A row of the findings.
+    sentence : str
+        What its rule says.
     """
     rule, severity = str(finding["rule"]), str(finding["severity"])
     code = visible(finding["api_code"])
     answer = f" {grey('· the cloud would answer')} <code>{text(code)}</code>" if code else ""
     head = (
         f'<div><span class="key"><i class="v-{text(severity)}"></i><b>{text(rule)}</b></span>'
-        f"{text(_SENTENCES.get(rule, ''))}{answer}</div><div>{text(finding['message'])}</div>"
+        f"{text(sentence)}{answer}</div><div>{text(finding['message'])}</div>"
     )
     related = finding["related_row"]
     places = [int(finding["row"])] + ([] if pd.isna(related) else [int(related)])

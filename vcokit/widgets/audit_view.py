@@ -20,7 +20,7 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.audit import apply_suggestions, audit_routes
-from vcokit.audit.findings import by_rule, by_severity
+from vcokit.audit.findings import by_rule, by_severity, rules_of
 from vcokit.colours import SEVERITIES
 from vcokit.errors import InputError, VcokitError
 from vcokit.inventory import write_routes
@@ -76,6 +76,7 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
             _check(routes, findings)
         self.routes = routes
         self.findings = audit_routes(routes) if findings is None else findings
+        self._rules = rules_of(self.findings)
         self._taken = np.zeros(len(self.findings), dtype=np.bool_)
         self._fixable = self.findings["suggestion"].notna().to_numpy()
         self._rule = self._severity = ""
@@ -179,7 +180,9 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         if position is None:
             self._detail.value = page(grey("No finding of this kind"))
         else:
-            self._detail.value = audit_html.detail(self.routes, self.findings.iloc[position])
+            finding = self.findings.iloc[position]
+            sentence = self._rules[str(finding["rule"])].summary
+            self._detail.value = audit_html.detail(self.routes, finding, sentence)
         self._show_actions()
 
     # -- accept ----------------------------------------------------------------------------------
