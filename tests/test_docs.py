@@ -32,7 +32,13 @@ PORT = "8601"
 #: Pages whose Python runs from top to bottom, in one namespace.
 TOLD = ("executor.md", "tutorial-notebook.md", "tutorial-audit.md", "own-rules.md", "faq.md")
 #: Pages whose commands run from top to bottom, in one folder.
-TYPED = ("docs/tutorial-audit.md", "docs/tutorial-bulk-import.md", "docs/faq.md", "README.md")
+TYPED = (
+    "docs/tutorial-audit.md",
+    "docs/baseline.md",
+    "docs/tutorial-bulk-import.md",
+    "docs/faq.md",
+    "README.md",
+)
 _NO_COMMAND = ("make ",)
 SEVERITY = {"error": "error", "warning": "warning", "note": "info"}
 

@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from vcokit import errors as errors
     from vcokit import plots as plots
     from vcokit.audit import Explanation as Explanation
+    from vcokit.audit import Review as Review
     from vcokit.audit import apply_suggestions as apply_suggestions
     from vcokit.audit import audit_routes as audit_routes
     from vcokit.audit import load_rules as load_rules
+    from vcokit.audit import review_findings as review_findings
     from vcokit.audit import rule as rule
     from vcokit.audit import with_connection_ids as with_connection_ids
     from vcokit.audit.explain import explain as explain
@@ -71,6 +73,7 @@ _ROOMS = {
     "Journal": "vcokit.rollout.journal",
     "Plan": "vcokit.rollout.plan",
     "PlanView": "vcokit.widgets",
+    "Review": "vcokit.audit",
     "Rollout": "vcokit.rollout.executor",
     "RolloutView": "vcokit.widgets",
     "Simulator": "vcokit.simulator",
@@ -87,6 +90,7 @@ _ROOMS = {
     "plan_routes": "vcokit.rollout.plan",
     "plots": None,
     "read_routes": "vcokit.inventory",
+    "review_findings": "vcokit.audit",
     "rule": "vcokit.audit",
     "verify_routes": "vcokit.live",
     "with_connection_ids": "vcokit.audit",

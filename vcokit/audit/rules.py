@@ -46,6 +46,8 @@ from vcokit.cidr.suggest import suggestions
 
 LooksAt: TypeAlias = Literal["row", "connection", "destination"]
 Find: TypeAlias = Callable[[Audit], Matches]
+#: The order in which rules run, by what they look at.
+PASSES: Final[tuple[LooksAt, ...]] = ("row", "connection", "destination")
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,9 @@ class Rule:
     blocks : bool
         Whether a plan blocks a row for an error of this rule alone. Where rows contradict or
         repeat one another, it weighs them instead: see `vcokit.audit.plannable`.
+    breaks_tunnel : bool
+        Whether the route, once the cloud takes it, may cut the tunnel itself off. No exception
+        can be agreed on then.
     """
 
     name: str
@@ -78,6 +83,7 @@ class Rule:
     looks_at: LooksAt = "row"
     checks: tuple[Check, ...] = ()
     blocks: bool = False
+    breaks_tunnel: bool = False
 
 
 _rules: Final[list[Rule]] = []
@@ -90,12 +96,14 @@ def _rule(
     looks_at: LooksAt,
     *checks: Check,
     blocks: bool = True,
+    breaks_tunnel: bool = False,
 ) -> Callable[[Find], Find]:
     """Register a function as a built-in rule."""
 
     def register(find: Find) -> Find:
         blocking = blocks and severity == "error"
-        _rules.append(Rule(name, severity, summary, find, looks_at, checks, blocking))
+        made = Rule(name, severity, summary, find, looks_at, checks, blocking, breaks_tunnel)
+        _rules.append(made)
         return find
 
     return register
@@ -280,7 +288,12 @@ def _host_bits_set(audit: Audit) -> Matches:
 
 
 @_rule(
-    "default-route", "error", "The default route is refused as a destination.", "row", Check.DEFAULT
+    "default-route",
+    "error",
+    "The default route is refused as a destination.",
+    "row",
+    Check.DEFAULT,
+    breaks_tunnel=True,  # it would take the tunnel's own packets too, were it ever accepted
 )
 def _default_route(audit: Audit) -> Matches:
     message = "a destination of length 0 is the default route, which is refused"
@@ -308,6 +321,7 @@ def _next_hop_mismatch(audit: Audit) -> Matches:
     "error",
     "The destination touches 100.64.0.0/10; breaks the tunnel.",
     "row",
+    breaks_tunnel=True,
 )
 def _shared_address_space(audit: Audit) -> Matches:
     prefixes = audit.columns.prefixes

@@ -39,7 +39,7 @@ _SHOWN: Final = tuple(name for name in schema.ROUTES if name != "weight_text")
 _WORST: Final = {"error": "errors", "warning": "warnings at worst", "info": "info at worst"}
 
 
-def summary(routes: pd.DataFrame, findings: pd.DataFrame) -> str:
+def summary(routes: pd.DataFrame, findings: pd.DataFrame, held_back: str = "") -> str:
     """Return how many rows have a finding of each severity, and by its worst each row."""
     worst = findings.groupby("row")["severity"].max().value_counts()
     names = list(reversed(schema.SEVERITIES.categories))
@@ -49,6 +49,7 @@ def summary(routes: pd.DataFrame, findings: pd.DataFrame) -> str:
         f"{number:,} with {_plural(name)}" for name, number in by_severity(findings).items()
     )
     said = f"{counted(len(routes), 'route')}, {counted(len(findings), 'finding')}; rows: {rows}"
+    said += f"; {held_back}" if held_back else ""
     return page(
         f'<span class="t">Audit</span>{grey(said)}',
         stacked([*parts, ("s-done", "nothing found", clean)]),
@@ -119,17 +120,19 @@ def _cell(row: pd.Series, name: str) -> str:
     return visible(value)
 
 
-def static_page(routes: pd.DataFrame, findings: pd.DataFrame, rule: str = "") -> str:
+def static_page(
+    routes: pd.DataFrame, findings: pd.DataFrame, rule: str = "", held_back: str = ""
+) -> str:
     """Return the counts and the first findings as HTML that needs nothing else."""
     counted = by_rule(findings)
     heads = (("rule", "24%"), ("severity", "14%"), ("rows", "10%"), ("", "auto"))
     names = ("rule", "severity", "rows", "sentence")
     rules = table(heads, zip(*(counted[name] for name in names), strict=True))
     if not len(findings):
-        return sheet(rule) + summary(routes, findings)
+        return sheet(rule) + summary(routes, findings, held_back)
     first = findings.iloc[:STATIC_ROWS]
     cut = len(first) < len(findings)
     note = grey(f"the first {len(first):,} of {len(findings):,} findings" if cut else "")
     long = scrolled(table(HEADS, cells(first), wrap=True))
     parts = page(rules, f"<h4>Findings {note}</h4>", long)
-    return sheet(rule) + summary(routes, findings) + parts
+    return sheet(rule) + summary(routes, findings, held_back) + parts
