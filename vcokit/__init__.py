@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from vcokit.cidr.scalar import Cidr as Cidr
     from vcokit.cloud.client import Client as Client
     from vcokit.cloud.connect import connect as connect
+    from vcokit.inventory import read_partitions as read_partitions
     from vcokit.inventory import read_routes as read_routes
     from vcokit.inventory import write_routes as write_routes
     from vcokit.live import live_connections as live_connections
@@ -89,6 +90,7 @@ _ROOMS = {
     "load_rules": "vcokit.audit",
     "plan_routes": "vcokit.rollout.plan",
     "plots": None,
+    "read_partitions": "vcokit.inventory",
     "read_routes": "vcokit.inventory",
     "review_findings": "vcokit.audit",
     "rule": "vcokit.audit",

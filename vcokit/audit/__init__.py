@@ -12,6 +12,7 @@
 `review`        what is new: findings that a baseline or an exception holds back
 `fingerprints`  the same finding in the next audit
 `exceptions`    agreed exceptions, a TOML file
+`distributed`   a Dask frame of routes audited by many workers
 `plannable`     which rows a plan makes, what blocks the others; suggestions put into the cells
 `explain`       one address: which route wins, which takes over
 `aggregate`     the fewest destinations that forward the same

@@ -74,6 +74,8 @@ class Audit:
         Number of that rule; -1 where there is none.
     has_row_error : ndarray of bool
         Rows that a plan blocks for what they are, not for what they meet.
+    numbers : ndarray of int64 or None
+        How messages number rows without a line, where these are some of more rows.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Audit:
         self.row_check: I8 = np.zeros(size, dtype=np.int8)
         self.row_rule: I8 = np.full(size, NONE, dtype=np.int8)
         self.has_row_error = np.zeros(size, dtype=np.bool_)
+        self.numbers: I64 | None = None
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -146,7 +149,8 @@ class Audit:
             lost = pc.or_(lost, pa.array(other & (source[rows] == NONE)))  # a line, but of what?
         if not pc.any(lost).as_py():
             return place
-        return pc.if_else(lost, say("row ", pa.array(rows).cast(TEXT)), place)
+        own = rows if self.numbers is None else self.numbers[rows]
+        return pc.if_else(lost, say("row ", pa.array(own).cast(TEXT)), place)
 
     @cached_property
     def _source(self) -> npt.NDArray[Any] | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from vcokit.audit.audit import Audit, Matches
 from vcokit.audit.columns import I64, NONE, TEXT, Mask, Text
 from vcokit.audit.own_rules import own_rules
 from vcokit.audit.prediction import Check, api_codes
-from vcokit.audit.rules import NOTHING, RULES, Rule, rule_names
+from vcokit.audit.rules import NOTHING, PASSES, RULES, LooksAt, Rule, rule_names
 from vcokit.errors import InputError
 
 _ROW_TEXTS: Final = ("region_id", "vpn_connection_id", "route_dest")
@@ -43,7 +44,9 @@ def audit_routes(
     Parameters
     ----------
     routes : DataFrame
-        From `read_routes`, or any frame with the required columns of `vcokit.schema.ROUTES`.
+        From `read_routes`, or any frame with the required columns of `vcokit.schema.ROUTES`. A
+        Dask frame, from `read_partitions` say, is audited by the workers that it has; so is the
+        result: see `vcokit.audit.distributed`.
     live : DataFrame, optional
         Live routes, from `live_routes`: adds ``already-live`` and ``live-conflict``.
     connections : DataFrame, optional
@@ -64,7 +67,8 @@ def audit_routes(
     DataFrame
         A row a finding, of `vcokit.schema.FINDINGS`, sorted by row, then rule; empty, with all
         columns, where nothing is found. ``row`` is a position in `routes`. ``api_code`` is what
-        the cloud would answer to the row, on the finding that causes it.
+        the cloud would answer to the row, on the finding that causes it. Of a Dask frame, a Dask
+        frame of the same findings.
 
     Raises
     ------
@@ -85,25 +89,37 @@ def audit_routes(
     """
     chosen = _choose(rules)
     names = (scope,) if isinstance(scope, str) else tuple(scope)
-    found = run(Audit(routes, live=live, connections=connections, quota=quota, scope=names), chosen)
+    given: dict[str, Any] = {"live": live, "connections": connections, "quota": quota}
+    dask = sys.modules.get("dask.dataframe")  # who has no Dask frame need not load it
+    if dask is not None and isinstance(routes, dask.DataFrame):
+        from vcokit.audit.distributed import audit_partitions
+
+        found: pd.DataFrame = audit_partitions(routes, chosen, names, **given)
+        return found
+    return without_unlisted(run(Audit(routes, scope=names, **given), chosen), routes)
+
+
+def without_unlisted(found: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
+    """Return findings but those on rows that are no route: connections that are not listed."""
     if "route_entry_type" not in routes.columns:
         return found
-    # Of live routes: a row that says that a connection is not listed is no route.
-    kept = schema.is_unlisted(routes)[found["row"]]
-    return found[~kept].reset_index(drop=True)
+    return found[~schema.is_unlisted(routes)[found["row"]]].reset_index(drop=True)
 
 
-def run(audit: Audit, chosen: Sequence[Rule] = RULES) -> pd.DataFrame:
+def run(
+    audit: Audit, chosen: Sequence[Rule] = RULES, passes: Sequence[LooksAt] = PASSES
+) -> pd.DataFrame:
     """Run some rules and return their findings; see `audit_routes`.
 
     A first pass goes over the rows, then over their connections; a second one over destinations.
     Rules that can block a row always run, for the others ask which rows have an error, and every
-    finding which check refuses its row.
+    finding which check refuses its row. Where the passes are run apart, `has_row_error` of the
+    audit is what the second one takes from the first.
     """
     own = tuple(rule for rule in chosen if rule not in RULES)
     known = (*RULES, *own)
     found: list[tuple[int, Matches]] = []
-    for looks_at in ("row", "connection", "destination"):
+    for looks_at in passes:
         for number, rule in enumerate(known):
             if rule.looks_at != looks_at or not (rule.blocks or rule in chosen):
                 continue
@@ -116,14 +132,15 @@ def run(audit: Audit, chosen: Sequence[Rule] = RULES) -> pd.DataFrame:
                     audit.refuse(matches.rows[refused], check, number)
             if rule in chosen and len(matches.rows):
                 found.append((number, matches))
-    findings = _assemble(audit, found, known) if found else schema.frame(_findings_schema(known))
+    findings = _assemble(audit, found, known) if found else schema.frame(findings_schema(known))
     if own:
         about = {rule.name: {"severity": rule.severity, "summary": rule.summary} for rule in own}
         findings.attrs[_ABOUT] = about
     return findings
 
 
-def _findings_schema(known: Sequence[Rule]) -> schema.Schema:
+def findings_schema(known: Sequence[Rule]) -> schema.Schema:
+    """Return the schema of findings in which ``rule`` has the names of some rules."""
     return {**schema.FINDINGS, "rule": rule_names(known)}
 
 
@@ -185,7 +202,7 @@ def _assemble(
         "related_line": line,
         "api_code": _series(_codes(audit, row, _is_cause(audit, row, number))),
     }
-    return schema.frame(_findings_schema(known), columns, copy=False)
+    return schema.frame(findings_schema(known), columns, copy=False)
 
 
 def _is_cause(audit: Audit, row: I64, number: I64) -> Mask:
