@@ -95,7 +95,8 @@ def test_networks_wider_than_a_partition_reach_all_of_it() -> None:
     nets += [f"{n}.{n % 7}.0.0/16" for n in range(1, 250, 3)]
     routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
         "route_dest": nets, "next_hop": "vco-a", "weight": 100})  # fmt: skip
-    assert_same(routes.sample(frac=1, random_state=1), 7, rules=["covered"])
+    routes.loc[:5, "weight"] = 0  # so that the widest have findings of their own
+    assert_same(routes.sample(frac=1, random_state=1), 7)
 
 
 def test_what_cannot_be_audited_is_said_at_once() -> None:
