@@ -9,7 +9,9 @@
 ==================  =======================================================================
 
 A site has two connections, active and standby, or two that share the load; some have one. The
-mistakes stand in `SPOILT` and `ADDED`, by the rule of the audit that speaks of them.
+mistakes stand in `SPOILT` and `ADDED`, by the rule of the audit that speaks of them. These share
+one stream of chance: one more of them would move them all. So a new kind goes to the end of
+`LATER`, where each kind has a stream of its own, and every other row stays as it is.
 """
 
 from __future__ import annotations
@@ -111,6 +113,9 @@ SPOILT = (
     ("", "description", ("<script>alert(1)</script>", '=HYPERLINK("http://example.com")')),
     ("", "description", ("+49 69 0000 0000, call first", "-- until NET-2502", "@noc: keep")),
 )
+
+# Kinds of mistakes that came later, as in `SPOILT`; new ones at the end.
+LATER: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
 # Routes that came in later, at the end of their connection's; cells not named are of a good one.
 ADDED = (
@@ -340,12 +345,31 @@ def spoil(rng: Random, blocks: list[list[Row]], touched: set[Row]) -> None:
         chosen = next(one for one in waiting if alone or one[0] != "no-active-route")
         waiting.remove(chosen)
         block[place] = change(row, chosen[0], dict.fromkeys(chosen[1], chosen[2]))
+        touched.add(block[place])
+
+
+def spoil_later(blocks: list[list[Row]], touched: set[Row]) -> None:
+    """Spoil rows that are good still, each kind by chance of its own."""
+    for rule, cells, values in LATER:
+        rng = Random(f"{SEED}: {rule}, {cells}, {values}")
+        for value in values:
+            places = [
+                (block, place)
+                for block in blocks
+                for place in range(1, len(block))
+                if len(block) != FULL and block[place] not in touched
+            ]
+            block, place = pick(rng, places)
+            block[place] = change(block[place], rule, dict.fromkeys(cells.split(), value))
+            touched.add(block[place])
 
 
 def large() -> list[Row]:
     """Return the rows of `routes.csv`."""
     blocks = good_blocks(rng := Random(SEED))
-    spoil(rng, blocks, add_mistakes(rng, blocks))
+    touched = add_mistakes(rng, blocks)
+    spoil(rng, blocks, touched)
+    spoil_later(blocks, touched)
     return [row for block in blocks for row in block]
 
 

@@ -29,8 +29,12 @@ if TYPE_CHECKING:
     from vcokit import errors as errors
     from vcokit import plots as plots
     from vcokit.audit import Explanation as Explanation
+    from vcokit.audit import Review as Review
     from vcokit.audit import apply_suggestions as apply_suggestions
     from vcokit.audit import audit_routes as audit_routes
+    from vcokit.audit import load_rules as load_rules
+    from vcokit.audit import review_findings as review_findings
+    from vcokit.audit import rule as rule
     from vcokit.audit import with_connection_ids as with_connection_ids
     from vcokit.audit.explain import explain as explain
     from vcokit.cidr.array import CidrArray as CidrArray
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from vcokit.cidr.scalar import Cidr as Cidr
     from vcokit.cloud.client import Client as Client
     from vcokit.cloud.connect import connect as connect
+    from vcokit.inventory import read_partitions as read_partitions
     from vcokit.inventory import read_routes as read_routes
     from vcokit.inventory import write_routes as write_routes
     from vcokit.live import live_connections as live_connections
@@ -69,6 +74,7 @@ _ROOMS = {
     "Journal": "vcokit.rollout.journal",
     "Plan": "vcokit.rollout.plan",
     "PlanView": "vcokit.widgets",
+    "Review": "vcokit.audit",
     "Rollout": "vcokit.rollout.rollout",
     "RolloutView": "vcokit.widgets",
     "Simulator": "vcokit.simulator",
@@ -81,9 +87,13 @@ _ROOMS = {
     "forecast": "vcokit.rollout.forecast",
     "live_connections": "vcokit.live",
     "live_routes": "vcokit.live",
+    "load_rules": "vcokit.audit",
     "plan_routes": "vcokit.rollout.plan",
     "plots": None,
+    "read_partitions": "vcokit.inventory",
     "read_routes": "vcokit.inventory",
+    "review_findings": "vcokit.audit",
+    "rule": "vcokit.audit",
     "verify_routes": "vcokit.live",
     "with_connection_ids": "vcokit.audit",
     "write_routes": "vcokit.inventory",

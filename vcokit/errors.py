@@ -5,7 +5,8 @@
     VcokitError
     ├── InputError               what was handed over cannot be used
     │   ├── InventoryError       a file that cannot be read as routes (file, line, column)
-    │   └── ConfigError          a setting with a wrong value (name, origin)
+    │   ├── ConfigError          a setting with a wrong value (name, origin)
+    │   └── RuleError            a rule of one's own that cannot be used (rule, file, line)
     ├── CredentialsError         no usable AccessKey was found
     ├── CloudError               a call to the cloud gave no usable result
     │   ├── NoAnswerError        nothing came back: the outcome of a write is unknown
@@ -61,6 +62,7 @@ __all__ = [
     "ProtocolError",
     "QuotaError",
     "RolloutError",
+    "RuleError",
     "ServerError",
     "StalePlanError",
     "StateError",
@@ -182,6 +184,51 @@ class ConfigError(InputError):
         if self.name is None:
             return self.origin or ""
         return f"setting {self.name}" + (f" ({self.origin})" if self.origin else "")
+
+
+class RuleError(InputError):
+    """A rule of one's own that cannot be used, or fails on the routes.
+
+    Parameters
+    ----------
+    message, remedy : str
+        See `VcokitError`.
+    rule : str, optional
+        Name of the rule.
+    source : str or Path, optional
+        File that holds it.
+    line : int, optional
+        Line in the file, from 1.
+
+    Examples
+    --------
+    >>> print(RuleError("KeyError: 'Site'", rule="lab-network", source="lab.py", line=7,
+    ...                 remedy="Correct the rule, or leave it out"))
+    lab.py, line 7, rule lab-network: KeyError: 'Site'. Correct the rule, or leave it out
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        rule: str | None = None,
+        source: str | Path | None = None,
+        line: int | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.rule = rule
+        self.source = None if source is None else str(source)
+        self.line = line
+
+    def where(self) -> str:
+        """Return file, line and rule, as far as they are known."""
+        parts = [
+            self.source,
+            None if self.line is None else f"line {self.line}",
+            None if self.rule is None else f"rule {self.rule}",
+        ]
+        return ", ".join(part for part in parts if part)
 
 
 class CredentialsError(VcokitError):

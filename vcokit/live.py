@@ -15,6 +15,7 @@ from vcokit import schema
 from vcokit.audit.audit import Audit
 from vcokit.audit.columns import is_connection
 from vcokit.audit.plannable import plannable_rows
+from vcokit.audit.rules import Rule
 from vcokit.cloud.client import Client
 from vcokit.cloud.endpoints import is_region
 from vcokit.errors import InputError, NotFoundError, StateError
@@ -299,7 +300,11 @@ def _zone(client: Client, region: str, connection: str) -> str | None:
 
 
 def verify_routes(
-    routes: pd.DataFrame, live: pd.DataFrame, *, quota: int | None = None
+    routes: pd.DataFrame,
+    live: pd.DataFrame,
+    *,
+    quota: int | None = None,
+    rules: Rule | Iterable[Rule] = (),
 ) -> pd.DataFrame:
     """Compare what an inventory asks for with what is live, route by route.
 
@@ -311,6 +316,8 @@ def verify_routes(
         From `live_routes`; connections that the inventory does not name are passed over.
     quota : int, optional
         As in `audit_routes`.
+    rules : iterable of Rule
+        Rules of one's own, as in `plan_routes`.
 
     Returns
     -------
@@ -334,7 +341,7 @@ def verify_routes(
     0  different     10.0.0.0/8     100            0
     1    missing  172.16.0.0/12     100         <NA>
     """
-    sorted_rows = plannable_rows(Audit(routes, live=live, quota=quota))
+    sorted_rows = plannable_rows(Audit(routes, live=live, quota=quota), rules)
     wanted = sorted_rows.routes.assign(route_dest=sorted_rows.network)
     named = wanted[["vpn_connection_id", "route_dest"]].dropna().drop_duplicates()
     wanted = wanted.assign(row=np.arange(len(wanted)))[sorted_rows.plannable]

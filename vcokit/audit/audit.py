@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vcokit import config
+from vcokit import config, schema
 from vcokit.audit.columns import I64, NONE, TEXT, Mask, RouteColumns, Text, as_text, first_row, say
 from vcokit.audit.connections import ConnectionStatus
 from vcokit.audit.groups import Groups
@@ -74,6 +74,8 @@ class Audit:
         Number of that rule; -1 where there is none.
     has_row_error : ndarray of bool
         Rows that a plan blocks for what they are, not for what they meet.
+    numbers : ndarray of int64 or None
+        How messages number rows without a line, where these are some of more rows.
     """
 
     def __init__(
@@ -96,6 +98,16 @@ class Audit:
         self.row_check: I8 = np.zeros(size, dtype=np.int8)
         self.row_rule: I8 = np.full(size, NONE, dtype=np.int8)
         self.has_row_error = np.zeros(size, dtype=np.bool_)
+        self.numbers: I64 | None = None
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The routes as a user's own rules see them: conformed, with the file's other columns."""
+        given = self.columns.given
+        others = given.loc[:, [name not in schema.ROUTES for name in given.columns]]
+        frame = pd.concat([schema.conform_routes(given), others.reset_index(drop=True)], axis=1)
+        frame.attrs = {}
+        return frame
 
     def refuse(self, rows: I64, check: Check, rule: int) -> None:
         """Note that a check refuses some rows; of several checks the first in order decides."""
@@ -137,7 +149,8 @@ class Audit:
             lost = pc.or_(lost, pa.array(other & (source[rows] == NONE)))  # a line, but of what?
         if not pc.any(lost).as_py():
             return place
-        return pc.if_else(lost, say("row ", pa.array(rows).cast(TEXT)), place)
+        own = rows if self.numbers is None else self.numbers[rows]
+        return pc.if_else(lost, say("row ", pa.array(own).cast(TEXT)), place)
 
     @cached_property
     def _source(self) -> npt.NDArray[Any] | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,14 @@ import pyarrow as pa
 from vcokit import schema
 from vcokit.audit.audit import Audit, Matches
 from vcokit.audit.columns import I64, NONE, TEXT, Mask, Text
+from vcokit.audit.own_rules import own_rules
 from vcokit.audit.prediction import Check, api_codes
-from vcokit.audit.rules import RULE_NAMES, RULES, Rule
+from vcokit.audit.rules import NOTHING, PASSES, RULES, LooksAt, Rule, rule_names
 from vcokit.errors import InputError
 
-_FINDINGS: Final = {**schema.FINDINGS, "rule": RULE_NAMES}
 _ROW_TEXTS: Final = ("region_id", "vpn_connection_id", "route_dest")
+#: Note of findings that says what the user's own rules are.
+_ABOUT: Final = "own_rules"
 #: Number of the rule that stands for each check, -1 for none.
 _RULE_OF: Final = np.array(
     [
@@ -34,14 +37,16 @@ def audit_routes(
     connections: pd.DataFrame | None = None,
     quota: int | None = None,
     scope: str | Sequence[str] = "region_id",
-    rules: Iterable[str] | None = None,
+    rules: str | Rule | Iterable[str | Rule] = (),
 ) -> pd.DataFrame:
     """Say what is wrong, or worth knowing, about the rows of an inventory.
 
     Parameters
     ----------
     routes : DataFrame
-        From `read_routes`, or any frame with the required columns of `vcokit.schema.ROUTES`.
+        From `read_routes`, or any frame with the required columns of `vcokit.schema.ROUTES`. A
+        Dask frame, from `read_partitions` say, is audited by the workers that it has; so is the
+        result: see `vcokit.audit.distributed`.
     live : DataFrame, optional
         Live routes, from `live_routes`: adds ``already-live`` and ``live-conflict``.
     connections : DataFrame, optional
@@ -53,20 +58,24 @@ def audit_routes(
         past the usual quota (setting ``quota_hint``).
     scope : str or sequence of str
         Columns of `routes` within which destinations meet, by default the region.
-    rules : iterable of str, optional
-        Names of the rules to run, by default all.
+    rules : str, Rule or an iterable of these
+        Names of the built-in rules to run, by default all; and rules of one's own, made by `rule`
+        or read by `load_rules`, which run beside them.
 
     Returns
     -------
     DataFrame
         A row a finding, of `vcokit.schema.FINDINGS`, sorted by row, then rule; empty, with all
         columns, where nothing is found. ``row`` is a position in `routes`. ``api_code`` is what
-        the cloud would answer to the row, on the finding that causes it.
+        the cloud would answer to the row, on the finding that causes it. Of a Dask frame, a Dask
+        frame of the same findings.
 
     Raises
     ------
     InputError
         If a frame lacks columns, or a rule is not known. Bad cells are findings, never errors.
+    RuleError
+        If a rule of one's own raises, or returns no mask.
 
     Examples
     --------
@@ -80,24 +89,38 @@ def audit_routes(
     """
     chosen = _choose(rules)
     names = (scope,) if isinstance(scope, str) else tuple(scope)
-    found = run(Audit(routes, live=live, connections=connections, quota=quota, scope=names), chosen)
+    given: dict[str, Any] = {"live": live, "connections": connections, "quota": quota}
+    dask = sys.modules.get("dask.dataframe")  # who has no Dask frame need not load it
+    if dask is not None and isinstance(routes, dask.DataFrame):
+        from vcokit.audit.distributed import audit_partitions
+
+        found: pd.DataFrame = audit_partitions(routes, chosen, names, **given)
+        return found
+    return without_unlisted(run(Audit(routes, scope=names, **given), chosen), routes)
+
+
+def without_unlisted(found: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
+    """Return findings but those on rows that are no route: connections that are not listed."""
     if "route_entry_type" not in routes.columns:
         return found
-    # Of live routes: a row that says that a connection is not listed is no route.
-    kept = schema.is_unlisted(routes)[found["row"]]
-    return found[~kept].reset_index(drop=True)
+    return found[~schema.is_unlisted(routes)[found["row"]]].reset_index(drop=True)
 
 
-def run(audit: Audit, chosen: Sequence[Rule] = RULES) -> pd.DataFrame:
+def run(
+    audit: Audit, chosen: Sequence[Rule] = RULES, passes: Sequence[LooksAt] = PASSES
+) -> pd.DataFrame:
     """Run some rules and return their findings; see `audit_routes`.
 
     A first pass goes over the rows, then over their connections; a second one over destinations.
     Rules that can block a row always run, for the others ask which rows have an error, and every
-    finding which check refuses its row.
+    finding which check refuses its row. Where the passes are run apart, `has_row_error` of the
+    audit is what the second one takes from the first.
     """
+    own = tuple(rule for rule in chosen if rule not in RULES)
+    known = (*RULES, *own)
     found: list[tuple[int, Matches]] = []
-    for looks_at in ("row", "connection", "destination"):
-        for number, rule in enumerate(RULES):
+    for looks_at in passes:
+        for number, rule in enumerate(known):
             if rule.looks_at != looks_at or not (rule.blocks or rule in chosen):
                 continue
             matches = rule.find(audit)
@@ -109,23 +132,35 @@ def run(audit: Audit, chosen: Sequence[Rule] = RULES) -> pd.DataFrame:
                     audit.refuse(matches.rows[refused], check, number)
             if rule in chosen and len(matches.rows):
                 found.append((number, matches))
-    return _assemble(audit, found) if found else schema.frame(_FINDINGS)
+    findings = _assemble(audit, found, known) if found else schema.frame(findings_schema(known))
+    if own:
+        about = {rule.name: {"severity": rule.severity, "summary": rule.summary} for rule in own}
+        findings.attrs[_ABOUT] = about
+    return findings
 
 
-def _choose(rules: Iterable[str] | None) -> Sequence[Rule]:
-    if rules is None:
-        return RULES
-    wanted = {rules} if isinstance(rules, str) else set(rules)
-    unknown = sorted(wanted - set(RULE_NAMES.categories))
-    if unknown:
+def findings_schema(known: Sequence[Rule]) -> schema.Schema:
+    """Return the schema of findings in which ``rule`` has the names of some rules."""
+    return {**schema.FINDINGS, "rule": rule_names(known)}
+
+
+def _choose(rules: str | Rule | Iterable[str | Rule] | None) -> Sequence[Rule]:
+    """Return the built-in rules that are named, all where none is, and the user's own."""
+    given = [rules] if isinstance(rules, str | Rule) else list(rules or ())
+    own = own_rules(one for one in given if not isinstance(one, str))
+    wanted = {one for one in given if isinstance(one, str)}
+    wanted |= {one.name for one in given if isinstance(one, Rule) and one not in own}
+    known = [rule.name for rule in (*RULES, *own)]
+    if unknown := sorted(wanted - set(known)):
         raise InputError(
-            f"unknown rule {', '.join(unknown)}",
-            remedy=f"Rules are {', '.join(RULE_NAMES.categories)}",
+            f"unknown rule {', '.join(unknown)}", remedy=f"Rules are {', '.join(known)}"
         )
-    return tuple(rule for rule in RULES if rule.name in wanted)
+    return (*(rule for rule in RULES if not wanted or rule.name in wanted), *own)
 
 
-def _assemble(audit: Audit, found: list[tuple[int, Matches]]) -> pd.DataFrame:
+def _assemble(
+    audit: Audit, found: list[tuple[int, Matches]], known: Sequence[Rule]
+) -> pd.DataFrame:
     """Put the findings of all rules into one frame, with the cells of their rows.
 
     The findings of a dirty inventory are the largest thing an audit holds. So `found` is emptied
@@ -134,7 +169,7 @@ def _assemble(audit: Audit, found: list[tuple[int, Matches]]) -> pd.DataFrame:
     found.sort(key=lambda one: one[0])
     sizes = [len(matches.rows) for _, matches in found]
     numbers = [number for number, _ in found]
-    severities = [matches.severity or RULES[number].severity for number, matches in found]
+    severities = [matches.severity or known[number].severity for number, matches in found]
     related = [
         np.full(size, NONE) if matches.related is None else matches.related
         for size, (_, matches) in zip(sizes, found, strict=True)
@@ -159,7 +194,7 @@ def _assemble(audit: Audit, found: list[tuple[int, Matches]]) -> pd.DataFrame:
     columns |= {name: routes[name].array.take(row) for name in ("source", "line")}
     columns |= {
         "row": row,
-        "rule": pd.Categorical.from_codes(number, dtype=RULE_NAMES),
+        "rule": pd.Categorical.from_codes(number, dtype=rule_names(known)),
         "severity": pd.Categorical.from_codes(
             np.repeat(severity, sizes)[order], dtype=schema.SEVERITIES
         ),
@@ -167,7 +202,7 @@ def _assemble(audit: Audit, found: list[tuple[int, Matches]]) -> pd.DataFrame:
         "related_line": line,
         "api_code": _series(_codes(audit, row, _is_cause(audit, row, number))),
     }
-    return schema.frame(_FINDINGS, columns, copy=False)
+    return schema.frame(findings_schema(known), columns, copy=False)
 
 
 def _is_cause(audit: Audit, row: I64, number: I64) -> Mask:
@@ -208,6 +243,29 @@ def _series(text: Text) -> pd.Series:
 # -- findings counted, for people -------------------------------------------------------------
 
 
+def rules_of(findings: pd.DataFrame) -> dict[str, Rule]:
+    """Return the rules that findings know, by name: the built-in ones and the user's own.
+
+    What an own rule says of itself goes with the findings as a note (``attrs``), which pandas
+    loses where frames are put together. Then its name stands for it.
+
+    Parameters
+    ----------
+    findings : DataFrame
+        From `audit_routes`, or with a column ``rule``.
+    """
+    known = {rule.name: rule for rule in RULES}
+    about = findings.attrs.get(_ABOUT, {})
+    for name in map(str, findings["rule"].astype("category").cat.categories):
+        said = {"severity": "warning", "summary": f"{name}."} | about.get(name, {})
+        known.setdefault(name, Rule(name, said["severity"], said["summary"], _find_nothing))
+    return known
+
+
+def _find_nothing(audit: Audit) -> Matches:  # noqa: ARG001 - as rules are called
+    return NOTHING
+
+
 def by_rule(findings: pd.DataFrame) -> pd.DataFrame:
     """Count findings by rule, the worst first.
 
@@ -236,7 +294,7 @@ def by_rule(findings: pd.DataFrame) -> pd.DataFrame:
     table = counts.reset_index().sort_values(
         ["severity", "rule"], ascending=[False, True], ignore_index=True
     )
-    sentences = {rule.name: rule.summary for rule in RULES}
+    sentences = {name: rule.summary for name, rule in rules_of(findings).items()}
     table["sentence"] = table["rule"].astype("str").map(sentences).astype("str")
     return table[["rule", "severity", "rows", "sentence"]]
 

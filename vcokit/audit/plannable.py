@@ -2,7 +2,8 @@
 
 A row is blocked
 
-- by an error of its own (any error rule but the three that weigh rows against one another), or
+- by an error of its own (any error rule, built-in or the user's, but the three that weigh rows
+  against one another), or
 - as a repeat: an earlier row that is not blocked so is the same route, or
 - by disagreement: rows of its connection and network differ in weight or next hop. Then all of
   them are blocked; none wins by its position.
@@ -10,6 +11,7 @@ A row is blocked
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +23,8 @@ from vcokit import schema
 from vcokit.audit.audit import Audit
 from vcokit.audit.columns import I64, NONE, TEXT, Mask, as_text, first_row, say
 from vcokit.audit.findings import run
+from vcokit.audit.own_rules import own_rules
+from vcokit.audit.rules import RULES, Rule
 from vcokit.cidr.parse import to_text
 from vcokit.cidr.relations import is_new
 from vcokit.errors import InputError
@@ -50,9 +54,9 @@ class PlannableRows:
     findings: pd.DataFrame
 
 
-def plannable_rows(audit: Audit) -> PlannableRows:
-    """Run all rules, and sort the rows by what they find."""
-    findings = run(audit)
+def plannable_rows(audit: Audit, own: Rule | Iterable[Rule] = ()) -> PlannableRows:
+    """Run all rules, the user's own too, and sort the rows by what they find."""
+    findings = run(audit, (*RULES, *own_rules(own)))
     columns, contending = audit.columns, audit.groups.contending
     disagrees = np.zeros(columns.size, dtype=np.bool_)
     disagrees[contending.rows[contending.disagrees]] = True

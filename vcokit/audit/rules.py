@@ -10,12 +10,13 @@ destination  all rows of a destination, and of the one that covers it; no check
 
 The rules of rows run first: of them the others know which rows have an error, and which rows the
 cloud would refuse. To add a rule, write one function here; its position is that of its findings
-among those of one row. What the vendor does not document is said with "may".
+among those of one row. What the vendor does not document is said with "may". A user's own rules
+are no part of this table: see `vcokit.audit.own_rules`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -45,6 +46,8 @@ from vcokit.cidr.suggest import suggestions
 
 LooksAt: TypeAlias = Literal["row", "connection", "destination"]
 Find: TypeAlias = Callable[[Audit], Matches]
+#: The order in which rules run, by what they look at.
+PASSES: Final[tuple[LooksAt, ...]] = ("row", "connection", "destination")
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,9 @@ class Rule:
     blocks : bool
         Whether a plan blocks a row for an error of this rule alone. Where rows contradict or
         repeat one another, it weighs them instead: see `vcokit.audit.plannable`.
+    breaks_tunnel : bool
+        Whether the route, once the cloud takes it, may cut the tunnel itself off. No exception
+        can be agreed on then.
     """
 
     name: str
@@ -77,24 +83,27 @@ class Rule:
     looks_at: LooksAt = "row"
     checks: tuple[Check, ...] = ()
     blocks: bool = False
+    breaks_tunnel: bool = False
 
 
 _rules: Final[list[Rule]] = []
 
 
-def rule(
+def _rule(
     name: str,
     severity: str,
     summary: str,
     looks_at: LooksAt,
     *checks: Check,
     blocks: bool = True,
+    breaks_tunnel: bool = False,
 ) -> Callable[[Find], Find]:
-    """Register a function as a rule."""
+    """Register a function as a built-in rule."""
 
     def register(find: Find) -> Find:
         blocking = blocks and severity == "error"
-        _rules.append(Rule(name, severity, summary, find, looks_at, checks, blocking))
+        made = Rule(name, severity, summary, find, looks_at, checks, blocking, breaks_tunnel)
+        _rules.append(made)
         return find
 
     return register
@@ -135,7 +144,7 @@ def _where(mask: Mask, texts: Text) -> Text:
 # -- rows -------------------------------------------------------------------------------------
 
 
-@rule("missing-value", "error", "A field that the cloud requires is empty.", "row", Check.MISSING)
+@_rule("missing-value", "error", "A field that the cloud requires is empty.", "row", Check.MISSING)
 def _missing_value(audit: Audit) -> Matches:
     columns = audit.columns
     rows = _rows(~columns.complete)
@@ -152,7 +161,7 @@ def _missing_value(audit: Audit) -> Matches:
     return Matches(rows, field, say("empty: ", every), suggestion)
 
 
-@rule(
+@_rule(
     "invalid-weight",
     "error",
     "The weight is neither 0 (standby) nor 100 (active).",
@@ -171,7 +180,7 @@ def _weight_meant(text: Text) -> Text:
     return pc.struct_field(pc.extract_regex(text, _WEIGHT_MEANT), "weight")
 
 
-@rule("invalid-region", "error", "The region has not the form of a region id.", "row")
+@_rule("invalid-region", "error", "The region has not the form of a region id.", "row")
 def _invalid_region(audit: Audit) -> Matches:
     rows = _rows((audit.columns.region >= 0) & ~audit.columns.region_ok)
     text = _shown(audit.text(rows, "region_id"))
@@ -179,7 +188,7 @@ def _invalid_region(audit: Audit) -> Matches:
     return Matches(rows, "region_id", message)
 
 
-@rule(
+@_rule(
     "invalid-connection-id",
     "error",
     "The connection's id is not vco- and letters or digits.",
@@ -196,7 +205,7 @@ def _invalid_connection_id(audit: Audit) -> Matches:
     return Matches(rows, "vpn_connection_id", *audit.status.by_name(rows, message))
 
 
-@rule(
+@_rule(
     "unknown-connection",
     "error",
     "The connection is not among the live connections.",
@@ -212,7 +221,9 @@ def _unknown_connection(audit: Audit) -> Matches:
     return Matches(rows, "vpn_connection_id", *audit.status.by_name(rows, message))
 
 
-@rule("wrong-region", "error", "The live connection is in another region.", "row", Check.CONNECTION)
+@_rule(
+    "wrong-region", "error", "The live connection is in another region.", "row", Check.CONNECTION
+)
 def _wrong_region(audit: Audit) -> Matches:
     if audit.status is None:
         return NOTHING
@@ -222,7 +233,7 @@ def _wrong_region(audit: Audit) -> Matches:
     return Matches(rows, "region_id", say(ids, " is in ", region, ", not in ", own), region)
 
 
-@rule(
+@_rule(
     "not-attached",
     "error",
     "The live connection is not attached to a transit router.",
@@ -239,7 +250,7 @@ def _not_attached(audit: Audit) -> Matches:
     return Matches(rows, "vpn_connection_id", message, refused=refused)
 
 
-@rule("region-mismatch", "error", "The connection's first row names another region.", "connection")
+@_rule("region-mismatch", "error", "The connection's first row names another region.", "connection")
 def _region_mismatch(audit: Audit) -> Matches:
     columns, first = audit.columns, audit.region_row
     differs = columns.region != columns.region[first]
@@ -252,7 +263,7 @@ def _region_mismatch(audit: Audit) -> Matches:
     return Matches(rows, "region_id", message, suggestion, related)
 
 
-@rule("malformed-cidr", "error", "The destination is not a.b.c.d/len.", "row", Check.DESTINATION)
+@_rule("malformed-cidr", "error", "The destination is not a.b.c.d/len.", "row", Check.DESTINATION)
 def _malformed_cidr(audit: Audit) -> Matches:
     rows = _rows(audit.columns.malformed)
     text = audit.text(rows, "route_dest")
@@ -260,7 +271,7 @@ def _malformed_cidr(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", say("'", text, "' is not a.b.c.d/len"), meant)
 
 
-@rule(
+@_rule(
     "ipv6-unsupported",
     "error",
     "The destination is IPv6; only IPv4 is supported.",
@@ -273,7 +284,9 @@ def _ipv6_unsupported(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", say(text, " is IPv6; destinations are IPv4"))
 
 
-@rule("host-bits-set", "error", "The address is not that of its network.", "row", Check.DESTINATION)
+@_rule(
+    "host-bits-set", "error", "The address is not that of its network.", "row", Check.DESTINATION
+)
 def _host_bits_set(audit: Audit) -> Matches:
     rows = _rows(audit.columns.host_bits)
     text, network = audit.text(rows, "route_dest"), audit.network(rows)
@@ -281,15 +294,20 @@ def _host_bits_set(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", message, network)
 
 
-@rule(
-    "default-route", "error", "The default route is refused as a destination.", "row", Check.DEFAULT
+@_rule(
+    "default-route",
+    "error",
+    "The default route is refused as a destination.",
+    "row",
+    Check.DEFAULT,
+    breaks_tunnel=True,  # it would take the tunnel's own packets too, were it ever accepted
 )
 def _default_route(audit: Audit) -> Matches:
     message = "a destination of length 0 is the default route, which is refused"
     return Matches(_rows(audit.columns.is_default), "route_dest", message)
 
 
-@rule(
+@_rule(
     "next-hop-mismatch",
     "error",
     "The next hop is not the connection; may be refused.",
@@ -305,11 +323,12 @@ def _next_hop_mismatch(audit: Audit) -> Matches:
     return Matches(rows, "next_hop", message, _where(columns.id_ok[rows], ids))
 
 
-@rule(
+@_rule(
     "shared-address-space",
     "error",
     "The destination touches 100.64.0.0/10; breaks the tunnel.",
     "row",
+    breaks_tunnel=True,
 )
 def _shared_address_space(audit: Audit) -> Matches:
     prefixes = audit.columns.prefixes
@@ -319,7 +338,7 @@ def _shared_address_space(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", say(audit.network(rows), ending))
 
 
-@rule("special-purpose", "warning", "The destination touches a network of special purpose.", "row")
+@_rule("special-purpose", "warning", "The destination touches a network of special purpose.", "row")
 def _special_purpose(audit: Audit) -> Matches:
     prefixes = audit.columns.prefixes
     which = np.full(audit.columns.size, NONE, dtype=np.int8)
@@ -332,7 +351,7 @@ def _special_purpose(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", say(audit.network(rows), " touches ", touched, ending))
 
 
-@rule("description-too-long", "error", "The description does not fit into a request.", "row")
+@_rule("description-too-long", "error", "The description does not fit into a request.", "row")
 def _description_too_long(audit: Audit) -> Matches:
     size = audit.columns.description_bytes
     rows = _rows(size > DESCRIPTION_BYTES)
@@ -351,7 +370,7 @@ def _later(audit: Audit, related: I64) -> tuple[I64, I64]:
     return rows[later], rows[related[later]]
 
 
-@rule(
+@_rule(
     "duplicate",
     "error",
     "An earlier row is the same route.",
@@ -366,7 +385,7 @@ def _duplicate(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", message, related=related)
 
 
-@rule(
+@_rule(
     "weight-conflict",
     "error",
     "An earlier row gives the same route another weight.",
@@ -382,7 +401,7 @@ def _weight_conflict(audit: Audit) -> Matches:
     return Matches(rows, "weight", message, related=related)
 
 
-@rule(
+@_rule(
     "next-hop-conflict",
     "error",
     "An earlier row gives the same route another next hop.",
@@ -397,12 +416,12 @@ def _next_hop_conflict(audit: Audit) -> Matches:
     return Matches(rows, "next_hop", message, related=related)
 
 
-@rule("already-live", "info", "This very route is live.", "connection", Check.SAME_LIVE)
+@_rule("already-live", "info", "This very route is live.", "connection", Check.SAME_LIVE)
 def _already_live(audit: Audit) -> Matches:
     return Matches(_rows(audit.live.same), "route_dest", "this route is live already")
 
 
-@rule(
+@_rule(
     "live-conflict",
     "info",
     "The destination is live with another weight or next hop.",
@@ -415,7 +434,7 @@ def _live_conflict(audit: Audit) -> Matches:
     return Matches(_rows(audit.live.other), "route_dest", message)
 
 
-@rule(
+@_rule(
     "quota-exceeded",
     "error",
     "The connection's quota of routes is used up before this row.",
@@ -445,7 +464,7 @@ def _over_default_quota(audit: Audit) -> Matches:
 # -- destinations -----------------------------------------------------------------------------
 
 
-@rule("no-active-route", "warning", "All routes of the destination are standby.", "destination")
+@_rule("no-active-route", "warning", "All routes of the destination are standby.", "destination")
 def _no_active_route(audit: Audit) -> Matches:
     groups = audit.groups
     rows = _rows((groups.destination >= 0) & ~groups.has_active[groups.destination])
@@ -453,7 +472,9 @@ def _no_active_route(audit: Audit) -> Matches:
     return Matches(rows, "weight", message)
 
 
-@rule("equal-cost", "info", "Two or more connections of the destination are active.", "destination")
+@_rule(
+    "equal-cost", "info", "Two or more connections of the destination are active.", "destination"
+)
 def _equal_cost(audit: Audit) -> Matches:
     columns, destination = audit.columns, audit.groups.destination
     active = _rows(columns.takes_part & columns.is_active)
@@ -467,7 +488,7 @@ def _equal_cost(audit: Audit) -> Matches:
     return Matches(rows, "weight", message, related=other)
 
 
-@rule("covered", "info", "The closest shorter network leads exactly the same way.", "destination")
+@_rule("covered", "info", "The closest shorter network leads exactly the same way.", "destination")
 def _covered(audit: Audit) -> Matches:
     groups = audit.groups
     if not groups.same_next_hop_set.any():
@@ -482,7 +503,7 @@ def _covered(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", message, related=cover)
 
 
-@rule(
+@_rule(
     "more-specific",
     "info",
     "The closest shorter network leads another way; this one wins.",
@@ -507,8 +528,10 @@ def _within(audit: Audit, chosen: Mask) -> tuple[I64, I64]:
     return rows, groups.first[groups.cover[groups.destination[rows]]]
 
 
-#: All rules, in the order in which their findings stand.
+#: All built-in rules, in the order in which their findings stand.
 RULES: Final = tuple(_rules)
 
-#: The dtype of the findings' column ``rule``.
-RULE_NAMES: Final = pd.CategoricalDtype([known.name for known in RULES], ordered=True)
+
+def rule_names(rules: Iterable[Rule] = RULES) -> pd.CategoricalDtype:
+    """Return the dtype of the findings' column ``rule``."""
+    return pd.CategoricalDtype([known.name for known in rules], ordered=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,9 +11,11 @@ import typer
 from rich.console import Console
 
 from vcokit.audit import audit_routes
+from vcokit.audit.rules import Rule
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
 from vcokit.cli.journals import Standing, new_journal, refuse_held, refuse_stranger
+from vcokit.cli.own_rules import own_rules
 from vcokit.cli.plan import say_gaps
 from vcokit.cli.planning import FailOn, Planning, fails, saved_plan
 from vcokit.cli.reach import Reach
@@ -69,6 +72,7 @@ def apply_command(
         reach.check()
         if ask:
             may_ask()
+        own = own_rules(planning.rules_file)
         routes = reading.read(files, saying.note) if plan is None else _wanted(plan)
         if plan is None:
             shown.print(named(files, routes), markup=False)
@@ -78,20 +82,20 @@ def apply_command(
                 rehearsal.refuse_plan(plan.simulated, client=client.simulated)
             else:
                 routes, connections = planning.resolved(routes, client)
-                findings = audit_routes(routes, quota=quota, connections=connections)
+                findings = audit_routes(routes, quota=quota, connections=connections, rules=own)
                 if len(findings):
                     shown.print(show.findings_by_rule(findings))
                 if fails(findings, fail_on):
                     shown.print("Nothing was sent.")
                     return account.ends(Exit.FINDINGS)
-                plan = account.plan = planning.plan(routes, client, connections, quota)
+                plan = account.plan = planning.plan(routes, client, connections, quota, own)
             shown.print(f"Plan {plan.fingerprint[:12]}: {plan}", markup=False)
             say_gaps(plan)
             if not may_send(plan, ask=ask):
                 shown.print("Nothing was sent.")
                 return account.ends(Exit.OK)
             rollout = Rollout(plan, client, journal=path, allow_gap=allow_gap, **wishes)
-            go_on, verify = resume_command_of(path, reach.again), _Verify(plan, routes, client)
+            go_on, verify = resume_command_of(path, reach.again), _Verify(plan, routes, client, own)
             return conduct(rollout, client, shown, account, go_on=go_on, check=verify.say)
 
 
@@ -104,13 +108,15 @@ def _wanted(plan: Plan) -> pd.DataFrame:
 class _Verify:
     """What the cloud holds after a rollout, beside what was asked for."""
 
-    def __init__(self, plan: Plan, routes: pd.DataFrame, client: Client) -> None:
-        self._plan, self._routes, self._client = plan, routes, client
+    def __init__(
+        self, plan: Plan, routes: pd.DataFrame, client: Client, own: Sequence[Rule]
+    ) -> None:
+        self._plan, self._routes, self._client, self._own = plan, routes, client, own
 
     def say(self) -> Exit:
         """Print the verdicts; they change no exit code, the steps have told already."""
         live = live_routes(self._client, self._routes)
-        verdicts = verify_routes(self._routes, live)["verdict"].value_counts()
+        verdicts = verify_routes(self._routes, live, rules=self._own)["verdict"].value_counts()
         said = ", ".join(f"{count:,} {verdict}" for verdict, count in verdicts.items() if count)
         show.console().print(f"Verified live: {said or 'nothing to look for'}", markup=False)
         return Exit.OK

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -18,13 +19,15 @@ import typer
 
 from vcokit import schema
 from vcokit.cli.outputs import keep_apart, put, replace
-from vcokit.cli.reading import Files, Quota, Reading, read_connections
+from vcokit.cli.own_rules import RulesFile, own_rules, rule_table
+from vcokit.cli.reading import FILES, Quota, Reading, read_connections, say_note
 from vcokit.errors import InputError
 from vcokit.plain import visible
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from vcokit.audit import Review
     from vcokit.formats import Report
 
 #: Findings that a terminal lists where nobody says how many.
@@ -58,8 +61,8 @@ class Format(StrEnum):
 
 
 def audit_command(
-    files: Files,
     reading: Reading,
+    files: Annotated[list[str] | None, typer.Argument(help=FILES, metavar="FILE")] = None,
     output_format: Annotated[
         Format | None,
         typer.Option("--format", help="By default what --output ends in, else tables or text."),
@@ -75,7 +78,26 @@ def audit_command(
     rules: Annotated[
         list[str] | None, typer.Option(help="Rules to run, by name; commas, or repeated.")
     ] = None,
+    rules_file: RulesFile = None,
+    list_rules: Annotated[
+        bool, typer.Option("--list-rules", help="List all rules, yours too, and read nothing.")
+    ] = False,
     quota: Quota = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="JSON or SARIF of an earlier audit: show what is new."),
+    ] = None,
+    exceptions: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="TOML file of agreed exceptions.")
+    ] = None,
+    today: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help="Day by which exceptions are judged.  [default: today]",
+        ),
+    ] = None,
     fail_on: Annotated[
         FailOn, typer.Option(help="Least severity that gives exit code 1.")
     ] = FailOn.error,
@@ -85,20 +107,39 @@ def audit_command(
     ] = None,
 ) -> int:
     """Read inventories and print what is wrong, or worth knowing, about their rows."""
-    from vcokit.audit import audit_routes
+    from vcokit.audit import audit_routes, review_findings
     from vcokit.audit.findings import by_severity
+    from vcokit.cli import show
 
+    own = own_rules(rules_file)
+    if list_rules:
+        show.console().print(rule_table(own))
+        return 0
+    if not files:
+        raise InputError("there is no FILE", remedy="Name an inventory, or - for standard input")
     kind = _kind(output_format, output)  # a wrong name is told before an hour's work
-    keep_apart({"--output": output}, [*files, live, connections])
+    keep_apart(
+        {"--output": output}, [*files, live, connections, *(rules_file or ()), baseline, exceptions]
+    )
     routes = reading.read(files)
     known = None if live is None else Reading(region=reading.region).read([live])
     there = None if connections is None else read_connections(connections)
     chosen = [name.strip() for part in rules for name in part.split(",")] if rules else None
-    findings = audit_routes(routes, live=known, connections=there, quota=quota, rules=chosen)
+    own = [one for one in own if chosen is None or one.name in chosen]
+    findings = audit_routes(
+        routes, live=known, connections=there, quota=quota, rules=[*(chosen or ()), *own]
+    )
+    review = None
+    if baseline is not None or exceptions is not None:
+        held: dict[str, Any] = {"baseline": baseline, "exceptions": exceptions, "today": today}
+        review = review_findings(findings, routes, **held)
+        findings = review.findings
+        for one in review.expired:
+            say_note(f"{one} is over, and not applied")
     if kind is None:
-        _tables(findings, routes, _LISTED if limit is None else limit)
+        _tables(findings, routes, _LISTED if limit is None else limit, review)
     else:
-        options: dict[str, Any] = {"limit": limit, "fail_on": str(fail_on)}
+        options: dict[str, Any] = {"limit": limit, "fail_on": str(fail_on), "review": review}
         if kind == "junit":
             options["skipped"] = _skipped(chosen, live=known, connections=there)
         _write(kind, findings, routes, output, **options)
@@ -132,12 +173,14 @@ def _kind(asked: Format | None, output: Path | None) -> str | None:
     return kind_of(output) if asked is None and output is not None else str(asked)
 
 
-def _tables(findings: pd.DataFrame, routes: pd.DataFrame, limit: int) -> None:
+def _tables(
+    findings: pd.DataFrame, routes: pd.DataFrame, limit: int, review: Review | None
+) -> None:
     from vcokit.cli import show
     from vcokit.formats.facts import report_of
     from vcokit.formats.text import counts
 
-    shown, report = show.console(), report_of(findings, routes, limit=limit)
+    shown, report = show.console(), report_of(findings, routes, limit=limit, review=review)
     for name, count in report.sources.items():
         shown.print(f"{visible(name)}: {count:,} routes", markup=False)
     if len(findings):
@@ -148,6 +191,8 @@ def _tables(findings: pd.DataFrame, routes: pd.DataFrame, limit: int) -> None:
         shown.print(_listed(report))
     shown.print()
     shown.print(counts(report) if len(findings) else "Nothing found.", markup=False)
+    if report.held_back:
+        shown.print(report.held_back, markup=False)
 
 
 def _listed(report: Report) -> Any:
@@ -184,11 +229,14 @@ def _write(
 
         options |= {"places": locate(worst(findings, limit), routes), "root": Path.cwd()}
     text = parts(kind, findings, routes, **options)
+    review = options["review"]
     if output is None:
         put(text, for_people=kind == "text")
+        if kind == "csv" and review is not None:
+            say_note(str(review))  # a table of findings has no room for it
         return
     replace(output, text)
-    put(_written(report_of(findings, routes), output), for_people=True)
+    put(_written(report_of(findings, routes, review=review), output), for_people=True)
 
 
 def _written(report: Report, output: Path) -> str:

@@ -12,6 +12,7 @@ from vcokit.audit import audit_routes
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
 from vcokit.cli.outputs import keep_apart, put
+from vcokit.cli.own_rules import own_rules
 from vcokit.cli.planning import FailOn, Planning, fails
 from vcokit.cli.reach import Reach
 from vcokit.cli.reading import Files, Quota, Reading, named
@@ -50,17 +51,18 @@ def plan_command(
     The plan is standard output; what is said about it goes to standard error.
     """
     keep_apart({"--save": save}, [*files, reach.scenario])
+    own = own_rules(planning.rules_file)
     routes = reading.read(files)
     with reach.connected(routes) as client:
         routes, connections = planning.resolved(routes, client)
-        plan = planning.plan(routes, client, connections, quota)
+        plan = planning.plan(routes, client, connections, quota, own)
     if save is not None:
         save_plan(plan, save)
     said = show.error_console()
     said.print(f"{named(files, routes)}\nPlan {plan.fingerprint[:12]}: {plan}", markup=False)
     say_gaps(plan)
     put(f"{shown_plan(plan, format)}\n", for_people=format is not PlanFormat.json)
-    findings = audit_routes(routes, quota=quota, connections=connections)
+    findings = audit_routes(routes, quota=quota, connections=connections, rules=own)
     return Exit.FINDINGS if fails(findings, fail_on) else Exit.OK
 
 

@@ -12,6 +12,7 @@ import typer
 from vcokit import schema
 from vcokit.audit.findings import by_severity
 from vcokit.cli.audit import FailOn
+from vcokit.cli.own_rules import RulesFile
 from vcokit.cli.reading import Reading
 from vcokit.errors import InputError
 from vcokit.rollout.plan import Plan, plan_routes
@@ -20,6 +21,7 @@ from vcokit.rollout.plan_io import HEAD
 if TYPE_CHECKING:
     import pandas as pd
 
+    from vcokit.audit.rules import Rule
     from vcokit.cloud.client import Client
 
 __all__ = ["FailOn", "Planning", "fails", "saved_plan"]
@@ -47,6 +49,7 @@ class Planning:
     only_action: Annotated[
         list[str] | None, typer.Option(help="Plan this action alone; may be repeated.")
     ] = None
+    rules_file: RulesFile = None
 
     def resolved(
         self, routes: pd.DataFrame, client: Client
@@ -66,6 +69,7 @@ class Planning:
         client: Client,
         connections: pd.DataFrame | None,
         quota: int | None,
+        rules: Sequence[Rule] = (),
     ) -> Plan:
         """Return the plan that makes the live routes agree with an inventory.
 
@@ -88,6 +92,7 @@ class Planning:
             quota=quota,
             prune=self.prune,
             max_delete=self.max_delete,
+            rules=rules,
         )
         return self.narrowed(plan)
 

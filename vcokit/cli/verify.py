@@ -10,6 +10,7 @@ import typer
 from vcokit import schema
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
+from vcokit.cli.own_rules import RulesFile, own_rules
 from vcokit.cli.planning import Planning
 from vcokit.cli.reach import Reach
 from vcokit.cli.reading import Files, Quota, Reading, named
@@ -36,16 +37,18 @@ def verify_command(
     ] = TableFormat.table,
     limit: Annotated[int, typer.Option(min=0, help="Differences listed at most.")] = 50,
     quota: Quota = None,
+    rules_file: RulesFile = None,
 ) -> int:
     """Compare what an inventory asks for with what is live.
 
     Exit code 1 if something is missing, different or unexpected. Rows with errors are passed over.
     """
+    own = own_rules(rules_file)
     routes = reading.read(files)
     with reach.connected(routes) as client:
         routes, _ = Planning(names=names).resolved(routes, client)
         live = live_routes(client, routes)
-    verdicts = verify_routes(routes, live, quota=quota)
+    verdicts = verify_routes(routes, live, quota=quota, rules=own)
     said = show.error_console()
     counts = {str(name): n for name, n in verdicts["verdict"].value_counts().items() if n}
     told = ", ".join(f"{number:,} {name}" for name, number in counts.items())

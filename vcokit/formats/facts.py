@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit.findings import by_rule, by_severity
-from vcokit.audit.rules import NOTHING, RULES, Rule
+from vcokit.audit.findings import by_rule, by_severity, rules_of
+from vcokit.audit.fingerprints import fingerprints
+from vcokit.audit.review import Review
+from vcokit.audit.rules import Rule
 from vcokit.errors import InputError
 from vcokit.inventory.read import notes_of
 from vcokit.plain import counted
@@ -54,6 +56,8 @@ class Report:
         Folder that paths of files are told relative to.
     skipped : mapping of str to str
         Rules that did not run, and why.
+    review : Review or None
+        What held findings back; `findings` are those that it left.
     """
 
     findings: pd.DataFrame
@@ -63,6 +67,19 @@ class Report:
     places: pd.DataFrame | None = None
     root: Path | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
+    review: Review | None = None
+
+    @property
+    def held_back(self) -> str:
+        """How many findings are held back, and by what; empty where nothing could do so."""
+        return "" if self.review is None else str(self.review)
+
+    @cached_property
+    def fingerprints(self) -> list[str]:
+        """Fingerprints of the listed findings."""
+        if self.review is None:
+            return fingerprints(self.listed, self.routes).tolist()
+        return self.review.fingerprints[self.listed.index].tolist()
 
     @cached_property
     def listed(self) -> pd.DataFrame:
@@ -103,11 +120,8 @@ class Report:
 
     @cached_property
     def rules(self) -> Mapping[str, Rule]:
-        """The rules by name; one that findings have and the registry does not, too."""
-        known = {rule.name: rule for rule in RULES}
-        for name in self.findings["rule"].astype("category").cat.categories:
-            known.setdefault(str(name), Rule(str(name), "warning", f"{name}.", lambda _: NOTHING))
-        return known
+        """The rules by name, built-in and the user's own."""
+        return rules_of(self.findings)
 
     @property
     def failing(self) -> tuple[str, ...]:
@@ -127,7 +141,8 @@ class Report:
         '0 routes, nothing found'
         """
         said = [f"{counted(n, 'row')} with {name}" for name, n in self.rows.items() if n]
-        return f"{counted(len(self.routes), 'route')}, {', '.join(said) or 'nothing found'}"
+        held = f"; {self.held_back}" if self.held_back else ""
+        return f"{counted(len(self.routes), 'route')}, {', '.join(said) or 'nothing found'}{held}"
 
 
 def report_of(
@@ -139,6 +154,7 @@ def report_of(
     places: pd.DataFrame | None = None,
     root: str | os.PathLike[str] | None = None,
     skipped: Mapping[str, str] | None = None,
+    review: Review | None = None,
 ) -> Report:
     """Return a `Report` of frames that were looked at.
 
@@ -156,6 +172,9 @@ def report_of(
         Folder that paths of files are told relative to (SARIF).
     skipped : mapping of str to str, optional
         Rules that did not run, by name, and why (JUnit): without a finding they did not pass.
+    review : Review, optional
+        From `vcokit.review_findings`, whose ``findings`` these are: every format says how many
+        were held back.
 
     Raises
     ------
@@ -177,7 +196,9 @@ def report_of(
     conformed.attrs = routes.attrs  # what reading noted: which source is a sheet
     findings = findings.astype({"severity": schema.SEVERITIES})
     folder = Path(root) if root else None
-    return Report(findings, conformed, fail_on, limit, places, folder, skipped or {})
+    if review is not None and len(review.findings) != len(findings):
+        raise InputError("findings of another review", remedy="Give review.findings")
+    return Report(findings, conformed, fail_on, limit, places, folder, skipped or {}, review)
 
 
 def worst(findings: pd.DataFrame, limit: int | None) -> pd.DataFrame:

@@ -76,6 +76,7 @@ def _facts(environment: jinja2.Environment, report: Report) -> dict[str, Any]:
         "total": len(report.findings),
         "listed": len(report.listed),
         "left_out": report.left_out,
+        "held_back": report.held_back,
         "pictures": list(_pictures(report)),
     }
 

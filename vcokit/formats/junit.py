@@ -1,7 +1,8 @@
 """Findings as JUnit's XML, for pipelines that know tests: a suite a file, a case a rule.
 
 A rule fails where it has findings at or above ``fail_on``; those below stand in the case's
-``system-out``. One that did not run (`Report.skipped`) is skipped: it did not pass. The layout is
+``system-out``. One that did not run (`Report.skipped`) is skipped: it did not pass. What a review
+held back is counted in the ``system-out`` of each suite, for all files together. The layout is
 that of the Jenkins xUnit plugin's ``junit-10.xsd``: nothing is in it that other readers (GitLab,
 Azure, CircleCI) do not take.
 """
@@ -35,6 +36,8 @@ def lines(report: Report) -> Iterator[str]:
         yield f"<testsuite name={name} {counts}>\n"
         for rule, found, _ in suite:
             yield from _case(report, source, rule, found)
+        if report.held_back:
+            yield f"<system-out>{xml_text(report.held_back)}</system-out>\n"
         yield "</testsuite>\n"
     yield "</testsuites>\n"
 

@@ -8,7 +8,7 @@ location             the file, relative to a root (``%SRCROOT%``) where it lies 
                      line; where `vcokit.formats.places` knows them, the columns of the cell
 relatedLocations     the row that the finding speaks of
 fixes                the suggestion in place of the cell, where the cell is known to the character
-partialFingerprints  of rule and route, not of the line: it holds when rows move.
+partialFingerprints  of rule and route: see `vcokit.audit.fingerprints`.
                      ``primaryLocationLineHash`` is the name that GitHub looks for
 ===================  =============================================================================
 
@@ -19,10 +19,8 @@ file, ``<text>`` say, is a logical location alone.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -44,8 +42,6 @@ _ROOT: Final = "%SRCROOT%"
 _SHEET: Final = re.compile(r"(.*)\[([^\[\]]*)\]")
 #: What reading calls text, an open file without a name, and standard input.
 _NO_FILE: Final = re.compile(r"<[a-z ]+>")
-#: Values of a route that make it the same one when its line has moved.
-_IDENTITY: Final = ("region_id", "vpn_connection_id", "route_dest", "next_hop", "weight")
 
 Json = dict[str, Any]
 
@@ -65,10 +61,15 @@ def _run(report: Report) -> Json:
     rules = [_rule(rule.name, rule.severity, rule.summary) for rule in report.rules.values()]
     driver = {"name": "vcokit", "semanticVersion": version(), "rules": rules}
     invocation: Json = {"executionSuccessful": True}
+    notices = []
     if report.left_out:
         said = f"{report.left_out:,} more findings, none worse than those listed, are left out"
-        notice = {"level": "warning", "message": {"text": said}}
-        invocation["toolExecutionNotifications"] = [notice]
+        notices.append({"level": "warning", "message": {"text": said}})
+        invocation["properties"] = {"leftOut": report.left_out}
+    if report.held_back:
+        notices.append({"level": "note", "message": {"text": report.held_back}})
+    if notices:
+        invocation["toolExecutionNotifications"] = notices
     return {
         "tool": {"driver": driver},
         "invocations": [invocation],
@@ -97,18 +98,15 @@ def _results(report: Report) -> Iterator[Json]:
     numbers = {name: number for number, name in enumerate(report.rules)}
     where = _Where(report)
     listed = report.listed
-    seen: Counter[str] = Counter()
-    spans = _spans(report)
-    digests = _digests(listed, report.routes)
-    for record, span, digest in zip(records(listed), spans, digests, strict=True):
-        seen[digest] += 1
+    spans, prints = _spans(report), report.fingerprints
+    for record, span, fingerprint in zip(records(listed), spans, prints, strict=True):
         result = {
             "ruleId": visible(record["rule"]),
             "ruleIndex": numbers[record["rule"]],
             "level": _LEVELS[record["severity"]],
             "message": {"text": _message(record)},
             "locations": [where.location(record["source"], record["line"], span, record["row"])],
-            "partialFingerprints": {"primaryLocationLineHash": f"{digest}:{seen[digest]}"},
+            "partialFingerprints": {"primaryLocationLineHash": fingerprint},
             "properties": _properties(record),
         }
         yield result | _related(where, record) | _fixes(where, record, span)
@@ -167,16 +165,6 @@ def _region(span: Json) -> Json:
         "endLine": int(span["end_line"]),
         "endColumn": int(span["end_column"]),
     }
-
-
-def _digests(findings: pd.DataFrame, routes: pd.DataFrame) -> Iterator[str]:
-    """Yield a digest of rule, field and route of each finding."""
-    taken = routes.iloc[findings["row"].to_numpy()]
-    columns = [plain(findings[name]) for name in ("rule", "column")]
-    columns += [plain(taken[name]) for name in (*_IDENTITY, "weight_text")]
-    for values in zip(*columns, strict=True):
-        text = "\x1f".join("" if value is None else str(value) for value in values)
-        yield hashlib.sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:32]
 
 
 class _Where:

@@ -28,6 +28,8 @@ def lines(report: Report) -> Iterator[str]:
         yield "\nFindings" + more(report) + "\n"
         yield from _table(*listed(report))
     yield "\n" + (counts(report) if len(report.findings) else "Nothing found.") + "\n"
+    if report.held_back:
+        yield report.held_back + "\n"
 
 
 def more(report: Report) -> str:

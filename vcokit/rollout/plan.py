@@ -20,6 +20,7 @@ import pandas as pd
 from vcokit import schema
 from vcokit.audit.audit import Audit
 from vcokit.audit.plannable import plannable_rows
+from vcokit.audit.rules import Rule
 from vcokit.cidr.parse import Mask, parse
 from vcokit.cidr.relations import covered_by
 from vcokit.errors import InputError, PlanError
@@ -265,6 +266,7 @@ def plan_routes(
     scope: str | Sequence[str] = "region_id",
     prune: bool = False,
     max_delete: int | None = None,
+    rules: Rule | Iterable[Rule] = (),
 ) -> Plan:
     """Compare an inventory with the live routes and plan what makes them agree.
 
@@ -283,6 +285,9 @@ def plan_routes(
     max_delete : int, optional
         Deletes a connection may have; by default 10, or a tenth of its live routes where that is
         more.
+    rules : iterable of Rule
+        Rules of one's own, from `rule` or `load_rules`, beside the built-in ones: a row with an
+        error of theirs is blocked.
 
     Returns
     -------
@@ -319,7 +324,7 @@ def plan_routes(
     if gone is not None and quota is not None:
         stay = there.drop(index=gone.index[gone["action"] == DELETE])
         audit = Audit(routes, live=stay, connections=connections, quota=quota, scope=names)
-    rows = plannable_rows(audit)
+    rows = plannable_rows(audit, rules)
     steps = steps_of_rows(facts, rows, there, unlisted, of_row)
     touched = np.zeros(facts.code_count + 1, dtype=np.bool_)
     touched[facts.connection[rows.plannable]] = True

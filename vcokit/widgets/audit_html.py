@@ -17,7 +17,6 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.audit.findings import by_rule, by_severity
-from vcokit.audit.rules import RULES
 from vcokit.plain import counted, visible
 from vcokit.widgets.style import grey, page, scrolled, sheet, stacked, table, text
 
@@ -33,7 +32,6 @@ HEADS: Final = (
 SEARCHED: Final = ("message", "route_dest", "vpn_connection_id", "suggestion", "api_code", "line")
 #: Findings that a static page shows.
 STATIC_ROWS: Final = 50
-_SENTENCES: Final = {rule.name: rule.summary for rule in RULES}
 _SHOWN: Final = tuple(name for name in schema.ROUTES if name != "weight_text")
 
 
@@ -41,7 +39,7 @@ _SHOWN: Final = tuple(name for name in schema.ROUTES if name != "weight_text")
 _WORST: Final = {"error": "errors", "warning": "warnings at worst", "info": "info at worst"}
 
 
-def summary(routes: pd.DataFrame, findings: pd.DataFrame) -> str:
+def summary(routes: pd.DataFrame, findings: pd.DataFrame, held_back: str = "") -> str:
     """Return how many rows have a finding of each severity, and by its worst each row."""
     worst = findings.groupby("row")["severity"].max().value_counts()
     names = list(reversed(schema.SEVERITIES.categories))
@@ -51,6 +49,7 @@ def summary(routes: pd.DataFrame, findings: pd.DataFrame) -> str:
         f"{number:,} with {_plural(name)}" for name, number in by_severity(findings).items()
     )
     said = f"{counted(len(routes), 'route')}, {counted(len(findings), 'finding')}; rows: {rows}"
+    said += f"; {held_back}" if held_back else ""
     return page(
         f'<span class="t">Audit</span>{grey(said)}',
         stacked([*parts, ("s-done", "nothing found", clean)]),
@@ -68,7 +67,7 @@ def cells(findings: pd.DataFrame) -> Iterator[tuple[object, ...]]:
     return zip(place, *(findings[name] for name in names), strict=True)
 
 
-def detail(routes: pd.DataFrame, finding: pd.Series) -> str:
+def detail(routes: pd.DataFrame, finding: pd.Series, sentence: str) -> str:
     """Return one finding in full, with the row behind it and the related row beside it.
 
     Parameters
@@ -77,13 +76,15 @@ def detail(routes: pd.DataFrame, finding: pd.Series) -> str:
         What was audited.
     finding : Series
         A row of the findings.
+    sentence : str
+        What its rule says.
     """
     rule, severity = str(finding["rule"]), str(finding["severity"])
     code = visible(finding["api_code"])
     answer = f" {grey('· the cloud would answer')} <code>{text(code)}</code>" if code else ""
     head = (
         f'<div><span class="key"><i class="v-{text(severity)}"></i><b>{text(rule)}</b></span>'
-        f"{text(_SENTENCES.get(rule, ''))}{answer}</div><div>{text(finding['message'])}</div>"
+        f"{text(sentence)}{answer}</div><div>{text(finding['message'])}</div>"
     )
     related = finding["related_row"]
     places = [int(finding["row"])] + ([] if pd.isna(related) else [int(related)])
@@ -119,17 +120,19 @@ def _cell(row: pd.Series, name: str) -> str:
     return visible(value)
 
 
-def static_page(routes: pd.DataFrame, findings: pd.DataFrame, rule: str = "") -> str:
+def static_page(
+    routes: pd.DataFrame, findings: pd.DataFrame, rule: str = "", held_back: str = ""
+) -> str:
     """Return the counts and the first findings as HTML that needs nothing else."""
     counted = by_rule(findings)
     heads = (("rule", "24%"), ("severity", "14%"), ("rows", "10%"), ("", "auto"))
     names = ("rule", "severity", "rows", "sentence")
     rules = table(heads, zip(*(counted[name] for name in names), strict=True))
     if not len(findings):
-        return sheet(rule) + summary(routes, findings)
+        return sheet(rule) + summary(routes, findings, held_back)
     first = findings.iloc[:STATIC_ROWS]
     cut = len(first) < len(findings)
     note = grey(f"the first {len(first):,} of {len(findings):,} findings" if cut else "")
     long = scrolled(table(HEADS, cells(first), wrap=True))
     parts = page(rules, f"<h4>Findings {note}</h4>", long)
-    return sheet(rule) + summary(routes, findings) + parts
+    return sheet(rule) + summary(routes, findings, held_back) + parts

@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit import apply_suggestions, audit_routes
-from vcokit.audit.findings import by_rule, by_severity
+from vcokit.audit import Review, apply_suggestions, audit_routes
+from vcokit.audit.findings import by_rule, by_severity, rules_of
 from vcokit.colours import SEVERITIES
 from vcokit.errors import InputError, VcokitError
 from vcokit.inventory import write_routes
@@ -45,8 +45,8 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
     ----------
     routes : DataFrame
         What was audited; never changed.
-    findings : DataFrame, optional
-        From `audit_routes`; by default the routes are audited now.
+    findings : DataFrame or Review, optional
+        From `audit_routes`, or from `review_findings`; by default the routes are audited now.
 
     Raises
     ------
@@ -71,11 +71,15 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
     ['10.0.0.0/8', '10.1.0.0/16']
     """
 
-    def __init__(self, routes: pd.DataFrame, findings: pd.DataFrame | None = None) -> None:
+    def __init__(self, routes: pd.DataFrame, findings: pd.DataFrame | Review | None = None) -> None:
+        self._held_back = ""
+        if isinstance(findings, Review):
+            findings, self._held_back = findings.findings, str(findings)
         if findings is not None:
             _check(routes, findings)
         self.routes = routes
         self.findings = audit_routes(routes) if findings is None else findings
+        self._rules = rules_of(self.findings)
         self._taken = np.zeros(len(self.findings), dtype=np.bool_)
         self._fixable = self.findings["suggestion"].notna().to_numpy()
         self._rule = self._severity = ""
@@ -91,7 +95,8 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         self._said = ipywidgets.HTML()
         self._companion = Companion()
         summary = ipywidgets.HTML(
-            sheet(self._companion.hides_copy) + audit_html.summary(routes, self.findings)
+            sheet(self._companion.hides_copy)
+            + audit_html.summary(routes, self.findings, self._held_back)
         )
         parts = [self._bars(), self.search, self.table, self._detail, self._actions()]
         # Of a clean inventory there is nothing to look through.
@@ -179,7 +184,9 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         if position is None:
             self._detail.value = page(grey("No finding of this kind"))
         else:
-            self._detail.value = audit_html.detail(self.routes, self.findings.iloc[position])
+            finding = self.findings.iloc[position]
+            sentence = self._rules[str(finding["rule"])].summary
+            self._detail.value = audit_html.detail(self.routes, finding, sentence)
         self._show_actions()
 
     # -- accept ----------------------------------------------------------------------------------
@@ -262,7 +269,8 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
         """Return the widget; put its static copy beside it, for the saved notebook."""
-        html = audit_html.static_page(self.routes, self.findings, self._companion.hides_view)
+        rule = self._companion.hides_view
+        html = audit_html.static_page(self.routes, self.findings, rule, self._held_back)
         return self._companion.bundle(super()._repr_mimebundle_(**given), html, repr(self))
 
 

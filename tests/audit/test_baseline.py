@@ -1,0 +1,280 @@
+"""What is known or agreed on is held back, counted in every output, and nothing else is."""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import vcokit as vk
+from tests.inventories import draw
+from vcokit import formats
+
+SMALL = Path(__file__).parents[2] / "data" / "routes-small.csv"
+TODAY = datetime.date(2027, 1, 31)
+EXCEPTION = """
+[[exception]]
+rule = ["covered", "more-specific"]
+network = "18.192.0.0/15"
+reason = "migration"
+until = 2027-01-31
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[str], Path]:
+    """Write a file of exceptions."""
+
+    def written(text: str) -> Path:
+        path = tmp_path / "exceptions.toml"
+        path.write_text(text, "utf-8")
+        return path
+
+    return written
+
+
+def audited(path: Path = SMALL) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return routes and findings of a file."""
+    routes = vk.read_routes(path)
+    return routes, vk.audit_routes(routes)
+
+
+@pytest.mark.parametrize("name", ["findings.json", "findings.json.gz", "findings.sarif"])
+def test_what_was_there_is_held_back(name: str, tmp_path: Path, shell) -> None:
+    """An audit held against its own file shows nothing and succeeds, wherever the rows stand."""
+    kind = formats.kind_of(name)
+    baseline, moved = tmp_path / name, tmp_path / "moved.csv"
+    code, text, _ = shell("audit", SMALL, "--format", kind)
+    assert code == 1
+    baseline.write_bytes(gzip.compress(text.encode()) if name.endswith("gz") else text.encode())
+    routes = vk.read_routes(SMALL)
+    vk.write_routes(routes.iloc[::-1], moved)
+    total = len(vk.audit_routes(routes))
+    for file in (SMALL, moved):
+        code, said, _ = shell("audit", file, "--baseline", baseline, "--rules", "malformed-cidr")
+        assert (code, "2 held back: 2 by the baseline" in said) == (0, True)
+    code, said, _ = shell("audit", SMALL, "--baseline", baseline)
+    assert code == 0
+    assert f"Nothing found.\n{total} held back: {total} by the baseline\n" in said
+
+
+def test_only_what_is_new_is_left(tmp_path: Path, shell) -> None:
+    """Rows added since the baseline are found, also where they repeat what is known."""
+    baseline, later = tmp_path / "findings.json", tmp_path / "later.csv"
+    shell("audit", SMALL, "--output", baseline)
+    lines = SMALL.read_text().splitlines()
+    bare = next(line for line in lines if "8.8.4.4," in line)
+    later.write_text("\n".join([*lines, bare, bare.replace("8.8.4.4,", "8.8.4.5,")]) + "\n")
+    given = ("audit", later, "--baseline", baseline, "--rules", "malformed-cidr")
+    code, said, _ = shell(*given, "--format", "json")
+    found = json.loads(said)
+    last = len(lines) + 1
+    assert code == 1
+    assert [one["line"] for one in found["findings"]] == [last, last + 1]
+    assert found["counts"]["held_back"] == {"baseline": 2, "expired_exceptions": 0}
+    again = tmp_path / "again.json"
+    again.write_text(said)
+    code, said, _ = shell(*given[:-4], "--baseline", again, *given[-2:])
+    assert "2 held back: 2 by the baseline" in said, "a file of new findings is a baseline of those"
+
+
+def test_fingerprints_part_findings_and_join_audits() -> None:
+    """On random inventories no two findings have one fingerprint, and shuffling changes none."""
+    for seed in range(20):
+        chance = random.Random(seed)
+        rows = draw(chance, 40, dirt=0.3).read()
+        before = prints_of(rows, "missing-value", "invalid-weight", "malformed-cidr", "equal-cost")
+        chance.shuffle(rows)
+        after = prints_of(rows, "missing-value", "invalid-weight", "malformed-cidr", "equal-cost")
+        assert len(set(before)) == len(before)
+        assert sorted(before) == sorted(after)
+
+
+def prints_of(rows: list[dict], *rules: str) -> list[str]:
+    """Return the fingerprints of an audit, as JSON has them."""
+    routes = pd.DataFrame(rows)
+    found = vk.audit_routes(routes, rules=rules)
+    return [
+        one["fingerprint"] for one in json.loads(formats.write("json", found, routes))["findings"]
+    ]
+
+
+@pytest.mark.parametrize("kind", formats.KINDS)
+def test_every_output_counts_what_is_held_back(kind: str, write, tmp_path: Path, shell) -> None:
+    """The count stands in each format, or beside it, and follows a file into a line."""
+    baseline = tmp_path / "findings.json"
+    shell("audit", SMALL, "--rules", "malformed-cidr", "--output", baseline)
+    exceptions, output = write(EXCEPTION), tmp_path / "new"
+    given = ("--baseline", baseline, "--exceptions", exceptions, "--today", TODAY, "--format", kind)
+    code, said, aside = shell("audit", SMALL, *given)
+    assert code == 1
+    held = "4 held back: 2 by the baseline, 2 by exceptions"
+    if kind == "json":
+        counts = {"baseline": 2, "exceptions": 2, "expired_exceptions": 0}
+        assert json.loads(said)["counts"]["held_back"] == counts
+    else:
+        assert held in (aside if kind == "csv" else said)
+    code, said, _ = shell("audit", SMALL, *given, "--output", output)
+    assert (code, held in said) == (1, True)
+
+
+def test_the_view_counts_what_is_held_back(write) -> None:
+    """The view of a review shows what is left, and says what is not."""
+    routes, findings = audited()
+    review = vk.review_findings(findings, routes, exceptions=write(EXCEPTION), today=TODAY)
+    view = vk.AuditView(routes, review)
+    assert len(view.findings) == len(findings) - 2
+    assert "2 held back: 2 by exceptions" in view.children[0].value
+
+
+@pytest.mark.parametrize(
+    ("entry", "lines"),
+    [
+        ('rule = "covered"', [19, 27]),
+        ('rule = ["covered", "no-active-route"]\nconnection = "*"', [11, 13, 16, 19, 27, 28]),
+        ('rule = "covered"\nnetwork = "18.192.0.0/10"', [19, 27]),
+        ('rule = "covered"\nnetwork = "18.192.142.0/24"', []),
+        ('rule = "covered"\nnetwork = "18.192.142.0/23"', [19, 27]),
+        ('rule = "covered"\nconnection = "VCO-*"', [19, 27]),
+        ('rule = "covered"\nconnection = "vco-x*"', []),
+        ('rule = "duplicate"\nnetwork = "0.0.0.0/0"', [9]),
+        ('rule = "malformed-cidr"\nnetwork = "0.0.0.0/0"', []),
+    ],
+)
+def test_an_exception_holds_what_it_names(entry: str, lines: list[int], write) -> None:
+    """Rule, connection and network narrow an exception; what is within the network is meant."""
+    routes, findings = audited()
+    path = write(f'[[exception]]\n{entry}\nreason = "r"\nuntil = "2027-01-31"\n')
+    review = vk.review_findings(findings, routes, exceptions=path, today=TODAY)
+    held = review.held_back
+    assert held["line"].tolist() == lines
+    assert len(held) + len(review.findings) == len(findings)
+    assert set(held["held_by"]) <= {"exception"}
+    assert set(held["reason"]) <= {"r"}
+
+
+def test_what_is_over_is_said_once(write, shell) -> None:
+    """The day after its last an exception holds nothing back, and one line says so."""
+    path = write(EXCEPTION)
+    left = {}
+    for day in (31, 32):
+        date = TODAY + datetime.timedelta(days=day - 31)
+        given = ("--exceptions", path, "--today", date, "--rules", "covered,more-specific")
+        _, said, aside = shell("audit", SMALL, *given)
+        left[day] = said
+        assert aside.count("is over, and not applied") == day - 31
+    assert "2 held back: 2 by exceptions\n" in left[31]
+    assert "0 held back: 0 by exceptions; 1 exception expired\n" in left[32]
+
+
+@pytest.mark.parametrize("rule", ["shared-address-space", "default-route"])
+def test_what_breaks_a_tunnel_is_never_excepted(rule: str, write, shell) -> None:
+    """An exception of a rule that stands for a broken tunnel is refused, also among others."""
+    path = write(EXCEPTION.replace('"covered"', f'"{rule}"'))
+    code, said, error = shell("audit", SMALL, "--exceptions", path, "--today", TODAY)
+    assert (code, said, error.count("\n")) == (2, "", 1)
+    assert f"{path}, line 2, exception 1: {rule} may break a tunnel" in error
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (('"covered"', '"coverd"'), "unknown rule coverd"),
+        (('["covered", "more-specific"]', "[]"), "rule = [] names no rule"),
+        (('["covered", "more-specific"]', "7"), "rule = 7 names no rule"),
+        (("rule =", "rules ="), "unknown key rules"),
+        (("network =", "conection ="), "unknown key conection"),
+        (('rule = ["covered", "more-specific"]\n', ""), "no rule"),
+        (('reason = "migration"\n', ""), "no reason"),
+        (('"migration"', '" "'), "reason = ' ' is no text"),
+        (("until = 2027-01-31\n", ""), "no until"),
+        (("2027-01-31", '"31.1.2027"'), "until = 31.1.2027 is no date"),
+        (("2027-01-31", "2027-01-31T00:00:00"), "is no date"),
+        (("2027-01-31", "20270131"), "until = 20270131 is no date"),
+        (("18.192.0.0/15", "18.192.0.1/15"), "host bits set. Write 18.192.0.0/15"),
+        (("18.192.0.0/15", "18.192/15"), "network '18.192/15' is not a.b.c.d/len"),
+        (('"18.192.0.0/15"', "7"), "network = 7 is no text"),
+    ],
+)
+def test_an_exception_that_cannot_be_used_is_one_error(change, says: str, write) -> None:
+    """The second of two exceptions is wrong: file, line, number and remedy are said."""
+    routes, findings = audited()
+    path = write(EXCEPTION + EXCEPTION.replace(*change))
+    with pytest.raises(vk.errors.InputError) as caught:
+        vk.review_findings(findings, routes, exceptions=path, today=TODAY)
+    assert str(caught.value).startswith(f"{path}, line 8, exception 2: ")
+    assert says in str(caught.value)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("rule = ", "is no TOML"),
+        (EXCEPTION.replace("[[exception]]", "[[exceptions]]"), "exceptions is no list"),
+        (EXCEPTION.replace("[[exception]]", "[exception]"), "exception is no list"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_of_no_exceptions_is_one_error(text: str | None, says: str, write) -> None:
+    """So is a file that is no list of exceptions, or is not there."""
+    routes, findings = audited()
+    path = write(text or "")
+    if text is None:
+        path.unlink()
+    with pytest.raises(vk.errors.InputError, match=says):
+        vk.review_findings(findings, routes, exceptions=path, today=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "is no JSON"),
+        ("[]", "holds no findings"),
+        ('{"format": "vcokit-journal"}', "holds no findings"),
+        ('{"runs": [{"tool": {"driver": {"name": "other"}}}]}', "holds no findings"),
+        (
+            '{"format": "vcokit-findings", "counts": {"listed": 1, "findings": 1},'
+            ' "findings": [{"row": 1}]}',
+            "an earlier vcokit wrote it",
+        ),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_file_that_is_no_baseline_is_one_error(
+    text: str | None, says: str, tmp_path: Path
+) -> None:
+    """What is no list of findings, or has no fingerprints, is one error with what to do."""
+    routes, findings = audited()
+    path = tmp_path / "findings.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(vk.errors.InputError, match=says) as caught:
+        vk.review_findings(findings, routes, baseline=path)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("kind", ["json", "sarif"])
+def test_a_baseline_that_leaves_findings_out_is_refused(kind: str, tmp_path: Path, shell) -> None:
+    """A file written with --limit would call old findings new; a baseline is never overwritten."""
+    path = tmp_path / "findings"
+    shell("audit", SMALL, "--format", kind, "--limit", 3, "--output", path)
+    code, _, error = shell("audit", SMALL, "--baseline", path)
+    assert (code, "leaves findings out" in error) == (2, True)
+    before = path.read_bytes()
+    code, _, error = shell("audit", SMALL, "--baseline", path, "--output", path, "--format", kind)
+    assert (code, "would overwrite" in error) == (2, True)
+    assert path.read_bytes() == before
+
+
+def test_findings_of_other_routes_are_refused() -> None:
+    """Fingerprints are of the routes that were audited, or of nothing."""
+    routes, findings = audited()
+    with pytest.raises(vk.errors.InputError, match="routes that were audited"):
+        vk.review_findings(findings, routes.head(3))
