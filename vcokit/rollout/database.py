@@ -259,12 +259,7 @@ def _there_already(path: Path) -> JournalError:
 
 
 def check(path: Path) -> None:
-    """Refuse a file, passed by `check_bytes`, in which SQLite finds damage; never alter it.
-
-    Raises
-    ------
-    JournalError
-    """
+    """Refuse a file, passed by `check_bytes`, in which SQLite finds damage; never alter it."""
     try:
         with contextlib.closing(connect(path, write=False)) as connection:
             found = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
@@ -279,10 +274,6 @@ def check_bytes(path: Path) -> None:
 
     One that this program holds was looked at already, and is let be: to close any descriptor of a
     file drops the locks that SQLite has on it (https://www.sqlite.org/howtocorrupt.html, 2.2).
-
-    Raises
-    ------
-    JournalError
     """
     if held_as(path) is not None:
         return
@@ -356,12 +347,7 @@ def damaged(path: Path, how: str) -> JournalError:
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    """Open a journal that was checked.
-
-    Raises
-    ------
-    sqlite3.Error
-    """
+    """Open a journal that was checked."""
     if write:
         return _writer(path)
     # What a killed writer left half-written in DELETE mode has to be taken back before anything
@@ -423,12 +409,7 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Write all or nothing, on disk when it ends.
-
-    Raises
-    ------
-    sqlite3.Error
-    """
+    """Write all or nothing, on disk when it ends."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -108,10 +108,6 @@ def strange_in(connection: sqlite3.Connection) -> list[str]:
 
     A view in the place of a table may have no end, and a trigger may undo what is written: neither
     is looked at before this was asked.
-
-    Raises
-    ------
-    sqlite3.Error
     """
     found, made = _consists_of(connection), _made()
     named = {f"{kind} {name}" for kind, name, _ in found - made}
@@ -635,12 +631,7 @@ def _fill(connection: sqlite3.Connection, plan: Plan, meta: Mapping[str, str]) -
 def _insert(
     connection: sqlite3.Connection, table: str, frame: pd.DataFrame, columns: Sequence[str]
 ) -> None:
-    """Write a frame into a table, a row a row; what is missing becomes NULL.
-
-    Raises
-    ------
-    sqlite3.Error
-    """
+    """Write a frame into a table, a row a row; what is missing becomes NULL."""
     holes = ", ".join("?" * len(columns))
     objects = [frame[name].astype("object") for name in columns]
     rows = zip(*(column.where(column.notna(), None) for column in objects), strict=True)

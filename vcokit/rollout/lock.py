@@ -194,10 +194,6 @@ class Lease:
             Seconds since the epoch.
         locked : bool
             Whether the second writer has the file lock; see `in_force`.
-
-        Raises
-        ------
-        JournalLockedError
         """
         if not self.in_force(now, locked=locked):
             return
@@ -354,12 +350,7 @@ def _cannot(path: Path, why: Exception) -> JournalError:
 
 
 def lease_in(connection: sqlite3.Connection) -> Lease | None:
-    """Return who writes a journal; None when nobody does.
-
-    Raises
-    ------
-    sqlite3.Error
-    """
+    """Return who writes a journal; None when nobody does."""
     found = connection.execute("SELECT since, seen, owner, process, host FROM lease").fetchone()
     if found is None:
         return None

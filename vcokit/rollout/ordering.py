@@ -123,10 +123,6 @@ def order_of(
     quota : int, optional
         Routes a connection may have; by default no connection is taken to be full.
 
-    Returns
-    -------
-    Order
-
     Notes
     -----
     A standby route covers nothing, but steps for it are ordered all the same: a destination should
@@ -367,10 +363,6 @@ def open_cycles(
         Routes more that fit, by lane; of full lanes alone.
     quota : int or None
         For the reason of a gap.
-
-    Returns
-    -------
-    tuple of Gap
     """
     if not room and not waits.before:
         return ()

@@ -227,10 +227,6 @@ _LEAN: Final = 0.1
 class Place:
     """Where a connection stands in the queues, and what its pace is.
 
-    Parameters
-    ----------
-    connection : Connection
-
     Attributes
     ----------
     version : int
@@ -266,12 +262,7 @@ class Place:
 
 
 class Pace:
-    """What the times seen so far say about connections.
-
-    Parameters
-    ----------
-    options : Options
-    """
+    """What the times seen so far say about connections."""
 
     def __init__(self, options: Options) -> None:
         self.times = Durations(options.task_seconds)

@@ -83,10 +83,6 @@ WEIGHTS: Final = (0, 100)
 def routes_there(live: pd.DataFrame) -> pd.DataFrame:
     """Return the destination routes among live ones, with the columns that tell them apart.
 
-    Parameters
-    ----------
-    live : DataFrame
-
     Returns
     -------
     DataFrame

@@ -78,10 +78,6 @@ def refuse_plan(plan: bool | None, *, client: bool) -> None:
     ----------
     plan, client : bool or None
         Whether each is a simulator's.
-
-    Raises
-    ------
-    PlanError
     """
     if plan is not None and plan != client:
         raise PlanError(
@@ -100,10 +96,6 @@ def refuse_journal(path: Path, journal: bool, *, client: bool) -> None:
     path : Path
     journal, client : bool
         Whether each is a simulator's.
-
-    Raises
-    ------
-    JournalError
     """
     if journal and not client:
         raise JournalError(

@@ -667,12 +667,7 @@ def require_plan_and_client(plan: object, client: object) -> None:
 
 
 def require_client(client: object) -> None:
-    """Refuse what is no client.
-
-    Raises
-    ------
-    InputError
-    """
+    """Refuse what is no client."""
     # By what it can do: the simulation hands over one of its own.
     needed = ("limits", "limiter", "simulated", "speed", "settings", "call", "page")
     if not all(hasattr(client, name) for name in needed):

@@ -83,10 +83,6 @@ def interrupted(
     how_to_go_on : str
     detach : bool
         Whether a notebook's rollout goes on without its cell.
-
-    Raises
-    ------
-    SystemExit, KeyboardInterrupt
     """
     if detach and in_notebook():
         print(
