@@ -200,6 +200,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
         "VCOKIT_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
         "ALIBABA_CLOUD_ACCESS_KEY_ID": "id",
         "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "s3cret",
+        "VCOKIT_READ_TIMEOUT": "60",  # longer than the machine may take to end
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
     }

@@ -425,9 +425,9 @@ class _Stage:
                 if not old.name.endswith("-shm"):
                     name = old.name.replace(part.path.name, self._grave(part).name)
                     shutil.copyfile(old, old.with_name(name))
+        killed = self.world.dead = Killed(what)
         self.handed_over.put(None)  # where the rollout's thread dies before it begins
-        self.world.dead = Killed(what)
-        raise self.world.dead
+        raise killed
 
     def _grave(self, part: Part) -> Path:
         return self.folder / f"{part.number}-{self.generation}.db"

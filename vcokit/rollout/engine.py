@@ -78,7 +78,7 @@ _READS_TOGETHER: Final = 200
 #: How long a call may be under way while the rollout is about to end; seconds.
 _LONGEST_AT_END: Final = 15.0
 #: What a wait takes at least, though rounding has made it none: others have their turn; seconds.
-_LEAST: Final = 1e-6
+_SHORTEST: Final = 1e-6
 #: A wall clock that is set back must not make the loop spin; seconds.
 _LEAST_WAIT: Final = 0.1
 
@@ -251,7 +251,7 @@ class Engine:
             self._journal.renew(self._clocks.wall())
             lease = max(_LEAST_WAIT, self._journal.renew_at - self._clocks.wall())
             left = math.inf if until is None else until - self._clocks.steady()
-            if errors := self._collect(max(_LEAST, min(left, lease))):
+            if errors := self._collect(max(_SHORTEST, min(left, lease))):
                 raise errors[0]
             if self._arrived or (until is not None and until <= self._clocks.steady()):
                 return
@@ -261,7 +261,7 @@ class Engine:
         oldest = next(iter(self._flights.values()), None)
         if oldest is not None:
             left = oldest.begin + self._longest - self._clocks.steady()
-            seconds = min(seconds, max(_LEAST, left))
+            seconds = min(seconds, max(_SHORTEST, left))
         item = self._threads.get(None if seconds == math.inf else seconds)
         errors = []
         while item is not None:
