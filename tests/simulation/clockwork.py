@@ -30,8 +30,9 @@ class HangError(AssertionError):
     """Nothing is under way and nothing is waited for, or time does not go on."""
 
 
-class Killed(SystemExit):
-    """The process is no more: whoever gets the turn ends by it."""
+#: The process is no more: whoever gets the turn ends by it. A thread does so in silence, by this
+#: very class and no other.
+Killed = SystemExit
 
 
 class Turn:
