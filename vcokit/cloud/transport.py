@@ -2,7 +2,7 @@
 
 ::
 
-    Transport.send ─▶ httpx.BaseTransport ─▶ a pool of kept connections for each host ─▶ Reply
+    Transport.send ─▶ httpx.BaseTransport ─▶ kept connections to each host ─▶ Reply
 
 The only file that knows httpx. Nothing is added to a request, no redirect is followed, no cookie is
 sent, and a proxy of the environment is asked for by the rules of `proxy_for` alone. So there is
@@ -30,6 +30,7 @@ import threading
 import time
 import urllib.request
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -268,12 +269,18 @@ class _End(threading.local):
 
 
 class _Network(httpx.BaseTransport):
-    """The way to each host: pools of httpcore over streams that know when the call ends."""
+    """The way to each host: connections of httpcore over streams that know when the call ends.
+
+    Each connection is a pool of its own, taken by one call at a time: a pool of many looks at all
+    of them at every call, which takes as long as the call itself where there are 32.
+    """
 
     def __init__(self, end: _End, proxy: Secret | None) -> None:
+        self._end = end
         self._backend = _Backend(end)
         self._proxy = proxy
-        self._pools: dict[tuple[str, str], httpcore.ConnectionPool] = {}
+        #: By host: connections that nobody uses, the latest last, and since when.
+        self._idle: dict[tuple[str, str], deque[tuple[httpcore.ConnectionPool, float]]] = {}
         self._lock = threading.Lock()
 
     @cached_property
@@ -292,29 +299,42 @@ class _Network(httpx.BaseTransport):
             content=cast(httpx.SyncByteStream, request.stream),
             extensions=request.extensions,
         )
-        with _Translated():
-            came = self._pool(url).handle_request(asked)
+        pool = self._taken(url)
+        try:
+            with _Translated():
+                came = pool.handle_request(asked)
+        except BaseException:
+            pool.close()
+            raise
         stream = came.extensions["network_stream"]
         headers = httpx.Headers(came.headers)
         chunked = "transfer-encoding" in headers  # which then decides how long it is
         stream.body_follows("" if chunked else headers.get("content-length", ""))
-        return httpx.Response(
-            came.status, headers=headers, stream=_Pieces(came), extensions=came.extensions
-        )
+        body = _Pieces(came, lambda: self._give_back(url, pool))
+        return httpx.Response(came.status, headers=headers, stream=body, extensions=came.extensions)
 
-    def _pool(self, url: httpx.URL) -> httpcore.ConnectionPool:
-        host = (url.scheme, url.host)
+    def _taken(self, url: httpx.URL) -> httpcore.ConnectionPool:
         with self._lock:
-            if host not in self._pools:
-                self._pools[host] = self._made(url)
-            return self._pools[host]
+            idle = self._idle.get((url.scheme, url.host))
+            if idle:
+                return idle.pop()[0]
+        return self._made(url)
+
+    def _give_back(self, url: httpx.URL, pool: httpcore.ConnectionPool) -> None:
+        now, over = self._end.now(), []
+        with self._lock:
+            idle = self._idle.setdefault((url.scheme, url.host), deque())
+            idle.append((pool, now))
+            while len(idle) > _MOST_IDLE or idle[0][1] < now - _LONGEST_IDLE:
+                over.append(idle.popleft()[0])
+        for each in over:
+            each.close()
 
     def _made(self, url: httpx.URL) -> httpcore.ConnectionPool:
         options: dict[str, Any] = {
             # Plain http goes to this machine alone and needs no authorities.
             "ssl_context": self._certificates if url.scheme == "https" else None,
-            "max_connections": None,
-            "max_keepalive_connections": _MOST_IDLE,
+            "max_connections": 1,
             "keepalive_expiry": _LONGEST_IDLE,
             "network_backend": self._backend,
         }
@@ -325,9 +345,10 @@ class _Network(httpx.BaseTransport):
 
     def close(self) -> None:
         with self._lock:
-            pools, self._pools = self._pools, {}
-        for pool in pools.values():
-            pool.close()
+            idle, self._idle = self._idle, {}
+        for connections in idle.values():
+            for pool, _ in connections:
+                pool.close()
 
 
 def _by_proxy(proxy: httpx.Proxy, options: dict[str, Any]) -> httpcore.ConnectionPool:
@@ -352,8 +373,8 @@ class _Translated:
 class _Pieces(httpx.SyncByteStream):
     """The body of an answer, as it comes."""
 
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
+    def __init__(self, response: httpcore.Response, after: Callable[[], None]) -> None:
+        self._response, self._after = response, after
 
     def __iter__(self) -> Iterator[bytes]:
         with _Translated():
@@ -361,6 +382,7 @@ class _Pieces(httpx.SyncByteStream):
 
     def close(self) -> None:
         self._response.close()
+        self._after()
 
 
 class _Backend(httpcore.SyncBackend):
