@@ -248,7 +248,8 @@ def take(rng: Random, pool: list[IPv4Network], count: int) -> list[IPv4Network]:
     """Take networks out of the pool, every other one of a stretch or so."""
     start = int(rng.random() * (len(pool) - 2 * count))
     taken = sorted(shuffled(rng, pool[start : start + 2 * count])[:count])
-    pool[:] = [network for network in pool if network not in taken]
+    gone = set(taken)
+    pool[:] = [network for network in pool if network not in gone]
     return taken
 
 

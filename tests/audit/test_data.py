@@ -17,6 +17,8 @@ from tests.audit.oracle import RULES, oracle
 from tests.audit.test_rules import plain
 
 DATA = Path(__file__).parents[2] / "data"
+FIRST = ("special-purpose", "dest", ("127.0.0.0/8", "169.254.{b}.0/24"))
+SECOND = ("shared-address-space", "dest", ("100.64.{b}.0/24",))
 NAMES = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight", "weight_text"]
 
 
@@ -75,3 +77,20 @@ def test_the_small_ones_are_the_same_published_routes(maker: ModuleType) -> None
     published = {str(network) for networks in maker.published().values() for network in networks}
     errors = found.loc[found["severity"] == "error", "row"]
     assert set(one["route_dest"].drop(index=errors)) <= published
+
+
+def test_a_new_kind_of_mistake_moves_no_other(
+    maker: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each kind that comes later changes as many rows as it has values, all of them good ones."""
+    before = maker.large()
+    for later in ((FIRST,), (FIRST, SECOND)):
+        monkeypatch.setattr(maker, "LATER", later)
+        rows = maker.large()
+        assert len(rows) == len(before)
+        changed = [(old, new) for old, new in zip(before, rows, strict=True) if old != new]
+        rule, _, values = later[-1]
+        assert len(changed) == len(values)
+        assert {old.mistake for old, _ in changed} == {""}
+        assert {new.mistake for _, new in changed} == {rule}
+        before = rows

@@ -76,10 +76,10 @@ def test_cells_are_trimmed_and_unprotected(cells: list[str]) -> None:
     ]
     for words, number in counted:
         assert (re.search(f"{words} {number} cells?(?: |$)", notes) is not None) == (number > 0)
-    names = {by_hand(cell) for cell in cells}
-    names = {name for name in names if name and not name.isalnum() and name not in SIX}
-    columns = vk.read_routes(quoted(["x"], **dict.fromkeys(cells, "y"))).columns
-    assert names <= set(columns)
+    # Without letters, for a name that Hypothesis finds may be that of a field.
+    written = [re.sub(r"\w", "§", cell) for cell in cells]
+    columns = vk.read_routes(quoted(["x"], **dict.fromkeys(written, "y"))).columns
+    assert {by_hand(name) for name in written} - {""} <= set(columns)
 
 
 def test_absence_is_an_empty_cell_and_nothing_else() -> None:

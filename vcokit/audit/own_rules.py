@@ -272,7 +272,7 @@ def load_rules(*files: str | PathLike[str]) -> list[Rule]:
     >>> load_rules("lab_rules.py")
     Traceback (most recent call last):
         ...
-    vcokit.errors.base.RuleError: lab_rules.py: cannot be read: No such file or directory. \
+    vcokit.errors.RuleError: lab_rules.py: cannot be read: No such file or directory. \
 Name a Python file with rules
     """
     found: dict[Rule, None] = {}
