@@ -41,21 +41,32 @@ def test_a_line_is_kept() -> None:
 
 
 def test_a_line_for_each_call_in_flight() -> None:
-    """Calls side by side have a line each, and later calls use those lines again."""
-    together = threading.Barrier(8)
+    """Calls side by side have a line each, used again later; one that rests for long is closed."""
+    together, now = threading.Barrier(8), [0.0]
 
     def wait(_: Asked) -> bytes:
-        together.wait(10)
+        if not alone:
+            together.wait(10)
         return WHOLE
 
-    with Stub([wait]) as stub, stub.client() as client, ThreadPoolExecutor(8) as pool:
+    def ask(_: int = 0) -> None:
+        client.describe_vpn_connection(vpn_connection_id="vco-1")
+
+    with (
+        Stub([wait]) as stub,
+        stub.client(steady=lambda: now[0]) as client,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        alone = False
         for _ in range(2):
-            list(
-                pool.map(
-                    lambda _: client.describe_vpn_connection(vpn_connection_id="vco-1"), range(8)
-                )
-            )
+            list(pool.map(ask, range(8)))
         assert (len(stub.asked), stub.connections) == (16, 8)
+        now[0], alone = 31.0, True
+        ask()
+        assert stub.connections == 8
+        alone = False
+        list(pool.map(ask, range(8)))
+        assert (len(stub.asked), stub.connections) == (25, 8 + 7)
 
 
 def test_a_line_the_server_has_closed() -> None:

@@ -169,14 +169,9 @@ def _network(text: str, refuse: Any) -> str:
 
 
 def _day(value: object, refuse: Any) -> datetime.date:
+    if type(value) is datetime.date:  # and no date with a time, which is one too for isinstance
+        return value
     try:
-        # A date with a time is a date too, for Python.
-        if isinstance(value, datetime.date) and not isinstance(value, datetime.datetime):
-            return value
-        return datetime.date.fromisoformat(value) if isinstance(value, str) else _no_day()
+        return datetime.date.fromisoformat(value if isinstance(value, str) else "")
     except ValueError:
         raise refuse(f"until = {value} is no date", "Write it like until = 2027-03-31") from None
-
-
-def _no_day() -> datetime.date:
-    raise ValueError
