@@ -1,7 +1,7 @@
 """A slow model of forwarding: tables of routes, addresses one by one, steps in any order.
 
-It knows nothing of marks and gates. Steps are carried out by whatever order is handed to it. What
-is watched is which addresses an active route covers, and how many routes a connection holds.
+It knows nothing of covers and barriers. Steps are carried out by whatever order is handed to it.
+What is watched is which addresses an active route covers, and how many routes a connection holds.
 """
 
 from __future__ import annotations
@@ -128,10 +128,7 @@ class Run:
 
     def first(self, number: int) -> set[int]:
         """Return all steps that must be done before this one, as the order says."""
-        gate = self.order.breaks.get(number)
-        marks = set() if gate is None else set(self.order.needs[gate])
-        made = {n for n, mark in self.order.makes.items() if mark in marks}
-        return made | set(self.order.before.get(number, ()))
+        return self.order.first(number)
 
     def may_go(self) -> list[Step]:
         """Return the steps that wait for nothing, on connections without a call under way."""

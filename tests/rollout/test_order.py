@@ -78,18 +78,16 @@ def test_scopes_and_other_networks_do_not_meet() -> None:
         step(2, "create", "c", "10.2.0.0/16"),
         step(3, "keep", "d", "10.1.0.0/16"),
     ]
-    found = order_of(steps, {})
-    assert (found.makes, found.breaks, found.needs, found.before) == ({}, {}, (), {})
+    assert order_of(steps, {}).waits == {}
 
 
-def test_marks_and_gates_are_by_network() -> None:
+def test_waits_are_by_network() -> None:
     """Many connections that move one network cost an entry each, not one a pair."""
     steps = [step(n, "create", f"n{n}", "10.0.0.0/8") for n in range(250)]
     steps += [step(250 + n, "delete", f"o{n}", "10.0.0.0/8") for n in range(250)]
-    found = order_of(steps, {})
-    assert found.needs == ((0,),)
-    assert set(found.makes.values()) == set(found.breaks.values()) == {0}
-    assert len(found.makes) == len(found.breaks) == 250
+    waits = order_of(steps, {}).waits
+    assert all(len(waits[250 + n]) == 1 for n in range(250))
+    assert sum(map(len, waits.values())) == 250 + 250 + 1
 
 
 def test_a_create_waits_for_room() -> None:
@@ -131,7 +129,8 @@ def test_a_pair_on_one_connection_has_a_gap() -> None:
     ]
     found = order_of(steps, {})
     assert [gap.steps for gap in found.gaps] == [(0, 1)]
-    assert (found.breaks, found.before) == ({}, {1: (0,)})
+    assert found.waits[1] == (0,)
+    assert 0 not in found.waits
 
 
 def test_standby_routes_give_way_without_a_gap() -> None:
@@ -145,7 +144,7 @@ def test_standby_routes_give_way_without_a_gap() -> None:
     live = {lane: frozenset({Route("10.1.0.0/16", lane, 0)}) for lane in "ab"}
     found = order_of(steps, live, 1)
     assert found.gaps == ()
-    assert found.before == {1: (0,), 3: (2,)}
+    assert (found.first(1), found.first(3)) == ({0}, {2})
 
 
 def test_what_can_be_done_in_no_order_is_let_go() -> None:
@@ -243,22 +242,27 @@ def can_be_ordered(steps: list[Step], sizes: dict[str, int], quota: int | None) 
     return goes_on(frozenset())
 
 
-@pytest.mark.parametrize("chunk", range(5))
-def test_a_gap_is_a_gap(chunk: int) -> None:
-    """A gap is reported where a search through all orders finds none, and here only there.
+def test_what_cannot_be_ordered_is_reported() -> None:
+    """A gap is reported wherever a search through all orders finds none, and hardly elsewhere.
 
-    Which create takes what room is a search that is cut short: of some thousand such worlds, one
-    in two thousand has a gap reported that a cleverer order would avoid. None the other way round.
+    Which create takes what room is not searched: of these worlds, one in a hundred at most has a
+    gap reported that a cleverer order would avoid.
     """
-    for seed in range(chunk * 100, chunk * 100 + 100):
+    worlds, avoidable = 0, []
+    for seed in range(500):
         _, steps, cloud, quota = world(seed)
         if len(steps) > 9:
             continue
+        worlds += 1
         live = {lane: frozenset(table) for lane, table in cloud.tables.items()}
         sizes = {lane: len(table) for lane, table in cloud.tables.items()}
-        assert (order_of(steps, live, quota).gaps == ()) == can_be_ordered(steps, sizes, quota), (
-            seed
+        has_gap, can_be = (
+            order_of(steps, live, quota).gaps != (),
+            can_be_ordered(steps, sizes, quota),
         )
+        assert has_gap or can_be, (seed, "a gap is not reported")
+        avoidable += [seed] * (has_gap and can_be)
+    assert len(avoidable) <= worlds / 100, avoidable
 
 
 def test_a_hundred_thousand_steps_in_seconds() -> None:
@@ -276,7 +280,7 @@ def test_a_hundred_thousand_steps_in_seconds() -> None:
         # Some tenths of a second in fact; an order by pairs of steps would take hours.
         assert time.process_time() - begin < 20
         assert found.gaps == ()
-        assert len(found.breaks) == 50_000
+        assert sum(bool(found.first(number)) for number in range(1, 100_000, 2)) == 50_000
 
 
 # -- what it costs -------------------------------------------------------------------------------
@@ -300,8 +304,8 @@ def swapping(connections: int, kept: int = 0) -> vk.Plan:
     return vk.plan_routes(wanted, live, prune=True, quota=kept + 1)
 
 
-def calls_for_order(plan: vk.Plan) -> int:
-    """Return how many functions are called to order a plan."""
+def calls_for_order(plan: vk.Plan) -> float:
+    """Return how many functions are called to order a plan, for each step that a gap names."""
     count = 0
 
     def note(_frame: object, event: str, _what: object) -> None:
@@ -310,17 +314,16 @@ def calls_for_order(plan: vk.Plan) -> int:
 
     sys.setprofile(note)
     try:
-        assert plan.order.gaps
+        gaps = plan.order.gaps
     finally:
         sys.setprofile(None)
-    return count
+    return count / sum(len(gap.steps) for gap in gaps)
 
 
 @pytest.mark.parametrize("kept", [0, 2])
 def test_swaps_of_full_connections_cost_no_more_each_where_there_are_more(kept: int) -> None:
-    """Eight times as many full connections that swap cost about eight times as much to order."""
-    small, large = calls_for_order(swapping(20, kept)), calls_for_order(swapping(160, kept))
-    assert large < 10 * small
+    """Four times as many full connections that swap cost no more for each step a gap names."""
+    assert calls_for_order(swapping(80, kept)) < 1.2 * calls_for_order(swapping(20, kept))
 
 
 def test_swaps_of_full_connections_come_to_their_end() -> None:

@@ -110,7 +110,7 @@ def test_a_standby_route_lost_is_no_gap() -> None:
     plan = plan_routes(
         routes((A, "10.0.0.0/8", 0), (B, "10.0.0.0/8", 0)), live((A, "10.0.0.0/8", 100))
     )
-    assert plan.order.breaks
+    assert plan.order.waits
     assert plan.only(actions="modify").order.gaps == ()
 
 

@@ -17,13 +17,13 @@ from vcokit.rollout.messages import Answered, Command, Finished, List, Polled, S
 from vcokit.rollout.options import Options
 from vcokit.rollout.ordering import Order
 
-#: Step 1 breaks what step 0, on another lane, makes.
-GATE = Order(makes={0: 0}, breaks={1: 0}, needs=((0,),))
+#: Step 1 takes away what step 0, on another connection, brings.
+BARRIER = Order({1: ("barrier",), "barrier": ("cover",), "cover": (0,)})
 
 
 def test_a_step_waits_until_another_was_seen() -> None:
-    """What breaks goes when what makes is done, not when it is accepted or settled."""
-    play = Play(1, 1, order=GATE)
+    """What takes away goes when what brings is done, not when it is accepted or settled."""
+    play = Play(1, 1, order=BARRIER)
     play.look()
     assert play.attach(0) == [Send(0, 0)]
     play.tell(Answered(0, "ok"))
@@ -36,13 +36,13 @@ def test_a_step_waits_until_another_was_seen() -> None:
 
 def test_a_later_step_may_go_first() -> None:
     """A step that waits holds up nobody: the next of its lane goes."""
-    play = Play(2, 1, order=Order(before={0: (2,)}))
+    play = Play(2, 1, order=Order({0: (2,)}))
     play.look()
     sent = [d.step for d in play.attach(0) if isinstance(d, Send)]
     assert sent == [1]
 
 
-@pytest.mark.parametrize("order", [GATE, Order(before={1: (0,)})])
+@pytest.mark.parametrize("order", [BARRIER, Order({1: (0,)})])
 def test_a_failure_takes_along_what_waits(order: Order) -> None:
     """What waits for a step that failed is skipped, and says what it waited for."""
     play = Play(1, 1, order=order)
@@ -54,8 +54,11 @@ def test_a_failure_takes_along_what_waits(order: Order) -> None:
 
 
 def test_failures_go_on() -> None:
-    """Skipped steps take along what waits for them, through gates and other waits alike."""
-    order = Order(makes={0: 0, 2: 1}, breaks={1: 0, 3: 1}, needs=((0,), (1,)), before={2: (1,)})
+    """Skipped steps take along what waits for them, through groups and other waits alike."""
+    order = Order(
+        {1: ("barrier 1",), "barrier 1": ("cover 0",), "cover 0": (0,), 2: (1,)}
+        | {3: ("barrier 3",), "barrier 3": ("cover 2",), "cover 2": (2,)}
+    )
     play = Play(1, 1, 1, 1, order=order)
     play.look()
     play.attach(0)
@@ -66,25 +69,26 @@ def test_failures_go_on() -> None:
 
 def test_waits_are_over_after_a_restart() -> None:
     """From a journal: what was done is waited for no more, what failed takes along the rest."""
-    done = Play(1, 1, order=GATE, records={0: Record(st.DONE)})
+    done = Play(1, 1, order=BARRIER, records={0: Record(st.DONE)})
     assert done.scheduler.connections["vco-1"].ready == [1]
-    failed = Play(1, 1, order=GATE, records={0: Record(st.FAILED)})
+    failed = Play(1, 1, order=BARRIER, records={0: Record(st.FAILED)})
     assert failed.states == {1: st.SKIPPED}
 
 
 def test_a_circle_ends_too() -> None:
     """Steps that wait for one another for ever are skipped, so that the rollout ends."""
-    play = Play(1, 1, order=Order(before={0: (1,), 1: (0,)}))
+    play = Play(1, 1, order=Order({0: (1,), 1: (0,)}))
     play.look()
     assert play.asked == [Finished("finished")]
     assert set(play.states.values()) == {st.SKIPPED}
 
 
-def test_many_behind_one_gate() -> None:
-    """Hundreds that make and hundreds that break one network are counted, not paired."""
-    makes, breaks = dict.fromkeys(range(500), 0), dict.fromkeys(range(500, 1000), 0)
-    waits = Dependencies(Order(makes, breaks, ((0,),)), dict.fromkeys(range(1000)))
-    assert not any(waits.may_go(number) for number in breaks)
+def test_many_behind_one_barrier() -> None:
+    """Hundreds that bring and hundreds that take one network are counted, not paired."""
+    removing = dict.fromkeys(range(500, 1000), ("barrier",))
+    groups = {"barrier": ("cover",), "cover": tuple(range(500))}
+    waits = Dependencies(removing | groups, dict.fromkeys(range(1000)))
+    assert not any(waits.may_go(number) for number in removing)
     freed = [waits.done(number) for number in range(500)]
     assert freed[:-1] == [[]] * 499
     assert sorted(freed[-1]) == list(range(500, 1000))
@@ -97,20 +101,19 @@ def test_no_step_goes_before_what_it_waits_for(seed: int) -> None:
     steps = creates(*[rng.randint(1, 6) for _ in range(rng.randint(2, 8))])
     size = len(steps)
     before = {n: tuple(rng.sample(range(n), min(n, 2))) for n in range(size) if rng.random() < 0.3}
-    breaks = {n: n % 3 for n in range(size * 2 // 3, size)}
-    makes = {n: n % 4 for n in range(size * 2 // 3)}
-    order = Order(makes, breaks, ((0, 1), (2,), (3, 0)), before)
+    adding, removing = range(size * 2 // 3), range(size * 2 // 3, size)
+    waits = {n: (*before.get(n, ()), f"barrier {n % 3}") for n in removing}
+    waits |= {f"cover {c}": tuple(n for n in adding if n % 4 == c) for c in range(4)}
+    for barrier, covers in enumerate([(0, 1), (2,), (3, 0)]):
+        waits[f"barrier {barrier}"] = tuple(f"cover {cover}" for cover in covers)
+    order = Order({n: first for n, first in before.items() if n in adding} | waits)
     refused = set(rng.sample(range(size), rng.randint(0, 1)))
     waves = rng.choice([(), (1, None), (2, 1, None)])
     model = Model(steps, refused=refused, order=order, options={"waves": waves}, seed=seed).run()
     left = {n for n in range(size) if model.states.get(n, "pending") not in st.FINAL}
     assert not left or model.finished.cause == "wave"
-    marks = {m: [n for n in makes if makes[n] == m] for m in range(4)}
     for moment, step in model.sent:
-        first = list(before.get(step, ()))
-        for mark in order.needs[breaks[step]] if step in breaks else ():
-            first += marks[mark]
-        assert all(model.done.get(other, 1e9) <= moment for other in first)
+        assert all(model.done.get(other, 1e9) <= moment for other in order.first(step))
 
 
 def test_waves_wait_for_listings() -> None:
@@ -151,10 +154,10 @@ def test_waves_of_the_real_thing() -> None:
 
 
 def test_a_step_moves_into_the_wave_it_waits_for() -> None:
-    """A wait for a later wave, through gates and chains, moves the step there."""
+    """A wait for a later wave, through groups and chains, moves the step there."""
     steps = {step.number: step for step in creates(1, 1, 1, 1)}
-    order = Order(makes={3: 0}, breaks={1: 0}, needs=((0,),), before={0: (1,)})
-    assert waves_of(steps, (1, 1, 1, None), order) == {0: 3, 1: 3, 2: 2, 3: 3}
+    order = Order({0: (1,), 1: ("barrier",), "barrier": ("cover",), "cover": (3,)})
+    assert waves_of(steps, (1, 1, 1, None), order.waits) == {0: 3, 1: 3, 2: 2, 3: 3}
 
 
 def test_stop_after_failures() -> None:
@@ -200,7 +203,7 @@ def test_a_paused_rollout_wakes_for_its_deadline() -> None:
 
 def test_all_is_read_back_at_the_end() -> None:
     """Lanes whose last listing has grown old are listed once more before the end."""
-    play = Play(1, 1, fresh=5.0, order=Order(before={1: (0,)}))
+    play = Play(1, 1, fresh=5.0, order=Order({1: (0,)}))
     play.look()
     play.attach(0)
     play.do(0)
@@ -249,7 +252,7 @@ def test_waves_take_no_more_memory_than_connections() -> None:
     tracemalloc.start()
     try:
         found = [
-            waves_of(steps, waves, Order())
+            waves_of(steps, waves, {})
             for waves in ((1, 30_000_000), (0, 2, 0, 1), (1, None), (), (None,), (2, 0, None))
         ]
         peak = tracemalloc.get_traced_memory()[1]

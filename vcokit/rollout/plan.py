@@ -25,7 +25,7 @@ from vcokit.cidr.parse import Mask, parse
 from vcokit.cidr.relations import covered_by
 from vcokit.errors import InputError, PlanError
 from vcokit.rollout import plan_io, rehearsal
-from vcokit.rollout.ordering import Gap, Order, order_of
+from vcokit.rollout.ordering import Gap, Order, adds_coverage, order_of
 from vcokit.rollout.reconcile import among, deletes, routes_there, scopes, steps_of_rows
 from vcokit.rollout.steps import BLOCKED, DELETE, LIVE_COLUMNS, PLAN_COLUMNS, Route, Step
 
@@ -433,16 +433,18 @@ def lost_waits(
 def _left_out(
     steps: dict[int, Step], order: Order, keep: Mask
 ) -> Iterator[tuple[Step, list[Step]]]:
-    """Yield each kept step that takes an active route, and the steps left out that make over it."""
-    out: dict[int, list[Step]] = {}
-    for made, mark in order.makes.items():
-        if not keep[made] and steps[made].weight > 0:
-            out.setdefault(mark, []).append(steps[made])
-    missing = [[step for mark in marks for step in out.get(mark, ())] for marks in order.needs]
-    for broken, gate in order.breaks.items():
-        route = steps[broken].before
-        if keep[broken] and missing[gate] and route is not None and route.weight > 0:
-            yield steps[broken], missing[gate]
+    """Yield each kept step that takes an active route, and the steps left out that it waits for."""
+    for number, step in steps.items():
+        route = step.before
+        if not keep[number] or not step.sends or route is None or route.weight == 0:
+            continue
+        missing = [
+            steps[other]
+            for other in sorted(order.first(number))
+            if not keep[other] and adds_coverage(steps[other]) and steps[other].weight > 0
+        ]
+        if missing:
+            yield step, missing
 
 
 def _reason(step: Step, out: list[Step]) -> str:

@@ -130,7 +130,7 @@ class Scheduler:
         self._silent_since: float | None = None
         self._heard_at = 0.0
         self._events = 0
-        self.dependencies = Dependencies(order or Order(), self.steps, self.options.waves)
+        self.dependencies = Dependencies((order or Order()).waits, self.steps, self.options.waves)
         self.connections: dict[str, Connection] = {}
         self._take_in(live, records or {})
         limiter = limits if isinstance(limits, Limiter) else Limiter(limits)
