@@ -2,7 +2,8 @@
 
 What is to be done about each row, and which live routes that no row names may go, is told by
 `vcokit.rollout.reconcile`; what waits for what by `vcokit.rollout.ordering`. Here they become one
-value that can be looked at, filtered, saved (`vcokit.rollout.plan_io`), and carried out.
+value that can be looked at (`vcokit.rollout.plan_text`), filtered, saved
+(`vcokit.rollout.plan_io`), and carried out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from os import PathLike
 
 import numpy as np
@@ -24,7 +26,7 @@ from vcokit.audit.rules import Rule
 from vcokit.cidr.parse import Mask, parse
 from vcokit.cidr.relations import covered_by
 from vcokit.errors import InputError, PlanError
-from vcokit.rollout import plan_io, rehearsal
+from vcokit.rollout import earlier, plan_io, plan_text, rehearsal
 from vcokit.rollout.ordering import Gap, Order, order_of
 from vcokit.rollout.reconcile import among, deletes, routes_there, scopes, steps_of_rows
 from vcokit.rollout.steps import BLOCKED, DELETE, LIVE_COLUMNS, PLAN_COLUMNS, Route, Step
@@ -33,7 +35,17 @@ __all__ = ["PLAN_COLUMNS", "Plan", "plan_routes"]
 
 
 #: Columns of the steps that the fingerprint is made of.
-_DIGESTED = tuple(name for name in PLAN_COLUMNS[1:11] if name != "state")
+_DIGESTED = (
+    "action",
+    "scope",
+    "region_id",
+    "vpn_connection_id",
+    "route_dest",
+    "next_hop",
+    "old_weight",
+    "weight",
+    "description",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +88,7 @@ class Plan:
     >>> print(canary.diff())
     --- vco-b (live)
     +++ vco-b (planned)
-    @@ -0,0 +1,1 @@
+    @@ -0,0 +1 @@
     +10.0.0.0/8  0  vco-b
     """
 
@@ -96,15 +108,22 @@ class Plan:
     def fingerprint(self) -> str:
         """SHA-256, in hex, of what is to be done and of the live routes it was made from.
 
-        By it accidents and careless edits are found. It is no signature: who wants to change a plan
+        It is of the values, whatever dtypes, index or order of columns the frames have. By it
+        accidents and careless edits are found. It is no signature: who wants to change a plan
         unseen can make it anew.
         """
         digest = hashlib.sha256()
-        live = self.live.sort_values(list(LIVE_COLUMNS))
-        for frame, names in ((self.steps, _DIGESTED), (live, LIVE_COLUMNS)):
-            digest.update(frame[list(names)].to_csv(index=False, lineterminator="\n").encode())
-        digest.update(json.dumps(self._given(), sort_keys=True).encode())
+        live = sorted(map(json.dumps, plan_io.rows(self.live, LIVE_COLUMNS)))
+        steps = map(json.dumps, plan_io.rows(self.steps, _DIGESTED))
+        for text in chain(steps, live, [json.dumps(self._given(), sort_keys=True)]):
+            digest.update(f"{text}\n".encode())
         return digest.hexdigest()
+
+    def has_fingerprint(self, told: str | None) -> bool:
+        """Tell whether a file or a journal, of an earlier version too, tells of this very plan."""
+        return told == self.fingerprint or told == earlier.fingerprint(
+            self.steps, self.live, _DIGESTED, self._given()
+        )
 
     @cached_property
     def order(self) -> Order:
@@ -140,7 +159,7 @@ class Plan:
     # -- files ----------------------------------------------------------------------------------
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the plan to a text file that can be read in a pull request.
+        """Write the plan to a file of JSON lines: a head, a step a line, a live route a line.
 
         A file of that name is replaced in one step: where it cannot be, the old one stays whole.
 
@@ -149,12 +168,13 @@ class Plan:
         PlanError
             If it cannot be written.
         """
-        contents = plan_io.Contents(self.steps, self.live, self.meta(), self.fingerprint)
-        plan_io.write(path, contents, str(self))
+        gaps = [(gap.steps, gap.reason) for gap in self.lost]
+        given = (self.steps, self.live, self.fingerprint, self.quota, gaps, self.simulated)
+        plan_io.write(path, plan_io.Contents(*given))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Plan:
-        """Return the plan that `save` wrote.
+        """Return the plan that `save` wrote, that of an earlier version too.
 
         Raises
         ------
@@ -163,23 +183,35 @@ class Plan:
             who did not also make its digests anew; with file, line and remedy.
         """
         found = plan_io.read(path)
-        plan = cls.of(found.steps, found.live, found.meta)
-        if plan.fingerprint != found.fingerprint:
+        lost = tuple(Gap(tuple(steps), reason) for steps, reason in found.gaps)
+        plan = cls(found.steps, found.live, found.quota, lost, found.simulated)
+        if not plan.has_fingerprint(found.fingerprint):
             raise PlanError(
-                f"{path}, line 2: the plan is not the one of this fingerprint",
+                f"{path}, line 1: the plan is not the one of this fingerprint",
                 remedy="Make the plan again",
             )
         return plan
 
     # -- looks ----------------------------------------------------------------------------------
 
+    def text(self) -> str:
+        """Return what changes and what is blocked, a line a step, by connection; then the counts.
+
+        Lines begin with ``+`` (create), ``~`` (modify), ``-`` (delete) or ``!`` (blocked).
+        """
+        return "\n".join(plan_text.changes(self.steps))
+
+    def markdown(self) -> str:
+        """Return the same as Markdown, for a comment on a change."""
+        return plan_text.markdown(self.steps)
+
     def table(self) -> str:
-        """Return the steps as aligned text, by connection, whatever they hold made harmless."""
-        return "\n".join(plan_io.step_lines(self.steps)).rstrip("\n")
+        """Return all steps as aligned text, by connection, whatever they hold made harmless."""
+        return plan_text.table(self.steps)
 
     def diff(self) -> str:
         """Return a unified diff of what each connection holds and what it will hold."""
-        return plan_io.diff(self.each(), self.live_by_lane())
+        return plan_text.diff(self.each(), self.live_by_lane())
 
     def only(
         self,
@@ -230,7 +262,7 @@ class Plan:
 
     def _repr_html_(self) -> str:
         head = f"<p><b>Plan</b> <code>{self.fingerprint[:12]}</code>: {self}</p>"
-        return head + plan_io.html_table(self.steps)
+        return head + plan_text.html_table(self.steps)
 
     def each(self) -> Iterator[Step]:
         """Yield the steps that are not blocked, as records."""
