@@ -12,8 +12,8 @@ import pytest
 from tests.inventories import draw
 from vcokit import schema
 from vcokit.errors import InputError
-from vcokit.live import verify_routes
 from vcokit.rollout.plan import Plan, plan_routes
+from vcokit.rollout.reconcile import verify_routes
 from vcokit.rollout.steps import Route
 
 A, B = "vco-a", "vco-b"

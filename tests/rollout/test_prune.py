@@ -47,6 +47,16 @@ def test_only_when_asked() -> None:
     assert pd.isna([last.row, last.line, last.source, last.message, last.description]).all()
 
 
+@pytest.mark.parametrize("lost", ["route_entry_type", "state"])
+def test_live_routes_that_cannot_say_what_was_not_listed_delete_nothing(lost: str) -> None:
+    """Without the columns that tell of connections that could not be listed, nobody prunes."""
+    there = live(KEPT, EXTRA).drop(columns=lost)
+    assert actions(plan_routes(routes(KEPT), there)) == ["keep"]
+    with pytest.raises(InputError, match="could not be listed") as caught:
+        pruned(routes(KEPT), there)
+    assert "vk.live_routes(client, routes)" in str(caught.value)
+
+
 def test_other_connections_are_left_alone() -> None:
     """What the inventory does not name as a connection keeps all it has, next hops too."""
     wanted = routes(KEPT, (B, "10.0.0.0/8", 100, C))

@@ -2,7 +2,7 @@
 
 ==============  ==================================================================
 `steps`         a step, its action, its states and the ways between them
-`reconcile`     rows beside live routes, and listings beside what should be there
+`reconcile`     desired routes beside live ones: one comparison for plans and verdicts
 `ordering`      make before break: which steps wait for which others
 `plan`          all of that as one value that can be looked at and filtered
 `plan_io`       a plan as a file and back; `earlier` reads what earlier versions wrote

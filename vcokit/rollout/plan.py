@@ -28,7 +28,7 @@ from vcokit.cidr.relations import covered_by
 from vcokit.errors import InputError, PlanError
 from vcokit.rollout import earlier, plan_io, plan_text, rehearsal
 from vcokit.rollout.ordering import Gap, Order, order_of
-from vcokit.rollout.reconcile import among, deletes, routes_there, scopes, steps_of_rows
+from vcokit.rollout.reconcile import deletes, meetings, routes_there, scopes, steps_of_rows
 from vcokit.rollout.steps import BLOCKED, DELETE, LIVE_COLUMNS, PLAN_COLUMNS, Route, Step
 
 __all__ = ["PLAN_COLUMNS", "Plan", "plan_routes"]
@@ -329,7 +329,8 @@ def plan_routes(
     Raises
     ------
     InputError
-        If a frame lacks columns, or an argument is no number of routes.
+        If a frame lacks columns, an argument is no number of routes, or the live routes cannot say
+        which connections were not listed, and `prune` is asked for.
     PlanError
         If a live route lacks a part of its identity, more would be deleted than may be, or the
         live routes are partly a simulator's and partly the cloud's.
@@ -345,25 +346,30 @@ def plan_routes(
     """
     names = (scope,) if isinstance(scope, str) else tuple(scope)
     there = routes_there(live)
+    if prune and not {"route_entry_type", "state"} <= set(live.columns):
+        raise InputError(
+            "prune=True needs live routes that say which connections could not be listed: "
+            "the columns route_entry_type and state",
+            remedy="Pass what vk.live_routes(client, routes) returned, with all its columns",
+        )
     unlisted = schema.unlisted_connections(live)
     audit = Audit(routes, live=there, connections=connections, quota=quota, scope=names)
-    of_row = scopes(routes, names)
-    facts = audit.columns
-    astray = (
-        ~facts.id_ok | among(facts, unlisted) | (audit.status.unknown if audit.status else False)
-    )
-    gone = deletes(facts, there, of_row, max_delete, nameless=astray) if prune else None
-    if gone is not None and quota is not None:
-        stay = there.drop(index=gone.index[gone["action"] == DELETE])
-        audit = Audit(routes, live=stay, connections=connections, quota=quota, scope=names)
+    of_row, columns = scopes(routes, names), audit.columns
+    gone = schema.frame(schema.STEPS)
+    if prune:
+        astray = ~columns.id_ok | columns.routes["vpn_connection_id"].isin(unlisted).to_numpy()
+        astray |= audit.status.unknown if audit.status else False
+        gone = deletes(columns, there, of_row, astray, max_delete)
+        if quota is not None:
+            stay = there.drop(index=gone.index[gone["action"] == DELETE])
+            audit = Audit(routes, live=stay, connections=connections, quota=quota, scope=names)
     rows = plannable_rows(audit, rules)
-    steps = steps_of_rows(facts, rows, there, unlisted, of_row)
-    touched = np.zeros(facts.code_count + 1, dtype=np.bool_)
-    touched[facts.connection[rows.plannable]] = True
-    if gone is not None:
-        touched[facts.live_connection[gone.index[gone["action"] == DELETE]]] = True
-        steps = _numbered(pd.concat([steps, gone], ignore_index=True) if len(gone) else steps)
-    kept = there[touched[facts.live_connection]].drop_duplicates(ignore_index=True)
+    met = meetings(columns, there, rows.plannable)
+    steps = steps_of_rows(rows, there, met, unlisted, of_row)
+    taken = gone.loc[gone["action"] == DELETE, "vpn_connection_id"]
+    touched = pd.concat([rows.routes.loc[rows.plannable, "vpn_connection_id"], taken]).unique()
+    kept = there[there["vpn_connection_id"].isin(touched)].drop_duplicates(ignore_index=True)
+    steps = _numbered(pd.concat([steps, gone], ignore_index=True) if len(gone) else steps)
     return Plan(steps, kept, quota, simulated=rehearsal.of_live(live))
 
 
