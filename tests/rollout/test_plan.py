@@ -83,6 +83,8 @@ def test_another_next_hop_cannot_be_changed_in_place() -> None:
     plan = plan_routes(routes((A, "10.0.0.0/8", 100)), live((A, "10.0.0.0/8", 100, "vco-z")))
     assert actions(plan) == ["blocked"]
     assert "next hop" in plan.frame()["message"].iloc[0]
+    both = live((A, "10.0.0.0/8", 100, "vco-z"), (A, "10.0.0.0/8", 0))
+    assert actions(plan_routes(routes((A, "10.0.0.0/8", 100)), both)) == ["modify"]
 
 
 def test_a_connection_that_cannot_be_listed_is_blocked() -> None:

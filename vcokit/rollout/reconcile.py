@@ -88,9 +88,6 @@ from vcokit.rollout.steps import (
 WEIGHTS: Final = (0, 100)
 
 _PLAN: Final = {name: schema.STEPS[name] for name in PLAN_COLUMNS}
-_NOT_LISTED: Final = "the cloud does not list the connection"
-_NAMELESS: Final = ", which no call can name"
-_OTHER_HOP: Final = "live with another next hop, which the cloud cannot change in place"
 
 
 def routes_there(live: pd.DataFrame) -> pd.DataFrame:
@@ -249,11 +246,15 @@ def steps_of_rows(
         [BLOCKED, KEEP, MODIFY, BLOCKED],
         CREATE,
     )
-    nowhere = plannable & ~unseen & (action == BLOCKED)
+    code, weight = connection.map(dict(unlisted)).astype("str"), live["weight"].astype("str")
+    in_the_way = plannable & ~unseen & (action == BLOCKED)
     message = (
-        rows.reason.mask(unseen, f"{_NOT_LISTED}: " + connection.map(dict(unlisted)).astype("str"))
-        .mask(nowhere & same_hop, "live with weight " + live["weight"].astype("str") + _NAMELESS)
-        .mask(nowhere & ~same_hop, _OTHER_HOP)
+        rows.reason.mask(unseen, "the cloud does not list the connection: " + code)
+        .mask(in_the_way & same_hop, "live with weight " + weight + ", which no call can name")
+        .mask(
+            in_the_way & ~same_hop,
+            "live with another next hop, which the cloud cannot change in place",
+        )
     )
     columns: dict[str, object] = {name: routes[name] for name in LIVE_COLUMNS}
     columns |= {
