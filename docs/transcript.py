@@ -68,7 +68,7 @@ SESSION: Final = (
     ),
     Step(
         "What would be sent to one of the connections? The plan is kept for review; rows with errors would stand in it as blocked.",
-        "vcokit plan routes.csv --save plan.txt --only-connection vco-gw82baoshi8ux17y9tgrk",
+        "vcokit plan routes.csv --save plan.jsonl --only-connection vco-gw82baoshi8ux17y9tgrk",
     ),
     Step(
         "All of it now, and the process is killed on the way with SIGKILL: no warning, no chance to tidy up.",
@@ -85,7 +85,7 @@ SESSION: Final = (
     Step("Is it so? Read back from the cloud, row by row.", "vcokit verify routes.csv"),
     Step(
         "The plan that was saved at first does not fit any more, and says so. Exit code 3.",
-        "vcokit apply plan.txt --journal again.db --yes",
+        "vcokit apply plan.jsonl --journal again.db --yes",
         3,
     ),
     Step(

@@ -47,12 +47,12 @@ if TYPE_CHECKING:
     from vcokit.inventory import write_routes as write_routes
     from vcokit.live import live_connections as live_connections
     from vcokit.live import live_routes as live_routes
-    from vcokit.live import verify_routes as verify_routes
     from vcokit.rollout.forecast import Forecast as Forecast
     from vcokit.rollout.forecast import forecast as forecast
     from vcokit.rollout.journal import Journal as Journal
     from vcokit.rollout.plan import Plan as Plan
     from vcokit.rollout.plan import plan_routes as plan_routes
+    from vcokit.rollout.reconcile import verify_routes as verify_routes
     from vcokit.rollout.rollout import Rollout as Rollout
     from vcokit.rollout.rollout import apply_plan as apply_plan
     from vcokit.simulator import Simulator as Simulator
@@ -94,7 +94,7 @@ _ROOMS = {
     "read_routes": "vcokit.inventory",
     "review_findings": "vcokit.audit",
     "rule": "vcokit.audit",
-    "verify_routes": "vcokit.live",
+    "verify_routes": "vcokit.rollout.reconcile",
     "with_connection_ids": "vcokit.audit",
     "write_routes": "vcokit.inventory",
 }

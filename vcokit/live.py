@@ -1,4 +1,4 @@
-"""What the cloud holds now, as frames, and whether it is what an inventory asks for."""
+"""What the cloud holds now, as frames."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from threading import Event, Thread
 from typing import TypeVar
 
-import numpy as np
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit.audit import Audit
 from vcokit.audit.columns import is_connection
-from vcokit.audit.plannable import plannable_rows
-from vcokit.audit.rules import Rule
 from vcokit.cloud.client import Client
 from vcokit.cloud.endpoints import is_region
 from vcokit.errors import InputError, NotFoundError, StateError
@@ -297,92 +293,3 @@ def _zone(client: Client, region: str, connection: str) -> str | None:
         return None  # gone since it was listed, or another account's
     zone = answer.get("ZoneNo")
     return zone if isinstance(zone, str) and zone else None
-
-
-def verify_routes(
-    routes: pd.DataFrame,
-    live: pd.DataFrame,
-    *,
-    quota: int | None = None,
-    rules: Rule | Iterable[Rule] = (),
-) -> pd.DataFrame:
-    """Compare what an inventory asks for with what is live, route by route.
-
-    Parameters
-    ----------
-    routes : DataFrame
-        The inventory. Rows that a plan would block are passed over.
-    live : DataFrame
-        From `live_routes`; connections that the inventory does not name are passed over.
-    quota : int, optional
-        As in `audit_routes`.
-    rules : iterable of Rule
-        Rules of one's own, as in `plan_routes`.
-
-    Returns
-    -------
-    DataFrame
-        Of `vcokit.schema.DIFFERENCES`: a row each route asked for, ``as planned``, ``missing`` or
-        ``different``, and behind them a row each live route whose connection and network no row
-        names, ``unexpected``.
-
-    Raises
-    ------
-    InputError
-        If a frame lacks columns, or `quota` is no number of routes.
-
-    Examples
-    --------
-    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
-    ...     "route_dest": ["10.0.0.0/8", "172.16.0.0/12"], "next_hop": "vco-a", "weight": 100})
-    >>> live = routes.head(1).assign(weight=0)
-    >>> verify_routes(routes, live)[["verdict", "route_dest", "weight", "live_weight"]]
-         verdict     route_dest  weight  live_weight
-    0  different     10.0.0.0/8     100            0
-    1    missing  172.16.0.0/12     100         <NA>
-    """
-    sorted_rows = plannable_rows(Audit(routes, live=live, quota=quota), rules)
-    wanted = sorted_rows.routes.assign(route_dest=sorted_rows.network)
-    named = wanted[["vpn_connection_id", "route_dest"]].dropna().drop_duplicates()
-    wanted = wanted.assign(row=np.arange(len(wanted)))[sorted_rows.plannable]
-    there = _destinations(live)
-    found = wanted.merge(
-        there, on=["vpn_connection_id", "route_dest"], how="left", suffixes=("", "_live")
-    )
-    exact = (found["live_weight"] == found["weight"]) & (
-        found["live_next_hop"] == found["next_hop"]
-    )
-    found["verdict"] = np.select(
-        [exact.fillna(False).to_numpy(dtype=bool), found["live_next_hop"].isna()],
-        ["as planned", "missing"],
-        "different",
-    )
-    # A destination may be live twice, with either weight; the row that agrees decides.
-    found = found.iloc[np.argsort(found["verdict"] != "as planned", kind="stable")]
-    found = found.drop_duplicates("row").sort_values("row")
-    return _differences(found, _unexpected(there, named))
-
-
-def _destinations(live: pd.DataFrame) -> pd.DataFrame:
-    columns = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
-    renamed = {"next_hop": "live_next_hop", "weight": "live_weight", "region_id": "live_region"}
-    return schema.destination_routes(live)[columns].rename(columns=renamed)
-
-
-def _unexpected(there: pd.DataFrame, named: pd.DataFrame) -> pd.DataFrame:
-    mine = there[there["vpn_connection_id"].isin(named["vpn_connection_id"])]
-    known = pd.MultiIndex.from_frame(named)
-    index = pd.MultiIndex.from_frame(mine[["vpn_connection_id", "route_dest"]])
-    extra = mine[~index.isin(known)]
-    return extra.rename(columns={"live_region": "region_id"}).assign(verdict="unexpected")
-
-
-def _differences(found: pd.DataFrame, extra: pd.DataFrame) -> pd.DataFrame:
-    columns = {}
-    for name, dtype in schema.DIFFERENCES.items():
-        parts = [
-            part[name] if name in part else pd.Series([None] * len(part), dtype=dtype)
-            for part in (found, extra)
-        ]
-        columns[name] = pd.concat([part.astype(dtype) for part in parts], ignore_index=True)
-    return schema.frame(schema.DIFFERENCES, columns)

@@ -96,9 +96,9 @@ class Originals:
         self.of["xlsx"] = file.getvalue()
         with vk.Simulator.for_routes(routes, speed=600.0) as cloud, vk.connect(cloud) as client:
             plan = vk.plan_routes(routes, vk.live_routes(client, routes))
-            plan.save(folder / "plan.txt")
+            plan.save(folder / "plan.jsonl")
             vk.apply_plan(plan, client, journal=folder / "x.db")
-        self.of["plan"] = (folder / "plan.txt").read_bytes()
+        self.of["plan"] = (folder / "plan.jsonl").read_bytes()
         self.of["journal"] = (folder / "x.db").read_bytes()
 
 
@@ -110,7 +110,7 @@ GIVEN: dict[str, tuple[str, list[list[str]]]] = {
     "xlsx": ("routes.xlsx", [["audit", "F"], ["plan", "F", "--simulate"]]),
     "toml": ("s.toml", [["plan", "G", "--scenario", "F"], ["live", "G", "--scenario", "F"]]),
     "settings": ("vcokit.toml", [["config"], ["plan", "G", "--simulate"]]),
-    "plan": ("plan.txt", [["apply", "F", "--simulate", "--yes"]]),
+    "plan": ("plan.jsonl", [["apply", "F", "--simulate", "--yes"]]),
     "journal": ("x.db", [["status", "F"], ["status", "F", "--json"], ["undo", "F", "--simulate"]]),
 }
 KINDS = [*GIVEN, "arguments"]

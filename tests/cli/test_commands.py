@@ -16,6 +16,7 @@ import pytest
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, SMALL, TEN, as_environment
+from vcokit.cli.plan import PlanFormat
 from vcokit.cli.policy import NEEDS
 from vcokit.rollout.plan import Plan
 from vcokit.simulator import Simulator
@@ -32,15 +33,16 @@ def cloud(inventory: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def test_plan_shows_and_saves(shell, inventory: Path, tmp_path: Path, cloud) -> None:
-    """Table, diff and JSON are the library's; the saved plan is the same plan; nothing is sent."""
-    saved = tmp_path / "plan.txt"
+    """Each format is the library's; the saved plan is the same plan; nothing is sent."""
+    saved = tmp_path / "plan.jsonl"
     client = vk.connect(cloud)
     with client:
         plan = vk.plan_routes(routes := vk.read_routes(inventory), vk.live_routes(client, routes))
     code, out, err = shell("plan", inventory, "--save", saved)
-    assert (code, out) == (0, plan.table() + "\n")
+    assert (code, out) == (0, plan.text() + "\n")
     assert f"Plan {plan.fingerprint[:12]}: 10 create" in err
-    assert shell("plan", inventory, "--format", "diff")[1] == plan.diff() + "\n"
+    for name in ("table", "diff", "markdown"):
+        assert shell("plan", inventory, "--format", name)[1] == getattr(plan, name)() + "\n"
     told = json.loads(shell("plan", inventory, "--format", "json")[1])
     assert told["fingerprint"] == plan.fingerprint == Plan.load(saved).fingerprint
     assert [step["route_dest"] for step in told["steps"]] == plan.frame()["route_dest"].tolist()
@@ -63,7 +65,7 @@ def test_plan_of_a_part(shell, inventory: Path, cloud) -> None:
 
 def test_apply_a_saved_plan_and_undo_it(shell, inventory: Path, tmp_path: Path, cloud) -> None:
     """What was planned is what is sent; undo shows what it will do and takes it back."""
-    saved = tmp_path / "plan.txt"
+    saved = tmp_path / "plan.jsonl"
     shell("plan", inventory, "--save", saved)
     code, out, _ = shell("apply", saved, "--yes")
     assert (code, len(cloud.routes())) == (0, 10)
@@ -72,8 +74,8 @@ def test_apply_a_saved_plan_and_undo_it(shell, inventory: Path, tmp_path: Path, 
     code, out, err = shell("undo", journal)
     assert (code, len(cloud.routes())) == (2, 10)
     assert "--yes" in err
-    assert len(re.findall(r"^ +\d+ +delete", out, re.M)) == 10
-    code, out, _ = shell("undo", journal, "--save", tmp_path / "undo.txt")
+    assert len(re.findall(r"^- 10\.", out, re.M)) == 10
+    code, out, _ = shell("undo", journal, "--save", tmp_path / "undo.jsonl")
     assert (code, len(cloud.routes())) == (0, 10)
     assert shell("undo", journal, "--yes")[0] == 0
     assert len(cloud.routes()) == 0
@@ -304,7 +306,7 @@ def test_hostile_text_is_harmless_everywhere(shell, tmp_path: Path) -> None:
     path.write_text(HEAD + rows + GOOD)
     commands = [
         ("audit", path),
-        *(("plan", path, "--simulate", "--format", one) for one in ("table", "diff", "json")),
+        *(("plan", path, "--simulate", "--format", one) for one in PlanFormat),
         ("apply", path, "--simulate", "--speed", "600", "--log-format", "json"),
         ("apply", path, "--simulate", "--speed", "600", "--log-format", "text"),
         *(("verify", path, "--simulate", "--format", one) for one in ("table", "csv", "json")),

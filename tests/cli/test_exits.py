@@ -131,7 +131,7 @@ def test_1_differences(shell, inventory: Path, tmp_path: Path) -> None:
         (("live", "FILE", "--simulate", "--connections", "--output", "/no/x.csv"), "/no/x.csv"),
         (("live", "FILE", "--simulate", "--output", "/no/x.csv"), "/no/x.csv"),
         (("aggregate", "FILE", "--output", "/no/x.csv"), "/no/x.csv"),
-        (("plan", "FILE", "--simulate", "--save", "/no/plan.txt"), "/no/plan.txt"),
+        (("plan", "FILE", "--simulate", "--save", "/no/plan.jsonl"), "/no/plan.jsonl"),
         (("apply", "FILE", "--simulate", "--journal", "/no/x.simulated.db"), "/no/x.sim"),
         (("completion", "tcsh"), "tcsh"),
         (("audti", "FILE"), "Did you mean 'audit'"),
@@ -150,7 +150,7 @@ def test_2_input(shell, inventory: Path, arguments: tuple[str, ...], words: str)
 
 def test_3_stale(shell, inventory: Path, tmp_path: Path, monkeypatch) -> None:
     """A saved plan is refused once the live routes are others; the summary says so too."""
-    plan, summary = tmp_path / "plan.txt", tmp_path / "s.json"
+    plan, summary = tmp_path / "plan.jsonl", tmp_path / "s.json"
     with cloud_for(inventory) as cloud:
         as_environment(monkeypatch, cloud)
         assert shell("plan", inventory, "--save", plan)[0] == Exit.OK

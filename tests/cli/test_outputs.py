@@ -26,14 +26,14 @@ FAST = ("--simulate", "--speed", "600")
         ("live", "routes.csv", "--simulate", "--output", "routes.csv"),
         ("live", "*.csv", "--simulate", "--output", "./routes.csv"),
         ("audit", "routes.csv", "--output", "routes.csv"),
-        ("audit", "plan.txt", "--live", "routes.csv", "--output", "routes.csv"),
-        ("audit", "plan.txt", "--connections", "routes.csv", "--output", "routes.csv"),
+        ("audit", "plan.jsonl", "--live", "routes.csv", "--output", "routes.csv"),
+        ("audit", "plan.jsonl", "--connections", "routes.csv", "--output", "routes.csv"),
         ("audit", "routes.csv", "--output", "soft.csv"),
         ("audit", "routes.csv", "--output", "hard.csv"),
         ("aggregate", "routes.csv", "--drop-blocked", "--output", "routes.csv"),
         ("aggregate", "soft.csv", "--output", "hard.csv"),
         ("apply", "routes.csv", *FAST, "--summary", "routes.csv"),
-        ("apply", "plan.txt", *FAST, "--summary", "plan.txt"),
+        ("apply", "plan.jsonl", *FAST, "--summary", "plan.jsonl"),
         (
             "apply",
             "routes.csv",
@@ -55,7 +55,7 @@ FAST = ("--simulate", "--speed", "600")
 )
 def test_nothing_that_is_needed_is_overwritten(shell, inventory: Path, command) -> None:
     """Exit code 2 before anything is done, whatever name an inventory, plan or journal bears."""
-    assert shell("plan", inventory, "--simulate", "--save", "plan.txt")[0] == Exit.OK
+    assert shell("plan", inventory, "--simulate", "--save", "plan.jsonl")[0] == Exit.OK
     assert shell("apply", inventory, *FAST)[0] == Exit.OK
     Path("soft.csv").symlink_to(inventory)
     os.link(inventory, "hard.csv")

@@ -95,15 +95,14 @@ def test_a_journal_of_the_cloud_goes_on_in_no_simulator(
 
 def test_a_saved_plan_is_applied_where_it_was_made(shell, inventory: Path) -> None:
     """A plan of a simulator is refused by the cloud before a key is looked for, and reversed."""
-    assert shell("plan", inventory, "--simulate", "--save", "plan.txt")[0] == Exit.OK
-    code, _, err = shell("apply", "plan.txt", "--yes")
+    assert shell("plan", inventory, "--simulate", "--save", "plan.jsonl")[0] == Exit.OK
+    code, _, err = shell("apply", "plan.jsonl", "--yes")
     assert (code, "made on a simulator" in err) == (Exit.INPUT, True)
-    assert shell("apply", "plan.txt", "--simulate", "--speed", "600")[0] == Exit.OK
-    text = Path("plan.txt").read_text()
-    assert "\nsimulated yes\n" in text
-    plan = vk.Plan.load("plan.txt")
-    vk.Plan(plan.steps, plan.live, plan.quota, plan.lost, simulated=False).save("real.txt")
-    code, _, err = shell("apply", "real.txt", "--simulate")
+    assert shell("apply", "plan.jsonl", "--simulate", "--speed", "600")[0] == Exit.OK
+    assert json.loads(Path("plan.jsonl").read_text().splitlines()[0])["simulated"]
+    plan = vk.Plan.load("plan.jsonl")
+    vk.Plan(plan.steps, plan.live, plan.quota, plan.lost, simulated=False).save("real.jsonl")
+    code, _, err = shell("apply", "real.jsonl", "--simulate")
     assert (code, "made on the cloud" in err) == (Exit.INPUT, True)
 
 

@@ -144,7 +144,7 @@ def play(case: Case, kills: int, folder: Path) -> Outcome:
         start = ledger.live_of(cloud.routes())
         with patch.dict(os.environ, SETTINGS), vk.connect(cloud) as client:
             live = vk.live_routes(client, case.routes)
-        vk.plan_routes(case.routes, live, prune=True).save(folder / "plan.txt")
+        vk.plan_routes(case.routes, live, prune=True).save(folder / "plan.jsonl")
         before = len(cloud.calls())
         lives = Lives(case, cloud, trap, folder)
         done = lives.play(random.Random(f"{case.seed}/kills"), kills)
@@ -186,7 +186,7 @@ class Lives:
 
     def __init__(self, case: Case, cloud: Simulator, trap: Trap, folder: Path) -> None:
         self.case, self.cloud, self.trap = case, cloud, trap
-        self.plan, self.journal = folder / "plan.txt", folder / "rollout.db"
+        self.plan, self.journal = folder / "plan.jsonl", folder / "rollout.db"
         self.file = folder / "said.txt"
         self.kills = 0
 

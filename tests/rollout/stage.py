@@ -8,8 +8,9 @@ from pathlib import Path
 import pandas as pd
 
 from vcokit.cloud.connect import connect
-from vcokit.live import live_routes, verify_routes
+from vcokit.live import live_routes
 from vcokit.rollout.plan import plan_routes
+from vcokit.rollout.reconcile import verify_routes
 from vcokit.rollout.rollout import Rollout
 from vcokit.simulator import Fault, Simulator
 

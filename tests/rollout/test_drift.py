@@ -25,10 +25,10 @@ def test_every_unexpected_route_is_told() -> None:
 
 
 def test_one_route_differs_the_other_is_unexpected() -> None:
-    """A planned route that has another weight takes one of the routes there; the rest is told."""
+    """A planned route meets the one there by its own next hop, as in a plan; the rest is told."""
     assert told([Route(NET, A, 100)], [Route(NET, "h", 100), Route(NET, A, 0)]) == [
-        ("different", NET, A, 100, "h", 100),
-        ("unexpected", NET, "-", "-", A, 0),
+        ("different", NET, A, 100, A, 0),
+        ("unexpected", NET, "-", "-", "h", 100),
     ]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 
 import pandas as pd
@@ -10,8 +12,8 @@ import pytest
 from tests.inventories import draw
 from vcokit import schema
 from vcokit.errors import InputError
-from vcokit.live import verify_routes
 from vcokit.rollout.plan import Plan, plan_routes
+from vcokit.rollout.reconcile import verify_routes
 from vcokit.rollout.steps import Route
 
 A, B = "vco-a", "vco-b"
@@ -81,6 +83,8 @@ def test_another_next_hop_cannot_be_changed_in_place() -> None:
     plan = plan_routes(routes((A, "10.0.0.0/8", 100)), live((A, "10.0.0.0/8", 100, "vco-z")))
     assert actions(plan) == ["blocked"]
     assert "next hop" in plan.frame()["message"].iloc[0]
+    both = live((A, "10.0.0.0/8", 100, "vco-z"), (A, "10.0.0.0/8", 0))
+    assert actions(plan_routes(routes((A, "10.0.0.0/8", 100)), both)) == ["modify"]
 
 
 def test_a_connection_that_cannot_be_listed_is_blocked() -> None:
@@ -111,8 +115,41 @@ def test_fingerprint_follows_plan_and_live_routes() -> None:
     there = [(A, "9.0.0.0/8", 0), (A, "8.0.0.0/8", 0)]
     first = plan_routes(wanted, live(*there)).fingerprint
     assert plan_routes(wanted, live(*there[::-1])).fingerprint == first
-    assert plan_routes(wanted, live(there[0])).fingerprint != first
-    assert plan_routes(routes((A, "10.0.0.0/8", 0)), live(*there)).fingerprint != first
+    others = [
+        plan_routes(wanted, live(there[0])),
+        plan_routes(wanted, live(*there), quota=50),
+        *(
+            plan_routes(wanted.assign(**{name: [value]}), live(*there))
+            for name, value in (("weight", 0), ("description", "x"), ("region_id", "s"))
+        ),
+    ]
+    assert len({first, *(other.fingerprint for other in others)}) == 1 + len(others)
+
+
+def test_a_fingerprint_is_of_values(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the same for any dtypes, index and columns, and any way pandas has of writing CSV."""
+    plan = plan_routes(
+        routes((A, "10.0.0.0/8", 100), (A, "10.1.0.0/16", 0), (B, "x", 0)),
+        live((A, "10.1.0.0/16", 100), (A, "9.0.0.0/8", 0)),
+    )
+    digested = [
+        ["create", "r", "r", A, "10.0.0.0/8", A, None, 100, None],
+        ["modify", "r", "r", A, "10.1.0.0/16", A, 100, 0, None],
+        ["blocked", "r", "r", B, "x", B, None, 0, None],
+        ["r", A, "10.1.0.0/16", A, 100],
+        ["r", A, "9.0.0.0/8", A, 0],
+        {},
+    ]
+    text = "".join(json.dumps(values) + "\n" for values in digested)
+    assert plan.fingerprint == hashlib.sha256(text.encode()).hexdigest()
+    monkeypatch.setattr(pd.DataFrame, "to_csv", None)
+    others = [
+        lambda frame: frame.astype("object"),
+        lambda frame: frame.astype({"weight": "float64", "route_dest": "category"}),
+        lambda frame: frame.set_index(frame.index + 7)[sorted(frame)],
+    ]
+    for other in others:
+        assert Plan(other(plan.steps), other(plan.live)).fingerprint == plan.fingerprint
 
 
 def test_a_plan_cannot_be_changed_through_its_frame() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import random
 import resource
+import shutil
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,33 +19,46 @@ from hypothesis import strategies as st
 from tests.inventories import draw
 from tests.rollout.test_plan import NAMES, A, B, live, routes
 from vcokit import schema
-from vcokit.errors import PlanError
+from vcokit.errors import InventoryError, PlanError
+from vcokit.inventory import read_routes
+from vcokit.rollout.journal import Journal
 from vcokit.rollout.ordering import Gap
 from vcokit.rollout.plan import Plan, plan_routes
-from vcokit.rollout.plan_io import word
+
+#: A plan as version 1 of the file has it, and the journal that was begun with it.
+EARLIER = Path(__file__).parent / "data" / "plan-1.txt"
+EARLIER_JOURNAL = EARLIER.with_name("journal-of-plan-1.db")
 
 
 def plan_of_all() -> Plan:
-    """Return a plan with every action, a quota and a gap."""
+    """Return a plan with every action, a quota and a gap: what the earlier file holds, too."""
     wanted = routes(
         (A, "10.0.0.0/8", 100),
         (A, "10.1.0.0/16", 0),
         (A, "10.2.0.0/16", 0),
         (B, "10.3.0.0/16", 100),
         (B, "10.4.0.1/16", 100),
+        (B, "-", 0),
+    ).assign(
+        description=["Hub, 2nd\u202e", None, "-", None, None, "\n"],
+        source="routes small.csv",
+        line=range(2, 8),
     )
     there = live(
         (A, "10.1.0.0/16", 100), (A, "10.2.0.0/16", 0), (A, "10.3.0.0/16", 100), (B, "8.0.0.0/8", 0)
     )
-    plan = plan_routes(wanted, there, prune=True, quota=50)
-    return Plan(plan.steps, plan.live, plan.quota, (Gap((5,), 'a "gap"\n on vco-a'),))
+    plan = plan_routes(wanted, there.assign(simulated=True), prune=True, quota=50)
+    return Plan(plan.steps, plan.live, plan.quota, (Gap((6,), 'a "gap"\n on vco-a'),), True)
+
+
+PLAN = plan_of_all()
 
 
 def assert_same(one: Plan, other: Plan) -> None:
     """Assert that two plans are one."""
     pd.testing.assert_frame_equal(one.steps, other.steps)
     pd.testing.assert_frame_equal(one.live, other.live)
-    assert (one.quota, one.lost) == (other.quota, other.lost)
+    assert (one.quota, one.lost, one.simulated) == (other.quota, other.lost, other.simulated)
     assert one.fingerprint == other.fingerprint
 
 
@@ -51,17 +68,11 @@ def saved(plan: Plan, path: Path) -> Path:
     return path
 
 
-def test_every_action_comes_back(tmp_path: Path) -> None:
-    """Steps, live routes, quota and gaps are read back as they were."""
-    plan = plan_of_all()
-    assert all(plan.counts.values())
-    assert_same(Plan.load(saved(plan, tmp_path / "plan.txt")), plan)
-
-
-def test_an_empty_plan_comes_back(tmp_path: Path) -> None:
-    """A plan of nothing is a plan."""
-    plan = plan_routes(routes(), live())
-    assert_same(Plan.load(saved(plan, tmp_path / "plan.txt")), plan)
+@pytest.mark.parametrize("name", ["plan.jsonl", "plan.gz"])
+@pytest.mark.parametrize("plan", [PLAN, plan_routes(routes(), live())], ids=str)
+def test_a_plan_comes_back(tmp_path: Path, plan: Plan, name: str) -> None:
+    """Steps of every action, live routes, quota, gaps, or nothing; no name packs the file."""
+    assert_same(Plan.load(saved(plan, tmp_path / name)), plan)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -71,35 +82,42 @@ def test_random_dirt_comes_back(tmp_path: Path, seed: int) -> None:
     given = pd.DataFrame(drawn.live_rows(), columns=NAMES)
     there = schema.frame(schema.LIVE_ROUTES, given.to_dict("series"))
     plan = plan_routes(drawn.routes(), there, prune=True, max_delete=99)
-    assert_same(Plan.load(saved(plan, tmp_path / "plan.txt")), plan)
-
-
-HOSTILE = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+    assert_same(Plan.load(saved(plan, tmp_path / "plan.jsonl")), plan)
 
 
 @settings(max_examples=60)
-@given(texts=st.lists(st.one_of(st.none(), HOSTILE), min_size=4, max_size=4))
+@given(st.lists(st.none() | st.text(st.characters(exclude_categories=["Cs"])), min_size=4))
 def test_hostile_text_comes_back(tmp_path_factory: pytest.TempPathFactory, texts: list) -> None:
     """Quotation marks, line ends, escapes, marks that turn text round: nothing is lost or shown."""
-    wanted = routes(*[(A, f"10.{n}.0.0/16", 100) for n in range(4)]).assign(description=texts)
-    path = saved(plan_routes(wanted, live()), tmp_path_factory.mktemp("p") / "plan.txt")
-    assert_same(Plan.load(path), plan_routes(wanted, live()))
+    wanted = routes(*((A, text, 100) for text in texts)).assign(description=texts)
+    plan = plan_routes(wanted, live())
+    path = saved(plan, tmp_path_factory.mktemp("p") / "plan.jsonl")
+    assert_same(Plan.load(path), plan)
     assert all(letter.isprintable() or letter == "\n" for letter in path.read_text("utf-8"))
 
 
-@pytest.mark.parametrize(
-    "text", ["-", "", "NaN", "None", '"', "\\", "a b", "#", "\n", "\r\n", "\u202e", "end x"]
-)
-def test_words_that_could_be_taken_for_something_else(tmp_path: Path, text: str) -> None:
-    """A cell is what it is, though it looks like nothing, like a comment, or like an end."""
-    wanted = routes((A, text, 100), (A, "10.0.0.0/8", 100)).assign(description=text)
-    plan = plan_routes(wanted, live())
-    assert_same(Plan.load(saved(plan, tmp_path / "plan.txt")), plan)
+def test_each_line_is_a_json_object_of_public_names(tmp_path: Path) -> None:
+    """A head with what a reviewer asks first, then the steps, then the live routes."""
+    plan = PLAN
+    lines = saved(plan, tmp_path / "plan.jsonl").read_text("utf-8").splitlines()
+    head, *body = map(json.loads, lines)
+    assert head["format"] == "vcokit plan"
+    assert head["fingerprint"] == plan.fingerprint
+    assert head["actions"] == {"create": 2, "modify": 1, "delete": 1, "keep": 1, "blocked": 3}
+    assert (head["regions"], head["simulated"], head["quota"]) == (["r"], True, 50)
+    assert (len(body), head["live_routes"]) == (len(plan) + len(plan.live), len(plan.live))
+    names = [name for name in plan.frame() if name != "state"]
+    steps = pd.DataFrame(body[: len(plan)], columns=names).astype("object")
+    shown = plan.frame()[names].astype("object")
+    pd.testing.assert_frame_equal(
+        steps.where(steps.notna(), None), shown.where(shown.notna(), None)
+    )
+    assert body[len(plan) :] == plan.live.to_dict("records")
 
 
 def test_a_full_disk_leaves_the_plan_that_was_there(tmp_path: Path) -> None:
     """A plan is replaced whole or not at all, and nothing lies about afterwards."""
-    path = saved(plan_of_all(), tmp_path / "plan.txt")
+    path = saved(PLAN, tmp_path / "plan.jsonl")
     larger = plan_routes(routes(*((A, f"10.{n}.0.0/16", 100) for n in range(200))), live())
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
@@ -108,131 +126,131 @@ def test_a_full_disk_leaves_the_plan_that_was_there(tmp_path: Path) -> None:
             larger.save(path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert_same(Plan.load(path), plan_of_all())
+    assert_same(Plan.load(path), PLAN)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_no_name_packs_a_plan(tmp_path: Path) -> None:
-    """What was saved can be loaded, whatever it is called."""
-    assert_same(Plan.load(saved(plan_of_all(), tmp_path / "plan.gz")), plan_of_all())
+def test_files_that_cannot_be_had(tmp_path: Path) -> None:
+    """No file, a folder, a place that is not there: an error with the path, never a traceback."""
+    for wrong in (tmp_path / "none.jsonl", tmp_path):
+        with pytest.raises(PlanError, match="cannot be read"):
+            Plan.load(wrong)
+    with pytest.raises(PlanError, match="cannot be written"):
+        PLAN.save(tmp_path / "no" / "plan.jsonl")
 
 
-def test_a_reviewer_can_read_it(tmp_path: Path) -> None:
-    """The head has counts; a step is one line under its connection, with what it changes."""
-    text = saved(plan_of_all(), tmp_path / "plan.txt").read_text("utf-8")
-    assert "\nsteps 2 create, 1 modify, 2 delete, 1 keep, 1 blocked\n" in text
-    assert f"\nfingerprint {plan_of_all().fingerprint}\n" in text
-    lines = [line.split() for line in text.splitlines()]
-    assert ["connection", A, "region", "r", "scope", "r"] in lines
-    assert ["1", "modify", "10.1.0.0/16", "100->0", A, "1", "-", "-", "-", "-"] in lines
-    step_lines = [line for line in text.splitlines() if " modify " in line or " keep " in line]
-    assert len({line.index("10.") for line in step_lines}) == 1
+def test_what_an_earlier_version_wrote_is_read() -> None:
+    """A file of version 1 and a journal of its time hold the plan they always held."""
+    told = next(line for line in EARLIER.read_text().splitlines() if line.startswith("fingerprint"))
+    assert told.split()[1] != PLAN.fingerprint
+    assert_same(Plan.load(EARLIER), PLAN)
+    with Journal.read(EARLIER_JOURNAL) as journal:
+        assert_same(journal.plan(), PLAN)
+
+
+# -- what has changed -----------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["now", "earlier"])
+def file(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A file of a plan, as it is written now, and as it once was."""
+    path = tmp_path / "plan"
+    if request.param == "earlier":
+        return Path(shutil.copy(EARLIER, path))
+    return saved(PLAN, path)
 
 
 @pytest.mark.parametrize("ends", [b"\r\n", b"\n"])
 @pytest.mark.parametrize("mark", [b"\xef\xbb\xbf", b""])
-def test_line_ends_and_marks_of_other_systems(tmp_path: Path, ends: bytes, mark: bytes) -> None:
+def test_line_ends_and_marks_of_other_systems(file: Path, ends: bytes, mark: bytes) -> None:
     """What version control or an editor does to line ends changes nothing."""
-    path = saved(plan_of_all(), tmp_path / "plan.txt")
-    path.write_bytes(mark + path.read_bytes().replace(b"\n", ends))
-    assert_same(Plan.load(path), plan_of_all())
+    file.write_bytes(mark + file.read_bytes().replace(b"\n", ends))
+    assert_same(Plan.load(file), PLAN)
 
 
-NEWLINE = "\n"
+@pytest.mark.parametrize("seed", range(3))
+def test_any_changed_byte_is_refused(file: Path, seed: int) -> None:
+    """A byte that is changed, taken away or put in is noticed, or makes no difference."""
+    rng = random.Random(seed)
+    before = file.read_bytes()
+    for _ in range(60):
+        at = rng.randrange(len(before))
+        rest = before[at + rng.randrange(2) :]
+        file.write_bytes(
+            before[:at] + rng.choice([b"", b"\xff", bytes([rng.randrange(128)])]) + rest
+        )
+        with suppress(PlanError):
+            assert_same(Plan.load(file), PLAN)
 
 
-def sealed(text: str) -> str:
-    """Return the text with a last line that is true of it."""
-    above = text[: text.rindex("end ")]
-    return f"{above}end {hashlib.sha256(above.removesuffix(NEWLINE).encode()).hexdigest()}\n"
+def line_of(text: str, part: str) -> int:
+    """Return the number of the first line that holds a text."""
+    return next(n for n, line in enumerate(text.splitlines(), 1) if part in line)
 
 
-DAMAGE = {
+Change = Callable[[str], str]
+DAMAGE: dict[str, tuple[Change, str | int, str]] = {
     "another file": (lambda _: "a,b\n1,2\n", 1, "no plan of vcokit"),
     "an empty file": (lambda _: "", 1, "no plan of vcokit"),
-    "newer": (lambda text: text.replace("plan 1", "plan 2", 1), 1, "another version"),
-    "cut off": (lambda text: text[: text.index("live")], None, "ends before"),
-    "cut in a line": (lambda text: text[: text.index("->")], None, "words where"),
-    "a word less": (lambda text: text.replace(" modify ", " ", 1), None, "words where"),
-    "no action": (lambda text: text.replace("modify 10", "change 10", 1), None, "not an action"),
-    "no weight": (lambda text: text.replace("100->0", "100=>0", 1), None, "not a weight"),
-    "no number": (
-        lambda text: text.replace("  1      modify", "  x      modify", 1),
-        None,
-        "whole",
-    ),
-    "far too large": (lambda text: text.replace("100->0", "100->" + "9" * 19), None, "whole"),
-    "twice": (lambda text: text.replace("  1      modify", "  0      modify", 1), None, "changed"),
-    "a quotation mark": (lambda text: text.replace(" modify ", ' modify" ', 1), None, "quotation"),
-    "a bad escape": (
-        lambda text: text.replace(" modify 10.1.0.0/16", r' modify "\q"', 1),
-        None,
-        "read",
-    ),
-    "an unknown line": (lambda text: text.replace("quota", "quote", 1), 4, "not understood"),
-    "a bad group": (lambda text: text.replace(" scope ", " range ", 1), None, "not of the form"),
-    "a bad live route": (lambda text: text.replace("  8.0.0.0/8 0", "  8.0.0.0/8", 1), None, "3"),
-    "another weight": (lambda text: text.replace("100->0", "0->100", 1), None, "changed"),
-    "another network": (lambda text: text.replace("10.1.0.0", "10.9.0.0"), None, "changed"),
-    "a row more": (lambda text: text + "\n  9 create\n", None, "behind the end"),
-    "another live route": (lambda text: text.replace("8.0.0.0/8", "9.0.0.0/8"), None, "changed"),
-    "sealed anew": (
-        lambda text: sealed(text.replace("100->0", "0->100", 1)),
-        2,
-        "not the one of this fingerprint",
-    ),
-    "sealed, twice": (
-        lambda text: sealed(text.replace("  1      modify", "  0      modify", 1)),
-        None,
-        "stand there twice",
+    "newer": (lambda text: text.replace('"version": 2', '"version": 3', 1), 1, "another version"),
+    "a head of less": (lambda text: text.replace('"actions"', '"more"', 1), 1, "of actions"),
+    "cut off": (lambda text: text[: text.index('{"step": 5')], 7, "ends before"),
+    "cut in a line": (lambda text: text[: text.index('"old_weight')], 3, "not a JSON"),
+    "a step less": (lambda text: cut(text, '{"step": 4'), '{"step": 5', "step 4 should"),
+    "a step twice": (lambda text: text.replace('"step": 4', '"step": 3'), 6, "step 4 should"),
+    "no action": (lambda text: text.replace('"modify", ', '"change", '), 3, "not an action"),
+    "no weight": (lambda text: text.replace('"old_weight": 100', '"old_weight": true'), 3, "True"),
+    "far too large": (lambda text: text.replace('t": 100,', f't": 1{"0" * 19},', 1), 2, "JSON"),
+    "too deep": (lambda text: text.replace('"step": 0', '"step": ' + "[" * 10_000), 2, "JSON"),
+    "an unknown name": (lambda text: text.replace('"next_hop"', '"hop"', 1), 2, "'hop'"),
+    "a live route less": (lambda text: cut(text, '{"region_id"'), 13, "ends before"),
+    "a line more": (lambda text: text + "{}\n", 14, "behind the end"),
+    "another weight": (lambda text: text.replace('t": 100,', 't": 0,', 1), 1, "changed"),
+    "another reason": (lambda text: text.replace("has host bits", "is right"), 1, "changed"),
+    "another live route": (lambda text: text.replace("8.0.0.0/8", "9.0.0.0/8"), 1, "changed"),
+    "no rehearsal": (
+        lambda text: text.replace('"simulated": true', '"simulated": false'),
+        1,
+        "cha",
     ),
 }
+
+
+def cut(text: str, part: str) -> str:
+    """Return a text without the first line that holds a part of it."""
+    lines = text.splitlines(keepends=True)
+    return "".join(lines[: line_of(text, part) - 1] + lines[line_of(text, part) :])
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_damage_is_refused(tmp_path: Path, kind: str) -> None:
     """Whatever happened to the file: one error that names file, line and remedy."""
     damage, line, words = DAMAGE[kind]
-    path = saved(plan_of_all(), tmp_path / "plan.txt")
+    path = saved(PLAN, tmp_path / "plan.jsonl")
     before = path.read_text("utf-8")
-    path.write_text(damage(before), "utf-8")
-    assert path.read_text("utf-8") != before
+    after = damage(before)
+    assert after != before
+    path.write_text(after, "utf-8")
     with pytest.raises(PlanError, match=words) as caught:
         Plan.load(path)
-    message = caught.value.message
-    assert message.startswith(f"{path}, line {line if line else ''}")
+    number = line if isinstance(line, int) else line_of(after, line)
+    assert caught.value.message.startswith(f"{path}, line {number}: ")
     assert caught.value.remedy
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_any_changed_byte_is_refused(tmp_path: Path, seed: int) -> None:
-    """A byte that is changed, taken away or put in anywhere is noticed."""
-    rng = random.Random(seed)
-    path = saved(plan_of_all(), tmp_path / "plan.txt")
-    before = path.read_bytes()
-    for _ in range(120):
-        at = rng.randrange(len(before) - 1)
-        after = [
-            before[:at] + bytes([rng.randrange(32, 127)]) + before[at + 1 :],
-            before[:at] + before[at + 1 :],
-            before[:at] + b"\xff" + before[at:],
-        ][rng.randrange(3)]
-        path.write_bytes(after)
-        if after != before:
-            with pytest.raises(PlanError):
-                Plan.load(path)
+@pytest.mark.parametrize("part", [slice(None), slice(1, None), slice(7, 9)])
+def test_a_plan_is_no_inventory(tmp_path: Path, part: slice) -> None:
+    """All or some of its lines, read as routes, would be created, deletes and all: an error."""
+    path = saved(PLAN, tmp_path / "plan.jsonl")
+    path.write_text("".join(path.read_text("utf-8").splitlines(keepends=True)[part]), "utf-8")
+    with pytest.raises(InventoryError, match="steps of a plan"):
+        read_routes(path)
 
 
-def test_files_that_cannot_be_had(tmp_path: Path) -> None:
-    """No file, a folder, a place that is not there: an error with the path, never a traceback."""
-    for wrong in (tmp_path / "none.txt", tmp_path):
-        with pytest.raises(PlanError, match="cannot be read"):
-            Plan.load(wrong)
-    with pytest.raises(PlanError, match="cannot be written"):
-        plan_of_all().save(tmp_path / "no" / "plan.txt")
-
-
-def test_what_is_nothing_and_what_is_not() -> None:
-    """A missing value and the text that stands for it are told apart."""
-    assert (word(pd.NA), word(float("nan")), word("-"), word("")) == ("-", "-", '"-"', '""')
+def test_a_plan_of_another_fingerprint_is_refused(tmp_path: Path) -> None:
+    """A file that is whole, but whose steps are not those of its fingerprint, is no plan."""
+    plan = replace(PLAN)
+    object.__setattr__(plan, "fingerprint", "0" * 64)
+    with pytest.raises(PlanError, match="not the one of this fingerprint"):
+        Plan.load(saved(plan, tmp_path / "plan.jsonl"))

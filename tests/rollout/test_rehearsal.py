@@ -105,13 +105,13 @@ def test_a_plan_is_carried_out_where_it_was_made(stage: Stage, cloud: vk.Client)
 def test_every_plan_that_is_made_of_a_plan_knows(stage: Stage, cloud: vk.Client) -> None:
     """Some of the steps, a file, a journal, and what takes a rollout back."""
     plan = stage_plan(stage)
-    plan.save(stage.path / "plan.txt")
+    plan.save(stage.path / "plan.jsonl")
     rollout = vk.Rollout(plan, stage.client, journal=stage.path / "r.db").start().wait()
     with vk.Journal.read(rollout.journal) as journal:
         live = vk.live_routes(stage.client, stage.routes)
         made_of_it = {
             "some": plan.only(actions="create"),
-            "file": vk.Plan.load(stage.path / "plan.txt"),
+            "file": vk.Plan.load(stage.path / "plan.jsonl"),
             "journal": journal.plan(),
             "undo": rollout.undo(),
             "undo by hand": undo_plan(journal.steps(), journal.calls(), live),
@@ -163,9 +163,8 @@ def test_journals_and_plans_of_earlier_versions(stage: Stage, cloud: vk.Client) 
     with pytest.raises(errors.JournalError):
         vk.Rollout.open(stage.path / "real.db", stage.client)
     vk.Rollout.open(stage.path / "real.db", cloud).close()
-    plan.save(stage.path / "plan.txt")
-    assert "simulated" not in (stage.path / "plan.txt").read_text()
-    assert vk.Plan.load(stage.path / "plan.txt").simulated is None
+    plan.save(stage.path / "plan.jsonl")
+    assert vk.Plan.load(stage.path / "plan.jsonl").simulated is None
 
 
 def test_a_journal_that_was_made_to_say_something_else_is_damaged(

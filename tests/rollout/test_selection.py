@@ -122,7 +122,8 @@ def patched(old: list[str], diff: list[str]) -> list[str]:
     new, at = [], 0
     lines = iter(diff)
     for head in lines:
-        first, size, to, count = map(int, re.findall(r"\d+", head))
+        ranges = re.findall(r"[-+](\d+)(?:,(\d+))?", head)  # a length of 1 is left out
+        (first, size), (to, count) = ((int(start), int(length or 1)) for start, length in ranges)
         first -= size > 0
         new += old[at:first]
         at = first
@@ -178,13 +179,43 @@ def test_nothing_to_do_is_no_diff() -> None:
     assert plan_routes(routes((A, "10.0.0.0/8", 0)), live((A, "10.0.0.0/8", 0))).diff() == ""
 
 
-def test_the_table_has_a_line_a_step() -> None:
-    """Every step is one line, and what a cell holds cannot reach the terminal."""
+def test_the_text_has_a_line_a_change() -> None:
+    """By connection, each with its sign; what is blocked says why; the counts come last."""
+    assert moving().text().splitlines() == [
+        "vco-a (r)",
+        "~ 10.0.0.0/8     0 -> 100",
+        "- 172.16.0.0/12  100",
+        "",
+        "vco-b (r)",
+        "+ 172.16.0.0/12  100",
+        "- 10.9.0.0/16    0",
+        "",
+        "vco-c (r)",
+        "+ 10.1.2.0/24  0",
+        "",
+        "Plan: 2 to create, 1 to modify, 2 to delete, 0 to keep, 0 blocked.",
+    ]
+    wanted = routes((A, "10.0.0.0/8", 0), (B, "10.0.0.0/8", 0), (B, "11.0.0.1/8", 0, C))
+    wanted = wanted.assign(router=["r", "t", "t"], source=["a", "a", "b"], line=[2, 3, 2])
+    plan = plan_routes(wanted.assign(description="Hub"), live((A, "10.0.0.0/8", 0)), scope="router")
+    title, made, blocked, _, counts = plan.text().splitlines()
+    assert (title, made) == ("vco-b (r, scope t)", "+ 10.0.0.0/8  0  Hub")
+    assert blocked.startswith("! 11.0.0.0/8  0  via vco-c  b, line 2: host-bits-set: ")
+    assert counts == "Plan: 1 to create, 0 to modify, 0 to delete, 1 to keep, 1 blocked."
+
+
+def test_nothing_that_a_cell_holds_reaches_the_terminal() -> None:
+    """Every step is one line of each view, whatever its cells hold, and Markdown stays a block."""
     wanted = routes((A, "10.0.0.0/8\x1b[31m", 100), (B, "10.0.0.0/8", 0))
-    plan = plan_routes(wanted.assign(description="\x1b]0;x\x07\n"), live())
-    text = plan.table()
-    assert {letter for letter in text if not letter.isprintable()} == {"\n"}
-    assert sum(f" {action} " in text for action in actions(plan)) == 2
+    plan = plan_routes(wanted.assign(description="\x1b]0;x\x07\n````\n# head"), live())
+    for text, lines in ((plan.text(), 7), (plan.markdown(), 9), (plan.table(), 7)):
+        assert {letter for letter in text if not letter.isprintable()} == {"\n"}
+        assert len(text.splitlines()) == lines
+    assert sum(f" {action} " in plan.table() for action in actions(plan)) == 2
+    counts, _, fence, *shown, end = plan.markdown().splitlines()
+    assert counts == f"**{plan.text().splitlines()[-1]}**"
+    assert (fence, end) == ("`````diff", "`````")
+    assert shown == plan.text().splitlines()[:-2]
 
 
 def test_html_is_escaped() -> None:

@@ -23,10 +23,11 @@ from vcokit.cli.reading import FILES, Quota, Reading, named
 from vcokit.cli.running import Pace, Yes, conduct, may_ask, may_send, resume_command_of
 from vcokit.cli.saying import Saying
 from vcokit.cloud.client import Client
-from vcokit.live import live_routes, verify_routes
+from vcokit.live import live_routes
 from vcokit.rollout import rehearsal
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import Plan
+from vcokit.rollout.reconcile import verify_routes
 from vcokit.rollout.rollout import Rollout
 
 _ROUTE: Final = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]

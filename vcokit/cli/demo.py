@@ -26,9 +26,10 @@ from vcokit.cli.reading import Reading
 from vcokit.cli.running import forecast_and_follow, resume_command_of
 from vcokit.cloud.connect import connect
 from vcokit.errors import InputError
-from vcokit.live import connections_of, live_routes, verify_routes
+from vcokit.live import connections_of, live_routes
 from vcokit.plain import visible
 from vcokit.rollout.plan import Plan, plan_routes
+from vcokit.rollout.reconcile import verify_routes
 from vcokit.rollout.rollout import Rollout
 
 #: Time the demo's simulator takes over a task, simulated seconds.

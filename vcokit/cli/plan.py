@@ -1,12 +1,14 @@
-"""``vcokit plan``: what would be sent, as a table, a diff or JSON; nothing is sent."""
+"""``vcokit plan``: what would be sent, as lines, a table, a diff, Markdown or JSON."""
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+from rich.text import Text
 
 from vcokit.audit import audit_routes
 from vcokit.cli import show
@@ -20,13 +22,19 @@ from vcokit.cli.steplog import one_line, records
 from vcokit.errors import InputError
 from vcokit.plain import visible
 from vcokit.rollout.plan import Plan
+from vcokit.rollout.plan_io import is_plan
+
+#: Colours of a plan's lines, by how they begin.
+_STYLES: Final = {"+ ": "green", "~ ": "yellow", "- ": "red", "! ": "magenta"}
 
 
 class PlanFormat(StrEnum):
     """How a plan is shown."""
 
+    text = "text"
     table = "table"
     diff = "diff"
+    markdown = "markdown"
     json = "json"
 
 
@@ -36,11 +44,11 @@ def plan_command(
     planning: Planning,
     reach: Reach,
     save: Annotated[
-        Path | None, typer.Option(help="Write the plan to a text file, for apply and for review.")
+        Path | None, typer.Option(help="Write the plan to a file of JSON lines, for apply.")
     ] = None,
     format: Annotated[  # noqa: A002 - the option's name
         PlanFormat, typer.Option(help="How the plan is shown.")
-    ] = PlanFormat.table,
+    ] = PlanFormat.text,
     fail_on: Annotated[
         FailOn, typer.Option(help="Least severity of a finding that gives exit code 1.")
     ] = FailOn.never,
@@ -48,7 +56,8 @@ def plan_command(
 ) -> int:
     """Plan what makes the live routes agree with an inventory; send nothing.
 
-    The plan is standard output; what is said about it goes to standard error.
+    Lines begin with + (create), ~ (modify), - (delete) or ! (blocked, with the reason). The plan is
+    standard output; what is said about it goes to standard error.
     """
     keep_apart({"--save": save}, [*files, reach.scenario])
     own = own_rules(planning.rules_file)
@@ -61,7 +70,7 @@ def plan_command(
     said = show.error_console()
     said.print(f"{named(files, routes)}\nPlan {plan.fingerprint[:12]}: {plan}", markup=False)
     say_gaps(plan)
-    put(f"{shown_plan(plan, format)}\n", for_people=format is not PlanFormat.json)
+    show_plan(plan, format)
     findings = audit_routes(routes, quota=quota, connections=connections, rules=own)
     return Exit.FINDINGS if fails(findings, fail_on) else Exit.OK
 
@@ -74,19 +83,28 @@ def save_plan(plan: Plan, path: Path) -> None:
     InputError
         If a file of that name holds something else than a plan.
     """
-    if path.exists() and path.is_file() and path.stat().st_size:
-        with path.open("rb") as file:
-            if not file.read(11).startswith(b"vcokit plan"):
-                raise InputError(f"{path}: is there, and is no plan", remedy="Name another --save")
+    if path.is_file() and path.stat().st_size and not is_plan(path):
+        raise InputError(f"{path}: is there, and is no plan", remedy="Name another --save")
     plan.save(path)
 
 
-def shown_plan(plan: Plan, form: PlanFormat) -> str:
-    """Return a plan as text."""
-    if form is PlanFormat.diff:
-        return plan.diff()
-    if form is PlanFormat.table:
-        return plan.table()
+def show_plan(plan: Plan, form: PlanFormat) -> None:
+    """Print a plan: its lines in colours on a terminal, everything else as it is anywhere."""
+    text = _as_json(plan) if form is PlanFormat.json else getattr(plan, form.value)()
+    if form is PlanFormat.text and sys.stdout.isatty():
+        text = _coloured(text)
+    put(f"{text}\n", for_people=form is not PlanFormat.json)
+
+
+def _coloured(text: str) -> str:
+    shown = show.console()
+    with shown.capture() as coloured:
+        for line in text.splitlines():
+            shown.print(Text(line, style=_STYLES.get(line[:2], "")), soft_wrap=True)
+    return coloured.get().removesuffix("\n")
+
+
+def _as_json(plan: Plan) -> str:
     gaps = [{"steps": list(gap.steps), "reason": gap.reason} for gap in plan.order.gaps]
     facts = {"fingerprint": plan.fingerprint, "actions": plan.counts, "gaps": gaps}
     return one_line({**facts, "steps": records(plan.frame())})

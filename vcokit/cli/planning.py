@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +15,7 @@ from vcokit.cli.own_rules import RulesFile
 from vcokit.cli.reading import Reading
 from vcokit.errors import InputError
 from vcokit.rollout.plan import Plan, plan_routes
-from vcokit.rollout.plan_io import HEAD
+from vcokit.rollout.plan_io import is_plan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,11 +149,6 @@ def saved_plan(files: Sequence[str]) -> Plan | None:
     PlanError
         If the plan is damaged.
     """
-    if len(files) != 1 or files[0] == "-":
-        return None
-    try:
-        with Path(files[0]).open("rb") as file:
-            head = file.read(len(HEAD))
-    except (OSError, ValueError):
-        return None  # reading it as an inventory says what is wrong
-    return Plan.load(files[0]) if head == HEAD.encode() else None
+    if len(files) != 1 or files[0] == "-" or not is_plan(files[0]):
+        return None  # what is wrong with it, if anything, reading it as an inventory says
+    return Plan.load(files[0])

@@ -11,7 +11,7 @@ from vcokit.cli import show
 from vcokit.cli.apply import JournalPath
 from vcokit.cli.exits import Exit
 from vcokit.cli.journals import Standing, new_journal, refuse_held, refuse_stranger
-from vcokit.cli.plan import PlanFormat, save_plan, say_gaps, shown_plan
+from vcokit.cli.plan import PlanFormat, save_plan, say_gaps, show_plan
 from vcokit.cli.reach import Reach
 from vcokit.cli.running import Pace, Yes, conduct, may_send, resume_command_of
 from vcokit.cli.saying import Saying
@@ -35,7 +35,7 @@ def undo_command(
     ] = None,
     format: Annotated[  # noqa: A002 - the option's name
         PlanFormat, typer.Option(help="How the plan is shown.")
-    ] = PlanFormat.table,
+    ] = PlanFormat.text,
     allow_gap: Annotated[
         bool, typer.Option("--allow-gap", help="Also where addresses are uncovered in between.")
     ] = False,
@@ -68,7 +68,7 @@ def undo_command(
                 # Before it is shown: whoever reads our output may have read enough.
                 save_plan(plan, save)
             if len(plan):
-                shown.print(shown_plan(plan, format), markup=False, soft_wrap=True)
+                show_plan(plan, format)
             shown.print(f"Plan {plan.fingerprint[:12]}: {plan}", markup=False)
             say_gaps(plan)
             if save is not None:

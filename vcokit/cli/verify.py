@@ -15,8 +15,9 @@ from vcokit.cli.planning import Planning
 from vcokit.cli.reach import Reach
 from vcokit.cli.reading import Files, Quota, Reading, named
 from vcokit.cli.tabular import TableFormat, show_frame
-from vcokit.live import live_routes, verify_routes
+from vcokit.live import live_routes
 from vcokit.plain import visible
+from vcokit.rollout.reconcile import verify_routes
 
 _PLACE: Final = ("source", "line")
 

@@ -76,6 +76,13 @@ def read_json(text: Text, budget: Budget, options: Options) -> RawTable:
             source=text.source,
             remedy='Write an object a line: {"region_id": "...", "vpn_connection_id": "...", ...}',
         )
+    if {"step", "action"} <= names.keys() and "state" not in names:
+        # As rows of an inventory, deletes and what is blocked would be created.
+        raise InventoryError(
+            "these are steps of a plan, and no inventory",
+            source=text.source,
+            remedy="Apply the whole file that was saved, or read it with vk.Plan.load(path)",
+        )
     columns, lines = buffer.columns(len(names)), buffer.lines()
     check_cells(text.source, list(names), columns, lines)
     header = header_of_names(text.source, list(names), options)

@@ -2,10 +2,11 @@
 
 ==============  ==================================================================
 `steps`         a step, its action, its states and the ways between them
-`reconcile`     rows beside live routes, and listings beside what should be there
+`reconcile`     desired routes beside live ones: one comparison for plans and verdicts
 `ordering`      make before break: which steps wait for which others
 `plan`          all of that as one value that can be looked at and filtered
-`plan_io`       a plan as a file and back, as a diff, as a table of a notebook
+`plan_io`       a plan as a file and back; `earlier` reads what earlier versions wrote
+`plan_text`     a plan to be read: what changes, as a diff, a table, Markdown, HTML
 `undo`          the plan that takes back what a rollout provably did
 `rehearsal`     what was begun on a simulator does not go on in the cloud
 `journal`       the SQLite file that makes a rollout survive anything

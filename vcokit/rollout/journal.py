@@ -562,7 +562,7 @@ class Journal:
                 raise database.damaged(
                     self.path, "what it says of its plan is no such text"
                 ) from None
-            if plan.fingerprint != self.meta().get("fingerprint"):
+            if not plan.has_fingerprint(self.meta().get("fingerprint")):
                 raise database.damaged(self.path, "the plan in it is not the one it began with")
             self._plan = plan
         return self._plan

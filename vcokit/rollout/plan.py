@@ -2,7 +2,8 @@
 
 What is to be done about each row, and which live routes that no row names may go, is told by
 `vcokit.rollout.reconcile`; what waits for what by `vcokit.rollout.ordering`. Here they become one
-value that can be looked at, filtered, saved (`vcokit.rollout.plan_io`), and carried out.
+value that can be looked at (`vcokit.rollout.plan_text`), filtered, saved
+(`vcokit.rollout.plan_io`), and carried out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from os import PathLike
 
 import numpy as np
@@ -24,16 +26,26 @@ from vcokit.audit.rules import Rule
 from vcokit.cidr.parse import Mask, parse
 from vcokit.cidr.relations import covered_by
 from vcokit.errors import InputError, PlanError
-from vcokit.rollout import plan_io, rehearsal
+from vcokit.rollout import earlier, plan_io, plan_text, rehearsal
 from vcokit.rollout.ordering import Gap, Order, adds_coverage, order_of
-from vcokit.rollout.reconcile import among, deletes, routes_there, scopes, steps_of_rows
+from vcokit.rollout.reconcile import deletes, meetings, routes_there, scopes, steps_of_rows
 from vcokit.rollout.steps import BLOCKED, DELETE, LIVE_COLUMNS, PLAN_COLUMNS, Route, Step
 
 __all__ = ["PLAN_COLUMNS", "Plan", "plan_routes"]
 
 
 #: Columns of the steps that the fingerprint is made of.
-_DIGESTED = tuple(name for name in PLAN_COLUMNS[1:11] if name != "state")
+_DIGESTED = (
+    "action",
+    "scope",
+    "region_id",
+    "vpn_connection_id",
+    "route_dest",
+    "next_hop",
+    "old_weight",
+    "weight",
+    "description",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +88,7 @@ class Plan:
     >>> print(canary.diff())
     --- vco-b (live)
     +++ vco-b (planned)
-    @@ -0,0 +1,1 @@
+    @@ -0,0 +1 @@
     +10.0.0.0/8  0  vco-b
     """
 
@@ -96,15 +108,22 @@ class Plan:
     def fingerprint(self) -> str:
         """SHA-256, in hex, of what is to be done and of the live routes it was made from.
 
-        By it accidents and careless edits are found. It is no signature: who wants to change a plan
+        It is of the values, whatever dtypes, index or order of columns the frames have. By it
+        accidents and careless edits are found. It is no signature: who wants to change a plan
         unseen can make it anew.
         """
         digest = hashlib.sha256()
-        live = self.live.sort_values(list(LIVE_COLUMNS))
-        for frame, names in ((self.steps, _DIGESTED), (live, LIVE_COLUMNS)):
-            digest.update(frame[list(names)].to_csv(index=False, lineterminator="\n").encode())
-        digest.update(json.dumps(self._given(), sort_keys=True).encode())
+        live = sorted(map(json.dumps, plan_io.rows(self.live, LIVE_COLUMNS)))
+        steps = map(json.dumps, plan_io.rows(self.steps, _DIGESTED))
+        for text in chain(steps, live, [json.dumps(self._given(), sort_keys=True)]):
+            digest.update(f"{text}\n".encode())
         return digest.hexdigest()
+
+    def has_fingerprint(self, told: str | None) -> bool:
+        """Tell whether a file or a journal, of an earlier version too, tells of this very plan."""
+        return told == self.fingerprint or told == earlier.fingerprint(
+            self.steps, self.live, _DIGESTED, self._given()
+        )
 
     @cached_property
     def order(self) -> Order:
@@ -140,7 +159,7 @@ class Plan:
     # -- files ----------------------------------------------------------------------------------
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the plan to a text file that can be read in a pull request.
+        """Write the plan to a file of JSON lines: a head, a step a line, a live route a line.
 
         A file of that name is replaced in one step: where it cannot be, the old one stays whole.
 
@@ -149,12 +168,13 @@ class Plan:
         PlanError
             If it cannot be written.
         """
-        contents = plan_io.Contents(self.steps, self.live, self.meta(), self.fingerprint)
-        plan_io.write(path, contents, str(self))
+        gaps = [(gap.steps, gap.reason) for gap in self.lost]
+        given = (self.steps, self.live, self.fingerprint, self.quota, gaps, self.simulated)
+        plan_io.write(path, plan_io.Contents(*given))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Plan:
-        """Return the plan that `save` wrote.
+        """Return the plan that `save` wrote, that of an earlier version too.
 
         Raises
         ------
@@ -163,23 +183,35 @@ class Plan:
             who did not also make its digests anew; with file, line and remedy.
         """
         found = plan_io.read(path)
-        plan = cls.of(found.steps, found.live, found.meta)
-        if plan.fingerprint != found.fingerprint:
+        lost = tuple(Gap(tuple(steps), reason) for steps, reason in found.gaps)
+        plan = cls(found.steps, found.live, found.quota, lost, found.simulated)
+        if not plan.has_fingerprint(found.fingerprint):
             raise PlanError(
-                f"{path}, line 2: the plan is not the one of this fingerprint",
+                f"{path}, line 1: the plan is not the one of this fingerprint",
                 remedy="Make the plan again",
             )
         return plan
 
     # -- looks ----------------------------------------------------------------------------------
 
+    def text(self) -> str:
+        """Return what changes and what is blocked, a line a step, by connection; then the counts.
+
+        Lines begin with ``+`` (create), ``~`` (modify), ``-`` (delete) or ``!`` (blocked).
+        """
+        return "\n".join(plan_text.changes(self.steps))
+
+    def markdown(self) -> str:
+        """Return the same as Markdown, for a comment on a change."""
+        return plan_text.markdown(self.steps)
+
     def table(self) -> str:
-        """Return the steps as aligned text, by connection, whatever they hold made harmless."""
-        return "\n".join(plan_io.step_lines(self.steps)).rstrip("\n")
+        """Return all steps as aligned text, by connection, whatever they hold made harmless."""
+        return plan_text.table(self.steps)
 
     def diff(self) -> str:
         """Return a unified diff of what each connection holds and what it will hold."""
-        return plan_io.diff(self.each(), self.live_by_lane())
+        return plan_text.diff(self.each(), self.live_by_lane())
 
     def only(
         self,
@@ -230,7 +262,7 @@ class Plan:
 
     def _repr_html_(self) -> str:
         head = f"<p><b>Plan</b> <code>{self.fingerprint[:12]}</code>: {self}</p>"
-        return head + plan_io.html_table(self.steps)
+        return head + plan_text.html_table(self.steps)
 
     def each(self) -> Iterator[Step]:
         """Yield the steps that are not blocked, as records."""
@@ -297,7 +329,8 @@ def plan_routes(
     Raises
     ------
     InputError
-        If a frame lacks columns, or an argument is no number of routes.
+        If a frame lacks columns, an argument is no number of routes, or the live routes cannot say
+        which connections were not listed, and `prune` is asked for.
     PlanError
         If a live route lacks a part of its identity, more would be deleted than may be, or the
         live routes are partly a simulator's and partly the cloud's.
@@ -313,25 +346,30 @@ def plan_routes(
     """
     names = (scope,) if isinstance(scope, str) else tuple(scope)
     there = routes_there(live)
+    if prune and not {"route_entry_type", "state"} <= set(live.columns):
+        raise InputError(
+            "prune=True needs live routes that say which connections could not be listed: "
+            "the columns route_entry_type and state",
+            remedy="Pass what vk.live_routes(client, routes) returned, with all its columns",
+        )
     unlisted = schema.unlisted_connections(live)
     audit = Audit(routes, live=there, connections=connections, quota=quota, scope=names)
-    of_row = scopes(routes, names)
-    facts = audit.columns
-    astray = (
-        ~facts.id_ok | among(facts, unlisted) | (audit.status.unknown if audit.status else False)
-    )
-    gone = deletes(facts, there, of_row, max_delete, nameless=astray) if prune else None
-    if gone is not None and quota is not None:
-        stay = there.drop(index=gone.index[gone["action"] == DELETE])
-        audit = Audit(routes, live=stay, connections=connections, quota=quota, scope=names)
+    of_row, columns = scopes(routes, names), audit.columns
+    gone = schema.frame(schema.STEPS)
+    if prune:
+        astray = ~columns.id_ok | columns.routes["vpn_connection_id"].isin(unlisted).to_numpy()
+        astray |= audit.status.unknown if audit.status else False
+        gone = deletes(columns, there, of_row, astray, max_delete)
+        if quota is not None:
+            stay = there.drop(index=gone.index[gone["action"] == DELETE])
+            audit = Audit(routes, live=stay, connections=connections, quota=quota, scope=names)
     rows = plannable_rows(audit, rules)
-    steps = steps_of_rows(facts, rows, there, unlisted, of_row)
-    touched = np.zeros(facts.code_count + 1, dtype=np.bool_)
-    touched[facts.connection[rows.plannable]] = True
-    if gone is not None:
-        touched[facts.live_connection[gone.index[gone["action"] == DELETE]]] = True
-        steps = _numbered(pd.concat([steps, gone], ignore_index=True) if len(gone) else steps)
-    kept = there[touched[facts.live_connection]].drop_duplicates(ignore_index=True)
+    met = meetings(columns, there, rows.plannable)
+    steps = steps_of_rows(rows, there, met, unlisted, of_row)
+    taken = gone.loc[gone["action"] == DELETE, "vpn_connection_id"]
+    touched = pd.concat([rows.routes.loc[rows.plannable, "vpn_connection_id"], taken]).unique()
+    kept = there[there["vpn_connection_id"].isin(touched)].drop_duplicates(ignore_index=True)
+    steps = _numbered(pd.concat([steps, gone], ignore_index=True) if len(gone) else steps)
     return Plan(steps, kept, quota, simulated=rehearsal.of_live(live))
 
 

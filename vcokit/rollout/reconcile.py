@@ -1,18 +1,27 @@
-"""Desired routes beside live ones: what to do about each row, what may be deleted, what differs.
+"""Desired routes beside live ones: one comparison, of which plans and verdicts are labels.
 
-For every row that is plannable (see `vcokit.audit.plannable`) its connection and network decide:
+::
 
-==============================================  ==========================================
-the very route is live                          keep
-live with the other weight, same next hop       modify, in place
-live with a weight that is neither 0 nor 100    blocked: no call can name that route
-live with another next hop only                 blocked: the cloud cannot change it in place
-not live                                        create
-the cloud does not list the connection          blocked
-==============================================  ==========================================
+    rows of an inventory, live routes ─▶ meetings ┐          ┌─▶ steps_of_rows     a plan
+                                                  ├─▶ meet ──┼─▶ verify_routes     verdicts
+    planned routes, latest listings ──────────────┘          └─▶ unlike_planned    verdicts
 
-Rows and live routes meet as numbers: a *place* is (connection, network), a *path* has the next hop
-too. A live destination with host bits set, which the cloud should not hold, is no place here.
+Each row meets at most one live route: the very same one, else one of its connection, network and
+next hop, else one of its connection and network. What the plan does about a row that is plannable
+(see `vcokit.audit.plannable`), and what verifying calls it:
+
+==========================================  =======================================  ==========
+the live route that it meets                a plan                                   verdict
+==========================================  =======================================  ==========
+the very route                              keep                                     as planned
+same next hop, the other weight             modify, in place                         different
+same next hop, a weight that is not 0, 100  blocked: no call can name that route     different
+another next hop                            blocked: it cannot be changed in place   different
+none                                        create                                   missing
+(the cloud does not list the connection)    blocked                                  missing
+==========================================  =======================================  ==========
+
+A live destination with host bits set, which the cloud should not hold, is met by no row.
 
 Live routes that no row names are deleted only with ``prune=True``, and only
 
@@ -37,15 +46,12 @@ A connection is not known where the cell is empty, is no id, or names one that t
 list: whoever typed ``vco-c0.`` meant ``vco-c0``, and its routes are not to go for a full stop.
 
 While a plan is carried out, listings are held against what should be there: before anything is
-sent (`differences`), and at the end (`unlike_planned`).
+sent by `differences`, where steps in doubt may or may not have had their effect.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -53,8 +59,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from vcokit import schema
-from vcokit.audit.columns import NONE, RouteColumns, first_row, strings
-from vcokit.audit.plannable import PlannableRows
+from vcokit.audit.audit import Audit
+from vcokit.audit.columns import NONE, RouteColumns, first_row
+from vcokit.audit.plannable import PlannableRows, plannable_rows
+from vcokit.audit.rules import Rule
 from vcokit.cidr.parse import I64, Mask, parse
 from vcokit.cidr.relations import pack
 from vcokit.errors import InputError, PlanError
@@ -78,6 +86,8 @@ from vcokit.rollout.steps import (
 
 #: Weights that a call may give; a route is named by its weight too.
 WEIGHTS: Final = (0, 100)
+
+_PLAN: Final = {name: schema.STEPS[name] for name in PLAN_COLUMNS}
 
 
 def routes_there(live: pd.DataFrame) -> pd.DataFrame:
@@ -117,168 +127,235 @@ def scopes(routes: pd.DataFrame, names: Sequence[str]) -> pd.Series:
     return joined
 
 
-def steps_of_rows(
-    facts: RouteColumns,
-    rows: PlannableRows,
-    there: pd.DataFrame,
-    unlisted: Mapping[str, str],
-    scope: pd.Series,
-) -> pd.DataFrame:
-    """Return a step a row.
+# -- the comparison -------------------------------------------------------------------------------
+
+
+def meetings(columns: RouteColumns, there: pd.DataFrame, plannable: Mask) -> I64:
+    """Return, by row of an inventory, the position of the live route that it meets; -1 where none.
 
     Parameters
     ----------
-    facts : RouteColumns
-        Of the inventory and the live routes.
+    columns : RouteColumns
+        Of the inventory, with `there` as live routes.
+    there : DataFrame
+        From `routes_there`.
+    plannable : ndarray of bool
+        Rows that meet live routes at all.
+    """
+    rows, live = _numbers_of_rows(columns), _numbers_of_live(columns, there)
+    wanted = rows[plannable[rows.index] & rows["place"].isin(live["place"])]
+    met = np.full(columns.size, NONE, dtype=np.int64)
+    met[wanted.index] = meet(wanted, live[live["exact"]], ["place"])
+    return met
+
+
+def unnamed(columns: RouteColumns, there: pd.DataFrame) -> Mask:
+    """Tell which live routes are on a connection that some row names, but on no network of it."""
+    rows, live = _numbers_of_rows(columns), _numbers_of_live(columns, there)
+    named = np.append(np.bincount(columns.connection[columns.connection != NONE]) > 0, False)
+    found = named[np.minimum(columns.live_connection, len(named) - 1)]
+    found[live.index[live["place"].isin(rows["place"])]] = False
+    return found
+
+
+def meet(wanted: pd.DataFrame, there: pd.DataFrame, place: list[str]) -> I64:
+    """Return the label of the live route that each wanted one meets; -1 where there is none.
+
+    Of several live routes at one place the very same one is met, else one by the same next hop,
+    else the first; none is met twice.
+
+    Parameters
+    ----------
+    wanted, there : DataFrame
+        With the columns of the place, next_hop and weight.
+    place : list of str
+        Columns that tell connection and network.
+    """
+    met = np.full(len(wanted), NONE, dtype=np.int64)
+    for names in ([*place, "next_hop", "weight"], [*place, "next_hop"], place):
+        left = wanted[names].assign(at=np.arange(len(wanted)))[met == NONE]
+        right = there[names].assign(label=there.index)[~there.index.isin(met)]
+        for side in (left, right):
+            side["turn"] = side.groupby(names).cumcount()
+        pairs = left.merge(right, on=[*names, "turn"])
+        met[pairs["at"]] = pairs["label"]
+    return met
+
+
+def _numbers_of_rows(columns: RouteColumns) -> pd.DataFrame:
+    """Return place, next hop and weight of the rows that have a place: connection and network."""
+    prefixes = columns.prefixes
+    rows = np.flatnonzero(prefixes.valid & (columns.connection != NONE))
+    connection = columns.connection[rows].astype(np.int64)
+    numbers = {
+        "place": pack(prefixes.network[rows], prefixes.length[rows], connection),
+        "next_hop": columns.next_hop[rows],
+        "weight": columns.weight[rows],
+    }
+    return pd.DataFrame(numbers, index=rows)
+
+
+def _numbers_of_live(columns: RouteColumns, there: pd.DataFrame) -> pd.DataFrame:
+    """Return the same of live routes, and whether the destination is that very network."""
+    prefixes = parse(there["route_dest"])
+    known = np.flatnonzero(prefixes.valid)
+    # A connection that no row names has a number above those of rows, and need not fit a key.
+    connection = np.minimum(columns.live_connection[known].astype(np.int64), columns.id_count)
+    numbers = {
+        "place": pack(prefixes.network[known], prefixes.length[known], connection),
+        "next_hop": columns.live_next_hop[known],
+        "weight": there["weight"].to_numpy(dtype=np.int64)[known],
+        "exact": prefixes.flags[known] == 0,
+    }
+    return pd.DataFrame(numbers, index=known)
+
+
+# -- as steps -------------------------------------------------------------------------------------
+
+
+def steps_of_rows(
+    rows: PlannableRows,
+    there: pd.DataFrame,
+    met: I64,
+    unlisted: Mapping[str, str],
+    scope: pd.Series,
+) -> pd.DataFrame:
+    """Return a step a row, of `PLAN_COLUMNS`.
+
+    Parameters
+    ----------
     rows : PlannableRows
     there : DataFrame
         From `routes_there`.
+    met : ndarray of int64
+        From `meetings`.
     unlisted : mapping of str to str
         The cloud's code, by connections that it does not list.
     scope : Series of str
         From `scopes`.
+    """
+    routes, plannable, position = rows.routes, rows.plannable, np.arange(len(rows.routes))
+    connection = routes["vpn_connection_id"]
+    live = _taken(there, met)
+    unseen = plannable & connection.isin(unlisted).to_numpy()
+    same_hop = (live["next_hop"] == routes["next_hop"]).to_numpy()
+    same = same_hop & (live["weight"] == routes["weight"]).to_numpy(dtype=np.bool_, na_value=False)
+    nameable = live["weight"].isin(WEIGHTS).to_numpy(dtype=np.bool_)
+    action = np.select(
+        [~plannable | unseen, same, same_hop & nameable, met != NONE],
+        [BLOCKED, KEEP, MODIFY, BLOCKED],
+        CREATE,
+    )
+    code, weight = connection.map(dict(unlisted)).astype("str"), live["weight"].astype("str")
+    in_the_way = plannable & ~unseen & (action == BLOCKED)
+    message = (
+        rows.reason.mask(unseen, "the cloud does not list the connection: " + code)
+        .mask(in_the_way & same_hop, "live with weight " + weight + ", which no call can name")
+        .mask(
+            in_the_way & ~same_hop,
+            "live with another next hop, which the cloud cannot change in place",
+        )
+    )
+    columns: dict[str, object] = {name: routes[name] for name in LIVE_COLUMNS}
+    columns |= {
+        "step": position,
+        "scope": scope,
+        "action": action,
+        "state": _born(action),
+        "route_dest": rows.network.fillna(routes["route_dest"]),
+        "old_weight": live["weight"].where(action == MODIFY),
+        "description": routes["description"],
+        "message": message,
+        "row": position,
+        "source": routes["source"].astype("str"),
+        "line": routes["line"],
+    }
+    return schema.frame(_PLAN, columns)
+
+
+def _taken(there: pd.DataFrame, met: I64) -> pd.DataFrame:
+    """Return next hop and weight of the live routes at some positions, missing at -1."""
+    columns = ("next_hop", "weight")
+    return pd.DataFrame({name: there[name].array.take(met, allow_fill=True) for name in columns})
+
+
+def _born(action: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return np.select([action == born for born in BORN], list(BORN.values()), PENDING)
+
+
+# -- as verdicts ----------------------------------------------------------------------------------
+
+
+def verify_routes(
+    routes: pd.DataFrame,
+    live: pd.DataFrame,
+    *,
+    quota: int | None = None,
+    rules: Rule | Iterable[Rule] = (),
+) -> pd.DataFrame:
+    """Compare what an inventory asks for with what is live, route by route.
+
+    Parameters
+    ----------
+    routes : DataFrame
+        The inventory. Rows that a plan would block are passed over.
+    live : DataFrame
+        From `live_routes`; connections that the inventory does not name are passed over.
+    quota : int, optional
+        As in `audit_routes`.
+    rules : iterable of Rule
+        Rules of one's own, as in `plan_routes`.
 
     Returns
     -------
     DataFrame
-        Of `PLAN_COLUMNS`.
+        Of `vcokit.schema.DIFFERENCES`: a row each route asked for, ``as planned``, ``missing`` or
+        ``different``, and behind them a row each live route whose connection some row names, and
+        whose network none does there, ``unexpected``.
+
+    Raises
+    ------
+    InputError
+        If a frame lacks columns, or `quota` is no number of routes.
+    PlanError
+        If a live route lacks a part of its identity.
+
+    Examples
+    --------
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
+    ...     "route_dest": ["10.0.0.0/8", "172.16.0.0/12"], "next_hop": "vco-a", "weight": 100})
+    >>> live = routes.head(1).assign(weight=0)
+    >>> verify_routes(routes, live)[["verdict", "route_dest", "weight", "live_weight"]]
+         verdict     route_dest  weight  live_weight
+    0  different     10.0.0.0/8     100            0
+    1    missing  172.16.0.0/12     100         <NA>
     """
-    routes, stands = rows.routes, rows.plannable
-    found = _meet(facts, there)
-    unseen = among(facts, unlisted)
-    other = ~found.exact & (found.old_weight != NONE)
-    nameless = other & ~np.isin(found.old_weight, WEIGHTS)
-    action = np.select(
-        [~stands, unseen, found.exact, nameless, other, found.place],
-        [BLOCKED, BLOCKED, KEEP, BLOCKED, MODIFY, BLOCKED],
-        CREATE,
+    there = routes_there(live)
+    audit = Audit(routes, live=there, quota=quota)
+    rows = plannable_rows(audit, rules)
+    met = meetings(audit.columns, there, rows.plannable)
+    wanted = rows.routes.assign(route_dest=rows.network, row=np.arange(len(met)))
+    unexpected = unnamed(audit.columns, there)
+    return _verdicts(wanted[rows.plannable], there, met[rows.plannable], unexpected)
+
+
+def _verdicts(
+    wanted: pd.DataFrame, there: pd.DataFrame, met: I64, unexpected: Mask
+) -> pd.DataFrame:
+    """Return wanted routes beside those that they meet, then unexpected ones."""
+    wanted = wanted.reset_index(drop=True)
+    live = _taken(there, met)
+    same = ((live["next_hop"] == wanted["next_hop"]) & (live["weight"] == wanted["weight"])).fillna(
+        False
     )
-    message = rows.reason.copy()
-    _say_unlisted(message, np.flatnonzero(stands & unseen), facts, unlisted)
-    message[stands & (action == BLOCKED) & ~unseen] = (
-        "live with another next hop, which the cloud cannot change in place"
+    verdict = np.select([met == NONE, same.to_numpy()], ["missing", "as planned"], "different")
+    names = {"next_hop": "live_next_hop", "weight": "live_weight"}
+    found = wanted.assign(verdict=verdict).join(live.rename(columns=names))
+    extra = there[unexpected].rename(columns=names).assign(verdict="unexpected")
+    both = pd.concat([found, extra], ignore_index=True)
+    return schema.frame(
+        schema.DIFFERENCES, {name: both[name] for name in schema.DIFFERENCES if name in both}
     )
-    for weight in np.unique(found.old_weight[stands & ~unseen & nameless]).tolist():
-        here = stands & ~unseen & nameless & (found.old_weight == weight)
-        message[here] = f"live with weight {weight}, which no call can name"
-    columns: dict[str, object] = {name: routes[name] for name in LIVE_COLUMNS}
-    columns |= {
-        "step": np.arange(len(routes)),
-        "scope": scope,
-        "action": action,
-        "state": np.where(
-            action == KEEP, BORN[KEEP], np.where(action == BLOCKED, BLOCKED, PENDING)
-        ),
-        "route_dest": rows.network.fillna(routes["route_dest"]),
-        "old_weight": pd.arrays.IntegerArray(found.old_weight, action != MODIFY),
-        "description": routes["description"],
-        "message": message,
-        "row": np.arange(len(routes)),
-        "source": routes["source"].astype("str"),
-        "line": routes["line"],
-    }
-    return schema.frame({name: schema.STEPS[name] for name in PLAN_COLUMNS}, columns)
-
-
-def _say_unlisted(
-    message: pd.Series, rows: I64, facts: RouteColumns, unlisted: Mapping[str, str]
-) -> None:
-    ids = pd.Series(facts.text(rows, "vpn_connection_id"), dtype="str")
-    codes = ids.map(dict(unlisted)).astype("str")
-    message.iloc[rows] = ("the cloud does not list the connection: " + codes).array
-
-
-def among(facts: RouteColumns, connections: Mapping[str, str]) -> Mask:
-    """Tell which rows are of certain connections.
-
-    Parameters
-    ----------
-    facts : RouteColumns
-    connections : mapping of str to str
-        By id.
-    """
-    if not connections:
-        return np.zeros(facts.size, dtype=np.bool_)
-    numbers = facts.ids.number(strings(pd.Series(list(connections), dtype="str")))
-    return np.isin(facts.connection, numbers)
-
-
-# -- rows and live routes as numbers ------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Meeting:
-    """How rows meet live routes.
-
-    Parameters
-    ----------
-    exact : ndarray of bool
-        The very route is live.
-    place : ndarray of bool
-        Something is live at the row's connection and network.
-    old_weight : ndarray of int64
-        Weight of the live route with the row's connection, network and next hop, where that
-        differs; -1 elsewhere.
-    """
-
-    exact: Mask
-    place: Mask
-    old_weight: I64
-
-
-def _meet(facts: RouteColumns, there: pd.DataFrame) -> _Meeting:
-    prefixes = facts.prefixes
-    live = live_prefixes(there)
-    rows = np.flatnonzero(prefixes.valid & (facts.connection != NONE))
-    known = np.flatnonzero(live.flags == 0)
-    mine = pack(prefixes.network[rows], prefixes.length[rows], facts.connection[rows].astype("i8"))
-    # What no row names has a number above those of rows, and need not fit a key.
-    theirs_at = np.minimum(facts.live_connection[known].astype("i8"), facts.id_count)
-    theirs = pack(live.network[known], live.length[known], theirs_at)
-    places, their_place = _numbered(theirs)
-    place = _position(places, mine)
-    count = np.int64(facts.code_count)
-    paths, their_path = _numbered(their_place * count + facts.live_next_hop[known])
-    hop = facts.next_hop[rows].astype(np.int64)
-    path = np.where((place >= 0) & (hop != NONE), _position(paths, place * count + hop), NONE)
-    weights, their_weight = _numbered(there["weight"].to_numpy(dtype=np.int64)[known])
-    weight = _position(weights, facts.weight[rows])
-    size = np.int64(len(weights) + 1)
-    routes, _ = _numbered(their_path * size + their_weight)
-    exact = (path >= 0) & (weight >= 0) & (_position(routes, path * size + weight) >= 0)
-    _, first = np.unique(their_path, return_index=True)
-    old = np.append(weights[their_weight[first]], NONE)[path]
-    return _Meeting(
-        _spread(facts.size, rows, exact, fill=False),
-        _spread(facts.size, rows, place >= 0, fill=False),
-        _spread(facts.size, rows, np.where(exact, NONE, old), fill=NONE),
-    )
-
-
-def live_prefixes(there: pd.DataFrame) -> Any:
-    """Return the destinations of live routes as `vcokit.cidr.parse.Prefixes`."""
-    return parse(there["route_dest"])
-
-
-def _numbered(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], I64]:
-    """Return the distinct values, sorted, and the number of each value among them."""
-    distinct, number = np.unique(values, return_inverse=True)
-    return distinct, number.astype(np.int64)
-
-
-def _position(known: npt.NDArray[Any], values: npt.NDArray[Any]) -> I64:
-    """Return where each value stands among the sorted, distinct ones; -1 where it does not."""
-    place = np.searchsorted(known, values)
-    place[place == len(known)] = 0
-    hit = known.take(place) == values if len(known) else np.zeros(len(values), dtype=np.bool_)
-    return np.where(hit, place, NONE)
-
-
-def _spread(size: int, rows: I64, values: npt.NDArray[Any], *, fill: object) -> npt.NDArray[Any]:
-    """Return the values of some rows as a column of all."""
-    column = np.full(size, fill, dtype=values.dtype)
-    column[rows] = values
-    return column
 
 
 # -- live routes that no row names ----------------------------------------------------------------
@@ -291,27 +368,26 @@ _NAMED: Final = 10
 
 
 def deletes(
-    facts: RouteColumns,
+    columns: RouteColumns,
     there: pd.DataFrame,
     scope: pd.Series,
+    nameless: Mask,
     max_delete: int | None = None,
-    *,
-    nameless: Mask | None = None,
 ) -> pd.DataFrame:
     """Return the steps that delete what no row names.
 
     Parameters
     ----------
-    facts : RouteColumns
+    columns : RouteColumns
         Of the inventory and the live routes.
     there : DataFrame
         Live destination routes; from `routes_there`.
     scope : Series of str
         Of each row.
+    nameless : ndarray of bool
+        Rows whose connection nobody knows.
     max_delete : int, optional
         Deletes a connection may have; by default `FEW`, or a `SHARE` of its live routes.
-    nameless : ndarray of bool, optional
-        Rows whose connection nobody knows; by default those whose cell holds no id.
 
     Returns
     -------
@@ -327,84 +403,54 @@ def deletes(
     """
     if max_delete is not None and (isinstance(max_delete, bool) or max_delete < 0):
         raise InputError(f"max_delete={max_delete!r} is not a number of routes")
-    rows = np.flatnonzero(_unnamed(facts, there))
-    connection = facts.live_connection[rows]
-    reason = _reasons(facts, there, rows, ~facts.id_ok if nameless is None else nameless)
-    free = reason.isna().to_numpy()
-    _check_number(facts, connection[free], max_delete)
-    first = _first_row(facts)[connection]
-    return _steps(there.iloc[rows], scope.iloc[first], reason)
+    free = unnamed(columns, there)
+    gone, connection = there[free], columns.live_connection[free]
+    reason = _what_blocks(columns, gone, connection, nameless)
+    blocked = reason.notna().to_numpy()
+    _check_number(columns, connection[~blocked], max_delete)
+    action = np.where(blocked, BLOCKED, DELETE)
+    # The scope of a connection's first row that takes part; else of the first row of all.
+    part = first_row(np.where(columns.takes_part, columns.connection, NONE), columns.id_count)
+    first = np.where(part == NONE, first_row(columns.connection, columns.id_count), part)
+    values: dict[str, object] = {name: gone[name] for name in LIVE_COLUMNS}
+    values |= {
+        "step": np.arange(len(gone)),
+        "scope": scope.iloc[first[connection]],
+        "action": action,
+        "state": _born(action),
+        "message": reason,
+    }
+    return schema.frame(_PLAN, values).set_index(gone.index)
 
 
-def _unnamed(facts: RouteColumns, there: pd.DataFrame) -> Mask:
-    """Tell which live routes are on a connection that some row names, but on no network of it."""
-    named = np.bincount(facts.connection[facts.connection != NONE], minlength=facts.id_count) > 0
-    connection = facts.live_connection
-    here = np.append(named, [False])[np.minimum(connection, len(named))]
-    prefixes, live = facts.prefixes, live_prefixes(there)
-    rows = prefixes.valid & (facts.connection != NONE)
-    mine = pack(prefixes.network[rows], prefixes.length[rows], facts.connection[rows].astype("i8"))
-    known = here & live.valid
-    theirs = pack(live.network[known], live.length[known], connection[known].astype("i8"))
-    here[known] = ~np.isin(theirs, mine)
-    return here
-
-
-def _first_row(facts: RouteColumns) -> np.ndarray:
-    """Return, by connection, the first row that takes part; else the first row of all."""
-    part = first_row(np.where(facts.takes_part, facts.connection, NONE), facts.id_count)
-    return np.where(part == NONE, first_row(facts.connection, facts.id_count), part)
-
-
-# -- what blocks a delete -----------------------------------------------------------------------
-
-
-def _reasons(
-    facts: RouteColumns, there: pd.DataFrame, rows: np.ndarray, nameless: Mask
+def _what_blocks(
+    columns: RouteColumns, gone: pd.DataFrame, connection: npt.NDArray[Any], nameless: Mask
 ) -> pd.Series:
-    """Return what blocks each delete; NA where nothing does."""
-    connection = facts.live_connection[rows]
-    live = live_prefixes(there.iloc[rows])
-    unread = ~facts.prefixes.valid
-    reason = pd.Series(pd.NA, index=pd.RangeIndex(len(rows)), dtype="str")
-    reason[~live.valid] = "not deleted: its destination is no IPv4 prefix"
-    named = there["weight"].isin(WEIGHTS) & (there["next_hop"] != "")
-    reason[~named.to_numpy()[rows]] = "not deleted: no call can name a route of its weight or hop"
-    for blocked, said in (
-        (_split(facts)[connection], "rows of its connection name several scopes"),
+    """Return what blocks each delete, the last that does of the table above; NA where nothing."""
+    prefixes, live = columns.prefixes, parse(gone["route_dest"])
+    unread = ~prefixes.valid
+    mine = pack(prefixes.network[nameless & ~unread], prefixes.length[nameless & ~unread])
+    of_unread = np.isin(connection, columns.connection[unread & (columns.connection != NONE)])
+    part = pd.Series(columns.scope[columns.takes_part])
+    scopes_of = part.groupby(columns.connection[columns.takes_part]).nunique()
+    named = gone["weight"].isin(WEIGHTS) & (gone["next_hop"] != "")
+    reason = pd.Series(pd.NA, index=pd.RangeIndex(len(gone)), dtype="str")
+    for blocked, why in (
+        (~live.valid, "its destination is no IPv4 prefix"),
+        (~named.to_numpy(dtype=np.bool_), "no call can name a route of its weight or hop"),
         (
-            _of_network(facts, live, nameless & ~unread),
+            np.isin(connection, scopes_of.index[scopes_of > 1]),
+            "rows of its connection name several scopes",
+        ),
+        (
+            np.isin(pack(live.network, np.minimum(live.length, 32)), mine),
             "a row whose connection is not known names it",
         ),
-        (_first(facts, unread, connection), "a row of its connection names no destination"),
-        (np.full(len(rows), (unread & nameless).any()), "a row names nothing that can be read"),
+        (of_unread, "a row of its connection names no destination"),
+        (np.full(len(gone), (unread & nameless).any()), "a row names nothing that can be read"),
     ):
-        reason[blocked] = f"not deleted: {said}"
+        reason[blocked] = f"not deleted: {why}"
     return reason
-
-
-def _split(facts: RouteColumns) -> Mask:
-    """Tell, by connection, whether its rows name several scopes."""
-    rows = np.flatnonzero(facts.takes_part)
-    usual = np.full(facts.id_count + 1, NONE, dtype=np.int64)
-    usual[facts.connection[rows]] = facts.scope[rows]
-    split = np.zeros(facts.id_count + 1, dtype=np.bool_)
-    split[facts.connection[rows[usual[facts.connection[rows]] != facts.scope[rows]]]] = True
-    return split
-
-
-def _first(facts: RouteColumns, unread: Mask, connection: np.ndarray) -> Mask:
-    """Tell which of some connections have a row without a readable destination."""
-    bad = np.zeros(facts.id_count + 1, dtype=np.bool_)
-    bad[facts.connection[unread & (facts.connection != NONE)]] = True
-    return np.asarray(bad[connection])
-
-
-def _of_network(facts: RouteColumns, live: object, nameless: Mask) -> Mask:
-    """Tell which live destinations are named by a row without a connection."""
-    network, length = live.network, live.length  # type: ignore[attr-defined]
-    mine = pack(facts.prefixes.network[nameless], facts.prefixes.length[nameless])
-    return np.isin(pack(network, np.minimum(length, 32)), mine)
 
 
 # -- how many -----------------------------------------------------------------------------------
@@ -434,20 +480,6 @@ def _check_number(facts: RouteColumns, connection: np.ndarray, max_delete: int |
         remedy="Look whether the inventory is whole; if these routes are to go, "
         f"plan_routes(…, max_delete={goes.max()})",
     )
-
-
-def _steps(there: pd.DataFrame, scope: pd.Series, reason: pd.Series) -> pd.DataFrame:
-    blocked = reason.notna().to_numpy()
-    columns: dict[str, object] = {name: there[name] for name in LIVE_COLUMNS}
-    columns |= {
-        "step": np.arange(len(there)),
-        "scope": scope,
-        "action": np.where(blocked, BLOCKED, DELETE),
-        "state": np.where(blocked, BLOCKED, PENDING),
-        "message": reason,
-    }
-    found = schema.frame({name: schema.STEPS[name] for name in PLAN_COLUMNS}, columns)
-    return found.set_index(there.index)
 
 
 # -- a listing against what should be there -------------------------------------------------------
@@ -524,31 +556,28 @@ def unlike_planned(connections: Iterable[Holdings]) -> pd.DataFrame:
     >>> unlike_planned([held])[["verdict", "route_dest"]].values.tolist()
     [['missing', '10.0.0.0/8']]
     """
-    found = [row for held in connections if held.seen is not None for row in _unlike(held)]
-    names = list(schema.DIFFERENCES)[:-1]
-    return schema.frame(
-        schema.DIFFERENCES,
-        {name: [row[place] for row in found] for place, name in enumerate(names)},
-    )
+    listed = [held for held in connections if held.seen is not None]
+    wanted = _frame_of(listed, [_planned(held) for held in listed])
+    there = _frame_of(listed, [held.seen or () for held in listed])
+    met = meet(wanted, there, ["vpn_connection_id", "route_dest"])
+    found = _verdicts(wanted, there, met, ~there.index.isin(met))
+    return found[found["verdict"] != "as planned"].reset_index(drop=True)
 
 
-def _unlike(held: Holdings) -> Iterator[tuple[object, ...]]:
-    wanted = set(held.start)
-    for step, _ in held.steps:
-        if step.before is not None:
-            wanted.discard(step.before)
-        if step.after is not None:
-            wanted.add(step.after)
-    seen = held.seen or frozenset()
-    extra: dict[str, deque[Route]] = defaultdict(deque)
-    for route in sorted(seen - wanted):
-        extra[route.route_dest].append(route)
-    place = (held.region_id, held.vpn_connection_id)
-    for route in sorted(wanted - seen):
-        others = extra[route.route_dest]
-        there = others.popleft() if others else None
-        verdict = "missing" if there is None else "different"
-        live = (None, None) if there is None else (there.next_hop, there.weight)
-        yield (verdict, *place, *route, *live)
-    for route in chain.from_iterable(extra.values()):
-        yield ("unexpected", *place, route.route_dest, None, None, route.next_hop, route.weight)
+def _planned(held: Holdings) -> set[Route]:
+    """Return the routes that a connection has once all its steps are done."""
+    routes: set[Route | None] = set(held.start)
+    routes -= {step.before for step, _ in held.steps}
+    routes |= {step.after for step, _ in held.steps}
+    return {route for route in routes if route is not None}
+
+
+def _frame_of(connections: Iterable[Holdings], tables: Iterable[Iterable[Route]]) -> pd.DataFrame:
+    """Return the routes of some connections, of `LIVE_COLUMNS`."""
+    rows = [
+        (held.region_id, held.vpn_connection_id, *route)
+        for held, table in zip(connections, tables, strict=True)
+        for route in sorted(table)
+    ]
+    columns = {name: [row[place] for row in rows] for place, name in enumerate(LIVE_COLUMNS)}
+    return schema.frame({name: schema.LIVE_ROUTES[name] for name in LIVE_COLUMNS}, columns)

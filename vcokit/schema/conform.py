@@ -191,11 +191,10 @@ def unlisted_connections(live: pd.DataFrame) -> dict[str, str]:
     >>> unlisted_connections(live)
     {'vco-b': 'Vco.NotFound'}
     """
-    earlier = dict(live.attrs.get("unlisted", {}))  # where earlier versions had them
     if not {"route_entry_type", "state"} <= set(live.columns):
-        return earlier
+        return {}
     rows = live[is_unlisted(live)]
-    return earlier | dict(zip(rows["vpn_connection_id"], rows["state"], strict=True))
+    return dict(zip(rows["vpn_connection_id"], rows["state"], strict=True))
 
 
 def split_weight(column: pd.Series) -> tuple[pd.Series, pd.Series]:

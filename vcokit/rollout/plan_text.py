@@ -1,0 +1,299 @@
+"""A plan as a person reads it: what changes, as a diff, as a table, as Markdown and HTML.
+
+What changes, by connection, and what is blocked, with the reason::
+
+    vco-a (cn-hangzhou)
+    + 10.0.0.0/8     100       Hub, 2nd
+    ~ 10.2.0.0/16    0 -> 100
+    - 10.3.0.0/16    100
+    ! 10.4.0.1/16    100       line 6: host-bits-set: …
+
+    Plan: 1 to create, 1 to modify, 1 to delete, 4 to keep, 1 blocked.
+
+The diff shows what each connection holds, and what it will hold, routes in the order of their
+networks, unchanged ones around each change. The table has a line a step. A notebook shows some
+steps of each action, without the columns that say nothing: empty ones, a scope that is the region,
+a next hop that is the connection, a file where there is but one. All of it is in `Plan.frame`.
+
+Whatever a cell holds is harmless: what cannot be seen is spelt out, markup is escaped.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from difflib import unified_diff
+from typing import Any, Final
+
+import pandas as pd
+
+from vcokit import schema
+from vcokit.plain import visible
+from vcokit.rollout.plan_io import rows
+from vcokit.rollout.steps import (
+    BLOCKED,
+    CREATE,
+    DELETE,
+    KEEP,
+    MODIFY,
+    PLAN_COLUMNS,
+    Route,
+    Step,
+)
+
+# -- what changes ---------------------------------------------------------------------------------
+#: How the line of a step begins. What is kept has none.
+SIGNS: Final = {CREATE: "+", MODIFY: "~", DELETE: "-", BLOCKED: "!"}
+
+
+def changes(steps: pd.DataFrame) -> Iterator[str]:
+    r"""Yield a line for each step that is not kept, under its connection; the counts come last.
+
+    Examples
+    --------
+    >>> steps = schema.frame(schema.STEPS, {"action": ["create"], "vpn_connection_id": ["vco-a"],
+    ...     "region_id": ["r"], "scope": ["r"], "route_dest": ["10.0.0.0/8"], "weight": [100]})
+    >>> print("\n".join(changes(steps)))
+    vco-a (r)
+    + 10.0.0.0/8  100
+    <BLANKLINE>
+    Plan: 1 to create, 0 to modify, 0 to delete, 0 to keep, 0 blocked.
+    """
+    of_several_files = steps["source"].nunique() > 1
+    for place, group in _by_connection(steps[steps["action"] != KEEP]):
+        yield place
+        cells = [
+            (
+                f"{SIGNS[step['action']]} {visible(step['route_dest'])}",
+                _weight(step),
+                "  ".join(_remarks(step, of_several_files)),
+            )
+            for step in group
+        ]
+        yield from _aligned(cells)
+        yield ""
+    yield count_line(steps)
+
+
+def count_line(steps: pd.DataFrame) -> str:
+    """Return how many steps there are of each action, as a sentence."""
+    found = steps["action"].value_counts()
+    counted = [
+        f"{found.get(action, 0):,} {'' if action == BLOCKED else 'to '}{action}"
+        for action in schema.ACTIONS.categories
+    ]
+    return f"Plan: {', '.join(counted)}."
+
+
+def markdown(steps: pd.DataFrame) -> str:
+    """Return what changes as Markdown, for a comment on a change; code hosts colour the lines."""
+    *lines, total = changes(steps)
+    if not lines:
+        return f"**{total}**"
+    longest = max((len(ticks) for line in lines for ticks in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([f"**{total}**", "", f"{fence}diff", *lines[:-1], fence])
+
+
+def _by_connection(steps: pd.DataFrame) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Yield each connection, in the order of appearance, as a title with its steps."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows(steps, PLAN_COLUMNS):
+        step = dict(zip(PLAN_COLUMNS, row, strict=True))
+        place = (step["vpn_connection_id"], step["region_id"], step["scope"])
+        groups.setdefault(place, []).append(step)
+    for (connection, region, scope), group in groups.items():
+        where = [region or "no region", *([f"scope {scope}"] if scope != region else [])]
+        yield f"{visible(connection or 'no connection')} ({visible(', '.join(where))})", group
+
+
+def _weight(step: Mapping[str, Any]) -> str:
+    if step["old_weight"] is None:
+        return visible(step["weight"])
+    return f"{step['old_weight']} -> {step['weight']}"
+
+
+def _remarks(step: Mapping[str, Any], of_several_files: bool) -> Iterator[str]:
+    """Yield what else is worth a word: another next hop, and the description or what blocks it."""
+    if step["next_hop"] not in (None, step["vpn_connection_id"]):
+        yield f"via {visible(step['next_hop'])}"
+    if step["action"] != BLOCKED:
+        yield visible(step["description"])
+        return
+    place = [visible(step["source"])] if of_several_files and step["source"] else []
+    place += [f"line {step['line']}"] if step["line"] is not None else []
+    yield ": ".join(filter(None, [", ".join(place), visible(step["message"])]))
+
+
+def _aligned(cells: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Yield rows of cells as lines; a hostile cell moves no others further than a screen."""
+    widths = [min(max(map(len, column)), 60) for column in zip(*cells, strict=True)]
+    for row in cells:
+        padded = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+
+
+# -- a line a step --------------------------------------------------------------------------------
+_COLUMNS: Final = ("route_dest", "weight", "next_hop", "row", "line", "source", "description")
+
+
+def table(steps: pd.DataFrame) -> str:
+    """Return the steps as aligned text, by connection."""
+    heads = ("  step", "action", "destination", *_COLUMNS[1:], "message")
+    lines = []
+    for place, group in _by_connection(steps):
+        cells = [
+            (
+                f"  {step['step']}",
+                step["action"],
+                visible(step["route_dest"]) or "-",
+                _weight(step) or "-",
+                *(visible(step[name]) or "-" for name in _COLUMNS[2:]),
+                visible(step["message"]) or "-",
+            )
+            for step in group
+        ]
+        lines += [place, *_aligned([heads, *cells]), ""]
+    return "\n".join(lines).rstrip("\n")
+
+
+# -- as a diff ------------------------------------------------------------------------------------
+
+
+def diff(steps: Iterable[Step], live: Mapping[str, frozenset[Route]]) -> str:
+    """Return what changes, connection by connection.
+
+    Parameters
+    ----------
+    steps : iterable of Step
+    live : mapping of str to frozenset of Route
+        What each connection holds before.
+
+    Returns
+    -------
+    str
+        Lines of a unified diff; empty where nothing changes.
+
+    Examples
+    --------
+    >>> step = Step(0, "create", "r", "vco-a", "10.0.0.0/8", "vco-a", 100)
+    >>> print(diff([step], {}))
+    --- vco-a (live)
+    +++ vco-a (planned)
+    @@ -0,0 +1 @@
+    +10.0.0.0/8  100  vco-a
+    """
+    lanes: dict[str, list[Step]] = {}
+    for step in steps:
+        if step.sends:
+            lanes.setdefault(step.lane, []).append(step)
+    lines: list[str] = []
+    for lane, changed in lanes.items():
+        old = live.get(lane, frozenset())
+        new = set(old) - {step.before for step in changed}
+        new |= {step.after for step in changed if step.after is not None}
+        before, after = _listings(old, new)
+        name = visible(lane)
+        lines += unified_diff(before, after, f"{name} (live)", f"{name} (planned)", lineterm="")
+    return "\n".join(lines)
+
+
+def _listings(*tables: Iterable[Route]) -> list[list[str]]:
+    """Return tables of routes as lines with common columns."""
+    every = [(one.route_dest, str(one.weight)) for table in tables for one in table]
+    dest, weight = (max(map(len, column)) for column in zip(*every, strict=True))
+    return [
+        [
+            f"{visible(one.route_dest):<{dest}}  {one.weight:>{weight}}  {visible(one.next_hop)}"
+            for one in sorted(table, key=_place)
+        ]
+        for table in tables
+    ]
+
+
+def _place(route: Route) -> tuple[bool, object, str, int]:
+    """Return what sorts routes: by network; what is no network comes last."""
+    try:
+        numbers = [int(part) for part in route.route_dest.replace("/", ".").split(".")]
+        return False, numbers, route.next_hop, route.weight
+    except ValueError:
+        return True, route.route_dest, route.next_hop, route.weight
+
+
+# -- as a notebook shows it -----------------------------------------------------------------------
+#: Steps of each action that are shown.
+_EACH: Final = 5
+#: What is shown of a step, if it says something; ``row`` only where there are no lines.
+_SHOWN: Final = (
+    "source",
+    "line",
+    "row",
+    "action",
+    "scope",
+    "region_id",
+    "vpn_connection_id",
+    "route_dest",
+    "next_hop",
+    "old_weight",
+    "weight",
+    "message",
+)
+#: A column that says nothing where it equals another.
+_TWINS: Final = {"scope": "region_id", "next_hop": "vpn_connection_id"}
+_LEFT: Final = ' style="text-align:left"'
+
+
+def html_table(steps: pd.DataFrame) -> str:
+    """Return some steps of each action as an HTML table, and how many there are.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        Of `PLAN_SHOWN`.
+
+    Examples
+    --------
+    >>> steps = schema.frame(schema.STEPS, {"action": ["create"], "scope": ["r"],
+    ...     "region_id": ["r"], "route_dest": ["10.0.0.0/8"], "weight": [100]})
+    >>> [name for name in ("scope", "region_id", "message") if f">{name}<" in html_table(steps)]
+    ['region_id']
+    """
+    actions = steps["action"].astype(schema.ACTIONS)
+    order = actions.cat.codes.sort_values(kind="stable").index
+    shown = steps.loc[order].groupby(actions, observed=True, sort=False).head(_EACH)
+    names = telling(shown)
+    head = "".join(f"<th{_LEFT}>{name}</th>" for name in names)
+    rows = zip(*(shown[name] for name in names), strict=True)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    left_out = len(steps) - len(shown)
+    more = f"<p>… and {left_out:,} more: the first {_EACH} of each action are shown</p>"
+    return (
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"{more if left_out else ''}"
+    )
+
+
+def telling(steps: pd.DataFrame) -> list[str]:
+    """Return the columns that say something of these steps.
+
+    Examples
+    --------
+    >>> telling(schema.frame(schema.STEPS, {"action": ["keep"], "row": [0], "source": ["a.csv"]}))
+    ['row', 'action']
+    """
+    names = [name for name in _SHOWN if steps[name].notna().any()]
+    silent = {name for name, twin in _TWINS.items() if _equal(steps[name], steps[twin])}
+    silent |= {"source"} if steps["source"].nunique() < 2 else set()
+    silent |= {"row"} if "line" in names else set()
+    return [name for name in names if name not in silent]
+
+
+def _equal(one: pd.Series, other: pd.Series) -> bool:
+    """Tell whether two columns hold the same text; missing is the same as empty."""
+    left, right = (column.astype("str").fillna("") for column in (one, other))
+    return bool((left == right).all())
+
+
+def _cell(value: object) -> str:
+    return f"<td{_LEFT}>{html.escape(visible(value))}</td>"
