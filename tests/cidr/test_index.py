@@ -155,7 +155,7 @@ del pd.Index.{hook}
 import vcokit
 pd.Index.{hook} = hook
 assert type(pd.Index(vcokit.CidrArray([None]))) is pd.Index
-sys.exit(pytest.main([*sys.argv[1:], "-q", "-p", "no:cacheprovider"]))
+sys.exit(pytest.main([*sys.argv[1:], "--noconftest", "--hypothesis-profile=ci"]))
 """
 
 
@@ -168,7 +168,8 @@ def test_a_pandas_without_the_hooks() -> None:
     Only a label as text is not found then; it is a KeyError.
     """
     left_out = ["test_labels_as_text", "test_pandas_is_one", "test_a_pandas_without"]
-    asked = [__file__, "-k", " and ".join(f"not {name}" for name in left_out)]
+    names = " and ".join(f"not {name}" for name in left_out)
+    asked = [__file__, "-q", "-k", names, "-p", "no:cacheprovider"]
     code = WITHOUT_A_HOOK.format(hook="_maybe_cast_indexer")
     result = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout
