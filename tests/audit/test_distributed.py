@@ -22,7 +22,7 @@ from vcokit import schema
 LIVE = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
 CONNECTION = ["vpn_connection_id", "region_id", "state", "attach_type", "transit_router_id"]
 CONNECTION += ["attached", "name"]
-INVENTORIES = 12
+INVENTORIES = 8
 #: Partitions of an inventory, by its seed; with seven an audit takes longest.
 PARTITIONS = (1, 2, 7, 1, 2)
 

@@ -204,18 +204,6 @@ def test_by_value(nets: list) -> None:
     assert made.isin([*known[:2], "elsewhere"]).tolist() == [net in known[:2] for net in nets]
 
 
-@settings(max_examples=30)
-@given(COLUMNS, COLUMNS)
-def test_merge(left: list, right: list) -> None:
-    """An inner join pairs equal prefixes, and missing with missing, as pandas joins all keys."""
-    mine = pd.DataFrame({"net": column(left), "mine": range(len(left))})
-    theirs = pd.DataFrame({"net": column(right), "theirs": range(len(right))})
-    found = mine.merge(theirs, on="net")
-    pairs = [(m, t) for m, one in enumerate(left) for t, other in enumerate(right) if one == other]
-    assert sorted(zip(found["mine"], found["theirs"], strict=True)) == pairs
-    assert found["net"].dtype == "cidr"
-
-
 @given(some.lists(NETWORKS, max_size=20), NETWORKS)
 def test_searchsorted(nets: list, other: Net) -> None:
     """A prefix goes where it keeps the order."""
