@@ -53,7 +53,7 @@ def in_documents(routes: pd.DataFrame) -> pd.Series:
     return routes["route_dest"].cidr.overlaps(DOCUMENTS)
 
 
-def own(function: Callable, name: str, **words: object) -> Any:
+def rule_of(function: Callable, name: str, **words: object) -> Any:
     """Return a rule made of a function that needs no docstring."""
     function.__doc__ = function.__doc__ or "A sentence."
     return vk.rule(name, **words)(function)
@@ -149,7 +149,7 @@ def test_a_rule_keeps_what_it_writes_to_itself() -> None:
         routes.loc[:, "route_dest"] = "x"
         return routes["weight"] == 7
 
-    witness = own(lambda routes: routes["weight"] == 100, "witness")
+    witness = rule_of(lambda routes: routes["weight"] == 100, "witness")
     routes = vk.read_routes(CSV)
     before = routes.copy()
     found = vk.audit_routes(routes, rules=["covered", vandal, witness])
@@ -169,7 +169,7 @@ def test_a_rule_keeps_what_it_writes_to_itself() -> None:
 )
 def test_any_column_of_booleans_is_a_mask(answer: Callable, rows: list[int]) -> None:
     """A list, an array and a Series of booleans are masks; what is missing is False."""
-    rules = ["here", own(answer, "here")]
+    rules = ["here", rule_of(answer, "here")]
     assert vk.audit_routes(vk.read_routes(CSV), rules=rules)["row"].tolist() == rows
 
 
@@ -198,7 +198,7 @@ def broken(routes: pd.DataFrame) -> object:
 )
 def test_a_rule_that_fails_is_one_error(function: Callable, words: dict, says: str) -> None:
     """A rule that raises, returns no mask or no words, is one error: rule, file, line, remedy."""
-    rule = own(function, "my-own", **words)
+    rule = rule_of(function, "my-own", **words)
     with pytest.raises(vk.errors.RuleError, match=says) as caught:
         vk.audit_routes(vk.read_routes(CSV), rules=[rule])
     error = caught.value
@@ -248,7 +248,9 @@ def test_a_cover_that_an_own_rule_blocks_covers_nothing() -> None:
     """`covered` counts on no route that an own error keeps out of the plan."""
     wide = CSV.replace("10.2.0.0/16", "10.0.0.0/8")
     routes = vk.read_routes(wide).iloc[:2]
-    too_wide = own(lambda rows: rows["route_dest"] == "10.0.0.0/8", "too-wide", severity="error")
+    too_wide = rule_of(
+        lambda rows: rows["route_dest"] == "10.0.0.0/8", "too-wide", severity="error"
+    )
     assert set(vk.audit_routes(routes)["rule"]) == {"covered"}
     assert set(vk.audit_routes(routes, rules=[too_wide])["rule"]) == {"too-wide"}
 

@@ -118,7 +118,7 @@ def row(dest: str | None, weight: object = 100, connection: str | None = "vco-a"
 
 
 #: A line is a destination, with cells that are not as usual, and what is found of the row: rule,
-#: related row, API code. ``live`` are routes that the cloud has.
+#: related row, API code. ``live`` are routes that the cloud has; ``{60}`` stands for 60 letters.
 CASES = """
 ## the first empty field of check 1 is named
 10.0.0.0/8 weight= next_hop= | missing-value MissingWeight
