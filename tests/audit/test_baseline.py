@@ -86,23 +86,18 @@ def test_only_what_is_new_is_left(tmp_path: Path, shell) -> None:
 
 def test_fingerprints_part_findings_and_join_audits() -> None:
     """On random inventories no two findings have one fingerprint, and shuffling changes none."""
-    for seed in range(20):
+    rules = ["missing-value", "invalid-weight", "malformed-cidr", "equal-cost"]
+    for seed in range(5):
         chance = random.Random(seed)
-        rows = draw(chance, 40, dirt=0.3).read()
-        before = prints_of(rows, "missing-value", "invalid-weight", "malformed-cidr", "equal-cost")
-        chance.shuffle(rows)
-        after = prints_of(rows, "missing-value", "invalid-weight", "malformed-cidr", "equal-cost")
-        assert len(set(before)) == len(before)
-        assert sorted(before) == sorted(after)
-
-
-def prints_of(rows: list[dict], *rules: str) -> list[str]:
-    """Return the fingerprints of an audit, as JSON has them."""
-    routes = pd.DataFrame(rows)
-    found = vk.audit_routes(routes, rules=rules)
-    return [
-        one["fingerprint"] for one in json.loads(formats.write("json", found, routes))["findings"]
-    ]
+        rows = draw(chance, 60, dirt=0.3).read()
+        prints = []
+        for _ in range(2):
+            routes = pd.DataFrame(rows)
+            told = formats.write("json", vk.audit_routes(routes, rules=rules), routes)
+            prints.append(sorted(one["fingerprint"] for one in json.loads(told)["findings"]))
+            chance.shuffle(rows)
+        assert len(set(prints[0])) == len(prints[0]) > 9
+        assert prints[0] == prints[1]
 
 
 @pytest.mark.parametrize("kind", formats.KINDS)
@@ -124,21 +119,11 @@ def test_every_output_counts_what_is_held_back(kind: str, write, tmp_path: Path,
     assert (code, held in said) == (1, True)
 
 
-def test_the_view_counts_what_is_held_back(write) -> None:
-    """The view of a review shows what is left, and says what is not."""
-    routes, findings = audited()
-    review = vk.review_findings(findings, routes, exceptions=write(EXCEPTION), today=TODAY)
-    view = vk.AuditView(routes, review)
-    assert len(view.findings) == len(findings) - 2
-    assert "2 held back: 2 by exceptions" in view.children[0].value
-
-
 @pytest.mark.parametrize(
     ("entry", "lines"),
     [
         ('rule = "covered"', [19, 27]),
         ('rule = ["covered", "no-active-route"]\nconnection = "*"', [11, 13, 16, 19, 27, 28]),
-        ('rule = "covered"\nnetwork = "18.192.0.0/10"', [19, 27]),
         ('rule = "covered"\nnetwork = "18.192.142.0/24"', []),
         ('rule = "covered"\nnetwork = "18.192.142.0/23"', [19, 27]),
         ('rule = "covered"\nconnection = "VCO-*"', [19, 27]),
@@ -148,7 +133,10 @@ def test_the_view_counts_what_is_held_back(write) -> None:
     ],
 )
 def test_an_exception_holds_what_it_names(entry: str, lines: list[int], write) -> None:
-    """Rule, connection and network narrow an exception; what is within the network is meant."""
+    """Rule, connection and network narrow an exception; what is within the network is meant.
+
+    The view of a review shows what is left, and says what is not.
+    """
     routes, findings = audited()
     path = write(f'[[exception]]\n{entry}\nreason = "r"\nuntil = "2027-01-31"\n')
     review = vk.review_findings(findings, routes, exceptions=path, today=TODAY)
@@ -157,6 +145,9 @@ def test_an_exception_holds_what_it_names(entry: str, lines: list[int], write) -
     assert len(held) + len(review.findings) == len(findings)
     assert set(held["held_by"]) <= {"exception"}
     assert set(held["reason"]) <= {"r"}
+    view = vk.AuditView(routes, review)
+    assert len(view.findings) == len(review.findings)
+    assert f"{len(lines)} held back: {len(lines)} by exceptions" in view.children[0].value
 
 
 def test_what_is_over_is_said_once(write, shell) -> None:
@@ -173,23 +164,15 @@ def test_what_is_over_is_said_once(write, shell) -> None:
     assert "0 held back: 0 by exceptions; 1 exception expired\n" in left[32]
 
 
-@pytest.mark.parametrize("rule", ["shared-address-space", "default-route"])
-def test_what_breaks_a_tunnel_is_never_excepted(rule: str, write, shell) -> None:
-    """An exception of a rule that stands for a broken tunnel is refused, also among others."""
-    path = write(EXCEPTION.replace('"covered"', f'"{rule}"'))
-    code, said, error = shell("audit", SMALL, "--exceptions", path, "--today", TODAY)
-    assert (code, said, error.count("\n")) == (2, "", 1)
-    assert f"{path}, line 2, exception 1: {rule} may break a tunnel" in error
-
-
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         (('"covered"', '"coverd"'), "unknown rule coverd"),
+        (('"covered"', '"shared-address-space"'), "shared-address-space may break a tunnel"),
+        (('"covered"', '"default-route"'), "default-route may break a tunnel"),
         (('["covered", "more-specific"]', "[]"), "rule = [] names no rule"),
         (('["covered", "more-specific"]', "7"), "rule = 7 names no rule"),
         (("rule =", "rules ="), "unknown key rules"),
-        (("network =", "conection ="), "unknown key conection"),
         (('rule = ["covered", "more-specific"]\n', ""), "no rule"),
         (('reason = "migration"\n', ""), "no reason"),
         (('"migration"', '" "'), "reason = ' ' is no text"),
@@ -201,9 +184,13 @@ def test_what_breaks_a_tunnel_is_never_excepted(rule: str, write, shell) -> None
         (("18.192.0.0/15", "18.192/15"), "network '18.192/15' is not a.b.c.d/len"),
         (('"18.192.0.0/15"', "7"), "network = 7 is no text"),
     ],
+    ids=range(16),
 )
 def test_an_exception_that_cannot_be_used_is_one_error(change, says: str, write) -> None:
-    """The second of two exceptions is wrong: file, line, number and remedy are said."""
+    """The second of two exceptions is wrong: file, line, number and remedy are said.
+
+    What stands for a broken tunnel is never excepted, also among other rules.
+    """
     routes, findings = audited()
     path = write(EXCEPTION + EXCEPTION.replace(*change))
     with pytest.raises(vk.errors.InputError) as caught:
@@ -214,49 +201,34 @@ def test_an_exception_that_cannot_be_used_is_one_error(change, says: str, write)
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("option", "text", "says"),
     [
-        ("rule = ", "is no TOML"),
-        (EXCEPTION.replace("[[exception]]", "[[exceptions]]"), "exceptions is no list"),
-        (EXCEPTION.replace("[[exception]]", "[exception]"), "exception is no list"),
-        (None, "cannot be read"),
-    ],
-)
-def test_a_file_of_no_exceptions_is_one_error(text: str | None, says: str, write) -> None:
-    """So is a file that is no list of exceptions, or is not there."""
-    routes, findings = audited()
-    path = write(text or "")
-    if text is None:
-        path.unlink()
-    with pytest.raises(vk.errors.InputError, match=says):
-        vk.review_findings(findings, routes, exceptions=path, today=TODAY)
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("{", "is no JSON"),
-        ("[]", "holds no findings"),
-        ('{"format": "vcokit-journal"}', "holds no findings"),
-        ('{"runs": [{"tool": {"driver": {"name": "other"}}}]}', "holds no findings"),
+        ("exceptions", "rule = ", "is no TOML"),
+        ("exceptions", "[[exceptions]]", "exceptions is no list"),
+        ("exceptions", "[exception]", "exception is no list"),
+        ("exceptions", None, "cannot be read"),
+        ("baseline", "{", "is no JSON"),
+        ("baseline", "[]", "holds no findings"),
+        ("baseline", '{"format": "vcokit-journal"}', "holds no findings"),
+        ("baseline", '{"runs": [{"tool": {"driver": {"name": "other"}}}]}', "holds no findings"),
         (
+            "baseline",
             '{"format": "vcokit-findings", "counts": {"listed": 1, "findings": 1},'
             ' "findings": [{"row": 1}]}',
             "an earlier vcokit wrote it",
         ),
-        (None, "cannot be read"),
+        ("baseline", None, "cannot be read"),
     ],
+    ids=range(10),
 )
-def test_a_file_that_is_no_baseline_is_one_error(
-    text: str | None, says: str, tmp_path: Path
-) -> None:
-    """What is no list of findings, or has no fingerprints, is one error with what to do."""
+def test_a_file_that_holds_nothing_back_is_one_error(option, text, says, tmp_path: Path) -> None:
+    """One that is no list, or has no fingerprints, or is not there, with what to do."""
     routes, findings = audited()
-    path = tmp_path / "findings.json"
+    path = tmp_path / "file"
     if text is not None:
         path.write_text(text)
     with pytest.raises(vk.errors.InputError, match=says) as caught:
-        vk.review_findings(findings, routes, baseline=path)
+        vk.review_findings(findings, routes, **{option: path}, today=TODAY)
     assert caught.value.remedy
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import random
 from collections.abc import Iterable
 
 import netaddr
@@ -16,19 +15,8 @@ import vcokit as vk
 Network = ipaddress.IPv4Network
 
 #: Both ends of the address space, all of it, and its halves.
-EDGES = [
-    Network(text)
-    for text in (
-        "0.0.0.0/0",
-        "0.0.0.0/1",
-        "128.0.0.0/1",
-        "0.0.0.0/32",
-        "0.0.0.0/8",
-        "255.255.255.255/32",
-        "255.255.255.0/24",
-        "255.0.0.0/8",
-    )
-]
+EDGES = [Network(n) for n in ("0.0.0.0/0", "0.0.0.0/1", "128.0.0.0/1", "0.0.0.0/32", "0.0.0.0/8")]
+EDGES += [Network(n) for n in ("255.255.255.255/32", "255.255.255.0/24", "255.0.0.0/8")]
 
 #: Few bits of few networks, so that prefixes nest, repeat and stand side by side.
 NESTING = some.tuples(
@@ -48,22 +36,6 @@ REPEATING = some.tuples(some.sampled_from([0, 0x0A000000, 0xFFFFFFFF]), some.int
 )
 #: Cells that hold no prefix.
 DIRT = some.none() | some.sampled_from(["", "x", "10.0.0.0", "::/0", "10.0.0.0/33", "010.0.0.0/8"])
-
-
-def random_networks(rng: random.Random, most: int = 24) -> list[Network]:
-    """Return up to so many networks: in a narrow space they crowd, in a wide one they nest."""
-    base = rng.choice([0, 0x0A000000, 0xFFFFFF00, 0xFFFFFFF0])
-    free = rng.choice([4, 8, 12, 32])
-    networks = []
-    for _ in range(rng.randrange(most + 1)):
-        address = (base | rng.getrandbits(free)) & 0xFFFFFFFF
-        length = rng.randint(max(0, 32 - free - 2), 32)
-        networks.append(Network((address, length), strict=False))
-        if rng.random() < 0.15:
-            networks.append(rng.choice(networks))
-        if rng.random() < 0.05:
-            networks.append(rng.choice(EDGES))
-    return networks
 
 
 def scattered(rng: np.random.Generator, size: int) -> list[Network]:

@@ -9,7 +9,7 @@ import sys
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 import vcokit as vk
@@ -36,6 +36,7 @@ def as_numbers(found: pd.Index) -> list:
     return numbers([label.to_ipaddress() for label in found]).tolist()
 
 
+@settings(max_examples=40)
 @given(LABELS, LABELS)
 def test_sets_of_labels(one: list, other: list) -> None:
     """Union, intersection, difference and join are those of the numbers, and stay cidr."""
@@ -49,6 +50,7 @@ def test_sets_of_labels(one: list, other: list) -> None:
         assert as_numbers(mine.join(theirs, how=how)) == mine_too.join(theirs_too, how=how).tolist()
 
 
+@settings(max_examples=40)
 @given(LABELS, LABELS)
 def test_where_labels_are(one: list, other: list) -> None:
     """Indexers, uniqueness and order are those of the numbers."""
@@ -62,6 +64,7 @@ def test_where_labels_are(one: list, other: list) -> None:
         assert (vk.Cidr(net) in mine) == (net in one)
 
 
+@settings(max_examples=40)
 @given(LABELS, NETWORKS, NETWORKS)
 def test_slices(nets: list, start: Net, stop: Net) -> None:
     """From one label to another, there or not, as of the numbers."""
@@ -105,17 +108,12 @@ def test_a_missing_label_has_no_order() -> None:
 
 
 def test_frames_align() -> None:
-    """Arithmetic, reindexing and levels meet by label."""
+    """Arithmetic, reindexing and levels meet by label; pickled, an index stays what it is."""
     other = pd.Series([10, 20], index=CidrArray([A, C]))
-    total = FRAME["n"].dropna().add(other, fill_value=0)
-    assert total[A] == 12
+    assert FRAME["n"].dropna().add(other, fill_value=0)[A] == 12
     assert FRAME["n"].reindex(other.index).tolist()[0] == 2
     levels = pd.MultiIndex.from_arrays([list("ab"), other.index], names=["site", "net"])
     assert pd.Series([1, 2], index=levels)["b", C] == 2
-
-
-def test_kept() -> None:
-    """Pickled, copied and cast, it stays an index of prefixes."""
     found = FRAME.index.rename("net")
     assert pickle.loads(pickle.dumps(found)).equals(found)  # noqa: S301
     assert (found.dtype, found.name) == ("cidr", "net")
@@ -157,7 +155,7 @@ del pd.Index.{hook}
 import vcokit
 pd.Index.{hook} = hook
 assert type(pd.Index(vcokit.CidrArray([None]))) is pd.Index
-sys.exit(pytest.main([*sys.argv[1:], "-q", "-p", "no:cacheprovider"]))
+sys.exit(pytest.main([*sys.argv[1:], "--noconftest", "--hypothesis-profile=ci"]))
 """
 
 
@@ -170,7 +168,8 @@ def test_a_pandas_without_the_hooks() -> None:
     Only a label as text is not found then; it is a KeyError.
     """
     left_out = ["test_labels_as_text", "test_pandas_is_one", "test_a_pandas_without"]
-    asked = [__file__, "-k", " and ".join(f"not {name}" for name in left_out)]
+    names = " and ".join(f"not {name}" for name in left_out)
+    asked = [__file__, "-q", "-k", names, "-p", "no:cacheprovider"]
     code = WITHOUT_A_HOOK.format(hook="_maybe_cast_indexer")
     result = subprocess.run([sys.executable, "-c", code, *asked], capture_output=True, text=True)
     assert result.returncode == 0, result.stdout

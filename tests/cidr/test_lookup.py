@@ -9,18 +9,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from tests.cidr.networks import (
-    DIRT,
-    EDGES,
-    NETWORK,
-    Network,
-    column,
-    random_networks,
-    scattered,
-)
+from tests.cidr.networks import DIRT, NETWORK, Network, column, scattered
 
 ROWS = some.lists(NETWORK | DIRT, max_size=40)
 LAST = 2**32 - 1
@@ -51,6 +43,7 @@ def borders(rows: list) -> list[int]:
 
 
 @pytest.mark.parametrize("dtype", ["str", "cidr"])
+@settings(max_examples=40)
 @given(rows=ROWS, others=some.lists(some.integers(0, LAST), max_size=5))
 def test_lookup(dtype: str, rows: list, others: list) -> None:
     """The longest prefix that holds each address, its first row, in every form of address."""
@@ -67,16 +60,6 @@ def test_lookup(dtype: str, rows: list, others: list) -> None:
     assert asked.lookup(text[0]).tolist() == expected[:1]
     assert asked.lookup([*text, None]).tolist() == [*expected, -1]
     assert asked.lookup(pd.Series([*text, "elsewhere"])).tolist() == [*expected, -1]
-
-
-def test_hundreds_of_inventories() -> None:
-    """The same on crowded and nested inventories."""
-    rng = random.Random(34)
-    for _ in range(500):
-        nets = random_networks(rng)
-        wanted = rng.sample(borders([*nets, EDGES[0]]), 5)
-        found = column(nets, "cidr").cidr.lookup(wanted)
-        assert found.tolist() == longest(nets, wanted)
 
 
 #: So many addresses are not searched for one by one: for these a bitmap is built.
@@ -111,11 +94,12 @@ def test_many_addresses_of_any_shape(shape: str) -> None:
     """Full slots, empty and mixed ones, their borders, and the ends of the address space."""
     nets = SHAPES[shape]
     wanted = near(nets[:8] + nets[-8:])
-    wanted = [*wanted, *random.Random(shape).choices(range(2**32), k=MANY - len(wanted))]
-    found = column(nets).cidr.lookup(np.array(wanted, np.uint32))
-    assert found.tolist() == longest(nets, wanted)
+    wanted += random.Random(shape).choices(range(2**32), k=2_000)
+    found = column(nets).cidr.lookup(np.resize(np.array(wanted, np.uint32), MANY))
+    assert found[: len(wanted)].tolist() == longest(nets, wanted)
 
 
+@settings(max_examples=15)
 @given(some.lists(NETWORK, max_size=60))
 def test_many_addresses(nets: list) -> None:
     """However prefixes lie, an address among many falls to the same row as one alone."""
@@ -130,7 +114,7 @@ def test_many_prefixes_and_addresses() -> None:
     rng = np.random.default_rng(6)
     nets = scattered(rng, 20_000)
     wanted = [int(net[0]) + int(rng.integers(0, min(256, net.num_addresses))) for net in nets]
-    wanted += rng.integers(0, 2**32, 30_000).tolist()
+    wanted += rng.integers(0, 2**32, 14_000).tolist()
     found = column(nets, "cidr").cidr.lookup(wanted)
     assert found.tolist() == longest(nets, wanted)
 
@@ -138,59 +122,46 @@ def test_many_prefixes_and_addresses() -> None:
 # -- how addresses are read --------------------------------------------------------------------
 
 ALL = column(["0.0.0.0/0"]).cidr
-TEXT = [
-    "10.0.0.1",
-    "0.0.0.0",  # noqa: S104 - an address to read, not to bind to
-    "255.255.255.255",
-    *(None, "", "10.0.0.01", "10.0.0.256", "10.0.0.1/32", " 10.0.0.1", "10.0.0", "१०.0.0.1"),
-    *("::1", "10.0.0.1/", "1.2.3.4.5"),
-]
+GOOD = ["10.0.0.1", "0.0.0.0", "255.255.255.255"]  # noqa: S104 - an address, not to bind to
+TEXT = [*GOOD, None, "", "10.0.0.01", "10.0.0.256", "10.0.0.1/32", " 10.0.0.1", "10.0.0"]
+TEXT += ["१०.0.0.1", "::1", "10.0.0.1/", "1.2.3.4.5"]
 READ = [0, 0, 0, *[-1] * (len(TEXT) - 3)]
 
 
-@pytest.mark.parametrize(
-    "kind",
-    ["str", "object", "string[python]", "category", pd.ArrowDtype(pa.string()), "sliced", "chunks"],
-)
-def test_text(kind: str | pd.ArrowDtype) -> None:
-    """Addresses are read strictly out of every kind of text column; what is none is passed over."""
-    if kind == "sliced":
-        asked = pd.Series(["x", *TEXT, "y"], dtype="str").iloc[1:-1]
-    elif kind == "chunks":
+@pytest.mark.parametrize("kind", ["str", "object", "string[python]", "category", "arrow", "chunks"])
+def test_text(kind: str) -> None:
+    """Addresses are read strictly out of every kind of text column; what is none is passed over.
+
+    So is text that UTF-8 cannot hold.
+    """
+    if kind == "chunks":
         asked = pd.concat([pd.Series(TEXT[:3], dtype="str"), pd.Series(TEXT[3:], dtype="str")])
     else:
-        asked = pd.Series(TEXT, dtype=kind)
+        asked = pd.Series(TEXT, dtype=pd.ArrowDtype(pa.string()) if kind == "arrow" else kind)
     assert ALL.lookup(asked).tolist() == READ
+    assert ALL.lookup(asked[:0]).tolist() == []
+    if kind in ("object", "string[python]"):
+        assert ALL.lookup(pd.Series(["10.0.0.1\udc80", "10.0.0.1"], dtype=kind))[0] == -1
 
 
 @pytest.mark.parametrize(
-    "kind", ["int8", "int64", "uint64", "Int64", "UInt64", "UInt32", pd.ArrowDtype(pa.int64())]
+    ("numbers", "kind", "rows"),
+    [
+        ([0, 127, -1], "int8", [0, 0, -1]),
+        ([LAST, 2**32, 2**62, -1, -(2**63)], "int64", [0, -1, -1, -1, -1]),
+        ([LAST, 2**32, 2**63, 2**64 - 1], "uint64", [0, -1, -1, -1]),
+        ([LAST, 2**32, -1, None], "Int64", [0, -1, -1, -1]),
+        ([LAST, 2**64 - 1, None], "UInt64", [0, -1, -1]),
+        ([LAST, None], "UInt32", [0, -1]),
+        ([LAST, 2**32, None], pd.ArrowDtype(pa.int64()), [0, -1, -1]),
+        ([10 << 24, 2**70, -1, None], "object", [0, -1, -1, -1]),
+        ([], "int64", []),
+    ],
+    ids=str,
 )
-def test_integers(kind: str | pd.ArrowDtype) -> None:
-    """Numbers are addresses from the first to the last, and missing ones are none."""
-    assert ALL.lookup(pd.Series([0, 127], dtype=kind)).tolist() == [0, 0]
-    if kind not in ("int8", "int64", "uint64"):
-        assert ALL.lookup(pd.Series([7, None], dtype=kind)).tolist() == [0, -1]
-    if kind not in ("int8", "UInt32"):
-        asked = pd.Series([LAST, 2**32, 2**62], dtype=kind)
-        assert ALL.lookup(asked).tolist() == [0, -1, -1]
-
-
-def test_integers_out_of_range() -> None:
-    """No number wraps around into an address."""
-    assert ALL.lookup(pd.Series([-1, -(2**63)])).tolist() == [-1, -1]
-    assert ALL.lookup(pd.Series([2**64 - 1, 2**63], dtype="uint64")).tolist() == [-1, -1]
-    assert ALL.lookup(pd.Series([-1, 127], dtype="int8")).tolist() == [-1, 0]
-    objects = pd.Series([10 << 24, 2**70, -1, None], dtype="object")
-    assert ALL.lookup(objects).tolist() == [0, -1, -1, -1]
-
-
-def test_odd_columns() -> None:
-    """Text that UTF-8 cannot hold is no address; empty columns have empty answers."""
-    for dtype in ("object", "string[python]"):
-        assert ALL.lookup(pd.Series(["10.0.0.1\udc80", "10.0.0.1"], dtype=dtype))[0] == -1
-    for dtype in ("str", "object", "int64"):
-        assert ALL.lookup(pd.Series([], dtype=dtype)).tolist() == []
+def test_integers(numbers: list, kind: str | pd.ArrowDtype, rows: list[int]) -> None:
+    """Numbers are addresses from the first to the last; no other wraps around into one."""
+    assert ALL.lookup(pd.Series(numbers, dtype=kind)).tolist() == rows
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 import vcokit as vk
@@ -52,6 +52,7 @@ def assert_parses(text: pd.Series, rows: list[str | None]) -> None:
         assert got == by_stdlib(row), row
 
 
+IPV6_PREFIX = some.ip_addresses(v=6).map(lambda address: f"{address}/64")
 #: One in twelve is no octet, one in ten no length.
 OCTETS = [0, 1, 9, 10, 19, 20, 99, 100, 101, 127, 128, 192, 199, 200, 223, 249, 250, 254, 255, 2]
 OCTETS += [3, 7, 256, 999]
@@ -69,12 +70,14 @@ def fuzzed(rng: random.Random) -> str:
     return text
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_fuzzed_strings(seed: int) -> None:
-    """50,000 fuzzed strings per seed, missing ones among them, parse as stdlib says."""
-    rng = random.Random(seed)
-    rows = [fuzzed(rng) if rng.random() < 0.98 else None for _ in range(50_000)]
+def test_fuzzed_strings() -> None:
+    """40,000 strings, most of them nearly right, parse as stdlib says, also in small chunks."""
+    rng = random.Random(0)
+    rows = [fuzzed(rng) if rng.random() < 0.98 else None for _ in range(40_000)]
     assert_parses(column(rows), rows)
+    whole = pa.array(rows[:17_000], type=pa.string())
+    chunks = pa.chunked_array([whole.slice(start, 3) for start in range(0, 17_000, 3)])
+    assert_parses(pd.Series(chunks, dtype=pd.ArrowDtype(pa.string())), rows[:17_000])
 
 
 def edges() -> list[str]:
@@ -96,24 +99,11 @@ def test_every_field_and_every_byte() -> None:
     assert_parses(column([*edges(), *rows]), [*edges(), *rows])
 
 
-@pytest.mark.parametrize("shift", range(8))
-def test_every_place_in_the_buffer(shift: int) -> None:
-    """Where in the buffer a row starts changes nothing, nor what stands before and after it."""
-    neighbours = ["." * shift, "9" * shift, "/" * shift]
-    rows = [part for text in edges()[::37] for part in (neighbours[len(text) % 3], text)]
-    assert_parses(column(rows), rows)
-
-
-@given(some.lists(some.one_of(some.none(), some.text(max_size=20)), max_size=30))
+@settings(max_examples=40)
+@given(some.lists(some.none() | some.text(max_size=20) | IPV6_PREFIX, max_size=20))
 def test_any_text(rows: list[str | None]) -> None:
-    """Any text at all, missing cells among it, parses as stdlib says."""
+    """Any text at all, missing cells and IPv6 among it, parses as stdlib says."""
     assert_parses(column(rows), rows)
-
-
-@given(some.lists(some.ip_addresses(v=6).map(lambda ip: f"{ip}/64"), min_size=1, max_size=20))
-def test_ipv6(rows: list[str]) -> None:
-    """Every IPv6 prefix is seen as one, and as nothing else."""
-    assert (column(rows).cidr.flags == IPV6).all()
 
 
 def held(rows: list[str | None]) -> dict[str, pd.Series]:
@@ -121,13 +111,9 @@ def held(rows: list[str | None]) -> dict[str, pd.Series]:
     table = pa.chunked_array([rows[:2], rows[2:5], [], rows[5:]], type=pa.large_string())
     padded = pd.Series(["9.9.9.9/9", *rows, "8.8.8.8/8"], dtype="str")
     small = pd.ArrowDtype(pa.string())
+    kinds = ["str", "object", "string[python]", "category", small, pd.ArrowDtype(pa.large_string())]
     return {
-        "str": pd.Series(rows, dtype="str"),
-        "object": pd.Series(rows, dtype="object"),
-        "python": pd.Series(rows, dtype=pd.StringDtype("python")),
-        "category": pd.Series(rows, dtype="category"),
-        "arrow": pd.Series(rows, dtype=small),
-        "large arrow": pd.Series(rows, dtype=pd.ArrowDtype(pa.large_string())),
+        **{str(kind): pd.Series(rows, dtype=kind) for kind in kinds},
         "chunked": pd.Series(table, dtype="str"),
         "chunked small": pd.Series(table.cast(pa.string()), dtype=small),
         "sliced": padded.iloc[1:-1],
@@ -141,42 +127,32 @@ ROWS = ["10.0.0.0/8", None, "10.1.2.3/16", "bad", "::/0", "", "0.0.0.0/0", "1.2.
 
 
 @pytest.mark.parametrize("kind", held(ROWS))
-@pytest.mark.parametrize("rows", [ROWS, [None] * 9, ["", None], []], ids=repr)
-def test_representations(kind: str, rows: list[str | None]) -> None:
+def test_representations(kind: str) -> None:
     """However a column is held, full or empty, it parses the same, and stays as it is."""
-    asked = held(rows)[kind]
-    before = asked.copy(deep=True)
-    assert_parses(asked, rows)
-    pd.testing.assert_series_equal(asked, before)
+    for rows in (ROWS, [None] * 9, ["", None], []):
+        asked = held(rows)[kind]
+        before = asked.copy(deep=True)
+        assert_parses(asked, rows)
+        pd.testing.assert_series_equal(asked, before)
 
 
+@settings(max_examples=40)
 @given(
     some.lists(some.sampled_from([*ROWS, "255.255.255.255/32", "7" * 50]), max_size=60),
     some.lists(some.integers(0, 60), max_size=8),
     some.sampled_from([pa.string(), pa.large_string()]),
     some.integers(0, 5),
-    some.integers(0, 5),
 )
 def test_any_chunks_and_slices(
-    rows: list[str | None], cuts: list[int], kind: pa.DataType, front: int, back: int
+    rows: list[str | None], cuts: list[int], kind: pa.DataType, around: int
 ) -> None:
     """However a column is cut into chunks, and those out of longer ones, it parses the same."""
     bounds = [0, *sorted(cuts), 60]
-    whole = pa.array(["8.8.8.8/8"] * front + rows + ["9.9.9.9/9"] * back, type=kind)
-    inside = whole.slice(front, len(rows))
+    whole = pa.array(["8.8.8.8/8"] * around + rows + ["9.9.9.9/9"] * around, type=kind)
+    inside = whole.slice(around, len(rows))
     chunks = [inside.slice(low, high - low) for low, high in itertools.pairwise(bounds)]
     chunked = pa.chunked_array(chunks, type=kind)
     assert_parses(pd.Series(chunked, dtype=pd.ArrowDtype(kind)), rows)
-
-
-@pytest.mark.parametrize("count", [16_384, 20_000])
-def test_many_small_chunks(count: int) -> None:
-    """A column of thousands of chunks, each of a few rows, parses the same."""
-    rng = random.Random(count)
-    rows = [fuzzed(rng) for _ in range(count)]
-    whole = pa.array(rows, type=pa.string())
-    chunks = pa.chunked_array([whole.slice(start, 3) for start in range(0, count, 3)])
-    assert_parses(pd.Series(chunks, dtype=pd.ArrowDtype(pa.string())), rows)
 
 
 def test_objects_are_read_by_their_text() -> None:
@@ -233,7 +209,7 @@ def test_each_flag(flag: int) -> None:
 def test_long_cells(width: int) -> None:
     """Cells of any length are malformed, and their neighbours are read."""
     rows = ["10.0.0.0/8", "1.2.3.4/32".ljust(width, "0"), None, "::/0" + ":" * width, "10.0.0.1/8"]
-    rows = rows * (3 if width > 100_000 else 300)
+    rows = rows * (3 if width > 100_000 else 100)
     assert_parses(column(rows), rows)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import ipaddress
+import operator
 import pickle
 
 import netaddr
@@ -59,19 +60,14 @@ def test_host_bits_are_refused_with_the_network(address: int, length: int) -> No
 @pytest.mark.parametrize(
     ("value", "kind"),
     [
-        ((5,), TypeError),
-        ((b"10.0.0.0/8",), TypeError),
-        ((None,), TypeError),
+        *(((value,), TypeError) for value in (5, b"10.0.0.0/8", None)),
         ((ipaddress.IPv4Address("10.0.0.0"),), TypeError),
         ((ipaddress.IPv4Interface("10.0.0.0/8"),), TypeError),
         ((ipaddress.IPv6Network("::/0"),), TypeError),
         ((netaddr.IPNetwork("::/0"),), TypeError),
         (("10.0.0.0/8", 8), TypeError),
-        ((0, 33), ValueError),
-        ((0, -1), ValueError),
-        ((2**32, 32), ValueError),
-        ((-1, 32), ValueError),
         ((0.0, 8), TypeError),
+        *((pair, ValueError) for pair in ((0, 33), (0, -1), (2**32, 32), (-1, 32))),
     ],
 )
 def test_what_is_no_prefix(value: tuple, kind: type[Exception]) -> None:
@@ -82,22 +78,16 @@ def test_what_is_no_prefix(value: tuple, kind: type[Exception]) -> None:
 
 @given(NETWORKS, NETWORKS)
 def test_comparisons_agree(one: ipaddress.IPv4Network, other: ipaddress.IPv4Network) -> None:
-    """Each comparison, and the hash of equals, is that of stdlib."""
+    """Comparisons and the hash of equals are those of stdlib; no other type equals or orders."""
     mine, theirs = Cidr(one), Cidr(other)
-    assert (mine < theirs, mine <= theirs) == (one < other, one <= other)
-    assert (mine > theirs, mine >= theirs) == (one > other, one >= other)
-    assert (mine == theirs, mine != theirs) == (one == other, one != other)
+    for name in ("lt", "le", "gt", "ge", "eq", "ne"):
+        compare = getattr(operator, name)
+        assert compare(mine, theirs) == compare(one, other)
     assert hash(Cidr(one)) == hash(mine)
-
-
-def test_equal_to_nothing_else() -> None:
-    """A Cidr equals no text and no stdlib network, and has no order with them."""
-    made = Cidr("10.0.0.0/8")
-    assert made != "10.0.0.0/8"
-    assert made != ipaddress.IPv4Network("10.0.0.0/8")
-    for other in ("10.0.0.0/8", 5, None):
+    for stranger in (str(one), one, 5, None):
+        assert mine != stranger
         with pytest.raises(TypeError):
-            _ = made < other
+            _ = mine < stranger
 
 
 @given(NETWORKS, NETWORKS, ADDRESSES)
@@ -114,13 +104,8 @@ def test_holds(
 
 def test_what_cannot_be_held() -> None:
     """Asked for what is neither address nor prefix, ``in`` raises rather than denies."""
-    for item in (
-        "elsewhere",
-        "10.0.0.0/33",
-        None,
-        ipaddress.IPv6Address("::"),
-        netaddr.IPAddress("::1"),
-    ):
+    strangers = [ipaddress.IPv6Address("::"), netaddr.IPAddress("::1")]
+    for item in ("elsewhere", "10.0.0.0/33", None, *strangers):
         with pytest.raises((TypeError, ValueError)):
             _ = item in Cidr("10.0.0.0/8")
 

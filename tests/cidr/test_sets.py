@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
-import random
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 import vcokit as vk
-from tests.cidr.networks import (
-    DIRT,
-    NETWORK,
-    Network,
-    cells,
-    column,
-    fewest,
-    ip_set,
-    scattered,
-)
+from tests.cidr.networks import DIRT, NETWORK, Network, cells, column, fewest, ip_set, scattered
 
 DATA = Path(__file__).parents[2] / "data"
 BOTH = pytest.mark.parametrize("dtype", ["str", "cidr"])
-ROWS = some.lists(NETWORK | DIRT, max_size=40)
+ROWS = some.lists(NETWORK | DIRT, max_size=30)
 GROUPED = some.lists(some.tuples(NETWORK | DIRT, some.sampled_from(["b", "a", "c", None])))
 
 
@@ -43,6 +33,7 @@ def assert_fewest(networks: list[Network]) -> None:
 
 
 @BOTH
+@settings(max_examples=40)
 @given(rows=ROWS, others=ROWS, within=NETWORK)
 def test_addresses_of_all_rows(dtype: str, rows: list, others: list, within: Network) -> None:
     """Aggregate, difference, intersection and free space are netaddr's, in stdlib's fewest."""
@@ -60,6 +51,7 @@ def test_addresses_of_all_rows(dtype: str, rows: list, others: list, within: Net
 
 
 @BOTH
+@settings(max_examples=40)
 @given(rows=GROUPED)
 def test_aggregate_in_groups(dtype: str, rows: list) -> None:
     """Each group by itself, however it borders on the next, sorted by group, indexed by it."""
@@ -73,33 +65,6 @@ def test_aggregate_in_groups(dtype: str, rows: list) -> None:
     ]
     assert list(zip(found.index, cells(found), strict=True)) == expected
     assert found.index.name == "site"
-
-
-@pytest.mark.parametrize("base", [0, 0x0A000000, 0xFFFFFF00], ids=["low", "middle", "high"])
-def test_hundreds_of_small_spaces(base: int) -> None:
-    """In a space of 64 addresses every operation equals that of Python's sets of numbers."""
-    rng = random.Random(base)
-    space = Network((base + 192, 26))
-
-    def crowd() -> list[Network]:
-        pairs = ((int(space[rng.randrange(64)]), rng.randint(26, 32)) for _ in range(8))
-        return [Network(pair, strict=False) for pair in pairs][: rng.randrange(9)]
-
-    def members(networks: list) -> set[int]:
-        return {int(address) for network in networks for address in network}
-
-    for _ in range(200):
-        mine, others = crowd(), crowd()
-        asked, other = column(mine, "cidr").cidr, column(others, "cidr")
-        for found, expected in (
-            (asked.aggregate(), members(mine)),
-            (asked.subtract(other), members(mine) - members(others)),
-            (asked.intersect(other), members(mine) & members(others)),
-            (asked.complement(space), members([space]) - members(mine)),
-        ):
-            assert members(cells(found)) == expected
-            assert sum(network.num_addresses for network in cells(found)) == len(expected)
-            assert_fewest(cells(found))
 
 
 def test_every_range_of_a_small_space() -> None:
@@ -127,8 +92,8 @@ def test_the_widest_ranges() -> None:
 
 
 def test_many_rows() -> None:
-    """Tens of thousands of prefixes collapse as by stdlib, and are all that free space leaves."""
-    nets = [net for net in scattered(np.random.default_rng(8), 30_000) if net.prefixlen > 12]
+    """Thousands of prefixes collapse as by stdlib, and are all that free space leaves."""
+    nets = [net for net in scattered(np.random.default_rng(8), 3_000) if net.prefixlen > 10]
     asked = column(nets, "cidr").cidr
     expected = list(ipaddress.collapse_addresses(nets))
     assert cells(asked.aggregate()) == expected

@@ -92,7 +92,7 @@ def test_a_damaged_file_gives_findings_or_one_error(tmp_path: Path, form: str) -
     """Never another exception, never a thing written, and memory stays within bounds."""
     chance = random.Random(form)
     path = tmp_path / f"routes.{form}"
-    for _ in range(60):
+    for _ in range(30):
         archive = form in ("xlsx", "ods", "xlsb") and chance.random() < 0.7
         path.write_bytes((damaged_part if archive else damaged)(GOOD[form], chance))
         try:
@@ -116,15 +116,8 @@ TEXT = (
 ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "utf-32"]
 PIECE = st.sampled_from([b",", b'"', b"\n", b"\r", b"\0", b"\xff", b"a", b"cidr", b"vco"])
 BYTES = st.binary(max_size=200) | st.lists(PIECE).map(b"".join)
-MAGIC = [
-    b"",
-    b"\xef\xbb\xbf",
-    b"\xff\xfe",
-    b"\xfe\xff",
-    b"\xff\xfe\0\0",
-    b"PK\x03\x04",
-    b"\x1f\x8b\b",
-]
+MAGIC = [b"", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\xff\xfe\0\0", b"PK\x03\x04"]
+MAGIC += [b"\x1f\x8b\b"]
 DAMAGE = st.lists(st.tuples(st.integers(0, 500), st.integers(0, 6), BYTES), max_size=4)
 
 
@@ -152,7 +145,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=200)
 @given(files(), OPTIONS)
 def test_any_bytes_give_a_frame_or_an_inventory_error(data: bytes, options: dict[str, Any]) -> None:
     """Whatever the bytes and the options are."""

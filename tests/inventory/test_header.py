@@ -63,7 +63,7 @@ def test_what_stands_in_brackets_is_passed_over(name: str, field: str) -> None:
     assert found["unknown"] == ["Connection name", "CIDR (old)"]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 @given(
     st.lists(st.text(st.sampled_from('ab1 ,;|\t"=主'), max_size=12), max_size=6),
     st.permutations(NAMES),
@@ -88,46 +88,14 @@ def test_the_header_is_found_below_any_titles(
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_the_first_row_is_the_line_below_the_header(end: str) -> None:
-    """Whatever ends lines, however many bytes the letters above it take; a second header is one."""
+    """Whatever ends lines, however many bytes the letters above it take; a second header is one.
+
+    The header may stand on the fiftieth line.
+    """
     lines = ["杭州", "", HEADER + ",备", HEADER + ",备", "r,vco-a,d,n,0,x,z"]
     routes = vk.read_routes("".join(line + end for line in lines))
     assert routes[["line", "备"]].to_numpy().tolist() == [[4, "备"], [5, "z"]]
-
-
-def test_the_header_may_stand_on_the_fiftieth_line() -> None:
-    """Not below it: the header is looked for among the first lines only."""
-    assert report("x\n" * 49 + HEADER)["head_line"] == 50
-
-
-OPEN = 'Region,"Prefix,Connection,Weight\nr,1,2,3'
-
-
-@pytest.mark.parametrize(
-    ("text", "line", "said"),
-    [
-        ("x\n" * 50 + HEADER, 1, "no column for"),
-        ("\n" * 50 + HEADER, None, "the first 50 lines are blank"),
-        ("Title\nSite;Ort;Prefix", 2, "no column for region_id, vpn_connection_id, weight; the "
-         "columns here are 'Site', 'Ort', 'Prefix'.*columns=.*region=.*a weight is never guessed"),
-        ("cn-hangzhou,vco-a,10.0.0.0/8,vco-a,100", 1, "RegionId,VpnConnectionId,RouteDest"),
-        ("Region,Connection,Prefix,CIDR,Weight,weight", 1,
-         r"route_dest \('Prefix' and 'CIDR'\), weight \('Weight' and 'weight'\)"),
-        (OPEN, 1, "a quote is opened and never closed"),
-        (f"Mai\n\nJuni\n{OPEN}", 4, "a quote is opened and never closed"),
-        ('"' + "x" * 200_000, 1, "a quote is opened and never closed, or a cell is far too long"),
-        ("x" * 3_000_000, 1, "a quote is opened and never closed, or a cell is far too long"),
-        (" ", None, "nothing but blank lines"),
-        ("\ufeff", None, "nothing but blank lines"),
-        (" \n\u3000\r\n\r", None, "nothing but blank lines"),
-    ],
-    ids=range(12),
-)  # fmt: skip
-def test_a_header_that_cannot_be_used_is_one_error(text: str, line: int | None, said: str) -> None:
-    """It names the line, all that is missing or there twice, and what to do."""
-    with pytest.raises(InventoryError, match=said) as caught:
-        report(text)
-    assert caught.value.line == line
-    assert caught.value.remedy
+    assert report(f"x{end}" * 49 + HEADER)["head_line"] == 50
 
 
 @pytest.mark.parametrize(
@@ -192,20 +160,16 @@ def test_a_requested_column_may_stand_in_some_tables_alone(tmp_path: Path) -> No
 
 
 def test_of_several_delimiters_the_one_with_most_fields_is_meant() -> None:
-    """A given one is the only one tried; it may be any character."""
+    """A given one is the only one tried; it may be any character that can separate cells."""
     for one, other in itertools.permutations(",;\t|", 2):
         header = one.join([*NAMES, f"a{other}Prefix{other}Connection{other}b"])
         assert report(header)["delimiter"] == one
     assert vk.read_routes("，".join(NAMES) + "\n" + "a，" * 5 + "b\n", delimiter="，").shape[0] == 1
     with pytest.raises(InventoryError):
         report(HEADER, delimiter=";")
-
-
-@pytest.mark.parametrize("delimiter", ["", ",,", '"', "\n", "\0", 5])
-def test_a_delimiter_is_one_character(delimiter: str) -> None:
-    """What cannot separate cells is refused before the file is read."""
-    with pytest.raises(InputError, match="cannot separate cells"):
-        vk.read_routes("no-such-file", delimiter=delimiter)
+    for wrong in ("", ",,", '"', "\n", "\0", 5):
+        with pytest.raises(InputError, match="cannot separate cells"):
+            vk.read_routes("no-such-file", delimiter=wrong)
 
 
 def test_other_columns_get_names_of_their_own() -> None:
@@ -217,13 +181,4 @@ def test_other_columns_get_names_of_their_own() -> None:
         *("source (file)", "column 6 (2)", "line (file) (2)", "a"),
     ]
     assert routes.columns[-1] == "a (1000)"
-
-
-@settings(deadline=None, max_examples=30)
-@given(st.lists(st.sampled_from(["", "a", "a (2)", "line", "line (file)", "column 5", "b"])))
-def test_names_of_other_columns_are_unique(extras: list[str]) -> None:
-    """Whatever they are called, no two columns of the frame have one name."""
-    names = ["Region", "Prefix", "VCO", "Weight", *extras]
-    routes = vk.read_routes(",".join(names) + "\n" + ",".join("x" for _ in names) + "\n")
     assert routes.columns.is_unique
-    assert len(routes.columns) == 9 + len(extras)

@@ -16,15 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vcokit as vk
-from vcokit.errors import InventoryError
 
-ROW = {
-    "RegionId": "cn-hangzhou",
-    "VpnConnectionId": "vco-a",
-    "RouteDest": "10.1.0.0/16",
-    "NextHop": "vco-a",
-    "Weight": 100,
-}
+ROW = {"RegionId": "cn-hangzhou", "VpnConnectionId": "vco-a", "RouteDest": "10.1.0.0/16"}
+ROW |= {"NextHop": "vco-a", "Weight": 100}
+NESTED = '{"a": 1, "b": [2.50, "3", null, true, 1e400, {"c": "é\\n"}], "d": 12345678901234567890}'
 
 
 def lines(*rows: object) -> bytes:
@@ -32,12 +27,11 @@ def lines(*rows: object) -> bytes:
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
-SCALAR = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.text('ab中"\\\n/\u2028', min_size=1, max_size=5)
-)
+TEXT = st.text('ab中"\\\n/\u2028', min_size=1, max_size=5)
+SCALAR = st.none() | st.booleans() | st.integers() | TEXT
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.lists(st.dictionaries(st.sampled_from(["Site", "ASN", "x"]), SCALAR), min_size=1))
 def test_objects_are_rows(rows: list[dict[str, object]]) -> None:
     """Keys name columns wherever they first come, values are text, null and no key missing."""
@@ -55,19 +49,14 @@ def test_objects_are_rows(rows: list[dict[str, object]]) -> None:
 @pytest.mark.parametrize(
     ("value", "cells"),
     [
-        *((text, [text]) for text in ("9" * 10_000, "1e400", "NaN", "-Infinity", "0.10", "100.0")),
-        ("true", ["true"]),
-        ("null", [None]),
+        *((text, [text]) for text in ("9" * 10_000, "1e400", "NaN", "-Infinity", "0.10", "true")),
+        *((text, [None]) for text in ("null", "[null]", "[]")),
         ('["10.1.0.0/16", "10.2.0.0/16"]', ["10.1.0.0/16", "10.2.0.0/16"]),
         ('[null, "10.0.0.0/8", null, "11.0.0.0/8"]', ["10.0.0.0/8", "11.0.0.0/8"]),
-        ("[null]", [None]),
-        ("[]", [None]),
-        ('{"a": [1]}', ['{"a": [1]}']),
-        *((text, [text]) for text in ['{"a": 1, "b": [2.50, "3", null, true, 1e400, {"c": "é\\n"}],'
-                                      ' "d": 12345678901234567890}']),
+        (NESTED, [NESTED]),
     ],
-    ids=range(14),
-)  # fmt: skip
+    ids=range(12),
+)
 def test_values_are_as_they_are_written(value: str, cells: list[str | None]) -> None:
     """No number is rounded, none is too long; a list is its items, an object itself, as JSON."""
     text = lines({**ROW, "RouteDest": 7}).decode().replace("7", value)
@@ -87,55 +76,18 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("form", TEXTS)
-@pytest.mark.parametrize(
-    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "gb18030"]
-)
-def test_objects_are_known_in_any_encoding(form: str, encoding: str) -> None:
+def test_objects_are_known_in_any_encoding(form: str) -> None:
     """One behind the other or in a list, what other tools call JSON is seen in the text."""
     text = TEXTS[form]
-    routes = vk.read_routes(text.encode(encoding))
-    assert routes["weight"].tolist() == [100, 100]
-    assert routes["Site"].fillna("").tolist() == ["", "主"]
     starts = [
         number for number, line in enumerate(text.split("\n"), 1) for _ in range(line.count("{"))
     ]
-    assert routes["line"].tolist() == starts
-    assert routes.attrs["read"]["format"] == "jsonl"
-
-
-@pytest.mark.parametrize(
-    ("data", "said"),
-    [
-        (b"[]\n", "holds no object"),
-        (b"\n\n", "holds no object"),
-        (b'[\n{"a": 1}\n{"a": 2}]', "line 3: no comma before it"),
-        (b'[\n{"a": 1},\n7]', "line 3: a single value where an object belongs"),
-        (b'[\n{"a": 1},\n\n', "line 4: the list is not closed"),
-        (b'[{"a": 1}]\n[]', "line 2: something behind the list"),
-        (b'[{"a":\n' + b"[" * 100_000, "line 1: far too deep"),
-        (b'[{"a": 1,\n"a": 2}]', "line 1: the key 'a' stands there twice"),
-        (b'{"a": ' + b"[" * 900 + b"]" * 900 + b"}\n", "line 1: far too deep|no column for"),
-        (b'{"a":' + b"[" * 100_000, "line 1: far too deep"),
-        (lines(ROW) + b"{", "line 2: no JSON: .*character 2"),
-        (lines(ROW) + b"\n[1]", "line 3: a list where an object belongs"),
-        (lines(ROW, 7), "line 2: a single value"),
-        (b'{"Weight": 1, "Weight": 2}', "line 1: the key 'Weight' stands there twice"),
-        (lines(ROW) + b'{"a": "\xff\xff"}', "byte 0xff is neither UTF-8 nor GB18030"),
-        (lines({**ROW, "NextHop": "\ud800"}), "line 1: half of a surrogate"),
-        (lines({**ROW, "\ud800": 1}), "is no character"),
-        (lines({**ROW, "NextHop": "a\0"}), "line 1, column 'NextHop': a cell holds a NUL"),
-        (lines({**ROW, "NextHop": "a" * 131_073}), "more than 131,072 characters"),
-        (lines({"a": 1}), "no column for region_id, .* the columns here are 'a'"),
-        (lines({f"k{n}": 1 for n in range(2000)}), "more than 1,000 different keys"),
-        (b"PK\x03\x04", "an Excel workbook"),
-    ],
-    ids=range(22),
-)
-def test_what_is_no_object_names_its_line(data: bytes, said: str) -> None:
-    """One error says what is wrong, where, and what to write."""
-    with pytest.raises(InventoryError, match=said) as caught:
-        vk.read_routes(data, format="jsonl")
-    assert caught.value.remedy
+    for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-16-be", "utf-16-le", "utf-32", "gb18030"):
+        routes = vk.read_routes(text.encode(encoding))
+        assert routes["weight"].tolist() == [100, 100]
+        assert routes["Site"].fillna("").tolist() == ["", "主"]
+        assert routes["line"].tolist() == starts
+        assert routes.attrs["read"]["format"] == "jsonl"
 
 
 BASE = {
@@ -231,30 +183,3 @@ def test_a_cidr_column_is_read() -> None:
     dests = pa.ExtensionArray.from_storage(kind, pa.array(numbers, kind.storage_type))
     routes = vk.read_routes(stored({**BASE, "route_dest": dests}))
     assert routes["route_dest"].fillna("").tolist() == ["10.0.0.0/40", "10.0.0.0/8", ""]
-
-
-GOOD = stored(BASE)
-
-
-@pytest.mark.parametrize(
-    ("data", "said"),
-    [
-        (GOOD[:-9], "a damaged Parquet file"),
-        (b"PAR1" + bytes(60) + b"PAR1", "a damaged Parquet file"),
-        (b"region,cidr\n", "no Parquet file: it does not begin with PAR1"),
-        (
-            stored({**BASE, "route_dest": [b"\xff"] * 3}),
-            "column 'route_dest': bytes that are no UTF",
-        ),
-        (stored({**BASE, "weight": ["a\0", "b", "c"]}), "column 'weight': row 0 holds a NUL"),
-        (stored({"a": [1]}), "no column for region_id"),
-        (stored({**BASE, "cidr": ["x"] * 3}), "more than one column for route_dest"),
-        (stored({f"c{n}": [1] for n in range(1_001)}), "1,001 columns, which is no table"),
-    ],
-    ids=range(8),
-)
-def test_a_parquet_file_that_cannot_be_read_says_what_to_do(data: bytes, said: str) -> None:
-    """One error names the file and a remedy."""
-    with pytest.raises(InventoryError, match=said) as caught:
-        vk.read_routes(data, format="parquet")
-    assert caught.value.remedy

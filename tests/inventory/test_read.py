@@ -9,7 +9,9 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -47,23 +49,21 @@ def test_the_frame_has_the_schemas_columns(rows: tuple[str, ...]) -> None:
     assert routes.index.equals(pd.RangeIndex(len(rows)))
 
 
-def test_a_missing_next_hop_column_is_the_connection() -> None:
-    """Without that column the next hop is the connection; an empty cell in it stays missing."""
-    routes = vk.read_routes("region,connection,cidr,weight\nr, VCO-A ,d,0\nr,,d,0\n")
+def test_what_fills_an_empty_cell() -> None:
+    """``region=`` stands where the column is absent or a cell empty, and nowhere else.
+
+    Without its column the next hop is the connection; an empty cell in it stays missing.
+    """
+    routes = vk.read_routes(table(ROW, ",v,d,,0,x", " ,v,d,n,0,x"), region=" CN-Beijing ")
+    assert routes["region_id"].tolist() == ["cn-hangzhou", "cn-beijing", "cn-beijing"]
+    assert routes["next_hop"].isna().tolist() == [False, True, False]
+    notes = ["blanks trimmed in 1 cell", "region_id filled with cn-beijing in 2 rows"]
+    assert routes.attrs["read"]["notes"] == notes
+    absent = "connection,cidr,weight\n"
+    routes = vk.read_routes(absent + " VCO-A ,d,0\n,d,0\n", region="cn-a")
+    assert routes["region_id"].tolist() == ["cn-a"] * 2
     assert routes["next_hop"].fillna("").tolist() == ["vco-a", ""]
     assert "next_hop taken from the connection" in routes.attrs["read"]["notes"]
-    routes = vk.read_routes(table("r,vco-a,d,,0,x"))
-    assert routes["next_hop"].isna().all()
-    assert routes.attrs["read"]["notes"] == []
-
-
-def test_a_region_fills_what_is_empty() -> None:
-    """``region=`` stands where the column is absent or a cell empty, and nowhere else."""
-    routes = vk.read_routes(table(ROW, ",v,d,n,0,x", " ,v,d,n,0,x"), region=" CN-Beijing ")
-    assert routes["region_id"].tolist() == ["cn-hangzhou", "cn-beijing", "cn-beijing"]
-    assert "region_id filled with cn-beijing in 2 rows" in routes.attrs["read"]["notes"]
-    absent = "connection,cidr,weight\n"
-    assert vk.read_routes(absent + "v,d,0\n", region="cn-a")["region_id"].tolist() == ["cn-a"]
     assert len(vk.read_routes(absent, region="cn-a")) == 0
     with pytest.raises(InventoryError, match="no column for region_id;"):
         vk.read_routes(absent + "v,d,0\n")
@@ -76,15 +76,19 @@ def test_other_columns_stand_to_the_right() -> None:
     """They are kept as text under their own names; one without a name if it holds anything."""
     rows = (ROW + ",7,,=1,x", ROW + ",NA,,'=2,")
     routes = vk.read_routes(table(*rows, head=HEAD + ",Site,,line,Site"))
-    assert list(routes.columns) == [*NINE, "Site", "line (file)", "Site (2)"]
-    assert [str(routes[name].dtype) for name in routes.columns[9:]] == ["str"] * 3
-    assert routes["Site"].tolist() == ["7", "NA"]
-    assert routes["line (file)"].tolist() == ["=1", "=2"]
+    others = ["Site", "line (file)", "Site (2)"]
+    assert list(routes.columns) == [*NINE, *others]
+    assert [str(routes[name].dtype) for name in others] == ["str"] * 3
+    assert routes[others].fillna("").to_numpy().tolist() == [["7", "=1", "x"], ["NA", "=2", ""]]
     assert routes["line"].tolist() == [2, 3]
-    assert routes.attrs["read"]["unknown"] == ["Site", "line (file)", "Site (2)"]
-    assert list(vk.read_routes(table(ROW + ", ,", head=HEAD + ",,")).columns) == NINE
-    assert list(vk.read_routes(table(ROW + ",,x", head=HEAD + ",,")).columns[9:]) == ["column 8"]
-    assert list(vk.read_routes(table(head=HEAD + ",Site")).columns[9:]) == ["Site"]
+    assert routes.attrs["read"]["unknown"] == others
+    for more, head, names in (
+        (", ,", ",,", []),
+        (",,x", ",,", ["column 8"]),
+        (None, ",Site", ["Site"]),
+    ):
+        given = [] if more is None else [ROW + more]
+        assert list(vk.read_routes(table(*given, head=HEAD + head)).columns[9:]) == names
 
 
 def test_lines_are_those_of_the_file() -> None:
@@ -137,27 +141,21 @@ def test_frames_with_a_report_can_be_worked_with() -> None:
     assert none.merge(none, on=SIX, how="outer").empty
 
 
-SAVED: dict[str, Callable[[pd.DataFrame, Path], object]] = {
-    "parquet": lambda routes, path: routes.to_parquet(path),
-    "jsonl": lambda routes, path: routes.to_json(path, orient="records", lines=True),
-    "csv": lambda routes, path: routes.to_csv(path, index=False),
-}
-
-
-@pytest.mark.parametrize("form", SAVED)
-def test_a_frame_that_pandas_saved_is_the_same_inventory(tmp_path: Path, form: str) -> None:
+def test_a_frame_that_pandas_saved_is_the_same_inventory(tmp_path: Path) -> None:
     """What stood in place of a weight comes back, source and line are those of this reading."""
     routes = vk.read_routes(
         "region,connection,cidr,weight,Site\nr,v,10.0.0.0/8,100,=1+1\nr,v,,standby,\n"
     )
-    path = tmp_path / f"routes.{form}"
-    SAVED[form](routes, path)
-    back = vk.read_routes(path)
-    names = [name for name in routes if name not in ("source", "line")]
-    pd.testing.assert_frame_equal(back[names], routes[names], check_flags=False, check_dtype=False)
-    assert set(back["source"]) == {str(path)}
-    noted = "columns weight_text, source, line taken for those of an earlier reading"
-    assert noted in back.attrs["read"]["notes"]
+    routes.to_parquet(tmp_path / "a.parquet")
+    routes.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    routes.to_csv(tmp_path / "a.csv", index=False)
+    kept = routes.drop(columns=["source", "line"])
+    for path in tmp_path.iterdir():
+        back = vk.read_routes(path)
+        pd.testing.assert_frame_equal(back[list(kept)], kept, check_flags=False, check_dtype=False)
+        assert set(back["source"]) == {str(path)}
+        noted = "columns weight_text, source, line taken for those of an earlier reading"
+        assert noted in back.attrs["read"]["notes"]
 
 
 @pytest.mark.parametrize(
@@ -230,32 +228,19 @@ def test_several_files_are_cleaned_each_by_its_own_format(folder: Path) -> None:
     assert said in routes.attrs["read"]["notes"]
 
 
-class Stdin:
-    """Standard input of bytes."""
-
-    def __init__(self, data: bytes) -> None:
-        self.buffer = io.BytesIO(data)
-
-
 @pytest.mark.parametrize("data", [CSV.encode(), gzip.compress(CSV.encode()), JSON.encode()])
 def test_a_dash_is_standard_input(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
     """What comes through a pipe is known by its content."""
-    monkeypatch.setattr("sys.stdin", Stdin(data))
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(data)))
     assert set(vk.read_routes("-")["source"]) == {"<stdin>"}
     monkeypatch.setattr("sys.stdin", None)
     with pytest.raises(InventoryError, match="no standard input"):
         vk.read_routes("-")
 
 
-class Reader:
-    """A file object that reads what it was given."""
-
-    def __init__(self, content: object) -> None:
-        self._content = content
-
-    def read(self) -> object:
-        """Return it."""
-        return self._content
+def reader(content: object) -> SimpleNamespace:
+    """Return a file object that reads what it was given."""
+    return SimpleNamespace(read=lambda: content)
 
 
 class BytesPath:
@@ -275,7 +260,7 @@ def test_every_kind_of_source_is_read(tmp_path: Path) -> None:
     data = CSV.encode()
     with path.open("rb") as binary, path.open(encoding="utf-8") as decoded:
         given = [path, binary, decoded, io.BytesIO(data), CSV, data, bytearray(data)]
-        given += [io.StringIO("\ufeff" + CSV), Reader(bytearray(data))]
+        given += [io.StringIO("\ufeff" + CSV), reader(bytearray(data))]
         routes = vk.read_routes(given)
     assert routes["description"].tolist() == ["杭州"] * len(given)
     names = [str(path), str(path), f"{path} (2)", "<buffer>", "<text>", "<buffer 2>"]
@@ -285,16 +270,15 @@ def test_every_kind_of_source_is_read(tmp_path: Path) -> None:
     assert vk.read_routes(odd)["source"][0].encode("utf-8")
 
 
-@pytest.mark.parametrize(
-    "source", [pd.DataFrame({"a": [1]}), pd.Series(["a.csv"]), np.array(["a", "b"]), 5, None, Path]
-)
 @pytest.mark.parametrize("listed", [False, True])
-def test_what_is_no_source_is_one_error(source: Any, listed: bool) -> None:
+def test_what_is_no_source_is_one_error(listed: bool) -> None:
     """A frame, or whatever else is no file, is named by its type, with what to do."""
-    with pytest.raises(InputError, match=f"from a {type(source).__name__}") as caught:
-        vk.read_routes([source] if listed else source)
-    wanted = "audit_routes" if isinstance(source, pd.DataFrame) else "list"
-    assert wanted in str(caught.value.remedy)
+    sources: list[Any] = [pd.DataFrame({"a": [1]}), pd.Series(["a.csv"]), np.array(["a", "b"])]
+    for source in [*sources, 5, None, Path]:
+        with pytest.raises(InputError, match=f"from a {type(source).__name__}") as caught:
+            vk.read_routes([source] if listed else source)
+        wanted = "audit_routes" if isinstance(source, pd.DataFrame) else "list"
+        assert wanted in str(caught.value.remedy)
 
 
 def opened(mode: str, data: bytes = b"\xff\n", **options: str) -> Callable[[Path], Any]:
@@ -317,10 +301,14 @@ def closed(_: Path) -> io.BytesIO:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        *((name, "taken for a path.*text itself")
-          for name in ("no-such.csv", "", "x" * 5000, "a\0b", ".", "ziel,vco", "路由")),
-        *((name, "no file fits this pattern")
-          for name in ("no*.csv", "b/**/x?.csv", "[z].csv", "b/?$*.csv")),
+        *(
+            (name, "taken for a path.*text itself")
+            for name in ("no-such.csv", "", "x" * 5000, "a\0b", ".", "ziel,vco", "路由")
+        ),
+        *(
+            (name, "no file fits this pattern")
+            for name in ("no*.csv", "b/**/x?.csv", "[z].csv", "b/?$*.csv")
+        ),
         (lambda folder: folder / "none.csv", r"^.*none\.csv: cannot be read.*Check the path$"),
         ([], "no source of routes"),
         ([CSV, "a,b\n", "a,b\n"], "^<text 2>, line 1: no column"),
@@ -328,17 +316,13 @@ def closed(_: Path) -> io.BytesIO:
         (opened("r", encoding="utf-8"), r"^.*a\.csv: the open file cannot be read.*\"rb\""),
         (opened("rb", b"x\n"), r"^.*a\.csv, line 1: no column"),
         (closed, "closed file"),
-        (Reader(5), "gave a int"),
+        (reader(5), "gave a int"),
         (BytesPath(), "not bytes"),
-        ("a\n", "^<text>, line 1: no column"),
-        (CSV + "a,b,c,d,e,f,g\n", "^<text>, line 3: 7 cells"),
         (CSV[:-1] + ',"a\n', "^<text>, line 2: a quote"),
-        ("\0\n", "^<text>, line 1: a NUL"),
         (HEAD + ",Weight\n", "^<text>, line 1: more than one column for weight"),
-        (b"", "^<buffer>: the file is empty"),
     ],
-    ids=range(26),
-)  # fmt: skip
+    ids=range(22),
+)
 def test_what_cannot_be_read_is_one_error(folder: Path, source: Any, said: str) -> None:
     """It names the source and what to do, whatever stage it comes from."""
     given = source(folder) if callable(source) else source
@@ -379,16 +363,7 @@ def test_a_name_that_lies_is_told(
         vk.read_routes(io.StringIO(CSV), format="excel")
 
 
-def zstd(data: bytes) -> bytes:
-    """Return bytes compressed with zstd."""
-    buffer = pa.BufferOutputStream()
-    with pa.CompressedOutputStream(buffer, "zstd") as stream:
-        stream.write(data)
-    packed: bytes = buffer.getvalue().to_pybytes()
-    return packed
-
-
-@pytest.mark.parametrize("compress", [gzip.compress, zstd])
+@pytest.mark.parametrize("compress", [gzip.compress, lambda data: pa.compress(data, "zstd", True)])
 def test_compressed_files_are_read(compress: Callable[[bytes], bytes]) -> None:
     """They are known by their content, whatever is in them; a cut one is refused."""
     routes = vk.read_routes(compress(CSV.encode("gb18030")))
@@ -400,30 +375,20 @@ def test_compressed_files_are_read(compress: Callable[[bytes], bytes]) -> None:
             vk.read_routes([CSV.encode(), data[:cut]])
 
 
-def test_progress_rises_to_the_end(folder: Path) -> None:
-    """The hook gets rising bytes from 0 to all, and the frame is the same as without."""
+def test_progress_rises_to_the_end(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The hook gets rising bytes from 0 to all, and the frame is the same as without.
+
+    A fault of the hook is logged once and costs nothing else; Ctrl-C is no fault.
+    """
     said: list[tuple[int, int]] = []
     files = ["a.csv", CSV.encode(), io.StringIO(JSON)]
     routes = vk.read_routes(files, progress=lambda done, total: said.append((done, total)))
     size, more = len(CSV.encode()), len(JSON)
     assert said == [(0, 2 * size), (size, 2 * size), (2 * size,) * 2, (2 * size + more,) * 2]
     assert routes.equals(vk.read_routes([*files[:2], io.StringIO(JSON)]))
-
-
-def test_a_hook_that_fails_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
-    """A fault of the hook is logged once and costs nothing else; Ctrl-C is no fault."""
-    calls = []
-
-    def hook(done: int, total: int) -> None:
-        calls.append(done)
-        raise RuntimeError("broken bar")
-
+    hook = Mock(side_effect=RuntimeError("broken bar"))
     with caplog.at_level(logging.ERROR):
         assert len(vk.read_routes(CSV, progress=hook)) == 1
-    assert (len(calls), len(caplog.records)) == (1, 1)
-
-    def stop(done: int, total: int) -> None:
-        raise KeyboardInterrupt
-
+    assert (hook.call_count, len(caplog.records)) == (1, 1)
     with pytest.raises(KeyboardInterrupt):
-        vk.read_routes(CSV, progress=stop)
+        vk.read_routes(CSV, progress=Mock(side_effect=KeyboardInterrupt))

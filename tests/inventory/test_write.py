@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -45,12 +46,7 @@ NAME = st.none() | st.text(st.sampled_from("=+-@'\",;|\n\r ab中-"), min_size=1,
     is_read_so
 )
 TEXTS = ["abc", "0100", "+100", "1e2", "=1", "'=1", "-", "-x,y", "１００", "主", "1\n2"]
-WEIGHT = st.one_of(
-    st.none(),
-    st.integers(-(2**53), 2**53),
-    st.sampled_from([0, 100]),
-    st.sampled_from(TEXTS),
-)
+WEIGHT = st.none() | st.integers(-(2**53), 2**53) | st.sampled_from([0, 100, *TEXTS])
 #: No name that a file gives a field ends so.
 EXTRA = st.text(LETTERS, max_size=6).map(lambda name: f"{name}x9").filter(is_read_so)
 
@@ -66,7 +62,7 @@ def routes_of(rows: int = 1, **columns: Any) -> pd.DataFrame:
 @st.composite
 def frames(draw: st.DrawFn) -> pd.DataFrame:
     """Draw a frame that reading could have given."""
-    rows = draw(st.integers(0, 6))
+    rows = draw(st.integers(0, 5))
 
     def some(cells: st.SearchStrategy[Any]) -> list[Any]:
         return draw(st.lists(cells, min_size=rows, max_size=rows))
@@ -75,7 +71,7 @@ def frames(draw: st.DrawFn) -> pd.DataFrame:
     texts = {name: some(NAME if name != "route_dest" else CELL) for name in SIX[:4]}
     texts["description"] = some(CELL)
     texts["weight_text"] = [w if isinstance(w, str) else None for w in weights]
-    texts |= {name: some(CELL) for name in draw(st.lists(EXTRA, unique=True, max_size=3))}
+    texts |= {name: some(CELL) for name in draw(st.lists(EXTRA, unique=True, max_size=2))}
     columns = {name: pd.Series(cells, dtype="str") for name, cells in texts.items()}
     whole = pd.array([w if isinstance(w, int) else pd.NA for w in weights], "Int64")
     routes = routes_of(rows, **columns, weight=whole)
@@ -99,7 +95,7 @@ def kept(routes: pd.DataFrame) -> pd.DataFrame:
     return routes.drop(columns=["source", "line"])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(frames())
 @example(routes_of(5, route_dest=["a\rb", 'c"d', "e,f", "g\nh", "'i"]))
 def test_what_is_written_reads_back_equal(routes: pd.DataFrame) -> None:
@@ -129,31 +125,33 @@ def test_what_is_written_reads_back_equal(routes: pd.DataFrame) -> None:
             assert stored(back, form) == data
 
 
-@pytest.mark.parametrize("sign", ["=", "＝", "＋", "－", "＠"])
-@pytest.mark.parametrize("by", [";", "\t", "|", ","])
-def test_no_locale_finds_a_formula(sign: str, by: str) -> None:
+@pytest.mark.parametrize("sign", "=＝＋－＠")
+def test_no_locale_finds_a_formula(sign: str) -> None:
     """A full-width sign is a formula too, and no separator of any locale parts a cell."""
-    cells = [f"{sign}1+1", f"x{by}{sign}1+1", f"'{sign}1"]
-    text = written(routes_of(3, route_dest=cells, description=cells))
-    assert f"'{sign}1+1" in text
-    assert f'"x{by}{sign}1+1"' in text
-    assert not [c for record in csv.reader(io.StringIO(text)) for c in record if c[:1] == sign]
-    assert vk.read_routes(text)["description"].tolist() == cells
+    for by in ";\t|,":
+        cells = [f"{sign}1+1", f"x{by}{sign}1+1", f"'{sign}1"]
+        text = written(routes_of(3, route_dest=cells, description=cells))
+        assert f"'{sign}1+1" in text
+        assert f'"x{by}{sign}1+1"' in text
+        assert not [c for record in csv.reader(io.StringIO(text)) for c in record if c[:1] == sign]
+        assert vk.read_routes(text)["description"].tolist() == cells
 
 
 def test_the_form_is_that_of_the_api() -> None:
-    """The API's names, comma, LF, empty cells for what is missing, text of a bad weight."""
-    routes = vk.read_routes(
-        "site,cidr,connection,region,weight,备注\n北,10.0.0.0/8,vco-a,r,100.0,=1\n,,,,abc,\n"
+    """The API's names, comma, LF, empty cells for what is missing, text of a bad weight.
+
+    The name of a column may look like a formula or hold a comma as well as a cell may; one that
+    would be read as a field is marked.
+    """
+    head = 'site,cidr,connection,region,weight,备注,=1+1,"a,b",Prefix\n'
+    text = f"{head}北,10.0.0.0/8,vco-a,r,100.0,=1,,,\n,,,,abc,,x,,alt\n"
+    routes = vk.read_routes(text, columns={"route_dest": "cidr"})
+    assert written(routes) == (
+        f'{HEADS},site,\'=1+1,"a,b",Prefix (file)\n'
+        "r,vco-a,10.0.0.0/8,vco-a,100,'=1,北,,,\n,,,,abc,,,x,,alt\n"
     )
-    assert written(routes) == (f"{HEADS},site\nr,vco-a,10.0.0.0/8,vco-a,100,'=1,北\n,,,,abc,,\n")
-
-
-def test_names_are_protected_and_quoted_too() -> None:
-    """The name of a column may look like a formula or hold a comma as well as a cell may."""
-    routes = routes_of(0).assign(**{"=1+1": [], "a,b": []})
-    assert written(routes) == HEADS + """,'=1+1,"a,b"\n"""
-    assert list(vk.read_routes(written(routes)).columns)[-2:] == ["=1+1", "a,b"]
+    back = vk.read_routes(written(routes))
+    assert list(back.columns)[-3:] == ["=1+1", "a,b", "Prefix (file)"]
     assert written(routes_of(0)) == HEADS + "\n"
 
 
@@ -178,14 +176,6 @@ def test_frames_made_by_hand_are_written() -> None:
         ",vco-a,,vco-a,,,,2,",
         ",vco-a, x ,vco-a,-5,,2.0,3,",
     ]
-
-
-def test_a_column_that_reads_as_a_field_is_marked() -> None:
-    """A column with the name of a field's alias would be read as that field: it is not."""
-    text = "region,connection,Prefix,Ziel,weight\nr,vco-a,alt,10.0.0.0/8,0\n"
-    routes = vk.read_routes(text, columns={"route_dest": "Ziel"})
-    back = vk.read_routes(written(routes))
-    assert back[["Prefix (file)", "route_dest"]].to_numpy().tolist() == [["alt", "10.0.0.0/8"]]
 
 
 SAMPLE = vk.read_routes(
@@ -214,7 +204,7 @@ def test_the_name_says_the_format(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_a_long_frame_is_written_whole(form: str) -> None:
     """However many rows there are, and a cell of as many characters as may be."""
-    routes = routes_of(45_000, route_dest=pd.Series(range(45_000)).astype("str"))
+    routes = routes_of(20_500, route_dest=pd.Series(range(20_500)).astype("str"))
     routes.loc[0, "description"] = '"' * 131_072
     back = vk.read_routes(stored(routes, form), format=form)
     pd.testing.assert_frame_equal(kept(back), routes, check_flags=False)
@@ -234,11 +224,7 @@ def test_a_crash_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """Whatever ends writing early, the path holds what it held, and nothing lies beside it."""
     path = tmp_path / "routes.csv"
     path.write_text("old", encoding="utf-8")
-
-    def interrupted(_: int) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "fsync", interrupted)
+    monkeypatch.setattr(os, "fsync", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         vk.write_routes(SAMPLE, path)
     assert path.read_text(encoding="utf-8") == "old"
@@ -337,13 +323,12 @@ def named(name: str) -> Callable[[str], pd.DataFrame]:
         (named("a\0"), "a NUL in its name"),
         (named("\ud800"), "half of a surrogate pair"),
         (lambda _: SAMPLE.assign(**{"Prefix": "x", "Prefix (file)": "y"}), "two columns would be"),
-        (lambda _: pd.concat([SAMPLE, SAMPLE[["description"]]], axis="columns"),
-         "more than one column description"),
+        (lambda _: pd.concat([SAMPLE, SAMPLE[["description"]]], axis=1), "more than one column de"),
         (lambda _: pd.DataFrame(), "routes lacks the columns region_id"),
         (lambda _: None, "routes must be a DataFrame"),
     ],
     ids=range(9),
-)  # fmt: skip
+)
 def test_what_no_file_can_hold_is_refused(
     tmp_path: Path, column: str, frame: Callable[[str], pd.DataFrame], said: str
 ) -> None:
