@@ -61,7 +61,7 @@ N ?= 300
 crash: $(VENV)/.test
 	$(BIN)/python -m tests.crash --kills $(N) $(ARGS)
 
-# Damaged files of every kind and wrong arguments, N of each of nine kinds; `make test` plays 56.
+# Damaged files of every kind and wrong arguments, N of each of nine kinds; `make test` plays 30.
 badinput: $(VENV)/.test
 	BADINPUT=$(N) $(BIN)/python -m pytest tests/cli/test_bad_input.py -q
 
