@@ -43,7 +43,7 @@ browser:
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# The audit against the simulator on 2,000 random inventories (`make test` plays 400 of them): two
+# The audit against the simulator on 2,000 random inventories (`make test` plays 240 of them): two
 # minutes on two cores; ARGS='--seeds 100000' for a night, ARGS='--seed 7' for one of them again.
 differential: $(VENV)/.test
 	$(BIN)/python -m tests.differential $(ARGS)
