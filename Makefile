@@ -43,7 +43,7 @@ browser:
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# The audit against the simulator on 2,000 random inventories (`make test` plays 400 of them): two
+# The audit against the simulator on 2,000 random inventories (`make test` plays 240 of them): two
 # minutes on two cores; ARGS='--seeds 100000' for a night, ARGS='--seed 7' for one of them again.
 differential: $(VENV)/.test
 	$(BIN)/python -m tests.differential $(ARGS)
@@ -61,7 +61,7 @@ N ?= 300
 crash: $(VENV)/.test
 	$(BIN)/python -m tests.crash --kills $(N) $(ARGS)
 
-# Damaged files of every kind and wrong arguments, N of each of nine kinds; `make test` plays 56.
+# Damaged files of every kind and wrong arguments, N of each of nine kinds; `make test` plays 30.
 badinput: $(VENV)/.test
 	BADINPUT=$(N) $(BIN)/python -m pytest tests/cli/test_bad_input.py -q
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import pandas as pd
 import pytest
-from nbclient.exceptions import CellExecutionError
 
 import vcokit as vk
 from notebooks.run import FOLDER, LARGEST, executed
@@ -29,9 +28,6 @@ OF_ONE_RUN = re.compile(
     r"/(?:tmp|home|root|Users|var|private)/|[A-Z]:\\\\Users|127\.0\.0\.1:\d|localhost:\d"
     r"|\bat 0x[0-9a-f]{6}|\b[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-"
 )
-
-#: What a kernel colours its tracebacks with.
-COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
@@ -132,65 +128,82 @@ def test_runs_and_shows_the_same(path: Path) -> None:
         assert kinds(new) == kinds(old)
 
 
-@contextmanager
-def real_region(folder: Path, *faults: Fault, **told: str) -> Iterator[tuple[Simulator, str]]:
-    """Run the notebook in a folder on a cloud that stands for a real region, until it ends.
+# -- on the real cloud ---------------------------------------------------------------------------
 
-    Give the cloud, and the error that the notebook ends with. Of its own accord a real region is
-    slow: here the cloud and the looks at it are not.
+
+class RealRegion:
+    """The notebook about the real cloud, run here on a simulator that stands for a real region.
+
+    Of its own accord a real region is slow: here the cloud and the looks at it are not.
     """
-    inventory = FOLDER.parent / "data" / "routes-small.csv"
-    (folder / REAL.name).write_text(REAL.read_text("utf-8"), encoding="utf-8")
-    with Simulator.for_routes(vk.read_routes(inventory), speed=600.0, faults=faults) as cloud:
-        given = {
-            "VCOKIT_NOTEBOOK_REGION": "cn-hangzhou",
-            "VCOKIT_NOTEBOOK_FILE": str(inventory),
-            **environment_of(cloud),
-            "VCOKIT_POLL_INTERVAL": "0.05",
-        }
-        with pytest.raises(CellExecutionError) as error:
-            executed(folder / REAL.name, given | told)
-        yield cloud, COLOUR.sub("", str(error.value))
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, folder: Path, *faults: Fault) -> None:
+        self.set = monkeypatch.setenv
+        inventory = FOLDER.parent / "data" / "routes-small.csv"
+        self.cloud = Simulator.for_routes(vk.read_routes(inventory), speed=600.0, faults=faults)
+        self.set("VCOKIT_NOTEBOOK_REGION", "cn-hangzhou")
+        self.set("VCOKIT_NOTEBOOK_FILE", str(inventory))
+        monkeypatch.chdir(folder)
+
+    def run(self) -> Exception:
+        """Run the cells, but for what is the shell's; return the error that ends them."""
+        for name, value in environment_of(self.cloud).items():
+            self.set(name, value)
+        cells = code_cells(nbformat.read(REAL, as_version=4))
+
+        async def all_of_it() -> None:
+            names: dict[str, object] = {}
+            for cell in cells:
+                if not cell.source.startswith("!"):
+                    code = compile(cell.source, "cell", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+                    waits = eval(code, names)  # noqa: S307 - our own notebook
+                    if waits is not None:
+                        await waits
+
+        with pytest.raises((AssertionError, vk.errors.RolloutError)) as error:
+            asyncio.run(all_of_it())
+        return error.value
+
+    def writes(self) -> pd.DataFrame:
+        """Return the calls that changed something, or would have."""
+        calls = self.cloud.calls()
+        return calls[~calls["operation"].str.startswith("Describe")]
 
 
-def writes(cloud: Simulator) -> pd.DataFrame:
-    """Return the calls that changed something, or would have."""
-    calls = cloud.calls()
-    return calls[~calls["operation"].str.startswith("Describe")]
-
-
-@pytest.fixture(scope="module")
-def agreed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Told of a real region alone, the notebook reads, plans, and ends at the plan's fingerprint.
-
-    Return that.
-    """
-    with real_region(tmp_path_factory.mktemp("plan")) as (cloud, said):
-        asked = cloud.calls()["operation"]
-        assert set(asked[asked.str.startswith("Describe")]) > {"DescribeVcoRouteEntries"}
-        assert not len(writes(cloud))
-    found = re.search(r"set VCOKIT_NOTEBOOK_PLAN=([0-9a-f]{64})", said)
-    assert found, said
+def agree(region: RealRegion) -> str:
+    """Run it until it asks for the plan's fingerprint; nothing is sent. Agree, and return it."""
+    found = re.search(r"set VCOKIT_NOTEBOOK_PLAN=([0-9a-f]{64})", str(region.run()))
+    assert found
+    asked = region.cloud.calls()["operation"]
+    assert set(asked[asked.str.startswith("Describe")]) > {"DescribeVcoRouteEntries"}
+    assert region.writes().empty
+    region.set("VCOKIT_NOTEBOOK_PLAN", found[1])
     return found[1]
 
 
-@pytest.mark.filterwarnings("default")
-def test_nothing_is_sent_that_nobody_agreed_to(tmp_path: Path, agreed: str) -> None:
-    """Told of region and plan the notebook sends the canary, and ends at the rest's fingerprint.
+def test_nothing_is_sent_that_nobody_agreed_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Told of a region alone it plans; told of the plan it sends the canary, and asks for the rest.
 
-    Its journal is in the working directory.
+    The canary's journal is in the working directory.
     """
-    with real_region(tmp_path, VCOKIT_NOTEBOOK_PLAN=agreed) as (cloud, said):
-        assert re.search(r"run %env VCOKIT_NOTEBOOK_REST=[0-9a-f]{64}", said), said
-        assert writes(cloud)["vpn_connection_id"].nunique() == 1
+    region = RealRegion(monkeypatch, tmp_path)
+    with region.cloud:
+        agreed = agree(region)
+        assert re.search("run %env VCOKIT_NOTEBOOK_REST=[0-9a-f]{64}", str(region.run()))
+        assert region.writes()["vpn_connection_id"].nunique() == 1
     with vk.Journal.read(tmp_path / f"canary-{agreed[:12]}.db") as journal:
         assert set(journal.steps()["state"]) == {"blocked", "done"}
 
 
-@pytest.mark.filterwarnings("default")
-def test_where_the_canary_fails_the_rest_is_not_sent(tmp_path: Path, agreed: str) -> None:
+def test_where_the_canary_fails_the_rest_is_not_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A refused step of the canary ends the notebook, whatever was agreed to."""
     refusal = Fault("refuse", "CreateVcoRouteEntry", count=1, code="InvalidNextHop.NotFound")
-    with real_region(tmp_path, refusal, VCOKIT_NOTEBOOK_PLAN=agreed) as (cloud, said):
-        assert re.search("RolloutError: .*1 failed", said), said
-        assert writes(cloud)["vpn_connection_id"].nunique() == 1
+    region = RealRegion(monkeypatch, tmp_path, refusal)
+    with region.cloud:
+        agree(region)
+        assert re.search("1 failed", str(region.run()))
+        assert region.writes()["vpn_connection_id"].nunique() == 1

@@ -24,6 +24,18 @@ from vcokit.formats.places import locate
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
+def test_audit_says_what_the_library_finds(shell) -> None:
+    """Exit code 1 with errors; every rule with its count, every finding with its line."""
+    code, out, err = shell("audit", SMALL)
+    findings = vk.audit_routes(vk.read_routes(SMALL))
+    assert (code, err) == (1, "")
+    for rule, count in findings["rule"].value_counts().items():
+        if count:
+            assert re.search(rf"{rule}\s+{count} ", out), rule
+    for line in findings["line"]:
+        assert re.search(rf"^ *{line}\s", out, re.M)
+
+
 def test_the_command_has_every_format() -> None:
     """The shell's formats are the library's."""
     assert [one.value for one in Format] == list(formats.KINDS)
@@ -85,15 +97,12 @@ def test_a_failed_run_leaves_nothing(
         (("--live", "nowhere.csv"), "nowhere.csv"),
     ],
 )
-def test_wrong_options(
-    shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, str], words: str
-) -> None:
+def test_wrong_options(shell, inventory: Path, arguments: tuple[str, str], words: str) -> None:
     """What cannot be used is exit code 2, one message, and nothing written."""
-    monkeypatch.chdir(tmp_path)
     code, out, err = shell("audit", SMALL, *arguments)
     assert (code, out) == (2, "")
     assert words in err
-    assert not list(tmp_path.iterdir())
+    assert list(inventory.parent.iterdir()) == [inventory]
 
 
 def test_several_files_and_patterns(shell, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.cli.stage import run
 from vcokit import cli
 
 #: Cases of each of the nine kinds; `make badinput N=…` plays as many as one likes.
-N = int(os.environ.get("BADINPUT", "56"))
+N = int(os.environ.get("BADINPUT", "30"))
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +62,12 @@ def test_bad_input(kind: str, originals, tmp_path: Path, monkeypatch) -> None:
 
 
 def test_bad_input_as_real_commands(originals, tmp_path: Path) -> None:
-    """Twenty of them as a user runs them."""
+    """One of each kind of file as a user runs it."""
 
     def go(arguments: list[str]) -> tuple[int, str, str]:
         done = run(*arguments)
         return done.returncode, done.stdout, done.stderr
 
-    kinds = [kind for kind in bad_input.KINDS if kind != "settings"]
-    cases = [(kinds[number % len(kinds)], 10_000 + number) for number in range(20)]
-    found = [
-        bad_input.play(kind, seed, tmp_path / f"{kind}{seed}", originals, go)
-        for kind, seed in cases
-    ]
+    kinds = ("csv", "xlsx", "toml", "plan", "journal")
+    found = [bad_input.play(kind, 10_000, tmp_path / kind, originals, go) for kind in kinds]
     assert not [one for one in found if one is not None]

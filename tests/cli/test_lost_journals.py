@@ -96,8 +96,12 @@ STATES = {
 }
 
 
-@pytest.mark.parametrize(("written", "left"), STATES)
-@pytest.mark.parametrize("holder", HOLDERS)
+#: Each state once with nobody and once held, each holder with a rollout that has begun.
+ANSWERS = [(*state, who) for state in STATES for who in ("nobody", "on another host")]
+ANSWERS += [("running", True, who) for who in HOLDERS if ("running", True, who) not in ANSWERS]
+
+
+@pytest.mark.parametrize(("written", "left", "holder"), ANSWERS)
 def test_one_answer(shell, tmp_path: Path, written: str, left: bool, holder: str) -> None:
     """Status and the view name one state, and one holder: whom `open` gives way to, or nobody."""
     path, (row, held) = tmp_path / "rollout.db", HOLDERS[holder]

@@ -20,40 +20,32 @@ from vcokit.simulator import Fault, Simulator
 FAST = ("--simulate", "--speed", "600")
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        ("live", "routes.csv", "--simulate", "--output", "routes.csv"),
-        ("live", "*.csv", "--simulate", "--output", "./routes.csv"),
-        ("audit", "routes.csv", "--output", "routes.csv"),
-        ("audit", "plan.jsonl", "--live", "routes.csv", "--output", "routes.csv"),
-        ("audit", "plan.jsonl", "--connections", "routes.csv", "--output", "routes.csv"),
-        ("audit", "routes.csv", "--output", "soft.csv"),
-        ("audit", "routes.csv", "--output", "hard.csv"),
-        ("aggregate", "routes.csv", "--drop-blocked", "--output", "routes.csv"),
-        ("aggregate", "soft.csv", "--output", "hard.csv"),
-        ("apply", "routes.csv", *FAST, "--summary", "routes.csv"),
-        ("apply", "plan.jsonl", *FAST, "--summary", "plan.jsonl"),
-        (
-            "apply",
-            "routes.csv",
-            *FAST,
-            "--journal",
-            "j.simulated.db",
-            "--summary",
-            "j.simulated.db",
-        ),
-        ("apply", "routes.csv", *FAST, "--summary", "routes.simulated-2.db"),
-        ("apply", "routes.csv", *FAST, "--summary", "routes.simulated-2.db-wal"),
-        ("apply", "routes.csv", *FAST, "--summary", "other.json"),
-        ("plan", "routes.csv", "--simulate", "--save", "hard.csv"),
-        ("plan", "routes.csv", "--simulate", "--save", "other.json"),
-        ("resume", "routes.simulated.db", *FAST, "--summary", "routes.simulated.db"),
-        ("undo", "routes.simulated.db", *FAST, "--summary", "routes.simulated.db"),
-        ("undo", "routes.simulated.db", *FAST, "--summary", "x.json", "--save", "x.json"),
-    ],
-)
-def test_nothing_that_is_needed_is_overwritten(shell, inventory: Path, command) -> None:
+#: Commands that would write onto what they need, or onto what is no summary or plan.
+HARMFUL = [
+    ("live", "routes.csv", "--simulate", "--output", "routes.csv"),
+    ("live", "*.csv", "--simulate", "--output", "./routes.csv"),
+    ("audit", "routes.csv", "--output", "routes.csv"),
+    ("audit", "plan.jsonl", "--live", "routes.csv", "--output", "routes.csv"),
+    ("audit", "plan.jsonl", "--connections", "routes.csv", "--output", "routes.csv"),
+    ("audit", "routes.csv", "--output", "soft.csv"),
+    ("audit", "routes.csv", "--output", "hard.csv"),
+    ("aggregate", "routes.csv", "--drop-blocked", "--output", "routes.csv"),
+    ("aggregate", "soft.csv", "--output", "hard.csv"),
+    ("apply", "routes.csv", *FAST, "--summary", "routes.csv"),
+    ("apply", "plan.jsonl", *FAST, "--summary", "plan.jsonl"),
+    ("apply", "routes.csv", *FAST, "--journal", "j.simulated.db", "--summary", "j.simulated.db"),
+    ("apply", "routes.csv", *FAST, "--summary", "routes.simulated-2.db"),
+    ("apply", "routes.csv", *FAST, "--summary", "routes.simulated-2.db-wal"),
+    ("apply", "routes.csv", *FAST, "--summary", "other.json"),
+    ("plan", "routes.csv", "--simulate", "--save", "hard.csv"),
+    ("plan", "routes.csv", "--simulate", "--save", "other.json"),
+    ("resume", "routes.simulated.db", *FAST, "--summary", "routes.simulated.db"),
+    ("undo", "routes.simulated.db", *FAST, "--summary", "routes.simulated.db"),
+    ("undo", "routes.simulated.db", *FAST, "--summary", "x.json", "--save", "x.json"),
+]
+
+
+def test_nothing_that_is_needed_is_overwritten(shell, inventory: Path) -> None:
     """Exit code 2 before anything is done, whatever name an inventory, plan or journal bears."""
     assert shell("plan", inventory, "--simulate", "--save", "plan.jsonl")[0] == Exit.OK
     assert shell("apply", inventory, *FAST)[0] == Exit.OK
@@ -61,10 +53,11 @@ def test_nothing_that_is_needed_is_overwritten(shell, inventory: Path, command) 
     os.link(inventory, "hard.csv")
     Path("other.json").write_text('{"journal": "mine"}')
     before = {path.name: path.read_bytes() for path in inventory.parent.iterdir()}
-    code, out, err = shell(*command)
-    assert (code, out) == (Exit.INPUT, "")
-    assert err.count("\n") == 1
-    assert {path.name: path.read_bytes() for path in inventory.parent.iterdir()} == before
+    for command in HARMFUL:
+        code, out, err = shell(*command)
+        assert (code, out, err.count("\n")) == (Exit.INPUT, "", 1), command
+        after = {path.name: path.read_bytes() for path in inventory.parent.iterdir()}
+        assert after == before, command
 
 
 def test_a_summary_takes_the_place_of_one(shell, inventory: Path) -> None:
@@ -147,14 +140,6 @@ def test_an_interrupt_before_anything_is_sent_is_said(inventory: Path) -> None:
     assert (facts["exit_code"], facts["state"], facts["resume"]) == (130, None, None)
 
 
-def test_nobody_is_asked_after_an_hour_of_reading(shell, inventory: Path, monkeypatch) -> None:
-    """Without a terminal and --yes the cloud is not even read."""
-    with Simulator.for_routes(vk.read_routes(inventory), speed=600.0) as cloud:
-        as_environment(monkeypatch, cloud)
-        assert shell("apply", inventory)[0] == Exit.INPUT
-        assert not len(cloud.calls())
-
-
 def piped(command: str) -> subprocess.CompletedProcess[str]:
     """Run a pipeline whose first command is ours; its exit code is ours."""
     first, _, rest = command.partition(" | ")
@@ -173,11 +158,10 @@ def test_a_rollout_outlives_its_reader(inventory: Path) -> None:
 
 @pytest.mark.parametrize(
     ("command", "code"),
-    [("verify routes.csv --simulate --format csv", 1), ("audit bad.csv", 1), ("config", 0)],
+    [("verify routes.csv --simulate --format csv", 1), ("plan routes.csv --simulate", 0)],
 )
 def test_a_reader_that_goes_changes_no_code(inventory: Path, command: str, code: int) -> None:
     """The exit code is that of the command's end, and nothing is said of the pipe."""
-    Path("bad.csv").write_text(TEN.replace(",100,", ",7,"))
     done = piped(f"{command} 2>/dev/null | true")
     assert (done.returncode, done.stderr) == (code, "")
 
@@ -190,39 +174,34 @@ def test_a_plan_is_saved_before_it_is_shown(shell, inventory: Path) -> None:
     assert vk.Plan.load("u.plan").counts["delete"] == 10
 
 
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
 @pytest.mark.parametrize(
     "command",
     [
-        ("aggregate", "zh.csv"),
+        ("aggregate", "zh.csv", "--drop-blocked"),
         ("diff", "zh.csv", "routes.csv", "--format", "csv"),
         ("audit", "zh.csv", "--format", "csv", "--fail-on", "never"),
         ("live", "zh.csv", "--simulate"),
     ],
 )
 def test_a_file_on_standard_output_is_utf_8(
-    shell, inventory: Path, monkeypatch: pytest.MonkeyPatch, command, encoding: str
+    shell, inventory: Path, monkeypatch: pytest.MonkeyPatch, command
 ) -> None:
     """Whatever the terminal's encoding, the bytes of a file are the same."""
     text = HEAD + GOOD.replace("fine", "北京")
     Path("zh.csv").write_text(text + GOOD.replace("cn-hangzhou", "北").replace("vco-a", "北"))
-    extra = ("--drop-blocked",) if command[0] == "aggregate" else ()
-    usual = shell(*command, *extra)[1]
-    monkeypatch.setattr(sys, "stdout", stream := io.TextIOWrapper(io.BytesIO(), encoding))
-    shell(*command, *extra)
-    stream.flush()
-    assert stream.buffer.getvalue().decode("utf-8") == usual != ""
+    usual = shell(*command)[1]
+    for encoding in ("latin-1", "utf-16"):
+        monkeypatch.setattr(sys, "stdout", stream := io.TextIOWrapper(io.BytesIO(), encoding))
+        shell(*command)
+        stream.flush()
+        assert stream.buffer.getvalue().decode("utf-8") == usual != ""
     assert "\\u" not in usual
 
 
-@pytest.mark.parametrize("name", ["l.json", "l.cvs", "l.json.gz", "l.xlsx"])
-@pytest.mark.parametrize("command", ["live", "aggregate"])
-def test_a_name_that_means_no_format_is_refused(
-    shell, inventory: Path, command: str, name: str
-) -> None:
+def test_a_name_that_means_no_format_is_refused(shell, inventory: Path) -> None:
     """No CSV is written under the name of something else."""
-    options = ("--simulate",) if command == "live" else ()
-    code, _, err = shell(command, inventory, *options, "--output", name)
-    assert code == Exit.INPUT
-    assert ".csv" in err
-    assert not Path(name).exists()
+    for command in (("live", "--simulate"), ("aggregate",)):
+        for name in ("l.json", "l.cvs", "l.json.gz", "l.xlsx"):
+            code, _, err = shell(command[0], inventory, *command[1:], "--output", name)
+            assert (code, ".csv" in err) == (Exit.INPUT, True)
+            assert not Path(name).exists()

@@ -39,16 +39,6 @@ def test_options_are_checked_first(shell, inventory: Path, command: str, options
     assert not re.search(r"deadline|\w=|None", err)
 
 
-def test_a_file_that_is_not_there(shell, inventory: Path) -> None:
-    """The shell takes names only, and speaks of no text and no newline."""
-    for command in ("audit", "plan", "aggregate"):
-        code, _, err = shell(command, "nowhere.csv")
-        assert (code, err) == (
-            Exit.INPUT,
-            "error: nowhere.csv: cannot be read: No such file or directory. Check the path\n",
-        )
-
-
 def test_a_folder_that_is_not_ones_own(shell, inventory: Path) -> None:
     """Each refusal to write has a remedy, and none of them is an open file."""
     folder = Path("closed")
@@ -67,19 +57,18 @@ def test_a_folder_that_is_not_ones_own(shell, inventory: Path) -> None:
         assert "open" not in err
 
 
-@pytest.mark.parametrize("name", ["evil.com/#", "CN-HANGZHOU.", "a b", "北京"])
-def test_a_region_that_is_none_stops_nothing(
-    shell, inventory: Path, monkeypatch, name: str
-) -> None:
+def test_a_region_that_is_none_stops_nothing(shell, inventory: Path, monkeypatch) -> None:
     """Its rows are blocked, each with its line and the reason; the others go."""
-    rows = GOOD + GOOD.replace("cn-hangzhou", f'"{name}"').replace("vco-a", "vco-b")
+    names = ("evil.com/#", "CN-HANGZHOU.", "a b", "北京")
+    rows = (GOOD.replace("cn-hangzhou", f'"{one}"').replace("vco-a", "vco-b") for one in names)
     routes = vk.read_routes(str(HEAD + GOOD))
-    inventory.write_text(HEAD + rows, encoding="utf-8")
+    inventory.write_text(HEAD + GOOD + "".join(rows), encoding="utf-8")
     with Simulator.for_routes(routes, speed=600.0) as cloud:
         as_environment(monkeypatch, cloud)
         code, out, err = shell("plan", inventory)
-        assert (code, "1 create, 0 modify, 0 delete, 0 keep, 1 blocked" in err) == (Exit.OK, True)
-        assert re.search(r" blocked .* 3 +\S+routes\.csv .*no region id", out)
+        assert (code, "1 create, 0 modify, 0 delete, 0 keep, 4 blocked" in err) == (Exit.OK, True)
+        for line in (3, 4, 5, 6):
+            assert re.search(rf" blocked .* {line} +\S+routes\.csv .*no region id", out)
         assert shell("apply", inventory, "--yes")[0] == Exit.OK
         for command in ("live", "verify"):
             assert "vco-b: cannot be listed" in shell(command, inventory)[2]
@@ -97,12 +86,16 @@ def test_a_second_undo_names_the_option_there_is(shell, inventory: Path) -> None
     assert shell("undo", "routes.simulated.db", *fast, *given)[0] == Exit.OK
 
 
-def test_the_version_and_the_short_help(shell) -> None:
-    """--version is that of the package; -h is --help, everywhere."""
+def test_the_version_and_the_help(shell) -> None:
+    """--version is that of the package; every command has help, -h too, and a line in the whole."""
     assert shell("--version")[1] == f"vcokit {version('vcokit')}\n"
-    assert shell("-h")[1] == shell("--help")[1]
+    overall = shell("--help")[1]
+    assert shell("-h")[1] == overall
     for name in COMMANDS:
-        assert shell(name, "-h")[1] == shell(name, "--help")[1]
+        assert re.search(rf"^  {name} ", overall, re.M)
+        code, shown, _ = shell(name, "--help")
+        assert (code, f"vcokit {name} " in shown, len(shown.splitlines()) > 4) == (0, True, True)
+        assert shell(name, "-h")[1] == shown
 
 
 def test_a_profile_that_is_not_there(shell, tmp_path: Path, monkeypatch) -> None:

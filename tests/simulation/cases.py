@@ -86,7 +86,8 @@ def case_of(number: int, letters: str = "abcde") -> Case:
     rng.shuffle(case.rows)
     _expect_deletes(case)
     if rng.random() < 0.2:
-        case.quota = max(map(len, [*case.live.values(), *after(case).values()]), default=1)
+        then = after(case.live, case.expected)
+        case.quota = max(map(len, [*case.live.values(), *then.values()]), default=1)
     return planned(case)
 
 
@@ -132,10 +133,10 @@ def case_from(data: Mapping[str, Any]) -> Case:
     return planned(case)
 
 
-def after(case: Case) -> dict[str, set[Live]]:
-    """Return the routes of each connection once every step is done."""
-    tables = {name: set(routes) for name, routes in case.live.items()}
-    for action, name, net, hop, old, weight in case.expected.elements():
+def after(live: Mapping[str, Set[Live]], changes: Counter[Expected]) -> dict[str, set[Live]]:
+    """Return the routes of each connection once every change is made."""
+    tables = {name: set(routes) for name, routes in live.items()}
+    for action, name, net, hop, old, weight in changes.elements():
         if action != "create":
             tables[name].discard((net, hop, weight if old is None else old))
         if action != "delete":

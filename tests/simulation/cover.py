@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections import Counter
+from collections.abc import Mapping, Set
 from ipaddress import IPv4Network
 
-from tests.simulation.cases import Expected, Live
+from tests.simulation.cases import Expected, Live, after
 
 
 class Cover:
@@ -20,19 +21,14 @@ class Cover:
         self,
         regions: Mapping[str, str],
         live: Mapping[str, Set[Live]],
-        changes: Iterable[Expected],
+        changes: Counter[Expected],
         *,
         ordered: bool = True,
     ) -> None:
         self.regions, self.ordered = regions, ordered
         self.routes = {name: frozenset(routes) for name, routes in live.items()}
-        after = {name: set(routes) for name, routes in live.items()}
-        for action, name, net, hop, old, weight in changes:
-            if action != "create":
-                after[name].discard((net, hop, weight if old is None else old))
-            if action != "delete":
-                after[name].add((net, hop, weight))
-        nets = {route[0] for table in (*self.routes.values(), *after.values()) for route in table}
+        then = after(live, changes)
+        nets = {route[0] for table in (*self.routes.values(), *then.values()) for route in table}
         ends: set[int] = set()
         for net in nets:
             network = IPv4Network(net)
@@ -41,7 +37,7 @@ class Cover:
         self.masks: dict[str, int] = {net: self._mask(net) for net in nets}
         self.scopes = sorted(set(regions.values()))
         self.kept = {
-            scope: self.covered(scope, self.routes) & self.covered(scope, after)
+            scope: self.covered(scope, self.routes) & self.covered(scope, then)
             for scope in self.scopes
         }
 

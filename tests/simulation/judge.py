@@ -110,9 +110,8 @@ class _Judge:
         for step in self.case.steps:
             if step.action in OPERATION.values():
                 self.of_lane[step.lane].append(step.number)
-        changes = self.case.expected.elements()
         ordered = not self.case.order.gaps
-        self.cover = Cover(self.case.regions, self.case.live, changes, ordered=ordered)
+        self.cover = Cover(self.case.regions, self.case.live, self.case.expected, ordered=ordered)
         self.open: dict[int, str] = {}  # step → token whose outcome is not known
         self.writes_in: Counter[int] = Counter()
         self.generation = 0

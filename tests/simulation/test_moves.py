@@ -69,7 +69,7 @@ def carried_out(case: Case, seed: int, faults: list[Fault]) -> list[str]:
     return judge(story) + [f"a step is {state}" for state in unfinished]
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @example({("vco-a", LOW): 100, ("vco-a", HIGH): 100}, {("vco-b", EIGHT): 100}, 0)
 @example({("vco-a", EIGHT): 100}, {("vco-b", LOW): 100, ("vco-c", HIGH): 100}, 0)
 @example(
@@ -88,7 +88,7 @@ def test_no_gap(
     assert carried_out(case, seed, []) == []
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(
     inventories,
     inventories,

@@ -123,7 +123,7 @@ def judge_undo(undoing: Undoing, case: Case, scenario: Scenario) -> list[str]:
         ]
     ordered = not undoing.plan.order.gaps
     before = {name: undoing.before[name] for name in start}
-    cover = Cover(regions, before, changes.elements(), ordered=ordered)
+    cover = Cover(regions, before, changes, ordered=ordered)
     for moment, kind, *what in undoing.log:
         if kind == "routes" and what[0] in start:
             gap = cover.gap(what[0], what[1], set())

@@ -81,43 +81,32 @@ def test_a_route_can_be_listed_at_once_where_the_switch_says_so():
         assert [page["TotalCount"] for page in pages] == [3] * 3
 
 
-def test_one_task_at_a_time_on_a_connection():
-    """A write while updating is refused and does nothing; other connections are free."""
-    cloud = SmallCloud(routes=[Route("vco-1", "10.9.0.0/16")])
-    cloud.create(0.0)
-    refused = [
-        cloud.create(1.0, "vco-1", "10.2.0.0/16"),
-        cloud.delete(2.0, "vco-1", "10.9.0.0/16"),
-        cloud.modify(3.999, "vco-1", "10.9.0.0/16"),
-        cloud.delete(3.999, "vco-1", "10.8.0.0/16"),
-    ]
-    assert {answer.code for answer in refused} == {"VpnConnection.Configuring"}
-    assert cloud.create(1.0, "vco-2").status == 200
-    assert cloud.create(4.0, "vco-1", "10.2.0.0/16").status == 200
-    assert cloud.listed(8.0) == {("10.1.0.0/16", 100), ("10.2.0.0/16", 100), ("10.9.0.0/16", 100)}
-
-
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_write_soon_after_a_task_is_a_conflict(fails):
-    """Up to a second after a task's end, whenever it is looked at and whether it did anything."""
+def test_one_task_at_a_time_and_a_pause_after_it(fails):
+    """Busy while updating, a conflict up to a second after, whether or not the task did anything.
+
+    A write that is refused does nothing; other connections are free.
+    """
     faults = [Fault("task_fails", count=1)] if fails else []
-    cloud = SmallCloud(switches=Switches(), faults=faults)
-    cloud.create(0.0)
+    cloud = SmallCloud(routes=[THERE], switches=Switches(), faults=faults)
+    cloud.create(0.0, "vco-1", "10.9.0.0/16")
     writes = (cloud.create, cloud.modify, cloud.delete)
-    assert {write(3.999).code for write in writes} == {"VpnConnection.Configuring"}
-    for now in (4.5, 4.999):
-        assert {(write(now).status, write(now).code) for write in writes} == {(400, "TaskConflict")}
-    assert cloud.create(4.999, "vco-2").status == 200, "another connection is free"
+    busy, conflict = "VpnConnection.Configuring", "TaskConflict"
+    for now, code in ((3.999, busy), (4.5, conflict), (4.999, conflict)):
+        assert {(write(now).status, write(now).code) for write in writes} == {(400, code)}
+    assert cloud.create(4.999, "vco-2").status == 200
     assert cloud.create(5.0, "vco-1", "10.2.0.0/16").status == 200
+    created = set() if fails else {("10.9.0.0/16", 100)}
+    assert cloud.listed(9.0) == ACTIVE | created | {("10.2.0.0/16", 100)}
 
 
 def test_task_times_are_drawn_from_their_range_and_the_seed():
     """Times fill the range, repeat with the seed, and do not move with what is read."""
 
-    def times(seed: int, reads: int, **options) -> list[float]:
-        cloud = SmallCloud(**{"seed": seed, "task_seconds": (2.0, 5.0), "quota": 200} | options)
+    def times(seed: int, reads: int = 0, **options) -> list[float]:
+        cloud = SmallCloud(**{"seed": seed, "task_seconds": (2.0, 5.0), "quota": 100} | options)
         found = []
-        for number in range(200):
+        for number in range(100):
             start = number * 10.0
             assert cloud.create(start, "vco-1", f"10.{number}.0.0/16").status == 200
             for _ in range(reads):
@@ -125,14 +114,12 @@ def test_task_times_are_drawn_from_their_range_and_the_seed():
             found.append(cloud.cloud.connections(start)[0].task.ends - start)
         return found
 
-    first = times(1, reads=0)
-    assert all(2.0 <= seconds <= 5.0 for seconds in first)
-    assert min(first) < 2.1
-    assert max(first) > 4.9
-    assert sum(first) / 200 == pytest.approx(3.5, abs=0.25)
-    assert times(1, reads=3) == first
-    assert times(2, reads=0) != first
-    assert set(times(1, 0, connections=[Connection("vco-1", task_seconds=1.0)])) == {1.0}
+    first = times(1)
+    assert 2.0 <= min(first) < 2.2
+    assert 4.8 < max(first) <= 5.0
+    assert sum(first) / 100 == pytest.approx(3.5, abs=0.25)
+    assert times(1, reads=3) == first != times(2)
+    assert set(times(1, connections=[Connection("vco-1", task_seconds=1.0)])) == {1.0}
 
 
 def test_a_failed_task_changes_nothing_and_looks_attached():
@@ -248,10 +235,10 @@ def test_the_same_call_gets_the_first_answer_again():
     for now in (9.0, 12.0, 100.0):
         for (write, of), first in zip(writes, firsts, strict=True):
             again = write(now, ClientToken="t", **of)
-            assert (again.status, again.fields, again.request_id) == (
-                *(200, first.fields, first.request_id),
+            assert (again.status, again.fields, again.request_id, again.effect) == (
+                *(200, first.fields, first.request_id, first.effect),
             )
-            assert (again.replayed, again.changed, again.effect) == (True, False, first.effect)
+            assert (again.replayed, again.changed) == (True, False)
     assert cloud.listed(104.0) == set(), "a replay does not bring a deleted route back"
 
 
@@ -347,7 +334,6 @@ def test_a_replay_after_a_failed_task_is_still_the_first_answer():
     cloud.create(0.0, ClientToken="t")
     assert cloud.create(9.0, ClientToken="t").replayed
     assert cloud.listed(20.0) == set()
-    assert cloud.create(20.0, ClientToken="u").status == 200
     assert [call.faults.names for call in cloud.history[:2]] == ["task_fails", ""]
 
 
@@ -387,18 +373,6 @@ def test_no_window_holds_more_than_the_limit(milliseconds):
             assert wait == pytest.approx((window[0] + 3000 - now) / 1000)
 
 
-@given(st.lists(st.floats(0, 50, allow_nan=False), min_size=1, max_size=40).map(sorted))
-def test_waiting_as_long_as_told_is_enough(times):
-    """Whoever waits the time of the refusal passes."""
-    cloud, now = SmallCloud(limits={"DescribeRegions": (3, 10.0)}), 0.0
-    for at in times:
-        now = max(now, at)
-        wait = wait_of(cloud, now)
-        if wait is not None:
-            now += wait
-            assert wait_of(cloud, now) is None
-
-
 def test_limits_are_the_contract_s_unless_changed_one_by_one():
     """A changed limit leaves the others as the vendor has them."""
     facts = CONTRACT["operations"].items()
@@ -436,7 +410,7 @@ def test_a_deleted_route_may_show_up_again_for_some_seconds(at_acceptance, gone)
     )
     cloud.delete(1.0)
     if not at_acceptance:
-        assert all(cloud.list(1.0 + n / 10).fields["TotalCount"] == 2 for n in range(40))
+        assert all(len(cloud.listed(1.0 + n / 10)) == 2 for n in range(40))
     seen = []
     for number in range(200):
         fields = cloud.list(gone + number / 10).fields
@@ -447,7 +421,6 @@ def test_a_deleted_route_may_show_up_again_for_some_seconds(at_acceptance, gone)
     assert 60 < seen.count(2) < 140
     assert 2 in seen[-30:], "to the end of its time"
     assert all(cloud.listed(gone + 20.0) == {("10.2.0.0/16", 100)} for _ in range(20))
-    assert cloud.create(50.0).status == 200
 
 
 def test_a_route_that_reappears_is_listed_once():

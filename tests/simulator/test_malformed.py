@@ -1,7 +1,7 @@
-"""20,000 malformed requests: each gets an answer of the API, none does what it should not.
+"""5,000 malformed requests: each gets an answer of the API, none does what it should not.
 
-8,000 are signed in either scheme and then changed, 6,000 signed with rubbish in their parameters,
-6,000 bytes on a socket.
+2,000 are signed in either scheme and then changed, 2,000 signed with rubbish in their parameters,
+1,000 bytes on a socket.
 """
 
 from __future__ import annotations
@@ -102,15 +102,14 @@ def read(answer: HttpResponse) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("where", ["V3", "V1", "form"])
-@pytest.mark.parametrize("seed", range(4))
-def test_what_was_changed_after_signing_is_refused(where, seed):
-    """8,000 signed writes, mutated: a 4xx each, and the state stays as it was."""
-    chance, service = random.Random(f"{where}{seed}"), made()
+def test_what_was_changed_after_signing_is_refused(where):
+    """2,000 signed writes, mutated: a 4xx each, and the state stays as it was."""
+    chance, service = random.Random(where), made()
     untouched = state_of(service)
     named = route(NewWeight="0", Description="a b*ü")
     how = {"form": named, "scheme": "V1"} if where == "form" else {"scheme": where}
     refused = 0
-    while refused < 8000 / 12:
+    while refused < 2000 / 3:
         request = signed(chance.choice(WRITES), {} if where == "form" else named, **how)
         changed = mutated(request, chance)
         if meaning(changed) != meaning(request):
@@ -119,12 +118,11 @@ def test_what_was_changed_after_signing_is_refused(where, seed):
     assert state_of(service) == untouched
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_rubbish_in_parameters_is_refused(scheme, seed):
-    """6,000 calls with rubbish in parameters: the state changes only where 200 says so."""
-    chance, service = random.Random(f"{scheme}{seed}"), made()
+def test_rubbish_in_parameters_is_refused(scheme):
+    """2,000 calls with rubbish in parameters: the state changes only where 200 says so."""
+    chance, service = random.Random(scheme), made()
     named = route(NewWeight="0")
-    for number in range(500):
+    for number in range(1000):
         parameters = dict(named)
         for _ in range(chance.randint(1, 3)):
             name = chance.choice([*named, "PageSize", "PageNumber", "ClientToken", "OverlayMode"])
@@ -163,14 +161,13 @@ RAW = [
 ]
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_rubbish_on_the_socket_is_survived(caplog, capfd, caller, seed):
-    """6,000 requests that are none, or no longer one: no 5xx, no traceback, no hang, no change."""
-    chance = random.Random(seed)
+def test_rubbish_on_the_socket_is_survived(caplog, capfd, caller):
+    """1,000 requests that are none, or no longer one: no 5xx, no traceback, no hang, no change."""
+    chance = random.Random(0)
     with Simulator([Connection("vco-1")], [Route("vco-1", "10.9.0.0/16")]) as cloud:
         host, before = cloud.endpoint.removeprefix("http://"), cloud.routes()
         whole = [on_the_wire(signed(name, wall=time.time(), host=host)) for name in LISTS]
-        mutants = [mutated_bytes(chance.choice(whole), chance) for _ in range(1500 - len(RAW))]
+        mutants = [mutated_bytes(chance.choice(whole), chance) for _ in range(1000 - len(RAW))]
         for data in [*(data.replace(b"HOST", host.encode()) for data in RAW), *mutants]:
             answer = exchange(cloud, data)
             status = int(answer.split(b" ")[1]) if answer else 400

@@ -18,8 +18,9 @@ from vcokit.simulator.scenario import Scenario, ScenarioError, parse_scenario
 PAGE = Path(__file__).parents[2] / "docs" / "scenario.md"
 FULL = """
 speed = 60
-quota = 90
 task_seconds = [2, 5]
+limits = {CreateVcoRouteEntry = [6, 60]}
+switches = {listed_after_task = false}
 
 [[accounts]]
 account_id = "1"
@@ -27,84 +28,54 @@ access_key_id = "one"
 access_key_secret = "first-secret"
 
 [[accounts]]
-account_id = "2"
 access_key_id = "STS.two"
 access_key_secret = "second-secret"
 security_token = "the-token"
-token_expires = 2e9
-active = false
-[accounts.policy]
-Statement = [{Effect = "Allow", Action = "vpc:Describe*", Resource = "*"}]
+policy = {Statement = [{Effect = "Allow", Action = "vpc:Describe*", Resource = "*"}]}
 
 [[connections]]
 vpn_connection_id = "vco-1"
 tags = {env = "prod"}
 ssl_client_pools = ["10.8.0.0/16"]
 task_seconds = 3
-[[connections.learned_routes]]
-route_dest = "172.16.0.0/12"
-source = "CLOUD"
-
-[[connections]]
-vpn_connection_id = "vco-2"
-region_id = "eu-west-1"
-account_id = "2"
-state = "financialLocked"
+learned_routes = [{route_dest = "172.16.0.0/12", source = "CLOUD"}]
 
 [[routes]]
 vpn_connection_id = "vco-1"
 route_dest = "10.1.0.0/16"
 weight = 0
-next_hop = "vco-2"
-description = "site 7"
-
-[limits]
-CreateVcoRouteEntry = [6, 60]
-
-[switches]
-listed_after_task = false
-listing_weight = "missing"
 
 [[faults]]
 kind = "busy"
 vpn_connection_id = "vco-1"
 probability = 0.25
-count = 9
-code = "TaskConflict"
 """
 
 
 def test_a_scenario_says_what_python_would(tmp_path):
     """Every table becomes its objects, the first account owns what names no owner."""
     policy = {"Statement": [{"Effect": "Allow", "Action": "vpc:Describe*", "Resource": "*"}]}
-    two = ("2", "STS.two", "second-secret", "the-token", 2e9, False, policy)
-    learned = LearnedRoute("172.16.0.0/12", "CLOUD")
+    two = {"access_key_id": "STS.two", "access_key_secret": "second-secret", "policy": policy}
+    one = {"tags": {"env": "prod"}, "ssl_client_pools": ("10.8.0.0/16",), "task_seconds": 3}
+    learned = (LearnedRoute("172.16.0.0/12", "CLOUD"),)
     assert parse_scenario(FULL) == {
         "speed": 60,
-        "quota": 90,
         "task_seconds": (2, 5),
-        "accounts": (Account("1", "one", "first-secret"), Account(*two)),
-        "connections": (
-            Connection(
-                "vco-1",
-                account_id="1",
-                tags={"env": "prod"},
-                ssl_client_pools=("10.8.0.0/16",),
-                task_seconds=3,
-                learned_routes=(learned,),
-            ),
-            Connection("vco-2", "eu-west-1", account_id="2", state="financialLocked"),
-        ),
-        "routes": (Route("vco-1", "10.1.0.0/16", 0, "vco-2", "site 7"),),
         "limits": {"CreateVcoRouteEntry": (6, 60)},
-        "switches": Switches(listed_after_task=False, listing_weight="missing"),
-        "faults": (Fault("busy", None, "vco-1", count=9, probability=0.25, code="TaskConflict"),),
+        "switches": Switches(listed_after_task=False),
+        "accounts": (
+            Account("1", "one", "first-secret"),
+            Account(security_token="the-token", **two),
+        ),
+        "connections": (Connection("vco-1", account_id="1", learned_routes=learned, **one),),
+        "routes": (Route("vco-1", "10.1.0.0/16", 0),),
+        "faults": (Fault("busy", vpn_connection_id="vco-1", probability=0.25),),
     }
     assert parse_scenario("") == {}
     path = tmp_path / "full.toml"
     path.write_text(FULL, encoding="utf-8")
     cloud = Simulator.from_scenario(path, speed=5.0)
-    assert (cloud.speed, cloud.quota) == (5.0, 90), "arguments win over the file"
+    assert (cloud.speed, cloud.quota) == (5.0, 50), "arguments win over the file"
     assert cloud.credentials.access_key_id == "one"
     assert cloud.limits["CreateVcoRouteEntry"] == (6, 60.0)
     assert cloud.routes()["route_dest"].tolist() == ["10.1.0.0/16"]
@@ -164,16 +135,12 @@ IMPOSSIBLE = [
     (Simulator, {"routes": [Route("vco-1", "0.0.0.0/0")]}, "default route"),
     (Simulator, {"routes": [Route("vco-9", "10.0.0.0/8")]}, "no connection vco-9"),
     (Simulator, {"task_seconds": (5.0, 2.0)}, "task_seconds"),
-    (Simulator, {"task_seconds": -1.0}, "task_seconds"),
     (Simulator, {"limits": {"Nonsense": (1, 1)}}, "Nonsense"),
     (Simulator, {"limits": {"DescribeRegions": (0, 1)}}, "at least 1"),
     (Simulator, {"speed": 0}, "above 0"),
-    (Simulator, {"speed": INFINITE}, "above 0"),
     (Simulator, {"accounts": []}, "account"),
     (Connection, {"vpn_connection_id": "vpn-1"}, "vco-"),
     (Connection, {"attach_type": "X"}, "attach_type is unknown. Write one of CEN"),
-    (Connection, {"status": "up"}, "status is unknown"),
-    (Connection, {"state": "up"}, "state is unknown"),
     (Connection, {"tunnels": 3}, "tunnels is 0, 1 or 2"),
     (Connection, {"ssl_client_pools": ["10.0.0.1/8"]}, "pool is no network"),
     (Connection, {"task_seconds": [3, 2]}, "task_seconds: write a time"),
@@ -188,14 +155,12 @@ IMPOSSIBLE = [
     (Fault, {"kind": "delay", "after": -1}, "after"),
     (Fault, {"kind": "delay", "burst": 0}, "burst"),
     (Fault, {"kind": "delay", "seconds": -1.0}, "seconds"),
-    (Fault, {"kind": "delay", "seconds": INFINITE}, "seconds"),
     (Fault, {"kind": "skew", "seconds": NAN}, "seconds"),
     (Fault, {"kind": "drop_before", "applied": True}, "not open to choice"),
     (Fault, {"kind": "refuse"}, "name the code"),
     (Fault, {"kind": "refuse", "code": "Nonsense"}, "code is none of its own"),
     (Fault, {"kind": "busy", "code": "Throttling.User"}, "Write one of Appliance.Configuring"),
     (Fault, {"kind": "delay", "code": "TaskConflict"}, "Leave code out"),
-    (Account, {"policy": []}, "write a mapping"),
     (Account, {"policy": {}}, "Statement is a list"),
     (Account, {"policy": {"Version": "2", "Statement": []}}, 'Version = "1"'),
     (Account, {"policy": {"Statement": [], "Id": "x"}}, "nothing else"),
@@ -227,37 +192,32 @@ WRONG = [
     ("{", "is no JSON: .* Put that line right"),
     ("speed = " + "9" * 5000, "is no TOML: .* Put that line right"),
     ("speed = " + "[" * 20000, "is no TOML: .* Put that line right"),
+    ('{"routes": 1}', "routes: write a list"),
+    ("[]", "is no TOML"),
     ("sped = 1", "sped: no such key. Write speed"),
     ("xyz = 1", "xyz: no such key. Write one of speed, seed, quota"),
     ('speed = "the-secret"', "speed: write a number"),
     ("speed = 0", "speed: is out of range. Write a number above 0"),
     ("speed = nan", "speed: is out of range"),
-    ("speed = true", "speed: write a number"),
-    ("quota = -1", "quota: is out of range"),
     ("task_seconds = 'x'", "task_seconds: write a number or a list"),
     ("accounts = [5]", r"accounts\[0\]: write a table"),
     (ACCOUNT.replace('"the-secret"', "5"), r"accounts\[0\].access_key_secret: write a text"),
     (ACCOUNT + ACCOUNT, r"accounts\[1\].access_key_id: is that of accounts\[0\] again. Take one"),
-    (ACCOUNT + "policy = {}", r"accounts\[0\]: policy: Statement is a list"),
     ('[[connections]]\nregion_id = "r"', r"connections\[0\].vpn_connection_id: is missing"),
     (CONNECTION.replace("vco-1", "the-secret"), r"connections\[0\]: vpn_connection_id: write vco-"),
     (CONNECTION + "task_second = 1", r"connections\[0\].task_second: no such key. Write task_sec"),
-    (CONNECTION + "tags = {k = 1}", r"connections\[0\].tags.k: write a text"),
     (CONNECTION + "ssl_client_pools = [1]", r"connections\[0\].ssl_client_pools\[0\]: write a te"),
     (CONNECTION + "learned_routes = [{}]", r".*learned_routes\[0\].route_dest: is missing"),
-    (CONNECTION + "learned_routes = [{route_dest = 'x'}]", r".*learned_routes\[0\]: learned route"),
     (CONNECTION + 'account_id = "9"', r"connections\[0\].account_id: is not among the accounts"),
     (CONNECTION * 2, r"connections\[1\].vpn_connection_id: is that of connections\[0\] again"),
     (CONNECTION + STRANGER, r"faults\[0\].vpn_connection_id: is not among the connections"),
     (ROUTE.replace("vco-1", "vco-l", 1), r"routes\[0\].vpn_connection_id: is not among the connec"),
     (ROUTE.replace("10.0.0.0", "10.0.0.1"), r"routes\[0\].route_dest: .*no network. Write a.b.c.d"),
-    (ROUTE.replace("10.0.0.0/8", "0.0.0.0/0"), r"routes\[0\].route_dest: the default route is no"),
     (ROUTE + ROUTE[len(CONNECTION) :], r"routes\[1\].route_dest: is that of routes\[0\] again"),
     ("[limits]\nCreateVcoRoute = [1, 2]", "limits.CreateVcoRoute: no such operation. Write Create"),
     ("[limits]\nDescribeRegions = [1]", "limits.DescribeRegions: write a list of a whole number a"),
     ("[limits]\nDescribeRegions = [0, 1]", "limits.DescribeRegions: write calls from 1, second"),
     ("[switches]\nlisted_after_task = 1", "switches.listed_after_task: write true or false"),
-    ("[switches]\nlisting_weight = 'x'", "switches: listing_weight is unknown. Write one of const"),
     ("[[faults]]\nkind = 'the-secret'", r"faults\[0\]: fault: kind is unknown. Write one of"),
 ]
 
@@ -275,27 +235,21 @@ def test_a_slip_is_told_by_file_key_and_remedy(tmp_path, text, message):
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [
-        (None, "cannot be read: No such file"),
-        (b"\xff\xfe", "cannot be read: it is no UTF-8. Name a TOML file"),
-        (b'{"format": 7}', "format: no such key"),
-        (b'{"routes": 1}', "routes: write a list"),
-        (b"[]", "is no TOML"),
-    ],
+    [(None, "cannot be read: No such file"), (b"\xff\xfe", "cannot be read: it is no UTF-8")],
 )
-def test_a_file_of_something_else_is_named(tmp_path, data, message):
-    """Absent, no text, or no cloud: one message with the remedy."""
+def test_a_file_that_is_no_text_is_named(tmp_path, data, message):
+    """Absent or no text: one message with the remedy."""
     path = tmp_path / "some.toml"
     if data is not None:
         path.write_bytes(data)
-    with pytest.raises(ScenarioError, match=rf"some\.toml: {message}"):
+    with pytest.raises(ScenarioError, match=rf"some\.toml: {message}.* Name a TOML file"):
         Simulator.load(path)
 
 
 def test_whatever_can_be_parsed_can_be_made():
     """Any value of any key gives a simulator or a ScenarioError, nothing else."""
-    odd = ["-1", "0", "1", "1.5", "nan", "inf", "-inf", "true", "'x'", "[]", "[[]]", "{}", "''"]
-    odd += ["2026-01-01", "[1, 2]", "{a = 1}", "9e400", "99999999999999999999"]
+    odd = ["-1", "0", "1.5", "nan", "inf", "true", "'x'", "[]", "[[]]", "{}", "''", "2026-01-01"]
+    odd += ["[1, 2]", "{a = 1}", "9e400", "99999999999999999999"]
     start = {"The file": "", "[[accounts]]": "[[accounts]]\n", "[[routes]]": ROUTE}
     start |= {"[[connections]]": CONNECTION, "[switches]": "[switches]\n"}
     start |= {"[[faults]]": "[[faults]]\nkind = 'delay'\n"}
@@ -309,7 +263,7 @@ def test_whatever_can_be_parsed_can_be_made():
                     outcomes.append("made")
                 except ScenarioError:
                     outcomes.append("refused")
-    assert outcomes.count("made") > 100
+    assert outcomes.count("made") > 80
     assert outcomes.count("refused") > 500
 
 
@@ -317,13 +271,13 @@ def test_whatever_can_be_parsed_can_be_made():
 
 
 def test_a_cloud_can_be_kept_between_runs(tmp_path, caller):
-    """What save writes load gives back, running tasks count as ended."""
+    """What save writes load gives back, running tasks count as ended; arguments win."""
     path, again = tmp_path / "cloud.json", tmp_path / "again.json"
-    weight = pd.Series([0], dtype="Int64").to_numpy()[0]
     connections = [
         Connection("vco-1", "r", name="ü", tags={"a": "b"}, task_seconds=[1, 2], tunnels=2),
         Connection("vco-2", "r", learned_routes=[LearnedRoute("172.16.0.0/12")]),
     ]
+    weight = pd.Series([0], dtype="Int64").to_numpy()[0]  # no number that JSON knows
     routes = [Route("vco-1", "10.9.0.0/16", weight, description="é"), Route("vco-2", "10.8.0.0/16")]
     options = {"quota": 88, "router_quota": 99, "monotonic": Clock()}
     late = Switches(removed_at_acceptance=False)
@@ -334,13 +288,12 @@ def test_a_cloud_can_be_kept_between_runs(tmp_path, caller):
         before.save(path)
         assert before.connections()["state"].tolist() == ["updating", "updating"]
     back = Simulator.load(path, speed=7.0)
-    assert (back.quota, back.speed) == (88, 7.0)
+    assert (back.quota, back.speed, Simulator.load(path, quota=9).quota) == (88, 7.0, 9)
     assert back.routes()["route_dest"].tolist() == ["10.9.0.0/16", "10.1.0.0/16"]
     assert back.connections()["state"].tolist() == ["attached", "attached"]
     back.save(again)
     assert again.read_text("utf-8") == path.read_text("utf-8")
     assert json.loads(path.read_text("utf-8"))["router_quota"] == 99
-    assert Simulator.load(path, quota=9).quota == 9
 
 
 # -- a cloud for an inventory ---------------------------------------------------------------------

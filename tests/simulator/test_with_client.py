@@ -1,4 +1,4 @@
-"""What nobody documents, met by vcokit's own client: switches, policies, odd connections."""
+"""What vcokit's own client meets nowhere else: flapping listings, policies, odd connections."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import vcokit as vk
-from vcokit.simulator import Account, Connection, Fault, LearnedRoute, Route, Switches
+from vcokit.simulator import Account, Connection, Fault, LearnedRoute, Route
 
 HERE = {"region_id": "cn-hangzhou", "vpn_connection_id": "vco-1"}
 THERE = [Route("vco-1", f"10.{n}.0.0/16") for n in range(4)]
@@ -20,24 +20,16 @@ def inventory(*rows: tuple[str, int]) -> pd.DataFrame:
     return pd.DataFrame(named).astype({"weight": "Int64"})
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"faults": [Fault("reappear", seconds=15.0)]},
-        {"switches": Switches(task_conflict_seconds=60.0)},
-    ],
-    ids=["deleted routes show up again", "task conflicts"],
-)
-def test_a_rollout_bears_what_the_cloud_may_do(simulate, tmp_path, options):
+def test_a_rollout_bears_routes_that_show_up_again(simulate, tmp_path):
     """It ends as planned, and nothing is done twice."""
-    cloud, client = simulate([Connection("vco-1")], THERE, speed=600.0, **options)
+    faults = [Fault("reappear", seconds=15.0)]
+    cloud, client = simulate([Connection("vco-1")], THERE, speed=600.0, faults=faults)
     routes = inventory(("10.0.0.0/16", 100), ("10.1.0.0/16", 0), ("10.9.0.0/16", 100))
     plan = vk.plan_routes(routes, vk.live_routes(client, routes), prune=True)
     rollout = vk.apply_plan(plan, client, journal=tmp_path / "rollout.simulated.db")
     assert rollout.state == "finished"
     assert set(rollout.frame()["state"]) == {"done"}
-    live = cloud.routes()
-    left = zip(live["route_dest"], live["weight"], strict=True)
+    left = cloud.routes()[["route_dest", "weight"]].itertuples(index=False, name=None)
     assert set(left) == {("10.0.0.0/16", 100), ("10.1.0.0/16", 0), ("10.9.0.0/16", 100)}
     assert cloud.calls()["changed"].sum() == 4
 
@@ -53,20 +45,6 @@ def test_the_policy_of_a_command_lets_it_through(shell, simulate, tmp_path):
     with pytest.raises(vk.errors.AuthError) as caught:
         client.delete_vco_route_entry(**HERE, route_dest="10.9.0.0/16", weight=100)
     assert caught.value.code == "Forbidden.RAM"
-
-
-@pytest.mark.parametrize(
-    ("shown", "weights"), [("constant", [100]), ("shown", [0]), ("missing", [])]
-)
-def test_a_listing_shows_the_weight_as_its_switch_says(simulate, shown, weights):
-    """The client shows what the cloud says: it cannot know better."""
-    switches = Switches(listing_weight=shown)
-    _, client = simulate(
-        [Connection("vco-1")], [Route("vco-1", "10.0.0.0/16", 0)], switches=switches
-    )
-    listed = client.describe_vco_route_entries(**HERE)
-    assert listed["weight"].dropna().tolist() == weights
-    assert len(listed) == 1
 
 
 def test_learned_routes_tunnels_and_tags_are_read(simulate):
