@@ -46,7 +46,10 @@ import pyarrow.compute as pc
 from vcokit.errors import InventoryError
 from vcokit.inventory.sources import Budget
 from vcokit.plain import PROTECTED
-from vcokit.schema import BLANKS, split_weight
+from vcokit.schema import BLANKS, STR, split_weight
+from vcokit.schema.conform import BLANK_BEGINS, BLANK_ENDS
+from vcokit.schema.glance import Bytes, count_bytes, holds_byte, outer_bytes
+from vcokit.schema.tables import missing
 
 Column: TypeAlias = Any  # pa.ChunkedArray of large_string; pyarrow has no types of its own
 STRING: Final = pa.large_string()
@@ -70,12 +73,11 @@ _LENGTH: Final = r"/[0-9.]{1,15}"
 _BLANK: Final = r"[\s\x{3000}\x{A0}]"
 _MARK: Final = rf"{_BLANK}*[,;|\n\r\x{{FF0C}}\x{{FF1B}}\x{{3001}}]{_BLANK}*"  # , ; | ， ； 、
 _EITHER: Final = rf"{_ADDRESS}(?:{_LENGTH})?"
-#: Several networks in one cell, as RE2 has it, and the fewest characters that they take.
+#: Several networks in one cell, as RE2 has it.
 _SEVERAL: Final = (
     rf"^(?:{_EITHER}(?:{_MARK}{_EITHER})+(?:{_MARK})?"
     rf"|{_ADDRESS}{_LENGTH}(?:{_BLANK}+{_ADDRESS}{_LENGTH})+)$"
 )
-_SHORTEST: Final = len("0.0.0.0,0.0.0.0")
 _BETWEEN: Final = re.compile("[,;|\\s\u3000\xa0\uff0c\uff1b\u3001]+")
 _BY_LENGTH: Final = [IPv4Network((0, length)) for length in range(33)]
 _MASKS: Final = {str(network.netmask): network.prefixlen for network in _BY_LENGTH}
@@ -230,18 +232,20 @@ def too_long(column: Column) -> Any:
     return pc.greater(pc.utf8_length(column), CELL_LIMIT)
 
 
-def trim(rows: Rows) -> None:
-    """Take blanks from the ends of cells; what is left empty is null."""
-    for name, column in rows.columns.items():
-        trimmed = pc.utf8_trim(column, characters=BLANKS)
-        if rows.count("trimmed", pc.not_equal(pc.binary_length(column), pc.binary_length(trimmed))):
-            rows.columns[name] = empty_to_null(trimmed)
+def trim(rows: Rows, protected: Sequence[bool]) -> None:
+    """Take blanks from the ends of cells; what is left empty is null.
 
-
-def unprotect(rows: Rows, protected: Sequence[bool]) -> None:
-    """Take away a protective ``'`` in the tables whose format may have one."""
+    In the tables whose format may have one, take away a protective ``'`` too.
+    """
     for name, column in rows.columns.items():
-        if any(protected) and pc.any(pc.starts_with(column, "'")).as_py():
+        begin, end = outer_bytes(column)
+        if begin & BLANK_BEGINS or end & BLANK_ENDS:
+            trimmed = pc.utf8_trim(column, characters=BLANKS)
+            lengths = pc.binary_length(column), pc.binary_length(trimmed)
+            if rows.count("trimmed", pc.not_equal(*lengths)):
+                rows.columns[name] = column = empty_to_null(trimmed)
+                begin, _ = outer_bytes(column)
+        if any(protected) and ord("'") in begin:
             marked = pc.match_substring_regex(column, f"^'{RISKY}")
             if not all(protected):
                 marked = pc.and_(marked, rows.of_tables(protected))
@@ -303,10 +307,14 @@ def lower_case(rows: Rows) -> None:
     Others stand as they are: the Kelvin sign in lower case would be the ``k`` of another id.
     """
     for name in LOWERED:
-        if name in rows.columns:
+        if name in rows.columns and holds_byte(rows.columns[name], _are_capitals):
             lowered = pc.ascii_lower(rows.columns[name])
             if rows.count("lowered", pc.not_equal(rows.columns[name], lowered)):
                 rows.columns[name] = lowered
+
+
+def _are_capitals(codes: Bytes) -> npt.NDArray[np.bool_]:
+    return (codes - np.uint8(ord("A"))) < 26  # below the A, uint8 wraps around
 
 
 def translate_weights(rows: Rows, words: Mapping[str, int]) -> None:
@@ -331,8 +339,10 @@ def weights(column: Column) -> tuple[pd.Series, pd.Series]:
     values = np.append(weight.to_numpy(dtype=np.int64, na_value=0), 0)
     is_missing = np.append(weight.isna().to_numpy(), True)
     return (
-        pd.Series(pd.arrays.IntegerArray(values[places], is_missing[places])),
-        pd.Series(text.array.take(places, allow_fill=True)),
+        pd.Series(pd.arrays.IntegerArray(values.take(places), is_missing.take(places))),
+        pd.Series(text.array.take(places, allow_fill=True))
+        if text.notna().any()
+        else missing(STR, pd.RangeIndex(len(places))),
     )
 
 
@@ -355,10 +365,9 @@ def _several(column: Column) -> tuple[list[int], list[list[str]]]:
 
     A part that is a mask belongs to the network before it: such a cell is one network, or none.
     """
-    long = pc.fill_null(pc.greater_equal(pc.binary_length(column), _SHORTEST), False)
-    places = np.flatnonzero(long.to_numpy())
-    cells = column.filter(long)
-    is_several = pc.match_substring_regex(cells, _SEVERAL)
+    places = np.flatnonzero(count_bytes(column, _are_between))
+    cells = column.take(pa.array(places))
+    is_several = pc.fill_null(pc.match_substring_regex(cells, _SEVERAL), False)
     if not pc.any(is_several).as_py():
         return [], []
     places = places[is_several.to_numpy()]
@@ -368,6 +377,11 @@ def _several(column: Column) -> tuple[list[int], list[list[str]]]:
     ]
     kept = [number for number, networks in enumerate(parts) if _NO_NETWORKS.isdisjoint(networks)]
     return [int(places[number]) for number in kept], [parts[number] for number in kept]
+
+
+def _are_between(codes: Bytes) -> npt.NDArray[np.bool_]:
+    """Tell which bytes are none of a single network: no dot, no slash, no digit."""
+    return (codes - np.uint8(ord("."))) > ord("9") - ord(".")
 
 
 def _copied(rows: Rows, table: int, counts: npt.NDArray[np.int64]) -> tuple[int, int]:

@@ -1,9 +1,12 @@
 """CSV: the rows below the header, by pyarrow; the `csv` module decides where that is in doubt.
 
 ====================  ==========================================================================
-`_by_arrow`           fast, no Python for a row but those with fewer or more cells than the header;
-                      says None where the body has a fault, or what Arrow takes in another way: a CR
-                      alone that ends a line, a delimiter that is not ASCII, a cell beyond the limit
+`_regular_columns`    Arrow on all processors, for a body with one row a line and as many cells in
+                      each; says None of any other
+`_by_arrow`           that, and else Arrow on one, with no Python for a row but those with fewer or
+                      more cells than the header; says None where the body has a fault, or what
+                      Arrow takes in another way: a CR alone that ends a line, a delimiter that is
+                      not ASCII, a cell beyond the limit
 `_by_csv`             the `csv` module's, for any body; the only one that raises, so that a fault is
                       worded once and names its line
 ====================  ==========================================================================
@@ -37,8 +40,10 @@ from vcokit.inventory.encoding import Text
 from vcokit.inventory.header import Header, Options, RawTable, find_header
 from vcokit.inventory.sources import Budget
 from vcokit.schema import BLANKS
+from vcokit.schema.glance import Bytes, count_bytes, holds_byte
 
 _BLOCK: Final = 4 << 20  # bytes that pyarrow parses at a time: few chunks
+_COUNTED: Final = 1 << 18  # bytes in which line ends are counted at a time: they stay in the cache
 _NAMED: Final = 5  # lines that a message names
 _DELIMITER_NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
@@ -61,7 +66,7 @@ class _Body:
     def of(cls, text: Text, header: Header) -> _Body:
         """Count the lines; one ends with LF, CR LF or CR alone."""
         data, start = text.data, header.body
-        ends, alone = data.count(b"\n", start), 0
+        ends, alone = _line_ends(data, start), 0
         if data.find(b"\r", start) >= 0:
             alone = data.count(b"\r", start) - data.count(b"\r\n", start)
         is_open = len(data) > start and data[-1:] not in (b"\n", b"\r")
@@ -108,17 +113,18 @@ def _by_arrow(body: _Body) -> _Parsed | None:
         return None
     irregular = _Irregular(body)
     try:
-        table = _arrow_table(body, irregular)
+        columns = _regular_columns(body)
+        if columns is None:
+            columns = irregular.put_into(_arrow_columns(body, irregular))
     except pa.ArrowInvalid:  # a row that is too long, a quote or a row across blocks
         return None
-    columns = irregular.put_into(table.columns)
     if any((pc.max(pc.binary_length(c)).as_py() or 0) > _limit() for c in columns):
         return None
     rows = len(columns[0])
     lines = np.arange(body.line, body.line + rows, dtype=np.int64)
     last = 0
     if rows != body.lines:
-        inner = np.sum([_inner_line_ends(column) for column in columns], axis=0)
+        inner = np.sum([count_bytes(column, _are_line_ends) for column in columns], axis=0)
         if rows + inner.sum() != body.lines:
             return None
         lines[1:] += inner.cumsum()[:-1]
@@ -128,18 +134,35 @@ def _by_arrow(body: _Body) -> _Parsed | None:
     return columns, lines, irregular.short, 0
 
 
-def _arrow_table(body: _Body, irregular: _Irregular) -> Any:
-    """Return the rows that have as many cells as the header.
+def _regular_columns(body: _Body) -> Sequence[Column] | None:
+    """Return the rows of a body with one row a line and as many cells in each; None of another.
 
-    Without threads, which make it no faster by much, Arrow knows the number of the others.
+    Blocks end with a line, be it within quotes. Then that line end is part of a cell.
+    """
+    try:
+        columns = _arrow_columns(body)
+    except pa.ArrowInvalid:
+        return None
+    if body.has_quotes and any(holds_byte(column, _are_line_ends) for column in columns):
+        return None
+    return columns
+
+
+def _arrow_columns(body: _Body, irregular: _Irregular | None = None) -> Sequence[Column]:
+    """Return the rows of a body that have as many cells as the header.
+
+    Where `irregular` takes the others, it must know their numbers, so that Arrow uses no threads;
+    else one of them raises.
     """
     names = [str(place) for place in range(body.width)]
-    return pa_csv.read_csv(
+    columns: Sequence[Column] = pa_csv.read_csv(
         pa.py_buffer(body.data).slice(body.start),
-        read_options=pa_csv.ReadOptions(column_names=names, block_size=_BLOCK, use_threads=False),
+        read_options=pa_csv.ReadOptions(
+            column_names=names, block_size=_BLOCK, use_threads=irregular is None
+        ),
         parse_options=pa_csv.ParseOptions(
             delimiter=body.delimiter,
-            newlines_in_values=body.has_quotes,  # costs a tenth
+            newlines_in_values=body.has_quotes and irregular is not None,
             ignore_empty_lines=False,
             invalid_row_handler=irregular,
         ),
@@ -149,7 +172,8 @@ def _arrow_table(body: _Body, irregular: _Irregular) -> Any:
             strings_can_be_null=True,
             check_utf8=False,  # `decode` has checked it
         ),
-    )
+    ).columns
+    return columns
 
 
 class _Irregular:
@@ -198,20 +222,15 @@ class _Irregular:
         ]
 
 
-def _inner_line_ends(column: Column) -> npt.NDArray[np.int64]:
-    """Return how many line ends each cell holds, from the bytes of the column."""
-    counts = np.zeros(len(column), dtype=np.int64)
-    before = 0
-    for chunk in column.chunks:
-        _, offsets, data = chunk.buffers()
-        if data is not None and len(chunk):
-            bounds = np.frombuffer(offsets, dtype=np.int64)[chunk.offset :][: len(chunk) + 1]
-            text = np.frombuffer(data, dtype=np.uint8)[bounds[0] : bounds[-1]]
-            ends = np.flatnonzero(text == ord("\n")) + bounds[0]
-            cells = np.searchsorted(bounds, ends, side="right") - 1
-            counts[before : before + len(chunk)] += np.bincount(cells, minlength=len(chunk))
-        before += len(chunk)
-    return counts
+def _are_line_ends(codes: Bytes) -> npt.NDArray[np.bool_]:
+    return np.asarray(codes == ord("\n"))
+
+
+def _line_ends(data: bytes, start: int) -> int:
+    """Return how many line feeds there are from a byte on, in a third of the time of `count`."""
+    codes = np.frombuffer(data, dtype=np.uint8)
+    blocks = (codes[place : place + _COUNTED] for place in range(start, len(data), _COUNTED))
+    return sum(int(np.count_nonzero(_are_line_ends(block))) for block in blocks)
 
 
 def _limit() -> int:

@@ -282,8 +282,7 @@ def _routes(
     """Return the rows of tables as a routes frame, with the report."""
     saved = [_saved_columns(table) for table in tables]
     rows = _stacked(tables, saved)
-    clean.trim(rows)
-    clean.unprotect(rows, [table.protected for table in tables])
+    clean.trim(rows, [table.protected for table in tables])
     clean.drop_blank_rows(rows)
     clean.split_multi_prefix(rows, [table.budget for table in tables])
     clean.join_netmask(rows)
