@@ -68,7 +68,7 @@ def test_a_region_that_is_none_stops_nothing(shell, inventory: Path, monkeypatch
         code, out, err = shell("plan", inventory)
         assert (code, "1 create, 0 modify, 0 delete, 0 keep, 4 blocked" in err) == (Exit.OK, True)
         for line in (3, 4, 5, 6):
-            assert re.search(rf" blocked .* {line} +\S+routes\.csv .*no region id", out)
+            assert re.search(rf"\n! .* line {line}: invalid-region: .*no region id", out)
         assert shell("apply", inventory, "--yes")[0] == Exit.OK
         for command in ("live", "verify"):
             assert "vco-b: cannot be listed" in shell(command, inventory)[2]

@@ -182,7 +182,7 @@ def test_what_is_deleted_makes_room() -> None:
     assert actions(plan_routes(wanted, there, quota=2)) == ["blocked", "blocked"]
     plan = pruned(wanted, there, quota=2)
     assert actions(plan) == ["create", "create", "delete", "delete"]
-    assert plan.order.before == {0: (2,), 1: (3,)}
+    assert [plan.order.first(number) for number in range(4)] == [{2}, {3}, set(), set()]
     assert plan.order.gaps == ()
 
 

@@ -93,6 +93,11 @@ class Order:
     waits: Mapping[Node, tuple[Node, ...]] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
 
+    @property
+    def waiting(self) -> tuple[int, ...]:
+        """The steps that wait for another one."""
+        return tuple(sorted(node for node in self.waits if isinstance(node, int)))
+
     def first(self, number: int) -> set[int]:
         """Return all steps that one waits for, directly or through groups."""
         found: set[int] = set()
