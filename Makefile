@@ -15,7 +15,7 @@ PIP    := $(INSTALL) --constraint constraints.txt
 # a build in isolation would fetch the newest of it.
 BACKEND := hatchling editables setuptools wheel
 
-.PHONY: demo test lint bench differential pictures crash browser campaign badinput mutants commands docs notebooks pins clean
+.PHONY: demo test lint bench differential pictures crash browser campaign badinput mutants commands docs site notebooks pins clean
 
 demo: $(VENV)/.core
 	$(BIN)/vcokit demo
@@ -51,6 +51,10 @@ differential: $(VENV)/.test
 # The pictures of docs/plots.md, light and dark; half a minute.
 pictures: $(VENV)/.core
 	$(BIN)/python docs/pictures.py
+
+# The documentation as a site, in out/site, without the network; half a minute.
+site: $(VENV)/.test
+	$(BIN)/python docs/site.py
 
 # Runs every notebook from a clean kernel and writes it in place; two minutes. ARGS=03 for one.
 notebooks: $(VENV)/.test

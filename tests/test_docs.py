@@ -117,6 +117,18 @@ def test_commands_run(
                 assert code == int(wanted[1] if wanted else 0), (line, err)
 
 
+def test_the_site_is_made_without_a_warning() -> None:
+    """Every page, and every public name with its docstring, becomes a page of the site."""
+    made = subprocess.run(
+        [sys.executable, DOCS / "site.py"], capture_output=True, text=True, check=False
+    )
+    assert (made.returncode, made.stderr) == (0, ""), made.stderr
+    reference = (ROOT / "out" / "site" / "python.html").read_text("utf-8")
+    names = set(vk.__all__) - {"__version__"}
+    assert {name for name in names if f'id="vcokit.{name}"' not in reference} == {"errors", "plots"}
+    assert {f'id="module-vcokit.{name}"' in reference for name in ("errors", "plots")} == {True}
+
+
 def test_links_lead_somewhere() -> None:
     """Every relative link and picture of a page leads to a file, and its mark to a heading."""
     wrong = []

@@ -17,10 +17,11 @@ HASHED = ("build", "test")
 
 
 def pins(path: str) -> dict[str, str]:
-    """Return the versions of a file of pins, by name."""
+    """Return the versions of a file of pins that hold for this Python, by name."""
     text = (ROOT / path).read_text("utf-8")
-    found = re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==([^\s;]+)", text, re.MULTILINE)
-    return {canonicalize_name(name): version for name, version in found}
+    lines = re.findall(r"^[\w.-]+(?:\[[\w,-]+\])?==[^\\\n]+", text, re.MULTILINE)
+    found = [one for one in map(Requirement, lines) if not one.marker or one.marker.evaluate()]
+    return {canonicalize_name(one.name): str(one.specifier).removeprefix("==") for one in found}
 
 
 def backend() -> list[str]:
