@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
 import vcokit as vk
 
@@ -127,6 +128,17 @@ def test_the_site_is_made_without_a_warning() -> None:
     names = set(vk.__all__) - {"__version__"}
     assert {name for name in names if f'id="vcokit.{name}"' not in reference} == {"errors", "plots"}
     assert {f'id="module-vcokit.{name}"' in reference for name in ("errors", "plots")} == {True}
+
+
+def test_the_hook_stops_wrong_rows(folder: Path, shell: Callable[..., tuple]) -> None:
+    """What users' repositories run before a commit fails for wrong rows, and for no others."""
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))
+    program, *words = shlex.split(hook["entry"])
+    good = folder / "good.csv"
+    head, first, *_ = SMALL.read_text("utf-8").splitlines()
+    good.write_text(f"{head}\n{first}\n", encoding="utf-8")
+    assert program == "vcokit"
+    assert (shell(*words, SMALL)[0], shell(*words, good)[0]) == (1, 0)
 
 
 def test_links_lead_somewhere() -> None:
