@@ -194,6 +194,7 @@ DAMAGE: dict[str, tuple[Change, str | int, str]] = {
     "an empty file": (lambda _: "", 1, "no plan of vcokit"),
     "newer": (lambda text: text.replace('"version": 2', '"version": 3', 1), 1, "another version"),
     "a head of less": (lambda text: text.replace('"actions"', '"more"', 1), 1, "of actions"),
+    "no counts": (lambda text: text.replace('"create": 2', '"create": "2"', 1), 1, "of actions"),
     "cut off": (lambda text: text[: text.index('{"step": 5')], 7, "ends before"),
     "cut in a line": (lambda text: text[: text.index('"old_weight')], 3, "not a JSON"),
     "a step less": (lambda text: cut(text, '{"step": 4'), '{"step": 5', "step 4 should"),

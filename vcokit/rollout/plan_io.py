@@ -234,7 +234,10 @@ class _Reader:
         if str(seen) != digest:
             self._number = 1
             raise self._error("the plan was changed after it was saved")
-        return _contents(head, steps, live)
+        try:
+            return _contents(head, steps, live)
+        except (KeyError, TypeError, ValueError):  # not what was ever written
+            raise self._error("what stands above is no plan") from None
 
     def _next(self) -> str:
         """Return the next line; an empty text behind the last one."""
@@ -267,6 +270,8 @@ class _Reader:
             given = name in head or name not in _NOT_ALWAYS
             if given and not isinstance(head.get(name), kind):
                 raise self._error(f"the head does not say what it should of {name}")
+        if any(type(count) is not int for count in head["actions"].values()):
+            raise self._error("the head does not say what it should of actions")
         return head
 
     def _columns(self, names: Sequence[str], count: int, seen: _Digest) -> dict[str, list[Any]]:
@@ -311,6 +316,6 @@ def _contents(
         schema.frame({name: schema.LIVE_ROUTES[name] for name in LIVE_COLUMNS}, live),
         head["fingerprint"],
         head.get("quota"),
-        [(gap["steps"], gap["reason"]) for gap in head.get("gaps", ())],
+        [(tuple(map(int, gap["steps"])), str(gap["reason"])) for gap in head.get("gaps", ())],
         head["simulated"],
     )
