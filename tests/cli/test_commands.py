@@ -113,7 +113,7 @@ def test_status(shell, inventory: Path, cloud) -> None:
         assert "process" in facts["holder"]["text"]
         code, _, err = shell("undo", journal, "--yes")
         assert code == 2
-        assert "another rollout holds this journal (process" in err
+        assert "holds this journal itself (process" in err
 
 
 def test_verify(shell, inventory: Path, cloud) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import sqlite3
-import time
 from contextlib import closing
 from pathlib import Path
 
@@ -16,12 +16,11 @@ import pytest
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD
 from tests.cli.test_unattended import PIPES, under_way
-from tests.rollout.test_journal_writers import lease_of
+from tests.rollout.test_lock import owned
 from vcokit import schema
 from vcokit.cli.exits import Exit
 from vcokit.errors import JournalLockedError
 from vcokit.rollout.journal import Journal
-from vcokit.rollout.lock import LEASE_SECONDS, Lease
 from vcokit.widgets import RolloutView
 
 
@@ -78,13 +77,10 @@ def test_a_journal_with_the_rounds_of_another(shell, tmp_path: Path) -> None:
     assert (code, "damaged" in err, "a.db-wal and a.db-shm" in err) == (Exit.INPUT, True, True)
 
 
-NOBODY = {"process": 999_999_999}
 HOLDERS = {
     "nobody": (None, False),
-    "on another host": ({}, True),
-    "on another host, silent": ({"seen": -LEASE_SECONDS}, False),
-    "dead on this host": ({**NOBODY, "host": None, "owner": None}, False),
-    "of another boot": ({**NOBODY, "host": None, "owner": "x@other boot.1/1"}, True),
+    "on another host": ("elsewhere", True),
+    "dead on this host": (socket.gethostname(), False),
 }
 STATES = {
     ("ready", True): ("ready", "ready"),
@@ -104,16 +100,13 @@ ANSWERS += [("running", True, who) for who in HOLDERS if ("running", True, who) 
 @pytest.mark.parametrize(("written", "left", "holder"), ANSWERS)
 def test_one_answer(shell, tmp_path: Path, written: str, left: bool, holder: str) -> None:
     """Status and the view name one state, and one holder: whom `open` gives way to, or nobody."""
-    path, (row, held) = tmp_path / "rollout.db", HOLDERS[holder]
+    path, (host, held) = tmp_path / "rollout.db", HOLDERS[holder]
     Journal.create(path, planned(2, "10.0"), "id").close()
     with closing(sqlite3.connect(path)) as journal, journal:
         journal.execute("UPDATE meta SET value = ? WHERE name = 'state'", (written,))
         journal.execute("UPDATE step SET state = ?", ("pending" if left else "done",))
-    if row is not None:
-        here = Lease(0.0, 0.0)
-        ours = {"host": here.host, "owner": f"x@{here.owner.partition('@')[2]}"}
-        given = {name: ours[name] if value is None else value for name, value in row.items()}
-        lease_of(path, **given | {"seen": time.time() + float(row.get("seen", 0.0))})
+    if host is not None:
+        owned(path, host)
     wanted = STATES[written, left][not held]
     facts = json.loads(shell("status", path, "--json")[1])
     assert (facts["state"], facts["holder"] is not None) == (wanted, held)
@@ -125,3 +118,23 @@ def test_one_answer(shell, tmp_path: Path, written: str, left: bool, holder: str
             Journal.open(path)
     else:
         Journal.open(path).close()
+
+
+@pytest.mark.parametrize("command", ["resume", "undo"])
+@pytest.mark.parametrize("left", [True, False])
+def test_a_journal_of_another_host(shell, inventory: Path, command: str, left: bool) -> None:
+    """Refused with host, time and remedy; --take-over goes on with it, or takes it back."""
+    assert shell("apply", inventory, "--simulate", "--speed", "600")[0] == Exit.OK
+    journal = inventory.with_name("routes.simulated.db")
+    if left:
+        with closing(sqlite3.connect(journal)) as rows, rows:
+            rows.execute("UPDATE step SET state = 'pending', attempts = 0")
+    owned(journal)
+    given = (command, journal, "--simulate", "--speed", "600")
+    code, _, err = shell(*given)
+    assert (code, err.count("\n")) == (Exit.INPUT, 1)
+    assert "process 7 on elsewhere, since 1970-01-12 13:46:40 UTC" in err
+    assert "Where it is surely dead, pass --take-over" in err
+    assert "on elsewhere" in shell("status", journal)[1]
+    assert shell(*given, "--take-over")[0] == Exit.OK
+    assert json.loads(shell("status", journal, "--json")[1])["holder"] is None

@@ -154,8 +154,8 @@ def play(case: Case, kills: int, folder: Path) -> Outcome:
         return Outcome(case.seed, lives.kills, len(history), 0, found)
     with vk.Journal.read(lives.journal) as journal:
         steps, calls = journal.steps(), journal.calls()
-        if journal.lease() is not None and done:
-            found.append(f"held by {journal.lease()} after its end")
+        if journal.owner() is not None and done:
+            found.append(f"held by {journal.owner()} after its end")
     found += ledger.violations(steps, calls, history, end, start, exact=kills == 0)
     lost = int(calls["outcome"].isna().sum())
     return Outcome(case.seed, lives.kills, len(history), lost, found)

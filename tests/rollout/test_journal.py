@@ -1,273 +1,269 @@
-"""A journal keeps what was written, keeps others out, and is never damaged by a wrong file."""
+"""A journal keeps what was written: whole rounds, on disk before a call leaves, in one file."""
 
 from __future__ import annotations
 
-import errno
-import os
 import sqlite3
-import subprocess
-import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
 
+from tests.rollout.stage import Stage
 from tests.rollout.test_plan import A, live, routes
 from vcokit import schema
-from vcokit.errors import JournalError, JournalLockedError
-from vcokit.rollout import database
+from vcokit.cloud.operations import OPERATIONS, Limit
+from vcokit.errors import JournalError
+from vcokit.rollout.engine import Clocks, Engine
 from vcokit.rollout.journal import CallEnd, CallRow, Journal
 from vcokit.rollout.messages import StepChanged
+from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan, plan_routes
+from vcokit.rollout.scheduler import Scheduler
+from vcokit.simulator import Fault
+
+CREATE = "CreateVcoRouteEntry"
 
 
-@pytest.fixture
-def plan() -> Plan:
-    """A plan with a step of each kind."""
+def names(folder: Path) -> list[str]:
+    """Return what is in a folder."""
+    return sorted(each.name for each in folder.iterdir())
+
+
+# -- what comes back ----------------------------------------------------------------------------
+
+
+def test_plan_comes_back(path: Path) -> None:
+    """The plan that is read from a journal is the plan that was put in, a step of each kind."""
     wanted = routes(
         (A, "10.0.0.0/8", 100), (A, "10.1.0.0/16", 0), (A, "10.2.0.0/16", 0), (A, "x", 0)
     )
-    return plan_routes(wanted, live((A, "10.1.0.0/16", 0), (A, "10.2.0.0/16", 100)))
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the journal goes."""
-    return tmp_path / "rollout.db"
-
-
-def test_plan_comes_back(plan: Plan, path: Path) -> None:
-    """The plan that is read from a journal is the plan that was put in."""
-    Journal.create(path, plan, "id").close()
+    plan = plan_routes(wanted, live((A, "10.1.0.0/16", 0), (A, "10.2.0.0/16", 100)))
+    given = {"options": '{"waves": [1, null]}', "rollout_id": "forged"}
+    Journal.create(path, plan, "id", meta=given).close()
     with Journal.read(path) as journal:
         again = journal.plan()
         assert again.fingerprint == plan.fingerprint
         pd.testing.assert_frame_equal(again.frame(), plan.frame())
         assert again.live_by_lane() == plan.live_by_lane()
-        assert journal.meta()["rollout_id"] == "id"
+        assert journal.meta()["options"] == '{"waves": [1, null]}'
+        assert journal.meta()["rollout_id"] == "id", "what is kept besides passes for our own"
 
 
 def test_steps_and_calls_come_back(plan: Plan, path: Path) -> None:
-    """Rows that were written are in the frames, with times and counts, and schemas hold."""
-    journal = Journal.create(path, plan, "id")
-    journal.write(
-        [StepChanged(100.0, 0, "pending", "sent")],
-        [CallRow(1, "CreateVcoRouteEntry", "r", A, 100.0, 0, 0, "token")],
-    )
-    journal.write(
-        [
-            StepChanged(100.5, 0, "sent", "accepted", request_id="q"),
-            StepChanged(103.0, 0, "accepted", "settled"),
-        ],
-        ends=[CallEnd(1, 0.5, "ok", None, 200, "q")],
-    )
-    steps, calls = journal.steps(), journal.calls()
-    assert list(steps.columns) == list(schema.STEPS)
-    assert list(calls.columns) == list(schema.CALLS)
-    first = steps.iloc[0]
-    assert (first["state"], first["attempts"], first["request_id"]) == ("settled", 1, "q")
-    assert first["accepted_at"] == pd.Timestamp(100.5, unit="s", tz="UTC")
-    assert pd.isna(first["ended_at"])
-    assert calls.iloc[0][["client_token", "outcome", "http_status"]].tolist() == [
-        "token",
-        "ok",
-        200,
-    ]
-    assert journal.last_call() == 1
-    journal.close()
+    """Changes of a round are written in their order; times and counts add up."""
+    with Journal.create(path, plan, "id") as journal:
+        journal.write(
+            [StepChanged(1.0, n, "pending", "sent") for n in range(2)],
+            [CallRow(1, CREATE, "r", A, 1.0, 0, 0, "token")],
+        )
+        journal.write(
+            [
+                StepChanged(2.0, 0, "sent", "pending", "Busy", "b", "q1", attempt=1),
+                StepChanged(2.5, 1, "sent", "accepted", request_id="q"),
+                StepChanged(3.0, 0, "pending", "sent", attempt=1),
+                StepChanged(3.5, 1, "accepted", "settled"),
+            ],
+            ends=[CallEnd(1, 0.5, "throttled", "Busy", 400, "q1")],
+        )
+        journal.write([StepChanged(4.0, 0, "sent", "failed", "X", "no", attempt=1, misses=2)])
+        steps, calls = journal.steps(), journal.calls()
+        assert list(journal.standing()) == [
+            (0, "failed", 1, 2), (1, "settled", 0, 0), (2, "pending", 0, 0),
+        ]  # fmt: skip
+        assert journal.last_call() == 1
+    told = ["state", "attempts", "code", "message", "request_id"]
+    assert steps[told].iloc[0].tolist() == ["failed", 2, "X", "no", "q1"]
+    times = ["sent_at", "accepted_at", "settled_at", "ended_at"]
+    seconds = (steps[times] - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    assert seconds.fillna(-1).values.tolist() == [
+        [3.0, -1, -1, 4.0], [1.0, 2.5, 3.5, -1], [-1, -1, -1, -1],
+    ]  # fmt: skip
+    said = ["call", "step", "client_token", "seconds", "outcome", "code", "http_status"]
+    assert calls[said].values.tolist() == [[1, 0, "token", 0.5, "throttled", "Busy", 400]]
 
 
-def test_empty_frames_have_their_columns(path: Path) -> None:
+def test_a_journal_of_nothing(path: Path) -> None:
     """A journal of an empty plan gives empty frames with all columns and dtypes."""
     with Journal.create(path, plan_routes(routes(), live()), "id") as journal:
         for frame, wanted in ((journal.steps(), schema.STEPS), (journal.calls(), schema.CALLS)):
             pd.testing.assert_frame_equal(frame, schema.frame(wanted))
 
 
-def test_a_round_is_written_whole_or_not_at_all(plan: Plan, path: Path) -> None:
-    """If one row of a round cannot be written, none is."""
+def test_a_pending_step_that_was_sent_is_in_doubt(plan: Plan, path: Path) -> None:
+    """Whoever goes on looks at it first: a second copy may have arrived after the refusal."""
     with Journal.create(path, plan, "id") as journal:
-        call = CallRow(1, "CreateVcoRouteEntry", "r", A, 100.0)
-        with pytest.raises(JournalError, match="cannot be written"):
-            journal.write([StepChanged(1.0, 0, "pending", "sent")], [call, call])
-        assert journal.steps()["state"].tolist()[0] == "pending"
-        assert len(journal.calls()) == 0
+        journal.write([StepChanged(1.0, 0, "pending", "sent")])
+        journal.write([StepChanged(2.0, 0, "sent", "pending", attempt=1)])
+        assert [state for _, state, _, _ in journal.standing()] == ["unknown"] + ["pending"] * 2
 
 
-def test_one_writer_many_readers(plan: Plan, path: Path) -> None:
-    """A second writer is told who holds the journal; readers are welcome; then it is free."""
-    holder = Journal.create(path, plan, "id")
-    with pytest.raises(JournalLockedError, match=str(os.getpid())):
-        Journal.open(path)
-    with Journal.read(path) as reader:
-        assert len(reader.steps()) == 4
-    holder.close()
-    Journal.open(path).close()
-    assert sorted(p.name for p in path.parent.iterdir()) == ["rollout.db"]
+# -- rounds -------------------------------------------------------------------------------------
 
 
-def test_a_dead_holder_holds_nothing(plan: Plan, path: Path) -> None:
-    """The lock of a process that was killed is gone with it."""
-    Journal.create(path, plan, "id").close()
-    code = (
-        "import os, signal, sys; from vcokit.rollout.journal import Journal;"
-        "Journal.open(sys.argv[1]); os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    result = subprocess.run([sys.executable, "-c", code, str(path)], check=False)
-    assert result.returncode == -9
-    Journal.open(path).close()
+def test_a_round_is_written_whole_or_not_at_all(plan: Plan, path: Path) -> None:
+    """A row that cannot be written, or a full disk, is an error; the rounds before stay."""
+    journal = Journal.create(path, plan, "id")
+    journal.write([StepChanged(1.0, 0, "pending", "sent")])
+    again = [CallRow(1, CREATE, "r", A, 100.0)] * 2
+    with pytest.raises(JournalError, match="cannot be written"):
+        journal.write([StepChanged(2.0, 0, "sent", "unknown")], again)
+    journal._db.execute("PRAGMA max_page_count = 1")  # SQLite's own way to be full
+    many = [CallRow(n, CREATE, "r" * 500, A, 1.0) for n in range(100)]
+    with pytest.raises(JournalError, match=r"full.*Make room"):
+        journal.write([StepChanged(2.0, 0, "sent", "unknown")], many)
+    journal.close()
+    with Journal.open(path) as opened:
+        assert opened.steps()["state"].tolist() == ["sent", "pending", "pending"]
+        assert len(opened.calls()) == 0
+
+
+def test_a_closed_journal_is_one_file(plan: Plan, path: Path) -> None:
+    """For its owner alone; closed twice as well; a copy of it is a journal; it says so itself."""
+    journal = Journal.create(path, plan, "id")
+    journal.write([StepChanged(1.0, 0, "pending", "sent")])
+    journal.close()
+    journal.close()
+    assert path.stat().st_mode & 0o777 == 0o600
+    copy = path.with_name("copy.db")
+    copy.write_bytes(path.read_bytes())
+    assert names(path.parent) == ["copy.db", "rollout.db"]
+    with Journal.read(copy) as reader:
+        assert reader.steps()["state"].tolist() == ["sent", "pending", "pending"]
+        with pytest.raises(JournalError, match="opened to be read"):
+            reader.write()
+    for ask in ("steps", "calls", "meta", "owner", "write", "last_call", "state"):
+        for closed in (journal, reader):
+            with pytest.raises(JournalError, match=r"closed.*vk\.Journal\.read\(path\)"):
+                getattr(closed, ask)()
+
+
+# -- made ---------------------------------------------------------------------------------------
 
 
 def test_an_old_journal_is_not_overwritten(plan: Plan, path: Path) -> None:
     """Making a journal where one is says how to go on with that one."""
     Journal.create(path, plan, "id").close()
     before = path.read_bytes()
-    with pytest.raises(JournalError, match=r"Rollout\.open"):
+    with pytest.raises(JournalError, match=r"exists already.*Rollout\.open"):
         Journal.create(path, plan, "other")
     assert path.read_bytes() == before
 
 
-def test_for_nobody_else(plan: Plan, path: Path) -> None:
-    """A journal can be read by its owner alone."""
-    Journal.create(path, plan, "id").close()
-    assert path.stat().st_mode & 0o777 == 0o600
+@pytest.mark.parametrize("statement", ["INSERT INTO step", "COMMIT", "PRAGMA synchronous"])
+@pytest.mark.parametrize("error", [sqlite3.OperationalError("disk is full"), KeyboardInterrupt()])
+def test_made_whole_or_not_at_all(
+    plan: Plan, path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, error: BaseException
+) -> None:
+    """Whatever ends its making leaves nothing, and the next try makes it, beside others' files."""
 
+    class Breaks(sqlite3.Connection):
+        def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
+            if sql.startswith(statement):
+                raise error
+            return super().execute(sql, *rest)
 
-def foreign_database(path: Path) -> None:
-    """Make a database of another program."""
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE t (x)")
-    connection.close()
+        executemany = execute
 
-
-def versioned(path: Path, version: int) -> None:
-    """Make a journal of another version."""
-    Journal.create(path, plan_routes(routes(), live()), "id").close()
-    connection = sqlite3.connect(path)
-    connection.execute(f"PRAGMA user_version = {version}")
-    connection.close()
-
-
-def torn_journal(path: Path) -> None:
-    """Make a journal that was cut in the middle."""
-    Journal.create(path, plan_routes(routes(), live()), "id").close()
-    path.write_bytes(path.read_bytes()[:3000])
-
-
-WRONG = {
-    "text": (lambda path: path.write_text("RegionId,Weight\n"), "no journal"),
-    "empty": (lambda path: path.write_bytes(b""), "no journal"),
-    "foreign": (foreign_database, "no journal"),
-    "newer": (lambda path: versioned(path, 99), "a newer version.*[Ii]nstall a newer"),
-    "older": (lambda path: versioned(path, 2), "an older version.*new plan"),
-    "torn": (torn_journal, "damaged"),
-    "torn in its header": (lambda path: path.write_bytes(b"SQLite format 3\x00 "), "damaged"),
-    "absent": (lambda _: None, "no such journal"),
-    "folder": (lambda path: path.mkdir(), "no such journal"),
-}
-
-
-@pytest.mark.parametrize("kind", WRONG)
-def test_wrong_files(kind: str, path: Path) -> None:
-    """A file that is no journal of ours is refused by name, and not touched."""
-    make, words = WRONG[kind]
-    make(path)
-    before = path.read_bytes() if path.is_file() else None
-    for use in (Journal.open, Journal.read):
-        with pytest.raises(JournalError, match=words) as caught:
-            use(path).steps()
-        assert str(path) in str(caught.value)
-    assert (path.read_bytes() if path.is_file() else None) == before
-
-
-def test_where_nothing_can_be_made(plan: Plan, tmp_path: Path) -> None:
-    """A journal in a folder that is not there is one clear error."""
-    with pytest.raises(JournalError, match="cannot be"):
-        Journal.create(tmp_path / "nowhere" / "rollout.db", plan, "id")
-
-
-def test_what_is_kept_besides(plan: Plan, path: Path) -> None:
-    """What the rollout wants kept comes back; it cannot pass for the journal's own."""
-    given = {"options": '{"waves": [1, null]}', "rollout_id": "forged"}
-    with Journal.create(path, plan, "id", meta=given) as journal:
-        assert journal.meta()["options"] == '{"waves": [1, null]}'
-        assert journal.meta()["rollout_id"] == "id"
-
-
-def test_many_changes_of_one_step_in_a_round(plan: Plan, path: Path) -> None:
-    """Changes of a round are written in their order; times and counts add up."""
-    with Journal.create(path, plan, "id") as journal:
-        journal.write(
-            [StepChanged(1.0, 0, "pending", "sent"), StepChanged(1.0, 1, "pending", "sent")]
-        )
-        journal.write(
-            [
-                StepChanged(2.0, 0, "sent", "pending", "Busy", "b", "q1", attempt=1),
-                StepChanged(2.0, 1, "settled", "done"),
-                StepChanged(2.0, 0, "pending", "sent", attempt=1),
-            ]
-        )
-        journal.write([StepChanged(3.0, 0, "sent", "failed", "X", "no", attempt=1, misses=2)])
-        step, other = (journal.steps().iloc[n] for n in range(2))
-    assert (step["state"], step["attempts"], step["request_id"]) == ("failed", 2, "q1")
-    assert (step["sent_at"].timestamp(), step["ended_at"].timestamp()) == (2.0, 3.0)
-    assert pd.isna(step["accepted_at"])
-    assert (other["state"], other["attempts"], other["ended_at"].timestamp()) == ("done", 1, 2.0)
-
-
-def test_made_whole_or_not_at_all(plan: Plan, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that dies while it makes a journal leaves none, and the next try makes it."""
-
-    def dies(*_: object) -> None:
-        raise KeyboardInterrupt
-
+    opened = sqlite3.connect
     with monkeypatch.context() as patched:
-        patched.setattr(database, "_name", dies)
-        with pytest.raises(KeyboardInterrupt):
+        patched.setattr(
+            sqlite3, "connect", lambda *given, **options: opened(*given, factory=Breaks, **options)
+        )
+        with pytest.raises(
+            (JournalError, KeyboardInterrupt), match=r"^$|cannot be made.*Make room"
+        ):
             Journal.create(path, plan, "id")
-    assert list(path.parent.iterdir()) == []
+    assert names(path.parent) == []
     path.with_name("rollout.db-new").write_bytes(b"somebody's own")
     Journal.create(path, plan, "id").close()
     assert path.with_name("rollout.db-new").read_bytes() == b"somebody's own"
-    assert {each.name for each in path.parent.iterdir()} == {"rollout.db", "rollout.db-new"}
+    assert names(path.parent) == ["rollout.db", "rollout.db-new"]
 
 
-def test_where_there_are_no_hard_links(
-    plan: Plan, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file system without hard links takes a journal too."""
-
-    def refuses(*_: object) -> None:
-        raise OSError(errno.EPERM, "no links here")
-
-    monkeypatch.setattr(os, "link", refuses)
-    Journal.create(path, plan, "id").close()
-    Journal.open(path).close()
-    assert [each.name for each in path.parent.iterdir()] == ["rollout.db"]
-
-
-def test_a_closed_journal_is_one_file(plan: Plan, path: Path) -> None:
-    """After the end all is in one file, also if it is closed twice; copies of it are journals."""
-    journal = Journal.create(path, plan, "id")
-    journal.write([StepChanged(1.0, 0, "pending", "sent")])
-    journal.close()
-    journal.close()
-    copy = path.with_name("copy.db")
-    copy.write_bytes(path.read_bytes())
-    assert sorted(each.name for each in path.parent.iterdir()) == ["copy.db", "rollout.db"]
-    with Journal.read(copy) as reader:
-        assert reader.steps()["state"].tolist()[0] == "sent"
+def test_an_error_leaves_no_journal(tmp_path: Path) -> None:
+    """A rollout that cannot be made leaves no file, so that the corrected call has its name."""
+    wrong: dict[str, Any] = {
+        "observers": print,
+        "clocks": 3,
+        "waves": [0],
+        "stop_after": 0,
+        "rate_share": "half",
+        "deadline": -1,
+        "options": "none",
+    }
+    with Stage(tmp_path, lanes=1, each=1) as stage:
+        for name, value in wrong.items():
+            with pytest.raises(Exception, match=r".") as caught:
+                stage.rollout(**{name: value})
+            assert not isinstance(caught.value, JournalError)
+            assert names(tmp_path) == [], name
+        stage.rollout().start().wait().raise_on_error()
 
 
-def test_a_full_disk(plan: Plan, path: Path) -> None:
-    """A round that does not fit on the disk is an error with a remedy; the rounds before stay."""
-    journal = Journal.create(path, plan, "id")
-    journal.write([StepChanged(1.0, 0, "pending", "sent")])
-    journal._db.execute("PRAGMA max_page_count = 1")  # SQLite's own way to be full
-    calls = [CallRow(n, "CreateVcoRouteEntry", "r" * 500, A, 1.0) for n in range(100)]
-    with pytest.raises(JournalError, match=r"full.*Make room"):
-        journal.write([StepChanged(2.0, 0, "sent", "unknown")], calls)
-    journal.close()
-    with Journal.open(path) as again:
-        assert again.steps()["state"].tolist()[0] == "sent"
-        assert len(again.calls()) == 0
+# -- what is on disk when a call leaves ---------------------------------------------------------
+
+
+class Watched:
+    """A client whose every call looks into the journal first, through a connection of its own."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tokens: list[str] = []
+
+    def call(self, operation: Any, parameters: dict[str, Any], **_: Any) -> Any:
+        """Note what a call would say, and what is on disk by then."""
+        if not operation.writes:
+            return {"State": "attached"}
+        with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True) as reader:
+            found = reader.execute(
+                "SELECT call.outcome, step.state, step.route_dest FROM call JOIN step USING (step)"
+                " WHERE client_token = ?",
+                (parameters["ClientToken"],),
+            ).fetchall()
+        reader.close()
+        assert found == [(None, "sent", parameters["RouteDest"])]
+        self.tokens.append(parameters["ClientToken"])
+        return SimpleNamespace(request_id="q")
+
+    def page(self, *_: Any, **__: Any) -> Any:
+        """Answer a listing: the routes of every write so far."""
+        rows = [
+            {"RouteDest": f"10.{n}.0.0/16", "NextHop": A, "Weight": 100}
+            for n in range(len(self.tokens))
+        ]
+        return SimpleNamespace(rows=rows, total=len(rows))
+
+
+def test_intent_is_durable_before_the_call(plan: Plan, path: Path) -> None:
+    """When a write leaves, another process sees its intent and its token in the journal."""
+    client = Watched(path)
+    limits = dict.fromkeys(OPERATIONS, Limit(1000, 0.001))
+    with Journal.create(path, plan, "id") as journal:
+        scheduler = Scheduler(plan.each(), plan.live_by_lane(), limits, Options.in_force(1000.0))
+        clocks = Clocks(lambda: 1.0, time.monotonic)
+        engine = Engine(scheduler, journal, "id", client, lambda _: None, clocks)
+        assert engine.run().reason == "finished"
+        assert sorted(journal.calls()["client_token"].dropna()) == sorted(client.tokens)
+    assert len(client.tokens) == 3
+
+
+def test_no_secret_and_no_endpoint(tmp_path: Path) -> None:
+    """Neither key, nor signature, nor the cloud's address is anywhere in a journal's files."""
+    seen: list[bytes] = []
+
+    def keep(_: object) -> None:
+        seen.extend(each.read_bytes() for each in tmp_path.iterdir() if len(seen) < 30)
+
+    with Stage(tmp_path, Fault("drop_after", count=2), Fault("html", count=2)) as stage:
+        rollout = stage.rollout(observers=[keep])
+        rollout.start().wait().raise_on_error()
+        keep(seen.clear())
+        keys, port = stage.cloud.credentials, stage.cloud.endpoint.rpartition(":")[2]
+    everything = b"".join(seen)
+    assert CREATE.encode() in everything
+    words = [keys.access_key_secret, keys.access_key_id, "127.0.0.1", f":{port}"]
+    for word in [*words, "Authorization", "acs3-hmac", "Signature"]:
+        assert word.encode() not in everything, word

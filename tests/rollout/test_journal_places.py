@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.rollout.test_plan import A, live, routes
-from vcokit.errors import JournalError, JournalLockedError
-from vcokit.rollout import database, lock
-from vcokit.rollout.journal import CallRow, Journal
+from tests.rollout.stage import Stage
+from tests.rollout.test_journal import names
+from vcokit.errors import JournalError
+from vcokit.rollout import lock
+from vcokit.rollout.journal import Journal
 from vcokit.rollout.messages import StepChanged
-from vcokit.rollout.plan import Plan, plan_routes
-
-#: Warned of since Python 3.12 where there are other threads; here the child uses none.
-FORKS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-
-
-@pytest.fixture
-def plan() -> Plan:
-    """A plan of three creates."""
-    return plan_routes(routes(*((A, f"10.{n}.0.0/16", 100) for n in range(3))), live())
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the journal goes."""
-    return tmp_path / "rollout.db"
-
-
-def names(folder: Path) -> list[str]:
-    """Return what is in a folder."""
-    return sorted(each.name for each in folder.iterdir())
-
+from vcokit.rollout.plan import Plan
 
 # -- names --------------------------------------------------------------------------------------
 
@@ -45,7 +28,7 @@ def names(folder: Path) -> list[str]:
 def test_the_working_directory_may_change(
     plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A relative path means the folder that was current when it was given, to the very end."""
+    """A relative path means the folder that was current when it was given; gone, it is an error."""
     here, there = tmp_path / "here", tmp_path / "there"
     here.mkdir()
     there.mkdir()
@@ -58,246 +41,238 @@ def test_the_working_directory_may_change(
             assert journal.path == here / "rollout.db"
             assert len(journal.steps()) == 3
         assert (names(here), names(there)) == (["rollout.db"], [])
-
-
-def test_a_working_directory_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A relative path in a folder that was taken away is one clear error."""
-    gone = tmp_path / "gone"
-    gone.mkdir()
-    monkeypatch.chdir(gone)
-    gone.rmdir()
+    there.rmdir()
     with pytest.raises(JournalError, match="Check the path"):
         Journal.open("rollout.db")
 
 
-@pytest.mark.parametrize("link", [os.symlink, os.link])
-def test_one_writer_by_whatever_name(
-    plan: Plan, path: Path, link: Callable[[Path, Path], None]
-) -> None:
-    """A journal whose rollout lives is not taken over by another name of the same file."""
-    other = path.with_name("latest.db")
+def test_a_link_is_followed_to_the_one_journal(plan: Plan, path: Path) -> None:
+    """Whoever opens it by a link has what was written last, and locks the journal itself."""
     with Journal.create(path, plan, "id") as holder:
-        link(path, other)
-        with pytest.raises(JournalLockedError, match=rf"{os.getpid()}.*close the rollout"):
-            Journal.open(other)
+        path.with_name("latest.db").symlink_to(path)
         holder.write([StepChanged(1.0, 0, "pending", "sent")])
-        with Journal.read(other) as reader:
+        with Journal.read(path.with_name("latest.db")) as reader:
+            assert reader.path == path
             assert reader.steps()["state"].tolist() == ["sent", "pending", "pending"]
-    Journal.open(other).close()
+        with pytest.raises(JournalError, match="holds this journal"):
+            Journal.open(path.with_name("latest.db"))
 
 
-@FORKS
-def test_one_writer_by_another_name_in_another_process(plan: Plan, path: Path) -> None:
-    """A holder on this host that lives is not said to be dead because another lock was free."""
-    Journal.create(path, plan, "id").close()
+def test_two_names_are_one_too_many(plan: Plan, path: Path) -> None:
+    """By a hard link SQLite would not find what was written last: nobody goes on by either name."""
     other = path.with_name("other.db")
-    os.link(path, other)
-    beginning, waiting = os.pipe(), os.pipe()
-    child = os.fork()
-    if child == 0:  # the holder; it ends without a word, as one that is killed
-        try:
-            held = Journal.open(path)
-            os.write(beginning[1], str(held.lease()).encode())
-            os.read(waiting[0], 1)
-        finally:
-            os._exit(0)
-    try:
-        assert os.read(beginning[0], 99).startswith(f"process {child} on ".encode())
-        with pytest.raises(JournalLockedError, match=f"another rollout .*process {child} on "):
+    with Journal.create(path, plan, "id"):
+        os.link(path, other)
+        with pytest.raises(JournalError):
             Journal.open(other)
-    finally:
-        os.write(waiting[1], b"x")
-        os.waitpid(child, 0)
-        for end in (*beginning, *waiting):
-            os.close(end)
-    Journal.open(other).close()
+    for each in (path, other):
+        with pytest.raises(JournalError, match=r"second name.*delete the other"):
+            Journal.open(each)
+        Journal.read(each).close()
+    other.unlink()
+    Journal.open(path).close()
 
 
 def test_a_link_is_in_the_way(plan: Plan, path: Path) -> None:
     """A new journal follows no link of its name, not even one that leads nowhere."""
-    elsewhere = path.with_name("elsewhere.db")
-    path.symlink_to(elsewhere)
+    path.symlink_to(path.with_name("elsewhere.db"))
     with pytest.raises(JournalError, match="exists already"):
         Journal.create(path, plan, "id")
     assert names(path.parent) == ["rollout.db"]
 
 
-# -- disks --------------------------------------------------------------------------------------
+# -- folders and disks --------------------------------------------------------------------------
 
 
-def test_no_room_for_the_lock(plan: Plan, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the disk is full a journal cannot be opened; once there is room, it can."""
-    Journal.create(path, plan, "id").close()
-
-    def full(*_: object) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(os, "write", full)
-        with pytest.raises(JournalError, match=rf"No space.*{path.parent} is there, has room"):
-            Journal.open(path)
-    assert names(path.parent) == ["rollout.db"]
-    Journal.open(path).close()
-
-
-@pytest.mark.parametrize("words", ["database or disk is full", "disk I/O error"])
-@pytest.mark.parametrize("statement", ["PRAGMA synchronous", "INSERT INTO lease", "COMMIT"])
-def test_no_room_for_the_first_write(
-    plan: Plan, path: Path, monkeypatch: pytest.MonkeyPatch, statement: str, words: str
-) -> None:
-    """A journal for which there was room, but not for a first write, is not left behind."""
-    opened = sqlite3.connect
-
-    class Full(sqlite3.Connection):
-        def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
-            if sql.startswith(statement) and "-new" not in self.name:
-                raise sqlite3.OperationalError(words)
-            return super().execute(sql, *rest)
-
-    def connect(name: str, **options: Any) -> sqlite3.Connection:
-        made = opened(name, factory=Full, **options)
-        made.name = name
-        return made
-
-    with monkeypatch.context() as patched:
-        patched.setattr(database.sqlite3, "connect", connect)
-        with pytest.raises(JournalError, match=f"cannot be made.*{words}.*Make room"):
-            Journal.create(path, plan, "id")
-    assert names(path.parent) == []
-    Journal.create(path, plan, "id").close()
-
-
-@pytest.mark.parametrize("why", [errno.ENOENT, errno.EACCES, errno.EROFS])
-def test_where_no_lock_can_be_made(
+@pytest.mark.parametrize("why", [errno.ENOENT, errno.EACCES, errno.EROFS, errno.ENOSPC])
+def test_a_folder_that_cannot_be_written_in(
     plan: Plan, path: Path, monkeypatch: pytest.MonkeyPatch, why: int
 ) -> None:
-    """A folder that is not there, or not to be written in, is named with what to do."""
+    """It is named with what to do; a journal in it can be looked at all the same."""
+    Journal.create(path, plan, "id").close()
     if why == errno.ENOENT:
-        path = path.parent / "nowhere" / "rollout.db"
+        new = path.parent / "nowhere" / "rollout.db"
     else:
+        new = path.with_name("new.db")
 
         def refuses(*_: object) -> int:
             raise OSError(why, os.strerror(why))
 
         monkeypatch.setattr(lock.os, "open", refuses)
-    with pytest.raises(JournalError, match=f"cannot be locked.*the folder {path.parent} is there"):
+        with pytest.raises(JournalError, match=r"cannot be locked"):
+            Journal.open(path)
+    with pytest.raises(JournalError, match=f"locked.*{os.strerror(why)}.*folder {new.parent}, "):
+        Journal.create(new, plan, "id")
+    with Journal.read(path) as journal:
+        assert journal.state() == "ready"
+    assert names(path.parent) == ["rollout.db"]
+
+
+def test_a_disk_without_locks(plan: Plan, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody writes where a second writer cannot be kept out."""
+
+    def none(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks available")
+
+    monkeypatch.setattr(lock, "_take", none)
+    with pytest.raises(JournalError, match=r"cannot be locked \(no locks.*on a local disk"):
         Journal.create(path, plan, "id")
+    assert not path.exists()
 
 
-def test_a_closed_journal_says_so(plan: Plan, path: Path) -> None:
-    """Who asks a journal after its end is told that it is closed, and how to open it."""
+class Refusing(sqlite3.Connection):
+    """A connection on a disk where a change to WAL is an error."""
+
+    def execute(self, sql: str, *rest: Any) -> sqlite3.Cursor:
+        """Refuse the one statement."""
+        if sql == "PRAGMA journal_mode = WAL":
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *rest)
+
+
+OPENED = sqlite3.connect
+
+
+@pytest.mark.parametrize("mode", ["wal", "keeps", "fails"])
+def test_with_wal_and_without(
+    plan: Plan, path: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    """Where a disk cannot do WAL, whether it says so or fails, DELETE mode does the same work."""
+
+    def connect(name: str, **options: Any) -> sqlite3.Connection:
+        if mode == "keeps":
+            return OPENED(f"{name}&vfs=unix-none", **options)
+        return OPENED(name, **options, factory=Refusing if mode == "fails" else sqlite3.Connection)
+
+    monkeypatch.setattr(sqlite3, "connect", connect)
     with Journal.create(path, plan, "id") as journal:
-        pass
-    with Journal.read(path) as reader:
-        pass
-    asks: list[Callable[[Journal], object]] = [
-        Journal.steps,
-        Journal.calls,
-        Journal.meta,
-        Journal.lease,
-        Journal.write,
-        Journal.last_call,
-        lambda closed: list(closed.standing()),
-    ]
-    for ask in asks:
-        for closed in (journal, reader):
-            with pytest.raises(JournalError, match=r"closed.*vk\.Journal\.read\(path\)"):
-                ask(closed)
-
-
-def test_a_reader_writes_nothing(plan: Plan, path: Path) -> None:
-    """A journal that was opened to be read says so to who would write."""
-    Journal.create(path, plan, "id").close()
-    with Journal.read(path) as reader, pytest.raises(JournalError, match="opened to be read"):
-        reader.write()
-
-
-def test_a_writer_that_closes_does_no_damage(
-    plan: Plan, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file that grew, whole, between a look at its first bytes and one at its size is sound."""
-    with Journal.create(path, plan, "id"):
-        pass
-    young = path.read_bytes()[: database._HEADER]
+        assert journal._db.execute("PRAGMA synchronous").fetchone() == (2,), "FULL"
+        journal.write([StepChanged(1.0, 0, "pending", "sent")])
+        with Journal.read(path) as reader:
+            assert reader.steps()["state"].tolist() == ["sent", "pending", "pending"]
+        assert path.with_name("rollout.db-wal").exists() == (mode == "wal")
+    assert names(path.parent) == ["rollout.db"]
     with Journal.open(path) as journal:
-        journal.write(calls=[CallRow(n, "Create", "r" * 900, A, 1.0) for n in range(99)])
-    assert path.read_bytes()[: database._HEADER] != young
-    seen, looks = database._seen, []
-
-    def between(looked: Path) -> tuple[bytes, int]:
-        looks.append(looked)
-        head, size = seen(looked)
-        return (young if len(looks) == 1 else head), size
-
-    monkeypatch.setattr(database, "_seen", between)
-    database.check_bytes(path)
-    assert len(looks) == 2
+        assert journal.steps()["state"].tolist() == ["sent", "pending", "pending"]
 
 
-def test_a_file_that_never_rests_is_left_to_sqlite(
-    plan: Plan, path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file that is another at every look is not called damaged, and not looked at for ever."""
-    Journal.create(path, plan, "id").close()
-    head, looks = path.read_bytes()[: database._HEADER], []
+#: A process that dies in the middle of a round, in DELETE mode, with pages on disk already.
+DIES = """
+import os, signal, sqlite3, sys
+from tests.rollout.test_journal_places import OPENED, Refusing
+from vcokit.rollout.journal import Journal
+from vcokit.rollout.messages import StepChanged
 
-    def growing(looked: Path) -> tuple[bytes, int]:
-        looks.append(looked)
-        return head, len(looks)
-
-    monkeypatch.setattr(database, "_seen", growing)
-    database.check_bytes(path)
-    assert len(looks) <= 101
-
-
-# -- network file systems -----------------------------------------------------------------------
-
-MOUNTS = """\
-proc /proc proc rw 0 0
-/dev/vda / ext4 rw 0 0
-server:/h /var/h nfs4 rw 0 0
-/dev/vdb /var/h/local ext4 rw 0 0
-//server/share\\040name /var/mnt/share\\040name cifs rw 0 0
-me@there: /var/mnt/there fuse.sshfs rw 0 0
-autofs /auto autofs rw 0 0
-server:/auto /auto nfs rw 0 0
+sqlite3.connect = lambda *a, **k: OPENED(*a, factory=Refusing, **k)
+journal = Journal.open(sys.argv[1])
+journal.write([StepChanged(1.0, 0, "pending", "sent")])
+journal._db.execute("PRAGMA cache_size = 1")
+journal._db.execute("PRAGMA cache_spill = 1")
+journal._db.execute("BEGIN IMMEDIATE")
+sql = "INSERT INTO call (call, operation, sent_at, code) VALUES (?, 'x', 0, hex(zeroblob(400)))"
+journal._db.executemany(sql, [(n,) for n in range(2000)])
+os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize(
-    ("file", "shared"),
-    [
-        ("/rollout.db", False),
-        ("/var/h/me/rollout.db", True),
-        ("/var/hasty/rollout.db", False),
-        ("/var/h/local/rollout.db", False),
-        ("/var/mnt/share name/rollout.db", True),
-        ("/var/mnt/there/rollout.db", True),
-        ("/auto/rollout.db", True),
-    ],
-)
-def test_disks_that_hosts_share(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, shared: bool
+@pytest.mark.parametrize("use", [Journal.read, Journal.open])
+def test_killed_in_a_round_without_wal(
+    plan: Plan, path: Path, use: Callable[[Path], Journal]
 ) -> None:
-    """The innermost mount that holds a file decides, and of two at one place the later."""
-    mounts = tmp_path / "mounts"
-    mounts.write_text(MOUNTS)
-    monkeypatch.setattr(database, "_MOUNTS", mounts)
-    assert database.is_shared(Path(file)) is shared
-    monkeypatch.setattr(database, "_MOUNTS", tmp_path / "none")
-    assert not database.is_shared(Path(file))
+    """What a process that was killed in DELETE mode left half-written is taken back."""
+    Journal.create(path, plan, "id").close()
+    died = subprocess.run([sys.executable, "-c", DIES, str(path)], check=False)
+    assert died.returncode == -9
+    assert path.with_name("rollout.db-journal").stat().st_size > 0
+    with use(path) as journal:
+        assert len(journal.calls()) == 0
+        assert journal.steps()["state"].tolist() == ["sent", "pending", "pending"]
 
 
-def test_no_wal_where_hosts_share_the_disk(
-    plan: Plan, path: Path, monkeypatch: pytest.MonkeyPatch
+# -- lost under way -----------------------------------------------------------------------------
+
+
+def removed(path: Path) -> None:
+    """Take it away."""
+    path.unlink()
+
+
+def moved(path: Path) -> None:
+    """Give it another name."""
+    path.rename(path.with_name("moved.db"))
+
+
+def replaced(path: Path) -> None:
+    """Put a copy in its place, as whoever restores a backup does."""
+    shutil.copy(path, path.with_name("copy"))
+    path.with_name("copy").replace(path)
+
+
+def cut(path: Path) -> None:
+    """Empty it."""
+    os.truncate(path, 0)
+
+
+def without_rounds(path: Path) -> None:
+    """Take away the file that has what was written last."""
+    path.with_name("rollout.db-wal").unlink()
+
+
+LOST = {
+    removed: "rollout.db was taken away",
+    moved: "rollout.db was taken away",
+    replaced: "rollout.db is another file now",
+    cut: "rollout.db was emptied",
+    without_rounds: "rollout.db-wal was taken away",
+}
+
+
+@pytest.mark.parametrize("how", LOST)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_journal_that_is_lost_is_missed(
+    plan: Plan, path: Path, how: Callable[[Path], None], first: bool
 ) -> None:
-    """A disk that accepts WAL, but that other hosts may have mounted, gets DELETE mode."""
-    mounts = path.with_name("mounts")
-    mounts.write_text(f"server:/ {path.parent} nfs4 rw 0 0\n")
-    with Journal.create(path, plan, "id") as journal:
-        assert journal._db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-    monkeypatch.setattr(database, "_MOUNTS", mounts)
-    with Journal.open(path) as journal:
-        assert journal._db.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    """No round is written where nobody will find it; the error says how it was lost."""
+    journal = Journal.create(path, plan, "id")
+    if not first:
         journal.write([StepChanged(1.0, 0, "pending", "sent")])
-        assert not path.with_name("rollout.db-wal").exists()
+    how(path)
+    with pytest.raises(JournalError, match=f"lost: {LOST[how]}.*moved, put it back"):
+        journal.write([StepChanged(1.0, 1, "pending", "sent")])
+    journal.close()
+    if how is moved:
+        with Journal.open(path.with_name("moved.db")) as again:
+            assert again.steps()["state"].tolist().count("sent") == (not first)
+
+
+def test_nothing_of_who_came_after_is_taken_away(plan: Plan, path: Path) -> None:
+    """A writer whose files were all removed leaves those of the next journal of that name alone."""
+    first = Journal.create(path, plan, "first")
+    for each in list(path.parent.iterdir()):
+        each.unlink()
+    second = Journal.create(path, plan, "second")
+    second.write([StepChanged(1.0, 0, "pending", "sent")])
+    there = names(path.parent)
+    first.close()
+    assert names(path.parent) == there
+    second.write([StepChanged(1.0, 1, "pending", "sent")])
+    second.close()
+    with Journal.open(path) as journal:
+        assert journal.meta()["rollout_id"] == "second"
+        assert journal.steps()["state"].tolist() == ["sent", "sent", "pending"]
+
+
+def test_a_rollout_that_waited_misses_its_journal(tmp_path: Path) -> None:
+    """One that was lost while a rollout was paused stops it before anything is sent."""
+    with Stage(tmp_path, lanes=1, each=4) as stage:
+        rollout = stage.rollout()
+        rollout.pause()
+        rollout.start()
+        while rollout.state != "paused":
+            assert not rollout.join(0.01)
+        removed(tmp_path / "rollout.db")
+        rollout.resume()
+        with pytest.raises(JournalError, match=r"the journal is lost.*then go on with vk\.Rollout"):
+            rollout.wait()
+        assert rollout.state == "stopped"
+        assert not stage.creations()

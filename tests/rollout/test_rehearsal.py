@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,17 +150,18 @@ def test_live_routes_that_are_put_together_know(stage: Stage) -> None:
         vk.plan_routes(stage.routes, mixed)
 
 
-def test_journals_and_plans_of_earlier_versions(stage: Stage, cloud: vk.Client) -> None:
-    """A journal that says nothing is a rehearsal by its name alone; such a plan does not know."""
+def test_who_does_not_say_it_decides_by_no_name(stage: Stage, cloud: vk.Client) -> None:
+    """A journal that does not say what it is is read, and gone on with nowhere, by any name."""
     plan = vk.plan_routes(inventory(1, 3), HAND)
     for name in ("real.db", "a.simulated-2.db"):
-        vk.Journal.create(stage.path / name, plan, "id", meta={"options": "{}"}).close()
-    with pytest.raises(errors.JournalError):
-        vk.Rollout.open(stage.path / "a.simulated-2.db", cloud)
-    vk.Rollout.open(stage.path / "a.simulated-2.db", stage.client).close()
-    with pytest.raises(errors.JournalError):
-        vk.Rollout.open(stage.path / "real.db", stage.client)
-    vk.Rollout.open(stage.path / "real.db", cloud).close()
+        path = stage.path / name
+        vk.Journal.create(path, plan, "id", meta={"options": "{}"}).close()
+        for client in (cloud, stage.client):
+            with pytest.raises(errors.JournalError, match=r"does not say.*Make a new plan"):
+                vk.Rollout.open(path, client)
+        with vk.Journal.read(path) as journal:
+            assert journal.simulated is None
+            assert len(journal.steps()) == 3
     plan.save(stage.path / "plan.jsonl")
     assert vk.Plan.load(stage.path / "plan.jsonl").simulated is None
 

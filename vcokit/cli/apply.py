@@ -33,6 +33,14 @@ from vcokit.rollout.rollout import Rollout
 _ROUTE: Final = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
 
 JournalPath = Annotated[Path, typer.Argument(help="Journal of a rollout.", metavar="JOURNAL")]
+TakeOver = Annotated[
+    bool,
+    typer.Option(
+        "--take-over",
+        help="Take the journal from a rollout on another host, which is surely dead. One that lives"
+        " ends with an error and sends nothing more.",
+    ),
+]
 
 
 def apply_command(
@@ -128,6 +136,7 @@ def resume_command(
     reach: Reach,
     pace: Pace,
     saying: Saying,
+    take_over: TakeOver = False,
 ) -> int:
     """Go on with a rollout where it broke off.
 
@@ -141,9 +150,11 @@ def resume_command(
         refuse_stranger(journal, reach)
         shown.print(f"Plan {standing.plan.fingerprint[:12]}: {standing.plan}", markup=False)
         if not len(standing.left):
+            if take_over:
+                Journal.open(journal, take_over=True).close()
             return account.ends(_nothing_left(journal, shown))
         with reach.connected(standing.routes, standing.live, say=saying.note) as client:
-            rollout = Rollout.open(journal, client, **wishes)
+            rollout = Rollout.open(journal, client, take_over=take_over, **wishes)
             go_on = resume_command_of(journal, reach.again)
             return conduct(rollout, client, shown, account, go_on=go_on, forecasted=standing.left)
 

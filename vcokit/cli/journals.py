@@ -15,7 +15,6 @@ resume a simulated rollout      with ``--simulate``, or at the endpoint of a sim
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -28,10 +27,11 @@ from vcokit import config
 from vcokit.cli.reach import Reach
 from vcokit.cli.running import resume_command_of
 from vcokit.cloud.simulated import may_be_simulator
-from vcokit.errors import InputError, JournalLockedError
+from vcokit.errors import InputError
 from vcokit.plain import counted
-from vcokit.rollout import database
+from vcokit.rollout import database, rehearsal
 from vcokit.rollout.journal import Journal
+from vcokit.rollout.lock import held
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.steps import ACCEPTED, DONE, FINAL, IN_DOUBT, LIVE_COLUMNS, SETTLED
 
@@ -166,13 +166,9 @@ def refuse_held(journal: Journal) -> None:
     JournalLockedError
         It says who holds it.
     """
-    held = journal.holder(time.time())
-    if held is not None:
-        raise JournalLockedError(
-            f"another rollout holds this journal ({held})",
-            path=journal.path,
-            remedy=f"Wait for it; vcokit status {journal.path} looks at it",
-        )
+    owner = journal.holder()
+    if owner is not None:
+        raise held(journal.path, owner)
 
 
 def refuse_stranger(path: Path, reach: Reach) -> None:
@@ -183,10 +179,12 @@ def refuse_stranger(path: Path, reach: Reach) -> None:
 
     Raises
     ------
-    InputError
+    InputError, JournalError
     """
     with Journal.read(path) as journal:
         simulated = journal.simulated
+    if simulated is None:
+        rehearsal.refuse_journal(path, simulated, client=reach.simulated)
     if simulated and not reach.may_be_simulated:
         raise InputError(
             f"{path}: the journal of a rollout on a simulator, which never goes on in the cloud",

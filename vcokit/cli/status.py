@@ -17,7 +17,7 @@ from vcokit.cli.running import resume_command_of
 from vcokit.cli.steplog import one_line, records
 from vcokit.plain import counted, duration, visible
 from vcokit.rollout.journal import Journal
-from vcokit.rollout.lock import Lease
+from vcokit.rollout.lock import Owner
 
 #: Seconds that the pace of the moment is taken of.
 _WINDOW: Final = 300.0
@@ -60,12 +60,12 @@ def facts_of(path: Any, now: float, limit: int) -> dict[str, Any]:
         If there is no such journal, or it cannot be read.
     """
     with Journal.read(path) as journal:
-        journal.check_seal()
+        journal.check()
         steps, meta, held, state = (
             journal.steps(),
             journal.meta(),
-            journal.holder(now),
-            journal.state(now),
+            journal.holder(),
+            journal.state(),
         )
         outcomes = journal.calls()["outcome"].value_counts()
         simulated, again = journal.simulated, again_of(journal)
@@ -77,7 +77,7 @@ def facts_of(path: Any, now: float, limit: int) -> dict[str, Any]:
         "simulated": simulated,
         "state": state,
         "message": meta.get("message") if held is None else None,
-        "holder": None if held is None else _told(held, now),
+        "holder": None if held is None else _told(held),
         "actions": _counts(steps["action"]),
         "states": _counts(steps["state"]),
         "left": rest.left,
@@ -90,13 +90,14 @@ def facts_of(path: Any, now: float, limit: int) -> dict[str, Any]:
     }
 
 
-def _told(lease: Lease, now: float) -> dict[str, Any]:
+def _told(owner: Owner) -> dict[str, Any]:
     return {
-        "process": lease.process,
-        "host": lease.host,
-        "since": lease.since,
-        "seen_seconds_ago": round(max(0.0, now - lease.seen), 1),
-        "text": str(lease),
+        "process": owner.process,
+        "host": owner.host,
+        "since": owner.since,
+        "version": owner.version,
+        "here": owner.is_here,
+        "text": str(owner),
     }
 
 
@@ -133,8 +134,8 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     if facts["message"]:
         said.append(f"message {visible(facts['message'])}")
     if facts["holder"]:
-        seen = facts["holder"]["seen_seconds_ago"]
-        said.append(f"holder  {visible(facts['holder']['text'])}; seen {seen:g} s ago")
+        elsewhere = "" if facts["holder"]["here"] else "; whether it lives is not seen from here"
+        said.append(f"holder  {visible(facts['holder']['text'])}{elsewhere}")
     said += [f"{name:<7} {_listed(facts[name])}" for name in ("actions", "states", "calls")]
     said.append(f"left    {counted(facts['left'], 'step')}{_at_pace(facts)}")
     if facts["resume"]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vcokit.cli import show
-from vcokit.cli.apply import JournalPath
+from vcokit.cli.apply import JournalPath, TakeOver
 from vcokit.cli.exits import Exit
 from vcokit.cli.journals import Standing, new_journal, refuse_held, refuse_stranger
 from vcokit.cli.plan import PlanFormat, save_plan, say_gaps, show_plan
@@ -39,6 +39,7 @@ def undo_command(
     allow_gap: Annotated[
         bool, typer.Option("--allow-gap", help="Also where addresses are uncovered in between.")
     ] = False,
+    take_over: TakeOver = False,
     yes: Yes = False,
 ) -> int:
     """Take back what a rollout provably did.
@@ -49,9 +50,11 @@ def undo_command(
     with saying.account(reach.scenario, journal, journal=undo_journal, save=save) as account:
         shown, wishes = show.console(), pace.given()
         refuse_stranger(journal, reach)
+        if take_over:
+            Journal.open(journal, take_over=True).close()
         # Read, not opened: what is taken back is not written to.
         with Journal.read(journal) as read:
-            read.check_seal()
+            read.check()
             refuse_held(read)
             steps, calls, quota = read.steps(), read.calls(), read.plan().quota
             simulated = read.simulated

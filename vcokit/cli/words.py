@@ -24,6 +24,7 @@ _TABLE: Final = tuple(
         (r"Rollout\.open\(path, client\)", "vcokit resume"),
         (r"(make a new plan)$", r"\1: vcokit apply with the inventory"),
         (r"allow_gap=True", "--allow-gap"),
+        (r"take_over=True", "--take-over"),
         (r"Go on with it on a simulator", "Add --simulate or --scenario"),
         (r"Go on with it on the cloud", "Leave out --simulate and --scenario, or the endpoint"),
         (r'format=, such as format="csv"', "another name, such as routes.csv"),

@@ -79,8 +79,6 @@ _READS_TOGETHER: Final = 200
 _LONGEST_AT_END: Final = 15.0
 #: What a wait takes at least, though rounding has made it none: others have their turn; seconds.
 _SHORTEST: Final = 1e-6
-#: A wall clock that is set back must not make the loop spin; seconds.
-_LEAST_WAIT: Final = 0.1
 
 #: What a call may raise: no answer, a refusal, or that its request cannot be written.
 Fault: TypeAlias = CloudError | InputError | UnicodeError
@@ -240,7 +238,7 @@ class Engine:
             self._wait(wake)
 
     def _wait(self, until: float | None) -> None:
-        """Wait for something to arrive, or for a moment; be seen alive, however long it takes.
+        """Wait for something to arrive, or for a moment.
 
         Raises
         ------
@@ -248,10 +246,8 @@ class Engine:
             An error that no call may raise ends the loop; what arrived with it is taken in first.
         """
         while True:
-            self._journal.renew(self._clocks.wall())
-            lease = max(_LEAST_WAIT, self._journal.renew_at - self._clocks.wall())
             left = math.inf if until is None else until - self._clocks.steady()
-            if errors := self._collect(max(_SHORTEST, min(left, lease))):
+            if errors := self._collect(max(_SHORTEST, left)):
                 raise errors[0]
             if self._arrived or (until is not None and until <= self._clocks.steady()):
                 return

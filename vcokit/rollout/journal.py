@@ -13,8 +13,9 @@ scheduler is one transaction, on disk before any of its calls leaves. The file i
 0600 and holds neither secrets nor an endpoint. Its tables::
 
     meta   name, value        rollout_id, fingerprint, seal, created_at, state, message, and what
-                              the rollout was told to keep (options)
-    lease  one row            who writes: owner, process, host, since, seen; none when closed
+                              the rollout was told to keep (options, simulated)
+    owner  one row            who writes: host, process, since, version of vcokit, id; none when
+                              closed
     live   the live routes that the plan was made from
     step   a row a step       what is planned: action, scope, route, description, row, source, line
                               where it stands: state, attempt, misses
@@ -25,36 +26,39 @@ scheduler is one transaction, on disk before any of its calls leaves. The file i
                               request_id. No outcome: the process died before it knew one
 
 Times are seconds since the epoch. ``application_id`` says whose file it is, ``user_version`` which
-version of these tables. What is written once cannot be altered unseen: `seal` is a digest of
-rollout_id, fingerprint and created_at, and the fingerprint one of step and live.
+format these tables have: format 3 had a table ``lease`` for ``owner``; it is read as well, and
+becomes 4 where it is gone on with. What is written once cannot be altered unseen: `seal` is a
+digest of rollout_id, fingerprint, created_at and simulated, the fingerprint one of step and live.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import sqlite3
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from functools import cache, partial
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, Final, NamedTuple
 
 import pandas as pd
 
 from vcokit import schema
-from vcokit.errors import JournalError
+from vcokit.errors import JournalError, JournalLockedError
 from vcokit.rollout import database, rehearsal
-from vcokit.rollout.lock import Hold, Lease, Lock, lease_in
+from vcokit.rollout.lock import Lock, Owner, held
 from vcokit.rollout.messages import StepChanged, state_of
 from vcokit.rollout.plan import PLAN_COLUMNS, Plan
 from vcokit.rollout.steps import ACCEPTED, DONE, FAILED, FINAL, SENT, SETTLED, SKIPPED
 
 _SET: Final = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
+#: How long readers are waited for by who lets go, which may be at any moment; milliseconds.
+_LEAVING: Final = 1000
+_SET_OWNER: Final = "INSERT INTO owner VALUES (:host, :process, :since, :version, :id)"
 _LIVE: Final = ("region_id", "vpn_connection_id", "route_dest", "next_hop", "weight")
 _SEALED: Final = ("rollout_id", "fingerprint", "created_at")
 
@@ -62,10 +66,6 @@ _STATES: Final = ", ".join(f"'{state}'" for state in schema.STATES.categories)
 _ACTIONS: Final = ", ".join(f"'{action}'" for action in schema.ACTIONS.categories)
 TABLES: Final = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
-CREATE TABLE lease (
-    owner TEXT NOT NULL, process INTEGER NOT NULL, host TEXT NOT NULL,
-    since REAL NOT NULL, seen REAL NOT NULL
-);
 CREATE TABLE live (
     region_id TEXT, vpn_connection_id TEXT, route_dest TEXT, next_hop TEXT, weight INTEGER
 );
@@ -88,12 +88,28 @@ CREATE TABLE call (
 );
 """
 
+#: The table of who writes, and how it is read; of each format.
+_OWNER_TABLE: Final = {
+    3: """CREATE TABLE lease (
+    owner TEXT NOT NULL, process INTEGER NOT NULL, host TEXT NOT NULL,
+    since REAL NOT NULL, seen REAL NOT NULL
+)""",
+    4: """CREATE TABLE owner (
+    host TEXT NOT NULL, process INTEGER NOT NULL, since REAL NOT NULL, version TEXT NOT NULL,
+    id TEXT NOT NULL
+)""",
+}
+_OWNER: Final = {
+    3: "SELECT host, process, since, '0.1.0', owner FROM lease",
+    4: "SELECT host, process, since, version, id FROM owner",
+}
+
 
 @cache
-def _made() -> frozenset[tuple[str, str, str]]:
-    """Return type, name and statement of all that a journal consists of."""
+def _made(version: int) -> frozenset[tuple[str, str, str]]:
+    """Return type, name and statement of all that a journal of a format consists of."""
     with closing(sqlite3.connect(":memory:")) as connection:
-        connection.executescript(TABLES)
+        connection.executescript(TABLES + _OWNER_TABLE[version])
         return _consists_of(connection)
 
 
@@ -103,27 +119,16 @@ def _consists_of(connection: sqlite3.Connection) -> frozenset[tuple[str, str, st
     return frozenset(connection.execute(sql))
 
 
-def strange_in(connection: sqlite3.Connection) -> list[str]:
+def _strange_in(connection: sqlite3.Connection, version: int) -> list[str]:
     """Return what a database has, or lacks, beside the tables of a journal; empty for a journal.
 
     A view in the place of a table may have no end, and a trigger may undo what is written: neither
     is looked at before this was asked.
     """
-    found, made = _consists_of(connection), _made()
+    found, made = _consists_of(connection), _made(version)
     named = {f"{kind} {name}" for kind, name, _ in found - made}
     return sorted(named or {f"no {kind} {name}" for kind, name, _ in made - found})
 
-
-#: The columns that say when a step came into a state, and the one of each state.
-_STAMPS: Final = ("sent_at", "accepted_at", "settled_at", "ended_at")
-_STAMP: Final = {
-    SENT: "sent_at",
-    ACCEPTED: "accepted_at",
-    SETTLED: "settled_at",
-    DONE: "ended_at",
-    FAILED: "ended_at",
-    SKIPPED: "ended_at",
-}
 
 #: Where each step stands for whoever goes on. What was sent once may have arrived after the look
 #: that did not show it, or as a second copy after a refusal: it is in question again.
@@ -133,24 +138,27 @@ SELECT step, CASE WHEN state = 'pending' AND attempts > 0 THEN 'unknown' ELSE st
 FROM step WHERE action != 'blocked' ORDER BY step
 """
 
-Value: TypeAlias = str | int | float | None
-
-
-#: One statement for all states, so many steps at once; with what `_step_values` returns.
-_UPDATE_STEP: Final = (
-    "UPDATE step SET state = ?, attempt = ?, misses = ?, code = ?, message = ?,"
-    " request_id = coalesce(?, request_id), attempts = attempts + ?,"
-    " sent_at = coalesce(?, sent_at), accepted_at = coalesce(?, accepted_at),"
-    " settled_at = coalesce(?, settled_at), ended_at = coalesce(?, ended_at) WHERE step = ?"
-)
-
-
-def _step_values(change: StepChanged) -> tuple[Value, ...]:
-    stamp = _STAMP.get(change.new)
-    times = [change.at if stamp == name else None for name in _STAMPS]
-    said = (change.code, change.message, change.request_id)
-    sent = int(change.new == SENT)
-    return (change.new, change.attempt, change.misses, *said, sent, *times, change.step)
+#: One statement for all states, so many steps at once; with the fields of a `StepChanged`.
+_UPDATE_STEP: Final = f"""
+UPDATE step SET state = :new, attempt = :attempt, misses = :misses, code = :code,
+    message = :message, request_id = coalesce(:request_id, request_id),
+    attempts = attempts + (:new = '{SENT}'),
+    sent_at = CASE :new WHEN '{SENT}' THEN :at ELSE sent_at END,
+    accepted_at = CASE :new WHEN '{ACCEPTED}' THEN :at ELSE accepted_at END,
+    settled_at = CASE :new WHEN '{SETTLED}' THEN :at ELSE settled_at END,
+    ended_at = CASE WHEN :new IN ('{DONE}', '{FAILED}', '{SKIPPED}') THEN :at ELSE ended_at END
+WHERE step = :step
+"""  # noqa: S608
+_INSERT_CALL: Final = """
+INSERT INTO call (call, step, operation, region_id, vpn_connection_id, attempt, client_token,
+    sent_at)
+VALUES (:call, :step, :operation, :region_id, :vpn_connection_id, :attempt, :client_token, :sent_at)
+"""
+_UPDATE_CALL: Final = """
+UPDATE call SET seconds = :seconds, outcome = :outcome, code = :code, http_status = :http_status,
+    request_id = :request_id
+WHERE call = :call
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,16 +187,6 @@ class CallRow:
     attempt: int | None = None
     client_token: str | None = None
 
-    INSERT: ClassVar[str] = (
-        "INSERT INTO call (call, step, operation, region_id, vpn_connection_id, attempt,"
-        " client_token, sent_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-    )
-
-    def values(self) -> tuple[Value, ...]:
-        """Return the parameters of `INSERT`."""
-        connection = (self.region_id, self.vpn_connection_id, self.attempt, self.client_token)
-        return (self.call, self.step, self.operation, *connection, self.sent_at)
-
 
 @dataclass(frozen=True, slots=True)
 class CallEnd:
@@ -211,14 +209,13 @@ class CallEnd:
     http_status: int | None = None
     request_id: str | None = None
 
-    UPDATE: ClassVar[str] = (
-        "UPDATE call SET seconds = ?, outcome = ?, code = ?, http_status = ?, request_id = ?"
-        " WHERE call = ?"
-    )
 
-    def values(self) -> tuple[Value, ...]:
-        """Return the parameters of `UPDATE`."""
-        return (self.seconds, self.outcome, self.code, self.http_status, self.request_id, self.call)
+class _Hold(NamedTuple):
+    """What lets one writer write: its file lock, its row in the journal, the files it has open."""
+
+    lock: Lock
+    owner: Owner
+    files: database.Files
 
 
 class Journal:
@@ -231,10 +228,10 @@ class Journal:
     path : Path
         Absolute and without links: the same file whatever becomes of the working directory.
     connection : sqlite3.Connection
-    lock : Lock or None
-        Held by a writer.
-    now : callable
-        Seconds since the epoch.
+    version : int
+        Format of its tables.
+    hold : _Hold, optional
+        Of a writer.
 
     Examples
     --------
@@ -253,19 +250,16 @@ class Journal:
         self,
         path: Path,
         connection: sqlite3.Connection,
-        lock: Lock | None,
-        now: Callable[[], float] = time.time,
+        version: int,
+        hold: _Hold | None = None,
     ) -> None:
         self.path = path
         self._db = connection
-        self._lock = lock
-        self._now = now
+        self._version = version
+        self._hold = hold
         self._plan: Plan | None = None
-        self._hold = None if lock is None else Hold(path, connection, lock, now())
-        # Nobody waits for readers where a journal is forgotten, which is at any moment. At the
-        # program's end nothing is done: a thread of it may write still, and its locks go with it.
-        forget = connection.close if self._hold is None else partial(self._hold.let_go, 0.0)
-        self._forgotten = weakref.finalize(self, forget)
+        self._forgotten = weakref.finalize(self, _let_go, connection, hold)
+        # At the program's end a thread of it may write still; its lock goes with it.
         self._forgotten.atexit = False
 
     def __repr__(self) -> str:
@@ -310,19 +304,32 @@ class Journal:
         }
         kept = {**(meta or {}), **plan.meta(), **own}
         kept["seal"] = _seal(kept)
-        lock = Lock(path, now())
+        lock, owner = Lock(path, None), Owner.here(now())
         try:
-            database.make(path, lambda db: _fill(db, plan, kept))
-            with database.taken_back(path):
-                lock.covers(path)
-                return cls(path, database.connect(path, write=True), lock, now)
+            connection = database.make(path, lambda db: _fill(db, plan, kept, owner))
         except BaseException:
             lock.release()
             raise
+        return cls(path, connection, database.FORMAT, _Hold(lock, owner, database.Files(path)))
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, now: Callable[[], float] = time.time) -> Journal:
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        take_over: bool = False,
+        now: Callable[[], float] = time.time,
+    ) -> Journal:
         """Open a journal to go on with its rollout, and lock it.
+
+        Parameters
+        ----------
+        path : path
+        take_over : bool
+            Whether to take it from a rollout on another host, which is surely dead. If it is not,
+            it ends with an error before it sends anything more.
+        now : callable
+            Seconds since the epoch.
 
         Raises
         ------
@@ -333,25 +340,32 @@ class Journal:
             If another rollout holds it.
         """
         path = database.place_of(path)
-        database.check_bytes(path)
-        lock = Lock(path, now())
+        with cls.read(path) as found:
+            told = found.owner()
+        database.refuse_second_name(path)
+        lock = Lock(path, told)
         try:
             with cls.read(path) as found:
-                # First: one that lives may be about to write what a whole look would call damaged.
-                other = found.lease()
-                if other is not None:
-                    other.refuse(path, now(), locked=lock.locked)
-                database.check(path)
-                found.check_seal()
-            lock.covers(path)
-            journal = cls(path, database.connect(path, write=True), lock, now)
-            journal._plan = found.plan()
-            return journal
+                # First: one that lives may be about to write what would be called damage.
+                other = found.owner()
+                if other is not None and not other.is_here and not take_over:
+                    raise held(path, other)
+                found.check()
+            owner = Owner.here(now())
+            connection = database.connect(path, write=True)
+            try:
+                _take(connection, path, found._version, owner, other)
+            except BaseException:
+                connection.close()
+                raise
         except BaseException as error:
             lock.release()
             if isinstance(error, sqlite3.Error):
                 raise database.refused(path, "opened", error) from None
             raise
+        journal = cls(path, connection, database.FORMAT, _Hold(lock, owner, database.Files(path)))
+        journal._plan = found.plan()
+        return journal
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Journal:
@@ -364,32 +378,31 @@ class Journal:
             when it is read.
         """
         path = database.place_of(path)
-        database.check_bytes(path)
+        version = database.format_of(path)
         try:
-            journal = cls(path, database.connect(path, write=False), None)
+            journal = cls(path, database.connect(path, write=False), version)
         except sqlite3.Error as error:
             raise database.damaged(path, str(error)) from None
         try:
-            journal._refuse_strange()
+            with journal._reading():
+                strange = _strange_in(journal._db, version)
+            if strange:
+                raise database.damaged(path, f"changed by hand: {', '.join(strange)[:200]}")
         except BaseException:
             journal.close()
             raise
         return journal
 
-    def _refuse_strange(self) -> None:
-        """Refuse a database that holds anything but the tables of a journal, before it is read."""
-        with self._reading():
-            strange = strange_in(self._db)
-        if strange:
-            raise database.damaged(self.path, f"changed by hand: {', '.join(strange)[:200]}")
-
-    def check_seal(self) -> None:
-        """Refuse a journal whose rollout or plan is not what it was made with.
+    def check(self) -> None:
+        """Refuse a journal in which anything is damaged, or not what it was made with.
 
         Raises
         ------
         JournalError
         """
+        found = [row[0] for row in self._query("PRAGMA quick_check(1)")]
+        if found != ["ok"]:
+            raise database.damaged(self.path, f"{found}")
         meta = self.meta()
         if meta.get("seal") != _seal(meta):
             raise database.damaged(self.path, "its seal does not fit")
@@ -397,13 +410,7 @@ class Journal:
 
     def close(self) -> None:
         """Write everything into the one file and let go of it; a second time does nothing."""
-        if self._forgotten.detach() is None:
-            return
-        if self._hold is None:
-            self._db.close()
-        else:
-            self._hold.let_go()
-        self._hold = self._lock = None
+        self._forgotten()
 
     def __enter__(self) -> Journal:
         return self
@@ -413,73 +420,23 @@ class Journal:
 
     # -- who writes -----------------------------------------------------------------------------
 
-    def lease(self) -> Lease | None:
+    def owner(self) -> Owner | None:
         """Return who writes this journal, or wrote until it was killed; None when nobody does."""
         with self._reading():
-            return lease_in(self._db)
+            return _owner_in(self._db, self._version)
 
-    def holder(self, now: float) -> Lease | None:
-        """Return who holds this journal now; None when nobody does, or who did is seen to be dead.
+    def holder(self) -> Owner | None:
+        """Return who holds this journal now; None when nobody does, or who did is dead.
 
         Where this names nobody, `open` has the journal.
-
-        Parameters
-        ----------
-        now : float
-            Seconds since the epoch.
         """
-        lease = self.lease()
-        return lease if lease is not None and lease.in_force(now) else None
+        owner = self.owner()
+        return owner if owner is not None and owner.may_write(self.path) else None
 
-    def state(self, now: float) -> str:
-        """Return in a word how the rollout stands; see `vcokit.rollout.messages.state_of`.
-
-        Parameters
-        ----------
-        now : float
-            Seconds since the epoch.
-        """
+    def state(self) -> str:
+        """Return in a word how the rollout stands; see `vcokit.rollout.messages.state_of`."""
         left = any(state not in FINAL for _, state, _, _ in self.standing())
-        return state_of(self.meta().get("state"), held=self.holder(now) is not None, left=left)
-
-    @property
-    def renew_at(self) -> float:
-        """When `renew` has something to do; seconds since the epoch, infinity where never."""
-        return math.inf if self._hold is None else self._hold.due
-
-    def renew(self, now: float) -> None:
-        """Be seen alive, where that is due: for a rollout that writes nothing for a while.
-
-        One row in one transaction every `vcokit.rollout.lock.RENEW_SECONDS`, else nothing. Who is
-        not seen for `vcokit.rollout.lock.LEASE_SECONDS` may be taken over from another host.
-
-        Parameters
-        ----------
-        now : float
-            Seconds since the epoch.
-
-        Raises
-        ------
-        JournalError
-            If it cannot be written.
-        JournalLockedError
-            If another rollout has taken the journal over.
-
-        Examples
-        --------
-        >>> from tempfile import TemporaryDirectory
-        >>> from vcokit.rollout.plan import plan_routes
-        >>> plan = plan_routes(schema.frame(schema.ROUTES), schema.frame(schema.LIVE_ROUTES))
-        >>> with TemporaryDirectory() as folder:
-        ...     with Journal.create(f"{folder}/a.db", plan, "id", now=lambda: 100.0) as journal:
-        ...         first = journal.renew_at
-        ...         journal.renew(first)
-        ...         print(first, journal.renew_at)
-        110.0 120.0
-        """
-        if now >= self.renew_at:
-            with self._writing(now):
-                pass
+        return state_of(self.meta().get("state"), held=self.holder() is not None, left=left)
 
     # -- write ----------------------------------------------------------------------------------
 
@@ -499,18 +456,34 @@ class Journal:
         JournalLockedError
             If another rollout has taken the journal over.
         """
-        with self._writing(self._now()):
-            self._db.executemany(_UPDATE_STEP, map(_step_values, steps))
-            self._db.executemany(CallRow.INSERT, [row.values() for row in calls])
-            self._db.executemany(CallEnd.UPDATE, [row.values() for row in ends])
+        with self._writing():
+            self._db.executemany(_UPDATE_STEP, map(asdict, steps))
+            self._db.executemany(_INSERT_CALL, map(asdict, calls))
+            self._db.executemany(_UPDATE_CALL, map(asdict, ends))
             self._db.executemany(_SET, list((meta or {}).items()))
 
     @contextmanager
-    def _writing(self, now: float) -> Iterator[None]:
-        if self._hold is None:
+    def _writing(self) -> Iterator[None]:
+        """Write in one transaction: two writers never both have an intent on disk."""
+        """Write a round, in one transaction: two writers never both have an intent on disk."""
+        if self._hold is None or not self._forgotten.alive:
             raise self._failed("written", "it was opened to be read", "Open it with Journal.open")
+        if (how := self._hold.files.lost()) is not None:
+            raise JournalError(
+                f"the journal is lost: {how}; nothing was sent since this was seen",
+                path=self.path,
+                remedy="If it is gone for good, make a new plan from the live routes. If it was "
+                "moved, put it back",
+            )
         try:
-            with self._hold.writing(now):
+            with database.transaction(self._db):
+                owner = _owner_in(self._db, self._version)
+                if owner != self._hold.owner:
+                    raise JournalLockedError(
+                        f"another rollout has taken this journal over ({owner or 'and ended'})",
+                        path=self.path,
+                        remedy="Leave it to that one; nothing was sent since",
+                    )
                 yield
         except sqlite3.Error as error:
             raise self._failed("written", error, "Make room, then resume") from None
@@ -532,9 +505,9 @@ class Journal:
         return found
 
     @property
-    def simulated(self) -> bool:
-        """Whether the rollout is a rehearsal, begun on a simulator."""
-        return rehearsal.of_journal(self.path, self.meta())
+    def simulated(self) -> bool | None:
+        """Whether the rollout is a rehearsal, begun on a simulator; None where it does not say."""
+        return rehearsal.of_text(self.meta().get(rehearsal.NAME))
 
     def steps(self) -> pd.DataFrame:
         """Return a row a step, of `vcokit.schema.STEPS`."""
@@ -612,15 +585,66 @@ class Journal:
 
 def _seal(meta: Mapping[str, str]) -> str:
     """Return a digest of what never changes."""
-    # Of journals that do not say whether they are simulated, the seal is the earlier one.
+    # Of a journal that does not say whether it is simulated, it is the digest of the rest.
     said = "\n".join(meta.get(name, "") for name in _SEALED) + meta.get(rehearsal.NAME, "")
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-def _fill(connection: sqlite3.Connection, plan: Plan, meta: Mapping[str, str]) -> None:
-    for statement in TABLES.split(";"):
+# -- who writes -----------------------------------------------------------------------------------
+
+
+def _take(
+    db: sqlite3.Connection, path: Path, version: int, owner: Owner, other: Owner | None
+) -> None:
+    """Write into a journal who owns it now, in the place of another, in today's format."""
+    with database.transaction(db):
+        found = _owner_in(db, version)
+        if found != other:  # somebody on another host was faster
+            raise held(path, found)
+        if version < database.FORMAT:
+            db.execute("DROP TABLE lease")
+            db.execute(_OWNER_TABLE[database.FORMAT])
+            db.execute(f"PRAGMA user_version = {database.FORMAT}")
+        db.execute("DELETE FROM owner")
+        db.execute(_SET_OWNER, asdict(owner))
+    with suppress(sqlite3.Error):
+        # Into the file itself: another host may see no other.
+        db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+def _let_go(db: sqlite3.Connection, hold: _Hold | None) -> None:
+    """Close a journal; a writer's, with everything in the one file, so that others may write."""
+    if hold is None:
+        db.close()
+        return
+    if hold.lock.is_ours:  # a child of the process that holds it leaves all to its parent
+        with suppress(sqlite3.Error):  # a full disk: that the lock is free says enough
+            db.execute(f"PRAGMA busy_timeout = {_LEAVING}")
+            db.execute("DELETE FROM owner WHERE id = ?", (hold.owner.id,))
+        database.settle(db, there=hold.files.lost() is None)
+    hold.lock.release()
+
+
+def _owner_in(connection: sqlite3.Connection, version: int) -> Owner | None:
+    found = connection.execute(_OWNER[version]).fetchone()
+    if found is None:
+        return None
+    try:
+        host, process, since, made_by, name = found
+        owner = Owner(str(host), int(process), float(since), str(made_by), str(name))
+        str(owner)
+    except (TypeError, ValueError, OverflowError, OSError) as error:  # not what was ever written
+        raise sqlite3.DatabaseError(f"owner: {error}") from None
+    return owner
+
+
+def _fill(
+    connection: sqlite3.Connection, plan: Plan, meta: Mapping[str, str], owner: Owner
+) -> None:
+    for statement in (TABLES + _OWNER_TABLE[database.FORMAT]).split(";"):
         connection.execute(statement)
     connection.executemany(_SET, list(meta.items()))
+    connection.execute(_SET_OWNER, asdict(owner))
     _insert(connection, "step", plan.steps, PLAN_COLUMNS)
     _insert(connection, "live", plan.live, _LIVE)
 

@@ -9,14 +9,13 @@ a plan         `Plan.simulated`, from its live routes, kept in its file
 a journal      ``simulated`` in its meta, sealed, from its plan or its first client
 =============  ====================================================================
 
-A plan of live routes that say nothing does not know (None); its first journal decides. Journals of
-earlier versions say nothing: those with ``.simulated`` in their name are rehearsals, the others
-are not. For a journal that says it, its name decides nothing.
+A plan of live routes that say nothing does not know (None); its first journal decides. A journal
+that does not say it, as those of the earliest versions, is read, and never gone on with. No name of
+a file decides anything.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -28,8 +27,6 @@ from vcokit.errors import JournalError, PlanError
 #: Name of the fact in files and journals, and its texts.
 NAME: Final = "simulated"
 TEXTS: Final[Mapping[bool, str]] = {True: "yes", False: "no"}
-
-_IN_A_NAME: Final = re.compile(r"\.simulated(-\d+)?(\.|$)")
 
 
 def of_live(live: pd.DataFrame) -> bool | None:
@@ -56,21 +53,6 @@ def of_text(text: str | None) -> bool | None:
     return {said: fact for fact, said in TEXTS.items()}.get(text or "")
 
 
-def of_journal(path: Path, meta: Mapping[str, str]) -> bool:
-    """Tell whether a journal is that of a rehearsal.
-
-    Examples
-    --------
-    >>> names = ("a.simulated.db", "a.simulated-2.db", "a.simulated.undo.db", "simulated.db")
-    >>> [of_journal(Path(name), {}) for name in names]
-    [True, True, True, False]
-    >>> of_journal(Path("a.simulated.db"), {"simulated": "no"})
-    False
-    """
-    said = of_text(meta.get(NAME))
-    return _IN_A_NAME.search(path.name) is not None if said is None else said
-
-
 def refuse_plan(plan: bool | None, *, client: bool) -> None:
     """Refuse a plan that was made for the other of the two.
 
@@ -88,15 +70,22 @@ def refuse_plan(plan: bool | None, *, client: bool) -> None:
         )
 
 
-def refuse_journal(path: Path, journal: bool, *, client: bool) -> None:
-    """Refuse to go on with a journal that was begun on the other of the two.
+def refuse_journal(path: Path, journal: bool | None, *, client: bool) -> None:
+    """Refuse to go on with a journal that was begun on the other of the two, or does not say.
 
     Parameters
     ----------
     path : Path
-    journal, client : bool
+    journal, client : bool or None
         Whether each is a simulator's.
     """
+    if journal is None:
+        raise JournalError(
+            "this journal does not say whether it was begun on a simulator",
+            path=path,
+            remedy="It can be looked at, but not gone on with. Make a new plan from the live "
+            "routes: what was done is left out of it",
+        )
     if journal and not client:
         raise JournalError(
             "this rollout was begun on a simulator, and no simulator answers here",

@@ -180,6 +180,7 @@ class Rollout:
         stop_after: int | EllipsisType | None = ...,
         rate_share: float | EllipsisType = ...,
         deadline: float | EllipsisType | None = ...,
+        take_over: bool = False,
         options: Options | None = None,
         clocks: Clocks | None = None,
     ) -> Rollout:
@@ -191,6 +192,9 @@ class Rollout:
             As of a new rollout.
         waves, stop_after, rate_share, deadline
             Those that are given take the place of the ones in the journal.
+        take_over : bool
+            Whether to take the journal from a rollout on another host, which is surely dead: from
+            here that cannot be seen. If it lives, it ends with an error and sends nothing more.
 
         Raises
         ------
@@ -198,11 +202,11 @@ class Rollout:
             If there is no such journal, or it cannot be read, or it is that of a rehearsal and the
             client is the cloud's, or the other way round.
         JournalLockedError
-            If its rollout still runs.
+            If its rollout still runs, or may still run on another host.
         """
         require_client(client)
         clocks = clocks or Clocks(time.time, time.monotonic)
-        opened = Journal.open(journal, now=clocks.wall)
+        opened = Journal.open(journal, take_over=take_over, now=clocks.wall)
         given = {
             "waves": waves,
             "stop_after": stop_after,

@@ -12,7 +12,6 @@ source            follows                                     can steer
 from __future__ import annotations
 
 import os
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ import numpy as np
 from vcokit.cloud.operations import Limit
 from vcokit.errors import JournalError
 from vcokit.rollout.journal import Journal
-from vcokit.rollout.lock import Lease
+from vcokit.rollout.lock import Owner
 from vcokit.rollout.messages import Event
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.rollout import Rollout
@@ -154,7 +153,7 @@ class JournalSource:
         with Journal.read(self.path) as journal:
             self.plan = journal.plan()
         self.title = Title.of(self.plan, self.path.name)
-        self._lease: Lease | None = None
+        self._owner: Owner | None = None
         self._seen: object = None
         self._board = self._read()
 
@@ -169,10 +168,10 @@ class JournalSource:
         return self._board
 
     def _read(self) -> Board:
-        files, now = self._files(), time.time()
+        files = self._files()
         with Journal.read(self.path) as journal:
             meta, steps, calls = journal.meta(), journal.steps(), journal.calls()
-            self._lease, state = journal.lease(), journal.state(now)
+            self._owner, state = journal.owner(), journal.state()
         self._seen = files, self._holder()
         sent = seconds(calls["sent_at"])
         board = Board(steps, started=float(np.min(sent)) if len(sent) else None)
@@ -196,9 +195,9 @@ class JournalSource:
             return f"nobody runs it; go on with {go_on}"
         return meta.get("message")
 
-    def _holder(self) -> Lease | None:
+    def _holder(self) -> Owner | None:
         """Return who held the journal when it was read, if that one lives still."""
-        return self._lease if self._lease and self._lease.in_force(time.time()) else None
+        return self._owner if self._owner and self._owner.may_write(self.path) else None
 
     def _files(self) -> list[tuple[int, int]]:
         """Return what changes with every writing: sizes and times of the files."""
