@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import environment_of
-from vcokit.simulator import Simulator
+from vcokit.simulator import Fault, Simulator
 
 ROOT = Path(__file__).parents[2]
 SMALL = ROOT / "data" / "routes-small.csv"
@@ -38,6 +38,13 @@ def on_terminal(*arguments: object, columns: int = 120) -> tuple[int, str]:
     text = read_all(master)
     os.close(master)
     return child.wait(30), text
+
+
+def refusing(number: int = 1) -> Fault:
+    """Return the fault that refuses a number of creates for good."""
+    return Fault(
+        "refuse", operation="CreateVcoRouteEntry", code="IllegalParam.RouteDest", count=number
+    )
 
 
 def as_environment(monkeypatch: pytest.MonkeyPatch, cloud: Simulator) -> None:

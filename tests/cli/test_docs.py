@@ -9,8 +9,6 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from tests.cli.stage import ROOT
 from vcokit.cli.commands import COMMANDS, load
 from vcokit.cli.exits import MEANING
@@ -37,24 +35,21 @@ def test_the_reference_is_that_of_the_code() -> None:
         assert f"| {int(code)} | {meaning} |" in written
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_usage_has_each_argument_in_one_pair_of_brackets(name: str) -> None:
-    """What is needed stands in braces, what may be left out in brackets, what repeats has dots."""
-    usage = re.search(rf"^`vcokit {name} \[OPTIONS\](.*)`$", reference(), re.M)[1]
-    rest = re.sub(r" (?:\{[A-Z|]+\}|\[[A-Z]+\])(?:\.\.\.)?", "", usage)
-    assert rest == ""
+def test_every_argument_is_explained() -> None:
+    """Each has help; in the usage line each stands in one pair of brackets.
+
+    What is needed stands in braces, what may be left out in brackets, what repeats has dots.
+    """
+    for name in COMMANDS:
+        usage = re.search(rf"^`vcokit {name} \[OPTIONS\](.*)`$", reference(), re.M)[1]
+        assert re.sub(r" (?:\{[A-Z|]+\}|\[[A-Z]+\])(?:\.\.\.)?", "", usage) == ""
+        for one in load(name).params:
+            assert getattr(one, "help", None), f"{name} {one.name}"
 
 
 def options_of(name: str) -> set[str]:
     """Return the options of a command."""
     return {word for one in load(name).params for word in one.opts if word.startswith("--")}
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_option_has_help(name: str) -> None:
-    """No option and no argument is left unexplained."""
-    for one in load(name).params:
-        assert getattr(one, "help", None), f"{name} {one.name}"
 
 
 def test_commands_of_the_page_are_there() -> None:

@@ -12,30 +12,26 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, as_environment
+from tests.cli.stage import GOOD, HEAD, refusing
 from vcokit.cli.exits import Exit
 from vcokit.cli.follow import _Follower
 from vcokit.cli.journals import Standing
 from vcokit.cli.show import console
 from vcokit.rollout.forecast import Forecast, forecast
 from vcokit.rollout.messages import Tally
-from vcokit.simulator import Fault, Simulator
+from vcokit.simulator import Simulator
 
 FAST = ("--simulate", "--speed", "600")
 
 
 @pytest.fixture
-def broken_off(shell, inventory: Path, monkeypatch):
+def broken_off(shell, inventory: Path, serve) -> Simulator:
     """A cloud, and a rollout on it that a refused step stopped."""
-    refusing = Fault(
-        "refuse", operation="CreateVcoRouteEntry", code="IllegalParam.RouteDest", count=1
-    )
-    with Simulator.for_routes(vk.read_routes(inventory), speed=600.0, faults=[refusing]) as cloud:
-        as_environment(monkeypatch, cloud)
-        code, out, _ = shell("apply", inventory, "--yes", "--stop-after", "1")
-        assert code == Exit.RESUMABLE
-        assert "as many as --stop-after allows" in out
-        yield cloud
+    cloud = serve(faults=[refusing()])
+    code, out, _ = shell("apply", inventory, "--yes", "--stop-after", "1")
+    assert code == Exit.RESUMABLE
+    assert "as many as --stop-after allows" in out
+    return cloud
 
 
 def edited(journal: Path, statement: str) -> None:
@@ -81,7 +77,7 @@ def test_a_stale_journal_in_doubt_names_the_way_out(
     assert shell("apply", inventory, "--yes", "--journal", option)[0] == Exit.OK
 
 
-def test_nothing_left(shell, inventory: Path, monkeypatch) -> None:
+def test_nothing_left(shell, inventory: Path) -> None:
     """A journal with nothing left says so, without asking the cloud or forecasting."""
     assert shell("apply", inventory, *FAST)[0] == Exit.OK
     for options in (("--simulate",), ("--simulate", "--summary", "s.json")):
@@ -159,20 +155,15 @@ def test_progress_in_a_pipe(capsys, monkeypatch) -> None:
     assert all("left" in line for line in lines)
 
 
-def test_a_spoilt_wave_names_a_way_that_goes_on(shell, inventory: Path, monkeypatch) -> None:
+def test_a_spoilt_wave_names_a_way_that_goes_on(shell, inventory: Path, serve) -> None:
     """The option that it names is one by which the rest is done."""
-    rows = [GOOD.replace("vco-a", f"vco-{name}") for name in "abc"]
-    inventory.write_text(HEAD + "".join(rows))
-    refusing = Fault(
-        "refuse", operation="CreateVcoRouteEntry", code="IllegalParam.RouteDest", count=1
-    )
-    with Simulator.for_routes(vk.read_routes(inventory), speed=600.0, faults=[refusing]) as cloud:
-        as_environment(monkeypatch, cloud)
-        code, out, _ = shell("apply", inventory, "--yes", "--waves", "1,rest")
-        assert code == Exit.RESUMABLE
-        option = re.search(r"such as (--waves \S+?)\.", out)[1].split()
-        code, out, _ = shell("resume", "routes.rollout.db", *option)
-        assert (code, len(cloud.routes())) == (Exit.FAILED, 2)
+    inventory.write_text(HEAD + "".join(GOOD.replace("vco-a", f"vco-{name}") for name in "abc"))
+    cloud = serve(faults=[refusing()])
+    code, out, _ = shell("apply", inventory, "--yes", "--waves", "1,rest")
+    assert code == Exit.RESUMABLE
+    option = re.search(r"such as (--waves \S+?)\.", out)[1].split()
+    code, out, _ = shell("resume", "routes.rollout.db", *option)
+    assert (code, len(cloud.routes())) == (Exit.FAILED, 2)
 
 
 def test_a_part_that_the_plan_does_not_have(shell, inventory: Path) -> None:

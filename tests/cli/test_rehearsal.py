@@ -8,22 +8,13 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, as_environment
+from tests.cli.stage import as_environment
 from tests.cloud.stub import Stub, reply
 from vcokit import schema
 from vcokit.cli.exits import Exit
 from vcokit.simulator import Simulator
 
 KEYS = {"access_key_id": "LTAIexample", "access_key_secret": "any-secret"}
-
-
-@pytest.fixture
-def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two good rows of one connection, in the working folder."""
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "routes.csv"
-    path.write_text(HEAD + GOOD + GOOD.replace("10.0.0.0/8", "11.0.0.0/8"))
-    return path
 
 
 def rehearsed(inventory: Path, name: str) -> Path:
@@ -116,25 +107,21 @@ def test_a_rehearsal_may_have_any_name(shell, inventory: Path) -> None:
     assert shell("resume", "x.undo.db")[0] == Exit.INPUT
 
 
-def test_an_endpoint_of_the_folder_is_said(
-    shell, inventory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_endpoint_of_the_folder_is_said(shell, inventory: Path, cloud, monkeypatch) -> None:
     """Every command that calls says where, and what set that; logs in JSON stay JSON."""
-    with Simulator.for_routes(vk.read_routes(inventory), speed=600.0) as cloud:
-        as_environment(monkeypatch, cloud)
-        monkeypatch.delenv("VCOKIT_ENDPOINT")
-        Path("vcokit.toml").write_text(f'endpoint = "{cloud.endpoint}"\n')
-        said = f"calls go to {cloud.endpoint} (endpoint set by vcokit.toml), which is a simulator"
-        for command in (
-            ("plan", inventory),
-            ("live", inventory),
-            ("verify", inventory),
-            ("diff", inventory),
-            ("apply", inventory, "--yes", "--stop-after", "1", "--max-hours", "1e-9"),
-            ("resume", "routes.rollout.db"),
-            ("undo", "routes.rollout.db", "--save", "undo.txt"),
-        ):
-            assert f"note: {said}\n" in shell(*command)[2], command
-        log = shell("undo", "routes.rollout.db", "--yes", "--log-format", "json")[2]
-        notes = [json.loads(line) for line in log.splitlines()]
-        assert said in [note.get("message") for note in notes]
+    monkeypatch.delenv("VCOKIT_ENDPOINT")
+    Path("vcokit.toml").write_text(f'endpoint = "{cloud.endpoint}"\n')
+    said = f"calls go to {cloud.endpoint} (endpoint set by vcokit.toml), which is a simulator"
+    for command in (
+        ("plan", inventory),
+        ("live", inventory),
+        ("verify", inventory),
+        ("diff", inventory),
+        ("apply", inventory, "--yes", "--stop-after", "1", "--max-hours", "1e-9"),
+        ("resume", "routes.rollout.db"),
+        ("undo", "routes.rollout.db", "--save", "undo.txt"),
+    ):
+        assert f"note: {said}\n" in shell(*command)[2], command
+    log = shell("undo", "routes.rollout.db", "--yes", "--log-format", "json")[2]
+    notes = [json.loads(line) for line in log.splitlines()]
+    assert said in [note.get("message") for note in notes]

@@ -91,16 +91,8 @@ def state(sdk: Client) -> str:
 
 
 def test_the_small_scenario_serves_the_official_sdk(tmp_path):
-    """Create, poll until attached, find the route listed: with nothing but those eight lines.
-
-    --port, --speed and --seed win over the file.
-    """
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    path = written(tmp_path, "speed = 1e-9\nseed = 1\n" + SMALL)
-    options = ("--port", port, "--speed", "20", "--seed", "7")
-    with serving("--scenario", path, *options) as (child, host):
-        assert host == f"127.0.0.1:{port}"
+    """Create, poll until attached, find the route listed: with nothing but those eight lines."""
+    with serving("--scenario", written(tmp_path, SMALL), "--speed", "20") as (child, host):
         sdk = client(host)
         request = models.CreateVcoRouteEntryRequest(**ROUTE, weight=100)
         assert sdk.create_vco_route_entry(request).body.state == "published"
@@ -114,6 +106,15 @@ def test_the_small_scenario_serves_the_official_sdk(tmp_path):
     assert out == ""
     assert "testAccessKeyId" in err
     assert "testAccessKeySecret" not in err, "a key of somebody's own is not shown"
+
+
+def test_options_win_over_the_scenario(tmp_path):
+    """--port, --speed and --seed, whatever the file says."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    path = written(tmp_path, "speed = 5\nseed = 1\n" + SMALL)
+    with serving("--scenario", path, "--port", port, "--seed", "7") as (_, host):
+        assert host == f"127.0.0.1:{port}"
 
 
 def test_a_scenario_can_stand_beside_an_inventory(tmp_path):
@@ -131,20 +132,22 @@ def test_a_scenario_can_stand_beside_an_inventory(tmp_path):
         assert sdk.describe_vpn_connection(request).body.state == "attached"
 
 
-def test_what_contradicts_or_is_wrong_is_one_clear_line(tmp_path, refused):
-    """File, key and remedy, exit code 2; connections stand in one place."""
-    whole, none = written(tmp_path, SMALL), tmp_path / "none.toml"
-    wrong = written(tmp_path, SMALL.replace("task_seconds", "task_second"), "wrong.toml")
-    routes = written(tmp_path, INVENTORY, "r.csv")
-    told = "both name connections. Take [[connections]] out of the scenario"
-    for arguments, words in (
-        ((routes, "--scenario", whole), told),
-        (("--scenario", wrong), f"error: {wrong}: connections[0].task_second: no such key. Write"),
-        (("--scenario", none), "none.toml: cannot be read: No such file"),
-        (("--speed", "0"), "error: speed 0.0. Write a number above 0"),
-    ):
-        code, said = refused(*arguments)
-        assert (code, words in said) == (2, True), said
+def test_connections_stand_in_one_place(tmp_path, refused):
+    """An inventory and a scenario that both name connections contradict one another."""
+    arguments = (written(tmp_path, INVENTORY, "r.csv"), "--scenario", written(tmp_path, SMALL))
+    code, said = refused(*arguments)
+    assert code == 2
+    assert "both name connections. Take [[connections]] out of the scenario" in said
+
+
+def test_a_wrong_scenario_is_one_clear_line(tmp_path, refused):
+    """File, key and remedy, exit code 2, no traceback."""
+    path = written(tmp_path, SMALL.replace("task_seconds", "task_second"))
+    code, said = refused("--scenario", path)
+    assert code == 2
+    assert said.startswith(f"error: {path}: connections[0].task_second: no such key. Write task_")
+    code, said = refused("--scenario", tmp_path / "none.toml")
+    assert (code, "none.toml: cannot be read: No such file" in said) == (2, True)
 
 
 def test_other_addresses_need_to_be_allowed(refused):
@@ -183,3 +186,9 @@ def test_a_port_that_is_taken_is_told(refused):
     assert code == 2
     assert said.startswith(f"error: cannot listen on 127.0.0.1:{port}: ")
     assert said.endswith("Name another --port, or leave it out")
+
+
+def test_nonsense_is_told(refused):
+    """What the simulator itself refuses comes out as an error of the shell."""
+    code, said = refused("--speed", "0")
+    assert (code, said) == (2, "error: speed 0.0. Write a number above 0")

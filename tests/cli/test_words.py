@@ -16,27 +16,18 @@ from vcokit.cli.exits import Exit
 from vcokit.simulator import Simulator
 
 
-@pytest.fixture
-def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A good row, in the working folder."""
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "routes.csv"
-    path.write_text(HEAD + GOOD)
-    return path
-
-
 @pytest.mark.parametrize(
     "options",
     [("--max-hours", "-1"), ("--max-hours", "nan"), ("--rate-share", "2"), ("--rate-share", "0"),
      ("--waves", "0,rest"), ("--waves", "rest,1"), ("--waves", ""), ("--waves", "1,,2")],
 )  # fmt: skip
-@pytest.mark.parametrize("command", ["apply", "resume", "undo"])
-def test_options_are_checked_first(shell, inventory: Path, command: str, options) -> None:
+def test_options_are_checked_first(shell, inventory: Path, options) -> None:
     """Before anything is read, and by the option's own name."""
-    code, out, err = shell(command, inventory, "--simulate", *options)
-    assert (code, out) == (Exit.INPUT, "")
-    assert err.startswith(f"error: {options[0]} ")
-    assert not re.search(r"deadline|\w=|None", err)
+    for command in ("apply", "resume", "undo"):
+        code, out, err = shell(command, inventory, "--simulate", *options)
+        assert (code, out) == (Exit.INPUT, "")
+        assert err.startswith(f"error: {options[0]} ")
+        assert not re.search(r"deadline|\w=|None", err)
 
 
 def test_a_folder_that_is_not_ones_own(shell, inventory: Path) -> None:
@@ -112,5 +103,6 @@ def test_a_profile_that_is_not_there(shell, tmp_path: Path, monkeypatch) -> None
 
 def test_one_is_not_plural(shell, inventory: Path) -> None:
     """What is counted is one, or several."""
+    inventory.write_text(HEAD + GOOD)
     assert "routes.csv: 1 route\n" in shell("plan", inventory, "--simulate")[2]
     assert shell("live", inventory, "--simulate")[2] == "0 routes\n"
