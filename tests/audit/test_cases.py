@@ -7,9 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import vcokit as vk
+from benchmarks.inventories import Inventory, Shape
 from tests.audit.test_rules import ELEVEN, INSIDE, TEN, audited, row
 from vcokit.cli import main
 from vcokit.errors import InputError
@@ -182,3 +184,19 @@ def test_live_routes_that_are_no_destination_routes() -> None:
     learnt = live.iloc[:1].assign(route_entry_type="bgp")
     assert vk.audit_routes(live.iloc[:1], live=learnt).empty
     assert vk.audit_routes(live.iloc[:1], live=live)["rule"].tolist() == ["already-live"]
+
+
+def test_any_number_of_processors(tmp_path: Path) -> None:
+    """Routes and findings are the same whether one processor works on them or eight."""
+    path = Inventory(Shape(50_000, dirt=0.03)).write(tmp_path / "routes.csv")
+    frames = []
+    usual = pa.cpu_count()
+    try:
+        for count in (1, 8):
+            pa.set_cpu_count(count)
+            routes = vk.read_routes(path)
+            frames.append((routes, vk.audit_routes(routes)))
+    finally:
+        pa.set_cpu_count(usual)
+    for one, several in zip(*frames, strict=True):
+        pd.testing.assert_frame_equal(one, several)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from vcokit import schema
 from vcokit.audit.audit import Audit, Matches
-from vcokit.audit.columns import I64, NONE, TEXT, Mask, Text
+from vcokit.audit.columns import I64, NONE, TEXT, Text
 from vcokit.audit.own_rules import own_rules
 from vcokit.audit.prediction import Check, api_codes
 from vcokit.audit.rules import NOTHING, PASSES, RULES, LooksAt, Rule, rule_names
@@ -119,24 +120,41 @@ def run(
     own = tuple(rule for rule in chosen if rule not in RULES)
     known = (*RULES, *own)
     found: list[tuple[int, Matches]] = []
-    for looks_at in passes:
-        for number, rule in enumerate(known):
-            if rule.looks_at != looks_at or not (rule.blocks or rule in chosen):
-                continue
-            matches = rule.find(audit)
-            if rule.blocks and (matches.severity or rule.severity) == "error":
-                audit.has_row_error[matches.rows] = True
-            if looks_at == "row":
-                refused = slice(None) if matches.refused is None else matches.refused
-                for check in rule.checks:
-                    audit.refuse(matches.rows[refused], check, number)
-            if rule in chosen and len(matches.rows):
-                found.append((number, matches))
+    with ThreadPoolExecutor(pa.cpu_count()) as pool:
+        groups = pool.submit(audit.meet, "destination" in passes)
+        for looks_at in passes:
+            if looks_at != "row":
+                groups.result()
+            asked = [
+                (number, rule)
+                for number, rule in enumerate(known)
+                if rule.looks_at == looks_at and (rule.blocks or rule in chosen)
+            ]
+            for (number, rule), matches in zip(asked, _answers(pool, audit, asked), strict=True):
+                if rule.blocks and (matches.severity or rule.severity) == "error":
+                    audit.has_row_error[matches.rows] = True
+                if looks_at == "row":
+                    refused = slice(None) if matches.refused is None else matches.refused
+                    for check in rule.checks:
+                        audit.refuse(matches.rows[refused], check, number)
+                if rule in chosen and len(matches.rows):
+                    found.append((number, matches))
     findings = _assemble(audit, found, known) if found else schema.frame(findings_schema(known))
     if own:
         about = {rule.name: {"severity": rule.severity, "summary": rule.summary} for rule in own}
         findings.attrs[_ABOUT] = about
     return findings
+
+
+def _answers(
+    pool: ThreadPoolExecutor, audit: Audit, asked: Sequence[tuple[int, Rule]]
+) -> list[Matches]:
+    """Return what each rule finds. The built-in ones are asked at once, the user's own here."""
+    pending = [pool.submit(rule.find, audit) if rule in RULES else None for _, rule in asked]
+    return [
+        rule.find(audit) if answer is None else answer.result()
+        for (_, rule), answer in zip(asked, pending, strict=True)
+    ]
 
 
 def findings_schema(known: Sequence[Rule]) -> schema.Schema:
@@ -164,7 +182,7 @@ def _assemble(
     """Put the findings of all rules into one frame, with the cells of their rows.
 
     The findings of a dirty inventory are the largest thing an audit holds. So `found` is emptied
-    as its texts are joined.
+    before its texts are joined.
     """
     found.sort(key=lambda one: one[0])
     sizes = [len(matches.rows) for _, matches in found]
@@ -180,17 +198,22 @@ def _assemble(
     number = np.repeat(np.array(numbers), sizes)[order]
     severity = schema.SEVERITIES.categories.get_indexer(pd.Index(severities)).astype(np.int8)
     related_row = np.concatenate(related)[order]
-    columns: dict[str, object] = {
-        "column": _joined([matches.column for _, matches in found], sizes, order),
-        "suggestion": _joined([matches.suggestion for _, matches in found], sizes, order),
+    parts = {
+        name: [getattr(matches, name) for _, matches in found]
+        for name in ("column", "message", "suggestion")
     }
-    messages = [matches.message for _, matches in found]
     found.clear()
-    columns["message"] = _joined(messages, sizes, order)
     routes = audit.columns.routes
     line = routes["line"].array.take(np.maximum(related_row, 0))
     line[related_row < 0] = pd.NA
-    columns |= {name: _series(audit.text(row, name)) for name in _ROW_TEXTS}
+    with ThreadPoolExecutor(pa.cpu_count()) as pool:
+        pending = {
+            name: pool.submit(_joined, parts.pop(name), sizes, order)
+            for name in ("message", "suggestion", "column")
+        }
+        pending |= {name: pool.submit(_cells, audit, row, name) for name in _ROW_TEXTS}
+        pending["api_code"] = pool.submit(_codes, audit, row, number)
+        columns: dict[str, object] = {name: one.result() for name, one in pending.items()}
     columns |= {name: routes[name].array.take(row) for name in ("source", "line")}
     columns |= {
         "row": row,
@@ -200,24 +223,25 @@ def _assemble(
         ),
         "related_row": pd.arrays.IntegerArray(related_row, related_row < 0),
         "related_line": line,
-        "api_code": _series(_codes(audit, row, _is_cause(audit, row, number))),
     }
     return schema.frame(findings_schema(known), columns, copy=False)
 
 
-def _is_cause(audit: Audit, row: I64, number: I64) -> Mask:
-    """Tell which findings are of the rule that stands for the check that decides their row."""
+def _cells(audit: Audit, row: I64, name: str) -> pd.Series:
+    return _series(audit.text(row, name))
+
+
+def _codes(audit: Audit, row: I64, number: I64) -> pd.Series:
+    """Return the API code of each finding that causes it; null for the others.
+
+    It is of the rule that stands for the check that decides its row.
+    """
     check = audit.check[row]
-    cause = np.where(check <= Check.NEXT_HOP, audit.row_rule[row], _RULE_OF[check])
-    return np.asarray(cause == number)
-
-
-def _codes(audit: Audit, row: I64, is_cause: Mask) -> Text:
-    """Return the API code of each finding that causes it; null for the others."""
-    causes = np.flatnonzero(is_cause)
-    codes = api_codes(audit.columns, audit.check, row[causes])
+    rule = np.where(check <= Check.NEXT_HOP, audit.row_rule[row], _RULE_OF[check])
+    is_cause = rule == number
+    codes = api_codes(audit.columns, audit.check, row[is_cause])
     place = np.cumsum(is_cause) - 1
-    return codes.take(pa.array(place, mask=~is_cause))
+    return _series(codes.take(pa.array(place, mask=~is_cause)))
 
 
 def _joined(parts: list[str | Text | None], sizes: list[int], order: I64) -> pd.Series:
@@ -225,15 +249,21 @@ def _joined(parts: list[str | Text | None], sizes: list[int], order: I64) -> pd.
 
     `parts` is emptied: their text is in the joined column.
     """
-    if all(part is None or isinstance(part, str) for part in parts):
-        which = np.repeat(np.arange(len(parts)), sizes)[order]
-        return _series(pa.array(parts, TEXT).take(pa.array(which)))
-    chunks = [
-        pa.repeat(pa.scalar(part, TEXT), size) if part is None or isinstance(part, str) else part
-        for part, size in zip(parts, sizes, strict=True)
-    ]
+    texts, places, start = [], [], 0
+    for part, size in zip(parts, sizes, strict=True):
+        if part is None or isinstance(part, str):
+            text, place = pa.array([part], TEXT), np.zeros(size, dtype=np.int64)
+        elif isinstance(part, pa.DictionaryArray):
+            text, place = part.dictionary, part.indices.to_numpy()
+        else:
+            text, place = part, np.arange(size)
+        texts.append(text)
+        places.append(place + start)
+        start += len(text)
     parts.clear()
-    return _series(pa.concat_arrays(chunks).take(pa.array(order)))
+    joined = pa.concat_arrays(texts)
+    texts.clear()
+    return _series(joined.take(pa.array(np.concatenate(places).take(order))))
 
 
 def _series(text: Text) -> pd.Series:
