@@ -132,12 +132,6 @@ class Audit:
         """How the rows meet."""
         return Groups(self.columns)
 
-    def meet(self, destinations: bool) -> None:
-        """Work out ahead, once, what several rules ask of connections, and of destinations."""
-        _ = self.groups.contending
-        if destinations:
-            _ = self.groups.same_next_hop_set
-
     def text(self, rows: I64, column: str) -> Text:
         """Return a column of some rows; null where the cell is empty."""
         return self.columns.text(rows, column)

@@ -15,7 +15,6 @@ How rows meet other rows is in `vcokit.audit.groups`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import Any, Final, TypeAlias
 from urllib.parse import quote
@@ -120,11 +119,9 @@ class RouteColumns:
                 connections, ("vpn_connection_id", "region_id"), what="connections"
             )
         ids = strings(self.routes["vpn_connection_id"])
-        with ThreadPoolExecutor(1) as pool:  # this takes as long as the other two
-            dictionary = pool.submit(Dictionary, ids)
-            self.regions = Dictionary(strings(self.routes["region_id"]))
-            self.prefixes = parse(self.routes["route_dest"])
-            self.ids = dictionary.result()
+        self.regions = Dictionary(strings(self.routes["region_id"]))
+        self.prefixes = parse(self.routes["route_dest"])
+        self.ids = Dictionary(ids)
         self.region = self.regions.codes
         self.connection = self.ids.codes
         #: Number of connections; the codes of other next hops and of live connections are higher.

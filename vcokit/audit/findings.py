@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import numpy as np
@@ -120,41 +119,24 @@ def run(
     own = tuple(rule for rule in chosen if rule not in RULES)
     known = (*RULES, *own)
     found: list[tuple[int, Matches]] = []
-    with ThreadPoolExecutor(pa.cpu_count()) as pool:
-        groups = pool.submit(audit.meet, "destination" in passes)
-        for looks_at in passes:
-            if looks_at != "row":
-                groups.result()
-            asked = [
-                (number, rule)
-                for number, rule in enumerate(known)
-                if rule.looks_at == looks_at and (rule.blocks or rule in chosen)
-            ]
-            for (number, rule), matches in zip(asked, _answers(pool, audit, asked), strict=True):
-                if rule.blocks and (matches.severity or rule.severity) == "error":
-                    audit.has_row_error[matches.rows] = True
-                if looks_at == "row":
-                    refused = slice(None) if matches.refused is None else matches.refused
-                    for check in rule.checks:
-                        audit.refuse(matches.rows[refused], check, number)
-                if rule in chosen and len(matches.rows):
-                    found.append((number, matches))
+    for looks_at in passes:
+        for number, rule in enumerate(known):
+            if rule.looks_at != looks_at or not (rule.blocks or rule in chosen):
+                continue
+            matches = rule.find(audit)
+            if rule.blocks and (matches.severity or rule.severity) == "error":
+                audit.has_row_error[matches.rows] = True
+            if looks_at == "row":
+                refused = slice(None) if matches.refused is None else matches.refused
+                for check in rule.checks:
+                    audit.refuse(matches.rows[refused], check, number)
+            if rule in chosen and len(matches.rows):
+                found.append((number, matches))
     findings = _assemble(audit, found, known) if found else schema.frame(findings_schema(known))
     if own:
         about = {rule.name: {"severity": rule.severity, "summary": rule.summary} for rule in own}
         findings.attrs[_ABOUT] = about
     return findings
-
-
-def _answers(
-    pool: ThreadPoolExecutor, audit: Audit, asked: Sequence[tuple[int, Rule]]
-) -> list[Matches]:
-    """Return what each rule finds. The built-in ones are asked at once, the user's own here."""
-    pending = [pool.submit(rule.find, audit) if rule in RULES else None for _, rule in asked]
-    return [
-        rule.find(audit) if answer is None else answer.result()
-        for (_, rule), answer in zip(asked, pending, strict=True)
-    ]
 
 
 def findings_schema(known: Sequence[Rule]) -> schema.Schema:
@@ -206,14 +188,10 @@ def _assemble(
     routes = audit.columns.routes
     line = routes["line"].array.take(np.maximum(related_row, 0))
     line[related_row < 0] = pd.NA
-    with ThreadPoolExecutor(pa.cpu_count()) as pool:
-        pending = {
-            name: pool.submit(_joined, parts.pop(name), sizes, order)
-            for name in ("message", "suggestion", "column")
-        }
-        pending |= {name: pool.submit(_cells, audit, row, name) for name in _ROW_TEXTS}
-        pending["api_code"] = pool.submit(_codes, audit, row, number)
-        columns: dict[str, object] = {name: one.result() for name, one in pending.items()}
+    columns: dict[str, object] = {
+        name: _joined(parts.pop(name), sizes, order) for name in ("message", "suggestion", "column")
+    }
+    columns |= {name: _series(audit.text(row, name)) for name in _ROW_TEXTS}
     columns |= {name: routes[name].array.take(row) for name in ("source", "line")}
     columns |= {
         "row": row,
@@ -223,12 +201,9 @@ def _assemble(
         ),
         "related_row": pd.arrays.IntegerArray(related_row, related_row < 0),
         "related_line": line,
+        "api_code": _codes(audit, row, number),
     }
     return schema.frame(findings_schema(known), columns, copy=False)
-
-
-def _cells(audit: Audit, row: I64, name: str) -> pd.Series:
-    return _series(audit.text(row, name))
 
 
 def _codes(audit: Audit, row: I64, number: I64) -> pd.Series:
