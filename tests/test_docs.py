@@ -16,6 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -83,6 +84,21 @@ def test_python_runs(name: str, folder: Path) -> None:
         if isinstance(last, ast.Expr):
             shown = eval(compile(ast.Expression(last.value), name, "eval"), names)  # noqa: S307
             assert not (isinstance(shown, str) and "\n" in shown), ast.unparse(last)
+
+
+def test_an_audit_on_workers_runs(folder: Path) -> None:
+    """The script about several workers runs as it stands, and finds what one process finds."""
+    (folder / "sites").mkdir()
+    sites = [folder / "sites" / f"{name}.parquet" for name in "ab"]
+    for site in sites:
+        vk.write_routes(vk.read_routes(SMALL), site)
+    script = folder / "script.py"
+    script.write_text(blocks(DOCS / "beyond-one-machine.md", "python")[0], "utf-8")
+    child = subprocess.run([sys.executable, script], cwd=folder, capture_output=True, check=False)
+    assert child.returncode == 0, child.stderr
+    found = pd.read_parquet(folder / "findings").sort_values(["row", "rule"])
+    wanted = vk.audit_routes(vk.read_routes([f"sites/{site.name}" for site in sites]))
+    assert found["message"].tolist() == wanted["message"].tolist()
 
 
 @pytest.mark.parametrize("page", TYPED)

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 import vcokit as vk
+from benchmarks.inventories import Inventory, Shape
 from tests.audit.test_rules import ELEVEN, INSIDE, TEN, audited, row
 from vcokit.errors import InputError
 
@@ -211,3 +213,19 @@ def test_a_blocked_row_says_why(rows: list[dict], steps: list[tuple]) -> None:
     made = vk.plan_routes(routes, routes.iloc[:0]).steps
     said = made["message"].astype("object").where(made["message"].notna(), None)
     assert list(zip(made["action"], said, strict=True)) == steps
+
+
+def test_any_number_of_processors(tmp_path: Path) -> None:
+    """Routes and findings are the same whether one processor works on them or eight."""
+    path = Inventory(Shape(50_000, dirt=0.03)).write(tmp_path / "routes.csv")
+    frames = []
+    usual = pa.cpu_count()
+    try:
+        for count in (1, 8):
+            pa.set_cpu_count(count)
+            routes = vk.read_routes(path)
+            frames.append((routes, vk.audit_routes(routes)))
+    finally:
+        pa.set_cpu_count(usual)
+    for one, several in zip(*frames, strict=True):
+        pd.testing.assert_frame_equal(one, several)

@@ -157,9 +157,9 @@ def test_6_steps_failed(shell, inventory: Path, serve) -> None:
 
 def test_6_steps_skipped(shell, inventory: Path, cloud) -> None:
     """Steps that were skipped, as their connection is attached no longer, are not all well."""
-    assert shell("plan", inventory, "--save", "plan.txt")[0] == Exit.OK
+    assert shell("plan", inventory, "--save", "plan.jsonl")[0] == Exit.OK
     cloud.change("vco-a", state="detaching")
-    code, out, _ = shell("apply", "plan.txt", "--yes")
+    code, out, _ = shell("apply", "plan.jsonl", "--yes")
     assert (code, "Skipped steps" in out, "Failed steps" in out) == (Exit.FAILED, True, False)
 
 

@@ -14,7 +14,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from vcokit import config, schema
-from vcokit.audit.columns import I64, NONE, TEXT, Mask, RouteColumns, Text, as_text, first_row, say
+from vcokit.audit.columns import (
+    I64,
+    NONE,
+    TEXT,
+    Mask,
+    RouteColumns,
+    Text,
+    as_text,
+    dense,
+    first_row,
+    say,
+)
 from vcokit.audit.connections import ConnectionStatus
 from vcokit.audit.groups import Groups
 from vcokit.audit.prediction import I8, Check, LiveMatch, live_count, match_live, predict
@@ -33,7 +44,7 @@ class Matches:
     column : str or Arrow array of str
         Field at fault: one for all rows, or one per row.
     message : str or Arrow array of str
-        One for all rows, or one per row.
+        One for all rows, or one per row; a dictionary array, where many rows have the same.
     suggestion : Arrow array of str, optional
         A value for the cell, per row.
     related : ndarray of int64, optional
@@ -151,6 +162,16 @@ class Audit:
             return place
         own = rows if self.numbers is None else self.numbers[rows]
         return pc.if_else(lost, say("row ", pa.array(own).cast(TEXT)), place)
+
+    def alike(self, rows: I64, key: npt.NDArray[Any]) -> tuple[I64, I64]:
+        """Number rows by their key and their source; return also the position of one of each.
+
+        Rows of one number have one message, where that follows from the key and names places.
+        """
+        if self._source is not None:
+            key = key.astype(np.int64) * (int(self._source.max()) + 2) + self._source[rows]
+        which = dense(key)
+        return which, first_row(which)
 
     @cached_property
     def _source(self) -> npt.NDArray[Any] | None:

@@ -118,11 +118,11 @@ class RouteColumns:
             schema.require_columns(
                 connections, ("vpn_connection_id", "region_id"), what="connections"
             )
-        self.prefixes = parse(self.routes["route_dest"])
-        self.regions = Dictionary(strings(self.routes["region_id"]))
-        self.region = self.regions.codes
         ids = strings(self.routes["vpn_connection_id"])
+        self.regions = Dictionary(strings(self.routes["region_id"]))
+        self.prefixes = parse(self.routes["route_dest"])
         self.ids = Dictionary(ids)
+        self.region = self.regions.codes
         self.connection = self.ids.codes
         #: Number of connections; the codes of other next hops and of live connections are higher.
         self.id_count = len(self.ids)
@@ -214,9 +214,11 @@ class RouteColumns:
         size = np.zeros(self.size, dtype=np.int64)
         if "description" in self.given.columns:
             cells = strings(schema.text_column(self.given["description"]))
-            plain = pc.fill_null(pc.binary_length(cells), 0).to_numpy(zero_copy_only=False)
-            for row in np.flatnonzero(3 * plain > DESCRIPTION_BYTES):  # a byte takes three at most
-                size[row] = len(quote(cells[row].as_py(), safe=""))
+            # A byte takes three at most.
+            long = pc.greater(pc.binary_length(cells), DESCRIPTION_BYTES // 3)
+            if pc.any(long).as_py():
+                for row in np.flatnonzero(_mask(pc.fill_null(long, False))):
+                    size[row] = len(quote(cells[row].as_py(), safe=""))
         return size
 
     @property

@@ -37,6 +37,8 @@ from vcokit.audit.findings import findings_schema, run, without_unlisted
 from vcokit.audit.rules import RULES, Rule
 from vcokit.cidr.parse import parse
 
+#: Rows that are audited at once, about: what a worker needs does not grow with its files.
+_ROWS: Final = 250_000
 #: Networks of a partition from which the stretches of addresses are chosen.
 _SAMPLE: Final = 2_000
 #: Columns that rows carry on their way: the partition they go to, their number, whether a plan
@@ -55,6 +57,7 @@ class _Task:
     scope: tuple[str, ...]
     given: Mapping[str, Any]  # other arguments of Audit
     starts: I64  # number of the first row of each partition of the routes
+    count: int  # partitions in which the connections, and the addresses, are audited
     bounds: npt.NDArray[np.uint32]  # first address of each stretch but the first one
 
     @property
@@ -81,11 +84,12 @@ def audit_partitions(
     surveys = dask.compute(*map(dask.delayed(_survey), parts))
     sizes, samples = zip(*surveys, strict=True)
     starts = np.cumsum([0, *sizes[:-1]])
-    task = _Task(tuple(chosen), scope, given, starts, _bounds(samples))
+    count = max(len(parts), -(-sum(sizes) // _ROWS))
+    task = _Task(tuple(chosen), scope, given, starts, count, _bounds(samples, count))
     told = dask.delayed(task, traverse=False)
     numbered = [dask.delayed(_numbered)(part, told, n) for n, part in enumerate(parts)]
     empty = _numbered(routes._meta, task, 0)
-    by_connection = _exchange(numbered, empty, len(parts))
+    by_connection = _exchange(numbered, empty, count)
     first = [dask.delayed(_first_pass, nout=2)(part, told) for part in by_connection]
     empty_found, empty_rows = _first_pass(empty.set_index(_TO), task)
     by_address = _exchange([rows for _, rows in first], empty_rows, len(task.bounds) + 1)
@@ -112,10 +116,10 @@ def _survey(part: pd.DataFrame) -> tuple[int, npt.NDArray[np.uint32]]:
     return len(part), prefixes.network[prefixes.valid]
 
 
-def _bounds(samples: Sequence[npt.NDArray[np.uint32]]) -> npt.NDArray[np.uint32]:
-    """Return the addresses that part networks into as many stretches as there are samples."""
+def _bounds(samples: Sequence[npt.NDArray[np.uint32]], count: int) -> npt.NDArray[np.uint32]:
+    """Return the addresses that part networks into so many stretches, or fewer."""
     networks = np.sort(np.concatenate(samples))
-    places = np.arange(1, len(samples)) * len(networks) // len(samples)
+    places = np.arange(1, count) * len(networks) // count
     return np.unique(networks[places] if len(networks) else networks)
 
 
@@ -130,7 +134,7 @@ def _numbered(part: pd.DataFrame, task: _Task, place: int) -> pd.DataFrame:
     number = np.arange(len(rows)) + task.starts[place]
     ids = rows["vpn_connection_id"]
     home = np.where(ids.isna(), number, pd.util.hash_array(ids.to_numpy(dtype=object)) >> 1)
-    return rows.assign(**{_NUMBER: number, _TO: home.astype(np.int64) % len(task.starts)})
+    return rows.assign(**{_NUMBER: number, _TO: home.astype(np.int64) % task.count})
 
 
 def _first_pass(part: pd.DataFrame, task: _Task) -> tuple[pd.DataFrame, pd.DataFrame]:

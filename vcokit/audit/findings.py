@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from vcokit import schema
 from vcokit.audit.audit import Audit, Matches
-from vcokit.audit.columns import I64, NONE, TEXT, Mask, Text
+from vcokit.audit.columns import I64, NONE, TEXT, Text
 from vcokit.audit.own_rules import own_rules
 from vcokit.audit.prediction import Check, api_codes
 from vcokit.audit.rules import NOTHING, PASSES, RULES, LooksAt, Rule, rule_names
@@ -164,7 +164,7 @@ def _assemble(
     """Put the findings of all rules into one frame, with the cells of their rows.
 
     The findings of a dirty inventory are the largest thing an audit holds. So `found` is emptied
-    as its texts are joined.
+    before its texts are joined.
     """
     found.sort(key=lambda one: one[0])
     sizes = [len(matches.rows) for _, matches in found]
@@ -180,16 +180,17 @@ def _assemble(
     number = np.repeat(np.array(numbers), sizes)[order]
     severity = schema.SEVERITIES.categories.get_indexer(pd.Index(severities)).astype(np.int8)
     related_row = np.concatenate(related)[order]
-    columns: dict[str, object] = {
-        "column": _joined([matches.column for _, matches in found], sizes, order),
-        "suggestion": _joined([matches.suggestion for _, matches in found], sizes, order),
+    parts = {
+        name: [getattr(matches, name) for _, matches in found]
+        for name in ("column", "message", "suggestion")
     }
-    messages = [matches.message for _, matches in found]
     found.clear()
-    columns["message"] = _joined(messages, sizes, order)
     routes = audit.columns.routes
     line = routes["line"].array.take(np.maximum(related_row, 0))
     line[related_row < 0] = pd.NA
+    columns: dict[str, object] = {
+        name: _joined(parts.pop(name), sizes, order) for name in ("message", "suggestion", "column")
+    }
     columns |= {name: _series(audit.text(row, name)) for name in _ROW_TEXTS}
     columns |= {name: routes[name].array.take(row) for name in ("source", "line")}
     columns |= {
@@ -200,24 +201,22 @@ def _assemble(
         ),
         "related_row": pd.arrays.IntegerArray(related_row, related_row < 0),
         "related_line": line,
-        "api_code": _series(_codes(audit, row, _is_cause(audit, row, number))),
+        "api_code": _codes(audit, row, number),
     }
     return schema.frame(findings_schema(known), columns, copy=False)
 
 
-def _is_cause(audit: Audit, row: I64, number: I64) -> Mask:
-    """Tell which findings are of the rule that stands for the check that decides their row."""
+def _codes(audit: Audit, row: I64, number: I64) -> pd.Series:
+    """Return the API code of each finding that causes it; null for the others.
+
+    It is of the rule that stands for the check that decides its row.
+    """
     check = audit.check[row]
-    cause = np.where(check <= Check.NEXT_HOP, audit.row_rule[row], _RULE_OF[check])
-    return np.asarray(cause == number)
-
-
-def _codes(audit: Audit, row: I64, is_cause: Mask) -> Text:
-    """Return the API code of each finding that causes it; null for the others."""
-    causes = np.flatnonzero(is_cause)
-    codes = api_codes(audit.columns, audit.check, row[causes])
+    rule = np.where(check <= Check.NEXT_HOP, audit.row_rule[row], _RULE_OF[check])
+    is_cause = rule == number
+    codes = api_codes(audit.columns, audit.check, row[is_cause])
     place = np.cumsum(is_cause) - 1
-    return codes.take(pa.array(place, mask=~is_cause))
+    return _series(codes.take(pa.array(place, mask=~is_cause)))
 
 
 def _joined(parts: list[str | Text | None], sizes: list[int], order: I64) -> pd.Series:
@@ -225,15 +224,21 @@ def _joined(parts: list[str | Text | None], sizes: list[int], order: I64) -> pd.
 
     `parts` is emptied: their text is in the joined column.
     """
-    if all(part is None or isinstance(part, str) for part in parts):
-        which = np.repeat(np.arange(len(parts)), sizes)[order]
-        return _series(pa.array(parts, TEXT).take(pa.array(which)))
-    chunks = [
-        pa.repeat(pa.scalar(part, TEXT), size) if part is None or isinstance(part, str) else part
-        for part, size in zip(parts, sizes, strict=True)
-    ]
+    texts, places, start = [], [], 0
+    for part, size in zip(parts, sizes, strict=True):
+        if part is None or isinstance(part, str):
+            text, place = pa.array([part], TEXT), np.zeros(size, dtype=np.int64)
+        elif isinstance(part, pa.DictionaryArray):
+            text, place = part.dictionary, part.indices.to_numpy()
+        else:
+            text, place = part, np.arange(size)
+        texts.append(text)
+        places.append(place + start)
+        start += len(text)
     parts.clear()
-    return _series(pa.concat_arrays(chunks).take(pa.array(order)))
+    joined = pa.concat_arrays(texts)
+    texts.clear()
+    return _series(joined.take(pa.array(np.concatenate(places).take(order))))
 
 
 def _series(text: Text) -> pd.Series:

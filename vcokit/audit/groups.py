@@ -41,12 +41,14 @@ class Groups:
         self._columns = columns
         rows = np.flatnonzero(columns.takes_part)
         prefixes = columns.prefixes
-        key = pack(prefixes.network[rows], prefixes.length[rows], columns.scope[rows])
-        connection = columns.connection[rows]
+        key = pack(
+            prefixes.network.take(rows), prefixes.length.take(rows), columns.scope.take(rows)
+        )
+        connection = columns.connection.take(rows)
         order = _order(key, connection, columns.id_count)
-        self.rows = rows[order]
-        self._key = key[order]
-        self._connection = connection[order]
+        self.rows = rows.take(order)
+        self._key = key.take(order)
+        self._connection = connection.take(order)
         starts = is_new(self._key)
         self._starts = np.flatnonzero(starts)
         self.count = len(self._starts)
@@ -169,12 +171,15 @@ class Groups:
             return np.zeros(0, dtype=np.bool_)
         same = (self._key[1:] == self._key[:-1]) & (self._connection[1:] == self._connection[:-1])
         neighbours = np.concatenate([[False], same]) | np.concatenate([same, [False]])
-        scope = self._columns.scope[self.rows]
+        scope = self._columns.scope.take(self.rows)
         usual = np.zeros(self._columns.id_count, dtype=np.int64)
         usual[self._connection] = scope
+        elsewhere = scope != usual.take(self._connection)
+        if not elsewhere.any():
+            return np.asarray(neighbours)
         split = np.zeros(self._columns.id_count, dtype=np.bool_)
-        split[self._connection[scope != usual[self._connection]]] = True
-        return np.asarray(neighbours | split[self._connection])
+        split[self._connection[elsewhere]] = True
+        return np.asarray(neighbours | split.take(self._connection))
 
 
 class Contending:

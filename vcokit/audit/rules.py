@@ -136,6 +136,11 @@ def _shown(cells: Text) -> Text:
     return pc.if_else(pc.less_equal(pc.utf8_length(cells), _SHOWN), cells, cut)
 
 
+def _shared(texts: Text, which: I64) -> Text:
+    """Return a text per row, where several rows have one: the number of it per row."""
+    return pa.DictionaryArray.from_arrays(pa.array(which), texts)
+
+
 def _where(mask: Mask, texts: Text) -> Text:
     """Return texts where a mask is true, null elsewhere."""
     return pc.if_else(pa.array(mask), texts, pa.scalar(None, TEXT))
@@ -468,8 +473,9 @@ def _over_default_quota(audit: Audit) -> Matches:
 def _no_active_route(audit: Audit) -> Matches:
     groups = audit.groups
     rows = _rows((groups.destination >= 0) & ~groups.has_active[groups.destination])
-    message = say("all routes to ", audit.network(rows), " are standby (weight 0)")
-    return Matches(rows, "weight", message)
+    which, one = audit.alike(rows, groups.destination[rows])
+    message = say("all routes to ", audit.network(rows[one]), " are standby (weight 0)")
+    return Matches(rows, "weight", _shared(message, which))
 
 
 @_rule(
@@ -483,9 +489,10 @@ def _equal_cost(audit: Audit) -> Matches:
     first = first_other(destination[active].astype(np.int64), columns.connection[active])
     found = _rows(first != NONE)
     rows, other = active[found], active[first[found]]
-    ids, place = audit.text(other, "vpn_connection_id"), audit.at(other, rows)
+    which, one = audit.alike(rows, other)
+    ids, place = audit.text(other[one], "vpn_connection_id"), audit.at(other[one], rows[one])
     message = say("also active on ", ids, " (", place, "): traffic may be spread over both")
-    return Matches(rows, "weight", message, related=other)
+    return Matches(rows, "weight", _shared(message, which), related=other)
 
 
 @_rule("covered", "info", "The closest shorter network leads exactly the same way.", "destination")
@@ -495,12 +502,13 @@ def _covered(audit: Audit) -> Matches:
         return NOTHING
     redundant = groups.redundant(audit.has_row_error)
     rows, cover = _within(audit, groups.same_next_hop_set & redundant)
-    place, network = audit.at(cover, rows), audit.network(rows)
+    which, one = audit.alike(rows, groups.destination[rows])
+    inner, outer = rows[one], cover[one]
     message = say(
-        *(audit.network(cover), " (", place, ") leads the same way: dropping "),
-        *(network, " changes no forwarding"),
+        *(audit.network(outer), " (", audit.at(outer, inner), ") leads the same way: dropping "),
+        *(audit.network(inner), " changes no forwarding"),
     )
-    return Matches(rows, "route_dest", message, related=cover)
+    return Matches(rows, "route_dest", _shared(message, which), related=cover)
 
 
 @_rule(
@@ -511,14 +519,16 @@ def _covered(audit: Audit) -> Matches:
 )
 def _more_specific(audit: Audit) -> Matches:
     rows, cover = _within(audit, ~audit.groups.same_next_hop_set)
-    winner = audit.groups.first_active[audit.groups.destination[rows]]
+    which, one = audit.alike(rows, audit.groups.destination[rows])
+    inner, outer = rows[one], cover[one]
+    winner = audit.groups.first_active[audit.groups.destination[inner]]
     ids = audit.columns.ids.text(np.where(winner == NONE, NONE, audit.columns.connection[winner]))
     way = pc.fill_null(ids, "standby routes")
     message = say(
-        *("traffic to ", audit.network(rows), " goes to ", way),
-        *(", not the way of ", audit.network(cover), " (", audit.at(cover, rows), ")"),
+        *("traffic to ", audit.network(inner), " goes to ", way),
+        *(", not the way of ", audit.network(outer), " (", audit.at(outer, inner), ")"),
     )
-    return Matches(rows, "route_dest", message, related=cover)
+    return Matches(rows, "route_dest", _shared(message, which), related=cover)
 
 
 def _within(audit: Audit, chosen: Mask) -> tuple[I64, I64]:

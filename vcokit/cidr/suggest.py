@@ -52,9 +52,10 @@ def suggestions(cells: pd.Series) -> pd.Series:
     hosts = pd.Series(distinct, dtype="str") + "/32"
     address = parse(hosts)
     bare = hosts.where(address.valid & ~_are_any_masks(address.network))
+    texts: list[str] = distinct.tolist()
     meant: list[str | None] = list(bare)
     for position in np.flatnonzero(~address.valid).tolist():
-        meant[position] = suggest(distinct[position])
+        meant[position] = suggest(texts[position])
     # A missing cell has the code -1, which takes the last.
     return pd.Series(pd.array([*meant, None], dtype="str").take(codes))
 
