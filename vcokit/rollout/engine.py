@@ -207,25 +207,27 @@ class Engine:
 
     def run(self) -> Finished:
         """Carry the rollout to its end and return how it ended."""
-        self._threads = self._clocks.threads()
-        with self._gate:
-            self._runs = True
-            self._arrived += self._early
-        try:
+        with contextlib.closing(self._clocks.threads()) as self._threads:
+            with self._gate:
+                self._runs = True
+                self._arrived += self._early
             try:
                 return self._rounds()
             except Exception:
                 self._land()
                 raise
-        finally:
-            self._scheduler.close(self._clocks.steady())
-            with self._gate:
-                self._runs = False
-            self._collect(0.0)
-            for item in self._arrived:
-                if isinstance(item, _Told):
-                    item.taken.set()
-            self._threads.close()
+            finally:
+                self._let_go()
+
+    def _let_go(self) -> None:
+        """Leave the limits to others, and let nobody wait for what is not taken in any more."""
+        self._scheduler.close(self._clocks.steady())
+        with self._gate:
+            self._runs = False
+        self._collect(0.0)
+        for item in self._arrived:
+            if isinstance(item, _Told):
+                item.taken.set()
 
     def _rounds(self) -> Finished:
         while True:
