@@ -24,7 +24,7 @@ from vcokit.simulator import Account
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 #: Longest that anything on a page is waited for, milliseconds. Most takes a hundredth of it.
-PATIENCE = 30_000
+PATIENCE = 120_000
 
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 
