@@ -59,7 +59,7 @@ pictures: $(VENV)/.core
 
 # The documentation as a site, in out/site, without the network; half a minute.
 site: $(VENV)/.test
-	$(BIN)/python docs/site.py
+	$(BIN)/python docs/make_site.py
 
 # Runs every notebook from a clean kernel and writes it in place; two minutes. ARGS=03 for one.
 notebooks: $(VENV)/.test

@@ -1,4 +1,4 @@
-"""How Sphinx makes the site of what `docs/site.py` lays out; see there."""
+"""How Sphinx makes the site of what `docs/make_site.py` lays out; see there."""
 
 from vcokit import __version__
 

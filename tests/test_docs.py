@@ -137,7 +137,7 @@ def test_commands_run(
 def test_the_site_is_made_without_a_warning() -> None:
     """Every page, and every public name with its docstring, becomes a page of the site."""
     made = subprocess.run(
-        [sys.executable, DOCS / "site.py"], capture_output=True, text=True, check=False
+        [sys.executable, DOCS / "make_site.py"], capture_output=True, text=True, check=False
     )
     assert (made.returncode, made.stderr) == (0, ""), made.stderr
     reference = (ROOT / "out" / "site" / "python.html").read_text("utf-8")

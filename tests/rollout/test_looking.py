@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.rollout.play import Play
 from vcokit.rollout import steps as st
 from vcokit.rollout.messages import Answered, Finished, List, Listed, Poll, Polled, PolledAll, Send
+from vcokit.rollout.ordering import Order
 from vcokit.rollout.steps import Route
 
 
@@ -17,6 +20,19 @@ def test_settled_steps_are_listed_while_a_task_runs() -> None:
     assert play.tell(Answered(1, "ok")) == [List("vco-0", 1)]
     play.tell(play.listed("vco-0", 0))
     assert (play.states[0], play.states[1]) == (st.DONE, st.ACCEPTED)
+
+
+@pytest.mark.parametrize("is_awaited", [False, True])
+def test_what_others_wait_for_is_listed_at_once(is_awaited: bool) -> None:
+    """A settled step that a step of another connection waits for is looked up while a task runs."""
+    waits = {6: ("barrier",), "barrier": ("cover",), "cover": (0,)} if is_awaited else {}
+    play = Play(6, 1, order=Order(waits))
+    play.look()
+    play.attach(0)
+    play.tell(Answered(0, "ok"))
+    play.until_asked()
+    assert play.tell(Polled("vco-0", "attached")) == [Send(1, 0)]
+    assert play.tell(Answered(1, "ok")) == ([List("vco-0", 1)] if is_awaited else [])
 
 
 def test_a_listing_decides_what_it_was_asked_for() -> None:

@@ -103,6 +103,14 @@ def test_a_create_waits_for_room() -> None:
     assert [len(first) for first in waits.values()] == [2]
 
 
+def test_what_never_fits_is_left_to_the_cloud() -> None:
+    """Where not even all deletes make room enough, creates that never fit wait for none."""
+    steps = [step(n, "create", "a", f"10.{n}.0.0/16") for n in range(3)]
+    steps.append(step(3, "delete", "a", "11.0.0.0/16"))
+    waits = firsts(steps, live={"a": held("11.0.0.0/16", lane="a")}, quota=1)
+    assert list(waits.values()) == [{3}]
+
+
 def test_full_connections_that_swap_have_a_gap() -> None:
     """Two full connections cannot swap routes; the gap names routes, connections and quota."""
     steps = [
@@ -144,6 +152,31 @@ def test_standby_routes_give_way_without_a_gap() -> None:
     found = order_of(steps, live, 1)
     assert found.gaps == ()
     assert (found.first(1), found.first(3)) == ({0}, {2})
+
+
+def test_a_standby_route_gives_way_before_an_active_one() -> None:
+    """Where a cycle holds both, the standby route goes first, and there is no gap."""
+    steps = [
+        step(0, "delete", "a", "10.1.0.0/16"),
+        step(1, "create", "a", "10.2.0.0/16", 0),
+        step(2, "delete", "b", "10.2.0.0/16", 0),
+        step(3, "create", "b", "10.1.0.0/16"),
+    ]
+    live = {"a": held("10.1.0.0/16", lane="a"), "b": frozenset({Route("10.2.0.0/16", "b", 0)})}
+    found = order_of(steps, live, 1)
+    assert found.gaps == ()
+    assert [found.first(number) for number in range(4)] == [{3}, {0}, set(), {2}]
+
+
+def test_a_gap_names_only_what_cannot_be_done_before() -> None:
+    """Of those that add the same network, the one with room is waited for still."""
+    steps = [
+        step(0, "delete", "a", "10.1.0.0/16"),
+        step(1, "create", "a", "10.0.0.0/8"),
+        step(2, "create", "b", "10.0.0.0/8"),
+    ]
+    found = order_of(steps, {"a": held("10.1.0.0/16", lane="a")}, 1)
+    assert [gap.steps for gap in found.gaps] == [(0, 1)]
 
 
 def test_what_can_be_done_in_no_order_is_let_go() -> None:

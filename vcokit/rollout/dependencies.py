@@ -117,7 +117,6 @@ class Dependencies:
     ) -> None:
         self.spoilt: int | None = None
         self._countdown = Countdown(waits)
-        self._lost: set[int] = set()
         self._wave_of = waves_of(steps, waves, waits) if waves else {}
         self._wave, self._last_wave = 0, max(self._wave_of.values(), default=0)
         self._wave_left = Counter(self._wave_of.values())
@@ -140,11 +139,12 @@ class Dependencies:
         return self._countdown.done(number)
 
     def lost(self, number: int) -> list[int]:
-        """Note that a step will never be done; return the steps that wait for it."""
+        """Note that a step will never be done; return the steps that wait for it.
+
+        One that waits for several such steps is returned with each of them.
+        """
         self._one_less_in_wave(number, harmed=True)
-        fresh = [other for other in self._countdown.lost(number) if other not in self._lost]
-        self._lost.update(fresh)
-        return fresh
+        return self._countdown.lost(number)
 
     def begin_wave(self) -> list[int] | None:
         """Let the next wave begin; return the steps that wait no longer, None if it may not."""

@@ -414,7 +414,7 @@ class _Play:
             self._let_go(other)
 
     def _settle(self, number: int) -> None:
-        """Let a step that gave up a wait go on waiting for all that is done by now."""
+        """Let a step wait for what is done by now; the rest of its waits it goes without."""
         over: list[Node] = []
         missing: list[Node] = []
         for node in self.waits[number]:
@@ -492,10 +492,8 @@ class _Play:
         """Return how bad it is to give up a wait: least where a standby route is on either side."""
         number, _, other = way_out
         if isinstance(other, int):
-            return 3
-        if not self._uncovers(number, other):
-            return 0
-        return 1 if number in self.given_up else 2
+            return 2
+        return 1 if self._uncovers(number, other) else 0
 
     def _uncovers(self, number: int, other: Node) -> bool:
         """Tell whether an address may be uncovered if a step does not wait for a cover."""

@@ -34,7 +34,8 @@ from vcokit.rollout.steps import BLOCKED, DELETE, LIVE_COLUMNS, PLAN_COLUMNS, Ro
 __all__ = ["PLAN_COLUMNS", "Plan", "plan_routes"]
 
 
-#: Columns of the steps that the fingerprint is made of.
+#: Columns of the steps that the fingerprint is made of, in the order in which it was made of them
+#: since version 1 of the file: others, or another order, would be other fingerprints.
 _DIGESTED = (
     "action",
     "scope",

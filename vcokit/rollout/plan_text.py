@@ -250,7 +250,7 @@ def html_table(steps: pd.DataFrame) -> str:
     Parameters
     ----------
     steps : DataFrame
-        Of `PLAN_SHOWN`.
+        Of `PLAN_COLUMNS`.
 
     Examples
     --------
