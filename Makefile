@@ -15,7 +15,7 @@ PIP    := $(INSTALL) --constraint constraints.txt
 # a build in isolation would fetch the newest of it.
 BACKEND := hatchling editables setuptools wheel
 
-.PHONY: demo test coverage lint bench differential pictures crash browser campaign badinput mutants commands docs site notebooks pins clean
+.PHONY: demo test coverage explore lint bench differential pictures crash browser campaign badinput mutants commands docs site notebooks pins clean
 
 demo: $(VENV)/.core
 	$(BIN)/vcokit demo
@@ -27,6 +27,11 @@ test: lint browser
 # the time of the tests, so `make test` does without.
 coverage: lint browser
 	$(BIN)/python -m pytest -n auto --dist worksteal --cov --cov-report term
+
+# The property tests with examples that were never drawn before; ARGS='tests/cidr' for some of them.
+# `make test` draws the same ones each time. An example that fails belongs into its test.
+explore: $(VENV)/.test
+	$(BIN)/python -m pytest -n auto --dist worksteal --hypothesis-profile explore $(ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
