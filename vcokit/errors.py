@@ -39,7 +39,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from vcokit.plain import visible
+from vcokit._text import printable
 
 __all__ = [
     "ApiError",
@@ -94,7 +94,7 @@ class VcokitError(Exception):
             # What the cloud says ends like a sentence, what we say does not.
             stop = " " if text.endswith((".", "!", "?")) else ". "
             text = f"{text}{stop}{self.remedy}"
-        return visible(text)  # a traceback prints it to a terminal as it is
+        return printable(text)  # a traceback prints it to a terminal as it is
 
     def where(self) -> str:
         """Return the place of the fault as a prefix of the message; empty where there is none."""

@@ -14,7 +14,7 @@ import pytest
 
 import vcokit as vk
 from tests.inventories import draw
-from vcokit import formats
+from vcokit import reports
 
 SMALL = Path(__file__).parents[2] / "data" / "routes-small.csv"
 TODAY = datetime.date(2027, 1, 31)
@@ -48,7 +48,7 @@ def audited(path: Path = SMALL) -> tuple[pd.DataFrame, pd.DataFrame]:
 @pytest.mark.parametrize("name", ["findings.json", "findings.json.gz", "findings.sarif"])
 def test_what_was_there_is_held_back(name: str, tmp_path: Path, shell) -> None:
     """An audit held against its own file shows nothing and succeeds, wherever the rows stand."""
-    kind = formats.kind_of(name)
+    kind = reports.kind_of(name)
     baseline, moved = tmp_path / name, tmp_path / "moved.csv"
     code, text, _ = shell("audit", SMALL, "--format", kind)
     assert code == 1
@@ -93,14 +93,14 @@ def test_fingerprints_part_findings_and_join_audits() -> None:
         prints = []
         for _ in range(2):
             routes = pd.DataFrame(rows)
-            told = formats.write("json", vk.audit_routes(routes, rules=rules), routes)
+            told = reports.write("json", vk.audit_routes(routes, rules=rules), routes)
             prints.append(sorted(one["fingerprint"] for one in json.loads(told)["findings"]))
             chance.shuffle(rows)
         assert len(set(prints[0])) == len(prints[0]) > 9
         assert prints[0] == prints[1]
 
 
-@pytest.mark.parametrize("kind", formats.KINDS)
+@pytest.mark.parametrize("kind", reports.KINDS)
 def test_every_output_counts_what_is_held_back(kind: str, write, tmp_path: Path, shell) -> None:
     """The count stands in each format, or beside it, and follows a file into a line."""
     baseline = tmp_path / "findings.json"

@@ -16,7 +16,7 @@ import vcokit as vk
 from tests.audit.oracle import RULES
 from tests.inventories import draw
 from tests.strict_cidr import network_of
-from vcokit import formats, schema
+from vcokit import reports, schema
 
 #: RFC 5737: networks that stand in documents.
 DOCUMENTS = [ip_network(n) for n in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24")]
@@ -255,7 +255,7 @@ def test_a_cover_that_an_own_rule_blocks_covers_nothing() -> None:
     assert set(vk.audit_routes(routes, rules=[too_wide])["rule"]) == {"too-wide"}
 
 
-@pytest.mark.parametrize("kind", formats.KINDS)
+@pytest.mark.parametrize("kind", reports.KINDS)
 def test_own_rules_are_in_every_output(kind: str, files: tuple[Path, Path], shell) -> None:
     """Each format has the finding of an own rule, and what the rule says where it has rules."""
     inventory, rules = files

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 import vcokit as vk
-from tests.formats.samples import HOSTILE, hostile
-from vcokit import formats
-from vcokit.plain import visible
+from tests.reports.samples import HOSTILE, hostile
+from vcokit import reports
+from vcokit._text import printable
 
 PATIENCE = 30_000
 #: What a page without a network may ask for.
@@ -43,7 +43,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     routes = pd.concat([inventory(10_000), hostile(HOSTILE)], ignore_index=True)
     path = tmp_path_factory.mktemp("page") / "audit.html"
     findings = vk.audit_routes(routes, rules=["host-bits-set", "malformed-cidr"])
-    path.write_text(formats.write("html", findings, routes), "utf-8")
+    path.write_text(reports.write("html", findings, routes), "utf-8")
     return path
 
 
@@ -118,7 +118,7 @@ def test_harm_is_text(page: Page) -> None:
     """What would be markup is shown as it stands, and no element is made of it."""
     page.locator("#rule").select_option("malformed-cidr")
     shown = column(page, "Destination")
-    wanted = [visible(cell) for cell in HOSTILE if visible(cell).strip()]
+    wanted = [printable(cell) for cell in HOSTILE if printable(cell).strip()]
     assert {" ".join(cell.split()) for cell in shown} == {" ".join(cell.split()) for cell in wanted}
     assert page.locator("#findings img, #findings script, #findings a, #findings b").count() == 0
 

@@ -15,11 +15,11 @@ import pytest
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, ROOT, SMALL, on_terminal
-from tests.formats import published
-from vcokit import formats
+from tests.reports import published
+from vcokit import reports
 from vcokit.audit.rules import RULES
 from vcokit.cli.audit import Format, _skipped
-from vcokit.formats.places import locate
+from vcokit.reports.places import locate
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
@@ -38,10 +38,10 @@ def test_audit_says_what_the_library_finds(shell) -> None:
 
 def test_the_command_has_every_format() -> None:
     """The shell's formats are the library's."""
-    assert [one.value for one in Format] == list(formats.KINDS)
+    assert [one.value for one in Format] == list(reports.KINDS)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in formats.KINDS if kind != "html"])
+@pytest.mark.parametrize("kind", [kind for kind in reports.KINDS if kind != "html"])
 def test_a_format_on_standard_output(shell, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Standard output is the library's text, and nothing else; the exit code is the audit's."""
     monkeypatch.chdir(ROOT)
@@ -53,7 +53,7 @@ def test_a_format_on_standard_output(shell, kind: str, monkeypatch: pytest.Monke
         "junit": {"skipped": _skipped(None, live=None, connections=None)},
     }.get(kind, {})
     assert (code, err) == (1, "")
-    assert out == formats.write(kind, findings, routes, **options)
+    assert out == reports.write(kind, findings, routes, **options)
 
 
 def test_a_file_by_its_name(shell, tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_failed_run_leaves_nothing(
         yield "{"
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(formats, "parts", breaks)
+    monkeypatch.setattr(reports, "parts", breaks)
     code, _, err = shell("audit", SMALL, "--output", path)
     assert code == 2
     assert "No space left on device" in err

@@ -11,7 +11,7 @@ import pytest
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, SMALL, as_environment
-from vcokit import formats
+from vcokit import reports
 from vcokit.simulator import Connection, Simulator
 
 READERS = [
@@ -100,12 +100,12 @@ def test_a_report_holds_the_notes(inventory: Path, kind: str) -> None:
     """A report says what was noted of what it is about, also where nothing was found."""
     inventory.write_text(HEAD + GOOD.replace("fine", " fine"))
     routes = vk.read_routes(inventory)
-    written = formats.write(kind, vk.audit_routes(routes), routes)
+    written = reports.write(kind, vk.audit_routes(routes), routes)
     if kind == "json":
         assert json.loads(written)["notes"] == [f"{inventory}: blanks trimmed in 1 cell"]
     assert "blanks trimmed in 1 cell" in written
     routes.attrs = {}
-    assert "blanks trimmed" not in formats.write(kind, vk.audit_routes(routes), routes)
+    assert "blanks trimmed" not in reports.write(kind, vk.audit_routes(routes), routes)
 
 
 # -- live connections from a file ------------------------------------------------------------------

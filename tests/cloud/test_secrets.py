@@ -17,10 +17,10 @@ from rich.traceback import Traceback
 from tests.cloud.stub import Stub, reply
 from tests.leaks import TEST_SECRET, TEST_TOKEN
 from vcokit import config, errors
+from vcokit._text import printable
 from vcokit.cloud.client import Client
 from vcokit.cloud.connect import connect
 from vcokit.cloud.credentials import Credentials
-from vcokit.plain import visible
 
 NAMES = {
     "ALIBABA_CLOUD_ACCESS_KEY_ID": "LTAIexample",
@@ -214,7 +214,7 @@ def test_a_proxy_of_the_environment_is_checked(proxy: str, monkeypatch: pytest.M
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(errors.ConfigError, match=r"HTTPS_PROXY.*Write it like") as caught:
         connect("r")
-    assert TEST_SECRET not in visible(caught.value)
+    assert TEST_SECRET not in printable(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from matplotlib.text import Text
 
 from tests.plots import frames
 from vcokit import plots, schema
+from vcokit._text import printable
 from vcokit.errors import InputError
-from vcokit.plain import visible
 
 A, B = frames.A, frames.B
 ROUTES = frames.routes((A, "10.0.0.0/8", 100), (B, "10.0.0.0/8", 0), (B, "10.1.0.0/16", 100))
@@ -121,7 +121,7 @@ def test_hostile_text_is_text(name: str, usetex: bool) -> None:
         if not usetex:
             ax.figure.canvas.draw()
     shown = "".join(texts(ax)).replace("\n", "")
-    assert shown == visible(shown)
+    assert shown == printable(shown)
     assert max(map(len, texts(ax))) < 250
 
 

@@ -15,7 +15,7 @@ from matplotlib.font_manager import findfont, fontManager
 
 from tests.plots import frames
 from vcokit import plots
-from vcokit.plain import visible
+from vcokit._text import printable
 from vcokit.plots import lettering
 
 A, B, C = frames.A, frames.B, frames.C
@@ -99,7 +99,7 @@ def test_labels_are_told_apart_whatever_they_are() -> None:
         labels = lettering.distinct(texts, 20)
         assert len(set(labels)) == len(texts)
         assert max(map(len, labels)) <= 20
-        assert all(label == visible(label) for label in labels)
+        assert all(label == printable(label) for label in labels)
 
 
 @pytest.mark.parametrize("kind", ["mapping", "series", "frame"])

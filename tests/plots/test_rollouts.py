@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from tests.plots.frames import START, STEPS, A, B, C, at, calls, steps
 from vcokit import plots
 from vcokit.cloud.operations import Limit
-from vcokit.colours import STATES
+from vcokit.palette import STATES
 from vcokit.plots.moments import layers
 from vcokit.rollout.forecast import Forecast
 

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from tests.plots.frames import A, B, C, findings, routes
 from vcokit import plots
-from vcokit.colours import GROUPS, REST, SEVERITIES, STATES, WEIGHTS
 from vcokit.errors import InputError
+from vcokit.palette import GROUPS, REST, SEVERITIES, STATES, WEIGHTS
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from tests.widgets.test_board import steps
-from vcokit.colours import STATES
-from vcokit.plain import duration
+from vcokit._text import duration
+from vcokit.palette import STATES
 from vcokit.rollout.messages import RolloutChanged, StepChanged
 from vcokit.widgets import rollout_html
 from vcokit.widgets.board import Board, Failure

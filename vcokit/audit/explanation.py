@@ -12,8 +12,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from vcokit._text import printable
 from vcokit.audit.columns import I64
-from vcokit.plain import visible
 
 #: What a route is to the address, best first.
 VERDICTS: Final = pd.CategoricalDtype(
@@ -149,8 +149,8 @@ def _at(one: Any, *, several: bool) -> str:
     """Say where a row is; where there are several files, in which."""
     if pd.isna(one.line) or (several and pd.isna(one.source)):
         return f"row {one.row}"
-    return f"{visible(one.source)}, line {one.line}" if several else f"line {one.line}"
+    return f"{printable(one.source)}, line {one.line}" if several else f"line {one.line}"
 
 
 def _cell(value: object) -> str:
-    return "(empty)" if pd.isna(value) else visible(value)  # type: ignore[call-overload]
+    return "(empty)" if pd.isna(value) else printable(value)  # type: ignore[call-overload]

@@ -33,11 +33,11 @@ import pandas as pd
 import pyarrow as pa
 
 from vcokit import schema
+from vcokit._text import printable
 from vcokit.audit.audit import Audit, Matches
 from vcokit.audit.columns import TEXT, Mask, Text, as_text
 from vcokit.audit.rules import NOTHING, RULES, Rule
 from vcokit.errors import InputError, RuleError
-from vcokit.plain import visible
 
 #: From a frame of routes to a mask, one element per row.
 RowFunction: TypeAlias = Callable[[pd.DataFrame], Any]
@@ -149,7 +149,7 @@ def _made(
     own = getattr(function, "__name__", type(function).__name__).strip("_").replace("_", "-")
     name = own if name is None else name
     sentence = next(iter((getattr(function, "__doc__", None) or "").strip().splitlines()), "")
-    sentence = visible(" ".join(sentence.split()))
+    sentence = printable(" ".join(sentence.split()))
     find = _Find(str(name), function, sentence, column, message, suggestion)
     taken = {known.name for known in RULES}
     if not isinstance(name, str) or not _NAME.fullmatch(name):

@@ -28,11 +28,11 @@ import pandas as pd
 import pyarrow as pa
 
 from vcokit import schema
+from vcokit._text import pluralize
 from vcokit.audit.exceptions import AgreedException, read_exceptions
 from vcokit.audit.findings import rules_of
 from vcokit.audit.fingerprints import fingerprints
 from vcokit.errors import InputError
-from vcokit.plain import counted
 
 _WRITE: Final = "Write it with: vcokit audit FILE --output findings.json"
 
@@ -75,7 +75,7 @@ class Review:
     def __str__(self) -> str:
         names = {"baseline": "the baseline", "exceptions": "exceptions"}
         said = ", ".join(f"{n:,} by {names[name]}" for name, n in self.counts.items())
-        over = f"; {counted(len(self.expired), 'exception')} expired" if self.expired else ""
+        over = f"; {pluralize(len(self.expired), 'exception')} expired" if self.expired else ""
         return f"{len(self.held_back):,} held back: {said}{over}"
 
 

@@ -27,6 +27,7 @@ from pandas.api.extensions import (
 )
 from pandas.api.indexers import check_array_indexer
 
+from vcokit._text import as_text
 from vcokit.cidr import interop
 from vcokit.cidr.parse import (
     HOST_BITS,
@@ -42,7 +43,6 @@ from vcokit.cidr.parse import (
     to_text,
 )
 from vcokit.cidr.scalar import LENGTH_BITS, LENGTH_MASK, Cidr, from_key, key_of
-from vcokit.plain import as_text
 
 #: The key of a missing prefix: below every other.
 NO_KEY: Final = -1

@@ -19,12 +19,12 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from vcokit._text import printable
 from vcokit.cli.commands import COMPLETE, HELP, Lazy
 from vcokit.cli.exits import Exit, exit_code
 from vcokit.cli.outputs import silence
 from vcokit.cli.words import in_shell
 from vcokit.errors import VcokitError
-from vcokit.plain import visible
 from vcokit.rollout.signals import terminating
 
 __all__ = ["app", "exit_code", "main"]
@@ -115,7 +115,7 @@ def _prepare() -> None:
 
 def _say(message: str, kind: str = "error: ") -> None:
     try:
-        print(f"{kind}{visible(message)}", file=sys.stderr, flush=True)
+        print(f"{kind}{printable(message)}", file=sys.stderr, flush=True)
     except BrokenPipeError:
         silence(sys.stderr)
 

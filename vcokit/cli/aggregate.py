@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from vcokit._text import pluralize, printable
 from vcokit.audit.aggregate import aggregate
 from vcokit.audit.audit import Audit
 from vcokit.audit.plannable import plannable_rows
@@ -17,7 +18,6 @@ from vcokit.cli.reading import Files, Reading, named
 from vcokit.cli.tabular import as_csv
 from vcokit.inventory import write_routes
 from vcokit.inventory.write import format_of
-from vcokit.plain import counted, visible
 
 _FIELDS = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight", "description"]
 
@@ -57,6 +57,6 @@ def aggregate_command(
         put(as_csv(fewest[_FIELDS]))
     else:
         write_routes(fewest, output)
-    where = f" → {visible(output)}" if output is not None else ""
-    said.print(f"{named(files, routes)} → {counted(len(fewest), 'route')}{where}", markup=False)
+    where = f" → {printable(output)}" if output is not None else ""
+    said.print(f"{named(files, routes)} → {pluralize(len(fewest), 'route')}{where}", markup=False)
     return Exit.OK

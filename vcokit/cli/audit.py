@@ -4,7 +4,7 @@
 
     FILE… ──read──▶ routes ──audit──▶ findings ─┬─ a terminal: tables, as wide as it is
                                                 ├─ a pipe: the same as plain lines
-                                                └─ --format, --output: a file of `vcokit.formats`
+                                                └─ --format, --output: a file of `vcokit.reports`
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from vcokit import schema
+from vcokit._text import printable
 from vcokit.cli.outputs import keep_apart, put, replace
 from vcokit.cli.own_rules import RulesFile, own_rules, rule_table
 from vcokit.cli.reading import FILES, Quota, Reading, read_connections, say_note
 from vcokit.errors import InputError
-from vcokit.plain import visible
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from vcokit.audit import Review
-    from vcokit.formats import Report
+    from vcokit.reports import Report
 
 #: Findings that a terminal lists where nobody says how many.
 _LISTED: Final = 50
@@ -49,7 +49,7 @@ class FailOn(StrEnum):
 
 
 class Format(StrEnum):
-    """Formats of findings, those of `vcokit.formats.KINDS`."""
+    """Formats of findings, those of `vcokit.reports.KINDS`."""
 
     text = "text"
     json = "json"
@@ -164,7 +164,7 @@ def _skipped(chosen: list[str] | None, **given: object) -> dict[str, str]:
 
 def _kind(asked: Format | None, output: Path | None) -> str | None:
     """Return the format, None for tables on a terminal; raise where nothing can be written."""
-    from vcokit.formats import kind_of
+    from vcokit.reports import kind_of
 
     if asked is None and output is None:
         return None if sys.stdout.isatty() else "text"
@@ -177,12 +177,12 @@ def _tables(
     findings: pd.DataFrame, routes: pd.DataFrame, limit: int, review: Review | None
 ) -> None:
     from vcokit.cli import show
-    from vcokit.formats.facts import report_of
-    from vcokit.formats.text import counts
+    from vcokit.reports.facts import report_of
+    from vcokit.reports.text import counts
 
     shown, report = show.console(), report_of(findings, routes, limit=limit, review=review)
     for name, count in report.sources.items():
-        shown.print(f"{visible(name)}: {count:,} routes", markup=False)
+        shown.print(f"{printable(name)}: {count:,} routes", markup=False)
     if len(findings):
         shown.print()
         shown.print(show.findings_by_rule(findings))
@@ -198,7 +198,7 @@ def _tables(
 def _listed(report: Report) -> Any:
     """Return a table of the worst findings; with the file, where there are several."""
     from vcokit.cli import show
-    from vcokit.formats.text import listed, more
+    from vcokit.reports.text import listed, more
 
     heads, rows = listed(report)
     place = heads.index("severity")
@@ -219,13 +219,13 @@ def _write(
     **options: Any,
 ) -> None:
     """Write findings in a format, to a file or to standard output."""
-    from vcokit.formats import KINDS, parts
-    from vcokit.formats.facts import report_of, worst
+    from vcokit.reports import KINDS, parts
+    from vcokit.reports.facts import report_of, worst
 
     limit = KINDS[kind].limit if limit is None else limit
     options["limit"] = limit
     if kind == "sarif":
-        from vcokit.formats.places import locate
+        from vcokit.reports.places import locate
 
         options |= {"places": locate(worst(findings, limit), routes), "root": Path.cwd()}
     text = parts(kind, findings, routes, **options)
@@ -240,7 +240,7 @@ def _write(
 
 
 def _written(report: Report, output: Path) -> str:
-    return f"{report.summary}: {visible(output)}\n"
+    return f"{report.summary}: {printable(output)}\n"
 
 
 def _exit_code(counted: dict[str, int], fail_on: FailOn) -> int:

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Final
 import typer
 
 from vcokit import config
+from vcokit._text import printable
 from vcokit.cli import show
 from vcokit.cli.steplog import one_line
 from vcokit.cloud.credentials import from_environment, read_profile
 from vcokit.errors import VcokitError
-from vcokit.plain import visible
 
 _PROFILES: Final = "~/.aliyun/config.json"
 _PROXIES: Final = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -46,11 +46,11 @@ def config_command(
         return
     shown = show.console()
     shown.print(show.table("Settings", settings.columns, settings.itertuples(index=False)))
-    shown.print(f"\nAccessKey  {visible(key)}", markup=False)
+    shown.print(f"\nAccessKey  {printable(key)}", markup=False)
     for name, value in proxies.items():
-        shown.print(f"{name}  {visible(value)}", markup=False)
+        shown.print(f"{name}  {printable(value)}", markup=False)
     for name in unknown:
-        show.error_console().print(f"{visible(name)}: no such setting", markup=False)
+        show.error_console().print(f"{printable(name)}: no such setting", markup=False)
 
 
 def _key(profile: str | None) -> str:

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from vcokit import config
+from vcokit._text import printable
 from vcokit.audit import audit_routes
 from vcokit.audit.columns import count_connections
 from vcokit.audit.findings import by_severity
@@ -27,7 +28,6 @@ from vcokit.cli.running import forecast_and_follow, resume_command_of
 from vcokit.cloud.connect import connect
 from vcokit.errors import InputError
 from vcokit.live import connections_of, live_routes
-from vcokit.plain import visible
 from vcokit.rollout.plan import Plan, plan_routes
 from vcokit.rollout.reconcile import verify_routes
 from vcokit.rollout.rollout import Rollout
@@ -113,7 +113,7 @@ def _cloud(routes: pd.DataFrame, kept: Path, speed: float) -> Any:
 def _say_read(shown: Console, file: Path, routes: pd.DataFrame, findings: pd.DataFrame) -> None:
     regions = routes["region_id"].nunique()
     shown.print(
-        f"read    {visible(file)}: {len(routes):,} routes, "
+        f"read    {printable(file)}: {len(routes):,} routes, "
         f"{count_connections(routes)} connections, {regions} regions",
         markup=False,
     )

@@ -8,6 +8,7 @@ import pandas as pd
 import typer
 
 from vcokit import schema
+from vcokit._text import pluralize, printable
 from vcokit.audit.audit import Audit
 from vcokit.audit.plannable import plannable_rows
 from vcokit.cli import show
@@ -16,7 +17,6 @@ from vcokit.cli.reach import Reach
 from vcokit.cli.reading import Reading
 from vcokit.cli.tabular import TableFormat, show_frame
 from vcokit.errors import InputError
-from vcokit.plain import counted, visible
 
 _PATH: Final = ["vpn_connection_id", "route_dest", "next_hop"]
 
@@ -48,7 +48,7 @@ def diff_command(
     changes = compared(before, after)
     counts = changes["change"].value_counts()
     said = ", ".join(f"{counts.get(name, 0):,} {name}" for name in ("added", "removed", "changed"))
-    names = f"{visible(old)} → {visible(new or 'live')}"
+    names = f"{printable(old)} → {printable(new or 'live')}"
     show.error_console().print(f"{names}: {said}{_left_out(before, after)}", markup=False)
     show_frame(changes, format, "Differences", limit)
     return Exit.FINDINGS if len(changes) else Exit.OK
@@ -63,7 +63,7 @@ def _live(routes: pd.DataFrame, reach: Reach) -> pd.DataFrame:
 
 def _left_out(*inventories: pd.DataFrame) -> str:
     left = sum(len(routes) - len(_plannable(routes)) for routes in inventories)
-    return f"; {counted(left, 'row')} with errors, or repeats, left out" if left else ""
+    return f"; {pluralize(left, 'row')} with errors, or repeats, left out" if left else ""
 
 
 def compared(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:

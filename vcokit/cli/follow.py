@@ -14,10 +14,10 @@ from typing import Any, Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from vcokit._text import duration
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
 from vcokit.cli.show import is_closed, states
-from vcokit.plain import duration
 from vcokit.rollout.forecast import Forecast
 from vcokit.rollout.messages import Tally
 from vcokit.rollout.rollout import Rollout

@@ -24,11 +24,11 @@ from typing import Final
 import pandas as pd
 
 from vcokit import config
+from vcokit._text import pluralize
 from vcokit.cli.reach import Reach
 from vcokit.cli.running import resume_command_of
 from vcokit.cloud.simulated import may_be_simulator
 from vcokit.errors import InputError
-from vcokit.plain import counted
 from vcokit.rollout import database, rehearsal
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import held
@@ -109,13 +109,13 @@ def refuse_unended(path: Path, option: str = "--journal") -> None:
         return
     if not rest.stale:
         raise InputError(
-            f"{path}: a rollout that has not ended, with {counted(rest.left, 'step')} left",
+            f"{path}: a rollout that has not ended, with {pluralize(rest.left, 'step')} left",
             remedy=f"Go on with it: {resume_command_of(path, again)}",
         )
     new = next(name for name in _numbered(path) if not name.exists())
     raise InputError(
         f"{path}: the live routes are not those of this rollout any more, and "
-        f"{counted(rest.in_doubt, 'step')} of it may be done, or yet be done, unseen",
+        f"{pluralize(rest.in_doubt, 'step')} of it may be done, or yet be done, unseen",
         remedy="Once vcokit live shows what came of them, give this command again with "
         f"{option} {shlex.quote(str(new))}",
     )

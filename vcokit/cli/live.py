@@ -9,6 +9,7 @@ import pandas as pd
 import typer
 
 from vcokit import schema
+from vcokit._text import pluralize, printable
 from vcokit.cli import show
 from vcokit.cli.outputs import keep_apart, put, replace
 from vcokit.cli.reach import Reach
@@ -18,7 +19,6 @@ from vcokit.errors import InputError
 from vcokit.inventory import write_routes
 from vcokit.inventory.write import format_of
 from vcokit.live import live_connections, live_routes
-from vcokit.plain import counted, visible
 
 if TYPE_CHECKING:
     from vcokit.cloud.client import Client
@@ -63,11 +63,11 @@ def live_command(
         replace(output, [as_csv(found)])
     else:
         write_routes(found, output)
-    where = f" → {visible(output)}" if output is not None else ""
+    where = f" → {printable(output)}" if output is not None else ""
     said = show.error_console()
     for connection, code in unlisted.items():
-        said.print(f"{visible(connection)}: cannot be listed ({visible(code)})", markup=False)
-    said.print(f"{counted(len(found), what)}{where}", markup=False)
+        said.print(f"{printable(connection)}: cannot be listed ({printable(code)})", markup=False)
+    said.print(f"{pluralize(len(found), what)}{where}", markup=False)
 
 
 def _found(

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import typer
 from rich.text import Text
 
+from vcokit._text import printable
 from vcokit.audit import audit_routes
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
@@ -20,7 +21,6 @@ from vcokit.cli.reach import Reach
 from vcokit.cli.reading import Files, Quota, Reading, named
 from vcokit.cli.steplog import one_line, records
 from vcokit.errors import InputError
-from vcokit.plain import visible
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.plan_io import is_plan
 
@@ -113,4 +113,4 @@ def _as_json(plan: Plan) -> str:
 def say_gaps(plan: Plan) -> None:
     """Tell on standard error what cannot be ordered, so that addresses are uncovered for a time."""
     for gap in plan.order.gaps:
-        show.error_console().print(f"gap: {visible(gap.reason)}", markup=False)
+        show.error_console().print(f"gap: {printable(gap.reason)}", markup=False)

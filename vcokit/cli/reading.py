@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from vcokit._text import pluralize, printable
 from vcokit.errors import InputError
-from vcokit.plain import counted, visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -144,7 +144,7 @@ def read(files: Sequence[str], hear: Hear | None = None, **options: Any) -> pd.D
 
 def say_note(note: str) -> None:
     """Write a note to standard error, as one line."""
-    print(f"note: {visible(note)}", file=sys.stderr)
+    print(f"note: {printable(note)}", file=sys.stderr)
 
 
 def _path(name: str) -> str | Path:
@@ -227,4 +227,4 @@ def named(files: Sequence[str], routes: pd.DataFrame) -> str:
     'a.csv: 1,200 routes'
     """
     shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
-    return f"{visible(shown)}: {counted(len(routes), 'route')}"
+    return f"{printable(shown)}: {pluralize(len(routes), 'route')}"

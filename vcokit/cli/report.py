@@ -14,9 +14,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from vcokit import plots
+from vcokit._text import printable
 from vcokit.audit.findings import by_rule
-from vcokit.colours import SEVERITIES, STATES
-from vcokit.plain import visible
+from vcokit.palette import SEVERITIES, STATES
 from vcokit.rollout.plan import Plan
 
 #: Findings that the report lists; the worst come first.
@@ -94,14 +94,14 @@ def render(facts: Facts, pictures: Mapping[str, bytes]) -> str:
     environment = jinja2.Environment(
         # The look of pages stands with the formats: one for rollouts and for audits.
         loader=jinja2.ChoiceLoader(
-            [jinja2.PackageLoader("vcokit.cli"), jinja2.PackageLoader("vcokit.formats")]
+            [jinja2.PackageLoader("vcokit.cli"), jinja2.PackageLoader("vcokit.reports")]
         ),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["visible"] = visible
+    environment.filters["printable"] = printable
     findings = facts.findings.sort_values("severity", ascending=False, kind="stable")
     failed = facts.steps[facts.steps["state"] == "failed"]
     states = facts.steps["state"].value_counts()

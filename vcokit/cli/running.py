@@ -20,6 +20,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
+from vcokit._text import duration, printable
 from vcokit.cli import show
 from vcokit.cli.exits import Exit, exit_code
 from vcokit.cli.follow import follow
@@ -27,7 +28,6 @@ from vcokit.cli.saying import Account
 from vcokit.cli.words import wording
 from vcokit.cloud.client import Client
 from vcokit.errors import InputError, VcokitError
-from vcokit.plain import duration, visible
 from vcokit.rollout.forecast import forecast
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.rollout import Rollout
@@ -236,7 +236,7 @@ def _end(rollout: Rollout, shown: Console, go_on: str) -> Exit:
         if len(some):
             shown.print(show.steps_not_done(some, state, _SHOWN))
     if tally.rollout == "stopped":
-        said = visible(wording(tally.message))
+        said = printable(wording(tally.message))
         shown.print(f"Stopped: {said}. Go on with: {go_on}", markup=False, soft_wrap=True)
         return Exit.RESUMABLE
     return Exit.FAILED if harmed else Exit.OK

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from vcokit._text import printable
 from vcokit.cli import show
 from vcokit.cli.exits import MEANING, Exit, exit_code
 from vcokit.cli.outputs import keep_apart
@@ -31,7 +32,6 @@ from vcokit.cli.reading import say_note
 from vcokit.cli.steplog import LogFormat, StepLog, one_line, records, write_line
 from vcokit.cli.words import in_shell, wording
 from vcokit.errors import InputError, JournalError, VcokitError
-from vcokit.plain import visible
 from vcokit.rollout.messages import ENDED
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ class Account:
                 write_json(self._summary, self._facts(int(code), error))
             except (OSError, VcokitError) as fault:
                 # The rollout's own end stands.
-                show.error_console().print(f"no summary: {visible(fault)}", markup=False)
+                show.error_console().print(f"no summary: {printable(fault)}", markup=False)
         if code is Exit.INTERRUPTED:
             self._say_interrupted()
             raise typer.Exit(int(code)) from None

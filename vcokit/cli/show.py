@@ -11,10 +11,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from vcokit._text import printable
 from vcokit.audit.findings import by_rule
 from vcokit.cli.outputs import silence
-from vcokit.colours import STATES
-from vcokit.plain import visible
+from vcokit.palette import STATES
 from vcokit.rollout.messages import Tally
 
 #: Columns of output that goes to a file or pipe, so that no line is ever folded.
@@ -61,13 +61,13 @@ def _console(stream: IO[str]) -> Console:
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
-    """Return a table; cells may be `Text`, everything else is made `visible`.
+    """Return a table; cells may be `Text`, everything else is made `printable`.
 
     On a terminal that is too narrow cells are folded, never cut. What names a route stays in one
     piece as long as the other columns have room beside it.
     """
     heads = list(columns)
-    cells = [[c if isinstance(c, Text) else Text(visible(c)) for c in row] for row in rows]
+    cells = [[c if isinstance(c, Text) else Text(printable(c)) for c in row] for row in rows]
     longest = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
     needed = sum(
         n if head in _NAMES else min(n, _LEAST) for head, n in zip(heads, longest, strict=True)
@@ -125,7 +125,7 @@ def steps_not_done(failed: pd.DataFrame, state: str, limit: int) -> Table:
     more = f", the first {limit} of {len(failed):,}" if len(failed) > limit else ""
     columns = ("line", "connection", "destination", "why")
     listed = failed[list(FAILED)].head(limit).itertuples(index=False)
-    rows = ((*row[:3], _why(visible(row[3]), visible(row[4]))) for row in listed)
+    rows = ((*row[:3], _why(printable(row[3]), printable(row[4]))) for row in listed)
     return table(f"{state.capitalize()} steps{more}", columns, rows)
 
 

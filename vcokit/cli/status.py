@@ -9,13 +9,13 @@ from typing import Annotated, Any, Final
 import pandas as pd
 import typer
 
+from vcokit._text import duration, pluralize, printable
 from vcokit.cli import show
 from vcokit.cli.apply import JournalPath
 from vcokit.cli.journals import Rest, again_of
 from vcokit.cli.outputs import put
 from vcokit.cli.running import resume_command_of
 from vcokit.cli.steplog import one_line, records
-from vcokit.plain import counted, duration, visible
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import Owner
 
@@ -130,14 +130,14 @@ def _pace(steps: pd.DataFrame, now: float | None) -> Pace:
 
 def _lines(facts: dict[str, Any]) -> list[str]:
     rehearsal = ", on a simulator" if facts["simulated"] else ""
-    said = [f"{visible(facts['journal'])}: {facts['state']}{rehearsal}"]
+    said = [f"{printable(facts['journal'])}: {facts['state']}{rehearsal}"]
     if facts["message"]:
-        said.append(f"message {visible(facts['message'])}")
+        said.append(f"message {printable(facts['message'])}")
     if facts["holder"]:
         elsewhere = "" if facts["holder"]["here"] else "; whether it lives is not seen from here"
-        said.append(f"holder  {visible(facts['holder']['text'])}{elsewhere}")
+        said.append(f"holder  {printable(facts['holder']['text'])}{elsewhere}")
     said += [f"{name:<7} {_listed(facts[name])}" for name in ("actions", "states", "calls")]
-    said.append(f"left    {counted(facts['left'], 'step')}{_at_pace(facts)}")
+    said.append(f"left    {pluralize(facts['left'], 'step')}{_at_pace(facts)}")
     if facts["resume"]:
         said.append(f"Go on with: {facts['resume']}")
     elif facts["state"] == "stale":
@@ -146,7 +146,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
 
 
 def _listed(counts: dict[str, int]) -> str:
-    return ", ".join(f"{number:,} {visible(name)}" for name, number in counts.items()) or "none"
+    return ", ".join(f"{number:,} {printable(name)}" for name, number in counts.items()) or "none"
 
 
 def _at_pace(facts: dict[str, Any]) -> str:

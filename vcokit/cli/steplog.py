@@ -19,8 +19,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import IO, Any
 
+from vcokit._text import printable
 from vcokit.cli.outputs import silence
-from vcokit.plain import visible
 from vcokit.rollout.messages import Event, RolloutChanged, StepChanged
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.steps import FINAL
@@ -88,7 +88,7 @@ def write_line(stream: IO[str], kind: LogFormat, at: float, event: str, **facts:
     if kind is LogFormat.json:
         line = one_line({"at": moment.replace("+00:00", "Z"), "event": event, **facts})
     else:
-        line = " ".join([moment, event, *(visible(v) for v in facts.values() if v is not None)])
+        line = " ".join([moment, event, *(printable(v) for v in facts.values() if v is not None)])
     try:
         stream.write(line + "\n")
         stream.flush()

@@ -11,10 +11,10 @@ from enum import StrEnum
 
 import pandas as pd
 
+from vcokit._text import csv_cell
 from vcokit.cli import show
 from vcokit.cli.outputs import put
 from vcokit.cli.steplog import one_line, records
-from vcokit.plain import csv_cell
 
 
 class TableFormat(StrEnum):

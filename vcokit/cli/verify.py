@@ -8,6 +8,7 @@ import pandas as pd
 import typer
 
 from vcokit import schema
+from vcokit._text import printable
 from vcokit.cli import show
 from vcokit.cli.exits import Exit
 from vcokit.cli.own_rules import RulesFile, own_rules
@@ -16,7 +17,6 @@ from vcokit.cli.reach import Reach
 from vcokit.cli.reading import Files, Quota, Reading, named
 from vcokit.cli.tabular import TableFormat, show_frame
 from vcokit.live import live_routes
-from vcokit.plain import visible
 from vcokit.rollout.reconcile import verify_routes
 
 _PLACE: Final = ("source", "line")
@@ -55,7 +55,7 @@ def verify_command(
     told = ", ".join(f"{number:,} {name}" for name, number in counts.items())
     said.print(f"{named(files, routes)}; live: {told or 'nothing to compare'}", markup=False)
     for connection, code in schema.unlisted_connections(live).items():
-        said.print(f"{visible(connection)}: cannot be listed ({visible(code)})", markup=False)
+        said.print(f"{printable(connection)}: cannot be listed ({printable(code)})", markup=False)
     differing = verdicts[verdicts["verdict"] != "as planned"]
     if allow_unexpected:
         differing = differing[differing["verdict"] != "unexpected"]

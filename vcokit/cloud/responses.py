@@ -27,6 +27,7 @@ from typing import Any, Final, TypeAlias
 import pandas as pd
 
 from vcokit import schema
+from vcokit._text import duration
 from vcokit.cloud.error_codes import WRONG_CLOCK, Code, Fate, Kind, classify, fate_of_write
 from vcokit.cloud.masking import Secret, mask
 from vcokit.cloud.operations import OPERATIONS, SECRET_FIELDS, TYPES, Operation
@@ -45,7 +46,6 @@ from vcokit.errors import (
     StateError,
     ThrottledError,
 )
-from vcokit.plain import duration
 
 _BY_KIND: Final[Mapping[Kind, type[ApiError]]] = {
     Kind(error.kind): error

@@ -43,9 +43,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vcokit._text import PROTECTED
 from vcokit.errors import InventoryError
 from vcokit.inventory.sources import Budget
-from vcokit.plain import PROTECTED
 from vcokit.schema import BLANKS, STR, split_weight
 from vcokit.schema.conform import BLANK_BEGINS, BLANK_ENDS
 from vcokit.schema.glance import Bytes, count_bytes, holds_byte, outer_bytes

@@ -51,6 +51,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 from xml.parsers import expat
 
+from vcokit._text import pluralize, printable
 from vcokit.cloud.endpoints import REGIONS
 from vcokit.errors import InputError, InventoryError
 from vcokit.inventory.clean import RowBuffer, check_cells, clean_cell
@@ -69,7 +70,6 @@ from vcokit.inventory.header import (
     titles_of,
 )
 from vcokit.inventory.sources import Budget, is_decompression_bomb, reason_of
-from vcokit.plain import counted, visible
 
 #: Most cells that a sheet may span: a million rows of thirty columns, a gigabyte.
 SPAN: Final = 32_000_000
@@ -199,7 +199,7 @@ class _Workbook:
 
     def source(self, sheet: str) -> str:
         """Return what rows of a sheet name as their source."""
-        return f"{self.name}[{visible(sheet)}]"
+        return f"{self.name}[{printable(sheet)}]"
 
     def wanted(self, sheet: str | None) -> tuple[list[str], list[str]]:
         """Return the sheets to read, and notes on those that are hidden."""
@@ -255,7 +255,7 @@ def _table(
         _refuse_damaged(source, error)
     letters = [column_letters(first + place + 1) for place in range(len(best.cells))]
     check_cells(source, [shortened(cell) for cell in best.cells], columns, lines, letters)
-    notes = [f"merged cells filled in {counted(filled, 'row')}"] if filled else []
+    notes = [f"merged cells filled in {pluralize(filled, 'row')}"] if filled else []
     if best.lines > 1:
         notes.append(f"rows {best.line} to {start} are the header")
     return RawTable(
@@ -464,7 +464,7 @@ def _refuse_other_archives(source: str, archive: zipfile.ZipFile) -> None:
     names = [name.casefold() for name in archive.namelist()]
     if names and not any(name.startswith(_OF_A_WORKBOOK) for name in names):
         raise InventoryError(
-            f"this is a zip archive of {counted(len(names), 'file')}, no workbook",
+            f"this is a zip archive of {pluralize(len(names), 'file')}, no workbook",
             source=source,
             remedy='Unpack it, and read the files in it, such as "folder/*.csv"',
         )
@@ -545,7 +545,7 @@ def _check_size(source: str, parts: Sequence[tuple[str, bytes]], budget: Budget)
         cells += rows * columns
         if rows * columns > SPAN or columns > COLUMNS:
             raise InventoryError(
-                f"a sheet ({visible(name)}) that spans {rows:,} rows and {columns:,} columns",
+                f"a sheet ({printable(name)}) that spans {rows:,} rows and {columns:,} columns",
                 source=source,
                 remedy=_COPY_TABLE,
             )

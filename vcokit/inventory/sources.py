@@ -49,9 +49,9 @@ from typing import Any, Final, Protocol, TypeAlias
 import pandas as pd
 import pyarrow as pa
 
+from vcokit._text import printable
 from vcokit.errors import InputError, InventoryError
 from vcokit.inventory.encoding import beginning
-from vcokit.plain import visible
 
 #: Formats, as ``format=`` names them.
 FORMATS: Final = ("csv", "excel", "jsonl", "parquet")
@@ -266,7 +266,7 @@ def reason_of(error: BaseException) -> str:
     >>> print(reason_of(ValueError("type \x0f\nat 7.")), reason_of(EOFError()))
     type \x0f at 7 EOFError
     """
-    text = visible(" ".join(str(error).split())).rstrip(". ")
+    text = printable(" ".join(str(error).split())).rstrip(". ")
     return text[:_SHOWN] or type(error).__name__
 
 

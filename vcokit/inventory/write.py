@@ -33,11 +33,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vcokit._text import QUOTED
 from vcokit.errors import InputError
 from vcokit.inventory.clean import RISKY, STRING, Column, unreadable
 from vcokit.inventory.header import canonical_name
 from vcokit.inventory.sources import COMPRESSED, check_format, named_format
-from vcokit.plain import QUOTED
 from vcokit.schema import (
     ROUTES,
     ROUTES_REQUIRED,

@@ -17,7 +17,7 @@ Below them stand `canvas` (axes, heads, colours of text), `lettering` (text from
 steps and lanes did what).
 
 Without an ``ax`` a new figure is made by pyplot, so that a notebook shows it; nothing is ever
-shown, and no setting of matplotlib is changed. Data have the colours of `vcokit.colours`, which
+shown, and no setting of matplotlib is changed. Data have the colours of `vcokit.palette`, which
 hold on light and on dark; text and lines take theirs from the axes drawn on, so that
 ``with plt.style.context("dark_background")`` is all that a dark picture needs. Text from outside
 is shown as it stands, never as mathematics. matplotlib is loaded by the first picture.

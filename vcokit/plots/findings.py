@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from vcokit import schema
+from vcokit._text import pluralize
 from vcokit.audit.findings import by_severity
-from vcokit.colours import SEVERITIES
-from vcokit.plain import counted
+from vcokit.palette import SEVERITIES
 from vcokit.plots import canvas, lettering
 
 if TYPE_CHECKING:
@@ -99,5 +99,5 @@ def _title(findings: pd.DataFrame, table: pd.DataFrame) -> str:
     worst = next(place for place, name in enumerate(_ORDER) if counts[name])
     rule = lettering.shown(table[_ORDER[worst]].idxmax())
     said[worst] += f" ({rule} first)"
-    rows = counted(findings["row"].nunique(), "row")
-    return f"{counted(len(findings), 'finding')} on {rows}: {', '.join(said)}"
+    rows = pluralize(findings["row"].nunique(), "row")
+    return f"{pluralize(len(findings), 'finding')} on {rows}: {', '.join(said)}"

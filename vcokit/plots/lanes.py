@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
+from vcokit._text import pluralize
 from vcokit.cidr.parse import I64
-from vcokit.colours import STATES
-from vcokit.plain import counted
+from vcokit.palette import STATES
 from vcokit.plots import canvas, lettering
 from vcokit.plots.figures import unit
 from vcokit.plots.moments import CALLS, F64, begin, present, seconds, sending
@@ -98,7 +98,7 @@ def lane_timeline(
     unit_name, scale = unit(lanes.end)
     ax.set_xlabel(f"time since the first call, {unit_name}")
     if pd.isna(since):
-        canvas.head(ax, f"0 of {counted(len(sends), 'step')} sent")
+        canvas.head(ax, f"0 of {pluralize(len(sends), 'step')} sent")
         return canvas.say_empty(ax, "nothing was sent yet")
     _rows(ax, lanes, shown, scale)
     marks = _marks(ax, lanes, shown, scale, calls, since)

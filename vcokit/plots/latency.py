@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
-from vcokit.colours import STATES
-from vcokit.plain import counted, duration
+from vcokit._text import duration, pluralize
+from vcokit.palette import STATES
 from vcokit.plots import canvas
 from vcokit.plots.moments import CALLS, F64
 
@@ -141,6 +141,6 @@ def _title(table: pd.DataFrame) -> str:
     said = "all answered" if not bad else f"{bad:,} refused or without an answer"
     median, high = np.quantile(table["seconds"], (0.5, 0.99))
     return (
-        f"{counted(len(table), 'call')}: the median took {duration(median)}, "
+        f"{pluralize(len(table), 'call')}: the median took {duration(median)}, "
         f"99 % at most {duration(high)}; {said}"
     )

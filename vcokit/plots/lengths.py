@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pandas as pd
 
+from vcokit._text import pluralize
 from vcokit.cidr.parse import I64
 from vcokit.cidr.relations import HOSTS
 from vcokit.cidr.sets import aggregate
-from vcokit.colours import STATES, WEIGHTS
-from vcokit.plain import counted
+from vcokit.palette import STATES, WEIGHTS
 from vcokit.plots import canvas
 from vcokit.plots.columns import Rows, read
 from vcokit.plots.figures import share, short
@@ -117,9 +117,9 @@ def _title(rows: Rows, total: I64, given: int) -> str:
     most, widest = int(np.argmax(total)), int(np.argmax(by_length))
     count = int(total.sum())
     part = share(by_length[widest], held)
-    left_out = f"; {counted(given - count, 'row')} left out" if given > count else ""
+    left_out = f"; {pluralize(given - count, 'row')} left out" if given > count else ""
     return (
-        f"{counted(count, 'route')} to {short(held)} addresses: "
+        f"{pluralize(count, 'route')} to {short(held)} addresses: "
         f"{share(int(total[most]), count)} are /{most}, "
         f"{part} of the addresses are in a /{widest}{left_out}"
     )

@@ -2,7 +2,7 @@ r"""Text from outside, as a picture shows it: plain, short, and in letters that 
 
 Three things of matplotlib would otherwise act on such text: ``$`` begins mathematics (and an
 unfinished formula raises), a setting sends all text through TeX, and a letter that no font has is
-drawn as a box, with a warning. Control characters are spelt out as `vcokit.plain.visible` does.
+drawn as a box, with a warning. Control characters are spelt out as `vcokit._text.printable` does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from itertools import accumulate, takewhile, zip_longest
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from unicodedata import east_asian_width
 
-from vcokit.plain import visible
+from vcokit._text import printable
 
 if TYPE_CHECKING:
     from matplotlib.text import Text
@@ -189,7 +189,7 @@ def _families() -> list[str]:
 
 def _letters(text: object) -> Letters:
     """Return the letters of a text as they are shown, some spelt out; a missing value has none."""
-    whole = "" if visible(text) == "" else str(text)[:_READ]
+    whole = "" if printable(text) == "" else str(text)[:_READ]
     if whole.isascii() and whole.isprintable():
         return tuple(whole)
     fonts = _fonts(tuple(_families()))
@@ -198,7 +198,7 @@ def _letters(text: object) -> Letters:
 
 def _letter(letter: str, fonts: tuple[Any, ...]) -> str:
     """Spell a letter out if it is none to be shown, or no font has it."""
-    plainly = visible(letter)
+    plainly = printable(letter)
     if plainly.isascii() or any(font.get_char_index(ord(letter)) for font in fonts):
         return plainly
     if east_asian_width(letter) in "WF":

@@ -20,7 +20,7 @@ from vcokit.audit.columns import ACTIVE, STANDBY
 from vcokit.cidr.parse import I64, NONE, to_text
 from vcokit.cidr.relations import touches
 from vcokit.cidr.scalar import Cidr
-from vcokit.colours import WEIGHTS
+from vcokit.palette import WEIGHTS
 from vcokit.plots import canvas, lettering
 from vcokit.plots.columns import Rows, read
 from vcokit.plots.naming import Names

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
-from vcokit.colours import STATES
-from vcokit.plain import counted, duration
+from vcokit._text import duration, pluralize
+from vcokit.palette import STATES
 from vcokit.plots import canvas
 from vcokit.plots.figures import unit
 from vcokit.plots.moments import F64, begin, layers, sending
@@ -167,7 +167,9 @@ def _title(steps: pd.DataFrame, end: float, forecast: Forecast | None) -> str:
     state = steps["state"].astype("str")
     states = state.value_counts()
     said = [f"{states[name]:,} {name}" for name in reversed(STACK[1:]) if name in states]
-    text = f"{states.get('done', 0):,} of {counted(len(steps), 'step')} done after {duration(end)}"
+    text = (
+        f"{states.get('done', 0):,} of {pluralize(len(steps), 'step')} done after {duration(end)}"
+    )
     if forecast is not None:
         text += f" (forecast: {duration(_last(forecast))})"
     return ", ".join([text, *said])

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from vcokit._text import pluralize
 from vcokit.cidr.parse import I64, Mask
-from vcokit.colours import GROUPS, REST
-from vcokit.plain import counted
+from vcokit.palette import GROUPS, REST
 from vcokit.plots import canvas, lettering
 from vcokit.plots.columns import read
 from vcokit.plots.figures import share, short
@@ -198,7 +198,7 @@ def _title(frame: Frame, held: Shares, routes: int, inside: float) -> str:
     said = f"{share(inside, routed)} nest" if inside else "none nest"
     return (
         f"{short(routed)} addresses of {frame.prefix} are routed ({share(routed, frame.size)}), "
-        f"by {counted(routes, 'route')}; {said}"
+        f"by {pluralize(routes, 'route')}; {said}"
     )
 
 
@@ -209,7 +209,7 @@ def _legend(ax: Axes, title: str, palette: list[str], held: Shares, nests: bool)
     counts = (short(addresses) for _, addresses in held.named)
     names = [f"{label}: {count}" for label, count in zip(labels, counts, strict=True)]
     if held.others:
-        names.append(f"{counted(held.others, 'other')}: {short(held.others_hold)}")
+        names.append(f"{pluralize(held.others, 'other')}: {short(held.others_hold)}")
     handles: list[Any] = [canvas.patch(colour) for colour in palette[: len(names)]]
     if nests:
         handles.append(Line2D([], [], color=canvas.ink(ax), linewidth=1.2))

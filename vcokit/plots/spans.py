@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
+from vcokit._text import duration, pluralize
 from vcokit.cidr.parse import I64, Mask
-from vcokit.plain import counted, duration
 from vcokit.plots.figures import share
 from vcokit.plots.moments import F64, entered
 
@@ -85,7 +85,7 @@ class Lanes:
         busy = sum(float((out - into).sum()) for _, into, out in self._busy())
         lanes = len(np.unique(self.lane[self.sent]))
         return (
-            f"{counted(int(self.sent.sum()), 'step')} on {counted(lanes, 'connection')} in "
+            f"{pluralize(int(self.sent.sum()), 'step')} on {pluralize(lanes, 'connection')} in "
             f"{duration(self.end)}: lanes were busy {share(busy, lanes * self.end)} of it, "
             f"the last to end is {last}"
         )

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 import pandas as pd
 
+from vcokit._text import pluralize
 from vcokit.cidr.parse import I64, Mask
 from vcokit.cidr.relations import HOSTS
 from vcokit.cidr.sets import aggregate
-from vcokit.colours import WEIGHTS
 from vcokit.errors import InputError
-from vcokit.plain import counted
+from vcokit.palette import WEIGHTS
 from vcokit.plots import canvas
 from vcokit.plots.columns import Rows, read
 from vcokit.plots.figures import share, short
@@ -167,9 +167,9 @@ def _title(table: pd.DataFrame, coverage: pd.DataFrame, nowhere: int) -> str:
     whole = coverage["destination"].nunique()
     backed = coverage["destination"][coverage["backed"]].nunique()
     said = f"{share(backed, whole)} of active destinations have a standby"
-    apart = f" ({counted(nowhere, 'row')} without a valid one)" if nowhere else ""
+    apart = f" ({pluralize(nowhere, 'row')} without a valid one)" if nowhere else ""
     return (
-        f"{active:,} active and {counted(standby, 'standby route')} on "
-        f"{counted(len(table), 'connection')}{apart}; "
+        f"{active:,} active and {pluralize(standby, 'standby route')} on "
+        f"{pluralize(len(table), 'connection')}{apart}; "
         f"{said if whole else 'no destination is active'}"
     )

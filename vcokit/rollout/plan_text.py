@@ -29,7 +29,7 @@ from typing import Any, Final
 import pandas as pd
 
 from vcokit import schema
-from vcokit.plain import visible
+from vcokit._text import printable
 from vcokit.rollout.plan_io import rows
 from vcokit.rollout.steps import (
     BLOCKED,
@@ -65,7 +65,7 @@ def changes(steps: pd.DataFrame) -> Iterator[str]:
         yield place
         cells = [
             (
-                f"{SIGNS[step['action']]} {visible(step['route_dest'])}",
+                f"{SIGNS[step['action']]} {printable(step['route_dest'])}",
                 _weight(step),
                 "  ".join(_remarks(step, of_several_files)),
             )
@@ -105,25 +105,25 @@ def _by_connection(steps: pd.DataFrame) -> Iterator[tuple[str, list[dict[str, An
         groups.setdefault(place, []).append(step)
     for (connection, region, scope), group in groups.items():
         where = [region or "no region", *([f"scope {scope}"] if scope != region else [])]
-        yield f"{visible(connection or 'no connection')} ({visible(', '.join(where))})", group
+        yield f"{printable(connection or 'no connection')} ({printable(', '.join(where))})", group
 
 
 def _weight(step: Mapping[str, Any]) -> str:
     if step["old_weight"] is None:
-        return visible(step["weight"])
+        return printable(step["weight"])
     return f"{step['old_weight']} -> {step['weight']}"
 
 
 def _remarks(step: Mapping[str, Any], of_several_files: bool) -> Iterator[str]:
     """Yield what else is worth a word: another next hop, and the description or what blocks it."""
     if step["next_hop"] not in (None, step["vpn_connection_id"]):
-        yield f"via {visible(step['next_hop'])}"
+        yield f"via {printable(step['next_hop'])}"
     if step["action"] != BLOCKED:
-        yield visible(step["description"])
+        yield printable(step["description"])
         return
-    place = [visible(step["source"])] if of_several_files and step["source"] else []
+    place = [printable(step["source"])] if of_several_files and step["source"] else []
     place += [f"line {step['line']}"] if step["line"] is not None else []
-    yield ": ".join(filter(None, [", ".join(place), visible(step["message"])]))
+    yield ": ".join(filter(None, [", ".join(place), printable(step["message"])]))
 
 
 def _aligned(cells: Sequence[tuple[str, ...]]) -> Iterator[str]:
@@ -147,10 +147,10 @@ def table(steps: pd.DataFrame) -> str:
             (
                 f"  {step['step']}",
                 step["action"],
-                visible(step["route_dest"]) or "-",
+                printable(step["route_dest"]) or "-",
                 _weight(step) or "-",
-                *(visible(step[name]) or "-" for name in _COLUMNS[2:]),
-                visible(step["message"]) or "-",
+                *(printable(step[name]) or "-" for name in _COLUMNS[2:]),
+                printable(step["message"]) or "-",
             )
             for step in group
         ]
@@ -194,7 +194,7 @@ def diff(steps: Iterable[Step], live: Mapping[str, frozenset[Route]]) -> str:
         new = set(old) - {step.before for step in changed}
         new |= {step.after for step in changed if step.after is not None}
         before, after = _listings(old, new)
-        name = visible(lane)
+        name = printable(lane)
         lines += unified_diff(before, after, f"{name} (live)", f"{name} (planned)", lineterm="")
     return "\n".join(lines)
 
@@ -203,13 +203,12 @@ def _listings(*tables: Iterable[Route]) -> list[list[str]]:
     """Return tables of routes as lines with common columns."""
     every = [(one.route_dest, str(one.weight)) for table in tables for one in table]
     dest, weight = (max(map(len, column)) for column in zip(*every, strict=True))
-    return [
-        [
-            f"{visible(one.route_dest):<{dest}}  {one.weight:>{weight}}  {visible(one.next_hop)}"
-            for one in sorted(table, key=_place)
-        ]
-        for table in tables
-    ]
+
+    def line(one: Route) -> str:
+        destination = f"{printable(one.route_dest):<{dest}}"
+        return f"{destination}  {one.weight:>{weight}}  {printable(one.next_hop)}"
+
+    return [[line(one) for one in sorted(table, key=_place)] for table in tables]
 
 
 def _place(route: Route) -> tuple[bool, object, str, int]:
@@ -296,4 +295,4 @@ def _equal(one: pd.Series, other: pd.Series) -> bool:
 
 
 def _cell(value: object) -> str:
-    return f"<td{_LEFT}>{html.escape(visible(value))}</td>"
+    return f"<td{_LEFT}>{html.escape(printable(value))}</td>"

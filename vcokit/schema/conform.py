@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from vcokit._text import as_text
 from vcokit.errors import InputError
-from vcokit.plain import as_text
 from vcokit.schema.glance import outer_bytes
 from vcokit.schema.tables import (
     CATEGORY,

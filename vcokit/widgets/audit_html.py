@@ -16,8 +16,8 @@ from typing import Final
 import pandas as pd
 
 from vcokit import schema
+from vcokit._text import pluralize, printable
 from vcokit.audit.findings import by_rule, by_severity
-from vcokit.plain import counted, visible
 from vcokit.widgets.style import grey, page, scrolled, sheet, stacked, table, text
 
 HEADS: Final = (
@@ -48,7 +48,7 @@ def summary(routes: pd.DataFrame, findings: pd.DataFrame, held_back: str = "") -
     rows = ", ".join(
         f"{number:,} with {_plural(name)}" for name, number in by_severity(findings).items()
     )
-    said = f"{counted(len(routes), 'route')}, {counted(len(findings), 'finding')}; rows: {rows}"
+    said = f"{pluralize(len(routes), 'route')}, {pluralize(len(findings), 'finding')}; rows: {rows}"
     said += f"; {held_back}" if held_back else ""
     return page(
         f'<span class="t">Audit</span>{grey(said)}',
@@ -80,7 +80,7 @@ def detail(routes: pd.DataFrame, finding: pd.Series, sentence: str) -> str:
         What its rule says.
     """
     rule, severity = str(finding["rule"]), str(finding["severity"])
-    code = visible(finding["api_code"])
+    code = printable(finding["api_code"])
     answer = f" {grey('· the cloud would answer')} <code>{text(code)}</code>" if code else ""
     head = (
         f'<div><span class="key"><i class="v-{text(severity)}"></i><b>{text(rule)}</b></span>'
@@ -88,7 +88,7 @@ def detail(routes: pd.DataFrame, finding: pd.Series, sentence: str) -> str:
     )
     related = finding["related_row"]
     places = [int(finding["row"])] + ([] if pd.isna(related) else [int(related)])
-    return page(head, _rows(routes, places, visible(finding["column"]), finding["suggestion"]))
+    return page(head, _rows(routes, places, printable(finding["column"]), finding["suggestion"]))
 
 
 def _rows(routes: pd.DataFrame, places: list[int], fault: str, suggestion: object) -> str:
@@ -117,7 +117,7 @@ def _cell(row: pd.Series, name: str) -> str:
     value = row[name]
     if name == "weight" and pd.isna(value):
         value = row.get("weight_text")
-    return visible(value)
+    return printable(value)
 
 
 def static_page(

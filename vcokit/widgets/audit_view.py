@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
+from vcokit._text import pluralize
 from vcokit.audit import Review, apply_suggestions, audit_routes
 from vcokit.audit.findings import by_rule, by_severity, rules_of
-from vcokit.colours import SEVERITIES
 from vcokit.errors import InputError, VcokitError
 from vcokit.inventory import write_routes
-from vcokit.plain import counted
+from vcokit.palette import SEVERITIES
 from vcokit.widgets import audit_html
 from vcokit.widgets.chosen import Chosen
 from vcokit.widgets.companion import Companion
@@ -213,7 +213,7 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         taken = int(self._taken.sum())
         self.undo.disabled = not taken
         said = (
-            f"{counted(taken, 'suggestion')} accepted; view.corrected is the new frame"
+            f"{pluralize(taken, 'suggestion')} accepted; view.corrected is the new frame"
             if taken
             else ("Accepting makes a new frame; what was read is never changed")
         )
@@ -258,14 +258,14 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         except (VcokitError, OSError) as error:
             self._say(f"not written: {error}")
         else:
-            self._say(f"{counted(len(self.routes), 'route')} written to {path.resolve()}")
+            self._say(f"{pluralize(len(self.routes), 'route')} written to {path.resolve()}")
 
     def _say(self, words: str) -> None:
         self._said.value = page(text(words))
 
     def __repr__(self) -> str:
-        found = counted(len(self.findings), "finding")
-        return f"<AuditView: {found} in {counted(len(self.routes), 'route')}>"
+        found = pluralize(len(self.findings), "finding")
+        return f"<AuditView: {found} in {pluralize(len(self.routes), 'route')}>"
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
         """Return the widget; put its static copy beside it, for the saved notebook."""

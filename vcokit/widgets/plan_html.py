@@ -16,8 +16,8 @@ from typing import Any, Final
 
 import pandas as pd
 
+from vcokit._text import pluralize
 from vcokit.audit.columns import count_connections, is_connection
-from vcokit.plain import counted
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.steps import BLOCKED, CREATE, DELETE, KEEP, MODIFY
 from vcokit.widgets.style import grey, page, scrolled, sheet, stacked, table, text
@@ -59,8 +59,8 @@ def summary(plan: Plan, seconds: str = "") -> str:
     takes = f" {grey('· about')} <b>{text(seconds)}</b>" if seconds else ""
     there = int(is_connection(plan.steps["vpn_connection_id"]).sum())
     lanes, nowhere = count_connections(plan.steps), len(plan.steps) - there
-    said = f"{counted(there, 'step')} on {counted(lanes, 'connection')}"
-    said += f", {counted(nowhere, 'row')} without a valid one" if nowhere else ""
+    said = f"{pluralize(there, 'step')} on {pluralize(lanes, 'connection')}"
+    said += f", {pluralize(nowhere, 'row')} without a valid one" if nowhere else ""
     return page(
         f'<span class="t">Plan</span><code>{text(plan.fingerprint[:12])}</code> '
         f"{grey(said)}{takes}",

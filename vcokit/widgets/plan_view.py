@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import ipywidgets
 
+from vcokit._text import duration
 from vcokit.errors import InputError
-from vcokit.plain import duration
 from vcokit.rollout import forecast as forecasts
 from vcokit.rollout.forecast import Forecast
 from vcokit.rollout.plan import Plan

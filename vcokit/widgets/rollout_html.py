@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from vcokit.plain import duration
+from vcokit._text import duration
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.steps import OPERATION
 from vcokit.widgets.board import Board, Failure, Lane

@@ -2,7 +2,7 @@
 
 Colours of text and ground are JupyterLab's own variables, so that light and dark both work; where
 there are none (other front ends, a saved page) VS Code's are taken, then those of the page itself.
-Colours that mean something are those of `vcokit.colours`.
+Colours that mean something are those of `vcokit.palette`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import html
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from vcokit.colours import SEVERITIES, STATES
-from vcokit.plain import visible
+from vcokit._text import printable
+from vcokit.palette import SEVERITIES, STATES
 from vcokit.schema import ACTIONS
 
 _TEXT: Final = "var(--jp-ui-font-color1,var(--vscode-editor-foreground,inherit))"
@@ -80,7 +80,7 @@ def text(value: object) -> str:
     >>> print(text("<script>alert(1)</script>\x1b[31m"), text(None))
     &lt;script&gt;alert(1)&lt;/script&gt;\x1b[31m
     """
-    return html.escape(visible(value), quote=True)
+    return html.escape(printable(value), quote=True)
 
 
 def page(*parts: str) -> str:

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from vcokit.colours import STATES
-from vcokit.plain import visible
+from vcokit._text import printable
+from vcokit.palette import STATES
 from vcokit.rollout.forecast import Forecast
 from vcokit.rollout.plan import Plan
 
@@ -63,7 +63,7 @@ def timeline_png(plan: Plan, forecast: Forecast, *, top: int = TOP) -> bytes:
     ax.hlines(place, begin, until, color=STATES["accepted"], linewidth=7, capstyle="butt")
     last = until.groupby(place).max()
     ax.hlines(last.index, 0, last, color=STATES["pending"], linewidth=1, zorder=0.5)
-    ax.set_yticks(range(len(drawn)), [visible(name) for name in drawn])
+    ax.set_yticks(range(len(drawn)), [printable(name) for name in drawn])
     ax.invert_yaxis()
     ax.set_xlim(0, max(forecast.seconds / scale, 1e-9))
     ax.set_xlabel(f"{unit} since the start")

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from vcokit.formats.facts import COLUMNS, Report, records
-from vcokit.plain import csv_cell
+from vcokit._text import csv_cell
+from vcokit.reports.facts import COLUMNS, Report, records
 
 
 def lines(report: Report) -> Iterator[str]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from vcokit.formats.facts import Report, records
-from vcokit.plain import counted, visible
+from vcokit._text import pluralize, printable
+from vcokit.reports.facts import Report, records
 
 #: Columns of numbers stand to the right.
 _RIGHT: Final = frozenset({"line", "rows"})
@@ -15,9 +15,9 @@ _RIGHT: Final = frozenset({"line", "rows"})
 def lines(report: Report) -> Iterator[str]:
     """Yield sources, notes, findings by rule, the worst findings, and the counts, a line each."""
     for name, routes in report.sources.items():
-        yield f"{visible(name) or 'routes'}: {counted(routes, 'route')}\n"
+        yield f"{printable(name) or 'routes'}: {pluralize(routes, 'route')}\n"
     for note in report.notes:
-        yield f"note: {visible(note)}\n"
+        yield f"note: {printable(note)}\n"
     if len(report.findings):
         yield "\nFindings by rule\n"
         yield from _table(
@@ -41,7 +41,9 @@ def more(report: Report) -> str:
 
 def counts(report: Report) -> str:
     """Return the rows with a finding, by severity."""
-    return ", ".join(f"{counted(count, 'row')} with {name}" for name, count in report.rows.items())
+    return ", ".join(
+        f"{pluralize(count, 'row')} with {name}" for name, count in report.rows.items()
+    )
 
 
 def place(record: dict[str, object]) -> str:
@@ -56,7 +58,7 @@ def listed(report: Report) -> tuple[tuple[str, ...], list[list[str]]]:
     rows = []
     for record in sorted(records(report.listed), key=_rank):
         cells = [place(record), *(record[name] for name in heads[1 + several :])]
-        rows.append([visible(cell) for cell in [record["source"]] * several + cells])
+        rows.append([printable(cell) for cell in [record["source"]] * several + cells])
     return heads, rows
 
 

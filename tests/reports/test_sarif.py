@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import vcokit as vk
-from tests.formats import published
-from tests.formats.samples import HEAD, SMALL, audited
-from vcokit import formats
-from vcokit.formats.places import _File, _pattern, _starts, locate, unquoted
+from tests.reports import published
+from tests.reports.samples import HEAD, SMALL, audited
+from vcokit import reports
+from vcokit.reports.places import _File, _pattern, _starts, locate, unquoted
 
 
 def log_of(path: Path | str, root: Path | None = None, **options: Any) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def log_of(path: Path | str, root: Path | None = None, **options: Any) -> dict[s
     routes = vk.read_routes(path)
     findings = vk.audit_routes(routes)
     places = locate(findings, routes)
-    log = json.loads(formats.write("sarif", findings, routes, places=places, root=root, **options))
+    log = json.loads(reports.write("sarif", findings, routes, places=places, root=root, **options))
     published.sarif().validate(log)
     return log["runs"][0]
 
@@ -168,7 +168,7 @@ def test_cells_that_reading_changed_are_found_all_the_same(
     path.write_text(text)
     routes = vk.read_routes(path, region="cn-a", weights={"active": 100})
     findings = vk.audit_routes(routes, rules="host-bits-set")
-    log = json.loads(formats.write("sarif", findings, routes, places=locate(findings, routes)))
+    log = json.loads(reports.write("sarif", findings, routes, places=locate(findings, routes)))
     results = log["runs"][0]["results"]
     assert len(results) == len(routes)
     assert {cut(text, region(result)) for result in results} == {cell}
@@ -195,7 +195,7 @@ def test_quotes_are_read_as_the_reader_reads_them(
     assert routes["vpn_connection_id"].iloc[0] == connection
     findings = vk.audit_routes(routes, rules="host-bits-set")
     assert locate(findings, routes)["exact"].all()
-    log = json.loads(formats.write("sarif", findings, routes, places=locate(findings, routes)))
+    log = json.loads(reports.write("sarif", findings, routes, places=locate(findings, routes)))
     (result,) = log["runs"][0]["results"]
     assert cut(text, region(result)) == "10.1.2.3/16"
 
@@ -273,7 +273,7 @@ def test_fingerprints_hold_when_rows_move() -> None:
 
     def prints(text: str) -> list[str]:
         routes = vk.read_routes(text)
-        log = json.loads(formats.write("sarif", *audited(routes)))
+        log = json.loads(reports.write("sarif", *audited(routes)))
         results = log["runs"][0]["results"]
         return [one["partialFingerprints"]["primaryLocationLineHash"] for one in results]
 
@@ -290,10 +290,10 @@ def test_a_row_of_another_file_is_named_with_it(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"{HEAD}\ncn-a,vco-a,10.1.0.0/16,vco-a,100,\n")
     routes = vk.read_routes([tmp_path / name for name in names])
     findings = vk.audit_routes(routes)
-    for kind in formats.KINDS:
-        text = unquote(formats.write(kind, findings, routes)).replace("\\", "")
+    for kind in reports.KINDS:
+        text = unquote(reports.write(kind, findings, routes)).replace("\\", "")
         assert "a.csv, line 2" in text, kind
-    (result,) = json.loads(formats.write("sarif", findings, routes, root=tmp_path))["runs"][0][
+    (result,) = json.loads(reports.write("sarif", findings, routes, root=tmp_path))["runs"][0][
         "results"
     ]
     (related,) = result["relatedLocations"]
@@ -324,7 +324,7 @@ def test_frames_made_by_hand() -> None:
          "next_hop": "vco-a", "weight": 100}
     )  # fmt: skip
     findings = vk.audit_routes(routes)
-    log = json.loads(formats.write("sarif", findings, routes, places=locate(findings, routes)))
+    log = json.loads(reports.write("sarif", findings, routes, places=locate(findings, routes)))
     published.sarif().validate(log)
     (result,) = log["runs"][0]["results"]
     assert result["locations"] == [{"logicalLocations": [{"name": "row 0"}]}]

@@ -16,18 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from tests.formats import published
-from tests.formats.samples import HOSTILE, audited, hostile
-from vcokit import formats
-from vcokit.formats import harmless
-from vcokit.plain import visible
+from tests.reports import published
+from tests.reports.samples import HOSTILE, audited, hostile
+from vcokit import reports
+from vcokit._text import printable
+from vcokit.reports import harmless
 
 INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 PIECES = st.sampled_from(
     [*HOSTILE, "<", "&", "|", "`", "\\", '"', "'", "\n", "\x00", "\x1b", "]]>"]
 )
 TEXT = st.lists(PIECES | st.text(max_size=5), max_size=4).map("".join)
-FAST = [kind for kind in formats.KINDS if kind != "html"]  # which draws pictures
+FAST = [kind for kind in reports.KINDS if kind != "html"]  # which draws pictures
 
 
 def invisible(text: str) -> set[str]:
@@ -51,10 +51,10 @@ def attributes_of(page: str) -> tuple[list[str], dict[str, int]]:
     return addresses, elements
 
 
-@pytest.mark.parametrize("kind", formats.KINDS)
+@pytest.mark.parametrize("kind", reports.KINDS)
 def test_known_harm(kind: str) -> None:
     """Every cell known to do harm, in every column and as a file's name."""
-    text = formats.write(kind, *audited(hostile()))
+    text = reports.write(kind, *audited(hostile()))
     assert not invisible(text)
     text.encode("utf-8")
 
@@ -64,7 +64,7 @@ def test_known_harm(kind: str) -> None:
 def test_any_text(cells: list[str]) -> None:
     """Whatever the cells hold, each file has no control characters and parses."""
     findings, routes = audited(hostile(tuple(cells)))
-    written = {kind: formats.write(kind, findings, routes) for kind in FAST}
+    written = {kind: reports.write(kind, findings, routes) for kind in FAST}
     for kind, text in written.items():
         assert not invisible(text), kind
         text.encode("utf-8")
@@ -98,7 +98,7 @@ def test_a_cell_of_markdown_shows_its_text(cell: str) -> None:
         assert len(cells) == 2
         inner = re.sub("</?code>", "", cells[0])
         assert "<" not in inner
-        assert " ".join(html.unescape(inner).split()) == " ".join(visible(cell).split())
+        assert " ".join(html.unescape(inner).split()) == " ".join(printable(cell).split())
         outside = re.sub("<code>.*?</code>", "", cells[0], flags=re.S)
         assert not re.search(r"@\w|#\d|www\.|://", outside)
 
@@ -111,14 +111,14 @@ def test_messages_of_sarif_have_no_links(text: str) -> None:
     assert "{" not in made.replace("{{", "")
     assert not re.search(r"(?<!\\)\](?=\()", made)
     undone = made.replace("{{", "{").replace("}}", "}")
-    if "](" in visible(text):
+    if "](" in printable(text):
         undone = re.sub(r"\\([\[\]])", r"\1", undone)
-    assert undone == visible(text)
+    assert undone == printable(text)
 
 
 def test_a_page_names_nothing_outside() -> None:
     """The page has no address but its pictures, and no element that a cell has made."""
-    page = formats.write("html", *audited(hostile()))
+    page = reports.write("html", *audited(hostile()))
     addresses, elements = attributes_of(page)
     assert addresses
     assert all(address.startswith("data:image/png;base64,") for address in addresses)
@@ -130,7 +130,7 @@ def test_a_page_names_nothing_outside() -> None:
 def test_the_data_of_a_page_is_the_findings() -> None:
     """What the page's script reads is the findings, visible."""
     findings, routes = audited(hostile())
-    page = formats.write("html", findings, routes, limit=None)
+    page = reports.write("html", findings, routes, limit=None)
     data = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.S)
     assert not re.search("[<>&]", data[1])
     read = json.loads(data[1])
@@ -139,4 +139,4 @@ def test_the_data_of_a_page_is_the_findings() -> None:
     for row, (_, finding) in zip(read["rows"], findings.iterrows(), strict=True):
         for name, value in zip(heads, row, strict=True):
             assert (value is None) == bool(pd.isna(finding[name]))
-            assert value is None or str(value) == visible(finding[name])
+            assert value is None or str(value) == printable(finding[name])

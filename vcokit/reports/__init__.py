@@ -33,7 +33,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from vcokit.errors import InputError
-from vcokit.formats.facts import Report, report_of
+from vcokit.reports.facts import Report, report_of
 
 if TYPE_CHECKING:
     import os
@@ -84,7 +84,7 @@ def write(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: An
     routes : DataFrame
         The routes that were audited, from `vcokit.read_routes` or made by hand.
     **options
-        See `vcokit.formats.facts.report_of`: ``fail_on``, ``limit``, ``places``, ``root``.
+        See `vcokit.reports.facts.report_of`: ``fail_on``, ``limit``, ``places``, ``root``.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def parts(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: An
     options.setdefault("limit", KINDS[kind].limit)
     report = report_of(findings, routes, **options)
     lines: Callable[[Report], Iterator[str]]
-    lines = import_module(f"vcokit.formats.{KINDS[kind].module}").lines
+    lines = import_module(f"vcokit.reports.{KINDS[kind].module}").lines
     return lines(report)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from vcokit.formats.facts import Report, records
-from vcokit.formats.harmless import code_span, markdown_cell
-from vcokit.formats.text import place
-from vcokit.plain import counted
+from vcokit._text import pluralize
+from vcokit.reports.facts import Report, records
+from vcokit.reports.harmless import code_span, markdown_cell
+from vcokit.reports.text import place
 
 _MARK: Final = {"error": "🟥", "warning": "🟧", "info": "🟦"}
 
@@ -21,7 +21,7 @@ def lines(report: Report) -> Iterator[str]:
     yield "## Audit of routes\n\n"
     yield f"**{report.summary}**\n\n"
     for name, routes in report.sources.items():
-        yield f"- {code_span(name) or 'routes'}: {counted(routes, 'route')}\n"
+        yield f"- {code_span(name) or 'routes'}: {pluralize(routes, 'route')}\n"
     for note in report.notes:
         yield f"- note: {markdown_cell(note)}\n"
     if not len(report.findings):

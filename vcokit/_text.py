@@ -17,12 +17,12 @@ QUOTED: Final = '[",;|\t\r\n]'
 _NEEDS_QUOTES: Final = re.compile(rf"{QUOTED}|^\s|\s$")
 
 
-def visible(value: object) -> str:
+def printable(value: object) -> str:
     r"""Return text in which control characters are spelt out, and a missing value is empty.
 
     Examples
     --------
-    >>> print(visible("a\x1b[31mb"), visible(None))
+    >>> print(printable("a\x1b[31mb"), printable(None))
     a\x1b[31mb
     """
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):
@@ -59,12 +59,12 @@ def as_text(values: Any) -> pd.Series:
         return whole.str.decode("utf-8").astype("str")
 
 
-def counted(number: int, thing: str) -> str:
+def pluralize(number: int, thing: str) -> str:
     """Say how many there are of a thing.
 
     Examples
     --------
-    >>> counted(1, "route"), counted(0, "row"), counted(12_345, "row")
+    >>> pluralize(1, "route"), pluralize(0, "row"), pluralize(12_345, "row")
     ('1 route', '0 rows', '12,345 rows')
     """
     return f"{number:,} {thing}{'s' * (number != 1)}"
@@ -102,7 +102,7 @@ def csv_cell(value: object) -> str:
     >>> csv_cell("=1+1"), csv_cell("＝1"), csv_cell("a;=1"), csv_cell(-1), csv_cell("a\tb")
     ("'=1+1", "'＝1", '"a;=1"', '-1', 'a\\tb')
     """
-    text = visible(None if value is pd.NaT else value)
+    text = printable(None if value is pd.NaT else value)
     if isinstance(value, str) and text.startswith(tuple(PROTECTED)):
         text = f"'{text}"
     return '"' + text.replace('"', '""') + '"' if _NEEDS_QUOTES.search(text) else text

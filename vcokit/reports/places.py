@@ -25,10 +25,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from vcokit.errors import VcokitError
-from vcokit.formats.facts import plain
 from vcokit.inventory.clean import clean_cell
 from vcokit.inventory.encoding import decode
 from vcokit.inventory.sources import open_source
+from vcokit.reports.facts import plain
 from vcokit.schema import FINDINGS, INT, ROUTES_REQUIRED, require_columns
 
 #: Lines that a record may go over; what needs more is not looked for.

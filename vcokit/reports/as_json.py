@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from vcokit.formats.facts import Report, records, version
-from vcokit.formats.harmless import as_json
+from vcokit.reports.facts import Report, records, version
+from vcokit.reports.harmless import as_json
 
 FORMAT: Final = "vcokit-findings"
 VERSION: Final = 1

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final
 
-from vcokit.formats.facts import Report, records
-from vcokit.formats.harmless import xml_attribute, xml_text
-from vcokit.formats.text import place
-from vcokit.plain import counted
+from vcokit._text import pluralize
+from vcokit.reports.facts import Report, records
+from vcokit.reports.harmless import xml_attribute, xml_text
+from vcokit.reports.text import place
 
 #: Stands for the source of routes that have none.
 NAMELESS: Final = "routes"
@@ -77,7 +77,7 @@ def _case(report: Report, source: str, rule: str, found: Any) -> Iterator[str]:
     bad = found["severity"].isin(report.failing)
     if bad.any():
         count = int(bad.sum())
-        said = f"{counted(count, 'row')}: {sentence}"
+        said = f"{pluralize(count, 'row')}: {sentence}"
         yield f'<failure type="{found["severity"][bad].max()}" message={xml_attribute(said)}>'
         yield from _listing(report, found[bad])
         yield "</failure>\n"

@@ -5,7 +5,7 @@ The standard: OASIS, Static Analysis Results Interchange Format 2.1.0. Of what i
 ===================  =============================================================================
 level                error, warning; note for info
 location             the file, relative to a root (``%SRCROOT%``) where it lies below it; the
-                     line; where `vcokit.formats.places` knows them, the columns of the cell
+                     line; where `vcokit.reports.places` knows them, the columns of the cell
 relatedLocations     the row that the finding speaks of
 fixes                the suggestion in place of the cell, where the cell is known to the character
 partialFingerprints  of rule and route: see `vcokit.audit.fingerprints`.
@@ -28,11 +28,11 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from vcokit.formats.facts import Report, plain, records, version
-from vcokit.formats.harmless import as_json, sarif_text
-from vcokit.formats.places import tables_of
+from vcokit._text import printable
 from vcokit.inventory.sources import COMPRESSED
-from vcokit.plain import visible
+from vcokit.reports.facts import Report, plain, records, version
+from vcokit.reports.harmless import as_json, sarif_text
+from vcokit.reports.places import tables_of
 
 _SCHEMA: Final = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -81,7 +81,7 @@ def _run(report: Report) -> Json:
 def _rule(name: str, severity: str, sentence: str) -> Json:
     text = {"text": sarif_text(sentence)}
     return {
-        "id": visible(name),
+        "id": printable(name),
         "shortDescription": text,
         "fullDescription": text,
         "help": text,
@@ -101,7 +101,7 @@ def _results(report: Report) -> Iterator[Json]:
     spans, prints = _spans(report), report.fingerprints
     for record, span, fingerprint in zip(records(listed), spans, prints, strict=True):
         result = {
-            "ruleId": visible(record["rule"]),
+            "ruleId": printable(record["rule"]),
             "ruleIndex": numbers[record["rule"]],
             "level": _LEVELS[record["severity"]],
             "message": {"text": _message(record)},
@@ -119,7 +119,7 @@ def _message(record: Json) -> str:
 
 def _properties(record: Json) -> Json:
     names = ("column", "region_id", "vpn_connection_id", "route_dest", "suggestion", "api_code")
-    return {name: visible(record[name]) for name in names if record[name] is not None}
+    return {name: printable(record[name]) for name in names if record[name] is not None}
 
 
 def _spans(report: Report) -> list[Json | None]:
@@ -151,7 +151,7 @@ def _fixes(where: _Where, record: Json, span: Json | None) -> Json:
     new = record["suggestion"]
     if re.search(r'[",;|\s]', new):  # would need quotes, or to know what parts the cells
         return {}
-    replacement = {"deletedRegion": _region(span), "insertedContent": {"text": visible(new)}}
+    replacement = {"deletedRegion": _region(span), "insertedContent": {"text": printable(new)}}
     file = where.artifact(record["source"])
     change = {"artifactLocation": file, "replacements": [replacement]}
     says = {"text": sarif_text(f"Write {new}")}
@@ -195,7 +195,7 @@ class _Where:
             return {"logicalLocations": [{"name": f"{source}!{at}"}]}
         physical: Json = {"artifactLocation": self.artifact(source)}
         if source in self._sheets and (sheet := _SHEET.fullmatch(source)):
-            name = f"{visible(sheet[2])}!{line}"
+            name = f"{printable(sheet[2])}!{line}"
             return {"physicalLocation": physical, "logicalLocations": [{"name": name}]}
         if source in self._packed or source.endswith(COMPRESSED):
             return {"physicalLocation": physical, "logicalLocations": [{"name": at}]}

@@ -3,7 +3,7 @@ r"""Text from outside, as each format can bear it.
 ========  ====================================================================================
 all       control, bidirectional and invisible characters are spelt out: ``\x1b``, ``\u202e``
 JSON      as JSON spells them, so that what is read is what was there
-CSV       as `vcokit.plain.csv_cell` has it
+CSV       as `vcokit._text.csv_cell` has it
 Markdown  marks escaped; what would call somebody or make a link stands as code
 XML       escaped, after the above: what XML cannot hold was spelt out
 HTML      by the template engine, or as text by the page's own script
@@ -18,7 +18,7 @@ import re
 from typing import Any, Final
 from xml.sax.saxutils import escape, quoteattr
 
-from vcokit.plain import visible
+from vcokit._text import printable
 
 _MARKS: Final = re.compile(r"([\\`*_\[\]|~$])")
 #: What a code host makes a mention, a reference or a link of, wherever it stands.
@@ -53,7 +53,7 @@ def markdown_cell(value: object) -> str:
     >>> print(markdown_cell("a|b <i>"), markdown_cell("@all"), markdown_cell("`@a`"))
     a\|b &lt;i&gt; `@all` `` `@a` ``
     """
-    text = visible(value)
+    text = printable(value)
     if _CALLS.search(text):
         return code_span(text)
     return escape(_MARKS.sub(r"\\\1", text))
@@ -67,7 +67,7 @@ def code_span(value: object) -> str:
     >>> print(code_span("10.0.0.0/8"), code_span("a``b|c"))
     `10.0.0.0/8` ```a``b\|c```
     """
-    text = visible(value)
+    text = printable(value)
     if not text.strip():
         return ""
     # A backslash before the bar is the table's affair; one that is the text's own would be eaten.
@@ -90,7 +90,7 @@ def xml_text(value: object) -> str:
     >>> print(xml_text("]]> <b> \x00\ufffe"))
     ]]&gt; &lt;b&gt; \x00\ufffe
     """
-    return escape(visible(value))
+    return escape(printable(value))
 
 
 def xml_attribute(value: object) -> str:
@@ -101,7 +101,7 @@ def xml_attribute(value: object) -> str:
     >>> print(xml_attribute('a "b" <'))
     'a "b" &lt;'
     """
-    return quoteattr(visible(value))
+    return quoteattr(printable(value))
 
 
 def sarif_text(value: object) -> str:
@@ -115,5 +115,5 @@ def sarif_text(value: object) -> str:
     >>> print(sarif_text("{0} [a](b) [c]"))
     {{0}} \[a\](b) \[c\]
     """
-    text = visible(value).replace("{", "{{").replace("}", "}}")
+    text = printable(value).replace("{", "{{").replace("}", "}}")
     return re.sub(r"[\[\]]", r"\\\g<0>", text) if "](" in text else text

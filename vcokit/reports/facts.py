@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 from vcokit import schema
+from vcokit._text import pluralize
 from vcokit.audit.findings import by_rule, by_severity, rules_of
 from vcokit.audit.fingerprints import fingerprints
 from vcokit.audit.review import Review
 from vcokit.audit.rules import Rule
 from vcokit.errors import InputError
 from vcokit.inventory.read import notes_of
-from vcokit.plain import counted
 
 #: Columns of findings, and of the objects and tables made of them.
 COLUMNS: Final = tuple(schema.FINDINGS)
@@ -51,7 +51,7 @@ class Report:
     limit : int or None
         Findings that a writer lists at most; the worst are kept.
     places : DataFrame or None
-        Where the cells at fault stand, from `vcokit.formats.places.locate`.
+        Where the cells at fault stand, from `vcokit.reports.places.locate`.
     root : Path or None
         Folder that paths of files are told relative to.
     skipped : mapping of str to str
@@ -140,9 +140,9 @@ class Report:
         >>> Report(empty, schema.frame(schema.ROUTES)).summary
         '0 routes, nothing found'
         """
-        said = [f"{counted(n, 'row')} with {name}" for name, n in self.rows.items() if n]
+        said = [f"{pluralize(n, 'row')} with {name}" for name, n in self.rows.items() if n]
         held = f"; {self.held_back}" if self.held_back else ""
-        return f"{counted(len(self.routes), 'route')}, {', '.join(said) or 'nothing found'}{held}"
+        return f"{pluralize(len(self.routes), 'route')}, {', '.join(said) or 'nothing found'}{held}"
 
 
 def report_of(
@@ -167,7 +167,7 @@ def report_of(
     limit : int, optional
         Findings listed at most, the worst; counts are always of all.
     places : DataFrame, optional
-        From `vcokit.formats.places.locate`, of these findings or some of them (SARIF).
+        From `vcokit.reports.places.locate`, of these findings or some of them (SARIF).
     root : path, optional
         Folder that paths of files are told relative to (SARIF).
     skipped : mapping of str to str, optional

@@ -16,11 +16,11 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
+from vcokit._text import pluralize, printable
 from vcokit.audit.columns import count_connections
-from vcokit.colours import SEVERITIES
-from vcokit.formats.facts import Report, records
-from vcokit.formats.harmless import as_json
-from vcokit.plain import counted, visible
+from vcokit.palette import SEVERITIES
+from vcokit.reports.facts import Report, records
+from vcokit.reports.harmless import as_json
 
 _DPI: Final = 144
 #: Size of a picture, inches; wide enough that its letters are readable beside another.
@@ -45,13 +45,13 @@ _HEADS: Final = (
 def lines(report: Report) -> Iterator[str]:
     """Yield the page."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("vcokit.formats"),
+        loader=jinja2.PackageLoader("vcokit.reports"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"visible": visible, "counted": counted}
+    environment.filters |= {"printable": printable, "pluralize": pluralize}
     yield from environment.get_template("audit.html").generate(**_facts(environment, report))
     yield "\n"
 
@@ -97,7 +97,7 @@ def _data(report: Report) -> str:
 
 
 def _cell(value: object) -> object:
-    return visible(value) if isinstance(value, str) else value
+    return printable(value) if isinstance(value, str) else value
 
 
 def _pictures(report: Report) -> Iterator[dict[str, Any]]:
@@ -122,7 +122,7 @@ def _picture(draw: Callable[[Any], Any], bars: int) -> dict[str, Any]:
     with style.context("dark_background"):
         dark, _ = _png(draw, height)
     size = {"width": round(_WIDTH * 96), "height": round(height * 96)}
-    return {"light": light, "dark": dark, "says": visible(says), **size}
+    return {"light": light, "dark": dark, "says": printable(says), **size}
 
 
 def _png(draw: Callable[[Any], Any], height: float) -> tuple[str, str]:
