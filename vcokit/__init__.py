@@ -30,8 +30,10 @@ if TYPE_CHECKING:
     from vcokit import plots as plots
     from vcokit.audit import Explanation as Explanation
     from vcokit.audit import Review as Review
+    from vcokit.audit import aggregate_routes as aggregate_routes
     from vcokit.audit import apply_suggestions as apply_suggestions
     from vcokit.audit import audit_routes as audit_routes
+    from vcokit.audit import forwarding_changes as forwarding_changes
     from vcokit.audit import load_rules as load_rules
     from vcokit.audit import review_findings as review_findings
     from vcokit.audit import rule as rule
@@ -78,6 +80,7 @@ _ROOMS = {
     "Rollout": "vcokit.rollout.rollout",
     "RolloutView": "vcokit.widgets",
     "Simulator": "vcokit.simulator",
+    "aggregate_routes": "vcokit.audit",
     "apply_plan": "vcokit.rollout.rollout",
     "apply_suggestions": "vcokit.audit",
     "audit_routes": "vcokit.audit",
@@ -85,6 +88,7 @@ _ROOMS = {
     "errors": None,
     "explain": "vcokit.audit",
     "forecast": "vcokit.rollout.forecast",
+    "forwarding_changes": "vcokit.audit",
     "live_connections": "vcokit.live",
     "live_routes": "vcokit.live",
     "load_rules": "vcokit.audit",

@@ -36,7 +36,7 @@ _ENTRY = ["vpn_connection_id", "next_hop", "weight"]
 _ADDRESS = 32
 
 
-def aggregate(routes: pd.DataFrame) -> pd.DataFrame:
+def aggregate_routes(routes: pd.DataFrame) -> pd.DataFrame:
     """Return an inventory with its destinations put together, whoever is down.
 
     No two siblings with one set of routes are left whose parent is free, and no destination with
@@ -64,7 +64,7 @@ def aggregate(routes: pd.DataFrame) -> pd.DataFrame:
     --------
     >>> routes = pd.DataFrame({"region_id": "r", "vpn_connection_id": "vco-a", "weight": 100,
     ...     "next_hop": "vco-a", "route_dest": ["10.0.0.0/9", "10.128.0.0/9", "10.1.0.0/16"]})
-    >>> aggregate(routes)["route_dest"].tolist()
+    >>> aggregate_routes(routes)["route_dest"].tolist()
     ['10.0.0.0/8']
     """
     audit = Audit(routes)

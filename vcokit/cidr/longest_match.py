@@ -72,7 +72,7 @@ class LongestMatch:
 
     def __init__(self, network: U32, length: U8) -> None:
         _, _, keys, rows = distinct(pack(network, length))
-        self._starts, longest = _flatten(keys)
+        self._starts, longest = segments(keys)
         # NONE is -1, which takes the last: NONE again. In front, it is for what is below all.
         self._rows = np.append(NONE, np.append(rows, NONE).take(longest))
         self._bitmap: _CompressedBitmap | None = None
@@ -90,7 +90,7 @@ class LongestMatch:
         return found
 
 
-def _flatten(keys: U64) -> tuple[U32, I64]:
+def segments(keys: U64) -> tuple[U32, I64]:
     """Return where segments start, and which of the sorted, distinct keys is longest in each."""
     count = len(keys)
     first, last = span(keys)

@@ -40,7 +40,7 @@ def aggregate(network: U32, length: U8, group: I64 | None = None) -> tuple[U32, 
     >>> merged[1].tolist(), merged[2].tolist()
     ([9, 15, 9], [0, 1, 1])
     """
-    found, bits, groups = _fewest_prefixes(*_ranges(pack(network, length, group)))
+    found, bits, groups = fewest_prefixes(*_ranges(pack(network, length, group)))
     return found, bits, None if group is None else groups
 
 
@@ -81,7 +81,7 @@ def _combine(mine: U64, others: U64, is_wanted: Callable[[Mask, Mask], Mask]) ->
     in_others = np.logical_xor.accumulate(is_other)[is_last]
     wanted = is_wanted(in_mine, in_others)
     switches = address[is_last][np.diff(wanted, prepend=False)]
-    network, length, _ = _fewest_prefixes(switches[0::2], switches[1::2] - _ONE)
+    network, length, _ = fewest_prefixes(switches[0::2], switches[1::2] - _ONE)
     return network, length
 
 
@@ -91,7 +91,7 @@ def _edges(key: U64) -> U64:
     return np.column_stack([first, last + _ONE]).ravel()
 
 
-def _fewest_prefixes(first: U64, last: U64) -> tuple[U32, U8, I64]:
+def fewest_prefixes(first: U64, last: U64) -> tuple[U32, U8, I64]:
     """Return the fewest prefixes that fill each range, and the group of each, in order.
 
     From the first address, prefixes grow up to the address with the most trailing zeros, the

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from vcokit._text import pluralize, printable
-from vcokit.audit.aggregate import aggregate
+from vcokit.audit.aggregate import aggregate_routes
 from vcokit.audit.audit import Audit
 from vcokit.audit.plannable import plannable_rows
 from vcokit.cli import show
@@ -52,7 +52,7 @@ def aggregate_command(
     if blocked and not drop_blocked:
         said.print("Nothing was written: mend them, or pass --drop-blocked.")
         return Exit.FINDINGS
-    fewest = aggregate(routes)
+    fewest = aggregate_routes(routes)
     if output is None:
         put(as_csv(fewest[_FIELDS]))
     else:

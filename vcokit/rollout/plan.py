@@ -21,6 +21,7 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.audit.audit import Audit
+from vcokit.audit.impact import forwarding_changes
 from vcokit.audit.plannable import plannable_rows
 from vcokit.audit.rules import Rule
 from vcokit.cidr.parse import Mask, parse
@@ -29,7 +30,16 @@ from vcokit.errors import InputError, PlanError
 from vcokit.rollout import earlier, plan_io, plan_text, rehearsal
 from vcokit.rollout.ordering import Gap, Order, adds_coverage, order_of
 from vcokit.rollout.reconcile import deletes, meetings, routes_there, scopes, steps_of_rows
-from vcokit.rollout.steps import BLOCKED, DELETE, LIVE_COLUMNS, PLAN_COLUMNS, Route, Step
+from vcokit.rollout.steps import (
+    BLOCKED,
+    CREATE,
+    DELETE,
+    LIVE_COLUMNS,
+    OPERATION,
+    PLAN_COLUMNS,
+    Route,
+    Step,
+)
 
 __all__ = ["PLAN_COLUMNS", "Plan", "plan_routes"]
 
@@ -213,6 +223,49 @@ class Plan:
     def diff(self) -> str:
         """Return a unified diff of what each connection holds and what it will hold."""
         return plan_text.diff(self.each(), self.live_by_lane())
+
+    def impact(self, live: pd.DataFrame | None = None) -> pd.DataFrame:
+        """Return the blocks of addresses that are forwarded differently once the plan is done.
+
+        Parameters
+        ----------
+        live : DataFrame, optional
+            All live routes of the regions, from `live_routes`; by default those that the plan's
+            own connections held when it was made. Routes of other connections may carry what these
+            no longer do, so that the answer is whole only with all of them.
+
+        Returns
+        -------
+        DataFrame
+            As of `forwarding_changes`, the worst change first. Blocked rows change nothing. Before
+            and after only: what happens in between says `order`.
+
+        Examples
+        --------
+        >>> from vcokit import schema
+        >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": ["vco-a"],
+        ...     "route_dest": "10.0.0.0/8", "next_hop": ["vco-a"], "weight": [100]})
+        >>> plan = plan_routes(routes, schema.frame(schema.LIVE_ROUTES))
+        >>> plan.impact()[["block", "addresses", "change", "before", "after"]]
+                block  addresses  change before  after
+        0  10.0.0.0/8   16777216  gained    NaN  vco-a
+        """
+        before = self.live if live is None else live
+        names = [*LIVE_COLUMNS, "scope"]
+        steps = self.steps[self.steps["action"].isin(list(OPERATION))]
+        scope = steps.drop_duplicates("vpn_connection_id").set_index("vpn_connection_id")["scope"]
+        known = before["vpn_connection_id"].map(scope).astype("str")
+        before = before.assign(scope=known.fillna(before["region_id"]))[names]
+        gone = steps.assign(weight=steps["old_weight"].fillna(steps["weight"]))
+        gone = gone[gone["action"] != CREATE]
+        route = list(LIVE_COLUMNS[1:])
+        stays = ~pd.MultiIndex.from_frame(before[route]).isin(pd.MultiIndex.from_frame(gone[route]))
+        made = steps.loc[steps["action"] != DELETE, names]
+        after = pd.concat([before[stays], made], ignore_index=True)
+        by_region = bool((steps["scope"] == steps["region_id"]).all())
+        return forwarding_changes(
+            before, after, scope=["region_id"] if by_region else ["region_id", "scope"]
+        )
 
     def only(
         self,
