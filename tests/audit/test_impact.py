@@ -50,7 +50,7 @@ def way(rows: list[tuple[str, str, str, int]], region: str, address: ipaddress.I
         return ""
     best = max((length, weight) for length, weight, _ in able)
     names = sorted({name for length, weight, name in able if (length, weight) == best})
-    return " + ".join(names) + ("" if best[1] else " (standby)")
+    return " + ".join(name if best[1] else f"{name} (standby)" for name in names)
 
 
 def change_of(before: str, after: str) -> str:

@@ -85,8 +85,8 @@ def forwarding_changes(
         ``change``      category    ``lost``: no route is left; ``standby only``: no active route
                                     is left; ``moved``: other connections; ``active again``:
                                     standby routes alone before; ``gained``: no route before
-        ``before``      str         connections whose routes win, joined by `` + ``; ``(standby)``
-                                    after the last where none of them is active; NA where none
+        ``before``      str         connections whose routes win, joined by `` + ``, each with
+                                    ``(standby)`` behind it where they are standby; NA where none
         ``after``       str         the same, afterwards
         ==============  ==========  ============================================================
 
@@ -148,7 +148,6 @@ def _answers(both: pd.DataFrame, scopes: int) -> tuple[list[_Side], pd.DataFrame
     side = 2 * both["scope"].to_numpy(np.int64) + both["side"].to_numpy(np.int64)
     network, length = both["network"].to_numpy(np.uint32), both["length"].to_numpy(np.uint8)
     connection, names = pd.factorize(both["connection"], sort=True)
-    name = names.tolist()
     active = (both["weight"] == _ACTIVE).to_numpy()
     key = pack(network, length, side)
     order = np.lexsort((connection, ~active, key))
@@ -167,12 +166,15 @@ def _answers(both: pd.DataFrame, scopes: int) -> tuple[list[_Side], pd.DataFrame
         answer[longer] = pd.factorize(pairs)[0] + answer.max() + 1
     number, _ = pd.factorize(answer)
     one = np.flatnonzero(~pd.Series(number).duplicated().to_numpy())  # a destination per answer
-    texts = [
-        " + ".join(name[member] for member in connection[begin : begin + count].tolist())
-        for begin, count in zip(starts[one].tolist(), size[one].tolist(), strict=True)
-    ]
-    known = pd.DataFrame({"text": pd.Series(texts, dtype="str"), "active": active[starts[one]]})
-    known["text"] = known["text"].where(known["active"], known["text"] + " (standby)")
+    spelt = np.array([[f"{name} (standby)", str(name)] for name in names], dtype=np.object_)
+    known = pd.DataFrame({"active": active.take(starts[one])})
+    known["text"] = pd.Series(
+        [
+            " + ".join(spelt[connection[begin : begin + count], int(active[begin])])
+            for begin, count in zip(starts[one].tolist(), size[one].tolist(), strict=True)
+        ],
+        dtype="str",
+    )
     keys = key.take(starts)
     edges = np.searchsorted(keys, np.arange(2 * scopes + 1, dtype=np.uint64) << _GROUP_BITS)
     parts = (slice(begin, end) for begin, end in pairwise(edges))
