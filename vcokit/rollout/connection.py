@@ -43,6 +43,11 @@ from vcokit.rollout.steps import (
 
 #: How often a listing that changes while it is read is begun anew before it is taken as it is.
 _RESTARTS: Final = 5
+#: Listings in a row that must agree on a delete or a lowered weight: a route that has gone may show
+#: up again for some seconds. One listing proves what is made.
+_AGREEING: Final = 3
+#: Listings after which such a step is taken as the last one shows it, whether or not they agree.
+_LISTINGS: Final = 20
 #: How often the wait after a write that came too soon is doubled, where one follows another.
 _DOUBLINGS: Final = 4
 
@@ -71,6 +76,26 @@ class Record:
     state: str
     attempt: int = 0
     misses: int = 0
+
+
+@dataclass(slots=True)
+class Evidence:
+    """What listings have shown so far of a step that takes a route away, or lowers its weight.
+
+    Parameters
+    ----------
+    is_done : bool
+        What the latest ones agree on.
+    agreeing, listings : int
+        How many of the latest ones do, and how many have counted in all.
+    at : float
+        When the last one that counted came.
+    """
+
+    is_done: bool
+    agreeing: int
+    listings: int
+    at: float
 
 
 @dataclass(eq=False, slots=True)
@@ -150,6 +175,7 @@ class Connection:
     task: int | None = None
     unverified: dict[int, None] = field(default_factory=dict)
     unresolved: dict[int, str | None] = field(default_factory=dict)
+    _evidence: dict[int, Evidence] = field(default_factory=dict)
     _records: dict[int, Record] = field(default_factory=dict)
     _lost: Counter[int] = field(default_factory=Counter)
     # -- what is known of it
@@ -234,6 +260,7 @@ class Connection:
         record = self._records[number]
         old = record.state
         self._leave(number, old)
+        self._evidence.pop(number, None)
         record.state = state
         record.attempt += new_attempt
         record.misses += missed
@@ -337,13 +364,24 @@ class Connection:
             Want.LIST if self._is_list_due() and (hurried or not self.listing_fits) else Want.SEND
         )
 
+    @property
+    def list_at(self) -> float:
+        """Before when one more listing would say nothing new of what is in doubt."""
+        if not self._evidence or len(self._evidence) < len(self.unverified) + len(self.unresolved):
+            return 0.0
+        return max(found.at for found in self._evidence.values()) + self.options.poll_interval
+
     def _is_list_due(self) -> bool:
-        """Tell whether unverified steps are to be looked up though more are to be sent."""
-        if len(self.unverified) >= self._list_after:
+        """Tell whether unverified steps are to be looked up though more are to be sent.
+
+        Those that one listing has shown are looked up again at the end, with the last ones.
+        """
+        new = len(self.unverified) - sum(number in self.unverified for number in self._evidence)
+        if new >= self._list_after:
             return True
         # A long listing is begun early only for some steps, or it would cost more than it brings.
-        worth_it = 4 * len(self.unverified) * PAGE_SIZE >= len(self.seen or ())
-        return self.has_dependents and worth_it
+        worth_it = 4 * new * PAGE_SIZE >= len(self.seen or ())
+        return bool(new) and self.has_dependents and worth_it
 
     def _doubts(self) -> tuple[int, ...]:
         """Return the steps that a listing asked for now decides."""
@@ -517,7 +555,7 @@ class Connection:
         self._list_after = max(self.options.list_after, len(routes) // 2)
         self.seen, self.seen_at, self.verify = routes, now, False
 
-    def settle(self, routes: frozenset[Route]) -> list[int]:
+    def settle(self, routes: frozenset[Route], now: float) -> list[int]:
         """Decide the steps that were in doubt when a listing was asked for, by what it shows.
 
         Returns
@@ -529,7 +567,12 @@ class Connection:
         doubts = frozenset(self._doubts())
         for number in (asked for asked in self.snapshot if asked in doubts):
             refused = self.unresolved.get(number)
-            if self.steps[number].shows(routes):
+            step = self.steps[number]
+            shows = step.shows(routes)
+            if step.removes_coverage and not self._is_proven(number, now, is_done=shows):
+                # A suspended connection is listed once, and then again only for this.
+                self.verify = self.verify or self.suspended is not None
+            elif shows:
                 self.move(number, DONE)
             elif self.suspended is not None:
                 continue
@@ -539,6 +582,16 @@ class Connection:
             elif self._miss(number).new == PENDING:
                 again.append(number)
         return again
+
+    def _is_proven(self, number: int, now: float, *, is_done: bool) -> bool:
+        """Note what a listing shows of a step; tell whether enough of them in a row agree."""
+        found = self._evidence.setdefault(number, Evidence(is_done, 0, 0, -inf))
+        if found.is_done != is_done:
+            found.is_done, found.agreeing = is_done, 0
+        elif now < found.at + self.options.poll_interval:
+            return False
+        found.agreeing, found.listings, found.at = found.agreeing + 1, found.listings + 1, now
+        return found.agreeing >= _AGREEING or found.listings >= _LISTINGS
 
     def _miss(self, number: int) -> StepChanged:
         """Note that a step came to nothing: it is sent again, or has failed.

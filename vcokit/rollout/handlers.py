@@ -299,7 +299,7 @@ def _take(run: Run, one: Connection, routes: frozenset[Route], now: float) -> No
     if not one.has_baseline:
         run.compared(one, differences(one.holdings()))
         return
-    again = one.settle(routes)
+    again = one.settle(routes, now)
     one.depend(has_dependents=any(map(run.dependencies.is_awaited, one.unverified)))
     if run.cancelled:
         one.skip(again, None, "cancelled")

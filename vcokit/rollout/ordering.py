@@ -47,7 +47,7 @@ import pandas as pd
 from vcokit.cidr.parse import parse
 from vcokit.cidr.relations import pack, span
 from vcokit.rollout.dependencies import Countdown, Node
-from vcokit.rollout.steps import CREATE, DELETE, MODIFY, Route, Step
+from vcokit.rollout.steps import CREATE, DELETE, Route, Step
 
 #: Bits of a packed key below the network: those of the length.
 _LENGTH_BITS: Final = np.uint64(6)
@@ -161,20 +161,6 @@ def order_of(
 # -- waits for coverage ----------------------------------------------------------------------------
 
 
-def adds_coverage(step: Step) -> bool:
-    """Tell whether a step brings a route, or brings one into force."""
-    return step.action == CREATE or (
-        step.action == MODIFY and step.old_weight is not None and step.weight > step.old_weight
-    )
-
-
-def removes_coverage(step: Step) -> bool:
-    """Tell whether a step takes a route away, or out of force."""
-    return step.action == DELETE or (
-        step.action == MODIFY and step.old_weight is not None and step.weight < step.old_weight
-    )
-
-
 def is_of_an_active_route(step: Step) -> bool:
     """Tell whether the route that a step adds or removes is active."""
     return max(step.weight, step.old_weight or 0) > 0
@@ -189,9 +175,9 @@ def _waits_for_coverage(steps: list[Step]) -> dict[Node, list[Node]]:
     added: defaultdict[int, dict[bool, list[Step]]] = defaultdict(dict)
     removed: defaultdict[int, list[Step]] = defaultdict(list)
     for step, key in _with_keys(steps):
-        if adds_coverage(step):
+        if step.adds_coverage:
             added[key].setdefault(is_of_an_active_route(step), []).append(step)
-        elif removes_coverage(step):
+        elif step.removes_coverage:
             removed[key].append(step)
     waits: dict[Node, list[Node]] = {}
     for outgoing, incoming in _overlapping(list(removed), list(added)):

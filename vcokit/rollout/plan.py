@@ -28,7 +28,7 @@ from vcokit.cidr.parse import Mask, parse
 from vcokit.cidr.relations import covered_by
 from vcokit.errors import InputError, PlanError
 from vcokit.rollout import earlier, plan_io, plan_text, rehearsal
-from vcokit.rollout.ordering import Gap, Order, adds_coverage, order_of
+from vcokit.rollout.ordering import Gap, Order, order_of
 from vcokit.rollout.reconcile import deletes, meetings, routes_there, scopes, steps_of_rows
 from vcokit.rollout.steps import (
     BLOCKED,
@@ -533,7 +533,7 @@ def _left_out(
         missing = [
             steps[other]
             for other in sorted(order.first(number))
-            if not keep[other] and adds_coverage(steps[other]) and steps[other].weight > 0
+            if not keep[other] and steps[other].adds_coverage and steps[other].weight > 0
         ]
         if missing:
             yield step, missing

@@ -580,6 +580,8 @@ class Queue:
         at = one.not_before
         if want is Want.POLL:
             at = max(at, one.poll_at)
+        elif want is Want.LIST:
+            at = max(at, one.list_at)
         elif want is Want.SEND:
             at = max(at, one.over_at + self.pace.pause.seconds)
         if at > now:

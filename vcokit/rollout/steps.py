@@ -157,6 +157,18 @@ class Step:
         weight = self.weight if self.old_weight is None else self.old_weight
         return Route(self.route_dest, self.next_hop, weight)
 
+    @property
+    def adds_coverage(self) -> bool:
+        """Whether it brings a route, or brings one into force."""
+        raises = self.old_weight is not None and self.weight > self.old_weight
+        return self.action == CREATE or (self.action == MODIFY and raises)
+
+    @property
+    def removes_coverage(self) -> bool:
+        """Whether it takes a route away, or out of force."""
+        lowers = self.old_weight is not None and self.weight < self.old_weight
+        return self.action == DELETE or (self.action == MODIFY and lowers)
+
     def parameters(self, client_token: str) -> dict[str, object]:
         """Return the parameters of the step's call, under the API's names."""
         given: dict[str, object] = {
