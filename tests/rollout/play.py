@@ -32,16 +32,18 @@ class Play:
         limits: dict | None = None,
         order: Order | None = None,
         records: dict | None = None,
+        action: str = st.CREATE,
         **options: object,
     ) -> None:
         steps = [
-            Step(number, st.CREATE, "r", f"vco-{lane}", f"10.{lane}.{number}.0/24", "h", 100)
+            Step(number, action, "r", f"vco-{lane}", f"10.{lane}.{number}.0/24", "h", 100)
             for number, lane in enumerate(n for n, size in enumerate(lanes) for _ in range(size))
         ]
         self.steps = steps
         given = {**Options.in_force().__dict__, **options}
         table = {**LIMITS, **(limits or {})}
-        self.scheduler = Scheduler(steps, {}, table, Options(**given), records, order)
+        live = {step.lane: frozenset({step.before} - {None}) for step in steps}  # of one step each
+        self.scheduler = Scheduler(steps, live, table, Options(**given), records, order)
         self.now = 0.0
         self.pages: list[int] = []
         self.states: dict[int, str] = {}
@@ -68,8 +70,12 @@ class Play:
 
     def listed(self, lane: str, *steps: int, total: int | None = None) -> Listed:
         """Return a listing that shows some steps."""
-        routes = tuple(self.steps[n].after for n in steps)
+        routes = tuple(self.steps[n].after or self.steps[n].before for n in steps)
         return Listed(lane, 1, routes, len(routes) if total is None else total)
+
+    def shown(self, *, there: bool) -> Listed:
+        """Return a listing that shows the route of the first step, or nothing."""
+        return self.listed("vco-0", *([0] if there else []))
 
     def sending(self) -> Play:
         """Go on to where the first lane's first step is on its way."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.rollout.play import Play
@@ -33,6 +35,56 @@ def test_what_others_wait_for_is_listed_at_once(is_awaited: bool) -> None:
     play.until_asked()
     assert play.tell(Polled("vco-0", "attached")) == [Send(1, 0)]
     assert play.tell(Answered(1, "ok")) == ([List("vco-0", 1)] if is_awaited else [])
+
+
+def deleting(**options: object) -> Play:
+    """Return a rollout of one delete, accepted, and asked for the first listing after its task."""
+    play = Play(1, action=st.DELETE, poll_interval=1.0, **options)
+    play.tell(play.shown(there=True))
+    play.attach(0)
+    play.tell(Answered(0, "ok"))
+    play.until_asked()
+    assert play.tell(Polled("vco-0", "attached")) == [List("vco-0", 1)]
+    return play
+
+
+def test_a_delete_is_done_once_three_listings_agree() -> None:
+    """A route that shows up again begins the count anew; listings are a poll interval apart."""
+    play, times = deleting(), []
+    for there in (False, False, True, False, False, False):
+        assert play.states[0] == st.SETTLED
+        play.tell(play.shown(there=there))
+        times.append(play.now)
+        play.until_asked()
+    assert play.states[0] == st.DONE
+    assert min(later - before for before, later in pairwise(times)) >= 1.0
+
+
+def test_a_delete_that_stays_is_sent_again_and_fails_late() -> None:
+    """Three listings that show it still there send it again; the last attempt fails after ten."""
+    play = deleting(step_attempts=2)
+    for _ in range(3):
+        assert play.states[0] == st.SETTLED
+        play.tell(play.shown(there=True))
+        play.until_asked()
+    play.tell(Answered(0, "ok"))
+    assert play.until_asked() == [Poll("vco-0")]
+    play.tell(Polled("vco-0", "attached"))
+    for _ in range(10):
+        assert play.states[0] == st.SETTLED
+        play.tell(play.shown(there=True))
+        play.until_asked()
+    assert (play.states[0], play.codes[0]) == (st.FAILED, "TaskFailed")
+
+
+def test_a_delete_that_flickers_for_ever_comes_to_an_end() -> None:
+    """Where listings never agree, the twentieth decides."""
+    play = deleting()
+    for number in range(20):
+        assert play.states[0] == st.SETTLED
+        play.tell(play.shown(there=number % 2 == 0))
+        play.until_asked()
+    assert play.states[0] == st.DONE
 
 
 def test_a_listing_decides_what_it_was_asked_for() -> None:

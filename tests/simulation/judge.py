@@ -18,6 +18,7 @@ promise that was broken::
     throttled  the cloud saw more calls than it allows, although the limits were known
     quota      a create found its connection full, although there is an order that finds room
     done       a step was done that no listing had shown since it was sent
+    proof      a delete or a lowered weight was done of fewer listings in a row than prove it
     final      a step left a final state, or was reported as what it was not
     stale      the rollout took its own doing, or nothing at all, for somebody else's
     gap        an address that is covered before and after was uncovered in between
@@ -65,6 +66,8 @@ ARRIVING = {"updating", "attaching", "provisioning", "upgrading"}
 #: Writes of a connection that may come too soon in a row; and in one process, besides one for each
 #: second that there is to be learnt.
 IN_A_ROW, IN_ALL = 3, 2
+#: Listings in a row that prove a delete or a lowered weight, and seconds between two that count.
+AGREEING, APART = 3, 1.0
 
 
 def judge(story: Story) -> list[str]:
@@ -100,6 +103,7 @@ class _Judge:
         self.quiet: dict[str, float] = defaultdict(float)  # since when no write is under way
         self.pages: dict[str, dict[int, tuple[float, list]]] = defaultdict(dict)
         self.listed: dict[str, tuple[float, frozenset]] = {}
+        self.looks: dict[str, list[tuple[float, float, frozenset]]] = defaultdict(list)
         self.last_sent: dict[int, float] = {}
         self.writers: dict[str, float] = {}  # connection → last change of somebody else
         self.touched: set[tuple[str, str]] = set()
@@ -153,6 +157,7 @@ class _Judge:
     def _boot(self, _moment: float, generation: int, unknown: list[int]) -> None:
         self.generation, self.unknown = generation, unknown
         self.attached, self.pages, self.listed = set(), defaultdict(dict), {}
+        self.looks = defaultdict(list)
         self.detached, self.too_soon, self.in_a_row = set(), Counter(), Counter()
         self.quiet = defaultdict(float)
 
@@ -255,7 +260,7 @@ class _Judge:
                 if left >= self.quiet[row["VpnConnectionId"]]:
                     self._seen(row["VpnConnectionId"], row["State"])
         elif outcome == "ok" and operation == LIST:
-            self._heard_listing(arrived, given, answer)
+            self._heard_listing(moment, arrived, given, answer)
 
     def _heard_write(self, given: dict, outcome: str) -> None:
         token, step = given["ClientToken"], self.of_token.get(given["ClientToken"], -1)
@@ -298,7 +303,7 @@ class _Judge:
             said = f"{self.in_a_row[name]} in a row and {self.too_soon[name]} in all"
             self.say("conflict", f"{said} on {name} at {moment:.3f} s")
 
-    def _heard_listing(self, arrived: float, given: dict, answer: Any) -> None:
+    def _heard_listing(self, moment: float, arrived: float, given: dict, answer: Any) -> None:
         name, page = given["VpnConnectionId"], int(given["PageNumber"])
         rows = [
             (r["RouteDest"], r["NextHop"], r["Weight"]) for r in answer.fields["VcoRouteEntries"]
@@ -309,6 +314,9 @@ class _Judge:
         pages[page] = (arrived, rows)
         routes = frozenset(route for _, rows in pages.values() for route in rows)
         self.listed[name] = (pages[1][0] if 1 in pages else arrived, routes)
+        if page > 1 and self.looks[name]:
+            self.looks[name].pop()
+        self.looks[name].append((moment, *self.listed[name]))
 
     def _step(
         self, moment: float, part: int, step: int, _old: str, new: str, code: Any, _text: Any
@@ -332,6 +340,19 @@ class _Judge:
             self.say("done", f"step {number} at {moment:.3f} s, not looked at since it was sent")
         elif self._shows(step, routes) is False:
             self.say("done", f"step {number} at {moment:.3f} s, and the listing shows it is not")
+        removes = step.action == "delete" or (step.old_weight or 0) > step.weight
+        if removes and self._agreeing_looks(step, number) < AGREEING:
+            self.say("proof", f"step {number} at {moment:.3f} s, of fewer than {AGREEING} listings")
+
+    def _agreeing_looks(self, step: Any, number: int) -> int:
+        """Count the latest listings in a row that show a step done, a poll interval apart."""
+        agreeing, last = 0, inf
+        for heard, looked, routes in reversed(self.looks[step.lane]):
+            if looked < self.last_sent.get(number, 0.0) or not self._shows(step, routes):
+                break
+            if heard <= last - APART:
+                agreeing, last = agreeing + 1, heard
+        return agreeing
 
     @staticmethod
     def _shows(step: Any, routes: frozenset) -> bool:

@@ -177,6 +177,7 @@ def _faults(rng: random.Random, story: Scenario) -> None:
         "duplicate": {"seconds": rng.uniform(0.1, 40.0)},
         "resent": {},
         "task_fails": {},
+        "reappear": {"seconds": rng.choice([1.0, 4.0, 9.0])},
         "refuse": {"code": rng.choice(REFUSALS + KEYS), "count": rng.randint(1, 3)},
     }
     for kind in rng.sample(list(kinds), rng.choice([1, 1, 2, 3, 5])):

@@ -46,6 +46,8 @@ _RESTARTS: Final = 5
 #: Listings in a row that must agree on a delete or a lowered weight: a route that has gone may show
 #: up again for some seconds. One listing proves what is made.
 _AGREEING: Final = 3
+#: How many must agree before such a step fails: to send it once more does less harm.
+_BEFORE_FAILING: Final = 10
 #: Listings after which such a step is taken as the last one shows it, whether or not they agree.
 _LISTINGS: Final = 20
 #: How often the wait after a write that came too soon is doubled, where one follows another.
@@ -569,7 +571,7 @@ class Connection:
             refused = self.unresolved.get(number)
             step = self.steps[number]
             shows = step.shows(routes)
-            if step.removes_coverage and not self._is_proven(number, now, is_done=shows):
+            if step.removes_coverage and not self._is_decided(number, now, is_done=shows):
                 # A suspended connection is listed once, and then again only for this.
                 self.verify = self.verify or self.suspended is not None
             elif shows:
@@ -583,7 +585,7 @@ class Connection:
                 again.append(number)
         return again
 
-    def _is_proven(self, number: int, now: float, *, is_done: bool) -> bool:
+    def _is_decided(self, number: int, now: float, *, is_done: bool) -> bool:
         """Note what a listing shows of a step; tell whether enough of them in a row agree."""
         found = self._evidence.setdefault(number, Evidence(is_done, 0, 0, -inf))
         if found.is_done != is_done:
@@ -591,7 +593,17 @@ class Connection:
         elif now < found.at + self.options.poll_interval:
             return False
         found.agreeing, found.listings, found.at = found.agreeing + 1, found.listings + 1, now
-        return found.agreeing >= _AGREEING or found.listings >= _LISTINGS
+        fails = not is_done and self._is_last_attempt(number)
+        enough = _BEFORE_FAILING if fails else _AGREEING
+        return found.agreeing >= enough or found.listings >= _LISTINGS
+
+    def _is_last_attempt(self, number: int) -> bool:
+        """Tell whether a step fails if it came to nothing."""
+        if number in self.unverified:
+            return self._records[number].misses + 1 >= self.options.step_attempts
+        if self.unresolved.get(number) is not None:
+            return True
+        return self._lost[number] + 1 >= self.options.lost_attempts
 
     def _miss(self, number: int) -> StepChanged:
         """Note that a step came to nothing: it is sent again, or has failed.
@@ -599,15 +611,12 @@ class Connection:
         An accepted attempt has had its outcome, so its token is used up. One whose answer was lost
         may still be on its way, so it is sent again as the same request.
         """
+        state = FAILED if self._is_last_attempt(number) else PENDING
         if number in self.unverified:
-            last = self._records[number].misses + 1 >= self.options.step_attempts
             said = ("TaskFailed", "accepted, but the listing does not show it")
-            state = FAILED if last else PENDING
             return self.move(number, state, *said, new_attempt=True, missed=True)
         self._lost[number] += 1
-        last = self._lost[number] >= self.options.lost_attempts
-        said = ("NoAnswer", "no answer, and the listing does not show it")
-        return self.move(number, FAILED if last else PENDING, *said)
+        return self.move(number, state, "NoAnswer", "no answer, and the listing does not show it")
 
     def give_up(self, numbers: Iterable[int], code: str | None, message: str | None) -> None:
         """Let steps fail of which nothing can be known, or that cannot be sent at all."""
