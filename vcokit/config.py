@@ -45,6 +45,8 @@ class Setting:
         One sentence.
     minimum : float
         Least value of a number that is accepted.
+    choices : tuple of str
+        Texts that are accepted; any where there are none.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Setting:
     unit: str
     meaning: str
     minimum: float = 0.0
+    choices: tuple[str, ...] = ()
 
     def parse(self, value: object, origin: str) -> Any:
         """Return a value in the setting's type.
@@ -76,6 +79,8 @@ class Setting:
         if isinstance(self.default, str):
             if not isinstance(value, str):
                 raise TypeError
+            if self.choices and value not in self.choices:
+                raise ValueError
             return value
         parsed = type(self.default)(value)
         rounded = not isinstance(value, str) and parsed != value
@@ -85,7 +90,7 @@ class Setting:
 
     def _wanted(self) -> str:
         if isinstance(self.default, str):
-            return "text"
+            return " or ".join(self.choices) or "text"
         kind = "whole number" if isinstance(self.default, int) else "number"
         return f"a {kind} of at least {self.minimum:g}"
 
@@ -103,6 +108,13 @@ _TABLE: Final = (
     Setting("step_attempts", 4, "", "Tasks of a step that fail before the step has failed.", 1),
     Setting("lost_attempts", 20, "", "Answers of a step that are lost before it has failed.", 1),
     Setting("list_after", 10, "", "Settled steps of a connection after which it is listed.", 1),
+    Setting(
+        "listing_weight",
+        "shown",
+        "",
+        "Whether the cloud's listings tell weights: shown, or unknown, so that they are ignored.",
+        choices=("shown", "unknown"),
+    ),
     Setting("lost_after", 120.0, "s", "Time without any answer after which a rollout stops."),
     Setting("poll_interval", 1.0, "s", "Wait between two looks at a connection's state."),
     Setting(

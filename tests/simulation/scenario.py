@@ -123,6 +123,10 @@ def scenario_of(seed: int) -> Scenario:
     ):
         if rng.random() < chance:
             draw(rng, story)
+    if story.switches.listing_weight == "missing":
+        # What became of a changed weight, only its answer can tell: no listing shows that a task
+        # came to nothing.
+        story.faults = [fault for fault in story.faults if fault.kind != "task_fails"]
     if story.case.quota is not None:
         story.quota = story.case.quota
     story.undo = rng.random() < 0.04
@@ -246,6 +250,7 @@ def _switches(rng: random.Random, story: Scenario) -> None:
         refused_calls_bind_token=rng.random() < 0.4,
         task_conflict_seconds=rng.choice([0.0, 0.3, 1.5, 3.0]),
         not_attached_refused=rng.random() < 0.7,
+        listing_weight=rng.choices(["shown", "missing"], [4, 1])[0],
     )
     if rng.random() < 0.15:
         story.quota = max(1, max(map(len, story.case.live.values())) + rng.randint(-1, 3))

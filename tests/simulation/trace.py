@@ -71,5 +71,5 @@ def _answer(answer: Any) -> str:
     said += [str(fields["State"])] if "State" in fields else []
     if "VcoRouteEntries" in fields:
         rows = fields["VcoRouteEntries"]
-        said += ["[" + ", ".join(f"{r['RouteDest']}={r['Weight']}" for r in rows) + "]"]
+        said += ["[" + ", ".join(f"{r['RouteDest']}={r.get('Weight')}" for r in rows) + "]"]
     return " ".join(said) + (f"  ({answer.faults})" if answer.faults else "")

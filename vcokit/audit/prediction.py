@@ -124,9 +124,10 @@ def match_live(columns: RouteColumns) -> LiveMatch:
         return match
     rows, live = _pairs(columns, columns.live)
     weight = _weight_code(columns.weight[rows])
-    live_weight = _weight_code(columns.live["weight"].to_numpy()[live])
-    same_weight = weight == live_weight
+    listed = columns.live["weight"].to_numpy()[live]
     same_hop = columns.next_hop[rows] == columns.live_next_hop[live]
+    # A listing may leave weights out: then the route is taken for the one that is wanted.
+    same_weight = (weight == _weight_code(listed)) | ((listed < 0) & same_hop)
     # A row meets several live routes; each may add to what is true of the row.
     match.same[rows[same_weight & same_hop]] = True
     match.other_weight[rows[same_hop & ~same_weight]] = True

@@ -52,6 +52,8 @@ class Target:
         First and longest wait between two tries, seconds.
     read_share : float
         Part of the limits that reads of the client itself use.
+    listing_weight : str
+        ``unknown`` where the weights of listings are not to be trusted.
     proxy : str, Secret or None
         URL of a proxy, kept as a secret, for it may hold a password; None leaves it to the
         environment (``HTTPS_PROXY``, ``NO_PROXY``). This machine is never asked for through one.
@@ -75,6 +77,7 @@ class Target:
     retry_base: float = config.SETTINGS["retry_base"].default  # type: ignore[assignment]
     retry_cap: float = config.SETTINGS["retry_cap"].default  # type: ignore[assignment]
     read_share: float = config.SETTINGS["read_share"].default  # type: ignore[assignment]
+    listing_weight: str = "shown"
     proxy: str | Secret | None = None
     clock: Callable[[], float] = time.time
     transport: Any = None
@@ -247,6 +250,7 @@ def connect(
             retry_base=settings.get("retry_base"),
             retry_cap=settings.get("retry_cap"),
             read_share=min(1.0, settings.get("read_share")),
+            listing_weight=settings.get("listing_weight"),
             proxy=proxy,
             clock=clock,
             transport=transport,

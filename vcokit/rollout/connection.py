@@ -50,6 +50,8 @@ _AGREEING: Final = 3
 _BEFORE_FAILING: Final = 10
 #: Listings after which such a step is taken as the last one shows it, whether or not they agree.
 _LISTINGS: Final = 20
+#: What is said of a changed weight that no listing tells.
+_NOT_TOLD: Final = "accepted; the listing does not tell weights"
 #: How often the wait after a write that came too soon is doubled, where one follows another.
 _DOUBLINGS: Final = 4
 
@@ -570,12 +572,15 @@ class Connection:
         for number in (asked for asked in self.snapshot if asked in doubts):
             refused = self.unresolved.get(number)
             step = self.steps[number]
-            shows = step.shows(routes)
+            is_told = step.is_shown_by(routes)
+            # Of a changed weight that a listing does not tell, an answer tells; where that was
+            # lost, the same request is sent again.
+            shows = step.shows(routes) and (is_told or number not in self._lost_answers())
             if step.removes_coverage and not self._is_decided(number, now, is_done=shows):
                 # A suspended connection is listed once, and then again only for this.
                 self.verify = self.verify or self.suspended is not None
             elif shows:
-                self.move(number, DONE)
+                self.move(number, DONE, message=None if is_told else _NOT_TOLD)
             elif self.suspended is not None:
                 continue
             elif refused is not None:
@@ -584,6 +589,10 @@ class Connection:
             elif self._miss(number).new == PENDING:
                 again.append(number)
         return again
+
+    def _lost_answers(self) -> set[int]:
+        """Return the steps whose answer was lost."""
+        return {number for number, refused in self.unresolved.items() if refused is None}
 
     def _is_decided(self, number: int, now: float, *, is_done: bool) -> bool:
         """Note what a listing shows of a step; tell whether enough of them in a row agree."""

@@ -69,7 +69,7 @@ from vcokit.rollout.messages import (
     WaitUntil,
 )
 from vcokit.rollout.scheduler import Scheduler
-from vcokit.rollout.steps import Route, client_token
+from vcokit.rollout.steps import UNKNOWN_WEIGHT, Route, client_token
 
 _log: Final = logging.getLogger("vcokit.rollout")
 
@@ -542,11 +542,16 @@ def _states(rows: list[dict[str, Any]]) -> dict[str, str] | None:
         return None
 
 
+def _weight(row: dict[str, Any]) -> int:
+    weight = row.get("Weight")
+    return UNKNOWN_WEIGHT if weight is None else int(weight)
+
+
 def _routes(rows: list[dict[str, Any]]) -> tuple[Route, ...] | None:
     """Return a page of a listing as routes; None where a row is not of the contract."""
     try:
         return tuple(
-            Route(str(row["RouteDest"]), str(row["NextHop"]), int(row["Weight"]))
+            Route(str(row["RouteDest"]), str(row["NextHop"]), _weight(row))
             for row in rows
             if (row.get("RouteEntryType") or "custom") == "custom"
         )

@@ -38,6 +38,7 @@ from vcokit.rollout.steps import (
     KEEP,
     MODIFY,
     PLAN_COLUMNS,
+    UNKNOWN_WEIGHT,
     Route,
     Step,
 )
@@ -201,14 +202,18 @@ def diff(steps: Iterable[Step], live: Mapping[str, frozenset[Route]]) -> str:
 
 def _listings(*tables: Iterable[Route]) -> list[list[str]]:
     """Return tables of routes as lines with common columns."""
-    every = [(one.route_dest, str(one.weight)) for table in tables for one in table]
+    every = [(one.route_dest, _told(one.weight)) for table in tables for one in table]
     dest, weight = (max(map(len, column)) for column in zip(*every, strict=True))
 
     def line(one: Route) -> str:
         destination = f"{printable(one.route_dest):<{dest}}"
-        return f"{destination}  {one.weight:>{weight}}  {printable(one.next_hop)}"
+        return f"{destination}  {_told(one.weight):>{weight}}  {printable(one.next_hop)}"
 
     return [[line(one) for one in sorted(table, key=_place)] for table in tables]
+
+
+def _told(weight: int) -> str:
+    return "?" if weight == UNKNOWN_WEIGHT else str(weight)
 
 
 def _place(route: Route) -> tuple[bool, object, str, int]:

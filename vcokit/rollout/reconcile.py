@@ -10,16 +10,20 @@ Each row meets at most one live route: the very same one, else one of its connec
 next hop, else one of its connection and network. What the plan does about a row that is plannable
 (see `vcokit.audit.plannable`), and what verifying calls it:
 
-==========================================  =======================================  ==========
+==========================================  =======================================  ==============
 the live route that it meets                a plan                                   verdict
-==========================================  =======================================  ==========
+==========================================  =======================================  ==============
 the very route                              keep                                     as planned
 same next hop, the other weight             modify, in place                         different
 same next hop, a weight that is not 0, 100  blocked: no call can name that route     different
+same next hop, a weight that is not told    keep; a message says so                  weight unknown
 another next hop                            blocked: it cannot be changed in place   different
 none                                        create                                   missing
 (the cloud does not list the connection)    blocked                                  missing
-==========================================  =======================================  ==========
+==========================================  =======================================  ==============
+
+A listing may leave weights out (the vendor's page calls them "not in use"). Then what a changed
+weight came to cannot be seen, and a live route is not deleted: a call names its weight too.
 
 A live destination with host bits set, which the cloud should not hold, is met by no row.
 
@@ -80,6 +84,7 @@ from vcokit.rollout.steps import (
     PENDING,
     PLAN_COLUMNS,
     SKIPPED,
+    UNKNOWN_WEIGHT,
     Route,
     Step,
 )
@@ -96,7 +101,8 @@ def routes_there(live: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Of `LIVE_COLUMNS`, on a fresh index, a row a destination route, repeats included.
+        Of `LIVE_COLUMNS`, on a fresh index, a row a destination route, repeats included. A weight
+        that is not told is `UNKNOWN_WEIGHT`.
 
     Raises
     ------
@@ -111,6 +117,7 @@ def routes_there(live: pd.DataFrame) -> pd.DataFrame:
         {name: schema.LIVE_ROUTES[name] for name in LIVE_COLUMNS},
         {name: live[name] for name in LIVE_COLUMNS},
     )
+    there["weight"] = there["weight"].fillna(UNKNOWN_WEIGHT)
     if any(there[name].isna().any() for name in LIVE_COLUMNS):
         raise PlanError(
             "a live route lacks a part of its identity", remedy="Read the live routes again"
@@ -241,8 +248,9 @@ def steps_of_rows(
     same_hop = (live["next_hop"] == routes["next_hop"]).to_numpy()
     same = same_hop & (live["weight"] == routes["weight"]).to_numpy(dtype=np.bool_, na_value=False)
     nameable = live["weight"].isin(WEIGHTS).to_numpy(dtype=np.bool_)
+    untold = same_hop & (live["weight"] == UNKNOWN_WEIGHT).to_numpy(np.bool_, na_value=False)
     action = np.select(
-        [~plannable | unseen, same, same_hop & nameable, met != NONE],
+        [~plannable | unseen, same | untold, same_hop & nameable, met != NONE],
         [BLOCKED, KEEP, MODIFY, BLOCKED],
         CREATE,
     )
@@ -255,6 +263,7 @@ def steps_of_rows(
             in_the_way & ~same_hop,
             "live with another next hop, which the cloud cannot change in place",
         )
+        .mask(untold & (action == KEEP), "the listing does not tell the live weight")
     )
     columns: dict[str, object] = {name: routes[name] for name in LIVE_COLUMNS}
     columns |= {
@@ -309,9 +318,10 @@ def verify_routes(
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.DIFFERENCES`: a row each route asked for, ``as planned``, ``missing`` or
-        ``different``, and behind them a row each live route whose connection some row names, and
-        whose network none does there, ``unexpected``.
+        Of `vcokit.schema.DIFFERENCES`: a row each route asked for, ``as planned``, ``missing``,
+        ``different`` or ``weight unknown`` (it is there, and the listing does not tell its weight),
+        and behind them a row each live route whose connection some row names, and whose network
+        none does there, ``unexpected``.
 
     Raises
     ------
@@ -348,11 +358,18 @@ def _verdicts(
     same = ((live["next_hop"] == wanted["next_hop"]) & (live["weight"] == wanted["weight"])).fillna(
         False
     )
-    verdict = np.select([met == NONE, same.to_numpy()], ["missing", "as planned"], "different")
+    untold = live["weight"] == UNKNOWN_WEIGHT
+    unknown = ((live["next_hop"] == wanted["next_hop"]) & untold).to_numpy(np.bool_, na_value=False)
+    verdict = np.select(
+        [met == NONE, same.to_numpy(), unknown],
+        ["missing", "as planned", "weight unknown"],
+        "different",
+    )
     names = {"next_hop": "live_next_hop", "weight": "live_weight"}
     found = wanted.assign(verdict=verdict).join(live.rename(columns=names))
     extra = there[unexpected].rename(columns=names).assign(verdict="unexpected")
     both = pd.concat([found, extra], ignore_index=True)
+    both["live_weight"] = both["live_weight"].mask(both["live_weight"] == UNKNOWN_WEIGHT)
     return schema.frame(
         schema.DIFFERENCES, {name: both[name] for name in schema.DIFFERENCES if name in both}
     )
@@ -438,6 +455,10 @@ def _what_blocks(
     for blocked, why in (
         (~live.valid, "its destination is no IPv4 prefix"),
         (~named.to_numpy(dtype=np.bool_), "no call can name a route of its weight or hop"),
+        (
+            (gone["weight"] == UNKNOWN_WEIGHT).to_numpy(dtype=np.bool_),
+            "the listing does not tell its weight, which a call must name",
+        ),
         (
             np.isin(connection, scopes_of.index[scopes_of > 1]),
             "rows of its connection name several scopes",
@@ -526,10 +547,18 @@ def differences(held: Holdings) -> list[str]:
             expected.add(step.after)
         elif step.sends and (state in IN_DOUBT or state in (FAILED, SKIPPED)):
             open_to |= {step.before, step.after}
-    strange = {route for route in (expected ^ listed) - open_to if route is not None}
+    told = {
+        other: route
+        for route in expected | open_to
+        if route is not None and (other := route._replace(weight=UNKNOWN_WEIGHT)) in listed
+    }
+    seen = {told.get(route, route) for route in listed} | {
+        route for route in expected if route is not None and route.is_in(listed)
+    }
+    strange = {route for route in (expected ^ seen) - open_to if route is not None}
     return [
         f"{held.vpn_connection_id}: {route.route_dest} via {route.next_hop}, weight {route.weight},"
-        f" is {'new' if route in listed else 'gone'}"
+        f" is {'new' if route in seen else 'gone'}"
         for route in sorted(strange)
     ]
 
@@ -561,13 +590,15 @@ def unlike_planned(connections: Iterable[Holdings]) -> pd.DataFrame:
     there = _frame_of(listed, [held.seen or () for held in listed])
     met = meet(wanted, there, ["vpn_connection_id", "route_dest"])
     found = _verdicts(wanted, there, met, ~there.index.isin(met))
-    return found[found["verdict"] != "as planned"].reset_index(drop=True)
+    right = found["verdict"].isin(["as planned", "weight unknown"])
+    return found[~right].reset_index(drop=True)
 
 
 def _planned(held: Holdings) -> set[Route]:
     """Return the routes that a connection has once all its steps are done."""
     routes: set[Route | None] = set(held.start)
-    routes -= {step.before for step, _ in held.steps}
+    before = {step.before for step, _ in held.steps if step.before is not None}
+    routes -= before | {route._replace(weight=UNKNOWN_WEIGHT) for route in before}
     routes |= {step.after for step, _ in held.steps}
     return {route for route in routes if route is not None}
 

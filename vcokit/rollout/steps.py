@@ -74,6 +74,10 @@ PLAN_COLUMNS: Final = (
 BORN: Final = {KEEP: DONE, BLOCKED: BLOCKED}
 
 
+#: Weight of a live route where the cloud's listing does not tell it.
+UNKNOWN_WEIGHT: Final = -1
+
+
 class Route(NamedTuple):
     """What tells a live route from the others of its connection.
 
@@ -83,11 +87,16 @@ class Route(NamedTuple):
         Network in strict form.
     next_hop : str
     weight : int
+        `UNKNOWN_WEIGHT` where a listing does not tell it.
     """
 
     route_dest: str
     next_hop: str
     weight: int
+
+    def is_in(self, listed: frozenset[Route]) -> bool:
+        """Tell whether a listing shows it, as far as the listing tells weights."""
+        return self in listed or self._replace(weight=UNKNOWN_WEIGHT) in listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +196,19 @@ class Step:
 
     def shows(self, listed: frozenset[Route]) -> bool:
         """Tell whether a listing of the lane shows the step's effect."""
-        if self.after is not None and self.after not in listed:
+        if self.after is not None and not self.after.is_in(listed):
             return False
-        gone = self.before if self.action in (DELETE, MODIFY) else None
-        return gone is None or gone not in listed
+        if self.action == MODIFY:
+            return self.before not in listed
+        return self.action != DELETE or self.before is None or not self.before.is_in(listed)
+
+    def is_shown_by(self, listed: frozenset[Route]) -> bool:
+        """Tell whether a listing tells anything of the step's effect.
+
+        A listing that does not tell weights says nothing of a changed one.
+        """
+        unknown = Route(self.route_dest, self.next_hop, UNKNOWN_WEIGHT)
+        return self.action != MODIFY or unknown not in listed
 
     def __str__(self) -> str:
         change = f"{self.old_weight} -> {self.weight}" if self.action == MODIFY else self.weight

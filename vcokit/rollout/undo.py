@@ -89,7 +89,8 @@ def undo_plan(
     there = routes_there(live).drop_duplicates(ignore_index=True)
     now = _Live(there, schema.unlisted_connections(live))
     found = list(_marks(steps, calls, now))
-    taken = {(mark.step.lane, mark.step.after) for mark in found if mark.reason is None}
+    gone = [mark.step for mark in found if mark.reason is None and mark.step.after is not None]
+    taken = {(step.lane, route) for step in gone for route in _spellings(step.after)}
     rows = [_row(mark, now, taken) for mark in reversed(found)]
     plan = _plan(rows, steps, there, quota)
     return replace(plan, simulated=rehearsal.of_live(live))
@@ -122,9 +123,7 @@ class _Live:
         """Return the routes of a connection."""
         return self.lanes.get(lane, frozenset())
 
-    def in_the_way(
-        self, step: Step, route: Route, taken: set[tuple[str, Route | None]]
-    ) -> Route | None:
+    def in_the_way(self, step: Step, route: Route, taken: set[tuple[str, Route]]) -> Route | None:
         """Return a route that the cloud would not let another stand beside, unless it goes too."""
         for other in self.places.get((step.lane, route.route_dest), ()):
             alike = other.next_hop == route.next_hop or other.weight == route.weight
@@ -208,7 +207,12 @@ def _unproven(answer: str | None) -> str:
 # -- steps --------------------------------------------------------------------------------------
 
 
-def _row(mark: _Mark, live: _Live, taken: set[tuple[str, Route | None]]) -> dict[str, Any]:
+def _spellings(route: Route | None) -> tuple[Route, ...]:
+    """Return how listings may show a route: with its weight, or without."""
+    return () if route is None else (route, route._replace(weight=st.UNKNOWN_WEIGHT))
+
+
+def _row(mark: _Mark, live: _Live, taken: set[tuple[str, Route]]) -> dict[str, Any]:
     """Return a mark as what a plan does about it."""
     step, reason, message = mark.step, mark.reason, None
     back = step.before
@@ -216,6 +220,8 @@ def _row(mark: _Mark, live: _Live, taken: set[tuple[str, Route | None]]) -> dict
         other = live.in_the_way(step, back, taken)
         if other is not None:
             reason = f"{_CHANGED}there is a route by {other.next_hop}, weight {other.weight}"
+            if other.weight == st.UNKNOWN_WEIGHT:
+                reason = f"{_CHANGED}there is a route by {other.next_hop}, its weight is not told"
         elif step.action == st.DELETE:
             message = _DESCRIPTION
     action = {st.CREATE: st.DELETE, st.DELETE: st.CREATE}.get(step.action, step.action)

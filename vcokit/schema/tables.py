@@ -33,7 +33,9 @@ STATES: Final = pd.CategoricalDtype(
         "blocked",
     ]
 )
-VERDICTS: Final = pd.CategoricalDtype(["as planned", "missing", "different", "unexpected"])
+VERDICTS: Final = pd.CategoricalDtype(
+    ["as planned", "missing", "different", "unexpected", "weight unknown"]
+)
 
 ROUTES: Final[Schema] = {
     "region_id": STR,
