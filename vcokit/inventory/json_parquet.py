@@ -1,7 +1,8 @@
 r"""JSON and Parquet: tables whose columns have names, so that there is no header line.
 
 JSON is an object a line, or a list of objects; their keys are the names of columns. An object may
-go over several lines: its row has the line on which it starts.
+go over several lines: its row has the line on which it starts. What ``terraform show -json`` prints
+is read too: the routes among its resources are the rows.
 
 =====================  ===================================================================
 value                  cell
@@ -38,6 +39,7 @@ from vcokit.inventory.clean import STRING, RowBuffer, check_cells, empty_to_null
 from vcokit.inventory.encoding import Text
 from vcokit.inventory.header import Options, RawTable, header_of_names, match_columns, shortened
 from vcokit.inventory.sources import Budget, reason_of
+from vcokit.inventory.terraform import is_document, resources_of
 
 _NAMES: Final = 1_000  # columns of a table; more is none
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
@@ -50,7 +52,7 @@ def read_json(text: Text, budget: Budget, options: Options) -> RawTable:
     """Return JSON lines, or a list of objects, as a table; raise for what is neither."""
     names: dict[str, int] = {}
     buffer = RowBuffer()
-    for count, (line, found) in enumerate(_objects(text.source, text.data.decode("utf-8")), 1):
+    for count, (line, found) in enumerate(_rows(text.source, text.data.decode("utf-8")), 1):
         for key in found:
             names.setdefault(key, len(names))
         if len(names) > _NAMES:
@@ -97,6 +99,15 @@ def read_json(text: Text, budget: Budget, options: Options) -> RawTable:
         text.notes,
         protected=False,
     )
+
+
+def _rows(source: str, letters: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield objects; in place of a document of Terraform, the routes in it."""
+    for line, found in _objects(source, letters):
+        if is_document(found):
+            yield from ((line, one) for one in resources_of(source, line, found))
+        else:
+            yield line, found
 
 
 def _objects(source: str, letters: str) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -272,6 +272,12 @@ def _tables(file: File, options: Options) -> list[RawTable]:
             source=file.name,
             remedy='Open the file with mode "rb", or give its path',
         )
+    if file.format == "terraform":
+        raise InventoryError(
+            "Terraform's own language is written, and not read",
+            source=file.name,
+            remedy="Read what Terraform makes of it: terraform show -json > routes.json",
+        )
     text = decode(file.name, file.content, options.encoding, file.notes)
     return [(read_json if file.format == "jsonl" else read_csv)(text, file.budget, options)]
 

@@ -54,7 +54,7 @@ from vcokit.errors import InputError, InventoryError
 from vcokit.inventory.encoding import beginning
 
 #: Formats, as ``format=`` names them.
-FORMATS: Final = ("csv", "excel", "jsonl", "parquet")
+FORMATS: Final = ("csv", "excel", "jsonl", "parquet", "terraform")
 SUFFIXES: Final = {
     ".csv": "csv",
     ".tsv": "csv",
@@ -64,6 +64,7 @@ SUFFIXES: Final = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".tf": "terraform",  # written only
     ".xlsx": "excel",
     ".xlsm": "excel",
     ".xlsb": "excel",

@@ -38,6 +38,7 @@ from vcokit.errors import InputError
 from vcokit.inventory.clean import RISKY, STRING, Column, unreadable
 from vcokit.inventory.header import canonical_name
 from vcokit.inventory.sources import COMPRESSED, check_format, named_format
+from vcokit.inventory.terraform import terraform_blocks
 from vcokit.schema import (
     ROUTES,
     ROUTES_REQUIRED,
@@ -89,10 +90,12 @@ def write_routes(
         Routes; see `vcokit.schema.conform_routes` for what is accepted.
     target : str, path or file object
         A path is replaced in one step, or not at all. ``.jsonl``, ``.ndjson``, ``.parquet`` and
-        ``.pq`` are written as such, ``.csv``, ``.tsv``, ``.tab``, ``.txt`` and names without an end
+        ``.pq`` are written as such, ``.tf`` as Terraform (see
+        `vcokit.inventory.terraform`; `read_routes` reads what ``terraform show -json`` prints of
+        it), ``.csv``, ``.tsv``, ``.tab``, ``.txt`` and names without an end
         as CSV; ``.gz`` and ``.zst`` pack it. A file object
         may be binary or text (not for Parquet); open a text file with ``newline=""`` and UTF-8.
-    format : {"csv", "jsonl", "parquet"}, optional
+    format : {"csv", "jsonl", "parquet", "terraform"}, optional
         Format, whatever the name.
 
     Raises
@@ -160,8 +163,8 @@ def format_of(path: str | os.PathLike[str]) -> str:
     >>> format_of("live.json")
     Traceback (most recent call last):
         ...
-    vcokit.errors.InputError: the end of 'live.json' means no format. End it in .csv, .jsonl \
-or .parquet, and .gz or .zst after it to pack it
+    vcokit.errors.InputError: the end of 'live.json' means no format. End it in .csv, .jsonl, \
+.parquet or .tf, and .gz or .zst after it to pack it
     """
     return _format(path, None)
 
@@ -175,7 +178,7 @@ def _format(target: object, given: str | None) -> str:
     if path is not None and not (given or named) and _says_another(path):
         raise InputError(
             f"the end of {_shown(target)} means no format",
-            remedy="End it in .csv, .jsonl or .parquet, and .gz or .zst after it to pack it",
+            remedy="End it in .csv, .jsonl, .parquet or .tf, and .gz or .zst after it to pack it",
         )
     if found == "excel":
         raise InputError(
@@ -194,6 +197,9 @@ def _says_another(path: Path) -> bool:
 def _writer(routes: pd.DataFrame, format: str) -> Callable[[Any], None]:  # noqa: A002
     """Return what writes the routes to an open file; what cannot be written raises here."""
     columns = _columns(routes)
+    if format == "terraform":
+        blocks = list(terraform_blocks(routes))
+        return lambda file: _pour(iter(blocks), file)
     if format == "csv":
         cells = [_csv_column(column) for column in columns]
         return lambda file: _pour(_csv_lines(cells), file)
