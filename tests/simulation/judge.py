@@ -13,6 +13,7 @@ promise that was broken::
     twice      one step had its effect twice
     attached   a write left for a connection that had not been seen attached since the last
     detached   a write left for a connection that was last seen, or refused, as not attached
+    window     a write left while no window was open
     conflict   a step came to its end because a write came too soon after a task, or more writes
                came too soon than it takes to learn how long to wait
     throttled  the cloud saw more calls than it allows, although the limits were known
@@ -66,6 +67,8 @@ ARRIVING = {"updating", "attaching", "provisioning", "upgrading"}
 #: Writes of a connection that may come too soon in a row; and in one process, besides one for each
 #: second that there is to be learnt.
 IN_A_ROW, IN_ALL = 3, 2
+#: When the windows of a story are open, seconds; an answer of the clock may be a moment old.
+OPEN = ((20.0, 80.1), (140.0, 200.1), (260.0, inf))
 #: Listings in a row that prove a delete or a lowered weight, and seconds between two that count.
 AGREEING, APART = 3, 1.0
 
@@ -194,6 +197,8 @@ class _Judge:
         self.open[step] = token
         if step in self.refused:
             self.say("refused", f"step {step} was sent again after {self.refused[step]}")
+        if not self._in_a_window(moment):
+            self.say("window", f"{operation} on {name} at {moment:.3f} s")
         if name not in self.attached:
             self.say("attached", f"{operation} on {name} at {moment:.3f} s")
         if name in self.detached:
@@ -201,6 +206,13 @@ class _Judge:
         self.attached.discard(name)
         self.quiet[name] = inf
         self.last_sent[step] = moment
+
+    def _in_a_window(self, moment: float) -> bool:
+        """Tell whether something new may be sent, by a clock that nobody has set."""
+        story = self.story.scenario
+        if "windows" not in story.rollout or story.jumps:
+            return True
+        return any(begin <= moment < end for begin, end in OPEN)
 
     def _cloud(self, moment: float, call: int, answer: Any) -> None:
         self.answers[call] = (moment, answer)
@@ -376,7 +388,8 @@ class _Judge:
             self.say("throttled", f"{operation} at {moment:.3f} s, process {self.generation}")
 
     def _stale(self, differences: list[str]) -> None:
-        if self.writes_in[self.generation]:
+        # Who waited for a window looks again before anything more is sent.
+        if self.writes_in[self.generation] and "windows" not in self.story.scenario.rollout:
             self.say("stale", f"found after {self.writes_in[self.generation]} writes")
         foreign = {name for name, _ in self.touched}
         for line in differences:
@@ -406,6 +419,9 @@ class _Judge:
         # What came into force after the last look nobody could know.
         looked = self.decided.get(number, self.listed.get(step.lane, (-1.0,))[0])
         known = shown is not None and shown < looked
+        # Of a weight that no listing tells, a lost answer is all there was.
+        untold = self.story.scenario.switches.listing_weight == "missing"
+        known &= not (untold and step.action == "modify" and code == "NoAnswer")
         if state in ("skipped", "failed", "pending") and effects and known:
             self.say("final", f"step {number} ({step}) is {state} ({code}), but live")
 

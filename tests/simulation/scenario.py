@@ -10,6 +10,9 @@ from typing import Any
 from tests.simulation.cases import CROWD, SEEDS_A_CASE, Case, case_from, case_of, case_to
 from vcokit.simulator import Fault, Switches
 
+#: Windows of a story, which begins at 11:06:40: closed for 20 s, open and closed for a minute each
+#: twice, and then open.
+WINDOWS = ("11:07-11:08 UTC", "11:09-11:10 UTC", "11:11-11:06 UTC")
 WRITES = ("CreateVcoRouteEntry", "ModifyVcoRouteEntryWeight", "DeleteVcoRouteEntry")
 READS = ("DescribeVpnConnection", "DescribeVpnConnections", "DescribeVcoRouteEntries")
 #: Refusals for good, and one of the key, after which a rollout stops.
@@ -278,5 +281,7 @@ def _rollout(rng: random.Random, story: Scenario) -> None:
         story.rollout["stop_after"] = rng.randint(1, 3)
     if rng.random() < 0.3:
         story.rollout["rate_share"] = rng.choice([0.5, 0.25])
+    if rng.random() < 0.3:
+        story.rollout["windows"] = list(WINDOWS)
     if rng.random() < 0.3:
         story.rollout["deadline"] = rng.choice([5.0, 30.0, 200.0])

@@ -528,6 +528,12 @@ class Connection:
         """Go on without a first listing, or after it."""
         self.has_baseline = True
 
+    def need_baseline(self) -> None:
+        """Compare it anew with what the plan saw before anything more is sent."""
+        self.has_baseline = False
+        self.forget_listing()
+        self.doubt_again()
+
     def list_once_attached(self) -> None:
         """Note that the cloud lists it only while it is attached."""
         self.list_needs_attached, self.attached = True, False
@@ -586,7 +592,7 @@ class Connection:
             elif refused is not None:
                 why = "refused, and the listing shows it is not so"
                 self.move(number, FAILED, refused, why)
-            elif self._miss(number).new == PENDING:
+            elif self._miss(number, is_told=is_told).new == PENDING:
                 again.append(number)
         return again
 
@@ -614,7 +620,7 @@ class Connection:
             return True
         return self._lost[number] + 1 >= self.options.lost_attempts
 
-    def _miss(self, number: int) -> StepChanged:
+    def _miss(self, number: int, *, is_told: bool) -> StepChanged:
         """Note that a step came to nothing: it is sent again, or has failed.
 
         An accepted attempt has had its outcome, so its token is used up. One whose answer was lost
@@ -625,7 +631,8 @@ class Connection:
             said = ("TaskFailed", "accepted, but the listing does not show it")
             return self.move(number, state, *said, new_attempt=True, missed=True)
         self._lost[number] += 1
-        return self.move(number, state, "NoAnswer", "no answer, and the listing does not show it")
+        shown = "show it" if is_told else "tell weights"
+        return self.move(number, state, "NoAnswer", f"no answer, and the listing does not {shown}")
 
     def give_up(self, numbers: Iterable[int], code: str | None, message: str | None) -> None:
         """Let steps fail of which nothing can be known, or that cannot be sent at all."""

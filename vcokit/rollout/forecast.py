@@ -8,7 +8,8 @@ task, so that the pause has to be learnt; nothing else ever fails in it.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count, islice
@@ -104,6 +105,8 @@ def forecast(
     round_trip: float | None = None,
     waves: Sequence[int | None] | None = None,
     rate_share: float = 1.0,
+    windows: str | Iterable[str] | None = None,
+    begin: float | None = None,
 ) -> Forecast:
     """Say how long a plan will take.
 
@@ -121,8 +124,10 @@ def forecast(
         Time a route task takes, on the cloud's clock; setting of the same name.
     round_trip : float, optional
         Time from sending to answer, seconds; by default the client's, if it has called already.
-    waves, rate_share
+    waves, rate_share, windows
         As of `Rollout`. The order in which steps wait for one another is the plan's.
+    begin : float, optional
+        When it begins, seconds since the epoch, for the windows; now by default.
 
     Returns
     -------
@@ -156,11 +161,13 @@ def forecast(
     seconds = float(config.get("task_seconds", task_seconds)) / speed
     table = limits or {name: op.limit.faster(speed) for name, op in OPERATIONS.items()}
     live = plan.live_by_lane()
-    options = Options.in_force(speed).wishing(waves=waves or (), rate_share=rate_share)
+    options = Options.in_force(speed).wishing(
+        waves=waves or (), rate_share=rate_share, windows=windows
+    )
     scheduler = Scheduler(plan.each(), live, table, options, order=plan.order)
     trip = _ROUND_TRIP if round_trip is None else round_trip
     model = _Model(scheduler, live, seconds, trip)
-    return _run(scheduler, model)
+    return _run(scheduler, model, time.time() if begin is None else begin)
 
 
 class _Model:
@@ -216,14 +223,14 @@ class _Model:
         return "updating" if self._busy_until.get(lane, 0.0) > there else "attached"
 
 
-def _run(scheduler: Scheduler, model: _Model) -> Forecast:
+def _run(scheduler: Scheduler, model: _Model, begin: float) -> Forecast:
     arrivals: list[tuple[float, int, Input]] = []
     tie = count()
     calls: dict[str, int] = {}
     times: dict[tuple[int, str], float] = {}
     now, inputs = 0.0, list[Input]()
     while True:
-        result = scheduler.advance(inputs, now)
+        result = scheduler.advance(inputs, now, begin + now)
         for change in result.changes:
             times[change.step, change.new] = now
         wake, finished = _carry_out(result.decisions, model, now, arrivals, tie, calls)

@@ -265,7 +265,7 @@ class RolloutChanged:
     at : float
         Seconds since the epoch.
     state : str
-        ready, looking, running, paused, cancelling, or one of `ENDED`.
+        ready, looking, running, waiting (for a window), paused, cancelling, or one of `ENDED`.
     message : str or None
     """
 

@@ -10,9 +10,10 @@ from typing import Final
 from vcokit import config
 from vcokit.contract import limit
 from vcokit.errors import InputError
+from vcokit.rollout.windows import Window
 
 #: What the user of one rollout wishes; kept in its journal.
-WISHES: Final = ("waves", "stop_after", "rate_share", "deadline", "allow_gap")
+WISHES: Final = ("waves", "stop_after", "rate_share", "deadline", "allow_gap", "windows")
 _FRESH: Final = 30.0
 _PAUSE: Final = float(limit("task_conflict_seconds"))
 
@@ -58,6 +59,8 @@ class Options:
         Time since this run's start after which nothing new is sent.
     allow_gap : bool
         Whether a plan that cannot be ordered without a gap is carried out.
+    windows : tuple of str
+        Times in which something new is sent, see `vcokit.rollout.windows`; empty for any time.
     """
 
     in_flight: int
@@ -77,8 +80,11 @@ class Options:
     rate_share: float = 1.0
     deadline: float | None = None
     allow_gap: bool = False
+    windows: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for text in self.windows:
+            Window.parse(text)
         for name, (right, remedy) in self._wishes().items():
             if not right:
                 raise InputError(f"{name}={getattr(self, name)!r}", remedy=remedy)
@@ -102,6 +108,9 @@ class Options:
         if "waves" in given:
             waves = () if given["waves"] is None else given["waves"]
             given["waves"] = tuple(waves) if isinstance(waves, Iterable) else waves
+        if "windows" in given:
+            windows = given["windows"] or ()
+            given["windows"] = (windows,) if isinstance(windows, str) else tuple(windows)  # type: ignore[arg-type]
         return replace(self, **given)  # type: ignore[arg-type]
 
     def to_json(self) -> str:

@@ -112,6 +112,10 @@ class Rollout:
         Seconds from `start` after which nothing new is sent.
     allow_gap : bool
         Whether a plan is carried out that cannot be ordered without leaving an address uncovered.
+    windows : str or iterable of str, optional
+        When something new is sent, ``"22:00-05:00 Asia/Shanghai"`` or ``"Sat,Sun 00:00-24:00
+        UTC"``; any time by default. Outside of them it waits, sees through what is under way, and
+        goes on by itself when the next one opens.
     options : Options, optional
         By default those of the settings, on the client's clock.
     clocks : Clocks, optional
@@ -129,7 +133,7 @@ class Rollout:
 
     Notes
     -----
-    All five options are kept in the journal. A rollout that they stop ends as ``stopped`` once all
+    All six options are kept in the journal. A rollout that they stop ends as ``stopped`` once all
     that was sent was seen, and `open` goes on with it, given other ones.
     """
 
@@ -145,6 +149,7 @@ class Rollout:
         rate_share: float = 1.0,
         deadline: float | None = None,
         allow_gap: bool = False,
+        windows: str | Iterable[str] | None = None,
         options: Options | None = None,
         clocks: Clocks | None = None,
     ) -> None:
@@ -156,6 +161,7 @@ class Rollout:
             rate_share=rate_share,
             deadline=deadline,
             allow_gap=allow_gap,
+            windows=windows,
         )
         refuse_gaps(plan, allowed=allow_gap)
         rollout_id = uuid.uuid4().hex
@@ -180,6 +186,7 @@ class Rollout:
         stop_after: int | EllipsisType | None = ...,
         rate_share: float | EllipsisType = ...,
         deadline: float | EllipsisType | None = ...,
+        windows: str | Iterable[str] | EllipsisType | None = ...,
         take_over: bool = False,
         options: Options | None = None,
         clocks: Clocks | None = None,
@@ -190,7 +197,7 @@ class Rollout:
         ----------
         journal, client, observers, options, clocks
             As of a new rollout.
-        waves, stop_after, rate_share, deadline
+        waves, stop_after, rate_share, deadline, windows
             Those that are given take the place of the ones in the journal.
         take_over : bool
             Whether to take the journal from a rollout on another host, which is surely dead: from
@@ -212,6 +219,7 @@ class Rollout:
             "stop_after": stop_after,
             "rate_share": rate_share,
             "deadline": deadline,
+            "windows": windows,
         }
         new = {name: value for name, value in given.items() if value is not ...}
         try:
@@ -449,7 +457,7 @@ class Rollout:
 
     @property
     def state(self) -> str:
-        """The rollout as a whole: ready, looking, running, paused, cancelling, or how it ended."""
+        """Ready, looking, running, waiting, paused, cancelling, or how it ended."""
         with self._guard:
             return self._tally.rollout
 
@@ -567,6 +575,7 @@ def apply_plan(
     rate_share: float = 1.0,
     deadline: float | None = None,
     allow_gap: bool = False,
+    windows: str | Iterable[str] | None = None,
 ) -> Rollout:
     """Carry out a plan and wait for its end.
 
@@ -574,7 +583,7 @@ def apply_plan(
 
     Parameters
     ----------
-    plan, client, journal, observers, waves, stop_after, rate_share, deadline, allow_gap
+    plan, client, journal, observers, waves, stop_after, rate_share, deadline, allow_gap, windows
         See `Rollout`.
 
     Returns
@@ -597,6 +606,7 @@ def apply_plan(
         rate_share=rate_share,
         deadline=deadline,
         allow_gap=allow_gap,
+        windows=windows,
     )
     return rollout.start().wait(detach=False)
 

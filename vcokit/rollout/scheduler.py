@@ -71,6 +71,7 @@ from vcokit.rollout.ordering import Order
 from vcokit.rollout.queueing import Queue
 from vcokit.rollout.reconcile import Holdings
 from vcokit.rollout.steps import Route, Step
+from vcokit.rollout.windows import Window, next_change
 
 #: A refresh of the pace looks at all connections; it comes after as many events, so that it costs
 #: little.
@@ -130,6 +131,12 @@ class Scheduler:
         self._silent_since: float | None = None
         self._heard_at = 0.0
         self._events = 0
+        self._windows = [Window.parse(text) for text in self.options.windows]
+        #: Whether a window is open, and the times between which that was found out to be so.
+        self._open = not self._windows
+        self._open_from, self._open_until = inf, -inf
+        self._opens_at: float | None = None
+        self._closed_since: float | None = None
         self.dependencies = Dependencies((order or Order()).waits, self.steps, self.options.waves)
         self.connections: dict[str, Connection] = {}
         self._take_in(live, records or {})
@@ -176,8 +183,12 @@ class Scheduler:
 
     @property
     def steered(self) -> str | None:
-        """What the user has made of it: paused or cancelling; None where it just goes on."""
-        return "cancelling" if self.cancelled else "paused" if self._paused else None
+        """What holds it up: paused, cancelling, or waiting for a window; None where it goes on."""
+        if self.cancelled:
+            return "cancelling"
+        if self._paused:
+            return "paused"
+        return "waiting" if not self._open and self._left.total() else None
 
     @property
     def closing(self) -> bool:
@@ -214,6 +225,7 @@ class Scheduler:
         """
         if self._start is None:
             self._start = now
+        self._mind_the_windows(now, at)
         for event in inputs:
             self._take(event, now)
             self._follow(now)
@@ -270,7 +282,7 @@ class Scheduler:
 
     def _wake(self, now: float, *, may_send: bool) -> float | None:
         deadline = self._deadline
-        times = [self.queue.next_time(now, may_send=may_send)]
+        times = [self.queue.next_time(now, may_send=may_send), self._opens_at]
         if self._draining is None and now < deadline < inf:
             times.append(deadline)
         return min((time for time in times if time is not None), default=None)
@@ -280,7 +292,7 @@ class Scheduler:
     @property
     def _sending(self) -> bool:
         """Whether anything new is sent."""
-        return not self._paused and self._draining is None
+        return self._open and not self._paused and self._draining is None
 
     def requeue(self, connection: Connection, now: float) -> None:
         """Put a connection where it belongs after something has changed."""
@@ -393,6 +405,34 @@ class Scheduler:
             self.end("stopped", message, Cause.DEADLINE)
         elif self._active:
             self._drain(message, Cause.DEADLINE, now)
+
+    def _mind_the_windows(self, now: float, at: float) -> None:
+        """Send nothing new outside of the windows; what is under way is seen through.
+
+        Hours may have passed when one opens: then connections are listed again before anything is
+        sent, as at the start.
+        """
+        if not self._windows or self._open_from <= at < self._open_until:
+            return
+        self._open, self._open_until = next_change(self._windows, at)
+        self._open_from = at
+        self._opens_at = None if self._open else now + self._open_until - at
+        if not self._open:
+            self._closed_since = now if self._closed_since is None else self._closed_since
+        elif self._closed_since is not None:
+            if now - self._closed_since > self.options.fresh:
+                self._look_again()
+            self._closed_since = None
+        self.requeue_all(now)
+
+    def _look_again(self) -> None:
+        """Have connections with steps to send compared anew with what the plan saw."""
+        if self.closing:
+            return
+        for one in self.connections.values():
+            if one.has_baseline and one.suspended is None and one.unsent():
+                one.need_baseline()
+                self._unseen += 1
 
     def _mind_the_end(self, now: float) -> None:
         """End when nothing is left to do, once all was read back."""
