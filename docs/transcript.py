@@ -76,13 +76,19 @@ SESSION: Final = (
         -9,
         kill=True,
     ),
-    Step("The journal knows how far the rollout came. `status` only reads it.", "vcokit status rollout.db"),
+    Step(
+        "The journal knows how far the rollout came. `status` only reads it.",
+        "vcokit status rollout.db",
+    ),
     Step(
         "Resume the rollout. Steps that are done stay done. Steps that were under way are checked before anything is sent.",
         "vcokit resume rollout.db",
     ),
     Step("", "vcokit status rollout.db"),
-    Step("Is that true? `verify` reads the routes back from the cloud and compares them row by row.", "vcokit verify routes.csv"),
+    Step(
+        "Is that true? `verify` reads the routes back from the cloud and compares them row by row.",
+        "vcokit verify routes.csv",
+    ),
     Step(
         "The plan that was saved first is stale now, because the live routes have changed. Exit code 3.",
         "vcokit apply plan.jsonl --journal again.db --yes",
