@@ -1,10 +1,10 @@
 """The documentation as a site, in out/site: ``make site``.
 
-All pages are laid out in one folder first, and Sphinx makes HTML of them. The pages of `docs/` are
-taken as they are; README is the first page, each notebook a page with the outputs that it was saved
-with, each public name an entry of the reference, each frame a table of its columns. A link from one
-file of the project to another becomes a link from page to page; a link to a file that is no page
-becomes its text. Any warning fails.
+This script first collects all pages in one folder, then Sphinx makes HTML of them. The pages of
+`docs/` are used as they are. README is the first page. Each notebook is a page with its saved
+outputs, each public name an entry of the reference, each frame a table of its columns. A link from
+one file of the project to another becomes a link from page to page; a link to a file that is not a
+page becomes its text. Any warning fails.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ROOT: Final = Path(__file__).parent.parent
 SOURCE: Final = ROOT / "out" / "site-source"
 SITE: Final = ROOT / "out" / "site"
 
-#: What the reader finds in the margin: a heading, and its pages.
+#: The navigation: headings and their pages.
 CONTENTS: Final = {
     "Tutorials": (
         "tutorial-notebook",
@@ -70,7 +70,7 @@ CONTENTS: Final = {
     ),
     "中文": ("readme-zh",),
 }
-#: Files outside `docs/` that are pages, and their names there.
+#: Files outside `docs/` that are pages, and their names on the site.
 PAGES: Final = {
     "README.md": "index.md",
     "README.zh-CN.md": "readme-zh.md",
@@ -81,9 +81,9 @@ PAGES: Final = {
     f"notebooks/{path.name}": f"{path.stem}.md"
     for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
 }
-#: The frames, and what each is.
+#: The frames, with title and description.
 FRAMES: Final = {
-    "ROUTES": ("Routes", "What `read_routes` returns, and every step takes."),
+    "ROUTES": ("Routes", "What `read_routes` returns; every step takes it."),
     "FINDINGS": ("Findings", "What `audit_routes` returns."),
     "LIVE_ROUTES": ("Live routes", "What `live_routes` returns."),
     "LIVE_CONNECTIONS": ("Live connections", "What `live_connections` returns."),
@@ -113,6 +113,8 @@ def main() -> int:
         index.write("\n".join(_contents()))
     options = ["--fail-on-warning", "--keep-going", "--quiet", "-c", str(ROOT / "docs")]
     code = build_main([*options, str(SOURCE), str(SITE)])
+    # Sphinx leaves pictures alone that a page has as HTML, for light and dark.
+    shutil.copytree(SOURCE / "pictures", SITE / "pictures", dirs_exist_ok=True)
     if code == 0:
         print(f"the site is in {SITE.relative_to(ROOT)}: open index.html")
     return code
@@ -145,7 +147,7 @@ def _of_notebook(path: Path) -> str:
 def _reference() -> Iterator[str]:
     """Yield the page of public names: verbs first, then classes, then modules."""
     yield "# Python\n"
-    yield "Every public name of `import vcokit as vk`, from its docstring.\n"
+    yield "All public names of `import vcokit as vk`, from their docstrings.\n"
     public = {name: getattr(vcokit, name) for name in vcokit.__all__ if name != "__version__"}
     for name, value in sorted(public.items(), key=lambda item: (_kind(item[1]), item[0])):
         yield f"## {name}\n\n```{{eval-rst}}\n.. auto{_kind(value)[1]}:: vcokit.{name}"
@@ -162,8 +164,7 @@ def _kind(value: object) -> tuple[int, str]:
 def _frames() -> Iterator[str]:
     """Yield the page of frames."""
     yield "# Frames, column by column\n"
-    yield "Every step is a DataFrame with these columns, in this order. NA stands where a value is"
-    yield "not known.\n"
+    yield "Each DataFrame has these columns, in this order. NA means that a value is not known.\n"
     for name, (title, meaning) in FRAMES.items():
         yield f"## {title}\n\n{meaning}\n\n| column | dtype |\n| --- | --- |"
         for column, dtype in getattr(tables, name).items():
@@ -174,7 +175,7 @@ def _frames() -> Iterator[str]:
 
 
 def _contents() -> Iterator[str]:
-    """Yield the trees of contents that stand behind the first page."""
+    """Yield the tables of contents at the end of the first page."""
     for heading, pages in CONTENTS.items():
         yield f"\n```{{toctree}}\n:hidden:\n:caption: {heading}\n"
         yield from pages

@@ -1,4 +1,4 @@
-"""Write `docs/rules.md`: every rule of the audit with an example that is really audited.
+"""Write `docs/rules.md`: every rule of the audit, with an example that is audited here.
 
 ::
 
@@ -6,7 +6,7 @@
     EXAMPLES, below ──────────┼─▶ audit_routes, plan_routes ─▶ page() ─▶ docs/rules.md
 """
 
-# ruff: noqa: E501 - prose is a line a paragraph, as on the page
+# ruff: noqa: E501 - each paragraph is one line, as on the page
 
 from __future__ import annotations
 
@@ -29,35 +29,44 @@ _WIDE: Final = 120  # characters of a line that the page shows
 
 OPENING: Final = """# The rules of an audit
 
-Made by `python docs/rules.py` from the rules themselves: each example below was audited to write this page, and a test does it again. `vk.audit_routes(routes)` and `vcokit audit FILE` run them all; `rules=` picks some.
+`python docs/rules.py` writes this page from the rules themselves: it audits each example below, and a test repeats that. `vk.audit_routes(routes)` and `vcokit audit FILE` run all rules; `rules=` selects some.
 
-A finding names the row (`row`, `source`, `line`, `column`), the rule and its severity, says what is wrong (`message`) and what could stand there instead (`suggestion`), points to the other row where there is one (`related_row`, `related_line`), and gives the code that the cloud would answer if the rows were sent as they stand, in order (`api_code`).
+A finding has these columns:
+
+| columns | content |
+|---|---|
+| `row`, `source`, `line`, `column` | where it is: the row and the field |
+| `rule`, `severity` | which rule found it |
+| `message` | what is wrong |
+| `suggestion` | a value to write there instead |
+| `related_row`, `related_line` | the other row, if there is one |
+| `api_code` | the code that the cloud would answer if the rows were sent as they are, in order |
 
 | severity | means | in a plan |
 |---|---|---|
-| error | the cloud refuses the row, or takes it and harm follows | the row is blocked, with this reason; of repeats the first stands, of rows that contradict each other none |
-| warning | somebody should look | the row is sent |
-| info | worth knowing | the row is sent |
+| error | the cloud refuses the row, or accepts it and it does harm | the row is blocked, with this reason. Of duplicate rows the plan keeps the first; of rows that contradict each other it keeps none |
+| warning | somebody should check it | the row is sent |
+| info | good to know | the row is sent |
 
-What the vendor does not document says "may". Rows that lack a value, or whose destination or weight cannot be read, take no part in the rules from `duplicate` down.
+A message says "may" if the vendor does not document the behaviour. The rules from `duplicate` down ignore rows without a value, and rows whose destination or weight cannot be read.
 
 """
 
 
 @dataclass(frozen=True)
 class Example:
-    """Rows on which a rule says something.
+    """Rows for which a rule has a finding.
 
     Parameters
     ----------
     rows : sequence of str
         Lines of a CSV under `HEAD`.
     why : str
-        Why the rule is there, and what to do.
+        Why the rule exists, and what to do.
     given : mapping
-        Arguments of `audit_routes`; frames are given as functions that make them.
+        Arguments of `audit_routes`.
     said : str
-        How those arguments are written on the page.
+        What the page says about those arguments.
     """
 
     rows: Sequence[str]
@@ -70,12 +79,12 @@ class Example:
         return vk.read_routes(io.StringIO("\n".join(self.lines()) + "\n"))
 
     def lines(self) -> list[str]:
-        """Return the rows under their head, which names a description where there is one."""
+        """Return the rows under their header, which has a description if the rows have one."""
         described = self.rows[0].count(",") > HEAD.count(",")
         return [HEAD + ",Description" * described, *self.rows]
 
     def findings(self, rule: str) -> pd.DataFrame:
-        """Return what the rule says of the rows."""
+        """Return the findings of the rule for the rows."""
         return vk.audit_routes(self.routes(), rules=[rule], **self.given)
 
     def plan(self) -> vk.Plan:
@@ -107,119 +116,119 @@ _PLAIN: Final = "cn-hangzhou,vco-a,10.1.0.0/16,vco-a,100"
 EXAMPLES: Final[Mapping[str, Example]] = {
     "missing-value": Example(
         ["cn-hangzhou,vco-a,10.1.0.0/16,,100"],
-        "All five fields are required by the API. One finding names every empty one. `NA` or `null` in a cell is text, not absence. `read_routes(region=…)` fills the region of rows that name none.",
+        "The API requires all five fields. One finding names all empty fields of a row. `NA` or `null` in a cell is text, not a missing value. `read_routes(region=…)` fills in the region of rows that have none.",
     ),
     "invalid-weight": Example(
         ["cn-hangzhou,vco-a,10.1.0.0/16,vco-a,50"],
-        "The API takes 0 and 100 and nothing between. `100.0` from a spreadsheet is read as 100; `0100`, `+100`, `1e2` and words are not guessed at. `read_routes(weights={'active': 100})` maps words.",
+        "The API accepts only 0 and 100. `100.0` from a spreadsheet is read as 100. vcokit does not guess the meaning of `0100`, `+100`, `1e2` or words; `read_routes(weights={'active': 100})` maps words.",
     ),
     "invalid-region": Example(
         ["cn_hangzhou,vco-a,10.1.0.0/16,vco-a,100"],
-        "The region is part of the host name that a request goes to, so it has the form of one label of it (RFC 1035): a request for any other text cannot even be made.",
+        "The region is one label of the host name that a request goes to, so it must have the form of a label (RFC 1035). For any other text, no request can be made.",
     ),
     "invalid-connection-id": Example(
         ["cn-hangzhou,Hangzhou-HQ,10.1.0.0/16,Hangzhou-HQ,100"],
-        "An inventory that names connections by name is put right by `with_connection_ids(routes, connections)`; with `connections=` the finding says whose name it is.",
+        "If an inventory has names of connections instead of ids, `with_connection_ids(routes, connections)` replaces them. With `connections=`, the finding says which connection has that name.",
     ),
     "unknown-connection": Example(
         ["cn-hangzhou,vco-b,10.1.0.0/16,vco-b,100"],
-        "The id has the right form, and no live connection bears it: a typing error, another account, or a connection that is gone.",
+        "The id has the right form, but no live connection has it. Possible reasons: a typing error, another account, or a connection that was deleted.",
         {"connections": connections(("vco-a", "cn-hangzhou", True))},
-        "with live connections among which there is only vco-a",
+        "when the only live connection is vco-a",
     ),
     "wrong-region": Example(
         ["cn-beijing,vco-a,10.1.0.0/16,vco-a,100"],
-        "Each region has its own endpoint: a call to the wrong one does not find the connection.",
+        "Each region has its own endpoint. A call to the wrong region does not find the connection.",
         {"connections": connections(("vco-a", "cn-hangzhou", True))},
-        "with a live connection vco-a in cn-hangzhou",
+        "when the live connection vco-a is in cn-hangzhou",
     ),
     "not-attached": Example(
         [_PLAIN],
-        "Destination routes of this API belong to connections that are attached to a transit router. No code is documented for a write on another one.",
+        "This API has destination routes only for connections that are attached to a transit router. The vendor documents no error code for a write on another connection.",
         {"connections": connections(("vco-a", "cn-hangzhou", False))},
-        "with a live connection vco-a that is not attached",
+        "when the live connection vco-a is not attached",
     ),
     "region-mismatch": Example(
         [_PLAIN, "cn-beijing,vco-a,10.2.0.0/16,vco-a,100"],
-        "A connection is in one region. Which of two is right, its first row decides; with `connections=` the cloud does.",
+        "A connection is in one region. If its rows name several, the audit takes the region of its first row; with `connections=` it takes the region from the cloud.",
     ),
     "malformed-cidr": Example(
         ["cn-hangzhou,vco-a,192.30.252.0/255.255.252.0,vco-a,100"],
-        "A destination is `a.b.c.d/len` in ASCII digits without leading zeros. A bare address, a dotted mask, full-width digits and blanks inside are told with what was probably meant; anything else without.",
+        "A destination is `a.b.c.d/len`, in ASCII digits without leading zeros. For a bare address, a dotted mask, full-width digits and blanks inside, the finding suggests what was probably meant. For other texts there is no suggestion.",
     ),
     "ipv6-unsupported": Example(
         ["cn-hangzhou,vco-a,2400:3200::/32,vco-a,100"],
-        "The parameter is documented as an IPv4 block. Whether IPv6 is refused is not documented.",
+        "The vendor documents the parameter as an IPv4 block, but not whether IPv6 is refused.",
     ),
     "host-bits-set": Example(
         ["cn-hangzhou,vco-a,10.1.2.3/16,vco-a,100"],
-        "Somebody meant either the network or the address: the suggestion is the network. Whether the cloud refuses it or clears the bits is not documented; were they cleared, the listing would show another destination than was asked for.",
+        "The author meant either the network or the address; the suggestion is the network. The vendor does not document whether the cloud refuses the destination or clears the bits. If it clears them, the listing shows another destination than the inventory.",
     ),
     "default-route": Example(
         ["cn-hangzhou,vco-a,0.0.0.0/0,vco-a,100"],
-        "The vendor's page refuses 0.0.0.0/0 as a destination.",
+        "The vendor's page says that 0.0.0.0/0 is refused as a destination.",
     ),
     "next-hop-mismatch": Example(
         ["cn-hangzhou,vco-a,10.1.0.0/16,vco-b,100"],
-        "In every documented call the next hop repeats the connection.",
+        "In every documented call the next hop is the connection itself.",
     ),
     "shared-address-space": Example(
         ["cn-hangzhou,vco-a,100.64.0.0/16,vco-a,100"],
-        "The vendor's page warns not to add routes to 100.64.0.0/10 or its subnets: connections may stop working. A shorter prefix that contains it is found as well. Were it accepted, nothing would tell you but the tunnel that falls.",
+        "The vendor's page warns not to add routes to 100.64.0.0/10 or its subnets, because connections may stop working. The rule also finds a shorter prefix that contains this network. If the cloud accepts such a route, the only sign is a tunnel that goes down.",
     ),
     "special-purpose": Example(
         ["cn-hangzhou,vco-a,169.254.0.0/16,vco-a,100"],
-        "0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4 and 240.0.0.0/4 are loopback, link-local, multicast and reserved: hardly ever what lies behind a tunnel.",
+        "0.0.0.0/8, 127.0.0.0/8, 169.254.0.0/16, 224.0.0.0/4 and 240.0.0.0/4 are loopback, link-local, multicast and reserved networks. They are almost never behind a tunnel.",
     ),
     "description-too-long": Example(
         [f"{_PLAIN},{'杭州' * 400}"],
-        "All parameters stand in the address of a request, percent-encoded: a Chinese letter takes nine bytes there. 6,000 bytes of description leave room for the others in an address of 8,000, which RFC 9110 asks everybody to support. How many characters the vendor allows is not documented (for policy routes it is 100).",
+        "All parameters are in the URL of a request, percent-encoded, where a Chinese character takes nine bytes. RFC 9110 recommends that everybody supports URLs of 8,000 bytes; 6,000 bytes for the description leave room for the other parameters. The vendor does not document how many characters are allowed (for policy routes it is 100).",
     ),
     "duplicate": Example(
         [_PLAIN, _PLAIN],
-        "Same connection, network, next hop and weight. In a plan the first stands and the rest are blocked as repeats.",
+        "The rows have the same connection, network, next hop and weight. A plan keeps the first row and blocks the others as repeats.",
     ),
     "weight-conflict": Example(
         [_PLAIN, "cn-hangzhou,vco-a,10.1.0.0/16,vco-a,0"],
-        "Which weight is right only you know: a plan blocks both rows, none wins by position.",
+        "Only you know which weight is right. A plan blocks both rows; their order does not matter.",
     ),
     "next-hop-conflict": Example(
         [_PLAIN, "cn-hangzhou,vco-a,10.1.0.0/16,vco-b,100"],
-        "As with weights: a plan blocks both rows.",
+        "A plan blocks both rows, as for a weight conflict.",
     ),
     "already-live": Example(
         [_PLAIN],
-        "The plan keeps it, and sends nothing.",
+        "The plan keeps the route and sends nothing.",
         {"live": live(100)},
-        "with this very route among the live ones",
+        "when this route is live",
     ),
     "live-conflict": Example(
         [_PLAIN],
-        "Another weight is changed in place (ModifyVcoRouteEntryWeight). Another next hop cannot be: that row is blocked.",
+        "A plan changes a different weight in place (ModifyVcoRouteEntryWeight). A next hop cannot be changed in place, so that row is blocked.",
         {"live": live(0)},
-        "with this route live at weight 0",
+        "when this route is live with weight 0",
     ),
     "quota-exceeded": Example(
         [_PLAIN, "cn-hangzhou,vco-a,10.2.0.0/16,vco-a,100"],
-        "Live routes count first, then rows that would be accepted, each route once. Without `quota=` there is one warning on the first row of a connection past 50, for the real number is not documented.",
+        "Live routes count first, then the rows that would be accepted, each route once. The real quota is not documented. Without `quota=` there is one warning per connection, on its first row past 50.",
         {"quota": 1},
         "with `quota=1`",
     ),
     "no-active-route": Example(
         ["cn-hangzhou,vco-a,10.1.0.0/16,vco-a,0"],
-        "A destination whose routes all stand by: often the active twin is a row with an error.",
+        "All routes of this destination are standby. Often the row with the active route has an error.",
     ),
     "equal-cost": Example(
         [_PLAIN, "cn-hangzhou,vco-b,10.1.0.0/16,vco-b,100"],
-        "Two connections are active for one destination: intended where traffic is to be spread, a mistake where one should stand by.",
+        "Two connections are active for one destination. This is right if you want to spread traffic, and a mistake if one of them should be standby.",
     ),
     "covered": Example(
         ["cn-hangzhou,vco-a,10.0.0.0/8,vco-a,100", _PLAIN],
-        "Dropping the row changes no forwarding: the closest shorter network has exactly the same connections, next hops and weights, and a plan makes all of them. Where a row of the shorter network has an error, nothing is said until that is mended. `vcokit aggregate` does it for a whole inventory.",
+        "You can drop the row without any change of forwarding: the closest shorter network has exactly the same connections, next hops and weights, and the plan contains all of them. If a row of the shorter network has an error, there is no finding until you fix the error. `vcokit aggregate` drops such rows in a whole inventory.",
     ),
     "more-specific": Example(
         ["cn-hangzhou,vco-a,10.0.0.0/8,vco-a,100", "cn-hangzhou,vco-b,10.1.0.0/16,vco-b,100"],
-        "The longest prefix decides: this row takes its addresses away from a shorter one. The message says where traffic goes.",
+        "The longest prefix decides, so the addresses of this row no longer follow the shorter network. The message says where the traffic goes.",
     ),
 }
 
@@ -240,7 +249,7 @@ def page() -> str:
 
 def _overview() -> str:
     rows = (f"| [`{one.name}`](#{one.name}) | {one.severity} | {one.summary} |" for one in RULES)
-    return "\n".join(("| rule | severity | says |", "|---|---|---|", *rows))
+    return "\n".join(("| rule | severity | description |", "|---|---|---|", *rows))
 
 
 def _section(rule: Rule, example: Example) -> str:

@@ -1,6 +1,6 @@
-"""Fill the tables of the docs that the code knows better: ``make docs``.
+"""Fill the tables of the docs that come from the code: ``make docs``.
 
-A table stands between two marks that name it::
+A table is between two comments that name it::
 
     <!-- made: exit codes -->
     …
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def filled(text: str) -> str:
-    r"""Return a page with its tables as the code has them.
+    r"""Return a page with its tables filled from the code.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def filled(text: str) -> str:
     return marked.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}{found[3]}", text)
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     r"""Return a table as Markdown.
 
     Examples
@@ -62,9 +62,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     | 1 | x\|y |
     """
     lines = [list(map(str, row)) for row in rows]
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in (list(heads), *lines)]
+    cells = [[cell.replace("|", "\\|") for cell in row] for row in (list(header), *lines)]
     cells.insert(1, [])
-    drawn = ("| " + " | ".join(row) + " |" if row else "|" + "---|" * len(heads) for row in cells)
+    drawn = ("| " + " | ".join(row) + " |" if row else "|" + "---|" * len(header) for row in cells)
     return "\n".join(drawn) + "\n"
 
 
@@ -79,7 +79,7 @@ def settings() -> str:
         (f"`{each.name}`", f"{each.default} {each.unit}".strip() or "–", each.meaning)
         for each in SETTINGS.values()
     )
-    return table(("setting", "default", "decides"), rows)
+    return table(("setting", "default", "meaning"), rows)
 
 
 def operations() -> str:
@@ -94,11 +94,11 @@ def operations() -> str:
         )
         for each in OPERATIONS.values()
     )
-    return table(("operation", "kind", "limit that is taken", "confidence", "needs"), rows)
+    return table(("operation", "kind", "limit", "confidence", "required parameters"), rows)
 
 
 def limits() -> str:
-    """Return the rate limits of the operations, as the simulator keeps them."""
+    """Return the rate limits of the operations, as the simulator enforces them."""
     facts = ((name, fact["limit"]) for name, fact in CONTRACT["operations"].items())
     rows = ((f"`{name}`", of["calls"], of["seconds"], sureness(of)) for name, of in facts)
     return table(("operation", "calls", "seconds", "confidence"), rows)
@@ -123,7 +123,7 @@ def listed_codes() -> str:
         listed = [code for code in fact["errors"]["codes"] if code not in inferred]
         cells = (", ".join(f"`{code}`" for code in codes) or "–" for codes in (listed, inferred))
         rows.append((f"`{name}`", *cells))
-    return table(("operation", "lists", "inferred"), rows)
+    return table(("operation", "listed codes", "inferred codes"), rows)
 
 
 def codes() -> str:
@@ -133,7 +133,7 @@ def codes() -> str:
         named = [f"`{code}`" for code, each in CODES.items() if each.kind is kind]
         again = "yes" if meaning.again else "no"
         rows.append((kind, again, meaning.write, ", ".join(named) or "–"))
-    return table(("kind", "a read is sent again", "a write is then", "codes"), rows)
+    return table(("kind", "a read is retried", "a write becomes", "codes"), rows)
 
 
 TABLES: Final[Mapping[str, Callable[[], str]]] = {

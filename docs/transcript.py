@@ -1,14 +1,14 @@
-"""Write `docs/transcript.md`: a new user's session, by really running it in an empty folder.
+"""Write `docs/transcript.md`: a new user's session, by running it in an empty folder.
 
 ::
 
-    SESSION ─▶ a simulator, a folder, one shell ─▶ Block (command, what it said) ─▶ page()
+    SESSION ─▶ a simulator, a folder, one shell ─▶ Block (command, its output) ─▶ page()
 
-What differs from run to run (how far a rollout came before it was killed, rates, seconds) stands on
-the page as it was; `steady` takes it out, so that a test can hold another run against the page.
+Some output differs from run to run: how far a rollout came before it was killed, rates, seconds. The
+page shows it as it was. `steady` removes it, so that a test can compare another run with the page.
 """
 
-# ruff: noqa: E501 - prose is a line a paragraph, as on the page
+# ruff: noqa: E501 - each paragraph is one line, as on the page
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ENOUGH: Final = 8
 _PATIENCE: Final = 120.0
 _ACCEPTED: Final = "SELECT count(*) FROM step WHERE accepted_at IS NOT NULL"
 _UNANSWERED: Final = "SELECT count(*) FROM call WHERE outcome IS NULL"
-#: Lines of a rollout that tell how far it came, by their first word.
+#: First words of the lines that say how far a rollout came.
 _HOW_FAR: Final = ("states", "calls", "left", "done", "began")
 
 
@@ -46,12 +46,12 @@ class Step:
     Parameters
     ----------
     text : str
-        What is said before it.
+        The sentence before it.
     command : str
     code : int
         Its exit code.
     kill : bool
-        Whether it is killed on the way, by SIGKILL.
+        Whether SIGKILL ends it before it has finished.
     """
 
     text: str
@@ -62,42 +62,48 @@ class Step:
 
 SESSION: Final = (
     Step(
-        "Forty routes, as somebody sent them. What is wrong with them? No call is made. Exit code 1 says that there are errors.",
+        "Somebody sent forty routes. What is wrong with them? The audit makes no call. Exit code 1 means that there are errors.",
         "vcokit audit routes.csv --limit 4",
         1,
     ),
     Step(
-        "What would be sent to one of the connections? The plan is kept for review; rows with errors would stand in it as blocked.",
+        "What would be sent to one of the connections? The plan is saved for review. It would list rows with errors as blocked.",
         "vcokit plan routes.csv --save plan.jsonl --only-connection vco-gw82baoshi8ux17y9tgrk",
     ),
     Step(
-        "All of it now, and the process is killed on the way with SIGKILL: no warning, no chance to tidy up.",
+        "Now all connections. During the rollout the process is killed with SIGKILL: no warning, no chance to clean up.",
         "vcokit apply routes.csv --journal rollout.db --yes",
         -9,
         kill=True,
     ),
-    Step("The journal knows how far it came. Looking changes nothing.", "vcokit status rollout.db"),
     Step(
-        "Going on: what was done stays done, what was under way is looked at before anything is sent.",
+        "The journal knows how far the rollout came. `status` only reads it.",
+        "vcokit status rollout.db",
+    ),
+    Step(
+        "Resume the rollout. Steps that are done stay done. Steps that were under way are checked before anything is sent.",
         "vcokit resume rollout.db",
     ),
     Step("", "vcokit status rollout.db"),
-    Step("Is it so? Read back from the cloud, row by row.", "vcokit verify routes.csv"),
     Step(
-        "The plan that was saved at first does not fit any more, and says so. Exit code 3.",
+        "Is that true? `verify` reads the routes back from the cloud and compares them row by row.",
+        "vcokit verify routes.csv",
+    ),
+    Step(
+        "The plan that was saved first is stale now, because the live routes have changed. Exit code 3.",
         "vcokit apply plan.jsonl --journal again.db --yes",
         3,
     ),
     Step(
-        "Somebody asks where traffic goes.",
+        "Where does the traffic to an address go?",
         "vcokit explain 18.192.142.9 routes.csv",
     ),
     Step(
-        "All of it was a mistake: take back what this rollout provably did. Had the kill cut off the answer to a write, nobody could prove whose doing that route is; undo would list it as blocked, and leave it alone.",
+        "It was all a mistake: revert what this rollout provably did. If the kill had cut off the answer to a write, nobody could prove who created that route. Undo would list it as blocked, and not touch it.",
         "vcokit undo rollout.db --yes --format diff",
     ),
     Step(
-        "The inventory beside what is live: everything is gone again. Exit code 1 says that they differ.",
+        "Compare the inventory with the live routes: everything is gone again. Exit code 1 means that they differ.",
         "vcokit diff routes.csv --limit 3",
         1,
     ),
@@ -105,7 +111,7 @@ SESSION: Final = (
 
 OPENING: Final = """# A new user's session
 
-Made by `python docs/transcript.py`, which really runs it: an empty folder, an inventory, and a simulator in the cloud's place. Only the simulator's port was changed. Standard output and standard error stand together, as on a terminal.
+`python docs/transcript.py` runs this session and writes this page. It uses an empty folder, an inventory, and a simulator instead of the cloud. Only the port of the simulator is changed on the page. Standard output and standard error are shown together, as on a terminal.
 
 ```console
 $ cp data/routes-small.csv routes.csv
@@ -120,7 +126,7 @@ $ export ALIBABA_CLOUD_ACCESS_KEY_SECRET=simulator-access-key-secret
 
 @dataclass(frozen=True)
 class Block:
-    """A command of the session and what it said.
+    """A command of the session and its output.
 
     Parameters
     ----------
@@ -149,7 +155,7 @@ def page(blocks: list[Block]) -> str:
 
 
 def steady(page: str) -> str:
-    r"""Return a page without what differs from run to run.
+    r"""Return a page without the parts that differ from run to run.
 
     Examples
     --------
@@ -173,7 +179,7 @@ def play() -> list[Block]:
     Raises
     ------
     RuntimeError
-        If a command ends otherwise than the session says.
+        If a command exits with another code than the session says.
     """
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
@@ -224,10 +230,10 @@ def _done(step: Step, here: Path, environ: dict[str, str]) -> Block:
 
 
 def _wait_for(journal: Path, running: subprocess.Popen[str]) -> None:
-    """Hold the process when enough is under way or done, and no write is without its answer.
+    """Stop the process when enough is under way or done, and no write is without its answer.
 
-    What a lost answer did, nobody can prove, and undo leaves it alone: then the rest of the session
-    would be another one from run to run.
+    Nobody can prove what a call with a lost answer did, and undo does not touch it. The rest of the
+    session would then differ from run to run.
     """
     until = time.monotonic() + _PATIENCE
     while running.poll() is None and time.monotonic() < until:

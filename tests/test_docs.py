@@ -135,12 +135,20 @@ def test_commands_run(
 
 
 def test_the_site_is_made_without_a_warning() -> None:
-    """Every page, and every public name with its docstring, becomes a page of the site."""
+    """Every page and every public name is on the site, with its pictures."""
     made = subprocess.run(
         [sys.executable, DOCS / "make_site.py"], capture_output=True, text=True, check=False
     )
     assert (made.returncode, made.stderr) == (0, ""), made.stderr
-    reference = (ROOT / "out" / "site" / "python.html").read_text("utf-8")
+    site = ROOT / "out" / "site"
+    pictures = {
+        picture
+        for page in site.glob("*.html")
+        for picture in re.findall(r'(?:src|srcset)="([^":]+\.png)"', page.read_text("utf-8"))
+    }
+    assert len(pictures) > 20
+    assert not [picture for picture in pictures if not (site / picture).is_file()]
+    reference = (site / "python.html").read_text("utf-8")
     names = set(vk.__all__) - {"__version__"}
     assert {name for name in names if f'id="vcokit.{name}"' not in reference} == {"errors", "plots"}
     assert {f'id="module-vcokit.{name}"' in reference for name in ("errors", "plots")} == {True}
