@@ -8,7 +8,7 @@ import pytest
 
 from vcokit.rollout.engine import decoded
 from vcokit.rollout.messages import List, Listed, Poll, PollAll, Polled, PolledAll
-from vcokit.rollout.steps import Route
+from vcokit.rollout.steps import UNKNOWN_WEIGHT, Route
 
 ROW = {"RouteDest": "10.0.0.0/8", "NextHop": "vco-a", "Weight": 100}
 
@@ -31,7 +31,14 @@ def test_routes_of_other_types_are_counted_and_left_out() -> None:
     assert came == Listed("vco-a", 1, (), 1, rows=1)
 
 
-@pytest.mark.parametrize("row", [{}, {**ROW, "Weight": None}, {**ROW, "Weight": "much"}])
+def test_a_route_without_a_weight_is_one_of_an_unknown_weight() -> None:
+    """The vendor's page calls the field "not in use": it may be left out."""
+    rows = ({**ROW, "Weight": None}, {k: v for k, v in ROW.items() if k != "Weight"})
+    route = Route("10.0.0.0/8", "vco-a", UNKNOWN_WEIGHT)
+    assert decoded(List("vco-a", 1), page(*rows), None).routes == (route, route)
+
+
+@pytest.mark.parametrize("row", [{}, {**ROW, "NextHop": None, "Weight": "much"}])
 def test_a_route_that_cannot_be_read_is_no_answer(row: dict) -> None:
     """It is asked for again; nothing is decided by half a page."""
     assert decoded(List("vco-a", 1), page(row), None) == Listed("vco-a", 1, None, kind="unknown")
