@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vcokit.plots.hilbert import cells
+from vcokit.plots.address_map import hilbert_cells as cells
 
 
 def textbook(order: int, d: int) -> tuple[int, int]:

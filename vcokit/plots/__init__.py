@@ -11,10 +11,8 @@
 `call_latency`           how long calls took, by operation
 =======================  ======================================================================
 
-Below them stand `canvas` (axes, heads, colours of text), `lettering` (text from outside), `naming`
-(what connections are called) and `figures` (numbers on pictures); `columns` (routes as arrays),
-`tree`, `territory` and `hilbert` (the figures behind tree and map); `moments` and `spans` (when
-steps and lanes did what).
+Below them stand `_style` (axes, titles, legends, labels and numbers) and `_arrays` (routes as
+arrays, names of connections).
 
 Without an ``ax`` a new figure is made by pyplot, so that a notebook shows it; nothing is ever
 shown, and no setting of matplotlib is changed. Data have the colours of `vcokit.palette`, which
@@ -23,14 +21,10 @@ hold on light and on dark; text and lines take theirs from the axes drawn on, so
 is shown as it stands, never as mathematics. matplotlib is loaded by the first picture.
 """
 
-from vcokit.plots.findings import findings_by_rule
-from vcokit.plots.lanes import lane_timeline
-from vcokit.plots.latency import call_latency
-from vcokit.plots.lengths import prefix_lengths
-from vcokit.plots.nesting import nesting_tree
-from vcokit.plots.progress import rollout_progress
-from vcokit.plots.space import address_map
-from vcokit.plots.weights import weight_distribution
+from vcokit.plots.address_map import address_map
+from vcokit.plots.nesting_tree import nesting_tree
+from vcokit.plots.rollout import call_latency, lane_timeline, rollout_progress
+from vcokit.plots.routes import findings_by_rule, prefix_lengths, weight_distribution
 
 __all__ = [
     "address_map",

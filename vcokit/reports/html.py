@@ -114,7 +114,7 @@ def _picture(draw: Callable[[Any], Any], bars: int) -> dict[str, Any]:
     """Return a picture, light and dark, and what it says."""
     from matplotlib import style
 
-    from vcokit.plots.canvas import rows_height
+    from vcokit.plots._style import rows_height
 
     height = rows_height(bars) + 0.7
     with style.context("default"):

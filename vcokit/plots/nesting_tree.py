@@ -17,14 +17,13 @@ import numpy as np
 import pandas as pd
 
 from vcokit.audit.columns import ACTIVE, STANDBY
-from vcokit.cidr.parse import I64, NONE, to_text
-from vcokit.cidr.relations import touches
+from vcokit.cidr.array import from_keys
+from vcokit.cidr.parse import I64, NONE, Mask, to_text
+from vcokit.cidr.relations import closest_cover_sorted, pack, touches
 from vcokit.cidr.scalar import Cidr
 from vcokit.palette import WEIGHTS
-from vcokit.plots import canvas, lettering
-from vcokit.plots.columns import Rows, read
-from vcokit.plots.naming import Names
-from vcokit.plots.tree import Tree, numbers
+from vcokit.plots import _style
+from vcokit.plots._arrays import Names, RouteArrays, route_arrays
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,12 +34,12 @@ if TYPE_CHECKING:
 _NAMED: Final = 2
 _NAME: Final = 25
 #: Width of a letter of equal widths, as a share of its size.
-_LETTER: Final = 0.6
+_LETTER_WIDTH: Final = 0.6
 #: Width of the column that counts what is not shown, with the gaps around it, points.
-_HIDDEN: Final = 56
+_HIDDEN_WIDTH: Final = 56
 _WORDS: Final = {ACTIVE: "active", STANDBY: "standby", NONE: "(no weight)"}
 #: Marks of a destination: by (some route active, some route standby).
-_LOOKS: Final = {
+_MARKS: Final = {
     (True, True): (WEIGHTS["active"], WEIGHTS["standby"], "active, and a standby"),
     (True, False): (WEIGHTS["active"], WEIGHTS["active"], "active only"),
     (False, True): (WEIGHTS["standby"], WEIGHTS["standby"], "standby only"),
@@ -91,21 +90,23 @@ def nesting_tree(
     '10.1.0.0/16 is a destination; 1 holds it, 1 lies in it'
     """
     asked = _asked(prefix)
-    canvas.check_top(top)
-    rows = read(routes).called(names)
-    rows = rows.take(rows.valid & touches(rows.network, rows.length, *numbers(asked)))
-    tree = Tree(rows, asked)
+    _style.check_top(top)
+    rows = route_arrays(routes).named(names)
+    rows = rows.take(rows.valid & touches(rows.network, rows.length, *_numbers(asked)))
+    tree = _Tree(rows, asked)
     kept = tree.kept(top)
-    ax = canvas.axes(ax, height=canvas.rows_height(len(kept)), width=10.5)
-    canvas.quiet(ax)
+    ax = _style.new_axes(ax, height=_style.rows_height(len(kept)), width=10.5)
+    _style.despine(ax)
     ax.set_xlabel("prefix length, bits")
     if not len(rows.length):
-        canvas.head(ax, f"{asked} is no destination, nothing holds it, nothing lies in it")
-        return canvas.say_empty(ax, "no routes to show")
-    _ties(ax, tree, kept)
-    handles, said = _marks(ax, tree, kept)
-    columns = _rows(ax, tree, kept, rows)
-    canvas.head(ax, tree.title(), handles, said, columns=columns)
+        _style.title_and_legend(
+            ax, f"{asked} is no destination, nothing holds it, nothing lies in it"
+        )
+        return _style.annotate_empty(ax, "no routes to show")
+    _draw_ties(ax, tree, kept)
+    handles, said = _draw_marks(ax, tree, kept)
+    columns = _label_destinations(ax, tree, kept, rows)
+    _style.title_and_legend(ax, tree.title(), handles, said, columns=columns)
     return ax
 
 
@@ -114,7 +115,7 @@ def _asked(prefix: Prefix) -> Cidr:
     return Cidr(f"{prefix}/32" if is_bare else prefix)
 
 
-def _ties(ax: Axes, tree: Tree, kept: I64) -> None:
+def _draw_ties(ax: Axes, tree: _Tree, kept: I64) -> None:
     """Tie each destination to the one above it: down from there, then across."""
     from matplotlib.collections import LineCollection
 
@@ -124,20 +125,25 @@ def _ties(ax: Axes, tree: Tree, kept: I64) -> None:
     upper = tree.cover[lower]
     x, end, level = tree.length[upper], tree.length[lower], row[lower]
     across = np.stack([np.column_stack([x, level]), np.column_stack([end, level])], axis=1)
-    # Rows rise, so that the last child met is the lowest.
+    # RouteArrays rise, so that the last child met is the lowest.
     lowest = dict(zip(upper.tolist(), level.tolist(), strict=True))
     down = [[(tree.length[node], row[node]), (tree.length[node], y)] for node, y in lowest.items()]
     lines = [*across, *down]
-    style: canvas.Style = {"colors": canvas.ink(ax), "linewidths": 0.8, "alpha": 0.5, "zorder": 1}
+    style: _style.Style = {
+        "colors": _style.text_color(ax),
+        "linewidths": 0.8,
+        "alpha": 0.5,
+        "zorder": 1,
+    }
     ax.add_collection(LineCollection(lines, **style))
 
 
-def _marks(ax: Axes, tree: Tree, kept: I64) -> tuple[list[Any], list[str]]:
+def _draw_marks(ax: Axes, tree: _Tree, kept: I64) -> tuple[list[Any], list[str]]:
     handles, names = [], []
-    for (active, standby), (face, edge, name) in _LOOKS.items():
+    for (active, standby), (face, edge, name) in _MARKS.items():
         here = (tree.active[kept] == active) & (tree.standby[kept] == standby)
         if here.any():
-            style: canvas.Style = {
+            style: _style.Style = {
                 "c": face,
                 "edgecolors": edge,
                 "linewidths": 2.2,
@@ -151,7 +157,7 @@ def _marks(ax: Axes, tree: Tree, kept: I64) -> tuple[list[Any], list[str]]:
     if neither.any():
         style = {
             "facecolors": ax.get_facecolor(),
-            "edgecolors": canvas.ink(ax),
+            "edgecolors": _style.text_color(ax),
             "zorder": 3,
         }
         at = (tree.length[kept][neither], np.flatnonzero(neither))
@@ -160,58 +166,148 @@ def _marks(ax: Axes, tree: Tree, kept: I64) -> tuple[list[Any], list[str]]:
     return handles, names
 
 
-def _rows(ax: Axes, tree: Tree, kept: I64, rows: Rows) -> float:
+def _label_destinations(ax: Axes, tree: _Tree, kept: I64, rows: RouteArrays) -> float:
     """Name the rows: the destination on the left, its connections on the right.
 
     Return how wide all is that stands on the right, points; 0 where no column there has a head.
     """
     texts = list(to_text(tree.network[kept], tree.length[kept]))
-    canvas.row_names(ax, texts)
+    _style.label_rows(ax, texts)
     asked = int(np.searchsorted(kept, tree.asked))
     ax.get_yticklabels()[asked].set_fontweight("bold")
-    ax.axhspan(asked - 0.5, asked + 0.5, color=canvas.ink(ax), alpha=0.07, linewidth=0)
+    ax.axhspan(asked - 0.5, asked + 0.5, color=_style.text_color(ax), alpha=0.07, linewidth=0)
     hidden = tree.hidden(kept)
     if hidden.any():
         cells = [f"+ {count:,}" if count else "" for count in hidden]
-        canvas.column(ax, "not shown,\nbelow it", cells, left=2, width=_HIDDEN - 12)
-    left = _HIDDEN if hidden.any() else 6
+        _style.side_column(ax, "not shown,\nbelow it", cells, left=2, width=_HIDDEN_WIDTH - 12)
+    left = _HIDDEN_WIDTH if hidden.any() else 6
     across = ax.get_yaxis_transform()
     said = _connections(rows, tree.node, kept)
     for place, words in enumerate(said):
-        where: canvas.Style = {"xycoords": across, "textcoords": "offset points", "va": "center"}
+        where: _style.Style = {"xycoords": across, "textcoords": "offset points", "va": "center"}
         text = ax.annotate(words, (1, place), (left, 0), **where)
-        text.set(color=canvas.ink(ax), fontsize=canvas.ROW)
-        lettering.plain(text, words, mono=True)
+        text.set(color=_style.text_color(ax), fontsize=_style.ROW)
+        _style.set_literal(text, words, mono=True)
     low = int(tree.length[kept].min())
     high = int(tree.length[kept].max())
     ax.set_xlim(low - 0.8, max(high, low + 8) + 0.8)
     ax.set_xticks([bits for bits in range(0, 33, 4) if low - 0.8 <= bits <= max(high, low + 8)])
     ax.xaxis.set_major_formatter(lambda value, _: f"/{value:.0f}")
-    widest = max(map(lettering.wide, said)) * canvas.ROW * _LETTER
+    widest = max(map(_style.display_width, said)) * _style.ROW * _LETTER_WIDTH
     return left + widest if hidden.any() else 0.0
 
 
-def _connections(rows: Rows, node: I64, kept: I64) -> list[str]:
+def _connections(rows: RouteArrays, node: I64, kept: I64) -> list[str]:
     """Name the connections of each destination shown, active ones first."""
     table = pd.DataFrame({"node": node, "group": rows.group, "weight": rows.weight})
     table = table[np.isin(node, kept)].drop_duplicates()
     table = table.sort_values("weight", ascending=False, kind="stable")
     parts = dict(iter(table.groupby("node")))
-    groups = {group for part in parts.values() for group in _first(part)["group"].tolist()}
+    groups = {group for part in parts.values() for group in _named_routes(part)["group"].tolist()}
     named = sorted(groups - {NONE})
-    labels = lettering.distinct((rows.names[group] for group in named), _NAME)
+    labels = _style.unique_labels((rows.names[group] for group in named), _NAME)
     called = {NONE: "(no connection)", **dict(zip(named, labels, strict=True))}
-    return [_said(parts[place], called) if place in parts else "" for place in kept.tolist()]
+    return [
+        _connections_text(parts[place], called) if place in parts else "" for place in kept.tolist()
+    ]
 
 
-def _first(table: pd.DataFrame) -> pd.DataFrame:
+def _named_routes(table: pd.DataFrame) -> pd.DataFrame:
     """Return the routes of one destination that are named."""
     return table if len(table) <= _NAMED else table.iloc[:1]
 
 
-def _said(table: pd.DataFrame, called: dict[int, str]) -> str:
-    first = _first(table)
+def _connections_text(table: pd.DataFrame, called: dict[int, str]) -> str:
+    first = _named_routes(table)
     pairs = zip(first["group"], first["weight"], strict=True)
     said = [f"{called[group]} {_WORDS.get(weight, weight)}" for group, weight in pairs]
     rest = len(table) - len(first)
     return ", ".join([*said, *([f"{rest:,} more"] if rest else [])])
+
+
+# -- Destinations in and around a prefix, each under the closest that holds it.
+#
+
+
+def _numbers(prefix: Cidr) -> tuple[int, int]:
+    """Return network and length of a prefix."""
+    return prefix.network, prefix.prefix_length
+
+
+class _Tree:
+    """Destinations in and around a prefix, that one too.
+
+    Parameters
+    ----------
+    rows : RouteArrays
+        Each with a prefix that holds the one asked about or lies in it.
+    asked : Cidr
+
+    Attributes
+    ----------
+    keys : ndarray of uint64
+        Distinct destinations, sorted: a tree's rows from above.
+    node : ndarray of int64
+        Destination of each row.
+    cover, depth : ndarray of int64
+        Position of the closest that holds each, -1 at the top; how many hold it.
+    asked : int
+        Position of the prefix asked about.
+    """
+
+    def __init__(self, rows: RouteArrays, asked: Cidr) -> None:
+        self.prefix = asked
+        network, length = _numbers(asked)
+        mine = pack(np.array([network], np.uint32), np.array([length], np.uint8))
+        given = pack(rows.network, rows.length)
+        self.keys, position = np.unique(np.append(given, mine), return_inverse=True)
+        self.node, self.asked = position[:-1], int(position[-1])
+        self.is_route = bool((self.node == self.asked).any())
+        self.network, self.length = from_keys(self.keys.astype(np.int64))
+        self.cover = closest_cover_sorted(self.keys)
+        self.depth = self._climb(lambda above: above >= 0)[0]
+        self.active = self._any(rows.active)
+        self.standby = self._any(rows.standby)
+
+    def _any(self, mask: Mask) -> Mask:
+        found = np.zeros(len(self.keys), dtype=np.bool_)
+        found[self.node[mask]] = True
+        return found
+
+    def _climb(self, goes_on: Any) -> tuple[I64, I64]:
+        """Climb from every destination while the next one is wanted: steps, and where it ended."""
+        steps = np.zeros(len(self.keys), dtype=np.int64)
+        at = np.arange(len(self.keys))
+        while True:
+            above = np.where(at >= 0, self.cover[at], NONE)
+            moves = np.asarray(goes_on(above)) & (above >= 0)
+            if not moves.any():
+                return steps, at
+            at = np.where(moves, above, at)
+            steps += moves
+
+    def kept(self, top: int) -> I64:
+        """Return the destinations shown: the outer ones, and all that hold what is asked about."""
+        order = np.lexsort((np.arange(len(self.keys)), self.depth))
+        number = max(top, int(self.depth[self.asked]) + 1)
+        return np.sort(order[:number])
+
+    def hidden(self, kept: I64) -> I64:
+        """Return, for each destination shown, how many below it are not."""
+        is_kept = np.zeros(len(self.keys), dtype=np.bool_)
+        is_kept[kept] = True
+        at = np.arange(len(self.keys))
+        while not is_kept[at].all():
+            at = np.where(is_kept[at], at, self.cover[at])
+        return np.bincount(at, minlength=len(self.keys))[kept] - 1
+
+    def title(self) -> str:
+        """Say how many destinations hold the prefix, and how many lie in it."""
+        around = int(self.depth[self.asked])
+        inside = len(self.keys) - around - 1
+        what = "is a destination" if self.is_route else "is no destination itself"
+        holds = f"{around:,} hold{'s' if around == 1 else ''} it" if around else "none holds it"
+        lies = f"{inside:,} lie{'s' if inside == 1 else ''} in it" if inside else "none lies in it"
+        deep = int(self.depth.max()) - around
+        levels = f", {deep} deep" if deep > 1 else ""
+        return f"{self.prefix} {what}; {holds}, {lies}{levels}"

@@ -1,0 +1,565 @@
+"""What all plots share: axes to draw on, a head that says the finding, quiet axes, "nothing here".
+
+::
+
+    title: the finding in figures                 wrapped to the width that there is
+    ■ name  ■ name                                legend, in rows
+    ┌──────────────────────────┐
+    │ data                     │ column  column   `side_column`: text beside the rows of a bar chart
+    └──────────────────────────┘
+
+Colours of text and lines are those the axes were made with (`text_color`), not today's settings:
+axes made under a dark style stay readable when they are drawn on after it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import lru_cache
+from itertools import accumulate, takewhile, zip_longest
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from unicodedata import east_asian_width
+
+import pandas as pd
+
+from vcokit._text import printable
+from vcokit.errors import InputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.text import Text
+
+#: Looks of an artist, by matplotlib's names.
+Style: TypeAlias = dict[str, Any]
+
+#: Sizes of text, points.
+TITLE: Final = 10.5
+TEXT: Final = 8.5
+ROW: Final = 7.5
+#: Signs of a name that are shown; the vendor's ids of connections have 25.
+LIMIT: Final = 28
+#: Width of a letter of the title and of a legend, as a share of its size.
+_LETTER: Final = 0.57
+#: Room that a layout leaves for an axis and its label, points.
+_AXIS: Final = 22
+#: Width of a legend's patch and the gaps around it, letters.
+_PATCH: Final = 6
+_LINE: Final = 1.45
+_NUMBER: Final = re.compile(r"([0-9]) (?=(?:%|k|M|bn|ms|s|min|h)(?![a-z]))")
+#: What is left of the width of axes in a grid when a layout has made room for all names.
+_BESIDE_OTHERS: Final = 0.8
+#: Height of the heads of columns, points.
+_HEADS: Final = 25
+
+
+def new_axes(ax: Axes | None, *, height: float, width: float = 9.0) -> Axes:
+    """Return the axes given, or those of a new figure.
+
+    Parameters
+    ----------
+    ax : Axes or None
+    height, width : float
+        Of the new figure, inches.
+    """
+    if ax is not None:
+        return ax
+    from matplotlib import pyplot
+
+    made: Axes = pyplot.subplots(figsize=(width, height), layout="constrained")[1]
+    return made
+
+
+def text_color(ax: Axes) -> Any:
+    """Return the colour of the text of these axes."""
+    return ax.xaxis.label.get_color()
+
+
+def check_top(top: object) -> None:
+    """Refuse what is no number of rows.
+
+    Raises
+    ------
+    InputError
+    """
+    if isinstance(top, bool) or not isinstance(top, Integral) or top < 1:
+        raise InputError(f"top={top!r}", remedy="Write how many to show, from 1")
+
+
+def require_columns(frame: pd.DataFrame, names: Iterable[str], *, what: str, remedy: str) -> None:
+    """Refuse what is no frame with some columns, and say where to get one.
+
+    Raises
+    ------
+    InputError
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"{what} must be a DataFrame, not {type(frame).__name__}", remedy=remedy)
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise InputError(f"{what} lacks the columns {', '.join(missing)}", remedy=remedy)
+
+
+def rows_height(rows: int) -> float:
+    """Return the height of a figure with so many rows of bars, inches.
+
+    Examples
+    --------
+    >>> rows_height(24) > rows_height(3) >= 2
+    True
+    """
+    return max(2.4, 1.3 + 0.2 * rows)
+
+
+def title_and_legend(
+    ax: Axes,
+    title: str,
+    handles: Sequence[Any] = (),
+    names: Sequence[str] = (),
+    *,
+    columns: float = 0,
+) -> None:
+    """Write the title, and below it the legend; rows and columns have their names by then.
+
+    Parameters
+    ----------
+    ax : Axes
+    title : str
+    handles : sequence of Artist
+        Of the legend.
+    names : sequence of str
+        One a handle.
+    columns : float
+        Width of the columns of figures to the right, points; their heads stand beside the legend.
+    """
+    width = room(ax)
+    legend_rows = _legend(ax, handles, names, width - columns) if len(handles) else 0
+    letters = max(20, int(width / (TITLE * _LETTER)))
+    # A number stays on the line of its unit.
+    kept = _NUMBER.sub("\\1\N{NO-BREAK SPACE}", title)
+    wrapped = textwrap.fill(kept, letters, break_on_hyphens=False)
+    wrapped = wrapped.replace("\N{NO-BREAK SPACE}", " ")
+    pad = max(7 + legend_rows * TEXT * _LINE, _HEADS if columns else 0)
+    set_literal(ax.set_title(wrapped, loc="left", fontsize=TITLE, pad=pad), wrapped)
+
+
+def room(ax: Axes) -> float:
+    """Return the points from the left edge of the axes to the end of the room they have.
+
+    A layout that is made when the figure is drawn will put the edge beside the names of the rows.
+    """
+    figure: Any = ax.get_figure(root=True)
+    points = 72 / figure.dpi
+    if len(figure.axes) > 1:
+        return float(ax.bbox.width * points * _BESIDE_OTHERS)
+    if figure.get_layout_engine() is None:
+        return float((figure.bbox.x1 - ax.bbox.x0) * points)
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    left = _AXIS + max(map(display_width, names), default=0.0) * ROW * _LETTER
+    return float(figure.bbox.width * points - left)
+
+
+def _legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], room: float) -> int:
+    widths = [(display_width(name) + _PATCH) * TEXT * _LETTER for name in names]
+    columns = max(1, min(len(names), int(room / max(widths))))
+    if sum(widths) <= room:
+        columns = len(names)
+    legend = ax.legend(
+        handles,
+        list(names),
+        loc="lower left",
+        bbox_to_anchor=(0, 1),
+        ncols=columns,
+        frameon=False,
+        fontsize=TEXT,
+        labelcolor=text_color(ax),
+        borderaxespad=0.15,
+        borderpad=0,
+        handlelength=1.1,
+        handletextpad=0.5,
+        columnspacing=1.4,
+        labelspacing=0.3,
+        scatterpoints=1,
+    )
+    for text, name in zip(legend.get_texts(), names, strict=True):
+        set_literal(text, name)
+    return -(-len(names) // columns)
+
+
+def legend_patch(colour: str, **style: Any) -> Any:
+    """Return a patch of a colour, for a legend."""
+    from matplotlib.patches import Patch
+
+    return Patch(facecolor=colour, **style)
+
+
+def despine(ax: Axes, *, grid: str = "") -> None:
+    """Leave the left and lower spine and, along ``x`` or ``y``, faint lines behind the data."""
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    ax.tick_params(labelsize=TEXT)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.label.set_fontsize(TEXT)
+    if grid:
+        ax.grid(axis=grid, color=text_color(ax), alpha=0.14, linewidth=0.7)  # type: ignore[arg-type]
+        ax.set_axisbelow(True)
+
+
+def integer_ticks(axis: Any) -> None:
+    """Put ticks of an axis at whole numbers only, written with commas."""
+    axis.get_major_locator().set_params(integer=True)
+    axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+
+
+def label_rows(ax: Axes, names: Iterable[object], *, limit: int = LIMIT, tall: float = 1.0) -> None:
+    """Name the rows 0, 1, … from above, in text that comes from outside.
+
+    Parameters
+    ----------
+    ax : Axes
+    names : iterable of str
+    limit : int
+        Letters shown; what is longer loses its middle, or what it has in common with others.
+    tall : float
+        Height of the last row, rows.
+    """
+    shown = unique_labels(names, limit)
+    places = [*range(len(shown) - 1), len(shown) - 1 + (tall - 1) / 2]
+    ax.set_yticks(places, shown)
+    for tick, text in zip(ax.yaxis.get_major_ticks(), shown, strict=True):
+        for label in (tick.label1, tick.label2):
+            label.set_fontsize(ROW)
+            set_literal(label, text, mono=True)
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylim(len(shown) - 1.4 + tall, -0.6)
+
+
+def side_column(
+    ax: Axes, name: str, cells: Sequence[str], *, left: float, width: float = 58
+) -> None:
+    """Write a column of figures to the right of the rows.
+
+    Parameters
+    ----------
+    ax : Axes
+    name : str
+        Its head; may have line breaks.
+    cells : sequence of str
+        One a row, right-aligned.
+    left, width : float
+        Where it begins, from the right spine, and how wide it is; points.
+    """
+    style: Style = {
+        "textcoords": "offset points",
+        "ha": "right",
+        "color": text_color(ax),
+        "fontsize": ROW,
+    }
+    across = ax.get_yaxis_transform()
+    for row, cell in enumerate(cells):
+        ax.annotate(cell, (1, row), (left + width, 0), xycoords=across, va="center", **style)
+    corner = ((1, 1), (left + width, 3))
+    ax.annotate(name, *corner, xycoords="axes fraction", va="bottom", alpha=0.75, **style)
+
+
+def annotate_empty(ax: Axes, what: str) -> Axes:
+    """Say in the middle of the axes that there is nothing to show."""
+    ax.set(xticks=[], yticks=[])
+    for side in ax.spines.values():
+        side.set_visible(False)
+    text = ax.text(0.5, 0.5, what, transform=ax.transAxes, ha="center", va="center")
+    text.set(color=text_color(ax), alpha=0.75, fontsize=TITLE)
+    return ax
+
+
+# -- Text from outside, as a picture shows it: plain, short, and in letters that the fonts have.
+#
+# Three things of matplotlib would otherwise act on such text: ``$`` begins mathematics (and an
+# unfinished formula raises), a setting sends all text through TeX, and a letter that no font has is
+# drawn as a box, with a warning. Control characters are spelt out as `vcokit._text.printable` does.
+
+_log: Final = logging.getLogger("vcokit.plots")
+
+#: A text as it is shown, letter by letter: one that is spelt out has several signs.
+Letters: TypeAlias = tuple[str, ...]
+
+_CUT: Final = "…"
+#: Width of a Chinese letter, which is as wide as it is high, in Latin ones.
+_WIDE: Final = 1.75
+#: Letters looked at, however long a text is.
+_READ: Final = 400
+
+#: Fonts with Chinese letters, of Linux, Windows and macOS; used where they are installed.
+_CHINESE: Final = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "WenQuanYi Zen Hei",
+    "Microsoft YaHei",
+    "SimHei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Arial Unicode MS",
+)
+
+
+def shorten(text: object, limit: int = LIMIT) -> str:
+    r"""Return text for a picture: without control characters, no longer than a limit.
+
+    Parameters
+    ----------
+    text : object
+        A missing value is empty.
+    limit : int
+        Signs; what is longer loses its middle, never a part of a letter that is spelt out.
+
+    Returns
+    -------
+    str
+        Letters that no font has are spelt out, ``\ue000``; of Chinese ones that is said once.
+
+    Examples
+    --------
+    >>> shorten("vco-" + "0123456789" * 4, 16)
+    'vco-0123…3456789'
+    >>> print(shorten("a\tb"), shorten("\t\t\t\t\t", 8))
+    a\tb \t\t…\t
+    """
+    return "".join(_shorten(_letters(text), limit))
+
+
+def unique_labels(texts: Iterable[object], limit: int = LIMIT) -> list[str]:
+    """Return texts as `shorten` does, so that those that differ can be told apart.
+
+    Parameters
+    ----------
+    texts : iterable of object
+        Of one picture.
+    limit : int
+        As of `shorten`. Where labels coincide, each keeps its beginning and what is different.
+
+    Examples
+    --------
+    >>> unique_labels(["the-warehouse-at-gate-1-abc", "the-warehouse-at-gate-2-abc"], 12)
+    ['the-wa…1-abc', 'the-wa…2-abc']
+    >>> unique_labels(["aaaaaaaaaaaa-1-bbbbbbbbbbbb", "aaaaaaaaaaaa-2-bbbbbbbbbbbb", "c"], 12)
+    ['aaaa…-1-bbb…', 'aaaa…-2-bbb…', 'c']
+    """
+    every = [_letters(text) for text in texts]
+    labels = _apart(list(dict.fromkeys(every)), limit)
+    met = Counter[str]()
+    for letters, label in labels.items():
+        # Texts that look alike, or whose difference a short label has no room for.
+        met[label] += 1
+        if met[label] > 1:
+            number = f" ({met[label]})"
+            labels[letters] = "".join(_fitting(tuple(label), limit - len(number))) + number
+    return [labels[letters] for letters in every]
+
+
+def _apart(texts: list[Letters], limit: int, place: int = 0) -> dict[Letters, str]:
+    """Label texts; those whose labels coincide are labelled again, by where they first differ."""
+    found = {text: "".join(_window(text, place, limit)) for text in texts}
+    alike: dict[str, list[Letters]] = {}
+    for text, label in found.items():
+        alike.setdefault(label, []).append(text)
+    for group in alike.values():
+        if len(group) > 1 and (differ := _first_difference(group)) > place:
+            found |= _apart(group, limit, differ)
+    return found
+
+
+def _first_difference(texts: list[Letters]) -> int:
+    return next(place for place, letters in enumerate(zip_longest(*texts)) if len(set(letters)) > 1)
+
+
+def _window(letters: Letters, place: int, limit: int) -> Letters:
+    """Return the beginning of a text and what stands around a place; place 0 for both its ends."""
+    if not place or sum(map(len, letters)) <= limit:
+        return _shorten(letters, limit)
+    first = _fitting(letters, limit // 3)
+    since = max(len(first), place - 1)
+    head = first + ((_CUT,) if since > len(first) else ())
+    room = limit - sum(map(len, head))
+    rest = letters[since:]
+    if sum(map(len, rest)) <= room:
+        return head + rest
+    return (*head, *_fitting(rest, room - 1), _CUT)
+
+
+def _shorten(letters: Letters, limit: int) -> Letters:
+    """Return letters without those in the middle where they are longer than a limit."""
+    if sum(map(len, letters)) <= limit:
+        return letters
+    back = _fitting(letters[::-1], (limit - 1) // 2)[::-1]
+    front = _fitting(letters, limit - 1 - sum(map(len, back)))
+    return (*front, _CUT, *back)
+
+
+def _fitting(letters: Letters, room: int) -> Letters:
+    """Return the first letters, as many as there is room for."""
+    widths = accumulate(map(len, letters))
+    return letters[: sum(1 for _ in takewhile(lambda width: width <= room, widths))]
+
+
+def display_width(text: str) -> float:
+    """Return how wide a text is, in letters of the Latin kind.
+
+    Examples
+    --------
+    >>> display_width("gate"), display_width("北门")
+    (4.0, 3.5)
+    """
+    return sum(_WIDE if east_asian_width(letter) in "WF" else 1.0 for letter in text)
+
+
+def set_literal(artist: Text, text: str, *, mono: bool = False) -> Text:
+    """Make an artist show text as it stands: no mathematics, no TeX, and with Chinese letters.
+
+    Parameters
+    ----------
+    artist : Text
+        What shows it.
+    text : str
+        What is shown, which says which fonts it needs.
+    mono : bool
+        Whether in a font of equal widths.
+    """
+    artist.set_parse_math(False)
+    artist.set_usetex(False)
+    if text.isascii():
+        artist.set_fontfamily("monospace" if mono else artist.get_fontfamily())
+    else:
+        artist.set_fontfamily((["monospace"] if mono else []) + _families())
+    return artist
+
+
+def _families() -> list[str]:
+    """Return the fonts of text from outside, the usual ones first."""
+    import matplotlib as mpl
+
+    return [*mpl.rcParams["font.family"], *_chinese()]
+
+
+def _letters(text: object) -> Letters:
+    """Return the letters of a text as they are shown, some spelt out; a missing value has none."""
+    whole = "" if printable(text) == "" else str(text)[:_READ]
+    if whole.isascii() and whole.isprintable():
+        return tuple(whole)
+    fonts = _fonts(tuple(_families()))
+    return tuple(_letter(letter, fonts) for letter in whole)
+
+
+def _letter(letter: str, fonts: tuple[Any, ...]) -> str:
+    """Spell a letter out if it is none to be shown, or no font has it."""
+    plainly = printable(letter)
+    if plainly.isascii() or any(font.get_char_index(ord(letter)) for font in fonts):
+        return plainly
+    if east_asian_width(letter) in "WF":
+        _say_what_to_install()
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+@lru_cache(maxsize=1)
+def _say_what_to_install() -> None:
+    """Say once that names stand spelt out for want of a font."""
+    _log.warning(
+        "No font of this machine has Chinese letters: pictures spell them out. "
+        "Install one, such as %s",
+        _CHINESE[0],
+    )
+
+
+@lru_cache(maxsize=1)
+def _chinese() -> tuple[str, ...]:
+    """Return the fonts of `_CHINESE` that are installed, also since matplotlib last looked."""
+    from matplotlib.font_manager import fontManager
+
+    there = {font.name for font in fontManager.ttflist}
+    if there.isdisjoint(_CHINESE):
+        _look_again()
+        there = {font.name for font in fontManager.ttflist}
+    return tuple(name for name in _CHINESE if name in there)
+
+
+def _look_again() -> None:
+    """Make Chinese fonts known that were installed after matplotlib wrote its list of fonts."""
+    from matplotlib.font_manager import findSystemFonts, fontManager, get_font
+
+    known = {font.fname for font in fontManager.ttflist}
+    for path in findSystemFonts():
+        if path not in known:
+            # Whatever is wrong with a font of the system, it is not the picture's business.
+            with suppress(OSError, RuntimeError):
+                if get_font(path).family_name in _CHINESE:
+                    fontManager.addfont(path)
+
+
+@lru_cache(maxsize=8)
+def _fonts(families: tuple[str, ...]) -> tuple[Any, ...]:
+    """Return the fonts in which text may be drawn."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    return tuple(get_font(findfont(FontProperties(family=[name]))) for name in families)
+
+
+# -- Numbers on pictures: counts, addresses, shares, units of an axis.
+#
+
+_POWERS: Final = ((1_000_000_000, "bn"), (1_000_000, "M"), (1_000, "k"))
+#: Up to this many a count is written out.
+_WRITTEN_OUT: Final = 9_999
+
+
+def short(number: float) -> str:
+    """Return a count in at most three figures and a letter; small ones as they are.
+
+    Examples
+    --------
+    >>> short(0), short(9_999), short(16_777_216), short(4_294_967_296), short(999_950)
+    ('0', '9,999', '16.8 M', '4.29 bn', '1 M')
+    """
+    if number <= _WRITTEN_OUT:
+        return f"{number:,.0f}"
+    for power, letter in reversed(_POWERS):
+        value = float(f"{number / power:.3g}")
+        if value < 1000:
+            return f"{value:g} {letter}"
+    return f"{number / _POWERS[0][0]:,.0f} {_POWERS[0][1]}"
+
+
+def percent(part: float, whole: float) -> str:
+    """Return a share in per cent; small but not nothing is said so.
+
+    Examples
+    --------
+    >>> percent(1, 3), percent(0, 3), percent(1, 9999), percent(9998, 9999), percent(0, 0)
+    ('33 %', '0 %', '< 1 %', '> 99 %', '–')
+    """
+    if not whole:
+        return "–"
+    value = 100 * part / whole
+    if 0 < value < 1:
+        return "< 1 %"
+    if 99 < value < 100:
+        return "> 99 %"
+    return f"{value:.0f} %"
+
+
+def time_unit(seconds: float) -> tuple[str, float]:
+    """Return the unit of a time axis of such a length, and how many seconds it has.
+
+    Examples
+    --------
+    >>> time_unit(90), time_unit(600), time_unit(9000)
+    (('seconds', 1.0), ('minutes', 60.0), ('hours', 3600.0))
+    """
+    if seconds > 2 * 3600:
+        return "hours", 3600.0
+    return ("minutes", 60.0) if seconds > 120 else ("seconds", 1.0)

@@ -1,0 +1,720 @@
+"""How a rollout went on: its steps by state over time, beside what was possible and thought."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pandas as pd
+
+from vcokit import schema
+from vcokit._text import duration, pluralize
+from vcokit.cidr.parse import I64, Mask
+from vcokit.palette import STATES
+from vcokit.plots import _style
+from vcokit.plots._arrays import F64, Names, display_names
+from vcokit.rollout.steps import OPERATION
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from vcokit.cloud.operations import Limit
+    from vcokit.rollout.forecast import Forecast
+
+#: States from the bottom of the plot to its top.
+_STACK: Final = (
+    "done",
+    "failed",
+    "skipped",
+    "settled",
+    "accepted",
+    "unknown",
+    "sent",
+    "pending",
+)
+#: Moments drawn at most: more than a figure has dots across.
+_MAX_MOMENTS: Final = 1_600
+
+
+def rollout_progress(
+    steps: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    forecast: Forecast | None = None,
+    limits: Mapping[str, Limit] | None = None,
+) -> Axes:
+    """Show in which state the steps of a rollout were, over time.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        From `Rollout.frame` or `Journal.steps`. Steps that send nothing (keep, blocked) are left
+        out.
+    ax : Axes, optional
+    forecast : Forecast, optional
+        From `vcokit.forecast` of the same plan: a dashed line of the steps it thinks done.
+    limits : mapping of str to Limit, optional
+        ``client.limits``: a dotted line of the calls that the cloud's limits, which hold per
+        account, region and operation, let through at most.
+
+    Returns
+    -------
+    Axes
+        Stacked areas: steps by state against time since the first call.
+
+    Raises
+    ------
+    InputError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> from vcokit import schema
+    >>> begun = pd.Timestamp("2026-01-01", tz="UTC")
+    >>> steps = schema.frame(schema.STEPS, {"action": ["create"] * 2, "state": ["done", "pending"],
+    ...     "sent_at": [begun, pd.NaT], "ended_at": [begun + pd.Timedelta("9s"), pd.NaT]})
+    >>> rollout_progress(steps, Figure(figsize=(14, 4)).subplots()).get_title("left")
+    '1 of 2 steps done after 9 s, 1 pending'
+    """
+    ax = _style.new_axes(ax, height=3.6)
+    _style.despine(ax)
+    ax.set_ylabel("steps")
+    sends = sending(steps)
+    since = start_time(sends)
+    if not len(sends):
+        _style.title_and_legend(ax, "0 of 0 steps done")
+        ax.set_xlabel("time since the first call")
+        return _style.annotate_empty(ax, "no steps that send anything")
+    moments, counts = state_counts(sends, since, _MAX_MOMENTS)
+    ends = [moments[-1], _forecast_end(forecast)]
+    name, scale = _style.time_unit(max(ends))
+    _draw_areas(ax, moments / scale, counts)
+    lines = [
+        _forecast_line(ax, forecast, scale),
+        _limit_line(ax, sends, limits, scale, max(ends)),
+    ]
+    ax.set_xlim(0, max(ends) / scale or 1)
+    ax.set_ylim(0, len(sends))
+    _style.integer_ticks(ax.yaxis)
+    ax.set_xlabel(f"time since the first call, {name}")
+    drawn = [state for state in _STACK if counts[state].any()]
+    handles = [_style.legend_patch(STATES[state]) for state in drawn]
+    there = [line for line in lines if line is not None]
+    names = [*drawn, *(str(line.get_label()) for line in there)]
+    _style.title_and_legend(
+        ax, _progress_title(sends, moments[-1], forecast), [*handles, *there], names
+    )
+    return ax
+
+
+def _draw_areas(ax: Axes, moments: F64, counts: dict[str, F64]) -> None:
+    drawn = [state for state in _STACK if counts[state].any()]
+    ax.stackplot(
+        moments,
+        [counts[state] for state in drawn],
+        colors=[STATES[state] for state in drawn],
+        labels=drawn,
+        step="post",
+        linewidth=0,
+    )
+
+
+def _forecast_end(forecast: Forecast | None) -> float:
+    """Return when a forecast's last step is done, seconds since its first call."""
+    if forecast is None or not len(forecast.times):
+        return 0.0
+    return float(forecast.times["done"].max() - forecast.times["sent"].min())
+
+
+def _forecast_line(ax: Axes, forecast: Forecast | None, scale: float) -> Any:
+    if forecast is None or not len(forecast.times):
+        return None
+    done = np.sort(forecast.times["done"].dropna().to_numpy(dtype=float))
+    at = np.append(0.0, np.maximum(done - float(forecast.times["sent"].min()), 0.0)) / scale
+    return _draw_line(ax, at, np.arange(len(at)), "--", "forecast: done", drawstyle="steps-post")
+
+
+def _limit_line(
+    ax: Axes,
+    steps: pd.DataFrame,
+    limits: Mapping[str, Limit] | None,
+    scale: float,
+    end: float,
+) -> Any:
+    """Draw the calls that have been possible at each moment: a window's worth at once, then so
+    many a window, until an operation has no more steps in a region.
+    """
+    if limits is None:
+        return None
+    groups = steps.groupby(["region_id", "action"], observed=True, dropna=False).size()
+    at = np.linspace(0.0, max(end, 1e-9), _MAX_MOMENTS)
+    possible = np.zeros(len(at))
+    for action, count in zip(groups.index.get_level_values("action"), groups, strict=True):
+        limit = limits[OPERATION[str(action)]]
+        windows = 1 + np.floor(at / limit.seconds)
+        possible += np.minimum(limit.calls * windows, count)
+    return _draw_line(ax, at / scale, possible, ":", "limit: calls let through")
+
+
+def _draw_line(ax: Axes, x: F64, y: Any, style: str, label: str, **more: Any) -> Any:
+    """Draw a line that stands out from areas of any colour."""
+    under: _style.Style = {"color": ax.get_facecolor(), "linewidth": 3.4, "alpha": 0.55}
+    ax.plot(x, y, "-", **under, **more)
+    look: _style.Style = {"color": _style.text_color(ax), "linewidth": 1.4, "label": label}
+    return ax.plot(x, y, style, **look, **more)[0]
+
+
+def _progress_title(steps: pd.DataFrame, end: float, forecast: Forecast | None) -> str:
+    state = steps["state"].astype("str")
+    states = state.value_counts()
+    said = [f"{states[name]:,} {name}" for name in reversed(_STACK[1:]) if name in states]
+    text = (
+        f"{states.get('done', 0):,} of {pluralize(len(steps), 'step')} done after {duration(end)}"
+    )
+    if forecast is not None:
+        text += f" (forecast: {duration(_forecast_end(forecast))})"
+    return ", ".join([text, *said])
+
+
+# -- What each connection was busy with: a Gantt chart of lanes.
+#
+# A lane has one step in flight, so that queue, call and task of its steps follow one another; the
+# wait for the listing that shows a step goes on beside the next steps and is a thin line below::
+#     vco-a   ░░░▓▓████████▓▓██████████          queue, call, task, call, task
+#                        ▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂      wait for a listing
+
+#: What a lane does: the state whose colour it has, the name, top and bottom in the row.
+_KINDS: Final = {
+    "queue": ("pending", "queue (limit, or its turn)", -0.34, 0.2),
+    "call": ("sent", "call", -0.34, 0.2),
+    "task": ("accepted", "task of the cloud", -0.34, 0.2),
+    "doubt": ("unknown", "no answer (unknown)", -0.34, 0.2),
+    "wait": ("settled", "wait for a listing", 0.23, 0.36),
+}
+#: Height of the row that sums up the other lanes, rows.
+_OTHERS_HEIGHT: Final = 4.0
+#: Steps drawn one by one at most; more would not be told apart.
+_SUMMARY_MOMENTS: Final = 800
+
+
+def lane_timeline(
+    steps: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    calls: pd.DataFrame | None = None,
+    top: int = 24,
+    names: Names | None = None,
+) -> Axes:
+    """Show over time what each connection was busy with: queue, call, task, wait.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        From `Rollout.frame` or `Journal.steps`. Steps that send nothing are left out.
+    ax : Axes, optional
+    calls : DataFrame, optional
+        From `Rollout.calls` or `Journal.calls`: writes that were not answered well, and sent again
+        since, are marked too; a step itself knows its last call only.
+    top : int
+        Connections shown, those whose steps ended last (which the rollout waited for); one row
+        shows what share of the others did what.
+    names : mapping of str to str, Series or DataFrame, optional
+        What connections are called instead of by their ids: names by id, or live connections.
+
+    Returns
+    -------
+    Axes
+        A row a connection, over the time since the first call.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or `top` is no number of connections.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> begun = pd.Timestamp("2026-01-01", tz="UTC")
+    >>> steps = schema.frame(schema.STEPS, {"action": ["create"], "state": ["done"],
+    ...     "vpn_connection_id": ["vco-a"], "sent_at": [begun],
+    ...     "accepted_at": [begun + pd.Timedelta("1s")], "settled_at": [begun + pd.Timedelta("4s")],
+    ...     "ended_at": [begun + pd.Timedelta("5s")]})
+    >>> lane_timeline(steps, Figure(figsize=(14, 4)).subplots()).get_title("left")
+    '1 step on 1 connection in 5 s: lanes were busy 80 % of it, the last to end is vco-a'
+    """
+    _style.check_top(top)
+    sends = sending(steps)
+    since = start_time(sends)
+    lanes = LaneIntervals(sends, since)
+    shown = lanes.latest(top)
+    rest = len(lanes.names) - len(shown)
+    ax = _style.new_axes(ax, height=_style.rows_height(len(shown) + (5 if rest else 0)))
+    _style.despine(ax, grid="x")
+    unit_name, scale = _style.time_unit(lanes.end)
+    ax.set_xlabel(f"time since the first call, {unit_name}")
+    if pd.isna(since):
+        _style.title_and_legend(ax, f"0 of {pluralize(len(sends), 'step')} sent")
+        return _style.annotate_empty(ax, "nothing was sent yet")
+    _draw_intervals(ax, lanes, shown, scale)
+    marks = _mark_failures(ax, lanes, shown, scale, calls, since)
+    labels = _style.unique_labels(
+        display_names(np.asarray(lanes.names, dtype=object), names)[shown]
+    )
+    others = [f"{rest:,} others, share"] if rest else []
+    _style.label_rows(ax, [*labels, *others], tall=_OTHERS_HEIGHT if rest else 1.0)
+    if rest:
+        _draw_others(ax, lanes, shown, scale)
+    ax.set_xlim(0, lanes.end / scale or 1)
+    handles = [_style.legend_patch(STATES[_KINDS[kind][0]]) for kind in lanes.there]
+    said = [_KINDS[kind][1] for kind in lanes.there]
+    _style.title_and_legend(
+        ax, lanes.title(labels[0]), [*handles, *marks], [*said, *(m.get_label() for m in marks)]
+    )
+    return ax
+
+
+def _draw_intervals(ax: Axes, lanes: LaneIntervals, shown: I64, scale: float) -> None:
+    """Draw the intervals of the lanes shown: one collection of bars a kind."""
+    from matplotlib.collections import PolyCollection
+
+    row = np.full(len(lanes.names), -1)
+    row[shown] = np.arange(len(shown))
+    for kind in lanes.there:
+        state, _, top, bottom = _KINDS[kind]
+        lane, into, out = lanes.spans[kind]
+        here = row[lane] >= 0
+        place, left, right = row[lane][here], into[here] / scale, out[here] / scale
+        upper, lower = place + top, place + bottom
+        corners = [(left, lower), (left, upper), (right, upper), (right, lower)]
+        bars = np.stack([np.column_stack(corner) for corner in corners], axis=1)
+        # An edge of the bar's own colour keeps calls of milliseconds visible in hours.
+        style: _style.Style = {
+            "facecolors": STATES[state],
+            "edgecolors": STATES[state],
+            "linewidths": 0.4,
+        }
+        ax.add_collection(PolyCollection(list(bars), label=kind, **style))
+
+
+def _mark_failures(
+    ax: Axes,
+    lanes: LaneIntervals,
+    shown: I64,
+    scale: float,
+    calls: pd.DataFrame | None,
+    since: Any,
+) -> list[Any]:
+    """Mark failed steps, and calls that were refused or not answered."""
+    row = np.full(len(lanes.names) + 1, -1)  # the last is for connections that are no lane
+    row[shown] = np.arange(len(shown))
+    failed = np.isfinite(lanes.failed_at)
+    points = {"failed": (row[lanes.lane[failed]], lanes.failed_at[failed])}
+    if calls is not None:
+        points.update(_failed_calls(calls, lanes, row, since))
+    looks = {
+        "failed": ("X", STATES["failed"]),
+        "call refused": ("x", STATES["failed"]),
+        "call without an answer": ("D", STATES["unknown"]),
+    }
+    made = []
+    for name, (place, at) in points.items():
+        if (place >= 0).any():
+            mark, colour = looks[name]
+            style: _style.Style = {
+                "marker": mark,
+                "color": colour,
+                "s": 26,
+                "zorder": 4,
+                "linewidths": 1.2,
+            }
+            here = place >= 0
+            made.append(ax.scatter(at[here] / scale, place[here] - 0.07, label=name, **style))
+    return made
+
+
+def _failed_calls(
+    calls: pd.DataFrame, lanes: LaneIntervals, row: I64, since: Any
+) -> dict[str, tuple[I64, F64]]:
+    needed = ("operation", "vpn_connection_id", "sent_at", "outcome")
+    _style.require_columns(calls, needed, what="calls", remedy=_CALLS_REMEDY)
+    writes = calls[calls["operation"].isin(OPERATION.values()).to_numpy()]
+    lane = pd.Index(lanes.names).get_indexer(schema.text_column(writes["vpn_connection_id"]))
+    at = seconds(writes["sent_at"], since)
+    outcome = schema.text_column(writes["outcome"]).fillna("unknown").to_numpy()
+    refused = ~np.isin(outcome, ["ok", "unknown"])
+    unknown = outcome == "unknown"
+    return {
+        "call refused": (row[lane[refused]], at[refused]),
+        "call without an answer": (row[lane[unknown]], at[unknown]),
+    }
+
+
+def _draw_others(ax: Axes, lanes: LaneIntervals, shown: I64, scale: float) -> None:
+    """Stack, below the rows, what share of the other lanes did what at each moment."""
+    is_rest = np.ones(len(lanes.names), dtype=np.bool_)
+    is_rest[shown] = False
+    count = int(is_rest.sum())
+    moments = np.linspace(0.0, lanes.end, _SUMMARY_MOMENTS)
+    bottom = len(shown) - 0.4 + _OTHERS_HEIGHT
+    floor = np.full(len(moments), bottom)
+    for kind in ("task", "call", "doubt", "queue"):
+        lane, into, out = lanes.spans[kind]
+        here = is_rest[lane]
+        if here.any():
+            level = count_active(into[here], out[here], moments) / count * _OTHERS_HEIGHT
+            colour = STATES[_KINDS[kind][0]]
+            ax.fill_between(
+                moments / scale, floor - level, floor, color=colour, linewidth=0, step="post"
+            )
+            floor = floor - level
+
+
+# -- How long calls took, by operation.
+#
+
+#: Shares of the calls that a row shows: thin line, thick line, point.
+_QUANTILES: Final = (0.01, 0.25, 0.5, 0.75, 0.99)
+#: Calls of an operation that are drawn one by one when they were not answered well; the slowest.
+_MAX_MARKED: Final = 2_000
+#: Shorter calls are drawn as this long, seconds: the axis is logarithmic.
+_SHORTEST: Final = 1e-5
+#: What came of calls: colour, mark, name.
+_BAD_OUTCOMES: Final = {
+    "refused": (STATES["failed"], "x", "refused"),
+    "unknown": (STATES["unknown"], "D", "no answer (unknown)"),
+}
+
+
+def call_latency(calls: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Show how long the calls of each operation took, and which were not answered well.
+
+    Parameters
+    ----------
+    calls : DataFrame
+        From `Rollout.calls` or `Journal.calls`. Calls that are still out are left out.
+    ax : Axes, optional
+
+    Returns
+    -------
+    Axes
+        A row an operation, the most called first, time on a logarithmic axis: a line over 98 % of
+        the calls, a thicker one over the middle half, a point at the median; a mark for each call
+        that was refused or had no answer. Beside it calls, median and the 99th percentile.
+
+    Raises
+    ------
+    InputError
+        If a column is missing.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> calls = pd.DataFrame({"operation": "CreateVcoRouteEntry", "outcome": "ok",
+    ...     "seconds": [0.03, 0.04, 0.05]})
+    >>> call_latency(calls, Figure(figsize=(14, 4)).subplots()).get_title("left")
+    '3 calls: the median took 40 ms, 99 % at most 50 ms; all answered'
+    """
+    needed = ("operation", "seconds", "outcome")
+    _style.require_columns(calls, needed, what="calls", remedy=_CALLS_REMEDY)
+    seconds = calls["seconds"].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
+    ended = np.isfinite(seconds)
+    table = pd.DataFrame(
+        {
+            "operation": schema.text_column(calls["operation"]).fillna("").to_numpy()[ended],
+            "seconds": np.maximum(seconds[ended], _SHORTEST),
+            "outcome": _outcomes(calls["outcome"])[ended],
+        }
+    )
+    order = table["operation"].value_counts(sort=True).index
+    ax = _style.new_axes(ax, height=max(2.4, 1.3 + 0.42 * len(order)))
+    _style.despine(ax, grid="x")
+    ax.set_xlabel("time from sending to answer, logarithmic")
+    if not len(table):
+        _style.title_and_legend(ax, "No calls were answered")
+        return _style.annotate_empty(ax, "no calls to show")
+    _draw_latency(ax, table, list(order))
+    return ax
+
+
+def _outcomes(column: pd.Series) -> np.ndarray:
+    """Return ok, unknown or refused a call."""
+    outcome = schema.text_column(column).fillna("unknown").to_numpy()
+    return np.where(np.isin(outcome, ["ok", "unknown"]), outcome, "refused")
+
+
+def _draw_latency(ax: Axes, table: pd.DataFrame, order: list[str]) -> None:
+    groups = table.groupby("operation")["seconds"]
+    quantiles = np.array([np.quantile(groups.get_group(name), _QUANTILES) for name in order])
+    ax.set_xscale("log")
+    ax.set_xlim(*_decades(quantiles, table["seconds"][table["outcome"] != "ok"]))
+    places = np.arange(len(order))
+    low, first, median, third, high = quantiles.T
+    colour = STATES["accepted"]
+    ax.hlines(places, low, high, color=colour, linewidth=1.6, alpha=0.75)
+    ax.hlines(places, first, third, color=colour, linewidth=7)
+    ax.plot(median, places, "o", color=_style.text_color(ax), markersize=4.5, label="median")
+    handles, names = _mark_bad_calls(ax, table, order)
+    _style.label_rows(ax, order, limit=36)
+    ax.xaxis.set_major_formatter(lambda value, _: duration(value))
+    ax.xaxis.set_minor_formatter(lambda *_: "")
+    sizes = [f"{len(groups.get_group(name)):,}" for name in order]
+    _style.side_column(ax, "calls", sizes, left=0, width=46)
+    _style.side_column(ax, "median", [duration(value) for value in median], left=42, width=54)
+    _style.side_column(ax, "99 % within", [duration(value) for value in high], left=94, width=62)
+    _style.title_and_legend(
+        ax, _latency_title(table), [ax.lines[0], *handles], ["median", *names], columns=156
+    )
+
+
+def _mark_bad_calls(
+    ax: Axes, table: pd.DataFrame, order: list[str]
+) -> tuple[list[object], list[str]]:
+    """Mark the calls that were not answered well, a little below their row."""
+    handles: list[object] = []
+    names = []
+    row = {name: place for place, name in enumerate(order)}
+    for outcome, (colour, mark, said) in _BAD_OUTCOMES.items():
+        chosen = table[table["outcome"] == outcome].nlargest(_MAX_MARKED, "seconds")
+        if len(chosen):
+            places = chosen["operation"].map(row).to_numpy(dtype=float) + 0.24
+            style: _style.Style = {
+                "marker": mark,
+                "color": colour,
+                "s": 16,
+                "linewidths": 1.1,
+                "zorder": 3,
+            }
+            handles.append(ax.scatter(chosen["seconds"], places, label=outcome, **style))
+            names.append(f"{said}: {int((table['outcome'] == outcome).sum()):,}")
+    return handles, names
+
+
+def _decades(quantiles: F64, marked: pd.Series) -> tuple[float, float]:
+    """Return the whole decades in which all that is drawn lies, at least one."""
+    drawn = np.log10(np.append(quantiles.ravel(), marked))
+    low, high = np.floor(drawn.min()), np.ceil(drawn.max())
+    return 10.0**low, 10.0 ** max(high, low + 1)
+
+
+def _latency_title(table: pd.DataFrame) -> str:
+    bad = int((table["outcome"] != "ok").sum())
+    said = "all answered" if not bad else f"{bad:,} refused or without an answer"
+    median, high = np.quantile(table["seconds"], (0.5, 0.99))
+    return (
+        f"{pluralize(len(table), 'call')}: the median took {duration(median)}, "
+        f"99 % at most {duration(high)}; {said}"
+    )
+
+
+# -- When steps were in which state, as seconds since the first call.
+#
+# A step is in a state from the state's own stamp to the next stamp that it has::
+#     pending      sent            accepted        settled        ended (done, failed, skipped)
+#     |--- queue --|---- call -----|---- task -----|---- wait ----|
+#     0            sent_at         accepted_at     settled_at     ended_at
+# States that it did not pass through have no stamp. A step that is in doubt now (unknown) was
+# *sent* last; when the doubt began is not kept, so that its whole call counts as unknown.
+
+_STAMPS: Final = ("sent_at", "accepted_at", "settled_at", "ended_at")
+#: What a step does in each state that has an end.
+_PHASES: Final = ("pending", "sent", "accepted", "settled")
+_FINAL: Final = ("done", "failed", "skipped")
+_STEPS_REMEDY: Final = "Hand over rollout.frame(), or the steps() of vk.Journal.read('rollout.db')"
+#: Where calls are to be had.
+_CALLS_REMEDY: Final = "Hand over rollout.calls(), or the calls() of vk.Journal.read('rollout.db')"
+#: Actions that send something.
+_SENDS: Final = ("create", "modify", "delete")
+
+
+def sending(steps: pd.DataFrame) -> pd.DataFrame:
+    """Return the steps that send something.
+
+    Raises
+    ------
+    InputError
+        If a column is missing.
+    """
+    needed = ("action", "state", "vpn_connection_id", *_STAMPS)
+    _style.require_columns(steps, needed, what="steps", remedy=_STEPS_REMEDY)
+    return steps[steps["action"].isin(_SENDS).to_numpy()]
+
+
+def start_time(steps: pd.DataFrame) -> Any:
+    """Return when the first call was sent, a Timestamp; NaT before it."""
+    return steps["sent_at"].min()
+
+
+def seconds(stamps: pd.Series, since: Any) -> F64:
+    """Return time stamps as seconds, at least 0; NaN where there is none.
+
+    Examples
+    --------
+    >>> stamps = pd.Series(pd.to_datetime(["2026-01-01 00:00:01", None], utc=True))
+    >>> seconds(stamps, pd.Timestamp("2026-01-01", tz="UTC")).tolist()
+    [1.0, nan]
+    """
+    if pd.isna(since):
+        return np.full(len(stamps), np.nan)
+    passed = (stamps - since).dt.total_seconds().to_numpy(dtype=float, na_value=np.nan)
+    return np.asarray(np.maximum(passed, 0.0))
+
+
+def state_intervals(steps: pd.DataFrame, since: Any) -> tuple[F64, F64]:
+    """Return when each step came into each phase and the end, and when it left.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        Of `vcokit.schema.STEPS`.
+    since : Timestamp or NaT
+
+    Returns
+    -------
+    into, out : ndarray of float64, shape (n, 5)
+        Seconds: the four `_PHASES`, and the end. ``inf`` where the step did not come there, or is
+        there still.
+    """
+    into = np.full((len(steps), 6), np.inf)
+    into[:, 0] = 0.0
+    for place, name in enumerate(_STAMPS, start=1):
+        stamp = seconds(steps[name], since)
+        into[:, place] = np.where(np.isnan(stamp), np.inf, stamp)
+    out = np.minimum.accumulate(into[:, ::-1], axis=1)[:, ::-1]
+    return into[:, :5], out[:, 1:]
+
+
+def state_counts(steps: pd.DataFrame, since: Any, most: int) -> tuple[F64, dict[str, F64]]:
+    """Count the steps in each state, from each moment on.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        That send something.
+    since : Timestamp or NaT
+    most : int
+        Moments; of more, so many at equal distances are looked at.
+
+    Returns
+    -------
+    moments : ndarray of float64, shape (m,)
+        Rising, from 0.
+    counts : dict of str to ndarray of float64, shape (m,)
+        By state.
+    """
+    into, out = state_intervals(steps, since)
+    moments = np.unique(np.append(into[np.isfinite(into)], 0.0))
+    if len(moments) > most:
+        moments = np.linspace(0.0, moments[-1], most)
+    state = steps["state"].astype("str").to_numpy()
+    doubt = state == "unknown"
+    counts = {
+        name: count_active(into[:, place], out[:, place], moments)
+        for place, name in enumerate(_PHASES)
+    }
+    counts["unknown"] = count_active(into[doubt, 1], out[doubt, 1], moments)
+    counts["sent"] = counts["sent"] - counts["unknown"]
+    for name in _FINAL:
+        mine = state == name
+        counts[name] = count_active(into[mine, 4], out[mine, 4], moments)
+    return moments, counts
+
+
+def count_active(into: F64, out: F64, moments: F64) -> F64:
+    """Count, at each moment, the intervals that have begun and not ended.
+
+    Examples
+    --------
+    >>> begun, ended = np.array([0.0, 1.0]), np.array([2.0, np.inf])
+    >>> count_active(begun, ended, np.array([0.0, 1.0, 2.0])).tolist()
+    [1.0, 2.0, 1.0]
+    """
+    there = np.isfinite(into)
+    begun = np.searchsorted(np.sort(into[there]), moments, side="right")
+    ended = np.searchsorted(np.sort(np.maximum(into, out)[there]), moments, side="right")
+    return (begun - ended).astype(float)
+
+
+# -- What lanes did when: queue, call, task and wait of their steps, as intervals.
+#
+
+
+class LaneIntervals:
+    """The intervals of all lanes, by kind.
+
+    Parameters
+    ----------
+    steps : DataFrame
+        That send something.
+    since : Timestamp or NaT
+        When the first call was sent.
+
+    Attributes
+    ----------
+    names : ndarray of object
+        Connections, in the order of their first steps.
+    lane : ndarray of int64
+        Lane of each step.
+    spans : dict of str to (lane, begin, end)
+        Intervals of each kind; seconds.
+    end : float
+        When the last stamp was made, seconds.
+    """
+
+    def __init__(self, steps: pd.DataFrame, since: Any) -> None:
+        self.lane, self.names = pd.factorize(
+            schema.text_column(steps["vpn_connection_id"]).fillna("")
+        )
+        self.state = steps["state"].astype("str").to_numpy()
+        into, out = state_intervals(steps, since)
+        stamps = into[np.isfinite(into)]
+        self.end = float(stamps.max(initial=0.0))
+        self.into, self.out = np.minimum(into, self.end), np.minimum(out, self.end)
+        self.sent = np.isfinite(into[:, 1])
+        self.failed_at = np.where(self.state == "failed", into[:, 4], np.inf)
+        self.spans = {
+            "queue": self._queues(self.sent),
+            "call": self._phase(1, self.sent & (self.state != "unknown")),
+            "task": self._phase(2, np.isfinite(into[:, 2])),
+            "doubt": self._phase(1, self.sent & (self.state == "unknown")),
+            "wait": self._phase(3, np.isfinite(into[:, 3])),
+        }
+        self.there = [kind for kind, (lane, _, _) in self.spans.items() if len(lane)]
+
+    def _phase(self, place: int, mask: Mask) -> tuple[I64, F64, F64]:
+        return self.lane[mask], self.into[mask, place], self.out[mask, place]
+
+    def _queues(self, sent: Mask) -> tuple[I64, F64, F64]:
+        """Return the gaps in which a lane had steps left and none in flight."""
+        stopped = self.out[:, 0]  # of a step that was never sent: skipped, or not yet
+        order = np.lexsort((-stopped, self.into[:, 1], self.lane))
+        lane = self.lane[order]
+        free = np.where(sent, self.out[:, 2], 0.0)[order]  # its task has ended, or it has failed
+        first = np.append(True, lane[1:] != lane[:-1])[: len(lane)]
+        since = np.where(first, 0.0, np.append(0.0, free[:-1])[: len(lane)])
+        until = np.where(sent, self.into[:, 1], stopped)[order]
+        # Of the steps not sent yet, one stands for all: the lane has one queue.
+        waits = until > since
+        again = ~sent[order] & ~first & ~np.append(True, sent[order][:-1])[: len(lane)]
+        keep = waits & ~again
+        return lane[keep], since[keep], until[keep]
+
+    def latest(self, top: int) -> I64:
+        """Return the lanes that ended last, the last one first."""
+        ends = np.zeros(len(self.names))
+        np.maximum.at(ends, self.lane, np.where(self.sent, self.out[:, 2], 0.0))
+        return np.lexsort((np.arange(len(ends)), -ends))[:top]
+
+    def title(self, last: str) -> str:
+        """Say how long it took, how busy the lanes were, and which was the last, by its label."""
+        busy = sum(float((out - into).sum()) for _, into, out in self._busy())
+        lanes = len(np.unique(self.lane[self.sent]))
+        return (
+            f"{pluralize(int(self.sent.sum()), 'step')} on {pluralize(lanes, 'connection')} in "
+            f"{duration(self.end)}: lanes were busy {_style.percent(busy, lanes * self.end)} of it"
+            f", the last to end is {last}"
+        )
+
+    def _busy(self) -> list[tuple[I64, F64, F64]]:
+        return [self.spans[kind] for kind in ("call", "task", "doubt")]
