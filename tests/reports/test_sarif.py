@@ -21,14 +21,14 @@ import vcokit as vk
 from tests.reports import published
 from tests.reports.samples import HEAD, SMALL, audited
 from vcokit import reports
-from vcokit.reports.places import _File, _pattern, _starts, locate, unquoted
+from vcokit.reports.csv_locations import _File, _pattern, _starts, locate_cells, unquoted
 
 
 def log_of(path: Path | str, root: Path | None = None, **options: Any) -> dict[str, Any]:
     """Audit a file and return its log, checked against the schema."""
     routes = vk.read_routes(path)
     findings = vk.audit_routes(routes)
-    places = locate(findings, routes)
+    places = locate_cells(findings, routes)
     log = json.loads(reports.write("sarif", findings, routes, places=places, root=root, **options))
     published.sarif().validate(log)
     return log["runs"][0]
@@ -137,15 +137,15 @@ def test_a_changed_file_is_not_mended(tmp_path: Path) -> None:
         "",
     ):
         path.write_text(f"{HEAD}\n{changed}\n")
-        places = locate(findings, routes)
+        places = locate_cells(findings, routes)
         assert places["line"].isna().all(), changed
         assert not places["exact"].any()
     path.write_text(f"{HEAD}\ncn-a, vco-a ,10.1.2.3/16,VCO-a,100.0,another description\n")
-    assert locate(findings, routes)["exact"].all()
+    assert locate_cells(findings, routes)["exact"].all()
     path.write_text("nothing of this kind\n")
-    assert locate(findings, routes)["line"].isna().all()
+    assert locate_cells(findings, routes)["line"].isna().all()
     path.unlink()
-    assert locate(findings, routes)["line"].isna().all()
+    assert locate_cells(findings, routes)["line"].isna().all()
 
 
 READ_AS = [
@@ -168,7 +168,9 @@ def test_cells_that_reading_changed_are_found_all_the_same(
     path.write_text(text)
     routes = vk.read_routes(path, region="cn-a", weights={"active": 100})
     findings = vk.audit_routes(routes, rules="host-bits-set")
-    log = json.loads(reports.write("sarif", findings, routes, places=locate(findings, routes)))
+    log = json.loads(
+        reports.write("sarif", findings, routes, places=locate_cells(findings, routes))
+    )
     results = log["runs"][0]["results"]
     assert len(results) == len(routes)
     assert {cut(text, region(result)) for result in results} == {cell}
@@ -194,8 +196,10 @@ def test_quotes_are_read_as_the_reader_reads_them(
     routes = vk.read_routes(path)
     assert routes["vpn_connection_id"].iloc[0] == connection
     findings = vk.audit_routes(routes, rules="host-bits-set")
-    assert locate(findings, routes)["exact"].all()
-    log = json.loads(reports.write("sarif", findings, routes, places=locate(findings, routes)))
+    assert locate_cells(findings, routes)["exact"].all()
+    log = json.loads(
+        reports.write("sarif", findings, routes, places=locate_cells(findings, routes))
+    )
     (result,) = log["runs"][0]["results"]
     assert cut(text, region(result)) == "10.1.2.3/16"
 
@@ -324,7 +328,9 @@ def test_frames_made_by_hand() -> None:
          "next_hop": "vco-a", "weight": 100}
     )  # fmt: skip
     findings = vk.audit_routes(routes)
-    log = json.loads(reports.write("sarif", findings, routes, places=locate(findings, routes)))
+    log = json.loads(
+        reports.write("sarif", findings, routes, places=locate_cells(findings, routes))
+    )
     published.sarif().validate(log)
     (result,) = log["runs"][0]["results"]
     assert result["locations"] == [{"logicalLocations": [{"name": "row 0"}]}]

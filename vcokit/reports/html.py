@@ -19,8 +19,8 @@ from markupsafe import Markup
 from vcokit._text import pluralize, printable
 from vcokit.audit.columns import count_connections
 from vcokit.palette import SEVERITIES
-from vcokit.reports.facts import Report, records
-from vcokit.reports.harmless import as_json
+from vcokit.reports.escape import dump_json
+from vcokit.reports.report import Report, to_records
 
 _DPI: Final = 144
 #: Size of a picture, inches; wide enough that its letters are readable beside another.
@@ -42,7 +42,7 @@ _HEADS: Final = (
 )
 
 
-def lines(report: Report) -> Iterator[str]:
+def audit_page(report: Report) -> Iterator[str]:
     """Yield the page."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("vcokit.reports"),
@@ -88,9 +88,9 @@ def _digest(text: str) -> str:
 def _data(report: Report) -> str:
     """Return the findings as JSON in which no tag and no comment can begin or end."""
     heads = [head for head in _HEADS if head[0] != "source" or len(report.sources) > 1]
-    rows = [[_cell(record[name]) for name, _, _ in heads] for record in records(report.listed)]
+    rows = [[_cell(record[name]) for name, _, _ in heads] for record in to_records(report.listed)]
     data = {"heads": [{"name": n, "says": s, "look": k} for n, s, k in heads], "rows": rows}
-    text = as_json(data)
+    text = dump_json(data)
     for letter in "<>&":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return text
