@@ -1,7 +1,10 @@
-"""A frame of routes as arrays, a row at a time: what the pictures of routes look at.
+"""A frame of routes as arrays, and what its connections are called.
 
 A missing text has code -1, a cell that is no IPv4 prefix has length `NO_LENGTH`, a weight that is
-no integer is -1; no row is left out, so that pictures can say what they do not show.
+no integer is -1; no row is left out, so that plots can say what they do not show.
+
+A connection is called by the name that the caller gives (``names=``), else by the name in the
+frame's own column ``vpn_connection_name``, else by its id.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from vcokit.audit.columns import ACTIVE, STANDBY, is_connection
 from vcokit.cidr.accessor import read_column
 from vcokit.cidr.parse import I64, U8, U32, Mask
 from vcokit.cidr.relations import pack
+from vcokit.plots import _style
 
 F64 = npt.NDArray[np.float64]
 
@@ -84,8 +88,8 @@ class RouteArrays:
         return np.asarray(np.append(valid | (not valid.any()), False)[self.group])
 
     def named(self, names: Names | None) -> RouteArrays:
-        """Return the same rows with groups called as `display_names` says."""
-        return replace(self, names=display_names(self.names, names))
+        """Return the same rows with groups called as `drawable_names` says."""
+        return replace(self, names=drawable_names(self.names, names))
 
     def take(self, wanted: Mask | I64) -> RouteArrays:
         """Return some of the rows, by mask or by position."""
@@ -138,14 +142,21 @@ def route_arrays(routes: pd.DataFrame, by: str = "vpn_connection_id") -> RouteAr
     )
 
 
-# -- What connections are called: by their ids, or by the names that somebody gave them.
-#
-
 #: Id → name; a frame is one of live connections.
 Names: TypeAlias = Mapping[str, str] | pd.Series | pd.DataFrame
 
 #: The columns of such a frame.
 _COLUMNS = ("vpn_connection_id", "name")
+#: Where a frame of routes or steps may have names of its own.
+_OWN_NAME = "vpn_connection_name"
+
+
+def known_names(frame: pd.DataFrame, names: Names | None) -> Names | None:
+    """Return the names given, else those that a frame of routes or steps has itself."""
+    if names is not None or _OWN_NAME not in frame.columns:
+        return names
+    known = frame[frame[_OWN_NAME].notna()]
+    return pd.Series(known[_OWN_NAME].to_numpy(), index=known["vpn_connection_id"].to_numpy())
 
 
 def display_names(ids: npt.NDArray[np.object_], names: Names | None) -> npt.NDArray[np.object_]:
@@ -175,17 +186,22 @@ def display_names(ids: npt.NDArray[np.object_], names: Names | None) -> npt.NDAr
     """
     if names is None:
         return ids
-    own = schema.text_column(pd.Series(ids, dtype="object").map(_by_id(names)))
+    if isinstance(names, pd.DataFrame):
+        schema.require_columns(names, _COLUMNS, what="names")
+        names = names.set_index(_COLUMNS[0])[_COLUMNS[1]]
+    by_id = pd.Series(names if isinstance(names, pd.Series) else dict(names), dtype="object")
+    by_id = by_id[~by_id.index.duplicated()]
+    own = schema.text_column(pd.Series(ids, dtype="object").map(by_id))
     named = (own.notna() & (own != "")).to_numpy(dtype=np.bool_)
     shared = own.duplicated(keep=False).to_numpy() & named
     found = np.where(named, own.to_numpy(dtype=object), ids)
     return np.asarray(np.where(shared, found + " " + ids.astype(object), found), dtype=np.object_)
 
 
-def _by_id(names: Names) -> pd.Series:
-    """Return names by id, each id once."""
-    if isinstance(names, pd.DataFrame):
-        schema.require_columns(names, _COLUMNS, what="names")
-        names = names.set_index(_COLUMNS[0])[_COLUMNS[1]]
-    found = pd.Series(names if isinstance(names, pd.Series) else dict(names), dtype="object")
-    return found[~found.index.duplicated()]
+def drawable_names(ids: npt.NDArray[np.object_], names: Names | None) -> npt.NDArray[np.object_]:
+    """Return `display_names`, but the id in place of a name whose letters no font has."""
+    found = display_names(ids, names)
+    if names is None:
+        return found
+    drawable = [_style.is_drawable(str(name)) for name in found]
+    return np.asarray(np.where(drawable, found, ids), dtype=np.object_)

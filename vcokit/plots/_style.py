@@ -1,4 +1,4 @@
-"""What all plots share: axes to draw on, a head that says the finding, quiet axes, "nothing here".
+"""What all plots share: axes, title, legend, labels of rows, colours, text from outside, numbers.
 
 ::
 
@@ -10,15 +10,17 @@
 
 Colours of text and lines are those the axes were made with (`text_color`), not today's settings:
 axes made under a dark style stay readable when they are drawn on after it.
+
+Three things of matplotlib would act on text from outside: ``$`` begins mathematics (and an
+unfinished formula raises), a setting sends all text through TeX, and a letter that no font has is
+drawn as a box, with a warning. `set_literal` and `shorten` see to that.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-import textwrap
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from itertools import accumulate, takewhile, zip_longest
@@ -30,54 +32,65 @@ import pandas as pd
 
 from vcokit._text import printable
 from vcokit.errors import InputError
+from vcokit.palette import STATES, STATES_ON_DARK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.text import Text
 
+_log: Final = logging.getLogger("vcokit.plots")
+
 #: Looks of an artist, by matplotlib's names.
 Style: TypeAlias = dict[str, Any]
 
 #: Sizes of text, points.
-TITLE: Final = 10.5
-TEXT: Final = 8.5
-ROW: Final = 7.5
-#: Signs of a name that are shown; the vendor's ids of connections have 25.
+TITLE: Final = 11
+TEXT: Final = 9
+ROW: Final = 8.5
+#: Characters of a name that are shown; the vendor's ids of connections have 25.
 LIMIT: Final = 28
-#: Width of a letter of the title and of a legend, as a share of its size.
-_LETTER: Final = 0.57
 #: Room that a layout leaves for an axis and its label, points.
 _AXIS: Final = 22
-#: Width of a legend's patch and the gaps around it, letters.
-_PATCH: Final = 6
-_LINE: Final = 1.45
-_NUMBER: Final = re.compile(r"([0-9]) (?=(?:%|k|M|bn|ms|s|min|h)(?![a-z]))")
 #: What is left of the width of axes in a grid when a layout has made room for all names.
 _BESIDE_OTHERS: Final = 0.8
-#: Height of the heads of columns, points.
-_HEADS: Final = 25
+
+
+# -- axes ------------------------------------------------------------------------------------------
 
 
 def new_axes(ax: Axes | None, *, height: float, width: float = 9.0) -> Axes:
-    """Return the axes given, or those of a new figure.
+    """Return the axes given, or those of a new figure of this size, inches.
 
-    Parameters
-    ----------
-    ax : Axes or None
-    height, width : float
-        Of the new figure, inches.
+    A grid of subplots without a layout gets matplotlib's own ("constrained"), so that the names
+    beside one plot do not run into the next.
     """
-    if ax is not None:
-        return ax
-    from matplotlib import pyplot
+    if ax is None:
+        from matplotlib import pyplot
 
-    made: Axes = pyplot.subplots(figsize=(width, height), layout="constrained")[1]
-    return made
+        made: Axes = pyplot.subplots(figsize=(width, height), layout="constrained")[1]
+        return made
+    figure: Any = ax.get_figure(root=True)
+    if figure.get_layout_engine() is None and ax.get_subplotspec() is not None:
+        figure.set_layout_engine("constrained")
+    return ax
 
 
 def text_color(ax: Axes) -> Any:
     """Return the colour of the text of these axes."""
     return ax.xaxis.label.get_color()
+
+
+def is_dark(ax: Axes) -> bool:
+    """Tell whether these axes have light text, which means a dark background."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = to_rgb(text_color(ax))
+    return 0.3 * red + 0.6 * green + 0.1 * blue > 0.5
+
+
+def state_colors(ax: Axes) -> Mapping[str, str]:
+    """Return the colour of each state on these axes."""
+    return STATES_ON_DARK if is_dark(ax) else STATES
 
 
 def check_top(top: object) -> None:
@@ -113,89 +126,7 @@ def rows_height(rows: int) -> float:
     >>> rows_height(24) > rows_height(3) >= 2
     True
     """
-    return max(2.4, 1.3 + 0.2 * rows)
-
-
-def title_and_legend(
-    ax: Axes,
-    title: str,
-    handles: Sequence[Any] = (),
-    names: Sequence[str] = (),
-    *,
-    columns: float = 0,
-) -> None:
-    """Write the title, and below it the legend; rows and columns have their names by then.
-
-    Parameters
-    ----------
-    ax : Axes
-    title : str
-    handles : sequence of Artist
-        Of the legend.
-    names : sequence of str
-        One a handle.
-    columns : float
-        Width of the columns of figures to the right, points; their heads stand beside the legend.
-    """
-    width = room(ax)
-    legend_rows = _legend(ax, handles, names, width - columns) if len(handles) else 0
-    letters = max(20, int(width / (TITLE * _LETTER)))
-    # A number stays on the line of its unit.
-    kept = _NUMBER.sub("\\1\N{NO-BREAK SPACE}", title)
-    wrapped = textwrap.fill(kept, letters, break_on_hyphens=False)
-    wrapped = wrapped.replace("\N{NO-BREAK SPACE}", " ")
-    pad = max(7 + legend_rows * TEXT * _LINE, _HEADS if columns else 0)
-    set_literal(ax.set_title(wrapped, loc="left", fontsize=TITLE, pad=pad), wrapped)
-
-
-def room(ax: Axes) -> float:
-    """Return the points from the left edge of the axes to the end of the room they have.
-
-    A layout that is made when the figure is drawn will put the edge beside the names of the rows.
-    """
-    figure: Any = ax.get_figure(root=True)
-    points = 72 / figure.dpi
-    if len(figure.axes) > 1:
-        return float(ax.bbox.width * points * _BESIDE_OTHERS)
-    if figure.get_layout_engine() is None:
-        return float((figure.bbox.x1 - ax.bbox.x0) * points)
-    names = [label.get_text() for label in ax.get_yticklabels()]
-    left = _AXIS + max(map(display_width, names), default=0.0) * ROW * _LETTER
-    return float(figure.bbox.width * points - left)
-
-
-def _legend(ax: Axes, handles: Sequence[Any], names: Sequence[str], room: float) -> int:
-    widths = [(display_width(name) + _PATCH) * TEXT * _LETTER for name in names]
-    columns = max(1, min(len(names), int(room / max(widths))))
-    if sum(widths) <= room:
-        columns = len(names)
-    legend = ax.legend(
-        handles,
-        list(names),
-        loc="lower left",
-        bbox_to_anchor=(0, 1),
-        ncols=columns,
-        frameon=False,
-        fontsize=TEXT,
-        labelcolor=text_color(ax),
-        borderaxespad=0.15,
-        borderpad=0,
-        handlelength=1.1,
-        handletextpad=0.5,
-        columnspacing=1.4,
-        labelspacing=0.3,
-        scatterpoints=1,
-    )
-    for text, name in zip(legend.get_texts(), names, strict=True):
-        set_literal(text, name)
-    return -(-len(names) // columns)
-
-
-def legend_patch(colour: str, **style: Any) -> Any:
-    """Return a patch of a colour, for a legend."""
-    from matplotlib.patches import Patch
-
-    return Patch(facecolor=colour, **style)
+    return max(2.5, 1.4 + 0.21 * rows)
 
 
 def despine(ax: Axes, *, grid: str = "") -> None:
@@ -216,6 +147,167 @@ def integer_ticks(axis: Any) -> None:
     axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 
+def annotate_empty(ax: Axes, sentence: str) -> Axes:
+    """Say in the middle of the axes that there is nothing to show."""
+    ax.set(xticks=[], yticks=[])
+    for side in ax.spines.values():
+        side.set_visible(False)
+    text = ax.text(0.5, 0.5, sentence, transform=ax.transAxes, ha="center", va="center")
+    text.set(color=text_color(ax), alpha=0.75, fontsize=TITLE)
+    return ax
+
+
+# -- title and legend ------------------------------------------------------------------------------
+
+
+def title_and_legend(
+    ax: Axes,
+    title: str | None,
+    sentence: str,
+    handles: Sequence[Any] = (),
+    names: Sequence[str] = (),
+    *,
+    columns: float = 0,
+) -> None:
+    """Write the title, and below it the legend; rows and columns have their names by then.
+
+    Parameters
+    ----------
+    ax : Axes
+    title : str or None
+        The caller's own; "" for none, None for the sentence.
+    sentence : str
+        What the plot itself has to say.
+    handles : sequence of Artist
+        Of the legend.
+    names : sequence of str
+        One for each handle.
+    columns : float
+        Width of the columns of figures to the right, points; their headers stand beside the
+        legend.
+    """
+    width = room(ax)
+    header = 2.9 * ROW if columns else 0.0
+    above = 0.0
+    if len(handles):
+        above, fits = _legend(ax, handles, names, width - columns)
+        if columns and not fits:  # not beside the headers of columns, but above them
+            above = header + _legend(ax, handles, names, width, lift=header)[0]
+    above = max(above, header) + 7
+    wrapped = _wrap(sentence if title is None else shorten(title, 400), width)
+    set_literal(ax.set_title(wrapped, loc="left", fontsize=TITLE, pad=above), wrapped)
+
+
+def room(ax: Axes) -> float:
+    """Return the points from the left edge of the axes to the end of the room they have.
+
+    A layout that is made when the figure is drawn will put the edge beside the names of the rows.
+    """
+    figure: Any = ax.get_figure(root=True)
+    points = 72 / figure.dpi
+    if len(figure.axes) > 1:
+        return float(ax.bbox.width * points * _BESIDE_OTHERS)
+    if figure.get_layout_engine() is None:
+        return float((figure.bbox.x1 - ax.bbox.x0) * points)
+    labels = ax.get_yticklabels()
+    mono = bool(labels) and labels[0].get_fontfamily()[:1] == ["monospace"]
+    size = ROW if mono else TEXT
+    names = (text_width(label.get_text(), size, mono=mono) for label in labels)
+    return float(figure.bbox.width * points - _AXIS - max(names, default=0.0))
+
+
+def text_width(text: str, size: float, *, mono: bool = False) -> float:
+    """Return how wide a text is, points."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    font = FontProperties(family=_families(text, mono=mono), size=size)
+    return float(text_to_path.get_text_width_height_descent(text, font, False)[0])
+
+
+def _wrap(text: str, width: float) -> str:
+    """Break a text into lines of a width, points; a number stays on the line of its unit."""
+    lines: list[list[str]] = []
+    left = 0.0
+    space = text_width("a a", TITLE) - text_width("aa", TITLE)
+    for word in _words(text):
+        wide = text_width(word, TITLE)
+        if not lines or left + space + wide > width:
+            lines.append([])
+            left = -space
+        lines[-1].append(word)
+        left += space + wide
+    return "\n".join(map(" ".join, lines))
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a sentence; a unit belongs to its number.
+
+    Examples
+    --------
+    >>> _words("took 40 ms, 99 % of it")
+    ['took', '40 ms,', '99 %', 'of', 'it']
+    """
+    words: list[str] = []
+    for word in text.split():
+        is_unit = word.strip(",;:)") in ("%", "k", "M", "bn", "ms", "s", "min", "h", "d")
+        if is_unit and words and words[-1][-1].isdecimal():
+            words[-1] += f" {word}"
+        else:
+            words.append(word)
+    return words
+
+
+def _legend(
+    ax: Axes, handles: Sequence[Any], names: Sequence[str], width: float, *, lift: float = 0
+) -> tuple[float, bool]:
+    """Draw the legend above the axes, in as few rows as fit a width; all lengths are points.
+
+    Return its height, and whether it fits.
+    """
+    from matplotlib.transforms import ScaledTranslation
+
+    figure: Any = ax.get_figure(root=True)
+    box: Any = None
+    fits = False
+    for columns in range(len(names), 0, -1):
+        legend = ax.legend(
+            handles,
+            list(names),
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            bbox_transform=ax.transAxes + ScaledTranslation(0, lift / 72, figure.dpi_scale_trans),
+            ncols=columns,
+            frameon=False,
+            fontsize=TEXT,
+            labelcolor=text_color(ax),
+            borderaxespad=0.15,
+            borderpad=0,
+            handlelength=1.1,
+            handletextpad=0.5,
+            columnspacing=1.4,
+            labelspacing=0.3,
+            scatterpoints=1,
+        )
+        for text, name in zip(legend.get_texts(), names, strict=True):
+            set_literal(text, name)
+        box = legend.get_window_extent()
+        fits = box.width * 72 / figure.dpi <= width
+        if fits:
+            break
+    return float(box.height * 72 / figure.dpi), fits
+
+
+def legend_patch(colour: str, **style: Any) -> Any:
+    """Return a patch of a colour, for a legend."""
+    from matplotlib.patches import Patch
+
+    return Patch(facecolor=colour, **style)
+
+
+# -- rows ------------------------------------------------------------------------------------------
+
+
 def label_rows(ax: Axes, names: Iterable[object], *, limit: int = LIMIT, tall: float = 1.0) -> None:
     """Name the rows 0, 1, … from above, in text that comes from outside.
 
@@ -224,7 +316,7 @@ def label_rows(ax: Axes, names: Iterable[object], *, limit: int = LIMIT, tall: f
     ax : Axes
     names : iterable of str
     limit : int
-        Letters shown; what is longer loses its middle, or what it has in common with others.
+        Characters shown; what is longer loses its middle, or what it has in common with others.
     tall : float
         Height of the last row, rows.
     """
@@ -239,20 +331,18 @@ def label_rows(ax: Axes, names: Iterable[object], *, limit: int = LIMIT, tall: f
     ax.set_ylim(len(shown) - 1.4 + tall, -0.6)
 
 
-def side_column(
-    ax: Axes, name: str, cells: Sequence[str], *, left: float, width: float = 58
-) -> None:
-    """Write a column of figures to the right of the rows.
+def side_column(ax: Axes, name: str, cells: Sequence[str], *, left: float = 0) -> float:
+    """Write a column of figures to the right of the rows; return where it ends.
 
     Parameters
     ----------
     ax : Axes
     name : str
-        Its head; may have line breaks.
+        Its header; may have line breaks.
     cells : sequence of str
-        One a row, right-aligned.
-    left, width : float
-        Where it begins, from the right spine, and how wide it is; points.
+        One for each row, right-aligned.
+    left : float
+        Where it begins, points from the right spine.
     """
     style: Style = {
         "textcoords": "offset points",
@@ -260,37 +350,21 @@ def side_column(
         "color": text_color(ax),
         "fontsize": ROW,
     }
+    right = left + 12 + max(text_width(text, ROW) for text in [*name.split("\n"), *cells])
     across = ax.get_yaxis_transform()
     for row, cell in enumerate(cells):
-        ax.annotate(cell, (1, row), (left + width, 0), xycoords=across, va="center", **style)
-    corner = ((1, 1), (left + width, 3))
+        ax.annotate(cell, (1, row), (right, 0), xycoords=across, va="center", **style)
+    corner = ((1, 1), (right, 3))
     ax.annotate(name, *corner, xycoords="axes fraction", va="bottom", alpha=0.75, **style)
+    return right
 
 
-def annotate_empty(ax: Axes, what: str) -> Axes:
-    """Say in the middle of the axes that there is nothing to show."""
-    ax.set(xticks=[], yticks=[])
-    for side in ax.spines.values():
-        side.set_visible(False)
-    text = ax.text(0.5, 0.5, what, transform=ax.transAxes, ha="center", va="center")
-    text.set(color=text_color(ax), alpha=0.75, fontsize=TITLE)
-    return ax
-
-
-# -- Text from outside, as a picture shows it: plain, short, and in letters that the fonts have.
-#
-# Three things of matplotlib would otherwise act on such text: ``$`` begins mathematics (and an
-# unfinished formula raises), a setting sends all text through TeX, and a letter that no font has is
-# drawn as a box, with a warning. Control characters are spelt out as `vcokit._text.printable` does.
-
-_log: Final = logging.getLogger("vcokit.plots")
+# -- text from outside -----------------------------------------------------------------------------
 
 #: A text as it is shown, letter by letter: one that is spelt out has several signs.
 Letters: TypeAlias = tuple[str, ...]
 
 _CUT: Final = "…"
-#: Width of a Chinese letter, which is as wide as it is high, in Latin ones.
-_WIDE: Final = 1.75
 #: Letters looked at, however long a text is.
 _READ: Final = 400
 
@@ -408,17 +482,6 @@ def _fitting(letters: Letters, room: int) -> Letters:
     return letters[: sum(1 for _ in takewhile(lambda width: width <= room, widths))]
 
 
-def display_width(text: str) -> float:
-    """Return how wide a text is, in letters of the Latin kind.
-
-    Examples
-    --------
-    >>> display_width("gate"), display_width("北门")
-    (4.0, 3.5)
-    """
-    return sum(_WIDE if east_asian_width(letter) in "WF" else 1.0 for letter in text)
-
-
 def set_literal(artist: Text, text: str, *, mono: bool = False) -> Text:
     """Make an artist show text as it stands: no mathematics, no TeX, and with Chinese letters.
 
@@ -433,18 +496,23 @@ def set_literal(artist: Text, text: str, *, mono: bool = False) -> Text:
     """
     artist.set_parse_math(False)
     artist.set_usetex(False)
-    if text.isascii():
-        artist.set_fontfamily("monospace" if mono else artist.get_fontfamily())
-    else:
-        artist.set_fontfamily((["monospace"] if mono else []) + _families())
+    artist.set_fontfamily(_families(text, mono=mono))
     return artist
 
 
-def _families() -> list[str]:
-    """Return the fonts of text from outside, the usual ones first."""
+def is_drawable(text: str) -> bool:
+    """Tell whether the fonts have all letters of a text; where they do not, that is logged once."""
+    return "".join(_letters(text)) == printable(text[:_READ])
+
+
+def _families(text: str, *, mono: bool = False) -> list[str]:
+    """Return the fonts that a text needs, the usual ones first."""
     import matplotlib as mpl
 
-    return [*mpl.rcParams["font.family"], *_chinese()]
+    usual = list(mpl.rcParams["font.family"])
+    if text.isascii():
+        return ["monospace"] if mono else usual
+    return (["monospace"] if mono else []) + usual + list(_chinese())
 
 
 def _letters(text: object) -> Letters:
@@ -452,7 +520,7 @@ def _letters(text: object) -> Letters:
     whole = "" if printable(text) == "" else str(text)[:_READ]
     if whole.isascii() and whole.isprintable():
         return tuple(whole)
-    fonts = _fonts(tuple(_families()))
+    fonts = _fonts(tuple(_families(whole)))
     return tuple(_letter(letter, fonts) for letter in whole)
 
 
@@ -468,10 +536,10 @@ def _letter(letter: str, fonts: tuple[Any, ...]) -> str:
 
 @lru_cache(maxsize=1)
 def _say_what_to_install() -> None:
-    """Say once that names stand spelt out for want of a font."""
+    """Say once that a font is missing, and which one helps."""
     _log.warning(
-        "No font of this machine has Chinese letters: pictures spell them out. "
-        "Install one, such as %s",
+        "No font of this machine has Chinese letters: plots show the id of a connection in place "
+        "of its name, and spell out other text. Install one, such as %s",
         _CHINESE[0],
     )
 
@@ -512,17 +580,19 @@ def _fonts(families: tuple[str, ...]) -> tuple[Any, ...]:
 # -- Numbers on pictures: counts, addresses, shares, units of an axis.
 #
 
+# -- numbers ---------------------------------------------------------------------------------------
+
 _POWERS: Final = ((1_000_000_000, "bn"), (1_000_000, "M"), (1_000, "k"))
 #: Up to this many a count is written out.
 _WRITTEN_OUT: Final = 9_999
 
 
-def short(number: float) -> str:
+def compact(number: float) -> str:
     """Return a count in at most three figures and a letter; small ones as they are.
 
     Examples
     --------
-    >>> short(0), short(9_999), short(16_777_216), short(4_294_967_296), short(999_950)
+    >>> compact(0), compact(9_999), compact(16_777_216), compact(4_294_967_296), compact(999_950)
     ('0', '9,999', '16.8 M', '4.29 bn', '1 M')
     """
     if number <= _WRITTEN_OUT:

@@ -23,24 +23,20 @@ from vcokit.cidr.relations import closest_cover_sorted, pack, touches
 from vcokit.cidr.scalar import Cidr
 from vcokit.palette import WEIGHTS
 from vcokit.plots import _style
-from vcokit.plots._arrays import Names, RouteArrays, route_arrays
+from vcokit.plots._arrays import Names, RouteArrays, known_names, route_arrays
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from vcokit.cidr.scalar import Prefix
 
-#: Connections of one destination that are named (one, where there are more), and their letters.
+#: Connections of one destination that are named (one, where there are more), and their characters.
 _NAMED: Final = 2
 _NAME: Final = 25
-#: Width of a letter of equal widths, as a share of its size.
-_LETTER_WIDTH: Final = 0.6
-#: Width of the column that counts what is not shown, with the gaps around it, points.
-_HIDDEN_WIDTH: Final = 56
 _WORDS: Final = {ACTIVE: "active", STANDBY: "standby", NONE: "(no weight)"}
 #: Marks of a destination: by (some route active, some route standby).
 _MARKS: Final = {
-    (True, True): (WEIGHTS["active"], WEIGHTS["standby"], "active, and a standby"),
+    (True, True): (WEIGHTS["active"], WEIGHTS["standby"], "active, with a standby"),
     (True, False): (WEIGHTS["active"], WEIGHTS["active"], "active only"),
     (False, True): (WEIGHTS["standby"], WEIGHTS["standby"], "standby only"),
 }
@@ -53,6 +49,7 @@ def nesting_tree(
     *,
     top: int = 32,
     names: Names | None = None,
+    title: str | None = None,
 ) -> Axes:
     """Show which routes hold a prefix, and which lie in it.
 
@@ -66,13 +63,16 @@ def nesting_tree(
     top : int
         Destinations shown, the outer ones first; what lies in them is counted.
     names : mapping of str to str, Series or DataFrame, optional
-        What connections are called instead of by their ids: names by id, or live connections.
+        What connections are called instead of by their ids: names by id, or live connections. By
+        default the column vpn_connection_name of the routes, where there is one.
+    title : str, optional
+        By default a sentence with the main figures; "" for no title.
 
     Returns
     -------
     Axes
-        A row a destination, in the order of addresses, each where its length stands on the axis
-        and tied to the closest destination that holds it. Beside it its connections.
+        A row for each destination, in the order of addresses, each where its length stands on the
+        axis and tied to the closest destination that holds it. Beside it its connections.
 
     Raises
     ------
@@ -80,6 +80,10 @@ def nesting_tree(
         If a column is missing, or `top` is no number of destinations.
     ValueError, TypeError
         If it is no prefix.
+
+    See Also
+    --------
+    nesting_tree_data : The destinations as a frame.
 
     Examples
     --------
@@ -91,28 +95,151 @@ def nesting_tree(
     """
     asked = _asked(prefix)
     _style.check_top(top)
-    rows = route_arrays(routes).named(names)
-    rows = rows.take(rows.valid & touches(rows.network, rows.length, *_numbers(asked)))
-    tree = _Tree(rows, asked)
+    tree = _Tree(route_arrays(routes).named(known_names(routes, names)), asked)
     kept = tree.kept(top)
     ax = _style.new_axes(ax, height=_style.rows_height(len(kept)), width=10.5)
     _style.despine(ax)
     ax.set_xlabel("prefix length, bits")
-    if not len(rows.length):
-        _style.title_and_legend(
-            ax, f"{asked} is no destination, nothing holds it, nothing lies in it"
-        )
+    if not len(tree.rows.length):
+        sentence = f"{asked} is no destination, nothing holds it, nothing lies in it"
+        _style.title_and_legend(ax, title, sentence)
         return _style.annotate_empty(ax, "no routes to show")
     _draw_ties(ax, tree, kept)
-    handles, said = _draw_marks(ax, tree, kept)
-    columns = _label_destinations(ax, tree, kept, rows)
-    _style.title_and_legend(ax, tree.title(), handles, said, columns=columns)
+    handles, labels = _draw_marks(ax, tree, kept)
+    columns = _label_destinations(ax, tree, kept)
+    _style.title_and_legend(ax, title, tree.sentence(), handles, labels, columns=columns)
     return ax
+
+
+def nesting_tree_data(routes: pd.DataFrame, prefix: Prefix) -> pd.DataFrame:
+    """Return the destinations of `nesting_tree`, all of them.
+
+    Parameters
+    ----------
+    routes : DataFrame
+    prefix : str, Cidr or IPv4Network
+        Both as of the plot.
+
+    Returns
+    -------
+    DataFrame
+        One row for each destination that holds the prefix or lies in it, and for the prefix, in
+        the order of addresses: route_dest (text); depth, how many hold it; within, the closest of
+        them, missing at the top; and its number of active, standby and other routes (int64).
+
+    Examples
+    --------
+    >>> routes = pd.DataFrame({"vpn_connection_id": "vco-a", "weight": 100,
+    ...     "route_dest": ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.9.0.0/16"]})
+    >>> nesting_tree_data(routes, "10.1.0.0/16")
+        route_dest  depth       within  active  standby  other
+    0   10.0.0.0/8      0          NaN       1        0      0
+    1  10.1.0.0/16      1   10.0.0.0/8       1        0      0
+    2  10.1.2.0/24      2  10.1.0.0/16       1        0      0
+    """
+    tree = _Tree(route_arrays(routes), _asked(prefix))
+    texts = np.array([*to_text(tree.network, tree.length), None], dtype=object)
+    rows, size = tree.rows, len(tree.keys)
+    masks = {"active": rows.active, "standby": rows.standby, "other": ~rows.active & ~rows.standby}
+    return pd.DataFrame(
+        {
+            "route_dest": pd.Series(texts[:-1], dtype="str"),
+            "depth": tree.depth,
+            "within": pd.Series(texts[tree.cover], dtype="str"),
+            **{name: np.bincount(tree.node[m], minlength=size) for name, m in masks.items()},
+        }
+    )
 
 
 def _asked(prefix: Prefix) -> Cidr:
     is_bare = isinstance(prefix, str) and "/" not in prefix
     return Cidr(f"{prefix}/32" if is_bare else prefix)
+
+
+class _Tree:
+    """Destinations in and around a prefix, that one too, each under the closest that holds it.
+
+    Parameters
+    ----------
+    rows : RouteArrays
+    asked : Cidr
+
+    Attributes
+    ----------
+    rows : RouteArrays
+        Those whose prefix holds the one asked about, or lies in it.
+    keys : ndarray of uint64
+        Distinct destinations, sorted: a tree's rows from above.
+    node : ndarray of int64
+        Destination of each row.
+    cover, depth : ndarray of int64
+        Position of the closest that holds each, -1 at the top; how many hold it.
+    asked : int
+        Position of the prefix asked about.
+    """
+
+    def __init__(self, rows: RouteArrays, asked: Cidr) -> None:
+        self.prefix = asked
+        network, length = asked.network, asked.prefix_length
+        self.rows = rows = rows.take(
+            rows.valid & touches(rows.network, rows.length, network, length)
+        )
+        mine = pack(np.array([network], np.uint32), np.array([length], np.uint8))
+        given = pack(rows.network, rows.length)
+        self.keys, position = np.unique(np.append(given, mine), return_inverse=True)
+        self.node, self.asked = position[:-1], int(position[-1])
+        self.is_route = bool((self.node == self.asked).any())
+        self.network, self.length = from_keys(self.keys.astype(np.int64))
+        self.cover = closest_cover_sorted(self.keys)
+        self.depth = self._climb(lambda above: above >= 0)[0]
+        self.active = self._any(rows.active)
+        self.standby = self._any(rows.standby)
+
+    def _any(self, mask: Mask) -> Mask:
+        found = np.zeros(len(self.keys), dtype=np.bool_)
+        found[self.node[mask]] = True
+        return found
+
+    def _climb(self, goes_on: Any) -> tuple[I64, I64]:
+        """Climb from every destination while the next one is wanted: steps, and where it ended."""
+        steps = np.zeros(len(self.keys), dtype=np.int64)
+        at = np.arange(len(self.keys))
+        while True:
+            above = np.where(at >= 0, self.cover[at], NONE)
+            moves = np.asarray(goes_on(above)) & (above >= 0)
+            if not moves.any():
+                return steps, at
+            at = np.where(moves, above, at)
+            steps += moves
+
+    def kept(self, top: int) -> I64:
+        """Return the destinations shown: the outer ones, and all that hold what is asked about."""
+        order = np.lexsort((np.arange(len(self.keys)), self.depth))
+        number = max(top, int(self.depth[self.asked]) + 1)
+        return np.sort(order[:number])
+
+    def hidden(self, kept: I64) -> I64:
+        """Return, for each destination shown, how many below it are not."""
+        is_kept = np.zeros(len(self.keys), dtype=np.bool_)
+        is_kept[kept] = True
+        at = np.arange(len(self.keys))
+        while not is_kept[at].all():
+            at = np.where(is_kept[at], at, self.cover[at])
+        return np.bincount(at, minlength=len(self.keys))[kept] - 1
+
+    def sentence(self) -> str:
+        """Say how many destinations hold the prefix, and how many lie in it."""
+        around = int(self.depth[self.asked])
+        inside = len(self.keys) - around - 1
+        what = "is a destination" if self.is_route else "is no destination itself"
+        holds = f"{around:,} hold{'s' if around == 1 else ''} it" if around else "none holds it"
+        lies = f"{inside:,} lie{'s' if inside == 1 else ''} in it" if inside else "none lies in it"
+        deep = int(self.depth.max()) - around
+        levels = f", {deep} deep" if deep > 1 else ""
+        return f"{self.prefix} {what}; {holds}, {lies}{levels}"
+
+
+# -- drawing ---------------------------------------------------------------------------------------
 
 
 def _draw_ties(ax: Axes, tree: _Tree, kept: I64) -> None:
@@ -166,35 +293,34 @@ def _draw_marks(ax: Axes, tree: _Tree, kept: I64) -> tuple[list[Any], list[str]]
     return handles, names
 
 
-def _label_destinations(ax: Axes, tree: _Tree, kept: I64, rows: RouteArrays) -> float:
+def _label_destinations(ax: Axes, tree: _Tree, kept: I64) -> float:
     """Name the rows: the destination on the left, its connections on the right.
 
-    Return how wide all is that stands on the right, points; 0 where no column there has a head.
+    Return how wide all is that stands on the right, points; 0 where no column there has a header.
     """
-    texts = list(to_text(tree.network[kept], tree.length[kept]))
-    _style.label_rows(ax, texts)
+    _style.label_rows(ax, list(to_text(tree.network[kept], tree.length[kept])))
     asked = int(np.searchsorted(kept, tree.asked))
     ax.get_yticklabels()[asked].set_fontweight("bold")
     ax.axhspan(asked - 0.5, asked + 0.5, color=_style.text_color(ax), alpha=0.07, linewidth=0)
     hidden = tree.hidden(kept)
+    left = 0.0
     if hidden.any():
         cells = [f"+ {count:,}" if count else "" for count in hidden]
-        _style.side_column(ax, "not shown,\nbelow it", cells, left=2, width=_HIDDEN_WIDTH - 12)
-    left = _HIDDEN_WIDTH if hidden.any() else 6
+        left = _style.side_column(ax, "not shown,\nbelow it", cells)
     across = ax.get_yaxis_transform()
-    said = _connections(rows, tree.node, kept)
-    for place, words in enumerate(said):
+    texts = _connections(tree.rows, tree.node, kept)
+    for place, words in enumerate(texts):
         where: _style.Style = {"xycoords": across, "textcoords": "offset points", "va": "center"}
-        text = ax.annotate(words, (1, place), (left, 0), **where)
+        text = ax.annotate(words, (1, place), (left + 8, 0), **where)
         text.set(color=_style.text_color(ax), fontsize=_style.ROW)
         _style.set_literal(text, words, mono=True)
-    low = int(tree.length[kept].min())
-    high = int(tree.length[kept].max())
+    low, high = int(tree.length[kept].min()), int(tree.length[kept].max())
     ax.set_xlim(low - 0.8, max(high, low + 8) + 0.8)
     ax.set_xticks([bits for bits in range(0, 33, 4) if low - 0.8 <= bits <= max(high, low + 8)])
     ax.xaxis.set_major_formatter(lambda value, _: f"/{value:.0f}")
-    widest = max(map(_style.display_width, said)) * _style.ROW * _LETTER_WIDTH
-    return left + widest if hidden.any() else 0.0
+    if not hidden.any():
+        return 0.0
+    return left + 8 + max(_style.text_width(words, _style.ROW, mono=True) for words in texts)
 
 
 def _connections(rows: RouteArrays, node: I64, kept: I64) -> list[str]:
@@ -223,91 +349,3 @@ def _connections_text(table: pd.DataFrame, called: dict[int, str]) -> str:
     said = [f"{called[group]} {_WORDS.get(weight, weight)}" for group, weight in pairs]
     rest = len(table) - len(first)
     return ", ".join([*said, *([f"{rest:,} more"] if rest else [])])
-
-
-# -- Destinations in and around a prefix, each under the closest that holds it.
-#
-
-
-def _numbers(prefix: Cidr) -> tuple[int, int]:
-    """Return network and length of a prefix."""
-    return prefix.network, prefix.prefix_length
-
-
-class _Tree:
-    """Destinations in and around a prefix, that one too.
-
-    Parameters
-    ----------
-    rows : RouteArrays
-        Each with a prefix that holds the one asked about or lies in it.
-    asked : Cidr
-
-    Attributes
-    ----------
-    keys : ndarray of uint64
-        Distinct destinations, sorted: a tree's rows from above.
-    node : ndarray of int64
-        Destination of each row.
-    cover, depth : ndarray of int64
-        Position of the closest that holds each, -1 at the top; how many hold it.
-    asked : int
-        Position of the prefix asked about.
-    """
-
-    def __init__(self, rows: RouteArrays, asked: Cidr) -> None:
-        self.prefix = asked
-        network, length = _numbers(asked)
-        mine = pack(np.array([network], np.uint32), np.array([length], np.uint8))
-        given = pack(rows.network, rows.length)
-        self.keys, position = np.unique(np.append(given, mine), return_inverse=True)
-        self.node, self.asked = position[:-1], int(position[-1])
-        self.is_route = bool((self.node == self.asked).any())
-        self.network, self.length = from_keys(self.keys.astype(np.int64))
-        self.cover = closest_cover_sorted(self.keys)
-        self.depth = self._climb(lambda above: above >= 0)[0]
-        self.active = self._any(rows.active)
-        self.standby = self._any(rows.standby)
-
-    def _any(self, mask: Mask) -> Mask:
-        found = np.zeros(len(self.keys), dtype=np.bool_)
-        found[self.node[mask]] = True
-        return found
-
-    def _climb(self, goes_on: Any) -> tuple[I64, I64]:
-        """Climb from every destination while the next one is wanted: steps, and where it ended."""
-        steps = np.zeros(len(self.keys), dtype=np.int64)
-        at = np.arange(len(self.keys))
-        while True:
-            above = np.where(at >= 0, self.cover[at], NONE)
-            moves = np.asarray(goes_on(above)) & (above >= 0)
-            if not moves.any():
-                return steps, at
-            at = np.where(moves, above, at)
-            steps += moves
-
-    def kept(self, top: int) -> I64:
-        """Return the destinations shown: the outer ones, and all that hold what is asked about."""
-        order = np.lexsort((np.arange(len(self.keys)), self.depth))
-        number = max(top, int(self.depth[self.asked]) + 1)
-        return np.sort(order[:number])
-
-    def hidden(self, kept: I64) -> I64:
-        """Return, for each destination shown, how many below it are not."""
-        is_kept = np.zeros(len(self.keys), dtype=np.bool_)
-        is_kept[kept] = True
-        at = np.arange(len(self.keys))
-        while not is_kept[at].all():
-            at = np.where(is_kept[at], at, self.cover[at])
-        return np.bincount(at, minlength=len(self.keys))[kept] - 1
-
-    def title(self) -> str:
-        """Say how many destinations hold the prefix, and how many lie in it."""
-        around = int(self.depth[self.asked])
-        inside = len(self.keys) - around - 1
-        what = "is a destination" if self.is_route else "is no destination itself"
-        holds = f"{around:,} hold{'s' if around == 1 else ''} it" if around else "none holds it"
-        lies = f"{inside:,} lie{'s' if inside == 1 else ''} in it" if inside else "none lies in it"
-        deep = int(self.depth.max()) - around
-        levels = f", {deep} deep" if deep > 1 else ""
-        return f"{self.prefix} {what}; {holds}, {lies}{levels}"

@@ -1,4 +1,4 @@
-"""Which connections carry which routes, and what stands by."""
+"""Plots of routes and findings as bars: by connection, by prefix length, by rule."""
 
 from __future__ import annotations
 
@@ -16,12 +16,21 @@ from vcokit.cidr.sets import aggregate
 from vcokit.errors import InputError
 from vcokit.palette import SEVERITIES, STATES, WEIGHTS
 from vcokit.plots import _style
-from vcokit.plots._arrays import Names, RouteArrays, route_arrays
+from vcokit.plots._arrays import (
+    Names,
+    RouteArrays,
+    display_names,
+    drawable_names,
+    known_names,
+    route_arrays,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Measure = Literal["routes", "addresses"]
+
+# -- by connection ---------------------------------------------------------------------------------
 
 _MEASURES: Final = {"routes": "routes", "addresses": "IPv4 addresses, overlaps counted once"}
 
@@ -33,6 +42,7 @@ def weight_distribution(
     measure: Measure = "routes",
     top: int = 24,
     names: Names | None = None,
+    title: str | None = None,
 ) -> Axes:
     """Show what each connection carries: active to the right, standby to the left.
 
@@ -46,21 +56,29 @@ def weight_distribution(
         What the bars count. Addresses are those of a connection's active, and of its standby,
         routes; what several of its routes hold counts once.
     top : int
-        Connections shown, those with most; one more bar is the mean of the rest.
+        Connections with a bar, those with most. One more row, without a bar, says in words what
+        the others have together.
     names : mapping of str to str, Series or DataFrame, optional
-        What connections are called instead of by their ids: names by id, or live connections.
+        What connections are called instead of by their ids: names by id, or live connections. By
+        default the column vpn_connection_name of the routes, where there is one.
+    title : str, optional
+        By default a sentence with the main figures; "" for no title.
 
     Returns
     -------
     Axes
-        A row a connection; routes without a valid one are counted in the title only. Beside it:
-        the active routes' addresses (or the number of routes), and the share of its active
-        destinations that another connection stands by for.
+        A row for each connection; routes without a valid one are counted in the title only. Beside
+        it: the active routes' addresses (or the number of routes), and the share of its active
+        destinations for which another connection has a standby route.
 
     Raises
     ------
     InputError
         If a column is missing, or the measure or `top` is none.
+
+    See Also
+    --------
+    weight_distribution_data : The figures as a frame.
 
     Examples
     --------
@@ -73,39 +91,82 @@ def weight_distribution(
     if measure not in _MEASURES:
         raise InputError(f"no such measure: {measure!r}", remedy="Write 'routes' or 'addresses'")
     _style.check_top(top)
-    rows = route_arrays(routes)
-    rows = rows.take(rows.active | rows.standby)
-    there = rows.on_connection
-    rows, nowhere = rows.take(there).named(names), int((~there).sum())
+    rows, invalid = _weighted(routes)
     coverage = _coverage(rows)
     table = _by_connection(rows, coverage)
+    names = known_names(routes, names)
+    table["name"] = drawable_names(table["vpn_connection_id"].to_numpy(dtype=object), names)
     ax = _style.new_axes(ax, height=_style.rows_height(min(len(table), top + 1)))
     _style.despine(ax, grid="x")
     ax.set_xlabel(_MEASURES[measure])
     if not len(table):
-        _style.title_and_legend(ax, "No routes of weight 100 or 0")
+        _style.title_and_legend(ax, title, "No routes of weight 100 or 0")
         return _style.annotate_empty(ax, "no routes to show")
-    table = _ranked(table, measure)
-    shown, labels = _top_rows(table, top)
-    _weight_bars(ax, shown, measure)
-    _style.label_rows(ax, labels)
-    _weight_columns(ax, shown, measure)
+    total = table[f"active_{measure}"] + table[f"standby_{measure}"]
+    table = table.assign(total=total).sort_values(["total", "name"], ascending=[False, True])
+    right = _weight_rows(ax, table.iloc[:top], table.iloc[top:], measure)
     handles = [_style.legend_patch(WEIGHTS["active"]), _style.legend_patch(WEIGHTS["standby"])]
-    said = ["active (weight 100)", "standby (weight 0)"]
-    _style.title_and_legend(ax, _weight_title(table, coverage, nowhere), handles, said, columns=104)
+    labels = ["active (weight 100)", "standby (weight 0)"]
+    sentence = _weight_sentence(table, coverage, invalid)
+    _style.title_and_legend(ax, title, sentence, handles, labels, columns=right)
     return ax
 
 
+def weight_distribution_data(routes: pd.DataFrame, *, names: Names | None = None) -> pd.DataFrame:
+    """Return the figures of `weight_distribution`, of all connections.
+
+    Parameters
+    ----------
+    routes : DataFrame
+    names : mapping of str to str, Series or DataFrame, optional
+        As of the plot.
+
+    Returns
+    -------
+    DataFrame
+        One row per connection, those with most routes first: vpn_connection_id, name, and as int64
+        active_routes, standby_routes, active_addresses, standby_addresses, active_destinations,
+        and backed_destinations: active destinations for which another connection has a standby
+        route.
+
+    Examples
+    --------
+    >>> routes = pd.DataFrame({"vpn_connection_id": ["vco-a", "vco-b"], "weight": [100, 0],
+    ...     "route_dest": "10.0.0.0/8"})
+    >>> table = weight_distribution_data(routes)
+    >>> table[["name", "active_routes", "standby_routes", "backed_destinations"]]
+        name  active_routes  standby_routes  backed_destinations
+    0  vco-a              1               0                    1
+    1  vco-b              0               1                    0
+    """
+    rows, _ = _weighted(routes)
+    table = _by_connection(rows, _coverage(rows))
+    ids = table["vpn_connection_id"].to_numpy(dtype=object)
+    table.insert(1, "name", display_names(ids, known_names(routes, names)))
+    total = table["active_routes"] + table["standby_routes"]
+    order = np.lexsort([table["name"].to_numpy(dtype=str), -total.to_numpy()])
+    return table.iloc[order].reset_index(drop=True)
+
+
+def _weighted(routes: pd.DataFrame) -> tuple[RouteArrays, int]:
+    """Return the active and standby rows on connections, and how many have no valid connection."""
+    rows = route_arrays(routes)
+    rows = rows.take(rows.active | rows.standby)
+    valid = rows.on_connection
+    return rows.take(valid), int((~valid).sum())
+
+
 def _by_connection(rows: RouteArrays, coverage: pd.DataFrame) -> pd.DataFrame:
-    """Return figures a connection: routes, addresses, and active destinations, by weight."""
     count = len(rows.names)
-    table = pd.DataFrame({"name": rows.names})
+    table = pd.DataFrame({"vpn_connection_id": rows.names})
     for name, mask in (("active", rows.active), ("standby", rows.standby)):
         table[f"{name}_routes"] = np.bincount(rows.group[mask], minlength=count)
+    for name, mask in (("active", rows.active), ("standby", rows.standby)):
         table[f"{name}_addresses"] = _addresses(rows, mask & rows.valid, count)
-    table["destinations"] = np.bincount(coverage["group"], minlength=count)
-    table["backed"] = np.bincount(coverage["group"][coverage["backed"]], minlength=count)
-    return table[(table["active_routes"] + table["standby_routes"]) > 0]
+    backed = coverage["group"][coverage["backed"]]
+    table["active_destinations"] = np.bincount(coverage["group"], minlength=count)
+    table["backed_destinations"] = np.bincount(backed, minlength=count)
+    return table[(table["active_routes"] + table["standby_routes"]) > 0].copy()
 
 
 def _addresses(rows: RouteArrays, mask: Mask, count: int) -> I64:
@@ -117,7 +178,7 @@ def _addresses(rows: RouteArrays, mask: Mask, count: int) -> I64:
 
 
 def _coverage(rows: RouteArrays) -> pd.DataFrame:
-    """Return each active (group, destination), and whether another group stands by for it."""
+    """Return each active (group, destination), and whether another group has a standby for it."""
     pairs = pd.DataFrame({"group": rows.group, "destination": rows.destinations()})
     known = (pairs["destination"] >= 0).to_numpy()
     mine = pairs[rows.active & known].drop_duplicates(ignore_index=True)
@@ -127,63 +188,64 @@ def _coverage(rows: RouteArrays) -> pd.DataFrame:
     return mine.assign(backed=(number > 1) | ((number == 1) & (first != mine["group"])))
 
 
-def _ranked(table: pd.DataFrame, measure: str) -> pd.DataFrame:
-    total = table[f"active_{measure}"] + table[f"standby_{measure}"]
-    ranked = table.assign(total=total).sort_values(["total", "name"], ascending=[False, True])
-    return ranked.reset_index(drop=True)
+def _weight_rows(ax: Axes, shown: pd.DataFrame, rest: pd.DataFrame, measure: Measure) -> float:
+    """Draw a bar for each connection shown, a sentence for the rest, and the columns beside them.
 
-
-def _top_rows(table: pd.DataFrame, top: int) -> tuple[pd.DataFrame, list[str]]:
-    """Return the rows shown, the mean of the rest as the last one, and their names."""
-    shown, rest = table.iloc[:top], table.iloc[top:]
-    names = list(shown["name"])
-    if not len(rest):
-        return shown, names
-    mean = rest.drop(columns="name").mean().to_frame().T
-    return pd.concat([shown, mean], ignore_index=True), [*names, f"{len(rest):,} others, mean"]
-
-
-def _weight_bars(ax: Axes, shown: pd.DataFrame, measure: str) -> None:
+    Return where the columns end, points.
+    """
     places = np.arange(len(shown))
     for name, sign in (("active", 1), ("standby", -1)):
         lengths = sign * shown[f"{name}_{measure}"].to_numpy(dtype=float)
         ax.barh(places, lengths, color=WEIGHTS[name], height=0.72, label=name)
     ax.axvline(0, color=_style.text_color(ax), linewidth=0.8)
     _style.integer_ticks(ax.xaxis)
-    ax.xaxis.set_major_formatter(lambda value, _: _style.short(abs(value)))
+    ax.xaxis.set_major_formatter(lambda value, _: _style.compact(abs(value)))
     ax.margins(x=0.02)
-
-
-def _weight_columns(ax: Axes, shown: pd.DataFrame, measure: Measure) -> None:
+    table, labels = shown, list(shown["name"])
+    if len(rest):
+        # A bar of their sum would dwarf the others, and one of their mean would be no count.
+        sums = rest.sum(numeric_only=True)
+        table = pd.concat([shown, sums.to_frame().T], ignore_index=True)
+        labels.append(pluralize(len(rest), "other"))
+        active, standby = (_style.compact(sums[f"{n}_{measure}"]) for n in ("active", "standby"))
+        ax.annotate(
+            f"together {active} active, {standby} standby",
+            (0, len(shown)),
+            (6, 0),
+            textcoords="offset points",
+            va="center",
+            color=_style.text_color(ax),
+            fontsize=_style.ROW,
+            alpha=0.75,
+        )
+    _style.label_rows(ax, labels)
     other = "addresses" if measure == "routes" else "routes"
-    cells = [_style.short(value) for value in shown[f"active_{other}"]]
-    _style.side_column(ax, f"active\n{other}", cells, left=0)
-    cells = [
-        _style.percent(b, n) for b, n in zip(shown["backed"], shown["destinations"], strict=True)
-    ]
-    _style.side_column(ax, "with a\nstandby", cells, left=52, width=52)
+    cells = [_style.compact(value) for value in table[f"active_{other}"]]
+    right = _style.side_column(ax, f"active\n{other}", cells)
+    pairs = zip(table["backed_destinations"], table["active_destinations"], strict=True)
+    cells = [_style.percent(backed, destinations) for backed, destinations in pairs]
+    return _style.side_column(ax, "with a\nstandby", cells, left=right)
 
 
-def _weight_title(table: pd.DataFrame, coverage: pd.DataFrame, nowhere: int) -> str:
+def _weight_sentence(table: pd.DataFrame, coverage: pd.DataFrame, invalid: int) -> str:
     active, standby = int(table["active_routes"].sum()), int(table["standby_routes"].sum())
-    whole = coverage["destination"].nunique()
+    destinations = coverage["destination"].nunique()
     backed = coverage["destination"][coverage["backed"]].nunique()
-    said = f"{_style.percent(backed, whole)} of active destinations have a standby"
-    apart = f" ({pluralize(nowhere, 'row')} without a valid one)" if nowhere else ""
+    share = f"{_style.percent(backed, destinations)} of active destinations have a standby"
+    apart = f" ({pluralize(invalid, 'row')} without a valid one)" if invalid else ""
     return (
         f"{active:,} active and {pluralize(standby, 'standby route')} on "
         f"{pluralize(len(table), 'connection')}{apart}; "
-        f"{said if whole else 'no destination is active'}"
+        f"{share if destinations else 'no destination is active'}"
     )
 
 
-# -- How long the prefixes of an inventory are.
-#
+# -- by prefix length ------------------------------------------------------------------------------
 
 _LENGTHS: Final = 33
-#: Room that a number above a bar, and a name below it, needs, points.
-_NUMBER_WIDTH: Final = 17
-_TICK_WIDTH: Final = 22
+#: Room that a name below a bar needs, points; and the space beside a number above it.
+_TICK_WIDTH: Final = 26
+_GAP: Final = 3
 #: What is stacked from below: colour and name.
 _WEIGHT_NAMES: Final = {
     "active": (WEIGHTS["active"], "active (weight 100)"),
@@ -192,7 +254,9 @@ _WEIGHT_NAMES: Final = {
 }
 
 
-def prefix_lengths(routes: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def prefix_lengths(
+    routes: pd.DataFrame, ax: Axes | None = None, *, title: str | None = None
+) -> Axes:
     """Show how many routes have a prefix of each length, by weight.
 
     Parameters
@@ -201,16 +265,22 @@ def prefix_lengths(routes: pd.DataFrame, ax: Axes | None = None) -> Axes:
         Routes, planned steps or live routes: with vpn_connection_id, route_dest and weight. Rows
         without an IPv4 prefix, or with a /0, are counted in the title and left out.
     ax : Axes, optional
+    title : str, optional
+        By default a sentence with the main figures; "" for no title.
 
     Returns
     -------
     Axes
-        A bar a length from /1 to /32, its number of routes above it.
+        A bar for each length from /1 to /32, its number of routes above it.
 
     Raises
     ------
     InputError
         If a column is missing.
+
+    See Also
+    --------
+    prefix_lengths_data : The figures as a frame.
 
     Examples
     --------
@@ -225,102 +295,144 @@ def prefix_lengths(routes: pd.DataFrame, ax: Axes | None = None) -> Axes:
     _style.despine(ax, grid="y")
     ax.set_xlabel("prefix length, bits")
     ax.set_ylabel("routes")
-    good = rows.take(rows.valid)
-    if not len(good.length):
-        _style.title_and_legend(ax, "No routes with an IPv4 prefix")
+    valid = rows.take(rows.valid)
+    if not len(valid.length):
+        _style.title_and_legend(ax, title, "No routes with an IPv4 prefix")
         return _style.annotate_empty(ax, "no prefixes to show")
-    parts = _length_counts(good)
-    _length_bars(ax, parts)
-    names = [name for name in _WEIGHT_NAMES if parts[name].any()]
+    table = _by_length(valid)
+    _length_bars(ax, table)
+    names = [name for name in _WEIGHT_NAMES if table[name].any()]
     handles = [_style.legend_patch(_WEIGHT_NAMES[name][0]) for name in names]
-    title = _length_title(good, np.sum(list(parts.values()), axis=0), len(rows.length))
-    _style.title_and_legend(ax, title, handles, [_WEIGHT_NAMES[name][1] for name in names])
+    sentence = _length_sentence(valid, table, len(rows.length))
+    labels = [_WEIGHT_NAMES[name][1] for name in names]
+    _style.title_and_legend(ax, title, sentence, handles, labels)
     return ax
 
 
-def _length_counts(rows: RouteArrays) -> dict[str, I64]:
+def prefix_lengths_data(routes: pd.DataFrame) -> pd.DataFrame:
+    """Return the figures of `prefix_lengths`.
+
+    Parameters
+    ----------
+    routes : DataFrame
+        As of the plot.
+
+    Returns
+    -------
+    DataFrame
+        One row for each length from 1 to 32, all int64: length; the routes of that length by
+        weight: active, standby, other; and addresses, those that its prefixes hold, each once.
+
+    Examples
+    --------
+    >>> routes = pd.DataFrame({"vpn_connection_id": "vco-a", "weight": 100,
+    ...     "route_dest": ["10.0.0.0/24", "10.0.1.0/24", "10.0.0.0/8"]})
+    >>> table = prefix_lengths_data(routes)
+    >>> table[table["active"] > 0]
+        length  active  standby  other  addresses
+    7        8       1        0      0   16777216
+    23      24       2        0      0        512
+    """
+    rows = route_arrays(routes)
+    table = _by_length(rows.take(rows.valid)).iloc[1:]
+    return table.reset_index(names="length")
+
+
+def _by_length(rows: RouteArrays) -> pd.DataFrame:
+    """Return the routes by weight, and the addresses, of each length from 0 to 32."""
     masks = {"active": rows.active, "standby": rows.standby, "other": ~rows.active & ~rows.standby}
-    return {
-        name: np.bincount(rows.length[mask], minlength=_LENGTHS) for name, mask in masks.items()
-    }
+    table = pd.DataFrame(
+        {name: np.bincount(rows.length[m], minlength=_LENGTHS) for name, m in masks.items()}
+    )
+    distinct = [len(np.unique(rows.network[rows.length == bits])) for bits in range(_LENGTHS)]
+    table["addresses"] = np.array(distinct) << (32 - np.arange(_LENGTHS))
+    return table
 
 
-def _length_bars(ax: Axes, parts: dict[str, I64]) -> None:
+def _length_bars(ax: Axes, table: pd.DataFrame) -> None:
     places = np.arange(_LENGTHS)
     bottom = np.zeros(_LENGTHS, dtype=np.int64)
-    for name, counts in parts.items():
+    for name, (colour, _) in _WEIGHT_NAMES.items():
+        counts = table[name].to_numpy()
         if counts.any():
-            ax.bar(
-                places, counts, bottom=bottom, color=_WEIGHT_NAMES[name][0], width=0.8, label=name
-            )
+            ax.bar(places, counts, bottom=bottom, color=colour, width=0.8, label=name)
             bottom = bottom + counts
     used = np.flatnonzero(bottom)
     first = max(0, min(int(used[0]) - 1, 8))
     room = _style.room(ax) / (_LENGTHS - first)
-    for place in used if room > _NUMBER_WIDTH else ():
-        above: _style.Style = {"textcoords": "offset points", "ha": "center", "va": "bottom"}
-        text = _style.short(int(bottom[place])).replace(" ", "")
-        ax.annotate(
-            text, (place, bottom[place]), (0, 2), color=_style.text_color(ax), fontsize=6.5, **above
-        )
+    numbers = {place: _style.compact(int(bottom[place])).replace(" ", "") for place in used}
+    widest = max(_style.text_width(text, _style.ROW) for text in numbers.values())
+    if widest + _GAP <= room:
+        for place, text in numbers.items():
+            ax.annotate(
+                text,
+                (place, bottom[place]),
+                (0, 2),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                color=_style.text_color(ax),
+                fontsize=_style.ROW,
+            )
     ax.set_xlim(first - 0.6, _LENGTHS - 0.4)
     apart = next(step for step in (1, 2, 4, 8) if step * room > _TICK_WIDTH or step == 8)
     ax.set_xticks(range(-(-first // apart) * apart, _LENGTHS, apart))
     ax.xaxis.set_major_formatter(lambda value, _: f"/{value:.0f}")
     _style.integer_ticks(ax.yaxis)
-    ax.yaxis.set_major_formatter(lambda value, _: _style.short(value))
+    ax.yaxis.set_major_formatter(lambda value, _: _style.compact(value))
     ax.margins(y=0.1)
 
 
-def _length_title(rows: RouteArrays, total: I64, given: int) -> str:
+def _length_sentence(rows: RouteArrays, table: pd.DataFrame, given: int) -> str:
     """Say what most prefixes are, and where most addresses are."""
     length = aggregate(rows.network, rows.length)[1]
-    held = float((HOSTS.take(length) + np.uint64(1)).sum())
-    by_length = [_addresses_at(rows, bits) for bits in range(_LENGTHS)]
-    most, widest = int(np.argmax(total)), int(np.argmax(by_length))
+    addresses = float((HOSTS.take(length) + np.uint64(1)).sum())
+    total = table[list(_WEIGHT_NAMES)].sum(axis=1)
+    most, widest = int(total.argmax()), int(table["addresses"].argmax())
     count = int(total.sum())
-    part = _style.percent(by_length[widest], held)
     left_out = f"; {pluralize(given - count, 'row')} left out" if given > count else ""
     return (
-        f"{pluralize(count, 'route')} to {_style.short(held)} addresses: "
+        f"{pluralize(count, 'route')} to {_style.compact(addresses)} addresses: "
         f"{_style.percent(int(total[most]), count)} are /{most}, "
-        f"{part} of the addresses are in a /{widest}{left_out}"
+        f"{_style.percent(float(table['addresses'][widest]), addresses)} of the addresses are "
+        f"in a /{widest}{left_out}"
     )
 
 
-def _addresses_at(rows: RouteArrays, bits: int) -> float:
-    """Return how many addresses the prefixes of a length hold, each once."""
-    network = np.unique(rows.network[rows.length == bits])
-    return float(len(network)) * float(1 << (32 - bits))
-
-
-# -- What an audit found, by rule.
-#
+# -- by rule ---------------------------------------------------------------------------------------
 
 #: The worst first, as the bars are stacked and the legend is read.
 _WORST_FIRST: Final = tuple(reversed(schema.SEVERITIES.categories))
 _PLURAL: Final = {"error": "errors", "warning": "warnings", "info": "info"}
 
 
-def findings_by_rule(findings: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Show how many rows each rule of the audit found fault with.
+def findings_by_rule(
+    findings: pd.DataFrame, ax: Axes | None = None, *, title: str | None = None
+) -> Axes:
+    """Show how many rows have a finding of each rule of the audit.
 
     Parameters
     ----------
     findings : DataFrame
         From `vcokit.audit_routes`.
     ax : Axes, optional
+    title : str, optional
+        By default a sentence with the main figures; "" for no title.
 
     Returns
     -------
     Axes
-        A bar a rule that found something, in rows, coloured by severity: errors first, then
+        A bar for each rule that found something, in rows, coloured by severity: errors first, then
         those with the most rows.
 
     Raises
     ------
     InputError
         If a column is missing.
+
+    See Also
+    --------
+    findings_by_rule_data : The figures as a frame.
 
     Examples
     --------
@@ -331,57 +443,77 @@ def findings_by_rule(findings: pd.DataFrame, ax: Axes | None = None) -> Axes:
     >>> findings_by_rule(audit_routes(routes), Figure(figsize=(14, 4)).subplots()).get_title("left")
     '2 findings on 1 row: 1 with errors (host-bits-set first), 0 with warnings, 1 with info'
     """
-    needed = ("row", "rule", "severity")
-    _style.require_columns(
-        findings, needed, what="findings", remedy="Hand over vk.audit_routes(routes)"
-    )
-    table = _by_rule(findings)
+    table = findings_by_rule_data(findings).set_index("rule")
     ax = _style.new_axes(ax, height=_style.rows_height(len(table)))
     _style.despine(ax, grid="x")
     ax.set_xlabel("rows")
     if not len(table):
-        _style.title_and_legend(ax, "No findings")
+        _style.title_and_legend(ax, title, "No findings")
         return _style.annotate_empty(ax, "the audit found nothing")
-    _finding_bars(ax, table)
+    left = pd.Series(0, index=table.index)
+    for name in _WORST_FIRST:
+        if table[name].any():
+            ax.barh(range(len(table)), table[name], left=left, color=SEVERITIES[name], height=0.72)
+            left = left + table[name]
+    for row, count in enumerate(left):
+        ax.annotate(
+            f"{count:,}",
+            (count, row),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            color=_style.text_color(ax),
+            fontsize=_style.ROW,
+        )
+    ax.margins(x=0.06)
+    _style.integer_ticks(ax.xaxis)
     _style.label_rows(ax, table.index)
     found = [name for name in _WORST_FIRST if table[name].any()]
     handles = [_style.legend_patch(SEVERITIES[name]) for name in found]
-    _style.title_and_legend(ax, _finding_title(findings, table), handles, found)
+    _style.title_and_legend(ax, title, _finding_sentence(findings, table), handles, found)
     return ax
 
 
-def _by_rule(findings: pd.DataFrame) -> pd.DataFrame:
-    """Count findings by rule (rows) and severity (columns), the worst rules first."""
+def findings_by_rule_data(findings: pd.DataFrame) -> pd.DataFrame:
+    """Return the figures of `findings_by_rule`.
+
+    Parameters
+    ----------
+    findings : DataFrame
+        As of the plot.
+
+    Returns
+    -------
+    DataFrame
+        One row for each rule that found something, the worst first: rule, and the rows found, as
+        int64, by severity: error, warning, info.
+
+    Examples
+    --------
+    >>> from vcokit.audit import audit_routes
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
+    ...     "route_dest": ["10.0.0.0/8", "10.1.2.3/16"], "next_hop": "vco-a", "weight": 100})
+    >>> findings_by_rule_data(audit_routes(routes))
+                rule  error  warning  info
+    0  host-bits-set      1        0     0
+    1        covered      0        0     1
+    """
+    needed = ("row", "rule", "severity")
+    _style.require_columns(
+        findings, needed, what="findings", remedy="Hand over vk.audit_routes(routes)"
+    )
     severity = findings["severity"].astype(schema.SEVERITIES)
     counts = pd.crosstab(findings["rule"].astype("str"), severity)
-    counts = counts.reindex(columns=list(_WORST_FIRST), fill_value=0)
-    return counts.sort_values(list(_WORST_FIRST), ascending=False, kind="stable")
+    counts = counts.reindex(columns=list(_WORST_FIRST), fill_value=0).rename_axis(columns=None)
+    counts = counts.sort_values(list(_WORST_FIRST), ascending=False, kind="stable")
+    return counts.reset_index(names="rule")
 
 
-def _finding_bars(ax: Axes, table: pd.DataFrame) -> None:
-    left = pd.Series(0, index=table.index)
-    for name in _WORST_FIRST:
-        counts = table[name]
-        if counts.any():
-            ax.barh(range(len(table)), counts, left=left, color=SEVERITIES[name], height=0.72)
-            left = left + counts
-    for row, count in enumerate(left):
-        beside: _style.Style = {
-            "textcoords": "offset points",
-            "va": "center",
-            "fontsize": _style.ROW,
-        }
-        ax.annotate(f"{count:,}", (count, row), (4, 0), color=_style.text_color(ax), **beside)
-    ax.margins(x=0.06)
-    _style.integer_ticks(ax.xaxis)
-
-
-def _finding_title(findings: pd.DataFrame, table: pd.DataFrame) -> str:
+def _finding_sentence(findings: pd.DataFrame, table: pd.DataFrame) -> str:
     """Say how many rows have a finding of each severity, and the first rule of the worst."""
     counts = by_severity(findings.astype({"severity": schema.SEVERITIES}))
-    said = [f"{counts[name]:,} with {_PLURAL[name]}" for name in _WORST_FIRST]
+    parts = [f"{counts[name]:,} with {_PLURAL[name]}" for name in _WORST_FIRST]
     worst = next(place for place, name in enumerate(_WORST_FIRST) if counts[name])
-    rule = _style.shorten(table[_WORST_FIRST[worst]].idxmax())
-    said[worst] += f" ({rule} first)"
+    parts[worst] += f" ({_style.shorten(table[_WORST_FIRST[worst]].idxmax())} first)"
     rows = pluralize(findings["row"].nunique(), "row")
-    return f"{pluralize(len(findings), 'finding')} on {rows}: {', '.join(said)}"
+    return f"{pluralize(len(findings), 'finding')} on {rows}: {', '.join(parts)}"
