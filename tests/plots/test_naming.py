@@ -117,6 +117,30 @@ def test_connections_have_names(kind: str) -> None:
         assert A not in labels
 
 
+def test_names_in_the_frame_itself_are_used() -> None:
+    """A column vpn_connection_name names connections, in plots and their frames; names= wins."""
+    frame = frames.routes((A, "10.0.0.0/16", 100), (B, "10.1.0.0/16", 100))
+    frame["vpn_connection_name"] = ["shop-1", None]
+    for name in ("weight_distribution", "address_map", "nesting_tree"):
+        assert {"shop-1", B} <= set(labelled(frame)[name]), name
+    assert plots.weight_distribution_data(frame)["name"].tolist() == ["shop-1", B]
+    assert plots.address_map_data(frame)["name"].unique().tolist() == ["shop-1", B]
+    assert plots.weight_distribution_data(frame, names={})["name"].tolist() == [A, B]
+
+
+def test_without_a_font_ids_stand_for_names(
+    fonts_forgotten: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection whose name no font can draw has its id, which can be read; frames keep it."""
+    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", list)
+    frame = frames.routes((A, "10.0.0.0/16", 100), (B, "10.1.0.0/16", 100))
+    named = {A: "杭州一号仓库", B: "office"}
+    for name, labels in labelled(frame, names=named).items():
+        assert {A, "office"} <= set(labels), name
+    table = plots.weight_distribution_data(frame, names=named)
+    assert set(table["name"]) == {"杭州一号仓库", "office"}
+
+
 def test_a_name_of_two_connections_tells_them_apart() -> None:
     """Where several connections have a name, their ids stand beside it; they stay two rows."""
     frame = frames.routes((A, "10.0.0.0/16", 100), (B, "10.1.0.0/16", 100))

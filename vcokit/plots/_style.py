@@ -51,8 +51,12 @@ ROW: Final = 8.5
 LIMIT: Final = 28
 #: Room that a layout leaves for an axis and its label, points.
 _AXIS: Final = 22
-#: What is left of the width of axes in a grid when a layout has made room for all names.
-_BESIDE_OTHERS: Final = 0.8
+#: What is left, at a guess, of the width of axes in a grid when all names have their room.
+_BESIDE_OTHERS: Final = 0.6
+#: Of a low resolution, letters are widened to whole dots: what that leaves of a width.
+_HINTED: Final = 0.93
+#: Attribute of axes in a grid: what fits title and legend to a width, and the width of the columns.
+_PLACE: Final = "_vcokit_place"
 
 
 # -- axes ------------------------------------------------------------------------------------------
@@ -186,16 +190,30 @@ def title_and_legend(
         Width of the columns of figures to the right, points; their headers stand beside the
         legend.
     """
-    width = room(ax)
-    header = 2.9 * ROW if columns else 0.0
-    above = 0.0
-    if len(handles):
-        above, fits = _legend(ax, handles, names, width - columns)
-        if columns and not fits:  # not beside the headers of columns, but above them
-            above = header + _legend(ax, handles, names, width, lift=header)[0]
-    above = max(above, header) + 7
-    wrapped = _wrap(sentence if title is None else shorten(title, 400), width)
-    set_literal(ax.set_title(wrapped, loc="left", fontsize=TITLE, pad=above), wrapped)
+    text = sentence if title is None else shorten(title, 400)
+
+    def place(width: float) -> None:
+        width *= _HINTED
+        header = 2.9 * ROW if columns else 0.0
+        above = 0.0
+        if len(handles):
+            above, fits = _legend(ax, handles, names, width - columns)
+            if columns and not fits:  # not beside the headers of columns, but above them
+                above = header + _legend(ax, handles, names, width, lift=header)[0]
+        wrapped = _wrap(text, width)
+        above = max(above, header) + 7
+        set_literal(ax.set_title(wrapped, loc="left", fontsize=TITLE, pad=above), wrapped)
+
+    place(room(ax))
+    figure: Any = ax.get_figure(root=True)
+    if len(figure.axes) > 1:
+        # What is drawn beside a plot takes room from it: all plots of a grid are fitted anew.
+        setattr(ax, _PLACE, (place, columns))
+        figure.draw_without_rendering()
+        for other in figure.axes:
+            if hasattr(other, _PLACE):
+                fit, right = getattr(other, _PLACE)
+                fit(other.bbox.width * 72 / figure.dpi + right)
 
 
 def room(ax: Axes) -> float:

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 _ORDER: Final = 8
 #: Blocks that have a name on the map: at most 4^3 of them.
 _BLOCKS_ORDER: Final = 3
+#: Room that a block's name needs on axes that may yet become smaller, points.
+_BLOCK_WIDTH: Final = 45
 #: Opacity of a cell of which next to nothing is routed, and of one that is all routed.
 _PALE, _FULL = 0.45, 1.0
 
@@ -388,6 +390,10 @@ def _label_blocks(ax: Axes, extent: MapExtent) -> str:
 
     length = extent.prefix.prefix_length
     finest = max(0, min(_BLOCKS_ORDER, extent.order - 2))
+    figure: Any = ax.get_figure(root=True)
+    side = min(ax.bbox.width, ax.bbox.height) * 72 / figure.dpi
+    while finest and side < _BLOCK_WIDTH << finest:
+        finest -= 1
     # Names of one octet leave room for the map.
     fitting = (n for n in range(finest, 0, -1) if -(-(length + 2 * n) // 8) - length // 8 <= 1)
     order = next(fitting, min(2, finest))
@@ -416,7 +422,7 @@ def _label_blocks(ax: Axes, extent: MapExtent) -> str:
         return ""
     middles = ((x + 0.5) * width, (y + 0.5) * width)
     ax.plot(*middles, color=_style.text_color(ax), linewidth=0.8, alpha=0.35, label="order")
-    return "\nthe thin line runs through the blocks in the order of addresses (a Hilbert curve)"
+    return "\nthe thin line follows the addresses in their order (a Hilbert curve)"
 
 
 def _block_name(network: int, bits: int, shown: int) -> str:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 #: Connections of one destination that are named (one, where there are more), and their characters.
 _NAMED: Final = 2
 _NAME: Final = 25
+#: What these names may take of the width, which the tree needs too.
+_RIGHT: Final = 0.6
 _WORDS: Final = {ACTIVE: "active", STANDBY: "standby", NONE: "(no weight)"}
 #: Marks of a destination: by (some route active, some route standby).
 _MARKS: Final = {
@@ -308,7 +310,10 @@ def _label_destinations(ax: Axes, tree: _Tree, kept: I64) -> float:
         cells = [f"+ {count:,}" if count else "" for count in hidden]
         left = _style.side_column(ax, "not shown,\nbelow it", cells)
     across = ax.get_yaxis_transform()
-    texts = _connections(tree.rows, tree.node, kept)
+    room = _style.room(ax) * _RIGHT / _style.text_width("m", _style.ROW, mono=True)
+    texts = _connections(tree.rows, tree.node, kept, _NAME)
+    if max(map(len, texts)) > room:
+        texts = _connections(tree.rows, tree.node, kept, max(8, int(room / _NAMED) - 9))
     for place, words in enumerate(texts):
         where: _style.Style = {"xycoords": across, "textcoords": "offset points", "va": "center"}
         text = ax.annotate(words, (1, place), (left + 8, 0), **where)
@@ -323,15 +328,15 @@ def _label_destinations(ax: Axes, tree: _Tree, kept: I64) -> float:
     return left + 8 + max(_style.text_width(words, _style.ROW, mono=True) for words in texts)
 
 
-def _connections(rows: RouteArrays, node: I64, kept: I64) -> list[str]:
-    """Name the connections of each destination shown, active ones first."""
+def _connections(rows: RouteArrays, node: I64, kept: I64, limit: int) -> list[str]:
+    """Name the connections of each destination shown, active ones first, in so many characters."""
     table = pd.DataFrame({"node": node, "group": rows.group, "weight": rows.weight})
     table = table[np.isin(node, kept)].drop_duplicates()
     table = table.sort_values("weight", ascending=False, kind="stable")
     parts = dict(iter(table.groupby("node")))
     groups = {group for part in parts.values() for group in _named_routes(part)["group"].tolist()}
     named = sorted(groups - {NONE})
-    labels = _style.unique_labels((rows.names[group] for group in named), _NAME)
+    labels = _style.unique_labels((rows.names[group] for group in named), limit)
     called = {NONE: "(no connection)", **dict(zip(named, labels, strict=True))}
     return [
         _connections_text(parts[place], called) if place in parts else "" for place in kept.tolist()

@@ -206,13 +206,13 @@ def _weight_rows(ax: Axes, shown: pd.DataFrame, rest: pd.DataFrame, measure: Mea
         # A bar of their sum would dwarf the others, and one of their mean would be no count.
         sums = rest.sum(numeric_only=True)
         table = pd.concat([shown, sums.to_frame().T], ignore_index=True)
-        labels.append(pluralize(len(rest), "other"))
+        labels.append(f"{pluralize(len(rest), 'other')}, together")
         active, standby = (_style.compact(sums[f"{n}_{measure}"]) for n in ("active", "standby"))
         ax.annotate(
-            f"together {active} active, {standby} standby",
-            (0, len(shown)),
-            (6, 0),
-            textcoords="offset points",
+            f"{active} active, {standby} standby",
+            (0.5, len(shown)),
+            xycoords=ax.get_yaxis_transform(),
+            ha="center",
             va="center",
             color=_style.text_color(ax),
             fontsize=_style.ROW,
@@ -243,8 +243,7 @@ def _weight_sentence(table: pd.DataFrame, coverage: pd.DataFrame, invalid: int) 
 # -- by prefix length ------------------------------------------------------------------------------
 
 _LENGTHS: Final = 33
-#: Room that a name below a bar needs, points; and the space beside a number above it.
-_TICK_WIDTH: Final = 26
+#: Space beside a number above a bar, points.
 _GAP: Final = 3
 #: What is stacked from below: colour and name.
 _WEIGHT_NAMES: Final = {
@@ -350,6 +349,8 @@ def _by_length(rows: RouteArrays) -> pd.DataFrame:
 
 
 def _length_bars(ax: Axes, table: pd.DataFrame) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     places = np.arange(_LENGTHS)
     bottom = np.zeros(_LENGTHS, dtype=np.int64)
     for name, (colour, _) in _WEIGHT_NAMES.items():
@@ -375,8 +376,7 @@ def _length_bars(ax: Axes, table: pd.DataFrame) -> None:
                 fontsize=_style.ROW,
             )
     ax.set_xlim(first - 0.6, _LENGTHS - 0.4)
-    apart = next(step for step in (1, 2, 4, 8) if step * room > _TICK_WIDTH or step == 8)
-    ax.set_xticks(range(-(-first // apart) * apart, _LENGTHS, apart))
+    ax.xaxis.set_major_locator(MaxNLocator("auto", integer=True, steps=[1, 2, 4, 8, 10]))
     ax.xaxis.set_major_formatter(lambda value, _: f"/{value:.0f}")
     _style.integer_ticks(ax.yaxis)
     ax.yaxis.set_major_formatter(lambda value, _: _style.compact(value))
