@@ -97,7 +97,10 @@ def stale(out: Path = OUT) -> list[str]:
     for name in _MODULES:
         for theme in THEMES:
             path = out / f"{name}-{theme}.png"
-            kept = Image.open(path).info.get(_DIGEST) if path.is_file() else None
+            kept = None
+            if path.is_file():
+                with Image.open(path) as picture:
+                    kept = picture.info.get(_DIGEST)
             if kept != digest(name):
                 found.append(path.name)
     return found

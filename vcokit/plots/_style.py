@@ -567,11 +567,11 @@ def _chinese() -> tuple[str, ...]:
     """Return the fonts of `_CHINESE` that are installed, also since matplotlib last looked."""
     from matplotlib.font_manager import fontManager
 
-    there = {font.name for font in fontManager.ttflist}
-    if there.isdisjoint(_CHINESE):
+    installed = {font.name for font in fontManager.ttflist}
+    if installed.isdisjoint(_CHINESE):
         _look_again()
-        there = {font.name for font in fontManager.ttflist}
-    return tuple(name for name in _CHINESE if name in there)
+        installed = {font.name for font in fontManager.ttflist}
+    return tuple(name for name in _CHINESE if name in installed)
 
 
 def _look_again() -> None:
@@ -623,7 +623,7 @@ def compact(number: float) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """Return a share in per cent; small but not nothing is said so.
+    """Return a share in per cent; less than one, but not nothing, is "< 1 %".
 
     Examples
     --------

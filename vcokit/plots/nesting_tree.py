@@ -351,6 +351,6 @@ def _named_routes(table: pd.DataFrame) -> pd.DataFrame:
 def _connections_text(table: pd.DataFrame, called: dict[int, str]) -> str:
     first = _named_routes(table)
     pairs = zip(first["group"], first["weight"], strict=True)
-    said = [f"{called[group]} {_WORDS.get(weight, weight)}" for group, weight in pairs]
+    texts = [f"{called[group]} {_WORDS.get(weight, weight)}" for group, weight in pairs]
     rest = len(table) - len(first)
-    return ", ".join([*said, *([f"{rest:,} more"] if rest else [])])
+    return ", ".join([*texts, *([f"{rest:,} more"] if rest else [])])

@@ -91,8 +91,8 @@ def state_intervals(steps: pd.DataFrame, since: Any) -> tuple[F64, F64]:
     Returns
     -------
     into, out : ndarray of float64, shape (n, 5)
-        Seconds: the four `_PHASES`, and the end. ``inf`` where the step did not come there, or is
-        there still.
+        Seconds: the four `_PHASES`, and the end. ``inf`` where the step did not reach it, or is
+        in it still.
     """
     into = np.full((len(steps), 6), np.inf)
     into[:, 0] = 0.0
@@ -150,9 +150,9 @@ def count_active(into: F64, out: F64, moments: F64) -> F64:
     >>> count_active(begun, ended, np.array([0.0, 1.0, 2.0])).tolist()
     [1.0, 2.0, 1.0]
     """
-    there = np.isfinite(into)
-    begun = np.searchsorted(np.sort(into[there]), moments, side="right")
-    ended = np.searchsorted(np.sort(np.maximum(into, out)[there]), moments, side="right")
+    entered = np.isfinite(into)
+    begun = np.searchsorted(np.sort(into[entered]), moments, side="right")
+    ended = np.searchsorted(np.sort(np.maximum(into, out)[entered]), moments, side="right")
     return (begun - ended).astype(float)
 
 
@@ -245,10 +245,10 @@ def rollout_progress(
     drawn = [state for state in _STACK if counts[state].any()]
     colours = _style.state_colors(ax)
     handles = [_style.legend_patch(colours[state]) for state in drawn]
-    there = [line for line in lines if line is not None]
-    names = [*drawn, *(str(line.get_label()) for line in there)]
+    drawn_lines = [line for line in lines if line is not None]
+    names = [*drawn, *(str(line.get_label()) for line in drawn_lines)]
     sentence = _progress_sentence(sends, moments[-1], forecast)
-    _style.title_and_legend(ax, title, sentence, [*handles, *there], names)
+    _style.title_and_legend(ax, title, sentence, [*handles, *drawn_lines], names)
     return ax
 
 
@@ -345,13 +345,13 @@ def _draw_line(ax: Axes, x: F64, y: Any, style: str, label: str, **more: Any) ->
 def _progress_sentence(steps: pd.DataFrame, end: float, forecast: Forecast | None) -> str:
     state = steps["state"].astype("str")
     states = state.value_counts()
-    said = [f"{states[name]:,} {name}" for name in reversed(_STACK[1:]) if name in states]
+    others = [f"{states[name]:,} {name}" for name in reversed(_STACK[1:]) if name in states]
     text = (
         f"{states.get('done', 0):,} of {pluralize(len(steps), 'step')} done after {duration(end)}"
     )
     if forecast is not None:
         text += f" (forecast: {duration(_forecast_end(forecast))})"
-    return ", ".join([text, *said])
+    return ", ".join([text, *others])
 
 
 # -- what each connection was busy with ---------------------------------------------------------
@@ -453,8 +453,8 @@ def lane_timeline(
         _draw_others(ax, lanes, shown, scale)
     ax.set_xlim(0, lanes.end / scale or 1)
     colours = _style.state_colors(ax)
-    handles = [_style.legend_patch(colours[_KINDS[kind][0]]) for kind in lanes.there]
-    texts = [_KINDS[kind][1] for kind in lanes.there] + [mark.get_label() for mark in marks]
+    handles = [_style.legend_patch(colours[_KINDS[kind][0]]) for kind in lanes.kinds]
+    texts = [_KINDS[kind][1] for kind in lanes.kinds] + [mark.get_label() for mark in marks]
     sentence = lanes.sentence(labels[0])
     _style.title_and_legend(ax, title, sentence, [*handles, *marks], texts)
     return ax
@@ -512,7 +512,7 @@ def _draw_intervals(ax: Axes, lanes: LaneIntervals, shown: I64, scale: float) ->
     colours = _style.state_colors(ax)
     row = np.full(len(lanes.names), -1)
     row[shown] = np.arange(len(shown))
-    for kind in lanes.there:
+    for kind in lanes.kinds:
         state, _, top, bottom = _KINDS[kind]
         lane, into, out = lanes.spans[kind]
         here = row[lane] >= 0
@@ -642,7 +642,7 @@ class LaneIntervals:
             "doubt": self._phase(1, self.sent & (self.state == "unknown")),
             "wait": self._phase(3, np.isfinite(into[:, 3])),
         }
-        self.there = [kind for kind, (lane, _, _) in self.spans.items() if len(lane)]
+        self.kinds = [kind for kind, (lane, _, _) in self.spans.items() if len(lane)]
 
     def _phase(self, place: int, mask: Mask) -> tuple[I64, F64, F64]:
         return self.lane[mask], self.into[mask, place], self.out[mask, place]
@@ -670,16 +670,14 @@ class LaneIntervals:
 
     def sentence(self, last: str) -> str:
         """Say how long it took, how busy the lanes were, and which was the last, by its label."""
-        busy = sum(float((out - into).sum()) for _, into, out in self._busy())
+        spans = [self.spans[kind] for kind in ("call", "task", "doubt")]
+        busy = sum(float((out - into).sum()) for _, into, out in spans)
         lanes = len(np.unique(self.lane[self.sent]))
         return (
             f"{pluralize(int(self.sent.sum()), 'step')} on {pluralize(lanes, 'connection')} in "
             f"{duration(self.end)}: lanes were busy {_style.percent(busy, lanes * self.end)} of it"
             f", the last to end is {last}"
         )
-
-    def _busy(self) -> list[tuple[I64, F64, F64]]:
-        return [self.spans[kind] for kind in ("call", "task", "doubt")]
 
 
 # -- how long calls took ------------------------------------------------------------------------
@@ -822,7 +820,7 @@ def _mark_bad_calls(
     handles: list[object] = []
     names = []
     row = {name: place for place, name in enumerate(order)}
-    for outcome, (colour, mark, said) in _BAD_OUTCOMES.items():
+    for outcome, (colour, mark, label) in _BAD_OUTCOMES.items():
         chosen = table[table["outcome"] == outcome].nlargest(_MAX_MARKED, "seconds")
         if len(chosen):
             places = chosen["operation"].map(row).to_numpy(dtype=float) + 0.24
@@ -834,7 +832,7 @@ def _mark_bad_calls(
                 "zorder": 3,
             }
             handles.append(ax.scatter(chosen["seconds"], places, label=outcome, **style))
-            names.append(f"{said}: {int((table['outcome'] == outcome).sum()):,}")
+            names.append(f"{label}: {int((table['outcome'] == outcome).sum()):,}")
     return handles, names
 
 
@@ -847,9 +845,9 @@ def _decades(table: pd.DataFrame, marked: pd.Series) -> tuple[float, float]:
 
 def _latency_sentence(table: pd.DataFrame) -> str:
     bad = int((table["outcome"] != "ok").sum())
-    said = "all answered" if not bad else f"{bad:,} refused or without an answer"
+    answered = "all answered" if not bad else f"{bad:,} refused or without an answer"
     median, high = np.quantile(table["seconds"], (0.5, 0.99))
     return (
         f"{pluralize(len(table), 'call')}: the median took {duration(median)}, "
-        f"99 % at most {duration(high)}; {said}"
+        f"99 % at most {duration(high)}; {answered}"
     )
