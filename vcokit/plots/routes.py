@@ -207,17 +207,18 @@ def _weight_rows(ax: Axes, shown: pd.DataFrame, rest: pd.DataFrame, measure: Mea
         sums = rest.sum(numeric_only=True)
         table = pd.concat([shown, sums.to_frame().T], ignore_index=True)
         labels.append(f"{pluralize(len(rest), 'other')}, together")
-        active, standby = (_style.compact(sums[f"{n}_{measure}"]) for n in ("active", "standby"))
-        ax.annotate(
-            f"{active} active, {standby} standby",
-            (0.5, len(shown)),
-            xycoords=ax.get_yaxis_transform(),
-            ha="center",
-            va="center",
-            color=_style.text_color(ax),
-            fontsize=_style.ROW,
-            alpha=0.75,
-        )
+        for name, side, away in (("active", "left", 6), ("standby", "right", -6)):
+            ax.annotate(
+                f"{_style.compact(sums[f'{name}_{measure}'])} {name}",
+                (0, len(shown)),
+                (away, 0),
+                textcoords="offset points",
+                ha=side,
+                va="center",
+                color=_style.text_color(ax),
+                fontsize=_style.ROW,
+                alpha=0.75,
+            )
     _style.label_rows(ax, labels)
     other = "addresses" if measure == "routes" else "routes"
     cells = [_style.compact(value) for value in table[f"active_{other}"]]
