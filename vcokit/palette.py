@@ -22,6 +22,9 @@ STATES: Final[Mapping[str, str]] = {
     "blocked": "#6B7077",
 }
 
+#: On a dark background: what is still to do must not be the brightest and largest area there.
+STATES_ON_DARK: Final[Mapping[str, str]] = {**STATES, "pending": "#4A4F57"}
+
 SEVERITIES: Final[Mapping[str, str]] = {
     "error": "#D55E00",
     "warning": "#E69F00",

@@ -58,7 +58,7 @@ def is_shown(page: str, rules: Iterable[str]) -> None:
     """See that a report is one HTML file with the figures, the rules and the plots, harmless."""
     assert SCRIPT not in page
     assert html.escape(SCRIPT) in page
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/png;base64,") == 4  # two pictures, light and dark
     assert not re.search(r"(?:src|href)=\"(?!data:)", page)
     text = html.unescape(re.sub(r"<[^>]+>", " ", page))
     for rule in rules:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vcokit.plots.hilbert import cells
+from vcokit.plots.address_map import hilbert_cells as cells
 
 
 def textbook(order: int, d: int) -> tuple[int, int]:
@@ -49,9 +49,3 @@ def test_a_finer_curve_moves_nothing() -> None:
         coarse, fine = cells(order), cells(order + 1)
         for one, two in zip(coarse, fine, strict=True):
             assert (np.repeat(one, 4) == two // 2).all()
-
-
-def test_a_part_of_the_walk() -> None:
-    """Part of a walk is that part of the whole."""
-    whole, part = cells(5), cells(5, 100, 300)
-    assert all((one[100:300] == two).all() for one, two in zip(whole, part, strict=True))

@@ -16,7 +16,7 @@ from matplotlib.font_manager import findfont, fontManager
 from tests.plots import frames
 from vcokit import plots
 from vcokit._text import printable
-from vcokit.plots import lettering
+from vcokit.plots import _style
 
 A, B, C = frames.A, frames.B, frames.C
 LONG = ("杭州" * 10 + "一号" + "仓库" * 10, "杭州" * 10 + "二号" + "仓库" * 10)
@@ -26,8 +26,8 @@ LONG = ("杭州" * 10 + "一号" + "仓库" * 10, "杭州" * 10 + "二号" + "�
 def fonts_forgotten():
     """Let matplotlib's list of fonts, as it was written, know none with Chinese letters."""
     before = list(fontManager.ttflist)
-    fontManager.ttflist = [font for font in before if font.name not in lettering._CHINESE]
-    forget = (lettering._chinese, lettering._fonts, lettering._say_what_to_install)
+    fontManager.ttflist = [font for font in before if font.name not in _style._CHINESE]
+    forget = (_style._chinese, _style._fonts, _style._say_what_to_install)
     for found in forget:
         found.cache_clear()
     yield
@@ -96,7 +96,7 @@ def test_labels_are_told_apart_whatever_they_are() -> None:
         size, letters = rng.randrange(2, 12), rng.choice(["ab", "a\x1b", "中a"])
         texts = {"".join(rng.choices(letters, k=rng.choice([3, 30, 60]))) for _ in range(size)}
         texts |= {f"{'x' * 30}{text}{'y' * 30}" for text in texts}
-        labels = lettering.distinct(texts, 20)
+        labels = _style.unique_labels(texts, 20)
         assert len(set(labels)) == len(texts)
         assert max(map(len, labels)) <= 20
         assert all(label == printable(label) for label in labels)
@@ -117,6 +117,30 @@ def test_connections_have_names(kind: str) -> None:
         assert A not in labels
 
 
+def test_names_in_the_frame_itself_are_used() -> None:
+    """A column vpn_connection_name names connections, in plots and their frames; names= wins."""
+    frame = frames.routes((A, "10.0.0.0/16", 100), (B, "10.1.0.0/16", 100))
+    frame["vpn_connection_name"] = ["shop-1", None]
+    for name in ("weight_distribution", "address_map", "nesting_tree"):
+        assert {"shop-1", B} <= set(labelled(frame)[name]), name
+    assert plots.weight_distribution_data(frame)["name"].tolist() == ["shop-1", B]
+    assert plots.address_map_data(frame)["name"].unique().tolist() == ["shop-1", B]
+    assert plots.weight_distribution_data(frame, names={})["name"].tolist() == [A, B]
+
+
+def test_without_a_font_ids_stand_for_names(
+    fonts_forgotten: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection whose name no font can draw has its id, which can be read; frames keep it."""
+    monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", list)
+    frame = frames.routes((A, "10.0.0.0/16", 100), (B, "10.1.0.0/16", 100))
+    named = {A: "杭州一号仓库", B: "office"}
+    for name, labels in labelled(frame, names=named).items():
+        assert {A, "office"} <= set(labels), name
+    table = plots.weight_distribution_data(frame, names=named)
+    assert set(table["name"]) == {"杭州一号仓库", "office"}
+
+
 def test_a_name_of_two_connections_tells_them_apart() -> None:
     """Where several connections have a name, their ids stand beside it; they stay two rows."""
     frame = frames.routes((A, "10.0.0.0/16", 100), (B, "10.1.0.0/16", 100))
@@ -131,7 +155,7 @@ def test_a_font_installed_since_is_found(
     (tmp_path / "broken.ttf").write_bytes(b"no font")
     there = [str(tmp_path / "broken.ttf"), simhei]
     monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", lambda: there)
-    assert lettering.shown("杭a") == "杭a"
+    assert _style.shorten("杭a") == "杭a"
 
 
 def test_a_missing_font_is_told_once(
@@ -152,9 +176,9 @@ def test_without_a_font_letters_are_spelt_out_whole(
 ) -> None:
     """What is too long is shortened between letters, never within one that is spelt out."""
     monkeypatch.setattr("matplotlib.font_manager.findSystemFonts", list)
-    said = lettering.shown("杭州" * 20)
+    said = _style.shorten("杭州" * 20)
     assert re.fullmatch(r"(\\u[0-9a-f]{4})+…(\\u[0-9a-f]{4})+", said)
-    one, two = lettering.distinct(LONG)
+    one, two = _style.unique_labels(LONG)
     assert r"\u4e00" in one
     assert r"\u4e8c" in two
     assert max(len(one), len(two)) <= 28

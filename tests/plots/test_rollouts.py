@@ -12,7 +12,7 @@ from tests.plots.frames import START, STEPS, A, B, C, at, calls, steps
 from vcokit import plots
 from vcokit.cloud.operations import Limit
 from vcokit.palette import STATES
-from vcokit.plots.moments import layers
+from vcokit.plots.rollout import state_counts as layers
 from vcokit.rollout.forecast import Forecast
 
 

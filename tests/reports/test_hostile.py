@@ -20,7 +20,7 @@ from tests.reports import published
 from tests.reports.samples import HOSTILE, audited, hostile
 from vcokit import reports
 from vcokit._text import printable
-from vcokit.reports import harmless
+from vcokit.reports import escape
 
 INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 PIECES = st.sampled_from(
@@ -92,7 +92,7 @@ def rendered(text: str) -> str:
 @given(TEXT)
 def test_a_cell_of_markdown_shows_its_text(cell: str) -> None:
     """A cell of a table shows the text, all of it, and calls nobody outside of code."""
-    for made in (harmless.markdown_cell(cell), harmless.code_span(cell)):
+    for made in (escape.markdown_cell(cell), escape.code_span(cell)):
         page = rendered(f"| a | b |\n| - | - |\n| {made} | end |\n")
         cells = re.findall("<td>(.*?)</td>", page, re.S)
         assert len(cells) == 2
@@ -107,7 +107,7 @@ def test_a_cell_of_markdown_shows_its_text(cell: str) -> None:
 @given(TEXT)
 def test_messages_of_sarif_have_no_links(text: str) -> None:
     """Braces are doubled, brackets before an address escaped; undone, it is the text."""
-    made = harmless.sarif_text(text)
+    made = escape.sarif_text(text)
     assert "{" not in made.replace("{{", "")
     assert not re.search(r"(?<!\\)\](?=\()", made)
     undone = made.replace("{{", "{").replace("}}", "}")

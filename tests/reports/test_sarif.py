@@ -19,17 +19,17 @@ from hypothesis import strategies as st
 
 import vcokit as vk
 from tests.reports import published
-from tests.reports.samples import HEAD, SMALL, audited
+from tests.reports.samples import HEAD, SMALL
 from vcokit import reports
-from vcokit.reports.places import _File, _pattern, _starts, locate, unquoted
+from vcokit.reports.csv_locations import _File, _pattern, _starts, locate_cells, unquoted
 
 
-def log_of(path: Path | str, root: Path | None = None, **options: Any) -> dict[str, Any]:
-    """Audit a file and return its log, checked against the schema."""
-    routes = vk.read_routes(path)
-    findings = vk.audit_routes(routes)
-    places = locate(findings, routes)
-    log = json.loads(reports.write("sarif", findings, routes, places=places, root=root, **options))
+def log_of(inventory: Any, root: Path | None = None, rules: str | None = None) -> dict[str, Any]:
+    """Audit a file, a text or routes, and return their log, checked against the schema."""
+    routes = inventory if isinstance(inventory, pd.DataFrame) else vk.read_routes(inventory)
+    findings = vk.audit_routes(routes, rules=rules)
+    places = locate_cells(findings, routes)
+    log = json.loads(reports.write("sarif", findings, routes, places=places, root=root))
     published.sarif().validate(log)
     return log["runs"][0]
 
@@ -137,15 +137,15 @@ def test_a_changed_file_is_not_mended(tmp_path: Path) -> None:
         "",
     ):
         path.write_text(f"{HEAD}\n{changed}\n")
-        places = locate(findings, routes)
+        places = locate_cells(findings, routes)
         assert places["line"].isna().all(), changed
         assert not places["exact"].any()
     path.write_text(f"{HEAD}\ncn-a, vco-a ,10.1.2.3/16,VCO-a,100.0,another description\n")
-    assert locate(findings, routes)["exact"].all()
+    assert locate_cells(findings, routes)["exact"].all()
     path.write_text("nothing of this kind\n")
-    assert locate(findings, routes)["line"].isna().all()
+    assert locate_cells(findings, routes)["line"].isna().all()
     path.unlink()
-    assert locate(findings, routes)["line"].isna().all()
+    assert locate_cells(findings, routes)["line"].isna().all()
 
 
 READ_AS = [
@@ -167,9 +167,7 @@ def test_cells_that_reading_changed_are_found_all_the_same(
     path = tmp_path / "routes.csv"
     path.write_text(text)
     routes = vk.read_routes(path, region="cn-a", weights={"active": 100})
-    findings = vk.audit_routes(routes, rules="host-bits-set")
-    log = json.loads(reports.write("sarif", findings, routes, places=locate(findings, routes)))
-    results = log["runs"][0]["results"]
+    results = log_of(routes, rules="host-bits-set")["results"]
     assert len(results) == len(routes)
     assert {cut(text, region(result)) for result in results} == {cell}
 
@@ -193,10 +191,8 @@ def test_quotes_are_read_as_the_reader_reads_them(
     path.write_text(text)
     routes = vk.read_routes(path)
     assert routes["vpn_connection_id"].iloc[0] == connection
-    findings = vk.audit_routes(routes, rules="host-bits-set")
-    assert locate(findings, routes)["exact"].all()
-    log = json.loads(reports.write("sarif", findings, routes, places=locate(findings, routes)))
-    (result,) = log["runs"][0]["results"]
+    (result,) = log_of(routes, rules="host-bits-set")["results"]
+    assert result["fixes"]
     assert cut(text, region(result)) == "10.1.2.3/16"
 
 
@@ -272,9 +268,7 @@ def test_fingerprints_hold_when_rows_move() -> None:
     rows = "cn-a,vco-a,10.1.2.3/16,vco-a,100,\ncn-a,vco-a,10.1.2.3/16,vco-a,100,\n"
 
     def prints(text: str) -> list[str]:
-        routes = vk.read_routes(text)
-        log = json.loads(reports.write("sarif", *audited(routes)))
-        results = log["runs"][0]["results"]
+        results = log_of(text)["results"]
         return [one["partialFingerprints"]["primaryLocationLineHash"] for one in results]
 
     before = prints(f"{HEAD}\n{rows}")
@@ -293,9 +287,7 @@ def test_a_row_of_another_file_is_named_with_it(tmp_path: Path) -> None:
     for kind in reports.KINDS:
         text = unquote(reports.write(kind, findings, routes)).replace("\\", "")
         assert "a.csv, line 2" in text, kind
-    (result,) = json.loads(reports.write("sarif", findings, routes, root=tmp_path))["runs"][0][
-        "results"
-    ]
+    (result,) = log_of(routes, root=tmp_path)["results"]
     (related,) = result["relatedLocations"]
     assert related["message"]["text"] == f"{tmp_path / 'a.csv'}, line 2"
     assert related["physicalLocation"]["artifactLocation"]["uri"] == "a.csv"
@@ -323,8 +315,5 @@ def test_frames_made_by_hand() -> None:
         {"region_id": "cn-a", "vpn_connection_id": "vco-a", "route_dest": ["10.1.2.3/16"],
          "next_hop": "vco-a", "weight": 100}
     )  # fmt: skip
-    findings = vk.audit_routes(routes)
-    log = json.loads(reports.write("sarif", findings, routes, places=locate(findings, routes)))
-    published.sarif().validate(log)
-    (result,) = log["runs"][0]["results"]
+    (result,) = log_of(routes)["results"]
     assert result["locations"] == [{"logicalLocations": [{"name": "row 0"}]}]

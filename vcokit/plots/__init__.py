@@ -11,10 +11,9 @@
 `call_latency`           how long calls took, by operation
 =======================  ======================================================================
 
-Below them stand `canvas` (axes, heads, colours of text), `lettering` (text from outside), `naming`
-(what connections are called) and `figures` (numbers on pictures); `columns` (routes as arrays),
-`tree`, `territory` and `hilbert` (the figures behind tree and map); `moments` and `spans` (when
-steps and lanes did what).
+The frame behind each of them is to be had by its name and ``_data``, such as
+`weight_distribution_data`: the same arguments, without matplotlib. Below them stand `_style` (axes,
+titles, legends, labels and numbers) and `_arrays` (routes as arrays, names of connections).
 
 Without an ``ax`` a new figure is made by pyplot, so that a notebook shows it; nothing is ever
 shown, and no setting of matplotlib is changed. Data have the colours of `vcokit.palette`, which
@@ -23,24 +22,42 @@ hold on light and on dark; text and lines take theirs from the axes drawn on, so
 is shown as it stands, never as mathematics. matplotlib is loaded by the first picture.
 """
 
-from vcokit.plots.findings import findings_by_rule
-from vcokit.plots.lanes import lane_timeline
-from vcokit.plots.latency import call_latency
-from vcokit.plots.lengths import prefix_lengths
-from vcokit.plots.nesting import nesting_tree
-from vcokit.plots.progress import rollout_progress
-from vcokit.plots.space import address_map
-from vcokit.plots.weights import weight_distribution
+from vcokit.plots.address_map import address_map, address_map_data
+from vcokit.plots.nesting_tree import nesting_tree, nesting_tree_data
+from vcokit.plots.rollout import (
+    call_latency,
+    call_latency_data,
+    lane_timeline,
+    lane_timeline_data,
+    rollout_progress,
+    rollout_progress_data,
+)
+from vcokit.plots.routes import (
+    findings_by_rule,
+    findings_by_rule_data,
+    prefix_lengths,
+    prefix_lengths_data,
+    weight_distribution,
+    weight_distribution_data,
+)
 
 __all__ = [
     "address_map",
+    "address_map_data",
     "call_latency",
+    "call_latency_data",
     "findings_by_rule",
+    "findings_by_rule_data",
     "lane_timeline",
+    "lane_timeline_data",
     "nesting_tree",
+    "nesting_tree_data",
     "prefix_lengths",
+    "prefix_lengths_data",
     "rollout_progress",
+    "rollout_progress_data",
     "weight_distribution",
+    "weight_distribution_data",
 ]
 
 

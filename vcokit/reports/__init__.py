@@ -2,21 +2,19 @@
 
 ::
 
-    findings, routes ──facts──▶ Report ──▶ a writer ──▶ parts of text
-    the inventory's files ──places──▶ line and column of the cells at fault ┘ (SARIF)
+    findings, routes ──report──▶ Report ──▶ a writer ──▶ parts of text
+    the inventory's files ──csv_locations──▶ line and column of the cells at fault ┘ (SARIF)
 
-============  ================================================================================
-`text`        a pipe or a log: plain lines, no control characters, nothing folded
-`as_json`     programs: stable keys, a version, counts, every finding (`findings.schema.json`)
-`as_csv`      spreadsheets: no cell is taken for a formula
-`markdown`    a comment in a merge request
-`sarif`       a code host that marks the lines of a change, SARIF 2.1.0
-`junit`       a pipeline that knows tests: a case a rule
-`html`        one page that needs no network: search, sort, print
-`facts`       what all of them are told
-`places`      where in the file a cell stands, for `sarif`
-`harmless`    text from outside, as each of them can bear it
-============  ================================================================================
+================  ============================================================================
+`tables`          text for a pipe or a log, Markdown for a merge request, CSV for spreadsheets,
+                  JSON for programs (`findings.schema.json`)
+`sarif`           a code host that marks the lines of a change, SARIF 2.1.0
+`junit`           a pipeline that knows tests: a case for each rule
+`html`            pages that need no network: an audit (search, sort, print), a rollout
+`report`          what all writers of findings are given
+`csv_locations`   where in the file a cell stands, for `sarif`
+`escape`          text from outside, as each format can hold it
+================  ============================================================================
 
 Writers are pure: the same frames give the same text, to the byte. No time of day and no path of
 this machine goes in that was not in the frames. What is left out (`Report.limit`) is said.
@@ -33,7 +31,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from vcokit.errors import InputError
-from vcokit.reports.facts import Report, report_of
+from vcokit.reports.report import Report, report_of
 
 if TYPE_CHECKING:
     import os
@@ -47,28 +45,28 @@ class Kind:
 
     Parameters
     ----------
-    module : str
-        Module of this package whose ``lines`` writes it.
+    writer : str
+        Module of this package and the function in it that yields the text.
     suffixes : tuple of str
         Ends of file names that mean it.
     limit : int or None
         Findings it holds where nobody says how many; None is all.
     """
 
-    module: str
+    writer: str
     suffixes: tuple[str, ...]
     limit: int | None = None
 
 
 #: The formats by name. A code host takes no SARIF of more results than 25,000 a run.
 KINDS: Final[Mapping[str, Kind]] = {
-    "text": Kind("text", (".txt", ".log"), 50),
-    "json": Kind("as_json", (".json",)),
-    "csv": Kind("as_csv", (".csv",)),
-    "markdown": Kind("markdown", (".md", ".markdown"), 200),
-    "sarif": Kind("sarif", (".sarif",), 25_000),
-    "junit": Kind("junit", (".xml",), 5_000),
-    "html": Kind("html", (".html", ".htm"), 20_000),
+    "text": Kind("tables.text_lines", (".txt", ".log"), 50),
+    "json": Kind("tables.json_lines", (".json",)),
+    "csv": Kind("tables.csv_lines", (".csv",)),
+    "markdown": Kind("tables.markdown_lines", (".md", ".markdown"), 200),
+    "sarif": Kind("sarif.sarif_lines", (".sarif",), 25_000),
+    "junit": Kind("junit.junit_lines", (".xml",), 5_000),
+    "html": Kind("html.audit_page", (".html", ".htm"), 20_000),
 }
 
 
@@ -84,7 +82,7 @@ def write(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: An
     routes : DataFrame
         The routes that were audited, from `vcokit.read_routes` or made by hand.
     **options
-        See `vcokit.reports.facts.report_of`: ``fail_on``, ``limit``, ``places``, ``root``.
+        See `vcokit.reports.report.report_of`: ``fail_on``, ``limit``, ``places``, ``root``.
 
     Returns
     -------
@@ -128,9 +126,10 @@ def parts(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: An
         raise InputError(f"there is no format {kind!r}", remedy=f"There is {', '.join(KINDS)}")
     options.setdefault("limit", KINDS[kind].limit)
     report = report_of(findings, routes, **options)
-    lines: Callable[[Report], Iterator[str]]
-    lines = import_module(f"vcokit.reports.{KINDS[kind].module}").lines
-    return lines(report)
+    module, _, function = KINDS[kind].writer.partition(".")
+    writer: Callable[[Report], Iterator[str]]
+    writer = getattr(import_module(f"vcokit.reports.{module}"), function)
+    return writer(report)
 
 
 def kind_of(path: str | os.PathLike[str]) -> str:

@@ -1,8 +1,9 @@
-"""Findings as one HTML page that needs no network: search, sort, pictures, fit to be printed.
+"""Pages of HTML that need no network: an audit, and a rollout.
 
-The page holds its data as JSON, which its own script shows as text. A Content-Security-Policy
-names the digests of that script and of the style sheet: nothing else runs, nothing is loaded, and
-nothing is sent, whatever a cell of the inventory holds. Light and dark follow the reader.
+Both are made of one set of templates. Light and dark follow the reader, pictures too; paper is
+light. A Content-Security-Policy names the digests of the page's style sheet and script: nothing
+else runs, nothing is loaded, and nothing is sent, whatever a cell of the inventory holds. The page
+of an audit holds its findings as JSON, which its own script shows as text: search, sort, print.
 """
 
 from __future__ import annotations
@@ -10,25 +11,34 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import jinja2
+import pandas as pd
 from markupsafe import Markup
 
 from vcokit._text import pluralize, printable
 from vcokit.audit.columns import count_connections
-from vcokit.palette import SEVERITIES
-from vcokit.reports.facts import Report, records
-from vcokit.reports.harmless import as_json
+from vcokit.audit.findings import by_rule
+from vcokit.palette import SEVERITIES, STATES, STATES_ON_DARK
+from vcokit.reports.escape import dump_json
+from vcokit.reports.report import Report, to_list, to_records, worst
+from vcokit.rollout.plan import Plan
 
 _DPI: Final = 144
 #: Size of a picture, inches; wide enough that its letters are readable beside another.
 _WIDTH: Final = 6.4
+#: Connections that the picture of weights shows.
+_CONNECTIONS: Final = 12
+#: Findings that the page of a rollout lists, the worst first.
+_LISTED: Final = 1000
 #: Has no column of its own: it stands below the message.
 _BELOW: Final = "api_code"
-#: Column of findings, head, classes of the cells.
-_HEADS: Final = (
+#: Column of findings, its header, classes of the cells.
+_HEADERS: Final = (
     ("source", "File", "c f"),
     ("line", "Line", "n"),
     ("severity", "Severity", "s"),
@@ -42,8 +52,124 @@ _HEADS: Final = (
 )
 
 
-def lines(report: Report) -> Iterator[str]:
-    """Yield the page."""
+@dataclass(frozen=True)
+class RolloutReport:
+    """What the page of a rollout is made of.
+
+    Parameters
+    ----------
+    title : str
+    routes, findings : DataFrame
+        The inventory and its audit.
+    plan : Plan
+    steps, calls : DataFrame
+        Of the rollout, from `Rollout.frame` and `Rollout.calls`.
+    differences : DataFrame
+        From `verify_routes`, after the rollout; an empty frame where nothing was verified.
+    numbers : mapping of str to str
+        The figures at the top, by what they count.
+    """
+
+    title: str
+    routes: pd.DataFrame
+    findings: pd.DataFrame
+    plan: Plan
+    steps: pd.DataFrame
+    calls: pd.DataFrame
+    differences: pd.DataFrame
+    numbers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A plot as PNG, for a light page and for a dark one, and its title."""
+
+    png: bytes
+    png_on_dark: bytes
+    says: str
+    width: int
+    height: int
+
+    @property
+    def light(self) -> str:
+        return base64.b64encode(self.png).decode()
+
+    @property
+    def dark(self) -> str:
+        return base64.b64encode(self.png_on_dark).decode()
+
+
+def audit_page(report: Report) -> Iterator[str]:
+    """Yield the page of an audit, part by part."""
+    environment = _environment()
+    script = environment.get_template("audit.js").render()
+    yield from environment.get_template("audit.html").generate(
+        title="Audit of routes",
+        **_style(environment),
+        script=Markup(script),  # noqa: S704 - our own file
+        script_hash=_digest(script),
+        data=Markup(_data(report)),  # noqa: S704 - see there
+        routes=len(report.routes),
+        sources=report.sources,
+        notes=report.notes,
+        rows=report.rows,
+        rules=report.by_rule,
+        total=len(report.findings),
+        listed=len(report.listed),
+        left_out=report.left_out,
+        held_back=report.held_back,
+        pictures=list(_audit_pictures(report)),
+    )
+    yield "\n"
+
+
+def write_rollout(report: RolloutReport, folder: Path) -> list[Path]:
+    """Write the page of a rollout, ``report.html``, and its pictures into a folder.
+
+    Returns
+    -------
+    list of Path
+        What was written, the page first. Pictures of an earlier rollout are removed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("weight_distribution", "rollout_progress"):
+        (folder / f"{name}.png").unlink(missing_ok=True)
+    pictures = _rollout_pictures(report)
+    page = folder / "report.html"
+    page.write_text(rollout_page(report, pictures), encoding="utf-8")
+    written = [page]
+    for name, picture in pictures.items():
+        written.append(folder / f"{name}.png")
+        written[-1].write_bytes(picture.png)
+    return written
+
+
+def rollout_page(report: RolloutReport, pictures: Mapping[str, Any] | None = None) -> str:
+    """Return the page of a rollout, by default with the pictures that belong to it."""
+    environment = _environment()
+    findings = report.findings.sort_values("severity", ascending=False, kind="stable")
+    return environment.get_template("rollout.html").render(
+        title=report.title,
+        **_style(environment),
+        script_hash="",
+        numbers=report.numbers,
+        fingerprint=report.plan.fingerprint,
+        plan=str(report.plan),
+        rules=by_rule(report.findings).to_dict("records"),
+        findings=list(to_records(worst(findings, _LISTED))),
+        findings_total=len(findings),
+        failed=_rows(report.steps[report.steps["state"] == "failed"]),
+        states=_state_bar(report.steps),
+        sent=report.steps["sent_at"].notna().any(),
+        calls=_calls(report.calls),
+        verdicts=report.differences["verdict"].value_counts().to_dict()
+        if len(report.differences)
+        else {},
+        pictures=list((_rollout_pictures(report) if pictures is None else pictures).values()),
+    )
+
+
+def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("vcokit.reports"),
         autoescape=True,
@@ -51,34 +177,15 @@ def lines(report: Report) -> Iterator[str]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"printable": printable, "pluralize": pluralize}
-    yield from environment.get_template("audit.html").generate(**_facts(environment, report))
-    yield "\n"
+    environment.filters |= {"printable": printable, "pluralize": pluralize, "commas": "{:,}".format}
+    return environment
 
 
-def _facts(environment: jinja2.Environment, report: Report) -> dict[str, Any]:
-    style = "".join(
-        environment.get_template(name).render(colours=SEVERITIES)
-        for name in ("page.css", "audit.css")
+def _style(environment: jinja2.Environment) -> dict[str, str]:
+    style = environment.get_template("report.css").render(
+        colours={**STATES, **SEVERITIES}, pending_on_dark=STATES_ON_DARK["pending"]
     )
-    script = environment.get_template("audit.js").render()
-    return {
-        "style": Markup(style),  # noqa: S704 - our own files
-        "script": Markup(script),  # noqa: S704
-        "style_hash": _digest(style),
-        "script_hash": _digest(script),
-        "data": Markup(_data(report)),  # noqa: S704 - see there
-        "routes": len(report.routes),
-        "sources": report.sources,
-        "notes": report.notes,
-        "rows": report.rows,
-        "rules": report.by_rule,
-        "total": len(report.findings),
-        "listed": len(report.listed),
-        "left_out": report.left_out,
-        "held_back": report.held_back,
-        "pictures": list(_pictures(report)),
-    }
+    return {"style": Markup(style), "style_hash": _digest(style)}  # noqa: S704 - our own file
 
 
 def _digest(text: str) -> str:
@@ -87,50 +194,108 @@ def _digest(text: str) -> str:
 
 def _data(report: Report) -> str:
     """Return the findings as JSON in which no tag and no comment can begin or end."""
-    heads = [head for head in _HEADS if head[0] != "source" or len(report.sources) > 1]
-    rows = [[_cell(record[name]) for name, _, _ in heads] for record in records(report.listed)]
-    data = {"heads": [{"name": n, "says": s, "look": k} for n, s, k in heads], "rows": rows}
-    text = as_json(data)
+    headers = [one for one in _HEADERS if one[0] != "source" or len(report.sources) > 1]
+    rows = [
+        [
+            printable(cell) if isinstance(cell, str) else cell
+            for cell in (record[name] for name, _, _ in headers)
+        ]
+        for record in to_records(report.listed)
+    ]
+    data = {"heads": [{"name": n, "says": s, "look": k} for n, s, k in headers], "rows": rows}
+    text = dump_json(data)
     for letter in "<>&":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return text
 
 
-def _cell(value: object) -> object:
-    return printable(value) if isinstance(value, str) else value
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    columns = {str(name): to_list(frame[name]) for name in frame}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _pictures(report: Report) -> Iterator[dict[str, Any]]:
+def _state_bar(steps: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return each state that steps are in: its name, their number, and its part of the bar."""
+    counts = steps["state"].value_counts()
+    states, left = [], 0.0
+    for name in STATES:
+        if count := int(counts.get(name, 0)):
+            width = 100 * count / len(steps)
+            states.append(
+                {"name": name, "count": count, "left": f"{left:.3f}", "width": f"{width:.3f}"}
+            )
+            left += width
+    return states
+
+
+def _calls(calls: pd.DataFrame) -> list[dict[str, Any]]:
+    """Sum up calls by operation: how many, how many not answered well, how long they took."""
+    rows = []
+    for operation, part in calls.groupby("operation"):
+        seconds = part["seconds"].dropna()
+        rows.append(
+            {
+                "operation": operation,
+                "calls": len(part),
+                "not_ok": int((part["outcome"] != "ok").sum()),
+                "median": f"{seconds.median() * 1000:.0f}" if len(seconds) else "",
+                "slowest": f"{seconds.max() * 1000:.0f}" if len(seconds) else "",
+            }
+        )
+    return rows
+
+
+def _audit_pictures(report: Report) -> Iterator[_Picture]:
     from vcokit import plots
 
     if len(report.findings):
-        yield _picture(lambda ax: plots.findings_by_rule(report.findings, ax), len(report.by_rule))
+        bars = len(report.by_rule)
+        yield _picture(lambda ax: plots.findings_by_rule(report.findings, ax), bars)
     if len(report.routes):
-        connections = min(count_connections(report.routes) + 1, 13)
-        yield _picture(lambda ax: plots.weight_distribution(report.routes, ax, top=12), connections)
+        yield _weights(report.routes)
 
 
-def _picture(draw: Callable[[Any], Any], bars: int) -> dict[str, Any]:
-    """Return a picture, light and dark, and what it says."""
+def _rollout_pictures(report: RolloutReport) -> dict[str, _Picture]:
+    from vcokit import plots
+
+    found = {}
+    if report.steps["sent_at"].notna().any():
+        found["rollout_progress"] = _picture(
+            lambda ax: plots.rollout_progress(report.steps, ax), _CONNECTIONS
+        )
+    found["weight_distribution"] = _weights(report.steps[report.steps["action"] != "blocked"])
+    return found
+
+
+def _weights(routes: pd.DataFrame) -> _Picture:
+    from vcokit import plots
+
+    bars = min(count_connections(routes), _CONNECTIONS) + 1
+    return _picture(lambda ax: plots.weight_distribution(routes, ax, top=_CONNECTIONS), bars)
+
+
+def _picture(draw: Callable[[Any], Any], bars: int) -> _Picture:
+    """Return a picture of so many bars; on a dark page it is transparent."""
     from matplotlib import style
-
-    from vcokit.plots.canvas import rows_height
-
-    height = rows_height(bars) + 0.7
-    with style.context("default"):
-        light, says = _png(draw, height)
-    with style.context("dark_background"):
-        dark, _ = _png(draw, height)
-    size = {"width": round(_WIDTH * 96), "height": round(height * 96)}
-    return {"light": light, "dark": dark, "says": printable(says), **size}
-
-
-def _png(draw: Callable[[Any], Any], height: float) -> tuple[str, str]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
-    says = draw(figure.subplots()).get_title("left").replace("\n", " ")
-    buffer = io.BytesIO()
-    # Without the software's name and version the same plot is the same file.
-    figure.savefig(buffer, format="png", dpi=_DPI, transparent=True, metadata={"Software": None})
-    return base64.b64encode(buffer.getvalue()).decode(), says
+    from vcokit.plots._style import rows_height
+
+    height = rows_height(bars) + 0.7
+    found = []
+    for name in ("default", "dark_background"):
+        with style.context(name):
+            figure = Figure(figsize=(_WIDTH, height), layout="constrained")
+            says = draw(figure.subplots()).get_title("left").replace("\n", " ")
+            buffer = io.BytesIO()
+            # Without the software's name and version the same plot is the same file.
+            figure.savefig(
+                buffer,
+                format="png",
+                dpi=_DPI,
+                transparent=name != "default",
+                metadata={"Software": None},
+            )
+        found.append(buffer.getvalue())
+    light, dark = found
+    return _Picture(light, dark, printable(says), round(_WIDTH * 96), round(height * 96))

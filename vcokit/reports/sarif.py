@@ -5,7 +5,7 @@ The standard: OASIS, Static Analysis Results Interchange Format 2.1.0. Of what i
 ===================  =============================================================================
 level                error, warning; note for info
 location             the file, relative to a root (``%SRCROOT%``) where it lies below it; the
-                     line; where `vcokit.reports.places` knows them, the columns of the cell
+                     line; where `vcokit.reports.csv_locations` knows them, the columns of the cell
 relatedLocations     the row that the finding speaks of
 fixes                the suggestion in place of the cell, where the cell is known to the character
 partialFingerprints  of rule and route: see `vcokit.audit.fingerprints`.
@@ -30,9 +30,9 @@ import pandas as pd
 
 from vcokit._text import printable
 from vcokit.inventory.sources import COMPRESSED
-from vcokit.reports.facts import Report, plain, records, version
-from vcokit.reports.harmless import as_json, sarif_text
-from vcokit.reports.places import tables_of
+from vcokit.reports.csv_locations import tables_of
+from vcokit.reports.escape import dump_json, sarif_text
+from vcokit.reports.report import Report, to_list, to_records, version
 
 _SCHEMA: Final = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -46,14 +46,14 @@ _NO_FILE: Final = re.compile(r"<[a-z ]+>")
 Json = dict[str, Any]
 
 
-def lines(report: Report) -> Iterator[str]:
+def sarif_lines(report: Report) -> Iterator[str]:
     """Yield the log, a result a line."""
-    yield f'{{"$schema": {as_json(_SCHEMA)}, "version": "2.1.0", "runs": [{{\n'
+    yield f'{{"$schema": {dump_json(_SCHEMA)}, "version": "2.1.0", "runs": [{{\n'
     for name, value in _run(report).items():
-        yield f"{as_json(name)}: {as_json(value)},\n"
+        yield f"{dump_json(name)}: {dump_json(value)},\n"
     yield '"results": ['
     for number, result in enumerate(_results(report)):
-        yield (",\n" if number else "\n") + as_json(result)
+        yield (",\n" if number else "\n") + dump_json(result)
     yield "\n]}]}\n"
 
 
@@ -96,10 +96,10 @@ def _problem(severity: str) -> str:
 
 def _results(report: Report) -> Iterator[Json]:
     numbers = {name: number for number, name in enumerate(report.rules)}
-    where = _Where(report)
+    where = _SarifLocations(report)
     listed = report.listed
     spans, prints = _spans(report), report.fingerprints
-    for record, span, fingerprint in zip(records(listed), spans, prints, strict=True):
+    for record, span, fingerprint in zip(to_records(listed), spans, prints, strict=True):
         result = {
             "ruleId": printable(record["rule"]),
             "ruleIndex": numbers[record["rule"]],
@@ -127,13 +127,13 @@ def _spans(report: Report) -> list[Json | None]:
     if report.places is None:
         return [None] * len(report.listed)
     places = report.places.reindex(report.listed.index)
-    columns = [plain(places[name]) for name in places]
+    columns = [to_list(places[name]) for name in places]
     names = [str(name) for name in places]
     found = [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
     return [None if place["line"] is None else place for place in found]
 
 
-def _related(where: _Where, record: Json) -> Json:
+def _related(where: _SarifLocations, record: Json) -> Json:
     if record["related_row"] is None:
         return {}
     row, line = record["related_row"], record["related_line"]
@@ -145,7 +145,7 @@ def _related(where: _Where, record: Json) -> Json:
     return {"relatedLocations": [{"id": 1, **location, "message": {"text": sarif_text(said)}}]}
 
 
-def _fixes(where: _Where, record: Json, span: Json | None) -> Json:
+def _fixes(where: _SarifLocations, record: Json, span: Json | None) -> Json:
     if span is None or not span["exact"] or record["suggestion"] is None:
         return {}
     new = record["suggestion"]
@@ -167,7 +167,7 @@ def _region(span: Json) -> Json:
     }
 
 
-class _Where:
+class _SarifLocations:
     """Sources as artifacts, rows as places in them."""
 
     def __init__(self, report: Report) -> None:

@@ -1,12 +1,17 @@
-"""A frame of routes as arrays, a row at a time: what the pictures of routes look at.
+"""A frame of routes as arrays, and what its connections are called.
 
 A missing text has code -1, a cell that is no IPv4 prefix has length `NO_LENGTH`, a weight that is
-no integer is -1; no row is left out, so that pictures can say what they do not show.
+no integer is -1; no row is left out, so that plots can say what they do not show.
+
+A connection is called by the name that the caller gives (``names=``), else by the name in the
+frame's own column ``vpn_connection_name``, else by its id.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +22,15 @@ from vcokit.audit.columns import ACTIVE, STANDBY, is_connection
 from vcokit.cidr.accessor import read_column
 from vcokit.cidr.parse import I64, U8, U32, Mask
 from vcokit.cidr.relations import pack
-from vcokit.plots.naming import Names, called
+from vcokit.plots import _style
+
+F64 = npt.NDArray[np.float64]
 
 NONE = -1
 
 
 @dataclass(frozen=True)
-class Rows:
+class RouteArrays:
     """Routes as arrays of one length.
 
     Parameters
@@ -80,17 +87,17 @@ class Rows:
         valid = is_connection(pd.Series(self.names))
         return np.asarray(np.append(valid | (not valid.any()), False)[self.group])
 
-    def called(self, names: Names | None) -> Rows:
-        """Return the same rows with groups, which are connections, called as `naming` says."""
-        return replace(self, names=called(self.names, names))
+    def named(self, names: Names | None) -> RouteArrays:
+        """Return the same rows with groups called as `drawable_names` says."""
+        return replace(self, names=drawable_names(self.names, names))
 
-    def take(self, wanted: Mask | I64) -> Rows:
+    def take(self, wanted: Mask | I64) -> RouteArrays:
         """Return some of the rows, by mask or by position."""
         arrays = (self.group, self.region, self.network, self.length, self.weight)
-        return Rows(self.names, *(array[wanted] for array in arrays))  # type: ignore[arg-type]
+        return RouteArrays(self.names, *(array[wanted] for array in arrays))  # type: ignore[arg-type]
 
 
-def read(routes: pd.DataFrame, by: str = "vpn_connection_id") -> Rows:
+def route_arrays(routes: pd.DataFrame, by: str = "vpn_connection_id") -> RouteArrays:
     """Read a frame of routes.
 
     Parameters
@@ -103,7 +110,7 @@ def read(routes: pd.DataFrame, by: str = "vpn_connection_id") -> Rows:
 
     Returns
     -------
-    Rows
+    RouteArrays
 
     Raises
     ------
@@ -114,7 +121,7 @@ def read(routes: pd.DataFrame, by: str = "vpn_connection_id") -> Rows:
     --------
     >>> frame = pd.DataFrame({"vpn_connection_id": ["vco-b", "vco-a"], "weight": ["100", "x"],
     ...     "route_dest": ["10.1.2.3/8", "elsewhere"]})
-    >>> rows = read(frame)
+    >>> rows = route_arrays(frame)
     >>> rows.names.tolist(), rows.length.tolist(), rows.weight.tolist()
     (['vco-b', 'vco-a'], [8, 255], [100, -1])
     """
@@ -125,7 +132,7 @@ def read(routes: pd.DataFrame, by: str = "vpn_connection_id") -> Rows:
     region = np.zeros(len(routes), dtype=np.int64)
     if "region_id" in routes.columns:
         region = pd.factorize(schema.text_column(routes["region_id"]))[0] + 1
-    return Rows(
+    return RouteArrays(
         np.asarray(names, dtype=np.object_),
         group.astype(np.int64),
         region,
@@ -133,3 +140,68 @@ def read(routes: pd.DataFrame, by: str = "vpn_connection_id") -> Rows:
         prefixes.length,
         weight,
     )
+
+
+#: Id → name; a frame is one of live connections.
+Names: TypeAlias = Mapping[str, str] | pd.Series | pd.DataFrame
+
+#: The columns of such a frame.
+_COLUMNS = ("vpn_connection_id", "name")
+#: Where a frame of routes or steps may have names of its own.
+_OWN_NAME = "vpn_connection_name"
+
+
+def known_names(frame: pd.DataFrame, names: Names | None) -> Names | None:
+    """Return the names given, else those that a frame of routes or steps has itself."""
+    if names is not None or _OWN_NAME not in frame.columns:
+        return names
+    known = frame[frame[_OWN_NAME].notna()]
+    return pd.Series(known[_OWN_NAME].to_numpy(), index=known["vpn_connection_id"].to_numpy())
+
+
+def display_names(ids: npt.NDArray[np.object_], names: Names | None) -> npt.NDArray[np.object_]:
+    """Return what to call some connections.
+
+    Parameters
+    ----------
+    ids : ndarray of object
+    names : mapping of str to str, Series or DataFrame, optional
+        A Series has the ids as its index, a frame the columns vpn_connection_id and name.
+
+    Returns
+    -------
+    ndarray of object
+        The id where there is no name; the name and the id where several have that name.
+
+    Raises
+    ------
+    InputError
+        If a frame lacks a column.
+
+    Examples
+    --------
+    >>> ids = np.array(["vco-a", "vco-b", "vco-c", "vco-d"], dtype=object)
+    >>> display_names(ids, {"vco-a": "shop", "vco-b": "office", "vco-c": "shop"}).tolist()
+    ['shop vco-a', 'office', 'shop vco-c', 'vco-d']
+    """
+    if names is None:
+        return ids
+    if isinstance(names, pd.DataFrame):
+        schema.require_columns(names, _COLUMNS, what="names")
+        names = names.set_index(_COLUMNS[0])[_COLUMNS[1]]
+    by_id = pd.Series(names if isinstance(names, pd.Series) else dict(names), dtype="object")
+    by_id = by_id[~by_id.index.duplicated()]
+    own = schema.text_column(pd.Series(ids, dtype="object").map(by_id))
+    named = (own.notna() & (own != "")).to_numpy(dtype=np.bool_)
+    shared = own.duplicated(keep=False).to_numpy() & named
+    found = np.where(named, own.to_numpy(dtype=object), ids)
+    return np.asarray(np.where(shared, found + " " + ids.astype(object), found), dtype=np.object_)
+
+
+def drawable_names(ids: npt.NDArray[np.object_], names: Names | None) -> npt.NDArray[np.object_]:
+    """Return `display_names`, but the id in place of a name whose letters no font has."""
+    found = display_names(ids, names)
+    if names is None:
+        return found
+    drawable = [_style.is_drawable(str(name)) for name in found]
+    return np.asarray(np.where(drawable, found, ids), dtype=np.object_)

@@ -1,11 +1,11 @@
-r"""Text from outside, as each format can bear it.
+r"""Text from outside, as each format can hold it.
 
 ========  ====================================================================================
 all       control, bidirectional and invisible characters are spelt out: ``\x1b``, ``\u202e``
 JSON      as JSON spells them, so that what is read is what was there
 CSV       as `vcokit._text.csv_cell` has it
 Markdown  marks escaped; what would call somebody or make a link stands as code
-XML       escaped, after the above: what XML cannot hold was spelt out
+XML       escaped by the standard library, after the above: what XML cannot hold was spelt out
 HTML      by the template engine, or as text by the page's own script
 SARIF     braces doubled, brackets that would make a link escaped
 ========  ====================================================================================
@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import json
 import re
+from html import escape
 from typing import Any, Final
-from xml.sax.saxutils import escape, quoteattr
 
 from vcokit._text import printable
 
@@ -25,21 +25,21 @@ _MARKS: Final = re.compile(r"([\\`*_\[\]|~$])")
 _CALLS: Final = re.compile(r"[@#]|:\S*:|:/|www\.|\bGH-\d|\b[0-9a-f]{7}", re.IGNORECASE)
 
 
-def as_json(value: Any, *, indent: int | None = None) -> str:
+def dump_json(value: Any, *, indent: int | None = None) -> str:
     r"""Return a value as JSON whose text shows every character it has.
 
     Examples
     --------
-    >>> print(as_json("主\x7f\u202e<"))
+    >>> print(dump_json("主\x7f\u202e<"))
     "主\u007f\u202e<"
     """
     text = json.dumps(value, ensure_ascii=False, indent=indent)
     if text.isascii() and "\x7f" not in text:
         return text
-    return "".join(map(_spelt, text))
+    return "".join(map(_escape_char, text))
 
 
-def _spelt(letter: str) -> str:
+def _escape_char(letter: str) -> str:
     if letter.isprintable() or letter == "\n":
         return letter
     return json.dumps(letter)[1:-1] if letter > "\x7f" else f"\\u{ord(letter):04x}"
@@ -56,7 +56,7 @@ def markdown_cell(value: object) -> str:
     text = printable(value)
     if _CALLS.search(text):
         return code_span(text)
-    return escape(_MARKS.sub(r"\\\1", text))
+    return escape(_MARKS.sub(r"\\\1", text), quote=False)
 
 
 def code_span(value: object) -> str:
@@ -72,36 +72,14 @@ def code_span(value: object) -> str:
         return ""
     # A backslash before the bar is the table's affair; one that is the text's own would be eaten.
     if re.search(r"\\\|", text):
-        return f"<code>{escape(_MARKS.sub(_entity, text))}</code>"
+        return f"<code>{escape(_MARKS.sub(_escape_mark, text), quote=False)}</code>"
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
     blank = " " if text[0] in "` " or text[-1] in "` " else ""
     return f"{fence}{blank}{text.replace('|', chr(92) + '|')}{blank}{fence}"
 
 
-def _entity(mark: re.Match[str]) -> str:
+def _escape_mark(mark: re.Match[str]) -> str:
     return f"\\{mark[1]}"
-
-
-def xml_text(value: object) -> str:
-    r"""Return text between tags of XML.
-
-    Examples
-    --------
-    >>> print(xml_text("]]> <b> \x00\ufffe"))
-    ]]&gt; &lt;b&gt; \x00\ufffe
-    """
-    return escape(printable(value))
-
-
-def xml_attribute(value: object) -> str:
-    """Return an attribute of XML, with its quotes.
-
-    Examples
-    --------
-    >>> print(xml_attribute('a "b" <'))
-    'a "b" &lt;'
-    """
-    return quoteattr(printable(value))
 
 
 def sarif_text(value: object) -> str:
