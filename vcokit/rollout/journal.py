@@ -567,8 +567,8 @@ class Journal:
         Parameters
         ----------
         earlier : RolloutSnapshot, optional
-            Of this journal. The calls it has counted are not counted again, which saves time and
-            changes nothing in the result.
+            Of this journal. What it has counted is not counted again, which saves time and changes
+            nothing in the result.
         failures : int
             How many failures are listed at most.
         search : str
