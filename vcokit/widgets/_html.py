@@ -69,7 +69,7 @@ CSS: Final = (
     f".vco.vco td.diff{{color:{SEVERITIES['error']};font-weight:600}}"
     ".vco.vco .n{text-align:right}"
     ".vco .long{max-height:330px;overflow-y:auto}"
-    ".vco h4{margin:10px 0 2px;font-size:13px;font-weight:600}"
+    ".vco.vco h4{margin:10px 0 2px;font-size:13px;font-weight:600}"
     + "".join(
         f".vco .lanes>.f{pixels}{{border-bottom-width:{pixels}px}}" for pixels in range(1, 15)
     )

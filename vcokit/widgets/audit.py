@@ -28,13 +28,13 @@ from vcokit.widgets._static import StaticFallback
 from vcokit.widgets.table import FilteredFrame, PagedTable, SortKey, by_column, by_destination
 
 COLUMNS: Final = (
-    ("line", "60px"),
-    ("severity", "84px"),
-    ("rule", "150px"),
+    ("line", "68px"),
+    ("severity", "98px"),
+    ("rule", "152px"),
     ("destination", "130px"),
     ("connection", "170px"),
     ("message", "auto"),
-    ("suggestion", "130px"),
+    ("suggestion", "128px"),
 )
 #: What the columns are sorted by. The severity begins with the worst.
 _SORT_KEYS: Final[Mapping[str, SortKey]] = {

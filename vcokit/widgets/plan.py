@@ -41,16 +41,16 @@ CONNECTION_COLUMNS: Final = (
     *((action, "9.6%") for action in COLOURS),
 )
 STEP_COLUMNS: Final = (
-    ("step", "60px"),
-    ("line", "60px"),
-    ("action", "76px"),
+    ("step", "70px"),
+    ("line", "68px"),
+    ("action", "84px"),
     ("destination", "150px"),
     ("before → after", "220px"),
     ("next hop", "190px"),
     ("reason or description", "auto"),
 )
 BLOCKED_COLUMNS: Final = (
-    ("line", "60px"),
+    ("line", "68px"),
     ("destination", "150px"),
     ("connection", "190px"),
     ("reason", "auto"),
@@ -173,10 +173,11 @@ class PlanView(ipywidgets.VBox):  # type: ignore[misc]
         if self.forecast is None:
             return
         self.ask.layout.display = "none"
-        counts = self.forecast.calls.items()
-        calls = ", ".join(f"{count:,} {name.lower()}" for name, count in counts)
         seconds = duration(round(self.forecast.seconds))
-        self._total.value = wrap(f"About <b>{escape(seconds)}</b> in total. Calls: {escape(calls)}")
+        writes = self.forecast.calls.get("Send", 0)
+        reads = sum(self.forecast.calls.values()) - writes
+        calls = f"{pluralize(writes, 'writing call')}, {pluralize(reads, 'reading call')}"
+        self._total.value = wrap(f"About <b>{escape(seconds)}</b> in total, with {escape(calls)}")
         if len(self.forecast.times):
             self._picture.value = timeline_png(self.plan, self.forecast)
             self._picture.layout.display = None

@@ -29,7 +29,7 @@ import ipywidgets
 import pandas as pd
 
 from vcokit import schema
-from vcokit._text import duration
+from vcokit._text import duration, pluralize
 from vcokit.audit.columns import is_connection
 from vcokit.cloud.error_codes import classify
 from vcokit.cloud.operations import Limit
@@ -182,6 +182,7 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
         self.controls = RolloutControls(self._rollout, self.refresh)
         self._filter.observe(self._on_filter, "value")
         heading = ipywidgets.HTML(wrap("<h4>Failed or unknown</h4>"))
+        self._filter.layout.margin = "8px 0 0 8px"
         bar = ipywidgets.HBox([heading, self._filter], layout={"align_items": "center"})
         self._failed = ipywidgets.VBox([bar, failures])
         style = ipywidgets.HTML(style_tag(self._fallback.hides_fallback))
@@ -813,8 +814,9 @@ def connections_html(snapshot: RolloutSnapshot) -> str:
     many = len(shown) > _MANY_CONNECTIONS
     height = _SMALL_CELL if many else _CELL
     cells = "".join(_cell(name, snapshot.connections[name], height) for name in shown)
+    note = muted(f"{len(shown):,}, one cell each; it fills with green as changes are made")
     return wrap(
-        f"<h4>Connections {muted(f'{len(shown):,}, one cell each; green is done')}</h4>",
+        f"<h4>Connections {note}</h4>",
         f'<div class="lanes{" many" if many else ""}">{cells}</div>',
     )
 
@@ -849,7 +851,9 @@ def failures_html(snapshot: RolloutSnapshot) -> str:
     """Return a table of the first failures that were found, and how many there are."""
     total = snapshot.states["failed"] + snapshot.states["unknown"]
     found = snapshot.failures_found
-    count = f"{found:,}" if found == total else f"{found:,} of {total:,}"
+    count = (
+        f"{found:,} of {pluralize(total, 'step')}" if found < total else pluralize(total, "step")
+    )
     cut = f", the first {len(snapshot.failures)} listed" if len(snapshot.failures) < found else ""
     rows = map(_failure_cells, snapshot.failures)
     return wrap(muted(f"{count}{cut}"), table(_FAILURE_COLUMNS, rows, multiline=True))
