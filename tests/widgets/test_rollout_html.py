@@ -214,7 +214,7 @@ def test_many_failures_are_cut() -> None:
     shown = snapshot({"vco-a": {"failed": 5_000}}, failures=some, failures_found=5_000)
     html = failures_html(shown)
     assert html.count("<tr") == FAILURES_SHOWN + 1
-    assert f"5,000, the first {FAILURES_SHOWN} listed" in html
+    assert f"5,000 steps, the first {FAILURES_SHOWN} listed" in html
     found = snapshot({"vco-a": {"failed": 5_000}}, failures=some[:3], failures_found=3)
     assert "3 of 5,000" in failures_html(found)
 

@@ -8,13 +8,19 @@ import sys
 import threading
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import vcokit as vk
-from tests.rollout.stage import Stage
+from tests.rollout.stage import Stage, inventory
+from vcokit import schema
+from vcokit.cloud.operations import Limit
 from vcokit.errors import InputError, JournalError
 from vcokit.rollout import rollout as room
-from vcokit.rollout.journal import Journal
+from vcokit.rollout.forecast import Forecast
+from vcokit.rollout.journal import CallEnd, CallRow, Journal
+from vcokit.rollout.messages import StepChanged
+from vcokit.rollout.plan import plan_routes
 from vcokit.simulator import Fault
 from vcokit.widgets import RolloutView, view_of
 from vcokit.widgets._static import StaticFallback
@@ -161,6 +167,33 @@ def test_a_journal_shows_what_the_rollout_showed(tmp_path: Path) -> None:
         assert "10." in read._recent.shown
         assert read.controls.pause.disabled
         read.close()
+
+
+def test_rates_and_time_left_of_a_journal(tmp_path: Path) -> None:
+    """Rates stand against the limits, and fade; a step a second leaves so many seconds."""
+    plan = plan_routes(inventory(1, 100), schema.frame(schema.LIVE_ROUTES))
+    limits = {"CreateVcoRouteEntry": Limit(60, 30)}
+    of_another_plan = Forecast(1.0, (0.5,), {}, pd.DataFrame())
+    clock = [100.0]
+    with Journal.create(tmp_path / "rollout.db", plan, "some id") as journal:
+        journal.write(meta={"state": "running"})
+        view = RolloutView.from_journal(
+            journal.path, forecast=of_another_plan, limits=limits, clock=lambda: clock[0]
+        )
+        view._thread.stop()
+        for step in range(20):
+            at = clock[0] = 101.0 + step
+            call = CallRow(step + 1, "CreateVcoRouteEntry", "cn-hangzhou", "vco-0", at, step)
+            states = (StepChanged(at, step, "", state) for state in ("sent", "accepted", "settled"))
+            journal.write(states, [call], [CallEnd(step + 1, 0.1, "ok")])
+            view.refresh()
+        assert "1.1 of 2 create calls/s in cn-hangzhou" in shown(view)
+        assert "≈ 1 min 20 s left, by the pace" in shown(view)
+        assert "20 calls, 0 not ok" in shown(view)
+        clock[0] += 60.0
+        view.refresh()
+        assert "calls/s" not in shown(view)
+        view.close()
 
 
 RUN = """

@@ -615,7 +615,8 @@ class Journal:
             except (TypeError, ValueError, OverflowError) as error:  # not what was ever written
                 raise database.damaged(self.path, f"{error}") from None
             finally:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
 
     def last_call(self) -> int:
         """Return the highest number of a call; 0 before the first."""

@@ -178,7 +178,7 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         if rule not in [value for _, value in self.rule.options]:
             self.rule.options = (*self.rule.options, (f"{rule} (0)", rule))
         if severity not in [value for _, value in self.severity.options]:
-            raise InputError(f"no severity: {severity}", remedy="One of error, warning, info")
+            raise InputError(f"not a severity: {severity}", remedy="One of error, warning, info")
         chosen = {self.severity: severity, self.rule: rule, self.connection: connection}
         if words is not None:
             chosen[self.search] = words
@@ -301,9 +301,9 @@ def _check(routes: pd.DataFrame, findings: pd.DataFrame) -> None:
     there = findings.columns if isinstance(findings, pd.DataFrame) else ()
     missing = [name for name in schema.FINDINGS if name not in there]
     if missing:
-        raise InputError(f"no findings: there is no column {missing[0]}", remedy=_REMEDY)
+        raise InputError(f"not findings: there is no column {missing[0]}", remedy=_REMEDY)
     if len(findings) and findings["row"].max() >= len(routes):
-        raise InputError("the findings are of other routes: they name more rows", remedy=_REMEDY)
+        raise InputError("these findings are of other routes: they name more rows", remedy=_REMEDY)
 
 
 def _button(label: str, icon: str, on_click: Any) -> Any:

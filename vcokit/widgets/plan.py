@@ -100,7 +100,7 @@ class PlanView(ipywidgets.VBox):  # type: ignore[misc]
 
     def __init__(self, plan: Plan, *, forecast: Forecast | None = None) -> None:
         if not isinstance(plan, Plan):
-            raise InputError(f"no plan: {type(plan).__name__}", remedy=_REMEDY)
+            raise InputError(f"not a plan: {type(plan).__name__}", remedy=_REMEDY)
         self.plan = plan
         self.forecast = forecast
         self._fallback = StaticFallback()

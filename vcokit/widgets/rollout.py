@@ -108,7 +108,7 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not isinstance(rollout, Rollout):
-            raise InputError(f"no rollout: {_describe(rollout)}", remedy=_REMEDY)
+            raise InputError(f"not a rollout: {_describe(rollout)}", remedy=_REMEDY)
         limits = limits or getattr(rollout, "limits", None)
         self._begin(rollout.journal, rollout, forecast, limits, clock, HEARTBEAT)
 
