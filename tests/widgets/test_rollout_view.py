@@ -69,6 +69,20 @@ def test_the_view_of_an_ended_rollout(tmp_path: Path) -> None:
         assert "The rollout is finished" in after.controls.note.value
 
 
+def test_the_journal_is_removed(tmp_path: Path) -> None:
+    """The rollout stops, and the view says so with what it saw last; then it refreshes no more."""
+    with Stage(tmp_path, lanes=1, each=2) as stage:
+        rollout = stage.rollout()
+        view = RolloutView(rollout)
+        rollout.journal.unlink()
+        with pytest.raises(JournalError):
+            rollout.start().wait()
+        assert view._thread.join(10)
+        assert "pending 2" in shown(view)
+        assert "stopped" in shown(view)
+        assert "The rollout is stopped" in view.controls.note.value
+
+
 def test_buttons_steer(tmp_path: Path) -> None:
     """Pause pauses, then resumes; cancel asks, takes no for an answer, then cancels."""
     with Stage(tmp_path, speed=60.0, lanes=2, each=20) as stage:

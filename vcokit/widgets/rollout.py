@@ -9,8 +9,9 @@
 The view of a running rollout and the view of a journal show the same snapshots. Only a rollout of
 this process can be controlled, and only it knows whether it is paused.
 
-Messages to the page: on average at most seven per second and 45 kB per second, whatever the size
-of the rollout. Large elements are updated less often.
+Messages to the page: on average at most eight per second and 48 kB per second, whatever the size
+of the rollout. Large elements are updated less often. Refreshing takes at most a twentieth of one
+processor: after a refresh the thread rests in proportion to what it cost.
 """
 
 from __future__ import annotations
@@ -215,6 +216,7 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
         alive = holder is not None and holder.may_write(self._path)
         read_at = (self._file_times(), alive, self._filter.value)
         ended = tally is not None and tally.rollout in ENDED
+        problem = None
         if known is None or ended or read_at != self._read_at:
             try:
                 with Journal.read(self._path) as journal:
@@ -227,15 +229,16 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
             except JournalError as error:
                 if known is None:
                     raise
-                return replace(known, message=str(error))
-            self._journal_snapshot = known
-            self._read_at = read_at[0], known.holder is not None, read_at[2]
+                problem = str(error)
+            else:
+                self._journal_snapshot = known
+                self._read_at = read_at[0], known.holder is not None, read_at[2]
         if tally is None:
-            return replace(known, message=_journal_message(known, self._path))
+            return replace(known, message=problem or _journal_message(known, self._path))
         return replace(
             known,
             state=tally.rollout,
-            message=tally.message,
+            message=tally.message or problem,
             started=tally.started,
             # The last event of an ended rollout, of one that sent nothing as well.
             latest=tally.latest or known.latest,
