@@ -18,7 +18,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, NamedTuple
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
 
 from vcokit.rollout import rehearsal
 from vcokit.rollout.lock import Owner
@@ -44,22 +45,63 @@ RECENT: Final = 8
 #: The last calls, of which the rates are taken: more than any account may make in `RATE_WINDOW`.
 _LAST_CALLS: Final = 5_000
 
+
+def _rows(columns: str, query: str) -> str:
+    """Return SQL of one value: the rows of a query, as JSON."""
+    return f"(SELECT json_group_array(json_array({columns})) FROM ({query}))"  # noqa: S608
+
+
+# While a cell is busy, each row that SQLite hands over waits for Python's lock. So there is one
+# statement, with one row.
 _COUNTS: Final = """
-SELECT coalesce(vpn_connection_id, ''), state, count(*) FROM step GROUP BY 1, 2 ORDER BY min(step)
+SELECT coalesce(vpn_connection_id, '') AS name, state, count(*) AS steps, min(step) AS first
+FROM step WHERE state != :usual GROUP BY 1, 2
 """
-#: The same without one state. Grouping takes most of the time, and most steps are in one state.
-_OTHER_COUNTS: Final = """
-SELECT coalesce(vpn_connection_id, ''), state, count(*) FROM step WHERE state != ? GROUP BY 1, 2
-"""
-_ACTIONS: Final = "SELECT action, count(*) FROM step GROUP BY 1"
 _RECENT: Final = f"""
-SELECT step, state, action, coalesce(vpn_connection_id, ''), coalesce(route_dest, ''),
-    coalesce(code, ''), sent_at, accepted_at, settled_at, ended_at
+SELECT step, state, action, vpn_connection_id, route_dest, code,
+    sent_at, accepted_at, settled_at, ended_at
 FROM step WHERE coalesce(sent_at, accepted_at, settled_at, ended_at) IS NOT NULL
 ORDER BY max(coalesce(sent_at, 0), coalesce(accepted_at, 0), coalesce(settled_at, 0),
     coalesce(ended_at, 0)) DESC, step DESC
 LIMIT {RECENT}
 """  # noqa: S608
+_ENDED_LATELY: Final = f"""
+SELECT count(*) FROM step WHERE sent_at IS NOT NULL AND coalesce(settled_at, ended_at)
+    >= (SELECT max(first_write, coalesce(:until, last_sent) - {PACE_WINDOW}) FROM marks)
+"""  # noqa: S608
+#: Calls whose outcome an earlier snapshot has not counted.
+_NEW_CALLS: Final = "call > :after OR call IN (SELECT value FROM json_each(:open))"
+_CALLS: Final = f"""
+SELECT operation, outcome, count(*) AS calls FROM call WHERE {_NEW_CALLS} GROUP BY 1, 2
+"""  # noqa: S608
+_OPEN_CALLS: Final = f"SELECT call FROM call WHERE ({_NEW_CALLS}) AND outcome IS NULL"  # noqa: S608
+_RATES: Final = f"""
+SELECT operation, region_id, count(*) AS calls, min(sent_at) AS first
+FROM (SELECT * FROM call ORDER BY call DESC LIMIT {_LAST_CALLS})
+WHERE step IS NOT NULL AND sent_at >= :now - {RATE_WINDOW} GROUP BY 1, 2
+"""  # noqa: S608
+_ALL: Final = f"""
+WITH marks AS (SELECT
+    (SELECT sent_at FROM call ORDER BY call LIMIT 1) AS first_sent,
+    (SELECT sent_at FROM call WHERE step IS NOT NULL ORDER BY call LIMIT 1) AS first_write,
+    (SELECT sent_at FROM call ORDER BY call DESC LIMIT 1) AS last_sent,
+    (SELECT coalesce(max(call), 0) FROM call) AS last_call
+)
+SELECT first_sent, first_write, last_sent, last_call, ({_ENDED_LATELY}),
+    {_rows("name, state, steps, first", _COUNTS)},
+    {
+    _rows(
+        "step, state, action, vpn_connection_id, route_dest, code, sent_at, accepted_at, "
+        "settled_at, ended_at",
+        _RECENT,
+    )
+},
+    {_rows("operation, outcome, calls", _CALLS)},
+    {_rows("call", _OPEN_CALLS)},
+    {_rows("operation, region_id, calls, first", _RATES)}
+FROM marks
+"""  # noqa: S608
+_ACTIONS: Final = "SELECT action, count(*) FROM step GROUP BY 1"
 _FAILURES: Final = f"""
 SELECT step, state, action, coalesce(vpn_connection_id, ''), coalesce(route_dest, ''), line,
     coalesce(code, ''), coalesce(message, ''), coalesce(request_id, ''), count(*) OVER ()
@@ -70,22 +112,6 @@ WHERE state IN ('{FAILED}', '{UNKNOWN}') AND instr(
         || coalesce(message, '') || char(10) || coalesce(request_id, '')),
     lower(?)) > 0
 ORDER BY state, step LIMIT ?
-"""  # noqa: S608
-_FIRST_WRITE: Final = "SELECT sent_at FROM call WHERE step IS NOT NULL ORDER BY call LIMIT 1"
-_ENDED_SINCE: Final = """
-SELECT count(*) FROM step WHERE sent_at IS NOT NULL AND coalesce(settled_at, ended_at) >= ?
-"""
-#: Calls whose outcome an earlier snapshot has not counted.
-_NEW: Final = "(call > :after OR call IN (SELECT value FROM json_each(:open)))"
-_CALLS: Final = f"""
-SELECT operation, outcome, count(*) FROM call WHERE {_NEW} AND outcome IS NOT NULL GROUP BY 1, 2
-"""  # noqa: S608
-_OPEN_CALLS: Final = f"SELECT call FROM call WHERE {_NEW} AND outcome IS NULL"  # noqa: S608
-_LAST_CALL: Final = "SELECT call, sent_at FROM call ORDER BY call DESC LIMIT 1"
-_RATES: Final = f"""
-SELECT operation, coalesce(region_id, ''), count(*), min(sent_at)
-FROM (SELECT * FROM call ORDER BY call DESC LIMIT {_LAST_CALLS})
-WHERE step IS NOT NULL AND sent_at >= ? GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
 """  # noqa: S608
 
 
@@ -261,24 +287,46 @@ def take_snapshot(
         If something in the tables is not what was ever written.
     """
     rollout_id = meta.get("rollout_id", "")
-    if earlier is not None and earlier.rollout_id != rollout_id:
+    if earlier is not None and (earlier.rollout_id != rollout_id or not earlier.connections):
         earlier = None
-    connections = _connections(db, earlier)
+    # Grouping takes most of the time, and most steps are in one state: how many are, follows.
+    usual = earlier.states.most_common(1)[0][0] if earlier else ""
+    given = {
+        "usual": usual,
+        "after": earlier.last_call if earlier else 0,
+        "open": json.dumps(earlier.open_calls if earlier else []),
+        "now": now,
+        "until": now if holder else None,
+    }
+    first_sent, first_write, last_sent, last_call, ended, *arrays = db.execute(
+        _ALL, given
+    ).fetchone()
+    counts, changes, new_calls, open_calls, rates = map(json.loads, arrays)
+    connections: dict[str, Counter[str]] = {}
+    for name in earlier.connections if earlier else ():
+        connections[name] = Counter()
+    for name, state, count, _ in sorted(counts, key=itemgetter(3)):
+        connections.setdefault(str(name), Counter())[state] = count
+    if earlier is not None:
+        for name, states in connections.items():
+            if rest := sum(earlier.connections[name].values()) - states.total():
+                states[usual] = rest
     left = any(state not in FINAL for states in connections.values() for state in states)
-    recent = tuple(_recent_change(*row) for row in reversed(db.execute(_RECENT).fetchall()))
     failed = []
     if any(FAILED in states or UNKNOWN in states for states in connections.values()):
         failed = db.execute(_FAILURES, (search, failures)).fetchall()
-    last_call, last_sent = db.execute(_LAST_CALL).fetchone() or (0, None)
-    known = {
-        "after": earlier.last_call if earlier else 0,
-        "open": json.dumps(earlier.open_calls if earlier else []),
-    }
     calls = Counter(earlier.calls if earlier else {})
-    for operation, outcome, count in db.execute(_CALLS, known):
-        calls[str(operation), str(outcome)] += count
-    times = [float(at) for at in (last_sent, recent[-1].at if recent else None) if at is not None]
-    first_call = db.execute("SELECT sent_at FROM call ORDER BY call LIMIT 1").fetchone()
+    for operation, outcome, count in new_calls:
+        if outcome is not None:
+            calls[str(operation), str(outcome)] += count
+    recent = tuple(sorted(_recent_change(*row) for row in changes))
+    until = now if holder else last_sent
+    pace = None
+    if first_write is not None:
+        seconds = until - max(float(first_write), until - PACE_WINDOW)
+        pace = ended / max(seconds, 1.0)
+    latest = [float(last_sent)] if last_sent is not None else []
+    latest += [recent[-1].at] if recent else []
     return RolloutSnapshot(
         at=now,
         rollout_id=rollout_id,
@@ -290,57 +338,36 @@ def take_snapshot(
         actions=earlier.actions if earlier else dict(db.execute(_ACTIONS)),
         connections=connections,
         calls=calls,
-        open_calls=tuple(int(call) for (call,) in db.execute(_OPEN_CALLS, known)),
+        open_calls=tuple(int(call) for (call,) in open_calls),
         last_call=last_call,
         recent=recent,
         failures=tuple(FailedStep(*row[:-1]) for row in failed),
         failures_found=failed[0][-1] if failed else 0,
-        started=float(first_call[0]) if first_call else None,
-        latest=max(times, default=None),
-        pace=_pace(db, now if holder else last_sent),
-        rates=_rates(db, now),
+        started=None if first_sent is None else float(first_sent),
+        latest=max(latest, default=None),
+        pace=pace,
+        rates=_rates(rates, now),
     )
 
 
-def _connections(
-    db: sqlite3.Connection, earlier: RolloutSnapshot | None
-) -> dict[str, Counter[str]]:
-    """Return the steps by connection and state; how many a connection has never changes."""
-    if earlier is None or not earlier.connections:
-        found: dict[str, Counter[str]] = {}
-        for name, state, count in db.execute(_COUNTS):
-            found.setdefault(str(name), Counter())[state] = count
-        return found
-    found = {name: Counter() for name in earlier.connections}
-    [(usual, _)] = earlier.states.most_common(1)
-    for name, state, count in db.execute(_OTHER_COUNTS, (usual,)):
-        found[str(name)][state] = count
-    for name, states in found.items():
-        if rest := sum(earlier.connections[name].values()) - states.total():
-            states[usual] = rest
-    return found
-
-
 def _recent_change(
-    step: int, state: str, action: str, name: str, route_dest: str, code: str, *times: float | None
+    step: int,
+    state: str,
+    action: str,
+    name: str | None,
+    route_dest: str | None,
+    code: str | None,
+    *times: float | None,
 ) -> RecentChange:
     """Return the latest change: it led to the state whose time is the last."""
     at, place = max((at, place) for place, at in enumerate(times) if at is not None)
     reached = (SENT, ACCEPTED, SETTLED, state)[place]
-    return RecentChange(float(at), step, reached, action, str(name), str(route_dest), str(code))
+    texts = (str(text or "") for text in (name, route_dest, code))
+    return RecentChange(float(at), step, reached, action, *texts)
 
 
-def _pace(db: sqlite3.Connection, until: float | None) -> float | None:
-    first_write = db.execute(_FIRST_WRITE).fetchone()
-    if first_write is None or until is None:
-        return None
-    since = max(float(first_write[0]), until - PACE_WINDOW)
-    ended: int = db.execute(_ENDED_SINCE, (since,)).fetchone()[0]
-    return ended / max(until - since, 1.0)
-
-
-def _rates(db: sqlite3.Connection, now: float) -> dict[tuple[str, str], float]:
-    rows = db.execute(_RATES, (now - RATE_WINDOW,)).fetchall()
+def _rates(rows: list[tuple[Any, ...]], now: float) -> dict[tuple[str, str], float]:
     first = min((float(row[3]) for row in rows), default=now)
     seconds = max(1.0, min(RATE_WINDOW, now - first))
-    return {(str(operation), str(region)): count / seconds for operation, region, count, _ in rows}
+    rows = sorted(rows, key=lambda row: (-row[2], row[0], str(row[1])))
+    return {(str(name), str(region or "")): calls / seconds for name, region, calls, _ in rows}
