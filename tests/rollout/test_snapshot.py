@@ -210,11 +210,27 @@ def test_a_real_rollout(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", ["UPDATE step SET sent_at = 'noon'", "UPDATE call SET sent_at = 'noon'"]
+    "damage",
+    [
+        "UPDATE step SET sent_at = 'noon'",
+        "UPDATE call SET sent_at = 'noon'",
+        "UPDATE step SET vpn_connection_id = x'ff00'",
+        "UPDATE step SET route_dest = CAST(x'ff' AS TEXT)",
+        "UPDATE call SET operation = x'00'",
+    ],
 )
 def test_what_was_never_written(journal: Journal, damage: str) -> None:
-    """A time that is no number is one error of a damaged journal."""
+    """A time that is no number, or a name that is no text, is one error of a journal."""
     send(journal, 0, 1.0, "accepted")
+    earlier = journal.snapshot(now=1.5)
     journal._db.execute(damage)  # as any SQLite tool could
-    with pytest.raises(JournalError, match="damaged"):
-        journal.snapshot(now=2.0)
+    for given in (None, earlier):
+        with pytest.raises(JournalError, match=r"damaged|cannot be read"):
+            journal.snapshot(earlier=given, now=2.0)
+
+
+def test_a_message_that_is_no_text(journal: Journal) -> None:
+    """It is shown as it prints."""
+    send(journal, 0, 1.0, "failed", code="Some.Code")
+    journal._db.execute("UPDATE step SET message = x'ff00' WHERE step = 0")
+    assert journal.snapshot(now=2.0).failures[0].message == r"b'\xff\x00'"

@@ -309,7 +309,8 @@ def take_snapshot(
         connections.setdefault(str(name), Counter())[state] = count
     if earlier is not None:
         for name, states in connections.items():
-            if rest := sum(earlier.connections[name].values()) - states.total():
+            rest = sum(earlier.connections.get(name, {}).values()) - states.total()
+            if rest > 0:
                 states[usual] = rest
     left = any(state not in FINAL for states in connections.values() for state in states)
     failed = []
@@ -341,12 +342,27 @@ def take_snapshot(
         open_calls=tuple(int(call) for (call,) in open_calls),
         last_call=last_call,
         recent=recent,
-        failures=tuple(FailedStep(*row[:-1]) for row in failed),
+        failures=tuple(_failed_step(*row) for row in failed),
         failures_found=failed[0][-1] if failed else 0,
         started=None if first_sent is None else float(first_sent),
         latest=max(latest, default=None),
         pace=pace,
         rates=_rates(rates, now),
+    )
+
+
+def _failed_step(
+    step: int,
+    state: str,
+    action: str,
+    name: str,
+    route_dest: str,
+    line: int | None,
+    *texts_and_count: Any,
+) -> FailedStep:
+    code, message, request_id = map(str, texts_and_count[:3])
+    return FailedStep(
+        step, state, action, str(name), str(route_dest), line, code, message, request_id
     )
 
 
