@@ -20,7 +20,7 @@ from vcokit.simulator import Fault, Simulator
 #: A number of the live view by the words behind it; -1 where they are not there. Its static copy is
 #: in the page as well, unseen.
 FACT = """(words) => {
-  const facts = [...document.querySelectorAll('.vco-live .fact')];
+  const facts = [...document.querySelectorAll('.vco-live .stat')];
   const fact = facts.find(each => each.textContent.includes(words));
   if (!fact) return -1;
   const [, minutes, number] = /(?:(\\d+) min )?(\\d+)/.exec(fact.textContent);
@@ -124,7 +124,7 @@ def test_watched_paused_reloaded_and_cancelled(
     assert here.created() > made
     notebook.button("Cancel").click()
     notebook.says("pending steps would be skipped")
-    notebook.button("No, go on").click()
+    notebook.button("No, continue").click()
     percent(notebook, share + 5)
     notebook.button("Cancel").click()
     notebook.button("Yes, cancel").click()
@@ -224,7 +224,7 @@ def inventory_file(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def rows(notebook: Notebook) -> list[str]:
     """Return the texts of the rows that the page has of the findings' table."""
-    return notebook.page.locator(".vco-live table").first.locator("tbody tr").all_inner_texts()
+    return notebook.page.locator(".vco-live table.bare").first.locator("tbody tr").all_inner_texts()
 
 
 #: How far each button of a row is from the middle of its row, pixels down the page.
@@ -232,20 +232,30 @@ OFF = """() => {
   const box = (one) => one.getBoundingClientRect();
   const middle = (one) => box(one).y + box(one).height / 2;
   const live = document.querySelector('.vco-live');
-  const rows = [...live.querySelector('table').querySelectorAll('tbody tr')].map(middle);
-  const buttons = [...live.querySelectorAll('button[title="Show what is behind it"]')];
+  const rows = [...live.querySelector('table.bare').querySelectorAll('tbody tr')].map(middle);
+  const buttons = [...live.querySelectorAll('button[title="Show the details of this row"]')];
   return buttons.slice(0, rows.length).map((one, place) => middle(one) - rows[place]);
 }"""
 
-#: How the first two heads of the table, and the cells below, are aligned: line and severity.
-ALIGNED = """() => ['th:nth-child(1)', 'td:nth-child(1)', 'th:nth-child(2)', 'td:nth-child(2)'].map(
-  (one) => getComputedStyle(document.querySelector('.vco-live table ' + one)).textAlign)"""
+#: How far each header is from its column, pixels across the page: where both begin and end.
+BESIDE = """() => {
+  const live = document.querySelector('.vco-live');
+  const edges = (one) => [one.getBoundingClientRect().left, one.getBoundingClientRect().right];
+  const cells = [...live.querySelector('table.bare').querySelectorAll('tbody tr:first-child td')];
+  const headers = [...live.querySelectorAll('.vco-header button')];
+  return headers.flatMap((one, at) => edges(one).map((x, end) => x - edges(cells[at])[end]));
+}"""
+
+#: How the first two headers, and the cells below, are aligned: line and severity.
+ALIGNED = """() => ['.vco-header button:nth-child(1)', 'table.bare td:nth-child(1)',
+  '.vco-header button:nth-child(2)', 'table.bare td:nth-child(2)'].map(
+  (one) => getComputedStyle(document.querySelector('.vco-live ' + one)).textAlign)"""
 
 
 def test_findings_are_looked_through_and_accepted(
     lab: Lab, browser: Browser, inventory_file: str, picture: Callable[..., None]
 ) -> None:
-    """Filtered, searched, turned and accepted; of 10,000 findings the page has fifteen rows."""
+    """Filtered, sorted, turned, searched and accepted; of 10,000 the page has fifteen rows."""
     lab.theme(LIGHT)
     name = lab.write(
         "audit.ipynb",
@@ -254,14 +264,25 @@ def test_findings_are_looked_through_and_accepted(
     )
     notebook = lab.open(browser, name, height=1400)
     notebook.run_all()
-    notebook.button("host-bits-set").click()
+    rule = notebook.page.locator(".vco-live select").first
+    rule.select_option("host-bits-set (9,999)")
     where = notebook.page.locator(".vco-live").get_by_text(re.compile("^1 to 15 of"))
     expect(where).to_contain_text("of 9,999", timeout=PATIENCE)
     assert len(rows(notebook)) == 15
     off = notebook.page.evaluate(OFF)
     assert len(off) == 15
     assert max(map(abs, off)) < 1, off
+    assert max(map(abs, notebook.page.evaluate(BESIDE))) < 1
     assert notebook.page.evaluate(ALIGNED) == ["right", "right", "left", "left"]
+    header = notebook.page.get_by_role("button", name="destination")
+    header.click()
+    notebook.says("destination ▲")
+    header.focus()
+    notebook.page.keyboard.press("Enter")
+    notebook.says("destination ▼")
+    first = notebook.page.locator(".vco-live table.bare tbody tr").first
+    expect(first).to_contain_text("10.79.249.1/24", timeout=PATIENCE)
+    header.press("Enter")
     notebook.button("›").click()
     notebook.says("16 to 30 of 9,999")
     search = notebook.page.get_by_placeholder("search messages")
@@ -306,7 +327,7 @@ def test_hostile_text_is_text(
     notebook.page.get_by_role("tab", name="Blocked").click()
     expect(notebook.page.locator(".vco-live").last).to_contain_text(HOSTILE, timeout=PATIENCE)
     picture(notebook.page, "hostile-dark")
-    notebook.page.get_by_role("tab", name="How long").click()
+    notebook.page.get_by_role("tab", name="Forecast").click()
     expect(notebook.page.locator(".vco-live img").last).to_be_visible(timeout=PATIENCE)
     picture(notebook.page, "plan-dark")
     assert not notebook.alerts

@@ -111,7 +111,7 @@ def test_one_answer(shell, tmp_path: Path, written: str, left: bool, holder: str
     facts = json.loads(shell("status", path, "--json")[1])
     assert (facts["state"], facts["holder"] is not None) == (wanted, held)
     view = RolloutView.from_journal(path)
-    view._painter.stop()
+    view._thread.stop()
     assert f" {wanted}: " in view._repr_mimebundle_()["text/plain"]
     if held:
         with pytest.raises(JournalLockedError):

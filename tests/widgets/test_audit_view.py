@@ -1,4 +1,4 @@
-"""Findings are chosen, turned, searched and accepted; the page gets the rows it shows."""
+"""Findings are filtered, sorted, looked at and accepted; the page gets the rows it shows."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from vcokit.audit import audit_routes
 from vcokit.errors import InputError
-from vcokit.widgets import AuditView, audit_html
-from vcokit.widgets.chosen import Chosen
+from vcokit.widgets import AuditView
+from vcokit.widgets.audit import static_html
 
 HOSTILE = "<script>alert(1)</script>\x1b[31m"
 
@@ -43,7 +43,7 @@ def view() -> AuditView:
 
 def cells(view: AuditView) -> list[list[str]]:
     """Return the texts of the page's rows."""
-    body = view.table.table.value.split("<tbody>")[1]
+    body = view.table.html.value.split("<tbody>")[1]
     return [re.findall(r"<td[^>]*>([^<]*)</td>", row) for row in body.split("</tr>")[:-1]]
 
 
@@ -54,34 +54,82 @@ def test_the_page_has_but_its_rows() -> None:
     assert len(many) > 100_000
     view = AuditView(routes(1_000), many)
     assert len(cells(view)) == 15
-    assert len(view.table.table.value) < 15_000
+    assert len(view.table.html.value) < 15_000
     view.table.last.click()
-    assert view._chosen.page == view._chosen.pages - 1
+    assert view.table.rows.page_index == view.table.rows.page_count - 1
     assert 1 <= len(cells(view)) <= 15
 
 
-def test_a_rule_is_clicked(view: AuditView) -> None:
-    """A click shows the findings of a rule, a second one all of them."""
-    view.rule_buttons["host-bits-set", "error"].click()
+def test_a_rule_is_chosen(view: AuditView) -> None:
+    """The list has each rule with its number of findings; one is chosen, then all again."""
+    assert ("host-bits-set (50)", "host-bits-set") in view.rule.options
+    view.rule.value = "host-bits-set"
     assert set(view.shown["rule"]) == {"host-bits-set"}
     assert len(view.shown) == 50
-    assert view.rule_buttons["host-bits-set", "error"].button_style == "primary"
-    view.rule_buttons["host-bits-set", "error"].click()
-    assert len(view.shown) == len(view.findings)
-    view.rule_buttons["malformed-cidr", "error"].click()
+    view.choose(rule="malformed-cidr")
+    assert view.rule.value == "malformed-cidr"
     assert len(view.shown) == 1
-    view.every.click()
+    view.choose(rule="duplicate-exact")  # which nothing was found by
+    assert len(view.shown) == 0
+    view.rule.value = ""
     assert len(view.shown) == len(view.findings)
 
 
-def test_a_severity_is_clicked(view: AuditView) -> None:
+def test_a_severity_is_chosen(view: AuditView) -> None:
     """A click shows the findings of a severity, of whatever rule."""
-    view.severity_buttons["warning"].click()
+    view.severity.value = "warning"
     assert len(view.shown) == 0
-    view.severity_buttons["error"].click()
+    view.severity.value = "error"
     assert len(view.shown) == (view.findings["severity"] == "error").sum() > 50
-    assert view.severity_buttons["error"].button_style == "primary"
-    assert view.severity_buttons["warning"].button_style == ""
+    view.choose()
+    assert view.severity.value == ""
+    with pytest.raises(InputError, match="error, warning, info"):
+        view.choose(severity="fatal")
+
+
+def test_a_connection_is_chosen() -> None:
+    """A whole name is that connection alone; a part of a name finds all that contain it."""
+    frame = routes(40)
+    frame["vpn_connection_id"] = frame["next_hop"] = [f"vco-{n % 20}" for n in range(40)]
+    view = AuditView(frame)
+    assert "vco-1" in view.connection.options
+    for text, names in (
+        ("vco-1", {"vco-1"}),
+        ("VCO-1", {f"vco-{n}" for n in (1, *range(11, 20, 2))}),
+    ):
+        view.connection.value = text
+        assert set(view.shown["vpn_connection_id"]) == names
+    view.choose(connection="vco-3", rule="host-bits-set")
+    assert view.shown["row"].tolist() == [3, 23]
+
+
+@pytest.mark.parametrize("column", ["line", "severity", "rule", "destination", "connection"])
+def test_findings_are_sorted(column: str) -> None:
+    """Each column sorts both ways: lines as numbers, severities by the worst, text as text."""
+    frame = routes(60).sample(frac=1.0, random_state=3, ignore_index=True)
+    frame["line"] = pd.array(range(2, 62), dtype="Int64")
+    frame.loc[20, "route_dest"] = "10.0.0.0/8"  # covers others: findings of severity info
+    view = AuditView(frame)
+    keys = {
+        "line": lambda row: row.line,
+        "severity": lambda row: ("error", "warning", "info").index(row.severity),
+        "rule": lambda row: row.rule,
+        "destination": lambda row: (
+            (0, *map(int, re.split(r"[./]", row.route_dest))) if row.route_dest[0] == "1" else (1,)
+        ),
+        "connection": lambda row: row.vpn_connection_id,
+    }
+    rows = list(view.findings.itertuples())
+    for reverse in (False, True):
+        view.table.header[column].click()
+        wanted = sorted(rows, key=keys[column], reverse=reverse)
+        values = [keys[column](row) for row in view.shown.itertuples()]
+        ends = [keys[column](row) for row in wanted]
+        if column == "destination":  # what is no destination is last either way
+            values, ends = ([v for v in each if v[0] == 0] for each in (values, ends))
+        assert values == ends
+    view.choose(severity="error")
+    assert set(view.shown["severity"]) == {"error"}
 
 
 def test_words_are_searched_within_the_rule(view: AuditView) -> None:
@@ -90,25 +138,11 @@ def test_words_are_searched_within_the_rule(view: AuditView) -> None:
     assert view.shown["route_dest"].tolist() == ["10.0.11.1/24"]
     view.search.value = ".*"
     assert len(view.shown) == 0
-    assert "No finding" in view._detail.value
+    assert "No finding passes" in view._detail.value
     view.search.value = "HOST BITS SET; ITS NETWORK IS 10.0.13.0/24"
     assert view.shown["row"].tolist() == [13]
     view.choose(words="")
     assert len(view.shown) == len(view.findings)
-
-
-def test_pages_turn_to_both_ends(view: AuditView) -> None:
-    """Buttons that lead nowhere are disabled."""
-    view.choose(rule="host-bits-set")
-    assert view.table.back.disabled
-    assert "1 to 15 of 50 · page 1 of 4" in view.table.where.value
-    view.table.on.click()
-    view.table.last.click()
-    assert view.table.on.disabled
-    assert len(cells(view)) == 5
-    assert [b.layout.visibility for b in view.table.buttons].count("visible") == 5
-    view.table.first.click()
-    assert cells(view)[0][3] == "10.0.1.1/24"
 
 
 def test_the_row_behind_and_the_related_row() -> None:
@@ -119,7 +153,7 @@ def test_the_row_behind_and_the_related_row() -> None:
     frame.loc[5, "weight"] = 0
     view = AuditView(frame)
     view.choose(rule="weight-conflict")
-    view.table.buttons[0].click()
+    view.table.pick_buttons[0].click()
     shown = re.sub(r"<[^>]*>", " ", view._detail.value)
     assert "related row 0" in shown
     assert "VpnRouteEntry.Conflict" in shown
@@ -131,7 +165,7 @@ def test_accepting_makes_a_new_frame(view: AuditView) -> None:
     """One suggestion, all that are chosen, none again; the routes that were given stay."""
     before = view.routes.copy(deep=True)
     view.choose(rule="host-bits-set")
-    view.table.buttons[1].click()
+    view.table.pick_buttons[1].click()
     view.accept.click()
     assert view.accepted["row"].tolist() == [3]
     assert view.accept.disabled
@@ -162,24 +196,24 @@ def test_export_writes_what_was_corrected(view: AuditView, tmp_path: Path) -> No
     view.accept_all()
     view.path.value = str(tmp_path / "corrected.csv")
     view.export.click()
-    assert "100 routes written" in view._said.value
+    assert "100 routes written" in view._status.value
     with (tmp_path / "corrected.csv").open(newline="") as file:
         written = [row["RouteDest"] for row in csv.DictReader(file)]
     assert written[3] == "10.0.3.0/24"
     (tmp_path / "corrected.csv").write_text("mine")
     view.export.click()
-    assert "choose another name" in view._said.value
+    assert "Choose another name" in view._status.value
     assert (tmp_path / "corrected.csv").read_text() == "mine"
     view.path.value = str(tmp_path / "no" / "folder.csv")
     view.export.click()
-    assert "not written" in view._said.value
+    assert "not written" in view._status.value
 
 
 def test_hostile_text_is_text(view: AuditView) -> None:
     """In every part, live and static, markup is shown and terminal codes are spelt out."""
     view.choose(words="<script>")
-    parts = [view.table.table.value, view._detail.value]
-    parts += [audit_html.static_page(view.routes, view.findings)]
+    parts = [view.table.html.value, view._detail.value]
+    parts += [static_html(view.routes, view.findings)]
     for html in parts:
         assert "<script" not in html
         assert "&lt;script&gt;" in html
@@ -191,7 +225,7 @@ def test_no_findings_and_no_routes() -> None:
     """A clean inventory, and an empty one, are shown as that: no table of nothing, nor search."""
     clean = routes(10).head(1)
     view = AuditView(clean)
-    assert "nothing found" in view.children[0].value
+    assert "no finding" in view.children[0].value
     assert len(view.children) == 1
     assert view.table.picked is None
     assert repr(view) == "<AuditView: 0 findings in 1 route>"
@@ -205,8 +239,8 @@ def test_no_findings_and_no_routes() -> None:
 def test_a_copy_says_only_what_it_leaves_out() -> None:
     """A copy that shows all findings does not speak of the first of them."""
     few, many = routes(10), routes(400)
-    assert "the first" not in audit_html.static_page(few, audit_routes(few))
-    assert "the first 50 of 2" in audit_html.static_page(many, audit_routes(many))
+    assert "the first" not in static_html(few, audit_routes(few))
+    assert "the first 50 of 2" in static_html(many, audit_routes(many))
 
 
 def test_what_are_no_findings() -> None:
@@ -219,18 +253,3 @@ def test_what_are_no_findings() -> None:
         AuditView("routes.csv")
     with pytest.raises(InputError, match="read_routes"):
         AuditView("routes.csv", audit_routes(frame))
-
-
-def test_a_row_is_found_on_its_page() -> None:
-    """A row of the frame is shown by its position, if it is among those chosen."""
-    chosen = Chosen(pd.DataFrame({"a": list("xyxyxyx")}), ["a"], rows_a_page=2)
-    chosen.choose({"a": "x"})
-    assert chosen.show(4) == 0
-    assert chosen.page == 1
-    assert chosen.here().tolist() == [4, 6]
-    assert chosen.show(1) is None
-    assert str(chosen) == "3 to 4 of 4"
-    chosen.choose({"a": "y"})
-    assert str(chosen) == "1 to 2 of 3"
-    chosen.turn(-5)
-    assert chosen.page == 0

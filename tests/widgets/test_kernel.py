@@ -95,8 +95,8 @@ def painted(messages: list[dict[str, Any]]) -> list[str]:
     return [str(state["value"]) for state in states if "value" in state]
 
 
-BUSY = "n = 0\nwhile not rollout.ended:\n    n += 1\nview._painter._thread.join()"
-AWAITS = "await rollout\nview._painter._thread.join()"
+BUSY = "n = 0\nwhile not rollout.ended:\n    n += 1\nview._thread.join(60)"
+AWAITS = "await rollout\nview._thread.join(60)"
 
 
 @pytest.mark.parametrize("cell", [BUSY, AWAITS], ids=["busy", "awaits"])

@@ -13,7 +13,8 @@ from tests.rollout.stage import inventory
 from vcokit import schema
 from vcokit.errors import InputError
 from vcokit.rollout.plan import Plan, plan_routes
-from vcokit.widgets import PlanView, plan_html
+from vcokit.widgets import PlanView
+from vcokit.widgets.plan import COLOURS, connections_of, reasons_of, static_html, summary_html
 from vcokit.widgets.timeline import lanes_by_end, timeline_png
 
 HOSTILE = "<script>alert(1)</script>"
@@ -46,7 +47,7 @@ def words(html: str) -> str:
 
 def test_steps_by_connection(plan: Plan) -> None:
     """A row a connection in the plan's order, with its steps by action; they add up."""
-    lanes = plan_html.connections(plan)
+    lanes = connections_of(plan)
     assert lanes["vpn_connection_id"].tolist() == ["vco-0", "vco-1"]
     for action, count in plan.counts.items():
         # Of the blocked ones, one is of no connection.
@@ -57,13 +58,13 @@ def test_steps_by_connection(plan: Plan) -> None:
 def test_before_and_after(plan: Plan) -> None:
     """A click on a connection shows its steps, each as what is there and what will be."""
     view = PlanView(plan)
-    shown = words(view.steps.table.value)
+    shown = words(view.steps.html.value)
     assert "modify 10.0.1.0/24 standby (0) → active (100)" in shown
     assert "create 10.0.2.0/24 none → standby (0)" in shown
-    assert "keep 10.0.0.0/24 standby (0), as it is" in shown
-    view.connections.buttons[1].click()
-    assert "10.1.0.0/24" in words(view.steps.table.value)
-    assert "10.0.1.0/24" not in words(view.steps.table.value)
+    assert "keep 10.0.0.0/24 standby (0), unchanged" in shown
+    view.connections.pick_buttons[1].click()
+    assert "10.1.0.0/24" in words(view.steps.html.value)
+    assert "10.0.1.0/24" not in words(view.steps.html.value)
 
 
 def test_connections_are_counted_one_way(plan: Plan) -> None:
@@ -71,15 +72,15 @@ def test_connections_are_counted_one_way(plan: Plan) -> None:
     steps = plan.steps.copy()
     steps.loc[steps.index[4], "vpn_connection_id"] = "vpn-1"
     wrong = Plan(steps, plan.live)
-    assert "4 steps on 2 connections, 2 rows without a valid one" in words(plan_html.summary(wrong))
-    assert plan_html.connections(wrong)["vpn_connection_id"].tolist() == ["vco-0", "vco-1"]
+    assert "4 steps on 2 connections, 2 rows without a valid one" in words(summary_html(wrong))
+    assert connections_of(wrong)["vpn_connection_id"].tolist() == ["vco-0", "vco-1"]
     view = PlanView(wrong)
     assert "1 to 2 of 2" in view.connections.where.value
-    assert view.blocked.chosen.frame["step"].tolist() == [4, 5]
+    assert view.blocked.rows.frame["step"].tolist() == [4, 5]
     many = plan_routes(inventory(70, 1), schema.frame(schema.LIVE_ROUTES))
     steps = many.steps.copy()
     steps.loc[0, "vpn_connection_id"] = None
-    copy = words(plan_html.static_page(Plan(steps, many.live)))
+    copy = words(static_html(Plan(steps, many.live)))
     assert "69 steps on 69 connections, 1 row without a valid one" in copy
     assert "the first 50 of 69" in copy
 
@@ -88,18 +89,18 @@ def test_connections_are_searched(plan: Plan) -> None:
     """A name finds its connection, and what is found first is shown."""
     view = PlanView(plan)
     view.search.value = "VCO-1"
-    assert view.connections.chosen.positions.tolist() == [1]
-    assert "Steps of vco-1" in view._lane.value
+    assert view.connections.rows.positions.tolist() == [1]
+    assert "Steps of vco-1" in view._heading.value
 
 
 def test_what_blocks_it(plan: Plan) -> None:
     """Reasons are counted by rule, and each blocked row says its own."""
     view = PlanView(plan)
     assert view.tabs.titles[1] == "Blocked (2)"
-    reasons = plan_html.reasons(plan)
+    reasons = reasons_of(plan)
     assert reasons["steps"].sum() == plan.counts["blocked"] == 2
     assert set(reasons["reason"]) == {"malformed-cidr", "missing-value"}
-    assert "is not a.b.c.d/len" in words(view.blocked.table.value)
+    assert "is not a.b.c.d/len" in words(view.blocked.html.value)
 
 
 def test_how_long(plan: Plan) -> None:
@@ -108,7 +109,7 @@ def test_how_long(plan: Plan) -> None:
     assert view._picture.layout.display == "none"
     view.ask.click()
     assert view.forecast is not None
-    assert "In all about" in view._words.value
+    assert "in total" in view._total.value
     assert "about" in view._head.value
     assert bytes(view._picture.value).startswith(b"\x89PNG")
     given = PlanView(plan, forecast=view.forecast)
@@ -144,10 +145,10 @@ def test_hostile_text_is_text(plan: Plan) -> None:
     view = PlanView(plan)
     bundle = view._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle
-    for html in (view.steps.table.value, view.blocked.table.value, data["text/html"]):
+    for html in (view.steps.html.value, view.blocked.html.value, data["text/html"]):
         assert "<script" not in html
-    assert "&lt;script&gt;" in view.steps.table.value
-    assert "&lt;script&gt;" in view.blocked.table.value
+    assert "&lt;script&gt;" in view.steps.html.value
+    assert "&lt;script&gt;" in view.blocked.html.value
 
 
 def test_nothing_to_do() -> None:
@@ -156,13 +157,13 @@ def test_nothing_to_do() -> None:
     view = PlanView(plan_routes(empty, schema.frame(schema.LIVE_ROUTES)))
     view.ask.click()
     assert view._picture.layout.display == "none"
-    assert "Nothing is blocked" in plan_html.reasons_html(view.plan)
-    assert isinstance(plan_html.connections(view.plan), pd.DataFrame)
+    assert "Nothing is blocked" in view.tabs.children[1].children[0].value
+    assert isinstance(connections_of(view.plan), pd.DataFrame)
 
 
 def test_every_action_has_a_colour() -> None:
     """No action of the schema is left without one."""
-    assert set(plan_html.ACTIONS) == set(schema.ACTIONS.categories)
+    assert set(COLOURS) == set(schema.ACTIONS.categories)
 
 
 def test_what_is_no_plan() -> None:

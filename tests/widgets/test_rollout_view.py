@@ -8,17 +8,22 @@ import sys
 import threading
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import vcokit as vk
-from tests.rollout.stage import Stage
+from tests.rollout.stage import Stage, inventory
+from vcokit import schema
+from vcokit.cloud.operations import Limit
 from vcokit.errors import InputError, JournalError
 from vcokit.rollout import rollout as room
-from vcokit.rollout.journal import Journal
+from vcokit.rollout.forecast import Forecast
+from vcokit.rollout.journal import CallEnd, CallRow, Journal
+from vcokit.rollout.messages import StepChanged
+from vcokit.rollout.plan import plan_routes
 from vcokit.simulator import Fault
 from vcokit.widgets import RolloutView, view_of
-from vcokit.widgets.companion import Companion
-from vcokit.widgets.sources import JournalSource
+from vcokit.widgets._static import StaticFallback
 
 CONFLICT = Fault(
     "refuse", operation="CreateVcoRouteEntry", count=3, after=2, code="VpnRouteEntry.Conflict"
@@ -40,12 +45,11 @@ def test_the_end_is_shown(tmp_path: Path) -> None:
         assert "pending 6" in shown(view)
         assert "not started" in shown(view)
         rollout.start().wait()
-        view._painter._thread.join(10)
-        assert not view._painter._thread.is_alive()
+        assert view._thread.join(10)
         assert "done 6" in shown(view)
         assert "100 % of 6 changes made" in shown(view)
         assert "finished" in shown(view)
-        assert view._steering.cancel.disabled
+        assert view.controls.cancel.disabled
 
 
 def test_the_view_of_an_ended_rollout(tmp_path: Path) -> None:
@@ -54,15 +58,29 @@ def test_the_view_of_an_ended_rollout(tmp_path: Path) -> None:
         rollout = stage.rollout()
         before = RolloutView(rollout)
         rollout.start().wait()
-        before._painter._thread.join(10)
+        assert before._thread.join(10)
         after = RolloutView(rollout)
         assert "done 3 failed 3" in shown(after)
         assert "50 % of 6 changes made" in shown(after)
-        assert before._head._shown == after._head._shown
-        assert before._lanes._shown == after._lanes._shown
-        assert before._failures._shown == after._failures._shown
-        assert after._steering.hold.disabled
-        assert "The rollout is finished" in after._steering.note.value
+        assert before._head.shown == after._head.shown
+        assert before._connections.shown == after._connections.shown
+        assert before._failures.shown == after._failures.shown
+        assert after.controls.pause.disabled
+        assert "The rollout is finished" in after.controls.note.value
+
+
+def test_the_journal_is_removed(tmp_path: Path) -> None:
+    """The rollout stops, and the view says so with what it saw last; then it refreshes no more."""
+    with Stage(tmp_path, lanes=1, each=2) as stage:
+        rollout = stage.rollout()
+        view = RolloutView(rollout)
+        rollout.journal.unlink()
+        with pytest.raises(JournalError):
+            rollout.start().wait()
+        assert view._thread.join(10)
+        assert "pending 2" in shown(view)
+        assert "stopped" in shown(view)
+        assert "The rollout is stopped" in view.controls.note.value
 
 
 def test_buttons_steer(tmp_path: Path) -> None:
@@ -70,28 +88,28 @@ def test_buttons_steer(tmp_path: Path) -> None:
     with Stage(tmp_path, speed=60.0, lanes=2, each=20) as stage:
         rollout = stage.rollout()
         view = RolloutView(rollout)
-        buttons = view._steering
-        assert buttons.hold.disabled
+        buttons = view.controls
+        assert buttons.pause.disabled
         assert "Not started" in buttons.note.value
         some = threading.Event()
         rollout.observe(lambda e: some.set() if getattr(e, "new", "") == "accepted" else None)
         rollout.start()
         assert some.wait(30)
-        view.paint()
-        buttons.hold.click()
+        view.refresh()
+        buttons.pause.click()
         assert rollout.state == "paused"
-        assert buttons.hold.description == "Resume"
-        buttons.hold.click()
+        assert buttons.pause.description == "Resume"
+        buttons.pause.click()
         assert rollout.state == "running"
-        assert buttons.really.layout.display == "none"
+        assert buttons.confirm.layout.display == "none"
         buttons.cancel.click()
-        assert buttons.really.layout.display is None
+        assert buttons.confirm.layout.display is None
         assert "would be skipped" in buttons.note.value
-        buttons.never.click()
-        assert buttons.really.layout.display == "none"
+        buttons.decline.click()
+        assert buttons.confirm.layout.display == "none"
         assert rollout.state == "running"
         buttons.cancel.click()
-        buttons.really.click()
+        buttons.confirm.click()
         rollout.wait()
         assert rollout.state == "cancelled"
 
@@ -127,11 +145,9 @@ def test_one_view_in_many_cells(tmp_path: Path) -> None:
         view = view_of(rollout)
         assert view_of(rollout) is view
         view.close()
-        view._painter._thread.join(10)
-        assert not view._painter._thread.is_alive()
+        assert view._thread.join(10)
         assert view_of(rollout) is not view
         rollout.start().wait()
-        assert not view._source._events
 
 
 def test_a_notebook_shows_the_view(tmp_path: Path) -> None:
@@ -155,16 +171,43 @@ def test_a_journal_shows_what_the_rollout_showed(tmp_path: Path) -> None:
     with Stage(tmp_path, CONFLICT, lanes=3, each=4) as stage:
         rollout = stage.rollout().start().wait()
         live, read = RolloutView(rollout), RolloutView.from_journal(tmp_path / "rollout.db")
-        for name in ("_lanes", "_failures"):
-            assert getattr(live, name)._shown == getattr(read, name)._shown
+        for name in ("_connections", "_recent", "_failures"):
+            assert getattr(live, name).shown == getattr(read, name).shown
         counted = re.search(r"done.*?calls, \d+ not ok", shown(live))
         assert counted is not None
         assert "finished" in shown(read)
-        assert live._board.states == read._board.states
-        assert live._board.calls == read._board.calls
-        assert "10." in read._events._shown
-        assert read._steering.hold.disabled
+        assert live._snapshot.states == read._snapshot.states
+        assert live._snapshot.calls == read._snapshot.calls
+        assert "10." in read._recent.shown
+        assert read.controls.pause.disabled
         read.close()
+
+
+def test_rates_and_time_left_of_a_journal(tmp_path: Path) -> None:
+    """Rates stand against the limits, and fade; a step a second leaves so many seconds."""
+    plan = plan_routes(inventory(1, 100), schema.frame(schema.LIVE_ROUTES))
+    limits = {"CreateVcoRouteEntry": Limit(60, 30)}
+    of_another_plan = Forecast(1.0, (0.5,), {}, pd.DataFrame())
+    clock = [100.0]
+    with Journal.create(tmp_path / "rollout.db", plan, "some id") as journal:
+        journal.write(meta={"state": "running"})
+        view = RolloutView.from_journal(
+            journal.path, forecast=of_another_plan, limits=limits, clock=lambda: clock[0]
+        )
+        view._thread.stop()
+        for step in range(20):
+            at = clock[0] = 101.0 + step
+            call = CallRow(step + 1, "CreateVcoRouteEntry", "cn-hangzhou", "vco-0", at, step)
+            states = (StepChanged(at, step, "", state) for state in ("sent", "accepted", "settled"))
+            journal.write(states, [call], [CallEnd(step + 1, 0.1, "ok")])
+            view.refresh()
+        assert "1.1 of 2 create calls/s in cn-hangzhou" in shown(view)
+        assert "≈ 1 min 20 s left, by the pace" in shown(view)
+        assert "20 calls, 0 not ok" in shown(view)
+        clock[0] += 60.0
+        view.refresh()
+        assert "calls/s" not in shown(view)
+        view.close()
 
 
 RUN = """
@@ -193,23 +236,24 @@ def test_a_rollout_of_another_process(tmp_path: Path) -> None:
     running = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     try:
         assert running.stdout.readline() == "accepted\n"
-        source = JournalSource(path)
-        board = source.refresh()
-        assert (board.state, board.message) == ("running", f"in process {running.pid}")
-        assert board.states["pending"] < 60
-        assert "where the rollout runs" in source.dead()
-        before = board.states["pending"]
+        view = RolloutView.from_journal(path)
+        view._thread.stop()
+        assert "running plan" in shown(view)
+        assert f"in process {running.pid}" in shown(view)
+        assert "pause or cancel where the rollout runs" in view.controls.note.value
+        before = view._snapshot.states["pending"]
+        assert before < 60
         for _ in range(6):
             assert running.stdout.readline() == "accepted\n"
-        assert source.refresh().states["pending"] < before
+        assert view.refresh()
+        assert view._snapshot.states["pending"] < before
     finally:
         running.kill()
         running.communicate()
-    board = source.refresh()
-    assert board.state == "broken off"
-    assert "vk.Rollout.open(" in board.message
-    assert source.dead() == "The rollout is broken off"
-    assert source.over() is False
+    assert view.refresh()
+    assert "broken off" in shown(view)
+    assert "vk.Rollout.open(" in shown(view)
+    assert "The rollout is broken off" in view.controls.note.value
 
 
 def test_a_journal_is_read_only_when_it_changed(
@@ -218,16 +262,19 @@ def test_a_journal_is_read_only_when_it_changed(
     """A file that stands still costs a look at its date; one that goes leaves the last view."""
     with Stage(tmp_path, lanes=1, each=2) as stage:
         stage.rollout().start().wait()
-    source = JournalSource(tmp_path / "rollout.db")
+    view = RolloutView.from_journal(tmp_path / "rollout.db")
+    view._thread.stop()
     readings: list[object] = []
     read = Journal.read
     monkeypatch.setattr(Journal, "read", lambda path: (readings.append(path), read(path))[1])
-    assert source.refresh().states["done"] == 2
+    view.refresh()
     assert readings == []
+    view._filter.value = "nowhere"
+    assert len(readings) == 1
     (tmp_path / "rollout.db").unlink()
-    board = source.refresh()
-    assert board.states["done"] == 2
-    assert "there is no such journal" in board.message
+    view.refresh()
+    assert "done 2" in shown(view)
+    assert "there is no such journal" in shown(view)
 
 
 def test_the_copy_follows_each_change_of_state(
@@ -235,15 +282,15 @@ def test_the_copy_follows_each_change_of_state(
 ) -> None:
     """A copy is no older than the rollout's state, however seldom it is brought up to date."""
     copies: list[str] = []
-    monkeypatch.setattr(Companion, "update", lambda _, __, words: copies.append(words))
+    monkeypatch.setattr(StaticFallback, "update", lambda _, __, words: copies.append(words))
     with Stage(tmp_path, lanes=1, each=2) as stage:
         rollout = stage.rollout()
         view = RolloutView.from_journal(rollout.journal, clock=lambda: 0.0)
-        view._painter.stop()
-        view.paint()
+        view._thread.stop()
+        view.refresh()
         rollout.start().wait()
-        view.paint()
-        view.paint()
+        view.refresh()
+        view.refresh()
     assert ["finished" in words for words in copies] == [False, True]
 
 
@@ -252,7 +299,7 @@ def test_a_view_that_is_shown_later_shows_that_moment(tmp_path: Path) -> None:
     with Stage(tmp_path, lanes=1, each=2) as stage:
         rollout = stage.rollout()
         view = RolloutView.from_journal(rollout.journal)
-        view._painter.stop()
+        view._thread.stop()
         rollout.start().wait()
         assert "finished: 2 done" in view._repr_mimebundle_()["text/plain"]
 

@@ -53,6 +53,7 @@ from vcokit.rollout import database, rehearsal
 from vcokit.rollout.lock import Lock, Owner, held
 from vcokit.rollout.messages import StepChanged, state_of
 from vcokit.rollout.plan import PLAN_COLUMNS, Plan
+from vcokit.rollout.snapshot import RolloutSnapshot, take_snapshot
 from vcokit.rollout.steps import ACCEPTED, DONE, FAILED, FINAL, SENT, SETTLED, SKIPPED
 
 _SET: Final = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
@@ -137,6 +138,11 @@ SELECT step, CASE WHEN state = 'pending' AND attempts > 0 THEN 'unknown' ELSE st
     attempt, misses
 FROM step WHERE action != 'blocked' ORDER BY step
 """
+
+#: Whether steps are left: in no final state.
+_IS_LEFT: Final = f"""
+SELECT EXISTS (SELECT 1 FROM step WHERE state NOT IN ({", ".join(f"'{each}'" for each in FINAL)}))
+"""  # noqa: S608
 
 #: One statement for all states, so many steps at once; with the fields of a `StepChanged`.
 _UPDATE_STEP: Final = f"""
@@ -435,7 +441,7 @@ class Journal:
 
     def state(self) -> str:
         """Return in a word how the rollout stands; see `vcokit.rollout.messages.state_of`."""
-        left = any(state not in FINAL for _, state, _, _ in self.standing())
+        left = next(self._query(_IS_LEFT))[0]
         return state_of(self.meta().get("state"), held=self.holder() is not None, left=left)
 
     # -- write ----------------------------------------------------------------------------------
@@ -464,7 +470,6 @@ class Journal:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Write in one transaction: two writers never both have an intent on disk."""
         """Write a round, in one transaction: two writers never both have an intent on disk."""
         if self._hold is None or not self._forgotten.alive:
             raise self._failed("written", "it was opened to be read", "Open it with Journal.open")
@@ -546,6 +551,72 @@ class Journal:
         A pending step that was ever sent counts as unknown again.
         """
         yield from self._query(STANDING)
+
+    def snapshot(
+        self,
+        *,
+        earlier: RolloutSnapshot | None = None,
+        failures: int = 50,
+        search: str = "",
+        now: float | None = None,
+    ) -> RolloutSnapshot:
+        """Return where the rollout stands: counts, pace, recent changes, failures, who holds it.
+
+        Cheap, also for large journals: a few SQL aggregates, of one moment.
+
+        Parameters
+        ----------
+        earlier : RolloutSnapshot, optional
+            Of this journal. What it has counted is not counted again, which saves time and changes
+            nothing in the result.
+        failures : int
+            How many failures are listed at most.
+        search : str
+            Text that the listed failures contain, in any case: a connection, a destination, a
+            code, a request id.
+        now : float, optional
+            Seconds since the epoch; by default the time of this machine.
+
+        Returns
+        -------
+        RolloutSnapshot
+
+        Raises
+        ------
+        JournalError
+            If something in the journal is not what was ever written.
+
+        Examples
+        --------
+        >>> from tempfile import TemporaryDirectory
+        >>> from vcokit.rollout.plan import plan_routes
+        >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a",
+        ...     "route_dest": ["10.0.0.0/8", "10.1.2.3/16"], "next_hop": "vco-a", "weight": 100})
+        >>> plan = plan_routes(routes, schema.frame(schema.LIVE_ROUTES))
+        >>> with TemporaryDirectory() as folder:
+        ...     with Journal.create(Path(folder) / "rollout.db", plan, "some id") as journal:
+        ...         journal.write([StepChanged(9.0, 0, "pending", "sent")])
+        ...         snapshot = journal.snapshot()
+        >>> snapshot.state, dict(snapshot.states), snapshot.left
+        ('ready', {'sent': 1, 'blocked': 1}, 1)
+        """
+        with self._reading():
+            self._db.execute("BEGIN")
+            try:
+                return take_snapshot(
+                    self._db,
+                    self.meta(),
+                    self.holder(),
+                    now=time.time() if now is None else now,
+                    earlier=earlier,
+                    failures=failures,
+                    search=search,
+                )
+            except (TypeError, ValueError, OverflowError) as error:  # not what was ever written
+                raise database.damaged(self.path, f"{error}") from None
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
 
     def last_call(self) -> int:
         """Return the highest number of a call; 0 before the first."""

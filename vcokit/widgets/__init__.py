@@ -1,19 +1,19 @@
-"""Views for notebooks: thin shells of core ipywidgets around pure functions. They decide nothing.
+"""Views for notebooks: ipywidgets around pure functions that make HTML. They decide nothing.
 
 ::
 
-    RolloutView ──▶ rollout_html ──▶ board ◀── sources ◀── a rollout, or a journal
-         │      └─▶ steering            └──▶ pace            (events, frames)
-         └────────▶ painter, companion                       when to paint; the static copy
-    AuditView ────▶ audit_html, chosen, paged                findings, a page at a time
-    PlanView ─────▶ plan_html, chosen, paged, timeline       steps, a connection at a time
-                        └──▶ style                           how all look; text is escaped there
+    AuditView      audit      findings: filter, sort, look at, accept suggestions
+    PlanView       plan       steps by connection, what is blocked, forecast (timeline)
+    RolloutView    rollout    progress, failures, pause and cancel
+                   table      long frames, of which the page gets only the rows it shows
+                   _static    what a saved notebook shows without a kernel
+                   _html      the style sheet and the elements of all views; escaping
 
-No custom JavaScript: what JupyterLab shows, VS Code and Colab show too.
+No custom JavaScript: what works in JupyterLab works in VS Code and Colab.
 """
 
-from vcokit.widgets.audit_view import AuditView
-from vcokit.widgets.plan_view import PlanView
-from vcokit.widgets.rollout_view import RolloutView, view_of
+from vcokit.widgets.audit import AuditView
+from vcokit.widgets.plan import PlanView
+from vcokit.widgets.rollout import RolloutView, view_of
 
 __all__ = ["AuditView", "PlanView", "RolloutView", "view_of"]

@@ -1,7 +1,7 @@
-"""The forecast of a plan as a picture: which connection is busy when. Pure, without pyplot.
+"""The forecast of a plan as a picture: which connection is busy when.
 
-Drawn on `matplotlib.figure.Figure`: pyplot keeps a current figure of its own, which a callback
-must not touch.
+It is drawn on `matplotlib.figure.Figure`. Pyplot keeps a current figure, which a callback must not
+touch.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from vcokit.palette import STATES
 from vcokit.rollout.forecast import Forecast
 from vcokit.rollout.plan import Plan
 
-#: Connections that are drawn, those that take longest.
+#: Connections that are drawn: those that end last.
 TOP: Final = 24
-_INK: Final = "#7d8590"  # is read on white and on black alike
+_INK: Final = "#7d8590"  # readable on white and on black
 
 
 def lanes_by_end(plan: Plan, forecast: Forecast) -> pd.DataFrame:
-    """Return the forecast's steps with their connection, those that end last first.
+    """Return the forecast's steps with their connections; the connection that ends last is first.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def lanes_by_end(plan: Plan, forecast: Forecast) -> pd.DataFrame:
 
 
 def timeline_png(plan: Plan, forecast: Forecast, *, top: int = TOP) -> bytes:
-    """Return the picture: a line a connection, a bar from each call to the end of its task.
+    """Return the picture: one line per connection, a bar from each call to the end of its task.
 
     Parameters
     ----------
@@ -62,26 +62,26 @@ def timeline_png(plan: Plan, forecast: Forecast, *, top: int = TOP) -> bytes:
     begin, until = shown["sent"] / scale, shown["settled"] / scale
     ax.hlines(place, begin, until, color=STATES["accepted"], linewidth=7, capstyle="butt")
     last = until.groupby(place).max()
-    ax.hlines(last.index, 0, last, color=STATES["pending"], linewidth=1, zorder=0.5)
+    ax.hlines(last.index, 0, last, color=_INK, linewidth=0.7, alpha=0.4, zorder=0.5)
     ax.set_yticks(range(len(drawn)), [printable(name) for name in drawn])
     ax.invert_yaxis()
     ax.set_xlim(0, max(forecast.seconds / scale, 1e-9))
-    ax.set_xlabel(f"{unit} since the start")
-    ax.set_title(_title(names, drawn), loc="left", fontsize=10, color=_INK)
-    _on_any_ground(ax)
+    ax.set_xlabel(f"{unit} since the start", fontsize=8)
+    ax.set_title(_title(names, drawn), loc="left", fontsize=8, color=_INK)
+    _for_light_and_dark(ax)
     out = BytesIO()
     figure.savefig(out, format="png", transparent=True)
     return out.getvalue()
 
 
 def _title(names: list[str], drawn: list[str]) -> str:
-    said = "calls and their tasks (blue), by connection"
+    title = "Blue: a call and its task"
     if len(drawn) == len(names):
-        return said
-    return f"{said}: the {len(drawn)} that end last of {len(names):,}"
+        return title
+    return f"{title}. Shown are the {len(drawn)} connections that end last, of {len(names):,}"
 
 
-def _on_any_ground(ax: Any) -> None:
+def _for_light_and_dark(ax: Any) -> None:
     ax.patch.set_alpha(0.0)
     for side, spine in ax.spines.items():
         spine.set_visible(side in ("left", "bottom"))

@@ -1,10 +1,10 @@
-"""A view's static copy is published once a cell, brought up to date, and never seen beside it."""
+"""A view's static fallback is published once per cell, updated, and never visible beside it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from vcokit.widgets.companion import Companion
+from vcokit.widgets._static import StaticFallback
 
 
 class Publisher:
@@ -22,11 +22,11 @@ class Publisher:
 def test_shown_updated_and_shown_again() -> None:
     """All carry one id, so that an update reaches every cell; a second cell gets its own copy."""
     shell = Publisher()
-    companion = Companion(shell)
-    companion.update("too early", "")
-    assert companion.publish("one", "words")
-    companion.update("two", "words")
-    companion.publish("three", "words")
+    fallback = StaticFallback(shell)
+    fallback.update("too early", "")
+    assert fallback.publish("one", "words")
+    fallback.update("two", "words")
+    fallback.publish("three", "words")
     assert [update for update, *_ in shell.sent] == [False, True, True, False]
     assert len({display_id for _, display_id, _ in shell.sent}) == 1
     assert [html.split(">")[1].split("<")[0] for *_, html in shell.sent] == [
@@ -40,17 +40,17 @@ def test_shown_updated_and_shown_again() -> None:
 def test_without_a_kernel_it_stands_in_the_bundle() -> None:
     """A script or a test that asks for the bundle gets the plain HTML in it."""
     bundle: dict[str, Any] = {"application/x": 1, "text/plain": "VBox(children=…)"}
-    made = Companion().bundle((bundle, {}), "<b>page</b>", "words")
+    made = StaticFallback().bundle((bundle, {}), "<b>page</b>", "words")
     assert made[0]["text/plain"] == "words"
     assert "<b>page</b>" in made[0]["text/html"]
     shell = Publisher()
-    assert "text/html" not in Companion(shell).bundle({}, "<b>page</b>", "words")
+    assert "text/html" not in StaticFallback(shell).bundle({}, "<b>page</b>", "words")
     assert len(shell.sent) == 1
 
 
 def test_views_do_not_hide_one_another() -> None:
     """Each view's rules speak of its own copy alone."""
-    one, two = Companion(), Companion()
+    one, two = StaticFallback(), StaticFallback()
     assert one.key != two.key
-    assert two.key not in one.hides_copy + one.hides_view
-    assert one.mark in one.hides_view
+    assert two.key not in one.hides_fallback + one.hides_view
+    assert one.css_class in one.hides_view
