@@ -293,7 +293,7 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
             return Timing()
         held = self._rollout is not None or snapshot.holder is not None
         going = held and snapshot.state not in ENDED
-        moving = going and snapshot.state not in ("ready", "paused")
+        moving = going and snapshot.state not in ("ready", "waiting", "paused")
         states = snapshot.states
         to_settle = sum(states[name] for name in ("pending", "sent", "unknown", "accepted"))
         self._time_left.note(now, to_settle, moving=moving)
@@ -445,7 +445,7 @@ class RolloutControls(ipywidgets.HBox):  # type: ignore[misc]
         """Show what can be done now."""
         state = snapshot.state
         reason = self._read_only_reason(snapshot)
-        usable = not reason and state in ("looking", "running", "paused")
+        usable = not reason and state in ("looking", "running", "waiting", "paused")
         self._asking = self._asking and usable
         paused = state == "paused"
         label, icon = ("Resume", "play") if paused else ("Pause", "pause")
@@ -462,6 +462,8 @@ class RolloutControls(ipywidgets.HBox):  # type: ignore[misc]
             note += "steps that were sent are completed"
         elif paused:
             note = "Nothing new is sent; steps that were sent are completed"
+        elif state == "waiting":
+            note = "Nothing new is sent until the next window opens"
         elif state == "ready":
             note = "Not started: rollout.start()"
         self.note.value = wrap(muted(reason or note))
@@ -709,11 +711,14 @@ STATE_PRIORITY: Final = (
     "skipped",
     "blocked",
 )
+#: When the time left begins to run, by the state of the whole rollout.
+_LATER: Final = {"paused": ", once it is resumed", "waiting": ", once a window opens"}
 #: Colour of the state of the whole rollout.
 STATUS_COLOUR: Final = {
     "ready": "pending",
     "looking": "sent",
     "running": "accepted",
+    "waiting": "skipped",
     "paused": "skipped",
     "cancelling": "skipped",
     "finished": "done",
@@ -792,7 +797,7 @@ def _stats(snapshot: RolloutSnapshot, timing: Timing) -> Iterator[str]:
     if timing.going and timing.left is None:
         yield muted("time left: too early to tell")
     elif timing.left is not None:
-        later = ", once it is resumed" if snapshot.state == "paused" else ""
+        later = _LATER.get(snapshot.state, "")
         seconds = duration(round(timing.left.seconds))
         yield stat(f"≈ {seconds}", f"left, by {timing.left.basis}{later}")
     for (operation, region), (rate, limit) in list(timing.rates.items())[:_RATES_SHOWN]:
