@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 import typer
 
-from vcokit.cli.commands import COMMANDS, load
-from vcokit.cli.exits import MEANING
+from vcokit.cli import COMMANDS, ExitCode, load
 
 _HEAD = """# The commands
 
@@ -45,8 +44,8 @@ def _overview() -> Iterator[str]:
 def _exits() -> Iterator[str]:
     yield "| code | when |"
     yield "|---:|---|"
-    for code, meaning in MEANING.items():
-        yield f"| {int(code)} | {_cell(meaning)} |"
+    for code in ExitCode:
+        yield f"| {int(code)} | {_cell(code.meaning)} |"
 
 
 def _command(name: str, words: str) -> Iterator[str]:

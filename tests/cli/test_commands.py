@@ -15,8 +15,8 @@ import openpyxl
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, SMALL, TEN
-from vcokit.cli.plan import PlanFormat
-from vcokit.cli.policy import NEEDS
+from vcokit.cli.rollout import PlanFormat
+from vcokit.cli.tools import COMMAND_NEEDS
 from vcokit.rollout.plan import Plan
 
 HOSTILE = "\x1b]0;title\x07[red]<script>\n=1+1\u202e"
@@ -36,7 +36,7 @@ def test_plan_shows_and_saves(shell, inventory: Path, tmp_path: Path, cloud) -> 
     told = json.loads(shell("plan", inventory, "--format", "json")[1])
     assert told["fingerprint"] == plan.fingerprint == Plan.load(saved).fingerprint
     assert [step["route_dest"] for step in told["steps"]] == plan.frame()["route_dest"].tolist()
-    assert not (cloud.calls()["operation"].isin(NEEDS["apply"][3:])).any()
+    assert not (cloud.calls()["operation"].isin(COMMAND_NEEDS["apply"][3:])).any()
 
 
 def test_plan_of_a_part(shell, inventory: Path, cloud) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, SMALL
-from vcokit.cli import demo
+from vcokit.cli import tools
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -94,6 +94,6 @@ def test_a_damaged_cloud_says_how_to_begin_anew(shell, tmp_path: Path, inventory
 
 def test_the_inventory_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The demo's inventory is the one of data/, from whichever folder it is started."""
-    assert demo.find_inventory() == Path("data/routes.csv")
+    assert tools.find_inventory() == Path("data/routes.csv")
     monkeypatch.chdir(tmp_path)
-    assert demo.find_inventory().is_file()
+    assert tools.find_inventory().is_file()

@@ -15,7 +15,7 @@ from rich.text import Text
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, SMALL, on_terminal
-from vcokit.cli.show import severity, states, steps_not_done
+from vcokit.cli.console import severity, state_counts, steps_not_done
 from vcokit.rollout.messages import Tally
 
 SCENARIO = """speed = 600
@@ -121,4 +121,4 @@ def test_severities_differ_on_sixteen_colours() -> None:
     assert [word.plain for word in words] == ["error", "warning", "info"]
     assert len({codes(word) for word in words}) == 3
     tally = Tally(Counter(failed=1))
-    assert "31" in codes(states(tally))
+    assert "31" in codes(state_counts(tally))

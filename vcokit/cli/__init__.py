@@ -2,59 +2,193 @@
 
 ::
 
-    commands     which there are, loaded when called      exits     the exit codes
-    audit plan apply status undo verify live diff …       groups    options that commands share
-                                                            reading   files → routes
-    show   tables, consoles                                 reach     which cloud, real or simulated
-    follow a rollout, shown until it ends                   running   pace, log, summary of one
+    audit     audit, explain, aggregate       options   options that commands share
+    rollout   plan, apply, resume, undo       console   tables, standard output, CSV and JSON
+    inspect   live, verify, diff, status      run       a rollout: progress, log, summary, end
+    tools     config, policy, simulate, demo  journals  their names, and what they may be used for
+
+A command is loaded when it is called: ``vcokit --help`` lists all of them and loads none. The exit
+codes stand here, and `exit_code` is the only place in which an exception becomes one.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import sys
+from collections.abc import Mapping
+from enum import IntEnum
 from importlib.metadata import version
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from vcokit._text import printable
-from vcokit.cli.commands import COMPLETE, HELP, Lazy
-from vcokit.cli.exits import Exit, exit_code
-from vcokit.cli.outputs import silence
+from vcokit.cli.console import pipe_safe_streams
 from vcokit.cli.words import in_shell
-from vcokit.errors import VcokitError
+from vcokit.errors import (
+    AuthError,
+    CloudError,
+    CredentialsError,
+    RolloutError,
+    StalePlanError,
+    VcokitError,
+)
 from vcokit.rollout.signals import terminating
 
-__all__ = ["app", "exit_code", "main"]
+__all__ = ["COMMANDS", "ExitCode", "app", "exit_code", "load", "main"]
+
+
+class ExitCode(IntEnum):
+    """How a command ends, as a number that cron, CI and systemd can tell apart.
+
+    The only table of them: the documentation and the summaries of rollouts are made from it.
+    """
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str = "") -> ExitCode:
+        """Return a member that says when it is given."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    OK = 0, "all is well"
+    FINDINGS = 1, "findings at or above --fail-on; verify and diff: differences"
+    INPUT = 2, "usage or input: a wrong option, a file that cannot be used, nobody to ask"
+    STALE = (
+        3,
+        "stale plan: the live routes are not those it was made from; nothing more was sent",
+    )
+    CREDENTIALS = 4, "credentials: no AccessKey, or the cloud refuses it"
+    UNREACHABLE = 5, "the cloud is out of reach, or its answer is of no use"
+    FAILED = 6, "steps failed or were skipped"
+    RESUMABLE = 7, "stopped by --max-hours, --stop-after or a wave; `vcokit resume` goes on"
+    INTERRUPTED = 130, "interrupted by Ctrl-C or SIGTERM; the journal is whole"
+
+
+#: A fault of vcokit itself ends with a traceback, and with Python's own code for that.
+FAULT: Final = 1
+
+#: click's exception of a wrong call; where typer keeps click is its own affair.
+_UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[2]
+
+#: Exit code of each exception; the first class that fits decides.
+_CODES: Final[Mapping[type[BaseException], ExitCode]] = {
+    StalePlanError: ExitCode.STALE,
+    CredentialsError: ExitCode.CREDENTIALS,
+    AuthError: ExitCode.CREDENTIALS,
+    CloudError: ExitCode.UNREACHABLE,
+    RolloutError: ExitCode.FAILED,
+    VcokitError: ExitCode.INPUT,
+    _UsageError: ExitCode.INPUT,
+    OSError: ExitCode.INPUT,
+    KeyboardInterrupt: ExitCode.INTERRUPTED,
+    typer.Abort: ExitCode.INTERRUPTED,
+}
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code of an exception; `FAULT` of one that nobody expects.
+
+    Examples
+    --------
+    >>> int(exit_code(StalePlanError("…"))), int(exit_code(VcokitError("…"))), exit_code(KeyError())
+    (3, 2, 1)
+    """
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code
+    return next((code for kind, code in _CODES.items() if isinstance(error, kind)), FAULT)
+
+
+class Command(NamedTuple):
+    """Where a command lives; its function is the name with ``_command``."""
+
+    module: str
+    summary: str
+
+
+COMMANDS: Final[Mapping[str, Command]] = {
+    "audit": Command("audit", "Read an inventory and print what is wrong, or worth knowing."),
+    "plan": Command(
+        "rollout", "Plan what makes the live routes agree with an inventory; send nothing."
+    ),
+    "apply": Command(
+        "rollout", "Read, audit, plan, apply and verify an inventory, or apply a saved plan."
+    ),
+    "resume": Command("rollout", "Go on with a rollout where it broke off."),
+    "status": Command("inspect", "Tell how a rollout stands, also while it runs."),
+    "undo": Command("rollout", "Take back what a rollout provably did."),
+    "verify": Command("inspect", "Compare what an inventory asks for with what is live."),
+    "live": Command("inspect", "Write what the cloud holds now, as an inventory."),
+    "diff": Command("inspect", "Compare two inventories, or an inventory with the live routes."),
+    "explain": Command("audit", "Say which route wins for an address, and what if it is down."),
+    "aggregate": Command("audit", "Write the same forwarding with the fewest destinations."),
+    "policy": Command("tools", "Print the RAM policy that commands need."),
+    "config": Command("tools", "Show the settings in force and where each comes from."),
+    "simulate": Command("tools", "Serve the simulated API on 127.0.0.1 until Ctrl-C."),
+    "demo": Command("tools", "Do the whole loop on a real inventory against a simulated cloud."),
+    "completion": Command("tools", "Print the script that completes commands in a shell."),
+}
+
+#: The variable by which a shell asks for completions.
+COMPLETE: Final = "_VCOKIT_COMPLETE"
+_HELP: Final = {"help_option_names": ["-h", "--help"]}
+
+
+def load(name: str) -> Any:
+    """Return a command as click knows it, its module loaded."""
+    from vcokit.cli.options import flatten_option_groups
+
+    module = importlib.import_module(f"vcokit.cli.{COMMANDS[name].module}")
+    function = flatten_option_groups(getattr(module, f"{name}_command"))
+    single = typer.Typer(
+        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+    )
+    single.command(name, context_settings=_HELP)(function)
+    return typer.main.get_command(single)
+
+
+class LazyGroup(TyperGroup):
+    """A group that knows its commands by name and summary, and loads the one that is called."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        for name, command in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=command.summary))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the name, the command and the arguments that are left."""
+        name, known, rest = super().resolve_command(ctx, args)
+        return name, known if name is None else load(name), rest
+
 
 app = typer.Typer(
     name="vcokit",
-    cls=Lazy,
+    cls=LazyGroup,
     help="From a CSV of destination routes to converged IPsec-VPN connections on Alibaba Cloud.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings=HELP,
+    context_settings=_HELP,
 )
 
-#: click's exception of a wrong call; where typer keeps click is its own affair.
-_Misuse: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 
-
-def _version(asked: bool) -> None:
+def _print_version(asked: bool) -> None:
     if asked:
         print(f"vcokit {version('vcokit')}")
         raise typer.Exit
 
 
 @app.callback()
-def _all(
+def _options(
     _: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """From a CSV of destination routes to converged IPsec-VPN connections on Alibaba Cloud."""
@@ -63,37 +197,16 @@ def _all(
 def main() -> None:
     """Run the shell's command and leave with its exit code."""
     _prepare()
-    try:
-        # Also before a rollout, and after: SIGTERM is an interrupt, and whatever is open is closed.
-        with terminating():
-            code = app(standalone_mode=False)
-    except VcokitError as error:
-        _say(in_shell(error))
-        sys.exit(exit_code(error))
-    except _Misuse as error:
-        _say_misuse(error)
-        sys.exit(Exit.INPUT)
-    except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted", "")
-        sys.exit(Exit.INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has gone; writing to it at exit would fail once more.
-        silence(sys.stdout)
-        sys.exit(Exit.OK)
-    except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        _say(f"{name}{error.strerror or error}. Check path, permissions and space")
-        sys.exit(Exit.INPUT)
-    _flush()
-    sys.exit(int(code) if isinstance(code, int) else Exit.OK)
-
-
-def _flush() -> None:
-    """Write out what is still held back; where nobody reads it, the command has ended as it did."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        silence(sys.stdout)
+    with pipe_safe_streams():
+        try:
+            # Also before a rollout, and after: SIGTERM is an interrupt, and all files are closed.
+            with terminating():
+                result = app(standalone_mode=False)
+            code = result if isinstance(result, int) else ExitCode.OK
+        except tuple(_CODES) as error:
+            code = exit_code(error)
+            print(_message(error), file=sys.stderr)
+    sys.exit(int(code))
 
 
 def _prepare() -> None:
@@ -113,18 +226,19 @@ def _prepare() -> None:
         ours.addHandler(logging.lastResort)
 
 
-def _say(message: str, kind: str = "error: ") -> None:
-    try:
-        print(f"{kind}{printable(message)}", file=sys.stderr, flush=True)
-    except BrokenPipeError:
-        silence(sys.stderr)
-
-
-def _say_misuse(error: Any) -> None:
-    """Tell of a wrong call in one line; of no call at all, what there is."""
-    context = error.ctx
-    if context is not None and not sys.argv[1:]:
-        print(context.get_help(), file=sys.stderr)
-        return
-    help_of = f". See {context.command_path} --help" if context is not None else ""
-    _say(f"{error.format_message().rstrip('.')}{help_of}")
+def _message(error: Any) -> str:
+    """Return an expected error in one line; of no call at all, the help."""
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return "interrupted"
+    if isinstance(error, VcokitError):
+        text = in_shell(error)
+    elif isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        text = f"{place}{error.strerror or error}. Check path, permissions and space"
+    elif error.ctx is None:
+        text = error.format_message().rstrip(".")
+    elif not sys.argv[1:]:
+        return str(error.ctx.get_help())
+    else:
+        text = f"{error.format_message().rstrip('.')}. See {error.ctx.command_path} --help"
+    return f"error: {printable(text)}"
