@@ -30,7 +30,7 @@ def broken_off(shell, inventory: Path, serve) -> Simulator:
     cloud = serve(faults=[refusing()])
     code, out, _ = shell("apply", inventory, "--yes", "--stop-after", "1")
     assert code == ExitCode.RESUMABLE
-    assert "as many as --stop-after allows" in out
+    assert "1 step failed, the limit of this run" in out
     return cloud
 
 
@@ -107,7 +107,7 @@ def test_the_command_that_goes_on_reaches_the_same_cloud(
     go_on += " s.toml" if scenario else ""
     assert f"Go on with: {go_on}\n" in out
     assert json.loads(Path("sum.json").read_text())["resume"] == go_on
-    assert scenario or "the time of --max-hours has passed" in out
+    assert scenario or "the time limit of 0 s has passed" in out
 
 
 def test_what_is_left_is_forecast(shell, inventory: Path, broken_off: Simulator) -> None:

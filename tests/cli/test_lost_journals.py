@@ -134,7 +134,7 @@ def test_a_journal_of_another_host(shell, inventory: Path, command: str, left: b
     code, _, err = shell(*given)
     assert (code, err.count("\n")) == (ExitCode.INPUT, 1)
     assert "process 7 on elsewhere, since 1970-01-12 13:46:40 UTC" in err
-    assert "Where it is surely dead, pass --take-over" in err
+    assert "If it is certainly dead, pass --take-over" in err
     assert "on elsewhere" in shell("status", journal)[1]
     assert shell(*given, "--take-over")[0] == ExitCode.OK
     assert json.loads(shell("status", journal, "--json")[1])["holder"] is None

@@ -47,7 +47,7 @@ def test_a_rehearsal_by_any_name_never_reaches_the_cloud(
         monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", KEYS["access_key_id"])
         monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEYS["access_key_secret"])
         code, _, err = shell(command, journal)
-        assert (code, "Add --simulate" in err) == (ExitCode.INPUT, True)
+        assert (code, "on a simulator (--simulate)" in err) == (ExitCode.INPUT, True)
         assert {asked.target for asked in stub.asked} == {"/.vcokit-simulator"}
 
 

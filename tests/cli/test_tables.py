@@ -9,13 +9,12 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, SMALL, on_terminal
-from vcokit.cli.console import severity, state_counts, steps_not_done
+from vcokit.cli.console import severity, state_counts
 from vcokit.rollout.messages import Tally
 
 SCENARIO = """speed = 600
@@ -75,18 +74,6 @@ def test_failed_steps_are_whole(tmp_path: Path) -> None:
     assert len(re.findall(r"vco-\w{21} +\d\S+/\d+ ", listed)) == 3
     assert listed.count("IllegalParam.RouteDest") == 3
     assert "…" not in listed
-
-
-def test_a_code_is_told_once() -> None:
-    """Whether or not the message begins with it."""
-    steps = pd.DataFrame({
-        "line": [1], "vpn_connection_id": ["vco-a"], "route_dest": ["10.0.0.0/8"],
-        "code": ["Busy"], "message": ["Busy: later"],
-    })  # fmt: skip
-    (cells,) = zip(
-        *(column.cells for column in steps_not_done(steps, "failed", 5).columns), strict=True
-    )
-    assert str(cells[-1]) == "Busy: later"
 
 
 def test_where_there_is_no_room_cells_are_folded() -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, as_environment
-from vcokit.cli import COMMANDS, ExitCode
+from vcokit.cli import ExitCode
 from vcokit.simulator import Simulator
 
 
@@ -77,18 +76,6 @@ def test_a_second_undo_names_the_option_there_is(shell, inventory: Path) -> None
     assert shell("undo", "routes.simulated.db", *fast, "--save", "u.txt")[0] == ExitCode.OK
     given = ("--undo-journal", "again.simulated.db")
     assert shell("undo", "routes.simulated.db", *fast, *given)[0] == ExitCode.OK
-
-
-def test_the_version_and_the_help(shell) -> None:
-    """--version is that of the package; every command has help, -h too, and a line in the whole."""
-    assert shell("--version")[1] == f"vcokit {version('vcokit')}\n"
-    overall = shell("--help")[1]
-    assert shell("-h")[1] == overall
-    for name in COMMANDS:
-        assert re.search(rf"^  {name} ", overall, re.M)
-        code, shown, _ = shell(name, "--help")
-        assert (code, f"vcokit {name} " in shown, len(shown.splitlines()) > 4) == (0, True, True)
-        assert shell(name, "-h")[1] == shown
 
 
 def test_a_profile_that_is_not_there(shell, tmp_path: Path, monkeypatch) -> None:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from enum import IntEnum
@@ -23,15 +24,15 @@ from importlib.metadata import version
 from typing import Annotated, Any, Final, NamedTuple
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import MarkupMode, TyperCommand, TyperGroup
 
 from vcokit._text import printable
 from vcokit.cli.console import pipe_safe_streams
-from vcokit.cli.words import in_shell
 from vcokit.errors import (
     AuthError,
     CloudError,
     CredentialsError,
+    Remedy,
     RolloutError,
     StalePlanError,
     VcokitError,
@@ -58,16 +59,16 @@ class ExitCode(IntEnum):
 
     OK = 0, "all is well"
     FINDINGS = 1, "findings at or above --fail-on; verify and diff: differences"
-    INPUT = 2, "usage or input: a wrong option, a file that cannot be used, nobody to ask"
+    INPUT = 2, "usage or input: a wrong option, a file that cannot be used, no terminal to ask on"
     STALE = (
         3,
-        "stale plan: the live routes are not those it was made from; nothing more was sent",
+        "stale plan: the live routes changed after the plan was made; nothing more was sent",
     )
     CREDENTIALS = 4, "credentials: no AccessKey, or the cloud refuses it"
-    UNREACHABLE = 5, "the cloud is out of reach, or its answer is of no use"
+    UNREACHABLE = 5, "the cloud cannot be reached, or its answer cannot be used"
     FAILED = 6, "steps failed or were skipped"
     RESUMABLE = 7, "stopped by --max-hours, --stop-after or a wave; `vcokit resume` goes on"
-    INTERRUPTED = 130, "interrupted by Ctrl-C or SIGTERM; the journal is whole"
+    INTERRUPTED = 130, "interrupted by Ctrl-C or SIGTERM; the journal is intact"
 
 
 #: A fault of vcokit itself ends with a traceback, and with Python's own code for that.
@@ -105,38 +106,85 @@ def exit_code(error: BaseException) -> int:
 
 
 class Command(NamedTuple):
-    """Where a command lives; its function is the name with ``_command``."""
+    """Where a command lives (its function is the name with ``_command``), and its line of help."""
 
     module: str
+    panel: str
     summary: str
 
 
+_INVENTORY: Final = "Inventories"
+_ROLLOUT: Final = "Rollouts"
+_LIVE: Final = "Live routes"
+_TOOLS: Final = "Tools"
+
 COMMANDS: Final[Mapping[str, Command]] = {
-    "audit": Command("audit", "Read an inventory and print what is wrong, or worth knowing."),
-    "plan": Command(
-        "rollout", "Plan what makes the live routes agree with an inventory; send nothing."
-    ),
-    "apply": Command(
-        "rollout", "Read, audit, plan, apply and verify an inventory, or apply a saved plan."
-    ),
-    "resume": Command("rollout", "Go on with a rollout where it broke off."),
-    "status": Command("inspect", "Tell how a rollout stands, also while it runs."),
-    "undo": Command("rollout", "Take back what a rollout provably did."),
-    "verify": Command("inspect", "Compare what an inventory asks for with what is live."),
-    "live": Command("inspect", "Write what the cloud holds now, as an inventory."),
-    "diff": Command("inspect", "Compare two inventories, or an inventory with the live routes."),
-    "explain": Command("audit", "Say which route wins for an address, and what if it is down."),
-    "aggregate": Command("audit", "Write the same forwarding with the fewest destinations."),
-    "policy": Command("tools", "Print the RAM policy that commands need."),
-    "config": Command("tools", "Show the settings in force and where each comes from."),
-    "simulate": Command("tools", "Serve the simulated API on 127.0.0.1 until Ctrl-C."),
-    "demo": Command("tools", "Do the whole loop on a real inventory against a simulated cloud."),
-    "completion": Command("tools", "Print the script that completes commands in a shell."),
+    "audit": Command("audit", _INVENTORY, "List what is wrong or remarkable in an inventory."),
+    "explain": Command("audit", _INVENTORY, "Say which route wins for an address, and the next."),
+    "aggregate": Command("audit", _INVENTORY, "Write the same forwarding with fewer destinations."),
+    "plan": Command("rollout", _ROLLOUT, "Show what would be sent; send nothing."),
+    "apply": Command("rollout", _ROLLOUT, "Audit, plan, apply and verify an inventory or a plan."),
+    "resume": Command("rollout", _ROLLOUT, "Go on with a rollout that was interrupted."),
+    "status": Command("inspect", _ROLLOUT, "Show the state of a rollout, also while it runs."),
+    "undo": Command("rollout", _ROLLOUT, "Take back what a rollout did."),
+    "verify": Command("inspect", _LIVE, "Compare an inventory with the live routes."),
+    "live": Command("inspect", _LIVE, "Write the live routes as an inventory."),
+    "diff": Command("inspect", _LIVE, "Compare two inventories, or one with the live routes."),
+    "demo": Command("tools", _TOOLS, "Run all steps on an example, in a simulated cloud."),
+    "simulate": Command("tools", _TOOLS, "Serve the simulated API on this machine until Ctrl-C."),
+    "config": Command("tools", _TOOLS, "Show the settings and where each comes from."),
+    "policy": Command("tools", _TOOLS, "Print the RAM policy that commands need."),
+    "completion": Command("tools", _TOOLS, "Print the script for completion in your shell."),
 }
 
 #: The variable by which a shell asks for completions.
 COMPLETE: Final = "_VCOKIT_COMPLETE"
 _HELP: Final = {"help_option_names": ["-h", "--help"]}
+
+
+class PanelHelp:
+    """Help by panels: rich's on a terminal, elsewhere the same sections as plain lines."""
+
+    rich_markup_mode: MarkupMode
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        self.rich_markup_mode = "rich" if sys.stdout.isatty() else None
+        super().format_help(ctx, formatter)  # type: ignore[misc]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments, options and commands by their panels."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for param in ctx.command.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                usual = "Arguments" if param.param_type_name == "argument" else "Options"
+                panel = getattr(param, "rich_help_panel", None) or usual
+                sections.setdefault(panel, []).append(record)
+        for name, command in getattr(self, "commands", {}).items():
+            sections.setdefault(command.rich_help_panel, []).append((name, command.help))
+        for panel, records in sections.items():
+            if records:
+                with formatter.section(panel):
+                    formatter.write_dl(records)
+
+
+class PanelCommand(PanelHelp, TyperCommand):
+    """A command with help by panels."""
+
+
+class LazyGroup(PanelHelp, TyperGroup):
+    """A group that knows its commands by name and summary, and loads the one that is called."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        for name, (_, panel, summary) in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=summary, rich_help_panel=panel))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the name, the command and the arguments that are left."""
+        name, known, rest = super().resolve_command(ctx, args)
+        return name, known if name is None else load(name), rest
 
 
 def load(name: str) -> Any:
@@ -145,25 +193,9 @@ def load(name: str) -> Any:
 
     module = importlib.import_module(f"vcokit.cli.{COMMANDS[name].module}")
     function = flatten_option_groups(getattr(module, f"{name}_command"))
-    single = typer.Typer(
-        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
-    )
-    single.command(name, context_settings=_HELP)(function)
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    single.command(name, cls=PanelCommand, context_settings=_HELP)(function)
     return typer.main.get_command(single)
-
-
-class LazyGroup(TyperGroup):
-    """A group that knows its commands by name and summary, and loads the one that is called."""
-
-    def __init__(self, **attrs: Any) -> None:
-        super().__init__(**attrs)
-        for name, command in COMMANDS.items():
-            self.add_command(TyperCommand(name, help=command.summary))
-
-    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the name, the command and the arguments that are left."""
-        name, known, rest = super().resolve_command(ctx, args)
-        return name, known if name is None else load(name), rest
 
 
 app = typer.Typer(
@@ -172,7 +204,6 @@ app = typer.Typer(
     help="From a CSV of destination routes to converged IPsec-VPN connections on Alibaba Cloud.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings=_HELP,
 )
@@ -226,12 +257,47 @@ def _prepare() -> None:
         ours.addHandler(logging.lastResort)
 
 
+def shell_text(error: VcokitError) -> str:
+    """Return an error in one line, with the options that it advises as the shell has them.
+
+    Examples
+    --------
+    >>> remedy = Remedy("Change the inventory, or pass {allow_gap}", allow_gap=True)
+    >>> shell_text(VcokitError("gaps", remedy=remedy))
+    'gaps. Change the inventory, or pass --allow-gap'
+    """
+    return error.text(_as_option)
+
+
+def shell_words(text: str | None) -> str | None:
+    """Return what the library says, with the options that it names as the shell has them."""
+    return text.spelled(_as_option) if isinstance(text, Remedy) else text
+
+
+def _as_option(name: str, value: object) -> str:
+    """Spell an argument of the library as an option."""
+    if name == "resume":
+        return f"vcokit resume {shlex.quote(str(value))}"
+    if name == "new_plan":
+        return "make a new plan: vcokit apply with the inventory"
+    if name == "format":  # files have no such option: their names tell it
+        return f"another name, such as routes.{value}"
+    option = {"columns": "--column", "weights": "--weight-word"}.get(name) or (
+        "--" + name.replace("_", "-")
+    )
+    if name == "waves" and isinstance(value, list):
+        value = ",".join("rest" if size is None else str(size) for size in value)
+    if isinstance(value, dict):
+        return " ".join(f'{option} "{key}={one}"' for key, one in value.items())
+    return option if value is True or value is ... else f"{option} {value}"
+
+
 def _message(error: Any) -> str:
     """Return an expected error in one line; of no call at all, the help."""
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return "interrupted"
     if isinstance(error, VcokitError):
-        text = in_shell(error)
+        text = shell_text(error)
     elif isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         text = f"{place}{error.strerror or error}. Check path, permissions and space"

@@ -90,7 +90,9 @@ def audit_command(
     ] = None,
     output_format: Annotated[
         Format | None,
-        typer.Option("--format", "-f", help="Default: by --output, else tables or text."),
+        typer.Option(
+            "--format", "-f", help="Format of the findings.", show_default="by --output, else text"
+        ),
     ] = None,
     fail_on: Annotated[
         FailOn, typer.Option(help="Exit with 1 if there are findings of this severity or worse.")
@@ -100,7 +102,8 @@ def audit_command(
         typer.Option(
             min=0,
             metavar="N",
-            help="List at most N findings, the worst.  [default: by format]",
+            help="List at most N findings, the worst.",
+            show_default="by format",
         ),
     ] = None,
     rules: Annotated[
@@ -152,14 +155,15 @@ def audit_command(
         typer.Option(
             formats=["%Y-%m-%d"],
             metavar="DATE",
-            help="Date for the expiry of exceptions.  [default: today]",
+            help="Date for the expiry of exceptions.",
+            show_default="today",
             rich_help_panel=AUDIT,
         ),
     ] = None,
     *,
     read: ReadOptions,
 ) -> int:
-    """Read inventories and print what is wrong, or worth knowing, about their rows.
+    """Read inventories and list what is wrong or remarkable in their rows.
 
     Example: vcokit audit routes.csv --output findings.html
     """
@@ -170,7 +174,7 @@ def audit_command(
         console().print(_rule_table(own))
         return ExitCode.OK
     if not files:
-        raise InputError("there is no FILE", remedy="Name an inventory, or - for standard input")
+        raise InputError("FILE is missing", remedy="Name an inventory, or - for standard input")
     kind = _kind(output_format, output)  # a wrong name is told before an hour's work
     check_output_paths(
         {"--output": output}, [*files, live, connections, *(rules_file or ()), baseline, exceptions]
@@ -354,9 +358,9 @@ def aggregate_command(
 ) -> int:
     """Write the same forwarding with the fewest destinations.
 
-    For every address the same connections with the same weights decide as before, also when one
-    of them is down. Rows with errors forward nothing: while there are any, nothing is written and
-    the exit code is 1, unless --drop-blocked leaves them out.
+    For every address the same connections with the same weights win as before, also when one of
+    them is down. If rows have errors, nothing is written and the exit code is 1; --drop-blocked
+    leaves such rows out.
 
     Example: vcokit aggregate routes.csv --output fewer.csv
     """

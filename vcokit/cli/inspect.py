@@ -133,13 +133,13 @@ def _print_unlisted(unlisted: dict[Any, Any]) -> None:
 def verify_command(
     files: Files,
     format: TableFormatOption = TableFormat.table,  # noqa: A002 - the option's name
+    *,
+    cloud: CloudOptions,
     limit: Limit = 50,
     allow_unexpected: Annotated[
         bool,
         typer.Option("--allow-unexpected", help="Accept live routes that no row names."),
     ] = False,
-    *,
-    cloud: CloudOptions,
     quota: Quota = None,
     rules_file: RulesFile = None,
     names: Names = False,
@@ -184,9 +184,9 @@ def diff_command(
         str | None, typer.Argument(help="Inventory. Default: the live routes.", metavar="B")
     ] = None,
     format: TableFormatOption = TableFormat.table,  # noqa: A002 - the option's name
-    limit: Limit = 50,
     *,
     cloud: CloudOptions,
+    limit: Limit = 50,
     read: ReadOptions,
 ) -> int:
     """Compare two inventories, or an inventory with the live routes.
@@ -273,9 +273,9 @@ def status_command(
         int, typer.Option(min=0, metavar="N", help="List at most so many failed steps.")
     ] = 20,
 ) -> None:
-    """Tell how a rollout stands, also while it runs.
+    """Show the state of a rollout, also while it runs.
 
-    The journal is only read; a running rollout is not disturbed.
+    The journal is only read: a running rollout is not disturbed.
 
     Example: vcokit status routes.rollout.db
     """
@@ -374,7 +374,9 @@ def _status_lines(facts: dict[str, Any]) -> list[str]:
     if facts["resume"]:
         lines.append(f"Go on with: {facts['resume']}")
     elif facts["state"] == "stale":
-        lines.append("The live routes have changed: apply the inventory again, by a new plan")
+        lines.append(
+            "The live routes have changed. Make a new plan: vcokit apply with the inventory"
+        )
     return lines
 
 

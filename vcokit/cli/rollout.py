@@ -107,12 +107,12 @@ def plan_command(
         typer.Option(metavar="FILE", help="Write the plan to a file, for vcokit apply."),
     ] = None,
     format: PlanFormatOption = PlanFormat.text,  # noqa: A002 - the option's name
+    *,
+    cloud: CloudOptions,
     fail_on: Annotated[
         FailOn,
         typer.Option(help="Exit with 1 if there are findings of this severity or worse."),
     ] = FailOn.never,
-    *,
-    cloud: CloudOptions,
     planning: PlanOptions,
     quota: Quota = None,
     read: ReadOptions,
@@ -181,14 +181,14 @@ def apply_command(
             metavar="FILE", help="Journal to make. Default: named after FILE, with .rollout.db."
         ),
     ] = None,
+    *,
+    cloud: CloudOptions,
     fail_on: Annotated[
         FailOn,
         typer.Option(
             help="If there are findings of this severity or worse, send nothing and exit with 1."
         ),
     ] = FailOn.never,
-    *,
-    cloud: CloudOptions,
     log: LogOptions,
     pace: RolloutOptions,
     planning: PlanOptions,
@@ -198,8 +198,8 @@ def apply_command(
 ) -> int:
     """Read, audit, plan, apply and verify an inventory, or apply a saved plan.
 
-    Rows with errors are left out and listed. The others are sent once somebody agrees, or with
-    --yes. A saved plan is sent only while the live routes are those it was made from.
+    Rows with errors are left out and listed. The others are sent when you confirm, or at once
+    with --yes. A saved plan is sent only if the live routes have not changed since it was made.
 
     Example: vcokit apply routes.csv --simulate
     """
@@ -294,16 +294,16 @@ def _report(
 
 def resume_command(
     journal: JournalPath,
-    take_over: TakeOver = False,
     *,
     cloud: CloudOptions,
+    take_over: TakeOver = False,
     log: LogOptions,
     pace: RolloutOptions,
 ) -> int:
-    """Go on with a rollout where it broke off.
+    """Go on with a rollout that was interrupted or stopped.
 
-    Options that are not given are those the rollout was begun with. With --simulate the simulator
-    holds the routes that the journal says were done.
+    Options that you leave out keep the values that the rollout was begun with. With --simulate,
+    the simulator holds the routes that are done according to the journal.
 
     Example: vcokit resume routes.rollout.db
     """
@@ -355,28 +355,28 @@ def _nothing_left(journal: Path, console: Console) -> ExitCode:
 def undo_command(
     journal: JournalPath,
     yes: Yes = False,
+    *,
     undo_journal: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE", help="Journal to make. Default: named after JOURNAL, with .undo.db."
         ),
     ] = None,
+    cloud: CloudOptions,
     save: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write the plan to a file and send nothing."),
     ] = None,
     format: PlanFormatOption = PlanFormat.text,  # noqa: A002 - the option's name
     take_over: TakeOver = False,
-    *,
-    cloud: CloudOptions,
     log: LogOptions,
     pace: RolloutOptions,
     allow_gap: AllowGap = False,
 ) -> int:
-    """Take back what a rollout provably did.
+    """Take back what a rollout did.
 
-    The plan is shown first. What the journal does not prove to be done by this rollout is listed
-    as blocked and left alone. Undo has a journal of its own, so it can be resumed and undone too.
+    The plan is shown first. Steps that the journal cannot prove are listed as blocked and left
+    alone. Undo has a journal of its own: it can be resumed, and undone too.
 
     Example: vcokit undo routes.rollout.db
     """

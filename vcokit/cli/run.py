@@ -34,7 +34,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from vcokit._text import duration, printable
 from vcokit.audit.findings import by_severity
-from vcokit.cli import FAULT, ExitCode, exit_code
+from vcokit.cli import FAULT, ExitCode, exit_code, shell_text, shell_words
 from vcokit.cli.console import (
     FAILED,
     check_output_paths,
@@ -48,9 +48,8 @@ from vcokit.cli.console import (
     write_atomic,
 )
 from vcokit.cli.options import LogFormat, LogOptions
-from vcokit.cli.words import in_shell, wording
 from vcokit.cloud.client import Client
-from vcokit.errors import InputError, JournalError, VcokitError
+from vcokit.errors import InputError, JournalError, Remedy, VcokitError
 from vcokit.rollout.forecast import Forecast, forecast
 from vcokit.rollout.messages import ENDED, Event, RolloutChanged, StepChanged, Tally
 from vcokit.rollout.plan import Plan
@@ -72,7 +71,9 @@ def require_terminal() -> None:
     InputError
     """
     if sys.stdin is None or not sys.stdin.isatty():
-        raise InputError("there is nobody to ask", remedy="Pass --yes to send without asking")
+        raise InputError(
+            "there is no terminal to ask on", remedy="Pass --yes to send without asking"
+        )
 
 
 def confirm(plan: Plan, *, ask: bool) -> bool:
@@ -140,8 +141,8 @@ def run_rollout(
         if after is not None and (ended is ExitCode.OK or summary.options.report):
             after()
     except VcokitError as error:
-        if error.remedy:
-            error.remedy = error.remedy.replace(rollout.how_to_go_on(), resume_command)
+        if isinstance(error.remedy, Remedy):  # with the options that reach the same cloud
+            error.remedy = error.remedy.reworded(resume=resume_command)
         code = exit_code(error)
         raise
     finally:
@@ -160,7 +161,7 @@ def print_result(rollout: Rollout, console: Console, resume_command: str) -> Exi
         if len(some):
             console.print(steps_not_done(some, state, _LISTED))
     if tally.rollout == "stopped":
-        why = printable(wording(tally.message))
+        why = printable(shell_words(tally.message))
         console.print(f"Stopped: {why}. Go on with: {resume_command}", soft_wrap=True)
         return ExitCode.RESUMABLE
     return ExitCode.FAILED if tally.states["failed"] + tally.states["skipped"] else ExitCode.OK
@@ -298,8 +299,8 @@ class RolloutProgress:
             self._reader_left = True
             journal = shlex.quote(str(self._rollout.journal))
             error_console().print(
-                "Nobody reads standard output any more; the rollout goes on. SIGTERM stops it "
-                f"gracefully. Look at it with: vcokit status {journal}",
+                "Standard output is closed; the rollout goes on. SIGTERM stops it gracefully. "
+                f"See its state with: vcokit status {journal}",
                 soft_wrap=True,
             )
 
@@ -528,7 +529,7 @@ class SummaryWriter:
             can_go_on = tally.ended < tally.total and tally.rollout != "stale"
             facts |= {
                 "state": tally.rollout,
-                "message": facts["message"] or wording(tally.message),
+                "message": facts["message"] or shell_words(tally.message),
                 "states": {name: count for name, count in tally.states.items() if count},
                 "calls": dict(tally.calls),
                 "resume": self.resume_command if can_go_on else None,
@@ -549,7 +550,7 @@ def _failed(rollout: Rollout) -> list[dict[str, Any]]:
 
 def _message(error: BaseException | None) -> str | None:
     if isinstance(error, VcokitError):
-        return in_shell(error)
+        return shell_text(error)
     return str(error) or None if isinstance(error, Exception) else None
 
 

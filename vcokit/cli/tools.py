@@ -94,7 +94,7 @@ def _key(profile: str | None) -> str:
             profile = os.environ.get("ALIBABA_CLOUD_PROFILE") or None
             if profile is None and not path.is_file():
                 return (
-                    "none in the environment or a profile; the official package is asked, if it "
+                    "none in the environment or a profile; the official package is asked if it "
                     "is installed"
                 )
         return f"of the profile {read_profile(path, profile)['name']} ({_PROFILES})"
@@ -167,8 +167,8 @@ def policy_command(
 ) -> None:
     """Print the RAM policy that commands need, as JSON to paste into the vendor's console.
 
-    Beside commands it takes what options need on top: names, prune, and preflight, which is
-    reading live connections.
+    A COMMAND can also be names or prune, for what these options need, or preflight, for reading
+    live connections.
 
     Example: vcokit policy plan apply --region cn-hangzhou
     """
@@ -211,10 +211,10 @@ def simulate_command(
     ] = 0,
     speed: Annotated[
         float | None,
-        typer.Option(metavar="N", help="The clock runs N times faster.  [default: 1]"),
+        typer.Option(metavar="N", help="The clock runs N times faster.", show_default="1"),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Seed of all random choices.  [default: 0]")
+        int | None, typer.Option(metavar="N", help="Seed of all random choices.", show_default="0")
     ] = None,
     host: Annotated[str, typer.Option(metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
     allow_remote: Annotated[
@@ -223,7 +223,9 @@ def simulate_command(
     *,
     read: ReadOptions,
 ) -> None:
-    """Serve the simulated API on 127.0.0.1 until Ctrl-C. Options win over the scenario.
+    """Serve the simulated API on this machine until Ctrl-C.
+
+    Options win over the scenario.
 
     Example: vcokit simulate routes.csv --port 8080
     """
@@ -265,7 +267,7 @@ def _simulator(
         if "connections" in written:
             raise InputError(
                 f"{file} and {scenario} both name connections",
-                remedy="Take [[connections]] out of the scenario, or leave the inventory out",
+                remedy="Remove [[connections]] from the scenario, or leave FILE out",
             )
         options.setdefault("speed", 1.0)
         return Simulator.for_routes(read.read([str(file)]), **options), has_own_keys
