@@ -102,8 +102,7 @@ def audit_command(
         typer.Option(
             min=0,
             metavar="N",
-            help="List at most N findings, the worst.",
-            show_default="by format",
+            help="List at most N findings, the worst. Default: depends on the format.",
         ),
     ] = None,
     rules: Annotated[
@@ -155,8 +154,7 @@ def audit_command(
         typer.Option(
             formats=["%Y-%m-%d"],
             metavar="DATE",
-            help="Date for the expiry of exceptions.",
-            show_default="today",
+            help="Date for the expiry of exceptions. Default: today.",
             rich_help_panel=AUDIT,
         ),
     ] = None,

@@ -270,7 +270,7 @@ def status_command(
     journal: JournalPath,
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
     limit: Annotated[
-        int, typer.Option(min=0, metavar="N", help="List at most so many failed steps.")
+        int, typer.Option(min=0, metavar="N", help="List at most N failed steps.")
     ] = 20,
 ) -> None:
     """Show the state of a rollout, also while it runs.

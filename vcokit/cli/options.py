@@ -80,7 +80,7 @@ TakeOver = Annotated[
         "alive after all, it ends with an error and sends nothing more.",
     ),
 ]
-Limit = Annotated[int, typer.Option(min=0, metavar="N", help="List at most so many differences.")]
+Limit = Annotated[int, typer.Option(min=0, metavar="N", help="List at most N differences.")]
 Quota = Annotated[
     int | None,
     typer.Option(

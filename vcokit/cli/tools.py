@@ -207,14 +207,17 @@ def simulate_command(
         ),
     ] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, metavar="PORT", help="0 takes any free port.")
+        int,
+        typer.Option(
+            min=0, max=65535, metavar="PORT", help="Port to listen on; 0 is any free one."
+        ),
     ] = 0,
     speed: Annotated[
         float | None,
-        typer.Option(metavar="N", help="The clock runs N times faster.", show_default="1"),
+        typer.Option(metavar="N", help="The clock runs N times faster. Default: 1."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Seed of all random choices.", show_default="0")
+        int | None, typer.Option(metavar="N", help="Seed of all random choices. Default: 0.")
     ] = None,
     host: Annotated[str, typer.Option(metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
     allow_remote: Annotated[
