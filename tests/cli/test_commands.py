@@ -14,7 +14,7 @@ from pathlib import Path
 import openpyxl
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, SMALL, TEN
+from tests.cli.stage import FAST, GOOD, HEAD, SMALL, TEN
 from vcokit.cli.rollout import PlanFormat
 from vcokit.cli.tools import COMMAND_NEEDS
 from vcokit.rollout.plan import Plan
@@ -260,7 +260,7 @@ def test_regions_share_a_journal(shell, tmp_path: Path) -> None:
     path = tmp_path / "two.csv"
     other = GOOD.replace("cn-hangzhou", "eu-central-1").replace("vco-a", "vco-b")
     path.write_text(TEN + other)
-    assert shell("apply", path, "--simulate", "--speed", "600")[0] == 0
+    assert shell("apply", path, *FAST)[0] == 0
     with vk.Journal.read(tmp_path / "two.simulated.db") as journal:
         assert set(journal.calls()["region_id"]) == {"cn-hangzhou", "eu-central-1"}
     path.write_text(TEN.replace("RegionId,", "").replace("cn-hangzhou,", ""))
@@ -291,8 +291,8 @@ def test_hostile_text_is_harmless_everywhere(shell, tmp_path: Path) -> None:
     commands = [
         ("audit", path),
         *(("plan", path, "--simulate", "--format", one) for one in PlanFormat),
-        ("apply", path, "--simulate", "--speed", "600", "--log-format", "json"),
-        ("apply", path, "--simulate", "--speed", "600", "--log-format", "text"),
+        ("apply", path, *FAST, "--log-format", "json"),
+        ("apply", path, *FAST, "--log-format", "text"),
         *(("verify", path, "--simulate", "--format", one) for one in ("table", "csv", "json")),
         *(("diff", path, SMALL, "--format", one) for one in ("table", "csv", "json")),
         ("explain", "10.1.2.3", path),

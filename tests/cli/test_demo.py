@@ -11,7 +11,7 @@ import matplotlib.image
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, SMALL
+from tests.cli.stage import FAST, GOOD, HEAD, SMALL
 from vcokit.cli import tools
 
 SCRIPT = "<script>alert(1)</script>"
@@ -70,7 +70,7 @@ def is_shown(page: str, rules: Iterable[str]) -> None:
 def test_every_rollout_can_have_the_report(shell, tmp_path: Path, inventory: Path) -> None:
     """--report of apply, of a saved plan, of resume and undo: one page with its own figures."""
     page, plan, journal = (tmp_path / name for name in ("report.html", "p.jsonl", "r.db"))
-    fast = ("--simulate", "--speed", "600")
+    fast = FAST
 
     def reported(*command: object) -> str:
         code, out, _ = shell(*command, *fast, "--report", page)

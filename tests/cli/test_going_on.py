@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, refusing
+from tests.cli.stage import FAST, GOOD, HEAD, refusing
 from vcokit.cli import ExitCode
 from vcokit.cli.console import console
 from vcokit.cli.journals import ResumePoint
@@ -20,8 +20,6 @@ from vcokit.cli.run import RolloutProgress
 from vcokit.rollout.forecast import Forecast, forecast
 from vcokit.rollout.messages import Tally
 from vcokit.simulator import Simulator
-
-FAST = ("--simulate", "--speed", "600")
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD
+from tests.cli.stage import FAST, GOOD, HEAD
 from tests.cli.test_unattended import PIPES, under_way
 from tests.rollout.test_lock import owned
 from vcokit import schema
@@ -53,12 +53,12 @@ def test_a_removed_journal_does_not_poison_the_next(shell, tmp_path: Path, inven
         child.wait(30)
     journal.unlink()
     inventory.write_text(HEAD + GOOD)
-    code, out, err = shell("apply", inventory, "--simulate", "--speed", "600")
+    code, out, err = shell("apply", inventory, *FAST)
     assert (code, out) == (ExitCode.INPUT, "")
     assert "left: routes.simulated.db-wal, routes.simulated.db-shm" in err
     for end in ("-wal", "-shm"):
         os.unlink(f"{journal}{end}")
-    assert shell("apply", inventory, "--simulate", "--speed", "600")[0] == ExitCode.OK
+    assert shell("apply", inventory, *FAST)[0] == ExitCode.OK
     with Journal.open(journal) as opened:
         assert opened.steps()["route_dest"].tolist() == ["10.0.0.0/8"]
 
@@ -124,13 +124,13 @@ def test_one_answer(shell, tmp_path: Path, written: str, left: bool, holder: str
 @pytest.mark.parametrize("left", [True, False])
 def test_a_journal_of_another_host(shell, inventory: Path, command: str, left: bool) -> None:
     """Refused with host, time and remedy; --take-over goes on with it, or takes it back."""
-    assert shell("apply", inventory, "--simulate", "--speed", "600")[0] == ExitCode.OK
+    assert shell("apply", inventory, *FAST)[0] == ExitCode.OK
     journal = inventory.with_name("routes.simulated.db")
     if left:
         with closing(sqlite3.connect(journal)) as rows, rows:
             rows.execute("UPDATE step SET state = 'pending', attempts = 0")
     owned(journal)
-    given = (command, journal, "--simulate", "--speed", "600")
+    given = (command, journal, *FAST)
     code, _, err = shell(*given)
     assert (code, err.count("\n")) == (ExitCode.INPUT, 1)
     assert "process 7 on elsewhere, since 1970-01-12 13:46:40 UTC" in err

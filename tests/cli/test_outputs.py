@@ -12,13 +12,10 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, TEN
+from tests.cli.stage import FAST, GOOD, HEAD, TEN
 from tests.conftest import environment_of
 from vcokit.cli import ExitCode
 from vcokit.simulator import Fault, Simulator
-
-FAST = ("--simulate", "--speed", "600")
-
 
 #: Commands that would write onto what they need, or onto what is no summary or plan.
 HARMFUL = [

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import as_environment
+from tests.cli.stage import FAST, as_environment
 from tests.cloud.stub import Stub, reply
 from vcokit import schema
 from vcokit.cli import ExitCode
@@ -55,7 +55,7 @@ def test_a_rehearsal_goes_on_as_one(
     shell, inventory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Status says how; with --simulate it comes to its end, and so it does where one answers."""
-    for number, given in enumerate([("--simulate", "--speed", "600"), ()]):
+    for number, given in enumerate([FAST, ()]):
         journal = rehearsed(inventory, f"rollout{number}.db")
         facts = json.loads(shell("status", journal, "--json")[1])
         assert facts["simulated"]
@@ -89,7 +89,7 @@ def test_a_saved_plan_is_applied_where_it_was_made(shell, inventory: Path) -> No
     assert shell("plan", inventory, "--simulate", "--save", "plan.jsonl")[0] == ExitCode.OK
     code, _, err = shell("apply", "plan.jsonl", "--yes")
     assert (code, "made on a simulator" in err) == (ExitCode.INPUT, True)
-    assert shell("apply", "plan.jsonl", "--simulate", "--speed", "600")[0] == ExitCode.OK
+    assert shell("apply", "plan.jsonl", *FAST)[0] == ExitCode.OK
     assert json.loads(Path("plan.jsonl").read_text().splitlines()[0])["simulated"]
     plan = vk.Plan.load("plan.jsonl")
     vk.Plan(plan.steps, plan.live, plan.quota, plan.lost, simulated=False).save("real.jsonl")
@@ -99,7 +99,7 @@ def test_a_saved_plan_is_applied_where_it_was_made(shell, inventory: Path) -> No
 
 def test_a_rehearsal_may_have_any_name(shell, inventory: Path) -> None:
     """The name decides nothing, so that none is refused."""
-    given = ("--simulate", "--speed", "600")
+    given = FAST
     assert shell("apply", inventory, *given, "--journal", "x.db")[0] == ExitCode.OK
     code, _, err = shell("resume", "x.db")
     assert (code, "Add --simulate" in err) == (ExitCode.INPUT, True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, as_environment
+from tests.cli.stage import FAST, GOOD, HEAD, as_environment
 from vcokit.cli import ExitCode
 from vcokit.simulator import Simulator
 
@@ -68,7 +68,7 @@ def test_a_region_that_is_none_stops_nothing(shell, inventory: Path, monkeypatch
 
 def test_a_second_undo_names_the_option_there_is(shell, inventory: Path) -> None:
     """It is --undo-journal."""
-    fast = ("--simulate", "--speed", "600")
+    fast = FAST
     assert shell("apply", inventory, *fast)[0] == ExitCode.OK
     assert shell("undo", "routes.simulated.db", *fast)[0] == ExitCode.OK
     code, _, err = shell("undo", "routes.simulated.db", *fast)
