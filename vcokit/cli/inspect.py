@@ -1,7 +1,6 @@
 """``vcokit live``, ``verify``, ``diff`` and ``status``: what is live, and what differs; none sends.
 
-What a person is told goes to standard error, so that standard output holds the routes or the
-differences alone.
+Messages go to standard error, so that standard output holds the routes or the differences alone.
 """
 
 from __future__ import annotations

@@ -220,10 +220,10 @@ def apply_command(
         if plan is None:
             screen.print(summary_line(files, routes))
         live = None if plan is None else plan.live
+        findings: pd.DataFrame | None = None  # of a saved plan, only its report needs them
         with cloud.connect(routes, live, on_note=summary.print_note) as client:
             if plan is not None:
                 rehearsal.refuse_plan(plan.simulated, client=client.simulated)
-                findings = audit_routes(routes)
             else:
                 routes, connections = look_up_names(routes, client, names=planning.names)
                 findings = audit_routes(routes, quota=quota, connections=connections, rules=own)
@@ -242,7 +242,8 @@ def apply_command(
             def after() -> None:
                 differences = _verify(routes, client, own)
                 if log.report:
-                    _report(log.report, routes, findings, rollout, differences)
+                    audited = audit_routes(routes) if findings is None else findings
+                    _report(log.report, routes, audited, rollout, differences)
 
             code = run_rollout(
                 rollout,
