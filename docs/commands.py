@@ -53,7 +53,8 @@ def _command(name: str) -> Iterator[str]:
     context = typer.Context(command, info_name=name)
     panels: dict[str, list[tuple[str, str]]] = {}
     for one in command.params:
-        panel = one.rich_help_panel or "Arguments and options"
+        panel = one.rich_help_panel or "Options"
+        panel = "Arguments and options" if panel == "Options" else panel
         panels.setdefault(panel, []).append(one.get_help_record(context))
     text, _, example = command.help.partition("Example: ")
     usage = " ".join(["vcokit", name, *command.collect_usage_pieces(context)])

@@ -13,6 +13,7 @@ shows options by panel: the common ones first, then one panel for each group.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import shlex
 import sys
@@ -21,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_args, get_type_hints
 
 import typer
 
@@ -147,45 +148,29 @@ _LARGE: Final = 4_000_000
 class FileOptions:
     """What inventories look like, where that cannot be detected."""
 
+    PANEL: ClassVar = READING
+
     column: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="FIELD=NAME",
-            help="The column NAME of the file holds FIELD. Repeatable.",
-            rich_help_panel=READING,
+            metavar="FIELD=NAME", help="The column NAME of the file holds FIELD. Repeatable."
         ),
     ] = None
     weight_word: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="WORD=N",
-            help="In the weight column, WORD means the weight N. Repeatable.",
-            rich_help_panel=READING,
+            metavar="WORD=N", help="In the weight column, WORD means the weight N. Repeatable."
         ),
     ] = None
     sheet: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Sheet of a workbook. Default: all that hold routes.",
-            rich_help_panel=READING,
-        ),
+        typer.Option(metavar="NAME", help="Sheet of a workbook. Default: all that hold routes."),
     ] = None
     delimiter: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CHAR",
-            help="Delimiter of a CSV. Default: detected.",
-            rich_help_panel=READING,
-        ),
+        str | None, typer.Option(metavar="CHAR", help="Delimiter of a CSV. Default: detected.")
     ] = None
     encoding: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Encoding of a text file. Default: detected.",
-            rich_help_panel=READING,
-        ),
+        str | None, typer.Option(metavar="NAME", help="Encoding of a text file. Default: detected.")
     ] = None
 
     def read(
@@ -247,12 +232,7 @@ class ReadOptions(FileOptions):
     """How inventories are read."""
 
     region: Annotated[
-        str | None,
-        typer.Option(
-            metavar="REGION",
-            help="Region of rows that name none.",
-            rich_help_panel=READING,
-        ),
+        str | None, typer.Option(metavar="REGION", help="Region of rows that name none.")
     ] = None
 
     def read(
@@ -364,39 +344,27 @@ def summary_line(files: Sequence[str], routes: pd.DataFrame) -> str:
 class PlanOptions:
     """What is planned of what the inventory asks for."""
 
+    PANEL: ClassVar = PLAN
+
     prune: Annotated[
-        bool,
-        typer.Option("--prune", help="Delete live routes that no row names.", rich_help_panel=PLAN),
+        bool, typer.Option("--prune", help="Delete live routes that no row names.")
     ] = False
     max_delete: Annotated[
         int | None,
-        typer.Option(
-            min=0,
-            metavar="N",
-            help="Most deletions per connection, with --prune.",
-            rich_help_panel=PLAN,
-        ),
+        typer.Option(min=0, metavar="N", help="Most deletions per connection, with --prune."),
     ] = None
     only_connection: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="ID", help="Plan for this connection only. Repeatable.", rich_help_panel=PLAN
-        ),
+        typer.Option(metavar="ID", help="Plan for this connection only. Repeatable."),
     ] = None
     only_network: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="PREFIX",
-            help="Plan for routes within this prefix only. Repeatable.",
-            rich_help_panel=PLAN,
-        ),
+        typer.Option(metavar="PREFIX", help="Plan for routes within this prefix only. Repeatable."),
     ] = None
     only_action: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="ACTION",
-            help="Plan this action only: create, modify, delete. Repeatable.",
-            rich_help_panel=PLAN,
+            metavar="ACTION", help="Plan this action only: create, modify, delete. Repeatable."
         ),
     ] = None
     names: Names = False
@@ -562,16 +530,15 @@ class LogFormat(StrEnum):
 class LogOptions:
     """What is written of a rollout besides the screen."""
 
+    PANEL: ClassVar = LOG
+
     log_format: Annotated[
-        LogFormat | None,
-        typer.Option(help="Log each step as a line on standard error.", rich_help_panel=LOG),
+        LogFormat | None, typer.Option(help="Log each step as a line on standard error.")
     ] = None
     summary: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE",
-            help="Write a summary as JSON when the command ends, however it ends.",
-            rich_help_panel=LOG,
+            metavar="FILE", help="Write a summary as JSON when the command ends, however it ends."
         ),
     ] = None
     report: Annotated[
@@ -579,7 +546,6 @@ class LogOptions:
         typer.Option(
             metavar="FILE.html",
             help="Write a report with plots as one HTML file when the rollout has ended.",
-            rich_help_panel=LOG,
         ),
     ] = None
 
@@ -591,32 +557,24 @@ class LogOptions:
 class CloudOptions:
     """Which cloud a command talks to: the real one, or a simulator."""
 
+    PANEL: ClassVar = CLOUD
+
     simulate: Annotated[
-        bool, typer.Option("--simulate", help="Use a simulator made for these routes.")
+        bool,
+        typer.Option(
+            "--simulate", help="Use a simulator made for these routes.", rich_help_panel="Options"
+        ),
     ] = False
     profile: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Use the AccessKey of this profile of the vendor's CLI.",
-            rich_help_panel=CLOUD,
-        ),
+        typer.Option(metavar="NAME", help="Use the AccessKey of this profile of the vendor's CLI."),
     ] = None
     scenario: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Use a simulator that holds what this TOML file says.",
-            rich_help_panel=CLOUD,
-        ),
+        typer.Option(metavar="FILE", help="Use a simulator that holds what this TOML file says."),
     ] = None
     speed: Annotated[
-        float | None,
-        typer.Option(
-            metavar="N",
-            help="The simulator's clock runs N times faster.",
-            rich_help_panel=CLOUD,
-        ),
+        float | None, typer.Option(metavar="N", help="The simulator's clock runs N times faster.")
     ] = None
 
     @property
@@ -777,5 +735,15 @@ def _flat(signature: inspect.Signature) -> Iterator[inspect.Parameter]:
                 field.name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=default,
-                annotation=hints[field.name],
+                annotation=_in_panel(hints[field.name], getattr(kind, "PANEL", None)),
             )
+
+
+def _in_panel(annotation: Any, panel: str | None) -> Any:
+    """Return an option's annotation, in the panel of its group unless it names one itself."""
+    if panel is None or not hasattr(annotation, "__metadata__"):
+        return annotation
+    kind, option = get_args(annotation)
+    option = copy.copy(option)
+    option.rich_help_panel = option.rich_help_panel or panel
+    return Annotated[kind, option]
