@@ -59,6 +59,8 @@ def test_help_on_a_terminal() -> None:
     assert max(map(len, shown.splitlines())) <= 80
     for option in options_of("apply"):
         assert option in shown
+    paragraph = re.search(r"Rows with errors.*?(?=\n\s*\n)", shown.replace("\r", ""), re.DOTALL)[0]
+    assert all(len(line.strip()) > 65 for line in paragraph.splitlines()[:-1])
     for panel in ("Options", "Plan", "Pace", "Reading files", "Cloud and simulator"):
         assert re.search(rf"╭─ {panel} ─+╮", shown)
     assert "default: never" in shown

@@ -194,7 +194,9 @@ def load(name: str) -> Any:
     module = importlib.import_module(f"vcokit.cli.{COMMANDS[name].module}")
     function = flatten_option_groups(getattr(module, f"{name}_command"))
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    single.command(name, cls=PanelCommand, context_settings=_HELP)(function)
+    # A paragraph is one line, so that a terminal of any width wraps it itself.
+    text = "\n\n".join(" ".join(part.split()) for part in str(function.__doc__).split("\n\n"))
+    single.command(name, cls=PanelCommand, help=text, context_settings=_HELP)(function)
     return typer.main.get_command(single)
 
 

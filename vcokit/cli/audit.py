@@ -91,11 +91,18 @@ def audit_command(
     output_format: Annotated[
         Format | None,
         typer.Option(
-            "--format", "-f", help="Format of the findings.", show_default="by --output, else text"
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help=f"{', '.join(Format)}. Default: by --output, else text.",
         ),
     ] = None,
     fail_on: Annotated[
-        FailOn, typer.Option(help="Exit with 1 if there are findings of this severity or worse.")
+        FailOn,
+        typer.Option(
+            metavar="SEVERITY",
+            help=f"Exit with 1 if there are such findings, or worse: {', '.join(FailOn)}.",
+        ),
     ] = FailOn.error,
     limit: Annotated[
         int | None,

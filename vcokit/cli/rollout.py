@@ -93,7 +93,10 @@ class PlanFormat(StrEnum):
 
 
 PlanFormatOption = Annotated[
-    PlanFormat, typer.Option("--format", "-f", help="Format of the plan on standard output.")
+    PlanFormat,
+    typer.Option(
+        "--format", "-f", metavar="FORMAT", help=f"Format of the plan: {', '.join(PlanFormat)}."
+    ),
 ]
 
 
@@ -111,7 +114,10 @@ def plan_command(
     cloud: CloudOptions,
     fail_on: Annotated[
         FailOn,
-        typer.Option(help="Exit with 1 if there are findings of this severity or worse."),
+        typer.Option(
+            metavar="SEVERITY",
+            help=f"Exit with 1 if there are such findings, or worse: {', '.join(FailOn)}.",
+        ),
     ] = FailOn.never,
     planning: PlanOptions,
     quota: Quota = None,
@@ -186,7 +192,9 @@ def apply_command(
     fail_on: Annotated[
         FailOn,
         typer.Option(
-            help="If there are findings of this severity or worse, send nothing and exit with 1."
+            metavar="SEVERITY",
+            help="Send nothing and exit with 1 if there are such findings, or worse: "
+            f"{', '.join(FailOn)}.",
         ),
     ] = FailOn.never,
     log: LogOptions,
