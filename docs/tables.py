@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from vcokit.cli.exits import MEANING
+from vcokit.cli import ExitCode
 from vcokit.cloud.error_codes import CODES, MEANINGS
 from vcokit.cloud.operations import OPERATIONS
 from vcokit.config import SETTINGS
@@ -70,7 +70,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 def exits() -> str:
     """Return the exit codes of the shell."""
-    return table(("exit code", "says"), ((int(code), said) for code, said in MEANING.items()))
+    return table(("exit code", "says"), ((int(code), code.meaning) for code in ExitCode))
 
 
 def settings() -> str:

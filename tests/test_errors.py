@@ -11,7 +11,11 @@ import pytest
 
 from vcokit import errors
 
-CLASSES = [kind for _, kind in inspect.getmembers(errors, inspect.isclass)]
+CLASSES = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, errors.VcokitError)
+]
 STRANGE = "a\x1b]0;b\x07\x1b[31m\u202e\n\x85c"
 
 

@@ -36,6 +36,8 @@ operation, never by signed headers.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,7 @@ __all__ = [
     "PlanError",
     "ProtocolError",
     "QuotaError",
+    "Remedy",
     "RolloutError",
     "RuleError",
     "ServerError",
@@ -71,6 +74,74 @@ __all__ = [
 ]
 
 
+def as_argument(name: str, value: object) -> str:
+    """Spell an option as an argument of Python; `...` stands for any value."""
+    if name == "new_plan":
+        return "make a new plan"
+    if name == "resume":
+        return f"vk.Rollout.open({json.dumps(str(value), ensure_ascii=False)}, client).start()"
+    if name == "simulate":
+        return "client = vk.connect(simulator)"
+    if value is ...:
+        return f"{name}="
+    text = isinstance(value, str | dict)
+    return f"{name}={json.dumps(value, ensure_ascii=False) if text else repr(value)}"
+
+
+class Remedy(str):
+    """What to do about an error, with the options that it names as data.
+
+    As a string it is worded for Python. A shell has other words for the same options.
+
+    Parameters
+    ----------
+    sentence : str
+        What to do, as an imperative; an option stands in it as its name in braces.
+    **options
+        Value of each option; ``...`` where any value may stand. Three are no arguments: `resume`,
+        with the journal of a rollout that can go on; `simulate`, where a simulator has to be
+        connected; `new_plan`, where a new plan has to be made.
+
+    Examples
+    --------
+    >>> remedy = Remedy("Change the inventory, or pass {allow_gap}", allow_gap=True)
+    >>> remedy
+    'Change the inventory, or pass allow_gap=True'
+    >>> remedy.spelled(lambda name, value: "--" + name.replace("_", "-"))
+    'Change the inventory, or pass --allow-gap'
+    """
+
+    sentence: str
+    options: dict[str, object]
+
+    def __new__(cls, sentence: str, **options: object) -> Remedy:
+        """Return a remedy."""
+        self = super().__new__(cls, _filled(sentence, options, as_argument))
+        self.sentence, self.options = sentence, options
+        return self
+
+    def __add__(self, more: str) -> Remedy:
+        """Return this remedy and what follows it."""
+        other = more if isinstance(more, Remedy) else Remedy(more)
+        return Remedy(self.sentence + other.sentence, **(self.options | other.options))
+
+    def spelled(self, spell: Callable[[str, object], str]) -> str:
+        """Return the sentence with each option as ``spell(name, value)``."""
+        return _filled(self.sentence, self.options, spell)
+
+    def reworded(self, **words: str) -> Remedy:
+        """Return the remedy with some of its options in words that stay as they are."""
+        sentence = _filled(self.sentence, {**words}, lambda _, text: str(text))
+        return Remedy(sentence, **self.options)
+
+
+def _filled(sentence: str, options: dict[str, object], spell: Callable[[str, object], str]) -> str:
+    # Not `str.format`: a sentence may name a file that has braces in its name.
+    for name, value in options.items():
+        sentence = sentence.replace(f"{{{name}}}", spell(name, value))
+    return sentence
+
+
 class VcokitError(Exception):
     """Base of all errors that vcokit raises on purpose.
 
@@ -79,7 +150,7 @@ class VcokitError(Exception):
     message : str
         What was wrong, without a closing full stop.
     remedy : str, optional
-        What to do about it, as an imperative.
+        What to do about it, as an imperative; a `Remedy` where it names options.
     """
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
@@ -88,12 +159,23 @@ class VcokitError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
+        return self.text()
+
+    def text(self, spell: Callable[[str, object], str] = as_argument) -> str:
+        """Return the error in one line.
+
+        Parameters
+        ----------
+        spell : callable
+            Called with name and value of each option that the remedy names; returns its words.
+        """
         parts = [self.where(), self.message]
         text = ": ".join(part for part in parts if part)
-        if self.remedy:
+        remedy = self.remedy.spelled(spell) if isinstance(self.remedy, Remedy) else self.remedy
+        if remedy:
             # What the cloud says ends like a sentence, what we say does not.
             stop = " " if text.endswith((".", "!", "?")) else ". "
-            text = f"{text}{stop}{self.remedy}"
+            text = f"{text}{stop}{remedy}"
         return printable(text)  # a traceback prints it to a terminal as it is
 
     def where(self) -> str:

@@ -14,7 +14,7 @@ from vcokit import schema
 from vcokit.audit.columns import is_connection
 from vcokit.cloud.client import Client
 from vcokit.cloud.endpoints import is_region
-from vcokit.errors import InputError, NotFoundError, StateError
+from vcokit.errors import InputError, NotFoundError, Remedy, StateError
 
 _Asked = TypeVar("_Asked")
 _Told = TypeVar("_Told")
@@ -250,7 +250,7 @@ def _regions(client: Client, regions: pd.DataFrame | str | Iterable[str] | None)
         return [str(region) for region in column.dropna().unique() if is_region(str(region))]
     if regions is None:
         if not client.target.region:
-            raise InputError("no region is known", remedy="Name the regions, or connect(region=…)")
+            raise InputError("no region is known", remedy=Remedy("Name one: {region}", region=...))
         regions = [client.target.region]
     asked = [regions] if isinstance(regions, str) or not isinstance(regions, Iterable) else regions
     listed = list(asked)

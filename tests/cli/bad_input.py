@@ -18,7 +18,7 @@ import openpyxl
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD
-from vcokit.cli.commands import COMMANDS
+from vcokit.cli import COMMANDS
 
 ROWS = HEAD + "".join(GOOD.replace("10.0.0.0/8", f"10.{n}.0.0/16") for n in range(6))
 WORDS = [

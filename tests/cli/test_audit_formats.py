@@ -19,7 +19,7 @@ from tests.reports import published
 from vcokit import reports
 from vcokit.audit.rules import RULES
 from vcokit.cli.audit import Format, _skipped
-from vcokit.reports.places import locate
+from vcokit.reports.csv_locations import locate_cells
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
@@ -49,7 +49,7 @@ def test_a_format_on_standard_output(shell, kind: str, monkeypatch: pytest.Monke
     routes = vk.read_routes("data/routes-small.csv")
     findings = vk.audit_routes(routes)
     options = {
-        "sarif": {"places": locate(findings, routes), "root": ROOT},
+        "sarif": {"places": locate_cells(findings, routes), "root": ROOT},
         "junit": {"skipped": _skipped(None, live=None, connections=None)},
     }.get(kind, {})
     assert (code, err) == (1, "")

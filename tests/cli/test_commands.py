@@ -14,9 +14,9 @@ from pathlib import Path
 import openpyxl
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, SMALL, TEN
-from vcokit.cli.plan import PlanFormat
-from vcokit.cli.policy import NEEDS
+from tests.cli.stage import FAST, GOOD, HEAD, SMALL, TEN
+from vcokit.cli.rollout import PlanFormat
+from vcokit.cli.tools import COMMAND_NEEDS
 from vcokit.rollout.plan import Plan
 
 HOSTILE = "\x1b]0;title\x07[red]<script>\n=1+1\u202e"
@@ -36,7 +36,7 @@ def test_plan_shows_and_saves(shell, inventory: Path, tmp_path: Path, cloud) -> 
     told = json.loads(shell("plan", inventory, "--format", "json")[1])
     assert told["fingerprint"] == plan.fingerprint == Plan.load(saved).fingerprint
     assert [step["route_dest"] for step in told["steps"]] == plan.frame()["route_dest"].tolist()
-    assert not (cloud.calls()["operation"].isin(NEEDS["apply"][3:])).any()
+    assert not (cloud.calls()["operation"].isin(COMMAND_NEEDS["apply"][3:])).any()
 
 
 def test_plan_of_a_part(shell, inventory: Path, cloud) -> None:
@@ -260,7 +260,7 @@ def test_regions_share_a_journal(shell, tmp_path: Path) -> None:
     path = tmp_path / "two.csv"
     other = GOOD.replace("cn-hangzhou", "eu-central-1").replace("vco-a", "vco-b")
     path.write_text(TEN + other)
-    assert shell("apply", path, "--simulate", "--speed", "600")[0] == 0
+    assert shell("apply", path, *FAST)[0] == 0
     with vk.Journal.read(tmp_path / "two.simulated.db") as journal:
         assert set(journal.calls()["region_id"]) == {"cn-hangzhou", "eu-central-1"}
     path.write_text(TEN.replace("RegionId,", "").replace("cn-hangzhou,", ""))
@@ -291,8 +291,8 @@ def test_hostile_text_is_harmless_everywhere(shell, tmp_path: Path) -> None:
     commands = [
         ("audit", path),
         *(("plan", path, "--simulate", "--format", one) for one in PlanFormat),
-        ("apply", path, "--simulate", "--speed", "600", "--log-format", "json"),
-        ("apply", path, "--simulate", "--speed", "600", "--log-format", "text"),
+        ("apply", path, *FAST, "--log-format", "json"),
+        ("apply", path, *FAST, "--log-format", "text"),
         *(("verify", path, "--simulate", "--format", one) for one in ("table", "csv", "json")),
         *(("diff", path, SMALL, "--format", one) for one in ("table", "csv", "json")),
         ("explain", "10.1.2.3", path),

@@ -11,8 +11,8 @@ import matplotlib.image
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, SMALL
-from vcokit.cli import demo
+from tests.cli.stage import FAST, GOOD, HEAD, SMALL
+from vcokit.cli import tools
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -67,6 +67,38 @@ def is_shown(page: str, rules: Iterable[str]) -> None:
         assert re.search(rf"\b{number}\s+{says}", text)
 
 
+def test_every_rollout_can_have_the_report(shell, tmp_path: Path, inventory: Path) -> None:
+    """--report of apply, of a saved plan, of resume and undo: one page with its own figures."""
+    page, plan, journal = (tmp_path / name for name in ("report.html", "p.jsonl", "r.db"))
+    fast = FAST
+
+    def reported(*command: object) -> str:
+        code, out, _ = shell(*command, *fast, "--report", page)
+        assert code in (0, 7)
+        assert f"Report: {page}\n" in out
+        text = html.unescape(re.sub(r"<[^>]+>", " ", page.read_text("utf-8")))
+        page.unlink()
+        return " ".join(text.split())
+
+    said = reported("apply", inventory, "--journal", journal)
+    assert "41 routes read" in said
+    assert "29 created" in said
+    assert "12 blocked" in said
+    assert "29 deleted" in reported("undo", journal)
+    assert shell("plan", inventory, "--simulate", "--save", plan)[0] == 0
+    late = ("--max-hours", "1e-9", "--journal", tmp_path / "late.db")
+    assert "0 created" in reported("apply", plan, *late)
+    assert "29 created" in reported("resume", tmp_path / "late.db", "--max-hours", "1")
+
+
+def test_a_report_destroys_nothing(shell, tmp_path: Path, inventory: Path) -> None:
+    """What cannot be written, or would be written onto the inventory, is refused before a call."""
+    for path in (inventory, tmp_path / "no" / "r.html", tmp_path):
+        code, out, err = shell("apply", inventory, "--simulate", "--report", path)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["routes.csv"]
+
+
 def test_a_kept_cloud_of_another_inventory_is_not_used(
     shell,
     tmp_path: Path,
@@ -94,6 +126,6 @@ def test_a_damaged_cloud_says_how_to_begin_anew(shell, tmp_path: Path, inventory
 
 def test_the_inventory_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The demo's inventory is the one of data/, from whichever folder it is started."""
-    assert demo.find_inventory() == Path("data/routes.csv")
+    assert tools.find_inventory() == Path("data/routes.csv")
     monkeypatch.chdir(tmp_path)
-    assert demo.find_inventory().is_file()
+    assert tools.find_inventory().is_file()

@@ -10,8 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from tests.cli.stage import ROOT
-from vcokit.cli.commands import COMMANDS, load
-from vcokit.cli.exits import MEANING
+from vcokit.cli import COMMANDS, ExitCode, load
 
 UNATTENDED = (ROOT / "docs" / "unattended.md").read_text("utf-8")
 
@@ -31,8 +30,8 @@ def test_the_reference_is_that_of_the_code() -> None:
     assert written == reference()
     for name in COMMANDS:
         assert f"\n## {name}\n" in written
-    for code, meaning in MEANING.items():
-        assert f"| {int(code)} | {meaning} |" in written
+    for code in ExitCode:
+        assert f"| {int(code)} | {code.meaning} |" in written
 
 
 def test_every_argument_is_explained() -> None:

@@ -12,16 +12,14 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, refusing
-from vcokit.cli.exits import Exit
-from vcokit.cli.follow import _Follower
-from vcokit.cli.journals import Standing
-from vcokit.cli.show import console
+from tests.cli.stage import FAST, GOOD, HEAD, refusing
+from vcokit.cli import ExitCode
+from vcokit.cli.console import console
+from vcokit.cli.journals import ResumePoint
+from vcokit.cli.run import RolloutProgress
 from vcokit.rollout.forecast import Forecast, forecast
 from vcokit.rollout.messages import Tally
 from vcokit.simulator import Simulator
-
-FAST = ("--simulate", "--speed", "600")
 
 
 @pytest.fixture
@@ -29,8 +27,8 @@ def broken_off(shell, inventory: Path, serve) -> Simulator:
     """A cloud, and a rollout on it that a refused step stopped."""
     cloud = serve(faults=[refusing()])
     code, out, _ = shell("apply", inventory, "--yes", "--stop-after", "1")
-    assert code == Exit.RESUMABLE
-    assert "as many as --stop-after allows" in out
+    assert code == ExitCode.RESUMABLE
+    assert "1 step failed, the limit of this run" in out
     return cloud
 
 
@@ -54,11 +52,11 @@ def test_a_stale_journal_is_no_dead_end(shell, inventory: Path, broken_off: Simu
     journal = inventory.with_name("routes.rollout.db")
     by_hand(broken_off)
     code, _, err = shell("resume", journal)
-    assert (code, "vcokit apply" in err) == (Exit.STALE, True)
+    assert (code, "vcokit apply" in err) == (ExitCode.STALE, True)
     facts = json.loads(shell("status", journal, "--json")[1])
     assert (facts["state"], facts["resume"]) == ("stale", None)
     code, out, _ = shell("apply", inventory, "--yes", "--summary", "s.json")
-    assert code == Exit.OK, out
+    assert code == ExitCode.OK, out
     assert inventory.with_name("routes.rollout-2.db").exists()
     assert len(broken_off.routes()) == 11
 
@@ -69,20 +67,20 @@ def test_a_stale_journal_in_doubt_names_the_way_out(
     """What the cloud may yet do is not passed over in silence; the way named is one."""
     journal = inventory.with_name("routes.rollout.db")
     by_hand(broken_off)
-    assert shell("resume", journal)[0] == Exit.STALE
+    assert shell("resume", journal)[0] == ExitCode.STALE
     edited(journal, "UPDATE step SET state = 'unknown' WHERE state = 'pending' AND step = 5")
     code, _, err = shell("apply", inventory, "--yes")
-    assert (code, "1 step of it" in err) == (Exit.INPUT, True)
+    assert (code, "for 1 step it is not known" in err) == (ExitCode.INPUT, True)
     option = re.search(r"--journal (\S+)", err)[1]
-    assert shell("apply", inventory, "--yes", "--journal", option)[0] == Exit.OK
+    assert shell("apply", inventory, "--yes", "--journal", option)[0] == ExitCode.OK
 
 
 def test_nothing_left(shell, inventory: Path) -> None:
     """A journal with nothing left says so, without asking the cloud or forecasting."""
-    assert shell("apply", inventory, *FAST)[0] == Exit.OK
+    assert shell("apply", inventory, *FAST)[0] == ExitCode.OK
     for options in (("--simulate",), ("--simulate", "--summary", "s.json")):
         code, out, err = shell("resume", "routes.simulated.db", *options)
-        assert (code, err) == (Exit.OK, "")
+        assert (code, err) == (ExitCode.OK, "")
         assert "Nothing is left to do: 10 done" in out
         assert "Forecast" not in out
     facts = json.loads(Path("s.json").read_text())
@@ -102,12 +100,12 @@ def test_the_command_that_goes_on_reaches_the_same_cloud(
     options = ("--scenario", "s.toml") if scenario else FAST
     limits = ("--stop-after", "1") if scenario else ("--max-hours", "1e-9")
     code, out, _ = shell("apply", inventory, *options, *limits, "--summary", "sum.json")
-    assert code == Exit.RESUMABLE
+    assert code == ExitCode.RESUMABLE
     go_on = f"vcokit resume {inventory.with_name('routes.simulated.db')} {options[0]}"
     go_on += " s.toml" if scenario else ""
     assert f"Go on with: {go_on}\n" in out
     assert json.loads(Path("sum.json").read_text())["resume"] == go_on
-    assert scenario or "the time of --max-hours has passed" in out
+    assert scenario or "the time limit of 0 s has passed" in out
 
 
 def test_what_is_left_is_forecast(shell, inventory: Path, broken_off: Simulator) -> None:
@@ -116,7 +114,7 @@ def test_what_is_left_is_forecast(shell, inventory: Path, broken_off: Simulator)
     edited(journal, "UPDATE step SET state = 'done' WHERE step < 8")
     edited(journal, "UPDATE step SET state = 'settled' WHERE step = 8")
     edited(journal, "UPDATE step SET state = 'pending' WHERE step = 9")
-    standing = Standing.of(journal)
+    standing = ResumePoint.of(journal)
     assert standing.left.steps["route_dest"].tolist() == ["10.8.0.0/16", "10.9.0.0/16"]
     whole, rest = forecast(standing.plan), forecast(standing.left)
     assert len(rest.times) == 2
@@ -139,9 +137,9 @@ class Still:
 def test_progress_in_a_pipe(capsys, monkeypatch) -> None:
     """A line on change, one a minute else; the rate falls while nothing happens; time is told."""
     clock = [0.0]
-    monkeypatch.setattr("vcokit.cli.follow.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("vcokit.cli.run.time.monotonic", lambda: clock[0])
     rollout, thought = Still(), Forecast(40.0, tuple(map(float, range(2, 42, 2))), {}, None)
-    with _Follower(rollout, thought, console()) as follower:
+    with RolloutProgress(rollout, thought, console()) as follower:
         rollout.counts = {"settled": 10, "pending": 10}
         for second in range(200):
             clock[0] = float(second)
@@ -160,10 +158,10 @@ def test_a_spoilt_wave_names_a_way_that_goes_on(shell, inventory: Path, serve) -
     inventory.write_text(HEAD + "".join(GOOD.replace("vco-a", f"vco-{name}") for name in "abc"))
     cloud = serve(faults=[refusing()])
     code, out, _ = shell("apply", inventory, "--yes", "--waves", "1,rest")
-    assert code == Exit.RESUMABLE
+    assert code == ExitCode.RESUMABLE
     option = re.search(r"such as (--waves \S+?)\.", out)[1].split()
     code, out, _ = shell("resume", "routes.rollout.db", *option)
-    assert (code, len(cloud.routes())) == (Exit.FAILED, 2)
+    assert (code, len(cloud.routes())) == (ExitCode.FAILED, 2)
 
 
 def test_a_part_that_the_plan_does_not_have(shell, inventory: Path) -> None:
@@ -171,4 +169,4 @@ def test_a_part_that_the_plan_does_not_have(shell, inventory: Path) -> None:
     for command in ("plan", "apply"):
         given = (command, inventory, *FAST, "--only-connection", "vco-typo")
         code, _, err = shell(*given)
-        assert (code, "vco-typo" in err) == (Exit.INPUT, True)
+        assert (code, "vco-typo" in err) == (ExitCode.INPUT, True)

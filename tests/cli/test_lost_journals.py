@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD
+from tests.cli.stage import FAST, GOOD, HEAD
 from tests.cli.test_unattended import PIPES, under_way
 from tests.rollout.test_lock import owned
 from vcokit import schema
-from vcokit.cli.exits import Exit
+from vcokit.cli import ExitCode
 from vcokit.errors import JournalLockedError
 from vcokit.rollout.journal import Journal
 from vcokit.widgets import RolloutView
@@ -37,11 +37,11 @@ def test_the_journal_is_removed_under_way(tmp_path: Path, inventory: Path) -> No
     with under_way(journal, inventory, "--summary", summary, **PIPES, text=True) as child:
         journal.unlink()
         _, err = child.communicate(timeout=60)
-    assert child.returncode == Exit.INPUT
+    assert child.returncode == ExitCode.INPUT
     assert "the journal is lost: x.simulated.db was taken away" in err
     assert f"put it back, then go on with vcokit resume {journal} --simulate" in err
     facts = json.loads(summary.read_text())
-    assert (facts["state"], facts["exit_code"]) == ("stopped", Exit.INPUT)
+    assert (facts["state"], facts["exit_code"]) == ("stopped", ExitCode.INPUT)
     assert facts["states"]["pending"] > 0
 
 
@@ -53,12 +53,12 @@ def test_a_removed_journal_does_not_poison_the_next(shell, tmp_path: Path, inven
         child.wait(30)
     journal.unlink()
     inventory.write_text(HEAD + GOOD)
-    code, out, err = shell("apply", inventory, "--simulate", "--speed", "600")
-    assert (code, out) == (Exit.INPUT, "")
+    code, out, err = shell("apply", inventory, *FAST)
+    assert (code, out) == (ExitCode.INPUT, "")
     assert "left: routes.simulated.db-wal, routes.simulated.db-shm" in err
     for end in ("-wal", "-shm"):
         os.unlink(f"{journal}{end}")
-    assert shell("apply", inventory, "--simulate", "--speed", "600")[0] == Exit.OK
+    assert shell("apply", inventory, *FAST)[0] == ExitCode.OK
     with Journal.open(journal) as opened:
         assert opened.steps()["route_dest"].tolist() == ["10.0.0.0/8"]
 
@@ -74,7 +74,7 @@ def test_a_journal_with_the_rounds_of_another(shell, tmp_path: Path) -> None:
         other.commit()
         shutil.copy(f"{paths[1]}-wal", f"{paths[0]}-wal")
     code, _, err = shell("status", paths[0])
-    assert (code, "damaged" in err, "a.db-wal and a.db-shm" in err) == (Exit.INPUT, True, True)
+    assert (code, "damaged" in err, "a.db-wal and a.db-shm" in err) == (ExitCode.INPUT, True, True)
 
 
 HOLDERS = {
@@ -124,17 +124,17 @@ def test_one_answer(shell, tmp_path: Path, written: str, left: bool, holder: str
 @pytest.mark.parametrize("left", [True, False])
 def test_a_journal_of_another_host(shell, inventory: Path, command: str, left: bool) -> None:
     """Refused with host, time and remedy; --take-over goes on with it, or takes it back."""
-    assert shell("apply", inventory, "--simulate", "--speed", "600")[0] == Exit.OK
+    assert shell("apply", inventory, *FAST)[0] == ExitCode.OK
     journal = inventory.with_name("routes.simulated.db")
     if left:
         with closing(sqlite3.connect(journal)) as rows, rows:
             rows.execute("UPDATE step SET state = 'pending', attempts = 0")
     owned(journal)
-    given = (command, journal, "--simulate", "--speed", "600")
+    given = (command, journal, *FAST)
     code, _, err = shell(*given)
-    assert (code, err.count("\n")) == (Exit.INPUT, 1)
+    assert (code, err.count("\n")) == (ExitCode.INPUT, 1)
     assert "process 7 on elsewhere, since 1970-01-12 13:46:40 UTC" in err
-    assert "Where it is surely dead, pass --take-over" in err
+    assert "If it is certainly dead, pass --take-over" in err
     assert "on elsewhere" in shell("status", journal)[1]
-    assert shell(*given, "--take-over")[0] == Exit.OK
+    assert shell(*given, "--take-over")[0] == ExitCode.OK
     assert json.loads(shell("status", journal, "--json")[1])["holder"] is None

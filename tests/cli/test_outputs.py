@@ -12,13 +12,10 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, TEN
+from tests.cli.stage import FAST, GOOD, HEAD, TEN
 from tests.conftest import environment_of
-from vcokit.cli.exits import Exit
+from vcokit.cli import ExitCode
 from vcokit.simulator import Fault, Simulator
-
-FAST = ("--simulate", "--speed", "600")
-
 
 #: Commands that would write onto what they need, or onto what is no summary or plan.
 HARMFUL = [
@@ -47,15 +44,15 @@ HARMFUL = [
 
 def test_nothing_that_is_needed_is_overwritten(shell, inventory: Path) -> None:
     """Exit code 2 before anything is done, whatever name an inventory, plan or journal bears."""
-    assert shell("plan", inventory, "--simulate", "--save", "plan.jsonl")[0] == Exit.OK
-    assert shell("apply", inventory, *FAST)[0] == Exit.OK
+    assert shell("plan", inventory, "--simulate", "--save", "plan.jsonl")[0] == ExitCode.OK
+    assert shell("apply", inventory, *FAST)[0] == ExitCode.OK
     Path("soft.csv").symlink_to(inventory)
     os.link(inventory, "hard.csv")
     Path("other.json").write_text('{"journal": "mine"}')
     before = {path.name: path.read_bytes() for path in inventory.parent.iterdir()}
     for command in HARMFUL:
         code, out, err = shell(*command)
-        assert (code, out, err.count("\n")) == (Exit.INPUT, "", 1), command
+        assert (code, out, err.count("\n")) == (ExitCode.INPUT, "", 1), command
         after = {path.name: path.read_bytes() for path in inventory.parent.iterdir()}
         assert after == before, command
 
@@ -65,7 +62,7 @@ def test_a_summary_takes_the_place_of_one(shell, inventory: Path) -> None:
     summary, link = Path("s.json"), Path("link.json")
     link.symlink_to(summary)
     for _ in range(2):
-        assert shell("apply", inventory, *FAST, "--summary", link)[0] == Exit.OK
+        assert shell("apply", inventory, *FAST, "--summary", link)[0] == ExitCode.OK
     assert link.is_symlink()
     assert json.loads(summary.read_text())["journal"].endswith("routes.simulated-2.db")
 
@@ -75,7 +72,7 @@ def test_a_fresh_demo_forgets_its_cloud_alone(shell, inventory: Path) -> None:
     mine = {"rollout.db": b"mine", "cloud.txt": b"mine"}
     for name, content in mine.items():
         Path(name).write_bytes(content)
-    assert shell("demo", inventory, "--out", ".", "--fresh", "--speed", "600")[0] == Exit.OK
+    assert shell("demo", inventory, "--out", ".", "--fresh", "--speed", "600")[0] == ExitCode.OK
     assert {name: Path(name).read_bytes() for name in mine} == mine
     assert inventory.read_text() == TEN
 
@@ -166,7 +163,7 @@ def test_a_reader_that_goes_changes_no_code(inventory: Path, command: str, code:
 
 def test_a_plan_is_saved_before_it_is_shown(shell, inventory: Path) -> None:
     """``undo --save`` has written its plan when the first of its output is read."""
-    assert shell("apply", inventory, *FAST)[0] == Exit.OK
+    assert shell("apply", inventory, *FAST)[0] == ExitCode.OK
     command = "undo routes.simulated.db --simulate --save u.plan --format json 2>/dev/null | true"
     assert piped(command).returncode == 0
     assert vk.Plan.load("u.plan").counts["delete"] == 10
@@ -201,5 +198,5 @@ def test_a_name_that_means_no_format_is_refused(shell, inventory: Path) -> None:
     for command in (("live", "--simulate"), ("aggregate",)):
         for name in ("l.json", "l.cvs", "l.json.gz", "l.xlsx"):
             code, _, err = shell(command[0], inventory, *command[1:], "--output", name)
-            assert (code, ".csv" in err) == (Exit.INPUT, True)
+            assert (code, ".csv" in err) == (ExitCode.INPUT, True)
             assert not Path(name).exists()

@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, SMALL, as_environment
+from tests.cli.stage import FAST, GOOD, HEAD, SMALL, as_environment
 from vcokit import reports
 from vcokit.simulator import Connection, Simulator
 
@@ -18,7 +18,7 @@ READERS = [
     ("audit", "FILE"),
     ("audit", "FILE", "--format", "json"),
     ("plan", "FILE", "--simulate"),
-    ("apply", "FILE", "--simulate", "--speed", "600"),
+    ("apply", "FILE", *FAST),
     ("verify", "FILE", "--simulate"),
     ("diff", "FILE", "--simulate"),
     ("explain", "10.1.2.3", "FILE"),
@@ -76,7 +76,7 @@ def test_a_file_that_is_not_there(shell) -> None:
 def test_notes_are_lines_of_the_log(shell, inventory: Path) -> None:
     """Where the log is JSON lines, so are the notes."""
     inventory.write_text(HEAD + GOOD.replace("fine", " fine"))
-    _, _, err = shell("apply", inventory, "--simulate", "--speed", "600", "--log-format", "json")
+    _, _, err = shell("apply", inventory, *FAST, "--log-format", "json")
     lines = [json.loads(line) for line in err.splitlines()]
     assert lines[0]["event"] == "note"
     assert lines[0]["message"] == f"{inventory}: blanks trimmed in 1 cell"

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import as_environment
+from tests.cli.stage import FAST, as_environment
 from tests.cloud.stub import Stub, reply
 from vcokit import schema
-from vcokit.cli.exits import Exit
+from vcokit.cli import ExitCode
 from vcokit.simulator import Simulator
 
 KEYS = {"access_key_id": "LTAIexample", "access_key_secret": "any-secret"}
@@ -41,13 +41,13 @@ def test_a_rehearsal_by_any_name_never_reaches_the_cloud(
     """It is refused with the way on, where an endpoint is set, and where the regions' own are."""
     journal = rehearsed(inventory, "rollout.db")
     code, _, err = shell(command, journal)  # there is no key: nothing was looked for
-    assert (code, "Add --simulate" in err, err.count("\n")) == (Exit.INPUT, True, 1)
+    assert (code, "Add --simulate" in err, err.count("\n")) == (ExitCode.INPUT, True, 1)
     with Stub([reply("no such page", "404 Not Found")]) as stub:
         monkeypatch.setenv("VCOKIT_ENDPOINT", stub.endpoint)
         monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_ID", KEYS["access_key_id"])
         monkeypatch.setenv("ALIBABA_CLOUD_ACCESS_KEY_SECRET", KEYS["access_key_secret"])
         code, _, err = shell(command, journal)
-        assert (code, "Add --simulate" in err) == (Exit.INPUT, True)
+        assert (code, "on a simulator (--simulate)" in err) == (ExitCode.INPUT, True)
         assert {asked.target for asked in stub.asked} == {"/.vcokit-simulator"}
 
 
@@ -55,7 +55,7 @@ def test_a_rehearsal_goes_on_as_one(
     shell, inventory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Status says how; with --simulate it comes to its end, and so it does where one answers."""
-    for number, given in enumerate([("--simulate", "--speed", "600"), ()]):
+    for number, given in enumerate([FAST, ()]):
         journal = rehearsed(inventory, f"rollout{number}.db")
         facts = json.loads(shell("status", journal, "--json")[1])
         assert facts["simulated"]
@@ -65,7 +65,7 @@ def test_a_rehearsal_goes_on_as_one(
                 as_environment(monkeypatch, cloud)
                 again = json.loads(shell("status", journal, "--json")[1])["resume"]
                 assert again == f"vcokit resume {journal}"
-            assert shell("resume", journal, *given)[0] == Exit.OK
+            assert shell("resume", journal, *given)[0] == ExitCode.OK
         assert "on a simulator" in shell("status", journal)[1]
 
 
@@ -76,35 +76,35 @@ def test_a_journal_of_the_cloud_goes_on_in_no_simulator(
     """Neither in one that is asked for nor in one that an endpoint names."""
     journal = begun(inventory, "a.simulated.db")
     code, _, err = shell(command, journal, "--simulate")
-    assert (code, "Leave out --simulate" in err) == (Exit.INPUT, True)
+    assert (code, "Leave out --simulate" in err) == (ExitCode.INPUT, True)
     with Simulator.for_routes(vk.read_routes(inventory)) as cloud:
         as_environment(monkeypatch, cloud)
         code, _, err = shell(command, journal)
-        assert (code, "this is a simulator" in err) == (Exit.INPUT, True)
+        assert (code, "this is a simulator" in err) == (ExitCode.INPUT, True)
         assert len(cloud.calls()) == 0
 
 
 def test_a_saved_plan_is_applied_where_it_was_made(shell, inventory: Path) -> None:
     """A plan of a simulator is refused by the cloud before a key is looked for, and reversed."""
-    assert shell("plan", inventory, "--simulate", "--save", "plan.jsonl")[0] == Exit.OK
+    assert shell("plan", inventory, "--simulate", "--save", "plan.jsonl")[0] == ExitCode.OK
     code, _, err = shell("apply", "plan.jsonl", "--yes")
-    assert (code, "made on a simulator" in err) == (Exit.INPUT, True)
-    assert shell("apply", "plan.jsonl", "--simulate", "--speed", "600")[0] == Exit.OK
+    assert (code, "made on a simulator" in err) == (ExitCode.INPUT, True)
+    assert shell("apply", "plan.jsonl", *FAST)[0] == ExitCode.OK
     assert json.loads(Path("plan.jsonl").read_text().splitlines()[0])["simulated"]
     plan = vk.Plan.load("plan.jsonl")
     vk.Plan(plan.steps, plan.live, plan.quota, plan.lost, simulated=False).save("real.jsonl")
     code, _, err = shell("apply", "real.jsonl", "--simulate")
-    assert (code, "made on the cloud" in err) == (Exit.INPUT, True)
+    assert (code, "made on the cloud" in err) == (ExitCode.INPUT, True)
 
 
 def test_a_rehearsal_may_have_any_name(shell, inventory: Path) -> None:
     """The name decides nothing, so that none is refused."""
-    given = ("--simulate", "--speed", "600")
-    assert shell("apply", inventory, *given, "--journal", "x.db")[0] == Exit.OK
+    given = FAST
+    assert shell("apply", inventory, *given, "--journal", "x.db")[0] == ExitCode.OK
     code, _, err = shell("resume", "x.db")
-    assert (code, "Add --simulate" in err) == (Exit.INPUT, True)
-    assert shell("undo", "x.db", *given)[0] == Exit.OK
-    assert shell("resume", "x.undo.db")[0] == Exit.INPUT
+    assert (code, "Add --simulate" in err) == (ExitCode.INPUT, True)
+    assert shell("undo", "x.db", *given)[0] == ExitCode.OK
+    assert shell("resume", "x.undo.db")[0] == ExitCode.INPUT
 
 
 def test_an_endpoint_of_the_folder_is_said(shell, inventory: Path, cloud, monkeypatch) -> None:

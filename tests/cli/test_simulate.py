@@ -137,7 +137,7 @@ def test_connections_stand_in_one_place(tmp_path, refused):
     arguments = (written(tmp_path, INVENTORY, "r.csv"), "--scenario", written(tmp_path, SMALL))
     code, said = refused(*arguments)
     assert code == 2
-    assert "both name connections. Take [[connections]] out of the scenario" in said
+    assert "both name connections. Remove [[connections]] from the scenario" in said
 
 
 def test_a_wrong_scenario_is_one_clear_line(tmp_path, refused):

@@ -9,13 +9,12 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import pandas as pd
 from rich.console import Console
 from rich.text import Text
 
 import vcokit as vk
 from tests.cli.stage import GOOD, HEAD, SMALL, on_terminal
-from vcokit.cli.show import severity, states, steps_not_done
+from vcokit.cli.console import severity, state_counts
 from vcokit.rollout.messages import Tally
 
 SCENARIO = """speed = 600
@@ -77,18 +76,6 @@ def test_failed_steps_are_whole(tmp_path: Path) -> None:
     assert "…" not in listed
 
 
-def test_a_code_is_told_once() -> None:
-    """Whether or not the message begins with it."""
-    steps = pd.DataFrame({
-        "line": [1], "vpn_connection_id": ["vco-a"], "route_dest": ["10.0.0.0/8"],
-        "code": ["Busy"], "message": ["Busy: later"],
-    })  # fmt: skip
-    (cells,) = zip(
-        *(column.cells for column in steps_not_done(steps, "failed", 5).columns), strict=True
-    )
-    assert str(cells[-1]) == "Busy: later"
-
-
 def test_where_there_is_no_room_cells_are_folded() -> None:
     """On a terminal too narrow for an id all its letters are there, in more lines."""
     code, text = on_terminal("verify", SMALL, "--simulate", "--limit", "1", columns=40)
@@ -121,4 +108,4 @@ def test_severities_differ_on_sixteen_colours() -> None:
     assert [word.plain for word in words] == ["error", "warning", "info"]
     assert len({codes(word) for word in words}) == 3
     tally = Tally(Counter(failed=1))
-    assert "31" in codes(states(tally))
+    assert "31" in codes(state_counts(tally))

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import vcokit as vk
-from tests.cli.stage import SMALL, read_all
+from tests.cli.stage import FAST, SMALL, read_all
 from tests.conftest import environment_of
 from vcokit import errors
 
@@ -83,7 +83,7 @@ def test_a_terminal_sees_progress_and_ctrl_c_stops_in_order(shell, tmp_path: Pat
         assert (opened.steps()["state"] == "pending").any()
     code, _, err = shell("resume", journal)
     assert (code, go_on in err) == (2, True)
-    code, out, err = shell("resume", journal, "--simulate", "--speed", "600")
+    code, out, err = shell("resume", journal, *FAST)
     assert (code, err) == (0, "")
     assert "done 29" in out
 
@@ -123,7 +123,7 @@ def test_a_second_start_says_who_holds_the_journal(shell, tmp_path, inventory: P
         facts = json.loads(shell("status", journal, "--json")[1])
         assert (facts["state"], facts["holder"]) == ("broken off", None)
         assert facts["resume"] == f"vcokit resume {journal} --simulate"
-        assert shell("resume", journal, "--simulate", "--speed", "600")[0] == 0
+        assert shell("resume", journal, *FAST)[0] == 0
 
 
 def test_one_line_a_step(shell, inventory: Path) -> None:
@@ -131,7 +131,7 @@ def test_one_line_a_step(shell, inventory: Path) -> None:
 
     A step has the request id that the cloud gave its call.
     """
-    given = ("apply", inventory, "--simulate", "--speed", "600", "--log-format")
+    given = ("apply", inventory, *FAST, "--log-format")
     code, _, err = shell(*given, "json")
     with vk.Journal.read(inventory.with_name("routes.simulated.db")) as journal:
         ids = dict(journal.steps()[["step", "request_id"]].itertuples(index=False))

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import GOOD, HEAD, as_environment
-from vcokit.cli.commands import COMMANDS
-from vcokit.cli.exits import Exit
+from tests.cli.stage import FAST, GOOD, HEAD, as_environment
+from vcokit.cli import ExitCode
 from vcokit.simulator import Simulator
 
 
@@ -25,7 +23,7 @@ def test_options_are_checked_first(shell, inventory: Path, options) -> None:
     """Before anything is read, and by the option's own name."""
     for command in ("apply", "resume", "undo"):
         code, out, err = shell(command, inventory, "--simulate", *options)
-        assert (code, out) == (Exit.INPUT, "")
+        assert (code, out) == (ExitCode.INPUT, "")
         assert err.startswith(f"error: {options[0]} ")
         assert not re.search(r"deadline|\w=|None", err)
 
@@ -43,7 +41,7 @@ def test_a_folder_that_is_not_ones_own(shell, inventory: Path) -> None:
         ("aggregate", inventory, "--output", folder / "l.csv"),
     ):
         code, _, err = shell(*command)
-        assert code == Exit.INPUT
+        assert code == ExitCode.INPUT
         assert re.search(r"(Permission denied|Read-only file system)\W+(Name|Give|Check|See) ", err)
         assert "open" not in err
 
@@ -57,36 +55,27 @@ def test_a_region_that_is_none_stops_nothing(shell, inventory: Path, monkeypatch
     with Simulator.for_routes(routes, speed=600.0) as cloud:
         as_environment(monkeypatch, cloud)
         code, out, err = shell("plan", inventory)
-        assert (code, "1 create, 0 modify, 0 delete, 0 keep, 4 blocked" in err) == (Exit.OK, True)
+        assert (code, "1 create, 0 modify, 0 delete, 0 keep, 4 blocked" in err) == (
+            ExitCode.OK,
+            True,
+        )
         for line in (3, 4, 5, 6):
             assert re.search(rf"\n! .* line {line}: invalid-region: .*no region id", out)
-        assert shell("apply", inventory, "--yes")[0] == Exit.OK
+        assert shell("apply", inventory, "--yes")[0] == ExitCode.OK
         for command in ("live", "verify"):
             assert "vco-b: cannot be listed" in shell(command, inventory)[2]
 
 
 def test_a_second_undo_names_the_option_there_is(shell, inventory: Path) -> None:
     """It is --undo-journal."""
-    fast = ("--simulate", "--speed", "600")
-    assert shell("apply", inventory, *fast)[0] == Exit.OK
-    assert shell("undo", "routes.simulated.db", *fast)[0] == Exit.OK
+    fast = FAST
+    assert shell("apply", inventory, *fast)[0] == ExitCode.OK
+    assert shell("undo", "routes.simulated.db", *fast)[0] == ExitCode.OK
     code, _, err = shell("undo", "routes.simulated.db", *fast)
-    assert (code, "--undo-journal" in err) == (Exit.INPUT, True)
-    assert shell("undo", "routes.simulated.db", *fast, "--save", "u.txt")[0] == Exit.OK
+    assert (code, "--undo-journal" in err) == (ExitCode.INPUT, True)
+    assert shell("undo", "routes.simulated.db", *fast, "--save", "u.txt")[0] == ExitCode.OK
     given = ("--undo-journal", "again.simulated.db")
-    assert shell("undo", "routes.simulated.db", *fast, *given)[0] == Exit.OK
-
-
-def test_the_version_and_the_help(shell) -> None:
-    """--version is that of the package; every command has help, -h too, and a line in the whole."""
-    assert shell("--version")[1] == f"vcokit {version('vcokit')}\n"
-    overall = shell("--help")[1]
-    assert shell("-h")[1] == overall
-    for name in COMMANDS:
-        assert re.search(rf"^  {name} ", overall, re.M)
-        code, shown, _ = shell(name, "--help")
-        assert (code, f"vcokit {name} " in shown, len(shown.splitlines()) > 4) == (0, True, True)
-        assert shell(name, "-h")[1] == shown
+    assert shell("undo", "routes.simulated.db", *fast, *given)[0] == ExitCode.OK
 
 
 def test_a_profile_that_is_not_there(shell, tmp_path: Path, monkeypatch) -> None:

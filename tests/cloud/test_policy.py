@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from vcokit import errors
-from vcokit.cli.commands import COMMANDS
-from vcokit.cli.policy import NEEDS, PREFLIGHT
+from vcokit.cli import COMMANDS
+from vcokit.cli.tools import COMMAND_NEEDS, PREFLIGHT
 from vcokit.cloud.operations import OPERATIONS
 from vcokit.cloud.policy import LONGEST, policy_document
 
@@ -81,15 +81,17 @@ def test_as_many_connections_as_fit() -> None:
 
 def test_every_command_says_what_it_needs() -> None:
     """The table names each command of the shell, and operations that there are."""
-    assert set(NEEDS) == set(COMMANDS)
-    assert all(name in OPERATIONS for names in (*NEEDS.values(), PREFLIGHT) for name in names)
+    assert set(COMMAND_NEEDS) == set(COMMANDS)
+    assert all(
+        name in OPERATIONS for names in (*COMMAND_NEEDS.values(), PREFLIGHT) for name in names
+    )
 
 
 def test_the_shell_prints_it() -> None:
     """Standard output is the document alone; a command that calls nothing says so elsewhere."""
     result = shell("apply", "--region", "cn-hangzhou", "--account", "12", "--connection", "vco-1")
     found = allowed(json.loads(result.stdout))
-    assert set(found) == {f"vpc:{name}" for name in NEEDS["apply"]}
+    assert set(found) == {f"vpc:{name}" for name in COMMAND_NEEDS["apply"]}
     assert found["vpc:CreateVcoRouteEntry"] == ["acs:vpc:cn-hangzhou:12:vpnconnection/vco-1"]
     assert "vpc:DescribeVpnAttachments" in allowed(json.loads(shell().stdout))
     offline = shell("audit")

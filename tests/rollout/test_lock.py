@@ -216,7 +216,7 @@ def test_a_holder_on_another_host(plan: Plan, path: Path) -> None:
     before = path.read_bytes()
     words = (
         r"on another host holds this journal \(process 7 on elsewhere, since 1970-01-12 13:46:40 "
-        r"UTC, vcokit 0\.1\.0\).*surely dead, pass take_over=True"
+        r"UTC, vcokit 0\.1\.0\).*certainly dead, pass take_over=True"
     )
     with pytest.raises(JournalLockedError, match=words):
         Journal.open(path)

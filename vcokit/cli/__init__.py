@@ -2,59 +2,226 @@
 
 ::
 
-    commands     which there are, loaded when called      exits     the exit codes
-    audit plan apply status undo verify live diff …       groups    options that commands share
-                                                            reading   files → routes
-    show   tables, consoles                                 reach     which cloud, real or simulated
-    follow a rollout, shown until it ends                   running   pace, log, summary of one
+    audit     audit, explain, aggregate       options   options that commands share
+    rollout   plan, apply, resume, undo       console   tables, standard output, CSV and JSON
+    inspect   live, verify, diff, status      run       a rollout: progress, log, summary, end
+    tools     config, policy, simulate, demo  journals  their names, and what they may be used for
+
+A command is loaded when it is called: ``vcokit --help`` lists all of them and loads none. The exit
+codes stand here, and `exit_code` is the only place in which an exception becomes one.
 """
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
+import shlex
 import sys
+from collections.abc import Mapping
+from enum import IntEnum
 from importlib.metadata import version
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
+from typer.core import MarkupMode, TyperCommand, TyperGroup
 
 from vcokit._text import printable
-from vcokit.cli.commands import COMPLETE, HELP, Lazy
-from vcokit.cli.exits import Exit, exit_code
-from vcokit.cli.outputs import silence
-from vcokit.cli.words import in_shell
-from vcokit.errors import VcokitError
+from vcokit.cli.console import pipe_safe_streams
+from vcokit.errors import (
+    AuthError,
+    CloudError,
+    CredentialsError,
+    Remedy,
+    RolloutError,
+    StalePlanError,
+    VcokitError,
+)
 from vcokit.rollout.signals import terminating
 
-__all__ = ["app", "exit_code", "main"]
+__all__ = ["COMMANDS", "ExitCode", "app", "exit_code", "load", "main"]
+
+
+class ExitCode(IntEnum):
+    """How a command ends, as a number that cron, CI and systemd can tell apart.
+
+    The only table of them: the documentation and the summaries of rollouts are made from it.
+    """
+
+    meaning: str
+
+    def __new__(cls, value: int, meaning: str = "") -> ExitCode:
+        """Return a member that says when it is given."""
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.meaning = meaning
+        return member
+
+    OK = 0, "all is well"
+    FINDINGS = 1, "findings at or above --fail-on; verify and diff: differences"
+    INPUT = 2, "usage or input: a wrong option, a file that cannot be used, no terminal to ask on"
+    STALE = (
+        3,
+        "stale plan: the live routes changed after the plan was made; nothing more was sent",
+    )
+    CREDENTIALS = 4, "credentials: no AccessKey, or the cloud refuses it"
+    UNREACHABLE = 5, "the cloud cannot be reached, or its answer cannot be used"
+    FAILED = 6, "steps failed or were skipped"
+    RESUMABLE = 7, "stopped by --max-hours, --stop-after or a wave; `vcokit resume` goes on"
+    INTERRUPTED = 130, "interrupted by Ctrl-C or SIGTERM; the journal is intact"
+
+
+#: A fault of vcokit itself ends with a traceback, and with Python's own code for that.
+FAULT: Final = 1
+
+#: click's exception of a wrong call; where typer keeps click is its own affair.
+_UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[2]
+
+#: Exit code of each exception; the first class that fits decides.
+_CODES: Final[Mapping[type[BaseException], ExitCode]] = {
+    StalePlanError: ExitCode.STALE,
+    CredentialsError: ExitCode.CREDENTIALS,
+    AuthError: ExitCode.CREDENTIALS,
+    CloudError: ExitCode.UNREACHABLE,
+    RolloutError: ExitCode.FAILED,
+    VcokitError: ExitCode.INPUT,
+    _UsageError: ExitCode.INPUT,
+    OSError: ExitCode.INPUT,
+    KeyboardInterrupt: ExitCode.INTERRUPTED,
+    typer.Abort: ExitCode.INTERRUPTED,
+}
+
+
+def exit_code(error: BaseException) -> int:
+    """Return the exit code of an exception; `FAULT` of one that nobody expects.
+
+    Examples
+    --------
+    >>> int(exit_code(StalePlanError("…"))), int(exit_code(VcokitError("…"))), exit_code(KeyError())
+    (3, 2, 1)
+    """
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code
+    return next((code for kind, code in _CODES.items() if isinstance(error, kind)), FAULT)
+
+
+class Command(NamedTuple):
+    """Where a command lives (its function is the name with ``_command``), and its line of help."""
+
+    module: str
+    panel: str
+    summary: str
+
+
+_INVENTORY: Final = "Inventories"
+_ROLLOUT: Final = "Rollouts"
+_LIVE: Final = "Live routes"
+_TOOLS: Final = "Tools"
+
+COMMANDS: Final[Mapping[str, Command]] = {
+    "audit": Command("audit", _INVENTORY, "List what is wrong or remarkable in an inventory."),
+    "explain": Command("audit", _INVENTORY, "Say which route wins for an address, and the next."),
+    "aggregate": Command("audit", _INVENTORY, "Write the same forwarding with fewer destinations."),
+    "plan": Command("rollout", _ROLLOUT, "Show what would be sent; send nothing."),
+    "apply": Command("rollout", _ROLLOUT, "Audit, plan, apply and verify an inventory or a plan."),
+    "resume": Command("rollout", _ROLLOUT, "Go on with a rollout that was interrupted."),
+    "status": Command("inspect", _ROLLOUT, "Show the state of a rollout, also while it runs."),
+    "undo": Command("rollout", _ROLLOUT, "Take back what a rollout did."),
+    "verify": Command("inspect", _LIVE, "Compare an inventory with the live routes."),
+    "live": Command("inspect", _LIVE, "Write the live routes as an inventory."),
+    "diff": Command("inspect", _LIVE, "Compare two inventories, or one with the live routes."),
+    "demo": Command("tools", _TOOLS, "Run all steps on an example, in a simulated cloud."),
+    "simulate": Command("tools", _TOOLS, "Serve the simulated API on this machine until Ctrl-C."),
+    "config": Command("tools", _TOOLS, "Show the settings and where each comes from."),
+    "policy": Command("tools", _TOOLS, "Print the RAM policy that commands need."),
+    "completion": Command("tools", _TOOLS, "Print the script for completion in your shell."),
+}
+
+#: The variable by which a shell asks for completions.
+COMPLETE: Final = "_VCOKIT_COMPLETE"
+_HELP: Final = {"help_option_names": ["-h", "--help"]}
+
+
+class PanelHelp:
+    """Help by panels: rich's on a terminal, elsewhere the same sections as plain lines."""
+
+    rich_markup_mode: MarkupMode
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        self.rich_markup_mode = "rich" if sys.stdout.isatty() else None
+        super().format_help(ctx, formatter)  # type: ignore[misc]
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write arguments, options and commands by their panels."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for param in ctx.command.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None:
+                usual = "Arguments" if param.param_type_name == "argument" else "Options"
+                panel = getattr(param, "rich_help_panel", None) or usual
+                sections.setdefault(panel, []).append(record)
+        for name, command in getattr(self, "commands", {}).items():
+            sections.setdefault(command.rich_help_panel, []).append((name, command.help))
+        for panel, records in sections.items():
+            if records:
+                with formatter.section(panel):
+                    formatter.write_dl(records)
+
+
+class PanelCommand(PanelHelp, TyperCommand):
+    """A command with help by panels."""
+
+
+class LazyGroup(PanelHelp, TyperGroup):
+    """A group that knows its commands by name and summary, and loads the one that is called."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        for name, (_, panel, summary) in COMMANDS.items():
+            self.add_command(TyperCommand(name, help=summary, rich_help_panel=panel))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the name, the command and the arguments that are left."""
+        name, known, rest = super().resolve_command(ctx, args)
+        return name, known if name is None else load(name), rest
+
+
+def load(name: str) -> Any:
+    """Return a command as click knows it, its module loaded."""
+    from vcokit.cli.options import flatten_option_groups
+
+    module = importlib.import_module(f"vcokit.cli.{COMMANDS[name].module}")
+    function = flatten_option_groups(getattr(module, f"{name}_command"))
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    # A paragraph is one line, so that a terminal of any width wraps it itself.
+    text = "\n\n".join(" ".join(part.split()) for part in str(function.__doc__).split("\n\n"))
+    single.command(name, cls=PanelCommand, help=text, context_settings=_HELP)(function)
+    return typer.main.get_command(single)
+
 
 app = typer.Typer(
     name="vcokit",
-    cls=Lazy,
+    cls=LazyGroup,
     help="From a CSV of destination routes to converged IPsec-VPN connections on Alibaba Cloud.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings=HELP,
+    context_settings=_HELP,
 )
 
-#: click's exception of a wrong call; where typer keeps click is its own affair.
-_Misuse: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 
-
-def _version(asked: bool) -> None:
+def _print_version(asked: bool) -> None:
     if asked:
         print(f"vcokit {version('vcokit')}")
         raise typer.Exit
 
 
 @app.callback()
-def _all(
+def _options(
     _: Annotated[
         bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """From a CSV of destination routes to converged IPsec-VPN connections on Alibaba Cloud."""
@@ -63,37 +230,16 @@ def _all(
 def main() -> None:
     """Run the shell's command and leave with its exit code."""
     _prepare()
-    try:
-        # Also before a rollout, and after: SIGTERM is an interrupt, and whatever is open is closed.
-        with terminating():
-            code = app(standalone_mode=False)
-    except VcokitError as error:
-        _say(in_shell(error))
-        sys.exit(exit_code(error))
-    except _Misuse as error:
-        _say_misuse(error)
-        sys.exit(Exit.INPUT)
-    except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted", "")
-        sys.exit(Exit.INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read our output has gone; writing to it at exit would fail once more.
-        silence(sys.stdout)
-        sys.exit(Exit.OK)
-    except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        _say(f"{name}{error.strerror or error}. Check path, permissions and space")
-        sys.exit(Exit.INPUT)
-    _flush()
-    sys.exit(int(code) if isinstance(code, int) else Exit.OK)
-
-
-def _flush() -> None:
-    """Write out what is still held back; where nobody reads it, the command has ended as it did."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        silence(sys.stdout)
+    with pipe_safe_streams():
+        try:
+            # Also before a rollout, and after: SIGTERM is an interrupt, and all files are closed.
+            with terminating():
+                result = app(standalone_mode=False)
+            code = result if isinstance(result, int) else ExitCode.OK
+        except tuple(_CODES) as error:
+            code = exit_code(error)
+            print(_message(error), file=sys.stderr)
+    sys.exit(int(code))
 
 
 def _prepare() -> None:
@@ -113,18 +259,54 @@ def _prepare() -> None:
         ours.addHandler(logging.lastResort)
 
 
-def _say(message: str, kind: str = "error: ") -> None:
-    try:
-        print(f"{kind}{printable(message)}", file=sys.stderr, flush=True)
-    except BrokenPipeError:
-        silence(sys.stderr)
+def shell_text(error: VcokitError) -> str:
+    """Return an error in one line, with the options that it advises as the shell has them.
+
+    Examples
+    --------
+    >>> remedy = Remedy("Change the inventory, or pass {allow_gap}", allow_gap=True)
+    >>> shell_text(VcokitError("gaps", remedy=remedy))
+    'gaps. Change the inventory, or pass --allow-gap'
+    """
+    return error.text(_as_option)
 
 
-def _say_misuse(error: Any) -> None:
-    """Tell of a wrong call in one line; of no call at all, what there is."""
-    context = error.ctx
-    if context is not None and not sys.argv[1:]:
-        print(context.get_help(), file=sys.stderr)
-        return
-    help_of = f". See {context.command_path} --help" if context is not None else ""
-    _say(f"{error.format_message().rstrip('.')}{help_of}")
+def shell_words(text: str | None) -> str | None:
+    """Return what the library says, with the options that it names as the shell has them."""
+    return text.spelled(_as_option) if isinstance(text, Remedy) else text
+
+
+def _as_option(name: str, value: object) -> str:
+    """Spell an argument of the library as an option."""
+    if name == "resume":
+        return f"vcokit resume {shlex.quote(str(value))}"
+    if name == "new_plan":
+        return "make a new plan: vcokit apply with the inventory"
+    if name == "format":  # files have no such option: their names tell it
+        return f"another name, such as routes.{value}"
+    option = {"columns": "--column", "weights": "--weight-word"}.get(name) or (
+        "--" + name.replace("_", "-")
+    )
+    if name == "waves" and isinstance(value, list):
+        value = ",".join("rest" if size is None else str(size) for size in value)
+    if isinstance(value, dict):
+        return " ".join(f'{option} "{key}={one}"' for key, one in value.items())
+    return option if value is True or value is ... else f"{option} {value}"
+
+
+def _message(error: Any) -> str:
+    """Return an expected error in one line; of no call at all, the help."""
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return "interrupted"
+    if isinstance(error, VcokitError):
+        text = shell_text(error)
+    elif isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        text = f"{place}{error.strerror or error}. Check path, permissions and space"
+    elif error.ctx is None:
+        text = error.format_message().rstrip(".")
+    elif not sys.argv[1:]:
+        return str(error.ctx.get_help())
+    else:
+        text = f"{error.format_message().rstrip('.')}. See {error.ctx.command_path} --help"
+    return f"error: {printable(text)}"

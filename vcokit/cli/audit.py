@@ -1,4 +1,4 @@
-"""``vcokit audit``: what is wrong, or worth knowing, about inventories.
+"""``vcokit audit``, ``explain`` and ``aggregate``: inventories alone, without a cloud.
 
 ::
 
@@ -17,17 +17,44 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from vcokit import schema
-from vcokit._text import printable
-from vcokit.cli.outputs import keep_apart, put, replace
-from vcokit.cli.own_rules import RulesFile, own_rules, rule_table
-from vcokit.cli.reading import FILES, Quota, Reading, read_connections, say_note
+from vcokit import audit
+from vcokit._text import pluralize, printable
+from vcokit.cli import ExitCode
+from vcokit.cli.console import (
+    check_output_paths,
+    console,
+    dumps,
+    error_console,
+    findings_by_rule,
+    print_note,
+    severity,
+    table,
+    to_csv,
+    to_records,
+    write_atomic,
+    write_stdout,
+)
+from vcokit.cli.options import (
+    AUDIT,
+    FILES,
+    FailOn,
+    Files,
+    OutputPath,
+    Quota,
+    ReadOptions,
+    RulesFile,
+    load_own_rules,
+    read_connections,
+    summary_line,
+)
 from vcokit.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
 
-    from vcokit.audit import Review
+    from vcokit.audit.rules import Rule
     from vcokit.reports import Report
 
 #: Findings that a terminal lists where nobody says how many.
@@ -37,15 +64,6 @@ _NEEDS: Final = {
     "connections": ("unknown-connection", "wrong-region", "not-attached"),
     "live": ("already-live", "live-conflict"),
 }
-
-
-class FailOn(StrEnum):
-    """Least severity of a finding that makes the command fail."""
-
-    error = "error"
-    warning = "warning"
-    info = "info"
-    never = "never"
 
 
 class Format(StrEnum):
@@ -60,90 +78,153 @@ class Format(StrEnum):
     html = "html"
 
 
+# ``--rules`` picks rules by name. The list of all rules has an option of its own: ``--rules``
+# without names would take the next word, a FILE, for one.
 def audit_command(
-    reading: Reading,
     files: Annotated[list[str] | None, typer.Argument(help=FILES, metavar="FILE")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="File to write; its name tells the format."
+        ),
+    ] = None,
     output_format: Annotated[
         Format | None,
-        typer.Option("--format", help="By default what --output ends in, else tables or text."),
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help=f"{', '.join(Format)}. Default: by --output, else text.",
+        ),
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="File to write, whole or not at all.")] = None,
-    live: Annotated[
-        str | None, typer.Option(help="File of live routes, as vcokit live writes it.")
-    ] = None,
-    connections: Annotated[
-        str | None,
-        typer.Option(help="File of live connections, as vcokit live --connections writes it."),
+    fail_on: Annotated[
+        FailOn,
+        typer.Option(
+            metavar="SEVERITY",
+            help=f"Exit with 1 if there are such findings, or worse: {', '.join(FailOn)}.",
+        ),
+    ] = FailOn.error,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="List at most N findings, the worst. Default: depends on the format.",
+        ),
     ] = None,
     rules: Annotated[
-        list[str] | None, typer.Option(help="Rules to run, by name; commas, or repeated.")
+        list[str] | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Run these rules only: names with commas between them. Repeatable.",
+            rich_help_panel=AUDIT,
+        ),
     ] = None,
     rules_file: RulesFile = None,
     list_rules: Annotated[
-        bool, typer.Option("--list-rules", help="List all rules, yours too, and read nothing.")
+        bool,
+        typer.Option(
+            "--list-rules", help="List all rules, also yours; read nothing.", rich_help_panel=AUDIT
+        ),
     ] = False,
+    live: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Compare with live routes: a file of vcokit live.",
+            rich_help_panel=AUDIT,
+        ),
+    ] = None,
+    connections: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Compare with live connections: a file of vcokit live --connections.",
+            rich_help_panel=AUDIT,
+        ),
+    ] = None,
     quota: Quota = None,
     baseline: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="JSON or SARIF of an earlier audit: show what is new."),
+        typer.Option(
+            metavar="FILE",
+            help="JSON or SARIF of an earlier audit: show only what is new.",
+            rich_help_panel=AUDIT,
+        ),
     ] = None,
     exceptions: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="TOML file of agreed exceptions.")
+        Path | None,
+        typer.Option(metavar="FILE", help="TOML file of agreed exceptions.", rich_help_panel=AUDIT),
     ] = None,
     today: Annotated[
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d"],
             metavar="DATE",
-            help="Day by which exceptions are judged.  [default: today]",
+            help="Date for the expiry of exceptions. Default: today.",
+            rich_help_panel=AUDIT,
         ),
     ] = None,
-    fail_on: Annotated[
-        FailOn, typer.Option(help="Least severity that gives exit code 1.")
-    ] = FailOn.error,
-    limit: Annotated[
-        int | None,
-        typer.Option(min=0, help="Findings listed at most, the worst.  [default: by format]"),
-    ] = None,
+    *,
+    read: ReadOptions,
 ) -> int:
-    """Read inventories and print what is wrong, or worth knowing, about their rows."""
-    from vcokit.audit import audit_routes, review_findings
-    from vcokit.audit.findings import by_severity
-    from vcokit.cli import show
+    """Read inventories and list what is wrong or remarkable in their rows.
 
-    own = own_rules(rules_file)
+    Example: vcokit audit routes.csv --output findings.html
+    """
+    from vcokit.reports.report import report_of
+
+    own = load_own_rules(rules_file)
     if list_rules:
-        show.console().print(rule_table(own))
-        return 0
+        console().print(_rule_table(own))
+        return ExitCode.OK
     if not files:
-        raise InputError("there is no FILE", remedy="Name an inventory, or - for standard input")
+        raise InputError("FILE is missing", remedy="Name an inventory, or - for standard input")
     kind = _kind(output_format, output)  # a wrong name is told before an hour's work
-    keep_apart(
+    check_output_paths(
         {"--output": output}, [*files, live, connections, *(rules_file or ()), baseline, exceptions]
     )
-    routes = reading.read(files)
-    known = None if live is None else Reading(region=reading.region).read([live])
-    there = None if connections is None else read_connections(connections)
+    routes = read.read(files)
+    live_routes = None if live is None else ReadOptions(region=read.region).read([live])
+    live_connections = None if connections is None else read_connections(connections)
     chosen = [name.strip() for part in rules for name in part.split(",")] if rules else None
-    own = [one for one in own if chosen is None or one.name in chosen]
-    findings = audit_routes(
-        routes, live=known, connections=there, quota=quota, rules=[*(chosen or ()), *own]
+    own = [rule for rule in own if chosen is None or rule.name in chosen]
+    findings = audit.audit_routes(
+        routes,
+        live=live_routes,
+        connections=live_connections,
+        quota=quota,
+        rules=[*(chosen or ()), *own],
     )
     review = None
     if baseline is not None or exceptions is not None:
-        held: dict[str, Any] = {"baseline": baseline, "exceptions": exceptions, "today": today}
-        review = review_findings(findings, routes, **held)
+        review = audit.review_findings(
+            findings, routes, baseline=baseline, exceptions=exceptions, today=today
+        )
         findings = review.findings
-        for one in review.expired:
-            say_note(f"{one} is over, and not applied")
+        for exception in review.expired:
+            print_note(f"{exception} has expired and is not applied")
     if kind is None:
-        _tables(findings, routes, _LISTED if limit is None else limit, review)
+        limit = _LISTED if limit is None else limit
+        _print_tables(report_of(findings, routes, limit=limit, review=review), limit)
     else:
         options: dict[str, Any] = {"limit": limit, "fail_on": str(fail_on), "review": review}
         if kind == "junit":
-            options["skipped"] = _skipped(chosen, live=known, connections=there)
+            options["skipped"] = _skipped(chosen, live=live_routes, connections=live_connections)
         _write(kind, findings, routes, output, **options)
-    return _exit_code(by_severity(findings), fail_on)
+    return ExitCode.FINDINGS if fail_on.fails(findings) else ExitCode.OK
+
+
+def _rule_table(own: Sequence[Rule]) -> Any:
+    """Return all rules as a table: name, severity, whose it is, what it says."""
+    from vcokit.audit.rules import RULES
+
+    rows = [(rule, "built-in") for rule in RULES] + [(rule, "own") for rule in own]
+    return table(
+        "Rules",
+        ("rule", "severity", "from", "which says"),
+        ((rule.name, severity(rule.severity), whose, rule.summary) for rule, whose in rows),
+    )
 
 
 def _skipped(chosen: list[str] | None, **given: object) -> dict[str, str]:
@@ -169,44 +250,30 @@ def _kind(asked: Format | None, output: Path | None) -> str | None:
     if asked is None and output is None:
         return None if sys.stdout.isatty() else "text"
     if output is not None and (output.is_dir() or not output.absolute().parent.is_dir()):
-        raise InputError(f"{output} cannot be written", remedy="Name a file in a folder there is")
+        raise InputError(f"{output} cannot be written", remedy="Name a file in an existing folder")
     return kind_of(output) if asked is None and output is not None else str(asked)
 
 
-def _tables(
-    findings: pd.DataFrame, routes: pd.DataFrame, limit: int, review: Review | None
-) -> None:
-    from vcokit.cli import show
-    from vcokit.reports.facts import report_of
-    from vcokit.reports.text import counts
+def _print_tables(report: Report, limit: int) -> None:
+    """Print findings as a terminal shows them; with the file, where there are several."""
+    from vcokit.reports.tables import finding_rows, limit_note, severity_counts
 
-    shown, report = show.console(), report_of(findings, routes, limit=limit, review=review)
+    screen = console()
     for name, count in report.sources.items():
-        shown.print(f"{printable(name)}: {count:,} routes", markup=False)
-    if len(findings):
-        shown.print()
-        shown.print(show.findings_by_rule(findings))
-    if len(findings) and limit:
-        shown.print()
-        shown.print(_listed(report))
-    shown.print()
-    shown.print(counts(report) if len(findings) else "Nothing found.", markup=False)
+        screen.print(f"{printable(name)}: {pluralize(count, 'route')}")
+    if len(report.findings):
+        screen.print()
+        screen.print(findings_by_rule(report.findings))
+    if len(report.findings) and limit:
+        columns, rows = finding_rows(report)
+        at = columns.index("severity")
+        coloured = ([*row[:at], severity(row[at]), *row[at + 1 :]] for row in rows)
+        screen.print()
+        screen.print(table(f"Findings{limit_note(report)}", columns, coloured))
+    screen.print()
+    screen.print(severity_counts(report) if len(report.findings) else "Nothing found.")
     if report.held_back:
-        shown.print(report.held_back, markup=False)
-
-
-def _listed(report: Report) -> Any:
-    """Return a table of the worst findings; with the file, where there are several."""
-    from vcokit.cli import show
-    from vcokit.reports.text import listed, more
-
-    heads, rows = listed(report)
-    place = heads.index("severity")
-    return show.table(
-        f"Findings{more(report)}",
-        heads,
-        ([*row[:place], show.severity(row[place]), *row[place + 1 :]] for row in rows),
-    )
+        screen.print(report.held_back)
 
 
 def _write(
@@ -220,32 +287,112 @@ def _write(
 ) -> None:
     """Write findings in a format, to a file or to standard output."""
     from vcokit.reports import KINDS, parts
-    from vcokit.reports.facts import report_of, worst
+    from vcokit.reports.report import report_of, worst
 
     limit = KINDS[kind].limit if limit is None else limit
     options["limit"] = limit
     if kind == "sarif":
-        from vcokit.reports.places import locate
+        from vcokit.reports.csv_locations import locate_cells
 
-        options |= {"places": locate(worst(findings, limit), routes), "root": Path.cwd()}
+        options |= {"places": locate_cells(worst(findings, limit), routes), "root": Path.cwd()}
     text = parts(kind, findings, routes, **options)
     review = options["review"]
     if output is None:
-        put(text, for_people=kind == "text")
+        write_stdout(text, for_people=kind == "text")
         if kind == "csv" and review is not None:
-            say_note(str(review))  # a table of findings has no room for it
+            print_note(str(review))  # a table of findings has no room for it
         return
-    replace(output, text)
-    put(_written(report_of(findings, routes, review=review), output), for_people=True)
+    write_atomic(output, text)
+    report = report_of(findings, routes, review=review)
+    write_stdout(f"{report.summary}: {printable(output)}\n", for_people=True)
 
 
-def _written(report: Report, output: Path) -> str:
-    return f"{report.summary}: {printable(output)}\n"
+class ExplainFormat(StrEnum):
+    """How an explanation is shown."""
+
+    text = "text"
+    json = "json"
 
 
-def _exit_code(counted: dict[str, int], fail_on: FailOn) -> int:
-    if fail_on is FailOn.never:
-        return 0
-    order = list(schema.SEVERITIES.categories)
-    failing = order[order.index(fail_on.value) :]
-    return int(any(counted[name] for name in failing))
+def explain_command(
+    address: Annotated[
+        str,
+        typer.Argument(help="Such as 10.1.2.3, or a prefix 10.1.0.0/16.", metavar="ADDRESS"),
+    ],
+    files: Files,
+    format: Annotated[  # noqa: A002 - the option's name
+        ExplainFormat, typer.Option("--format", "-f", help="Format of the output.")
+    ] = ExplainFormat.text,
+    quota: Quota = None,
+    *,
+    read: ReadOptions,
+) -> None:
+    """Say which route wins for an address, and which one takes over if its connection is down.
+
+    No cloud is asked. Findings that concern the address are listed too.
+
+    Example: vcokit explain 10.1.2.3 routes.csv
+    """
+    found = audit.explain(read.read(files), address, quota=quota)
+    if format is ExplainFormat.text:
+        write_stdout(f"{found}\n", for_people=True)
+        return
+    frames = {name: getattr(found, name) for name in ("routes", "if_down", "findings")}
+    records = {name: to_records(frame) for name, frame in frames.items()}
+    write_stdout(dumps({"address": found.address, **records}) + "\n")
+
+
+_FIELDS: Final = [
+    "region_id",
+    "vpn_connection_id",
+    "route_dest",
+    "next_hop",
+    "weight",
+    "description",
+]
+
+
+def aggregate_command(
+    files: Files,
+    output: OutputPath = None,
+    drop_blocked: Annotated[
+        bool, typer.Option("--drop-blocked", help="Leave out rows with errors, and repeated rows.")
+    ] = False,
+    *,
+    read: ReadOptions,
+) -> int:
+    """Write the same forwarding with the fewest destinations.
+
+    For every address the same connections with the same weights win as before, also when one of
+    them is down. If rows have errors, nothing is written and the exit code is 1; --drop-blocked
+    leaves such rows out.
+
+    Example: vcokit aggregate routes.csv --output fewer.csv
+    """
+    from vcokit.audit.aggregate import aggregate_routes
+    from vcokit.audit.audit import Audit
+    from vcokit.audit.plannable import plannable_rows
+    from vcokit.inventory import write_routes
+    from vcokit.inventory.write import format_of
+
+    check_output_paths({"--output": output}, files)
+    if output is not None:
+        format_of(output)
+    routes = read.read(files)
+    rows = plannable_rows(Audit(routes))
+    messages = error_console()
+    blocked = len(routes) - int(rows.plannable.sum())
+    if blocked:
+        messages.print(findings_by_rule(rows.findings[rows.findings["severity"] == "error"]))
+        messages.print(f"{summary_line(files, routes)}; {blocked:,} have errors or are repeated")
+    if blocked and not drop_blocked:
+        messages.print("Nothing was written. Correct these rows, or pass --drop-blocked.")
+        return ExitCode.FINDINGS
+    fewest = aggregate_routes(routes)
+    if output is None:
+        write_stdout(to_csv(fewest[_FIELDS]))
+    else:
+        write_routes(fewest, output)
+    where = f" → {printable(output)}" if output is not None else ""
+    messages.print(f"{summary_line(files, routes)} → {pluralize(len(fewest), 'route')}{where}")
+    return ExitCode.OK

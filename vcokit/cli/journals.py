@@ -25,8 +25,7 @@ import pandas as pd
 
 from vcokit import config
 from vcokit._text import pluralize
-from vcokit.cli.reach import Reach
-from vcokit.cli.running import resume_command_of
+from vcokit.cli.options import CloudOptions
 from vcokit.cloud.simulated import may_be_simulator
 from vcokit.errors import InputError
 from vcokit.rollout import database, rehearsal
@@ -37,8 +36,23 @@ from vcokit.rollout.steps import ACCEPTED, DONE, FINAL, IN_DOUBT, LIVE_COLUMNS, 
 
 _END: Final = ".rollout.db"
 _SIMULATED: Final = ".simulated.db"
-#: States in which a step's effect is there.
-_THERE: Final = (DONE, SETTLED, ACCEPTED)
+
+
+def command_to_resume(journal: Path, resume_args: str = "") -> str:
+    """Return the command that goes on with a journal.
+
+    Parameters
+    ----------
+    journal : Path
+    again : str
+        Options that cloud the same cloud, from `CloudOptions.again`.
+
+    Examples
+    --------
+    >>> command_to_resume(Path("my routes.db"), " --simulate")
+    "vcokit resume 'my routes.db' --simulate"
+    """
+    return f"vcokit resume {shlex.quote(str(journal))}{resume_args}"
 
 
 def new_journal(
@@ -67,7 +81,7 @@ def new_journal(
     """
     if given is not None:
         if given.exists():
-            refuse_unended(given, option)
+            require_finished(given, option)
             raise InputError(
                 f"{given}: this journal exists already", remedy=f"Name another with {option}"
             )
@@ -80,7 +94,7 @@ def new_journal(
         if not path.exists():
             database.refuse_leftovers(path)
             return path
-        refuse_unended(path)
+        require_finished(path)
     raise AssertionError("no end of numbers")
 
 
@@ -91,7 +105,7 @@ def _numbered(first: Path) -> Iterator[Path]:
         yield first.with_name(f"{first.stem}-{number}{first.suffix}")
 
 
-def refuse_unended(path: Path, option: str = "--journal") -> None:
+def require_finished(path: Path, option: str = "--journal") -> None:
     """Refuse to begin beside a journal whose rollout has not ended.
 
     One that became stale has, unless the cloud may still do what it was sent.
@@ -102,27 +116,27 @@ def refuse_unended(path: Path, option: str = "--journal") -> None:
         With the command that goes on with it, or that begins anew in spite of it.
     """
     with Journal.read(path) as journal:
-        refuse_held(journal)
-        rest = Rest.of(journal.steps(), journal.meta())
-        again = again_of(journal)
+        require_unlocked(journal)
+        rest = Remaining.of(journal.steps(), journal.meta())
+        resume_args = resume_args_of(journal)
     if not rest.left or (rest.stale and not rest.in_doubt):
         return
     if not rest.stale:
         raise InputError(
-            f"{path}: a rollout that has not ended, with {pluralize(rest.left, 'step')} left",
-            remedy=f"Go on with it: {resume_command_of(path, again)}",
+            f"{path}: this rollout has not ended; {pluralize(rest.left, 'step')} left",
+            remedy=f"Go on with it: {command_to_resume(path, resume_args)}",
         )
     new = next(name for name in _numbered(path) if not name.exists())
     raise InputError(
-        f"{path}: the live routes are not those of this rollout any more, and "
-        f"{pluralize(rest.in_doubt, 'step')} of it may be done, or yet be done, unseen",
-        remedy="Once vcokit live shows what came of them, give this command again with "
+        f"{path}: the live routes have changed since this rollout, and for "
+        f"{pluralize(rest.in_doubt, 'step')} it is not known whether the cloud did them",
+        remedy="Look at the result with vcokit live, then repeat this command with "
         f"{option} {shlex.quote(str(new))}",
     )
 
 
 @dataclass(frozen=True)
-class Rest:
+class Remaining:
     """What a journal has left.
 
     Parameters
@@ -140,7 +154,7 @@ class Rest:
     stale: bool
 
     @classmethod
-    def of(cls, steps: pd.DataFrame, meta: Mapping[str, str]) -> Rest:
+    def of(cls, steps: pd.DataFrame, meta: Mapping[str, str]) -> Remaining:
         """Return that of a journal's steps and what it knows of itself."""
         states = steps["state"]
         left = int((~states.isin([*FINAL])).sum())
@@ -152,13 +166,13 @@ class Rest:
         return bool(self.left) and not self.stale
 
 
-def again_of(journal: Journal) -> str:
+def resume_args_of(journal: Journal) -> str:
     """Return the options by which the cloud of a journal is reached, as far as is known."""
     at_endpoint = may_be_simulator(config.get("endpoint"))
     return " --simulate" if journal.simulated and not at_endpoint else ""
 
 
-def refuse_held(journal: Journal) -> None:
+def require_unlocked(journal: Journal) -> None:
     """Refuse a journal whose rollout runs.
 
     Raises
@@ -171,7 +185,7 @@ def refuse_held(journal: Journal) -> None:
         raise held(journal.path, owner)
 
 
-def refuse_stranger(path: Path, reach: Reach) -> None:
+def require_same_target(path: Path, cloud: CloudOptions) -> None:
     """Refuse to go on, on the real cloud, with what was begun on a simulated one, or reversed.
 
     Nobody is asked anything yet. What only the answer of an endpoint on this machine can tell, is
@@ -184,23 +198,23 @@ def refuse_stranger(path: Path, reach: Reach) -> None:
     with Journal.read(path) as journal:
         simulated = journal.simulated
     if simulated is None:
-        rehearsal.refuse_journal(path, simulated, client=reach.simulated)
-    if simulated and not reach.may_be_simulated:
+        rehearsal.refuse_journal(path, simulated, client=cloud.simulated)
+    if simulated and not cloud.may_be_simulated:
         raise InputError(
-            f"{path}: the journal of a rollout on a simulator, which never goes on in the cloud",
-            remedy=f"Go on with it on a simulator: {resume_command_of(path, ' --simulate')}; for "
-            "the cloud, make a new plan: vcokit apply with the inventory",
+            f"{path}: this rollout was begun on a simulator, and cannot go on in the cloud",
+            remedy=f"Add --simulate: {command_to_resume(path, ' --simulate')}. For the cloud, make "
+            "a new plan: vcokit apply with the inventory",
         )
-    if reach.simulated and not simulated:
+    if cloud.simulated and not simulated:
         raise InputError(
-            f"{path}: the journal of a rollout on the cloud, which never goes on in a simulator",
-            remedy="Leave out --simulate and --scenario, or rehearse anew: vcokit apply --simulate "
-            "with the inventory",
+            f"{path}: this rollout was begun in the cloud, and cannot go on in a simulator",
+            remedy="Leave out --simulate and --scenario. To rehearse, make a new plan: vcokit "
+            "apply --simulate with the inventory",
         )
 
 
 @dataclass(frozen=True)
-class Standing:
+class ResumePoint:
     """What a journal says of its cloud.
 
     Parameters
@@ -221,7 +235,7 @@ class Standing:
     live: pd.DataFrame
 
     @classmethod
-    def of(cls, path: Path) -> Standing:
+    def of(cls, path: Path) -> ResumePoint:
         """Return that of a journal.
 
         Raises
@@ -231,7 +245,9 @@ class Standing:
         with Journal.read(path) as journal:
             plan, steps = journal.plan(), journal.steps()
         wanted = steps.loc[steps["action"] != "blocked", [*LIVE_COLUMNS]].reset_index(drop=True)
-        return cls(plan, _left(plan, steps), wanted, _live_after(plan, steps, _THERE))
+        return cls(
+            plan, _left(plan, steps), wanted, _live_after(plan, steps, (DONE, SETTLED, ACCEPTED))
+        )
 
 
 def _live_after(plan: Plan, steps: pd.DataFrame, states: Sequence[str]) -> pd.DataFrame:

@@ -45,15 +45,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from vcokit.cloud.masking import Secret, mask
-from vcokit.errors import CredentialsError, VcokitError
+from vcokit.errors import CredentialsError, Remedy, VcokitError
 
 _KEY_ID: Final = "ALIBABA_CLOUD_ACCESS_KEY_ID"
 _KEY_SECRET: Final = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"  # noqa: S105 - a name, no secret
 _TOKEN: Final = "ALIBABA_CLOUD_SECURITY_TOKEN"  # noqa: S105
 
-REMEDY: Final = (
-    f"Set {_KEY_ID} and {_KEY_SECRET}, name a profile= of the vendor's CLI, or pass "
-    "access_key_id= and access_key_secret= to connect()"
+REMEDY: Final = Remedy(
+    f"Set {_KEY_ID} and {_KEY_SECRET} in the environment, or name a profile of the vendor's CLI: "
+    "{profile}",
+    profile=...,
 )
 
 #: Seconds before its end at which a temporary key is renewed: longer than any call with its
@@ -457,6 +458,7 @@ def read_profile(path: Path, name: str | None) -> Mapping[str, Any]:
     CredentialsError
         If the file cannot be read, or has none of that name.
     """
+    remedy: str
     try:
         found = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_hidden)
         profiles = {one["name"]: one for one in found["profiles"]}
@@ -467,7 +469,7 @@ def read_profile(path: Path, name: str | None) -> Mapping[str, Any]:
         # Outside of this block its error is none of ours: one of JSON carries the whole file.
         fault, remedy = "is no configuration of the vendor's CLI", "Run aliyun configure"
     else:
-        fault = remedy = ""
+        fault, remedy = "", ""
     if fault:
         raise CredentialsError(f"{path} {fault}", remedy=remedy)
     if name not in profiles:
@@ -524,7 +526,7 @@ def official(profile: str | None = None, path: Path | None = None) -> Source:
             f"profile {profile!r} needs the package alibabacloud-credentials"
             if profile
             else "no AccessKey was found",
-            remedy=_EXTRA if profile else f"{REMEDY}. For roles and single sign-on: {_EXTRA}",
+            remedy=_EXTRA if profile else REMEDY + f". For roles and single sign-on: {_EXTRA}",
         ) from None
     if profile is None:
         provider = providers.DefaultCredentialsProvider()

@@ -40,7 +40,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from vcokit.errors import InputError, InventoryError
+from vcokit.errors import InputError, InventoryError, Remedy
 
 #: Byte order marks. That of UTF-32 LE begins with that of UTF-16 LE, so it comes first.
 _MARKS: Final = (
@@ -155,7 +155,9 @@ def detect_encoding(name: str, data: bytes) -> tuple[str, bytes, str | None]:
         f"byte 0x{data[reached]:02x} is neither UTF-8 nor GB18030",
         source=name,
         line=line_at(data, reached),
-        remedy='Save the file as UTF-8, or name its encoding, such as encoding="cp1252"',
+        remedy=Remedy(
+            "Save the file as UTF-8, or name its encoding, such as {encoding}", encoding="cp1252"
+        ),
     )
 
 
@@ -230,11 +232,13 @@ def _strictly(name: str, data: bytes, encoding: str) -> str:
             f"byte 0x{error.object[error.start]:02x} is no {encoding} ({error.reason})",
             source=name,
             line=_line_in(encoding, error),
-            remedy="Save the file as UTF-8, or name the right encoding=",
+            remedy=Remedy("Save the file as UTF-8, or name the right {encoding}", encoding=...),
         ) from None
     except (ValueError, LookupError) as error:  # codecs with errors of their own, such as idna
         raise InventoryError(
-            f"not readable as {encoding}: {error}", source=name, remedy="Name the right encoding="
+            f"not readable as {encoding}: {error}",
+            source=name,
+            remedy=Remedy("Name the right {encoding}", encoding=...),
         ) from None
 
 
@@ -333,8 +337,11 @@ def _damaged(name: str, data: bytes, fault: UnicodeDecodeError) -> InventoryErro
         message,
         source=name,
         line=line_at(data, fault.start),
-        remedy="Fetch the file again, or save it as UTF-8; if it is in another encoding, name it, "
-        'such as encoding="gb18030"',
+        remedy=Remedy(
+            "Fetch the file again, or save it as UTF-8; if it is in another encoding, name it, "
+            "such as {encoding}",
+            encoding="gb18030",
+        ),
     )
 
 

@@ -53,7 +53,7 @@ from xml.parsers import expat
 
 from vcokit._text import pluralize, printable
 from vcokit.cloud.endpoints import REGIONS
-from vcokit.errors import InputError, InventoryError
+from vcokit.errors import InputError, InventoryError, Remedy
 from vcokit.inventory.clean import RowBuffer, check_cells, clean_cell
 from vcokit.inventory.header import (
     COLUMNS,
@@ -148,8 +148,11 @@ def read_excel(name: str, data: bytes, budget: Budget, options: Options) -> list
         _refuse_all(book, failed, options)
     for sheet, nearest in failed:
         if nearest.looks_like_routes:
-            instead = "correct the header if other sheets have it; hide a sheet of no routes, or "
-            instead += "give sheet="
+            instead = Remedy(
+                "correct the header if other sheets have it; hide a sheet of no routes, or give "
+                "{sheet}",
+                sheet=...,
+            )
             region = _region_of(sheet)
             check_header(book.source(sheet), nearest, options, region=region, instead=instead)
     return [replace(found[0], sheet_notes=tuple((name, note) for note in notes)), *found[1:]]
@@ -214,7 +217,10 @@ class _Workbook:
             f"no sheet is called {shortened(sheet)!r}; there are "
             + shortened(", ".join(map(repr, names))),
             source=self.name,
-            remedy="Name one of these as sheet=, or leave it out to read all that have a header",
+            remedy=Remedy(
+                "Name one of these as {sheet}, or leave it out to read all that have a header",
+                sheet=...,
+            ),
         )
 
 
@@ -455,7 +461,7 @@ def _refuse_other_formats(name: str, data: bytes) -> None:
         raise InventoryError(
             "no workbook: it is no zip archive",
             source=name,
-            remedy='Name it as what it is, or pass format=, such as format="csv"',
+            remedy=Remedy("Name it as what it is, or pass {format}", format="csv"),
         )
 
 

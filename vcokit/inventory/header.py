@@ -26,7 +26,7 @@ from typing import Final, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from vcokit.errors import InputError, InventoryError
+from vcokit.errors import InputError, InventoryError, Remedy
 from vcokit.inventory.clean import Column, clean_cell
 from vcokit.inventory.encoding import Text
 from vcokit.inventory.sources import Budget
@@ -341,7 +341,10 @@ def requested_columns(columns: Mapping[str, str] | None) -> dict[str, str]:
     """
     if columns is None:
         return {}
-    remedy = f'Write columns={{"route_dest": "name in the file"}}; fields are {", ".join(FIELDS)}'
+    remedy = Remedy(
+        f"Write {{columns}}; fields are {', '.join(FIELDS)}",
+        columns={"route_dest": "name in the file"},
+    )
     pairs = list(columns.items()) if isinstance(columns, Mapping) else [(None, None)]
     if not all(isinstance(name, str) for pair in pairs for name in pair):
         raise InputError("columns must map fields to names in the file, both text", remedy=remedy)
@@ -453,8 +456,10 @@ def check_header(
             f"more than one column for {', '.join(twice)}",
             source=source,
             line=line,
-            remedy='Say which: columns={"field": "name in the file"}; of two equal names change '
-            "one",
+            remedy=Remedy(
+                "Say which: {columns}. Of two equal names change one",
+                columns={next(iter(best.found)): "name in the file"},
+            ),
         )
     has_region = bool(region or options.region)
     needed = [name for name in _NEEDED if name != "region_id" or not has_region]
@@ -478,7 +483,7 @@ def check_requested_columns(tables: Sequence[RawTable], requested: Mapping[str, 
             f"no column for {name} (asked for as {cell!r}); the columns here are {seen}{also}",
             source=first.source,
             line=first.header.line,
-            remedy=f'Name the column: columns={{"{name}": "name in the file"}}',
+            remedy=Remedy("Name the column: {columns}", columns={name: "name in the file"}),
         )
 
 
@@ -559,14 +564,15 @@ def _refuse_missing(
         for name in missing
     ]
     seen = _listed([cell for cell in best.cells if cell])
-    remedy = f'Name the columns: columns={{"{missing[0]}": "name in the file"}}'
+    remedy = Remedy("Name the columns: {columns}", columns={missing[0]: "name in the file"})
     if "region_id" in missing:
-        remedy += '; give one region for all rows: region="cn-hangzhou"'
+        remedy += Remedy("; give one region for all rows: {region}", region="cn-hangzhou")
     if "weight" in missing:
         remedy += "; a weight is never guessed, add a column of 100 (active) and 0 (standby)"
     if not best.found and best.line is not None:
-        remedy = f"{FIRST_ROW}. {remedy}"
-    remedy += f"; {instead}" if instead else ""
+        remedy = Remedy(f"{FIRST_ROW}. ") + remedy
+    if instead:
+        remedy += Remedy("; ") + instead
     raise InventoryError(
         f"no column for {', '.join(asked)}; the columns here are {seen}",
         source=source,

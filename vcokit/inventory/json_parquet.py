@@ -34,7 +34,7 @@ import pyarrow.compute as pc
 
 from vcokit.cidr.interop import CidrType, from_arrow, register
 from vcokit.cidr.parse import NO_LENGTH, to_text
-from vcokit.errors import InventoryError
+from vcokit.errors import InventoryError, Remedy
 from vcokit.inventory.clean import STRING, RowBuffer, check_cells, empty_to_null
 from vcokit.inventory.encoding import Text
 from vcokit.inventory.header import Options, RawTable, header_of_names, match_columns, shortened
@@ -216,7 +216,7 @@ def read_parquet(source: str, data: bytes, budget: Budget, options: Options) -> 
         raise InventoryError(
             "no Parquet file: it does not begin with PAR1",
             source=source,
-            remedy='Name it as what it is, or pass format=, such as format="csv"',
+            remedy=Remedy("Name it as what it is, or pass {format}", format="csv"),
         )
     try:
         # memory_map off and no threads: a damaged page is one error, raised here. Texts stay

@@ -24,7 +24,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from vcokit.errors import InputError, InventoryError
+from vcokit.errors import InputError, InventoryError, Remedy
 from vcokit.inventory import clean
 from vcokit.inventory.clean import NETMASK, STRING, Column, Rows, clean_cell
 from vcokit.inventory.csv_reader import read_csv
@@ -233,7 +233,7 @@ class _Meter:
 
 def _weight_words(weights: Mapping[str, int] | None) -> dict[str, int]:
     """Return the words for weights as cells are compared with them."""
-    remedy = 'Write weights={"active": 100, "standby": 0}'
+    remedy = Remedy("Write {weights}", weights={"active": 100, "standby": 0})
     if weights is not None and not isinstance(weights, Mapping):
         raise InputError("weights must map words to whole numbers", remedy=remedy)
     words: dict[str, int] = {}
@@ -256,7 +256,9 @@ def _region(region: str | None) -> str | None:
     found = clean_cell(region) if isinstance(region, str) else ""
     found = found.lower() if found.isascii() else found
     if not found:
-        raise InputError(f"region {region!r} names none", remedy='Write region="cn-hangzhou"')
+        raise InputError(
+            f"region {region!r} names none", remedy=Remedy("Write {region}", region="cn-hangzhou")
+        )
     return found
 
 

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from vcokit.errors import JournalError
+from vcokit.errors import JournalError, Remedy
 
 #: ``PRAGMA application_id`` of a journal ("vcok"); the format of its tables, and the oldest known.
 APPLICATION_ID: Final = 0x76636F6B
@@ -83,7 +83,7 @@ def make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> sqlite3.Conn
         raise JournalError(
             "this journal exists already",
             path=path,
-            remedy="Go on with it by Rollout.open(path, client), or choose another name",
+            remedy=Remedy("Go on with it: {resume}. Or choose another name", resume=str(path)),
         )
     refuse_leftovers(path)
     unborn = None

@@ -34,7 +34,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from vcokit.errors import JournalError, JournalLockedError
+from vcokit.errors import JournalError, JournalLockedError, Remedy
 
 if sys.platform == "win32":  # pragma: no cover - developed and tested on POSIX
     import msvcrt
@@ -203,7 +203,10 @@ def held(path: Path, owner: Owner | None) -> JournalLockedError:
         return JournalLockedError(
             f"a rollout on another host holds this journal ({who})",
             path=path,
-            remedy="Wait for it, or end it there. Where it is surely dead, pass take_over=True",
+            remedy=Remedy(
+                "Wait for it, or end it there. If it is certainly dead, pass {take_over}",
+                take_over=True,
+            ),
         )
     if owner is not None and owner.process == os.getpid():
         return JournalLockedError(

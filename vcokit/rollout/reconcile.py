@@ -69,7 +69,7 @@ from vcokit.audit.plannable import PlannableRows, plannable_rows
 from vcokit.audit.rules import Rule
 from vcokit.cidr.parse import I64, Mask, parse
 from vcokit.cidr.relations import pack
-from vcokit.errors import InputError, PlanError
+from vcokit.errors import InputError, PlanError, Remedy
 from vcokit.rollout.steps import (
     BLOCKED,
     BORN,
@@ -498,8 +498,10 @@ def _check_number(facts: RouteColumns, connection: np.ndarray, max_delete: int |
     more = [f"{len(over) - _NAMED} more connections"] if len(over) > _NAMED else []
     raise PlanError(
         f"more would be deleted than a plan may by itself: {', '.join(said + more)}",
-        remedy="Look whether the inventory is whole; if these routes are to go, "
-        f"plan_routes(…, max_delete={goes.max()})",
+        remedy=Remedy(
+            "Check that the inventory is complete. If these routes are to go, pass {max_delete}",
+            max_delete=int(goes.max()),
+        ),
     )
 
 

@@ -22,7 +22,7 @@ from typing import Final
 
 import pandas as pd
 
-from vcokit.errors import JournalError, PlanError
+from vcokit.errors import JournalError, PlanError, Remedy
 
 #: Name of the fact in files and journals, and its texts.
 NAME: Final = "simulated"
@@ -90,7 +90,11 @@ def refuse_journal(path: Path, journal: bool | None, *, client: bool) -> None:
         raise JournalError(
             "this rollout was begun on a simulator, and no simulator answers here",
             path=path,
-            remedy="Go on with it on a simulator; for the cloud, make a new plan",
+            remedy=Remedy(
+                "Go on with it on a simulator ({simulate}); for the cloud, {new_plan}",
+                simulate=True,
+                new_plan=True,
+            ),
         )
     if client and not journal:
         raise JournalError(

@@ -24,6 +24,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from types import EllipsisType
 from typing import Any, Final, Literal, Self
 
@@ -40,9 +41,11 @@ from vcokit.errors import (
     JournalLockedError,
     NoAnswerError,
     PlanError,
+    Remedy,
     RolloutError,
     StalePlanError,
     VcokitError,
+    as_argument,
 )
 from vcokit.live import live_routes
 from vcokit.rollout import database, rehearsal
@@ -439,15 +442,17 @@ class Rollout:
         return self._result()
 
     def _result(self) -> Rollout:
-        how = self.how_to_go_on()
-        error = helped(self._error, how) or error_of(self._ended or Finished("stopped"), how)
+        journal = self.journal
+        error = helped(self._error, journal) or error_of(
+            self._ended or Finished("stopped"), journal
+        )
         if error is not None:
             raise error
         return self
 
     def how_to_go_on(self) -> str:
         """Return the line of code that goes on with this rollout."""
-        return f'vk.Rollout.open("{self.journal}", client).start()'
+        return as_argument("resume", self.journal)
 
     def _say_how_to_go_on(self) -> None:
         if self.state != "finished":
@@ -518,7 +523,9 @@ class Rollout:
             return self
         if tally.rollout in ENDED:
             said = tally.rollout if tally.message is None else f"{tally.rollout}: {tally.message}"
-            raise RolloutError(said, remedy="Rollout.open goes on with it")
+            raise RolloutError(
+                said, remedy=Remedy("Go on with it: {resume}", resume=str(self.journal))
+            )
         raise RolloutError(f"the rollout has not ended ({tally.rollout})", remedy="wait() for it")
 
     def undo(self) -> Plan:
@@ -614,20 +621,20 @@ def apply_plan(
 # -- before it begins, and how it ended ------------------------------------------------------------
 
 
-def error_of(ended: Finished, how_to_go_on: str) -> VcokitError | None:
+def error_of(ended: Finished, journal: Path) -> VcokitError | None:
     """Return the error of an end; None where it ended well, or as it was told to.
 
     Parameters
     ----------
     ended : Finished
-    how_to_go_on : str
-        The line of code that goes on with the rollout.
+    journal : Path
+        By which the rollout can go on.
 
     Examples
     --------
-    >>> error_of(Finished("finished"), "…") is None
+    >>> error_of(Finished("finished"), Path("rollout.db")) is None
     True
-    >>> error_of(Finished("stopped", "no answer for 120 s", Cause.SILENCE), "…")
+    >>> error_of(Finished("stopped", "no answer for 120 s", Cause.SILENCE), Path("rollout.db"))
     NoAnswerError('no answer for 120 s')
     """
     message = str(ended.message)
@@ -635,32 +642,36 @@ def error_of(ended: Finished, how_to_go_on: str) -> VcokitError | None:
         return StalePlanError(
             f"{message}: {len(ended.differences)} differences, this run sent nothing",
             differences=ended.differences,
-            remedy="Read the live routes again and make a new plan",
+            remedy=Remedy("Read the live routes again and {new_plan}", new_plan=True),
         )
     if ended.cause is Cause.KEY:
-        return CredentialsError(message, remedy=how_to_go_on)
+        return CredentialsError(message, remedy=Remedy("{resume}", resume=str(journal)))
     if ended.cause is Cause.SILENCE:
-        return NoAnswerError(message, remedy=f"Go on with {how_to_go_on}")
+        return NoAnswerError(message, remedy=Remedy("Go on with {resume}", resume=str(journal)))
     if ended.cause is Cause.REFUSED:
-        return RolloutError(message, remedy=f"Mend that, then go on with {how_to_go_on}")
+        remedy = Remedy("Correct that, then go on with {resume}", resume=str(journal))
+        return RolloutError(message, remedy=remedy)
     return None
 
 
-def helped(error: BaseException | None, how_to_go_on: str) -> BaseException | None:
+def helped(error: BaseException | None, journal: Path) -> BaseException | None:
     """Return an error with the way to go on beside its remedy, where it is one of ours.
 
     Examples
     --------
     >>> from vcokit.errors import JournalError
-    >>> print(helped(JournalError("the disk is full", remedy="Make room"), "…"))
-    the disk is full. Make room, then go on with …
+    >>> print(helped(JournalError("the disk is full", remedy="Make room"), Path("a.db")))
+    the disk is full. Make room, then go on with vk.Rollout.open("a.db", client).start()
     """
     ours = isinstance(error, JournalError | CredentialsError | ClockError)
     if not isinstance(error, VcokitError) or not ours or isinstance(error, JournalLockedError):
         return error
-    if how_to_go_on not in (error.remedy or ""):
-        remedy = f"{error.remedy}, then go" if error.remedy else "Go"
-        error.remedy = f"{remedy} on with {how_to_go_on}"
+    remedy = error.remedy if isinstance(error.remedy, Remedy) else Remedy(error.remedy or "")
+    if "resume" not in remedy.options:
+        remedy += Remedy(
+            f"{', then go' if remedy else 'Go'} on with {{resume}}", resume=str(journal)
+        )
+    error.remedy = remedy
     return error
 
 
@@ -708,7 +719,7 @@ def refuse_gaps(plan: Plan, *, allowed: bool) -> None:
         more = f"; and {len(gaps) - _NAMED} more" if len(gaps) > _NAMED else ""
         raise PlanError(
             f"the plan cannot be ordered without a gap: {reasons}{more}",
-            remedy="Change the inventory, or pass allow_gap=True",
+            remedy=Remedy("Change the inventory, or pass {allow_gap}", allow_gap=True),
         )
 
 

@@ -40,9 +40,11 @@ from dataclasses import replace
 from math import inf
 from typing import Final
 
+from vcokit._text import duration, pluralize
 from vcokit.cloud.error_codes import WRONG_CLOCK, is_key
 from vcokit.cloud.operations import Limit
 from vcokit.cloud.ratelimit import Limiter
+from vcokit.errors import Remedy
 from vcokit.rollout import handlers
 from vcokit.rollout import steps as st
 from vcokit.rollout.connection import Connection, Record, Want
@@ -369,12 +371,13 @@ class Scheduler:
             return
         most, spoilt = self.options.stop_after, self.dependencies.spoilt
         if most is not None and self._failures >= most:
-            said = f"{self._failures} steps failed, as many as were allowed in one run"
+            said = f"{pluralize(self._failures, 'step')} failed, the limit of this run"
             self._drain(said, Cause.FAILURES, now)
         elif spoilt is not None:
-            said = (
+            said = Remedy(
                 f"not every step of wave {spoilt + 1} was done, so the next wave does not begin: "
-                "look why, then go on with other waves"
+                "find out why, then go on with other waves, such as {waves}",
+                waves=[None],
             )
             self._drain(said, Cause.WAVE, now)
 
@@ -400,7 +403,7 @@ class Scheduler:
         """Send nothing new once the deadline has passed."""
         if now < self._deadline or self._draining or self.cancelled:
             return
-        message = f"the deadline of {self.options.deadline:g} s has passed"
+        message = f"the time limit of {duration(self.options.deadline or 0)} has passed"
         if self._unseen:
             self.end("stopped", message, Cause.DEADLINE)
         elif self._active:

@@ -1,0 +1,749 @@
+"""Options that several commands share.
+
+A command takes a group of options as one parameter, and the shell sees an option a field::
+
+    @dataclass(frozen=True)
+    class RolloutOptions:                          --stop-after 3
+        stop_after: Annotated[int | None, …]  ───▶
+                                                   def apply_command(…, pace: RolloutOptions): …
+
+So an option is described once, and what it means stands beside it as a method of its group. Help
+shows options by panel: the common ones first, then one panel for each group.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import shlex
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_args, get_type_hints
+
+import typer
+
+from vcokit import config, schema
+from vcokit._text import pluralize, printable
+from vcokit.cli.console import print_note
+from vcokit.cloud.simulated import may_be_simulator
+from vcokit.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from vcokit.audit.rules import Rule
+    from vcokit.cloud.client import Client
+    from vcokit.rollout.plan import Plan
+
+#: Panels of the help, beside typer's own for arguments and for what is in none.
+READING: Final = "Reading files"
+AUDIT: Final = "Audit"
+PLAN: Final = "Plan"
+PACE: Final = "Pace"
+CLOUD: Final = "Cloud and simulator"
+LOG: Final = "Log and reports"
+
+#: Is told a note, such as what was left out of a file.
+OnNote = Callable[[str], object]
+
+# -- single options --------------------------------------------------------------------------------
+
+FILES: Final = (
+    "Inventories: CSV, workbook, JSON lines or Parquet. Patterns such as *.csv work; - is standard "
+    "input."
+)
+Files = Annotated[list[str], typer.Argument(help=FILES, metavar="FILE")]
+JournalPath = Annotated[Path, typer.Argument(help="Journal of a rollout.", metavar="JOURNAL")]
+OutputPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="File to write. Default: standard output, as CSV."
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Send without asking.")]
+AllowGap = Annotated[
+    bool,
+    typer.Option(
+        "--allow-gap",
+        help="Send also if some addresses have no route for a moment.",
+        rich_help_panel=PLAN,
+    ),
+]
+TakeOver = Annotated[
+    bool,
+    typer.Option(
+        "--take-over",
+        help="Take the journal from a rollout on another host that is certainly dead. If it is "
+        "alive after all, it ends with an error and sends nothing more.",
+    ),
+]
+Limit = Annotated[int, typer.Option(min=0, metavar="N", help="List at most N differences.")]
+Quota = Annotated[
+    int | None,
+    typer.Option(
+        min=0, metavar="N", help="Routes that a connection may have.", rich_help_panel=AUDIT
+    ),
+]
+Names = Annotated[
+    bool,
+    typer.Option(
+        "--names",
+        help="The inventory names connections: look their ids up.",
+        rich_help_panel=READING,
+    ),
+]
+RulesFile = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Python file with rules of your own. Repeatable.",
+        rich_help_panel=AUDIT,
+    ),
+]
+
+
+class FailOn(StrEnum):
+    """Least severity of a finding that makes the command fail."""
+
+    error = "error"
+    warning = "warning"
+    info = "info"
+    never = "never"
+
+    def fails(self, findings: pd.DataFrame) -> bool:
+        """Tell whether there are findings of this severity or a worse one."""
+        from vcokit.audit.findings import by_severity
+
+        if self is FailOn.never:
+            return False
+        order = list(schema.SEVERITIES.categories)
+        counted = by_severity(findings)
+        return any(counted[name] for name in order[order.index(self.value) :])
+
+
+def load_own_rules(files: Sequence[Path] | None) -> list[Rule]:
+    """Return the rules that installed packages offer, and those of some files.
+
+    Raises
+    ------
+    RuleError
+        If a package or a file cannot be loaded, or holds no rule.
+    """
+    from vcokit.audit import load_rules
+
+    return [*load_rules(), *(load_rules(*files) if files else ())]
+
+
+# -- files -> routes -------------------------------------------------------------------------------
+
+#: Bytes of files above which reading them is worth a bar.
+_LARGE: Final = 4_000_000
+
+
+@dataclass(frozen=True)
+class FileOptions:
+    """What inventories look like, where that cannot be detected."""
+
+    PANEL: ClassVar = READING
+
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FIELD=NAME", help="The column NAME of the file holds FIELD. Repeatable."
+        ),
+    ] = None
+    weight_word: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WORD=N", help="In the weight column, WORD means the weight N. Repeatable."
+        ),
+    ] = None
+    sheet: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Sheet of a workbook. Default: all that hold routes."),
+    ] = None
+    delimiter: Annotated[
+        str | None, typer.Option(metavar="CHAR", help="Delimiter of a CSV. Default: detected.")
+    ] = None
+    encoding: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Encoding of a text file. Default: detected.")
+    ] = None
+
+    def read(
+        self, files: Sequence[str], on_note: OnNote = print_note, region: str | None = None
+    ) -> pd.DataFrame:
+        """Return the routes of some files, and tell what was noted of them.
+
+        Parameters
+        ----------
+        files : sequence of str
+            Paths, patterns, ``-``.
+        on_note : callable
+            Called with each note.
+        region : str, optional
+            Region of rows that name none.
+
+        Raises
+        ------
+        InputError
+            If a file or an option cannot be used.
+        """
+        import pyarrow as pa
+
+        from vcokit.inventory import read_routes
+        from vcokit.inventory.read import notes_of
+
+        weights, columns = self._weights(), _pairs("--column", self.column) or None
+        paths = [_path(name) for name in files]
+        with _progress_bar() as progress:
+            routes = read_routes(
+                paths,
+                progress=progress,
+                region=region,
+                weights=weights,
+                columns=columns,
+                sheet=self.sheet,
+                delimiter=self.delimiter,
+                encoding=self.encoding,
+            )
+        # What reading needed is kept for the next time, which does not come: a tenth of the peak.
+        pa.default_memory_pool().release_unused()
+        for note in notes_of(routes):
+            on_note(note)
+        return routes
+
+    def _weights(self) -> Mapping[str, int] | None:
+        words = _pairs("--weight-word", self.weight_word)
+        for word, number in words.items():
+            if not (number.isascii() and number.isdigit() and len(number) < 10):
+                raise InputError(
+                    f"--weight-word '{word}={number}': {number!r} is no weight",
+                    remedy="Write a number, such as standby=0",
+                )
+        return {word: int(number) for word, number in words.items()} or None
+
+
+@dataclass(frozen=True)
+class ReadOptions(FileOptions):
+    """How inventories are read."""
+
+    region: Annotated[
+        str | None, typer.Option(metavar="REGION", help="Region of rows that name none.")
+    ] = None
+
+    def read(
+        self, files: Sequence[str], on_note: OnNote = print_note, region: str | None = None
+    ) -> pd.DataFrame:
+        """Return the routes of some files; see `FileOptions.read`."""
+        return super().read(files, on_note, region or self.region)
+
+
+def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in given or ()]
+    for name, equals, value in pairs:
+        if not (name.strip() and equals and value.strip()):
+            raise InputError(
+                f"{option} {name + equals + value!r} is not a pair",
+                remedy="Write it like NAME=VALUE",
+            )
+    return {name: value for name, _, value in pairs}
+
+
+def _path(name: str) -> str | Path:
+    """Return a file's path; what `read_routes` would take for the text itself is none."""
+    if not name or "\n" in name or "\r" in name or "\x00" in name:
+        raise InputError(f"{name!r} is no file", remedy="Name a file, or - for standard input")
+    return name if name == "-" else Path(name)
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[int, int], object] | None]:
+    """Give what shows bytes read as a bar, on a terminal and only for large files."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
+
+    columns = ("Reading", BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task("")
+
+    def on_progress(done: int, total: int) -> None:
+        if total >= _LARGE and not bar.finished:
+            bar.start()
+            bar.update(task, completed=done, total=total)
+
+    try:
+        yield on_progress
+    finally:
+        bar.stop()
+
+
+def read_connections(name: str) -> pd.DataFrame:
+    """Return the live connections of a file that ``vcokit live --connections`` wrote.
+
+    Returns
+    -------
+    DataFrame
+        Of `vcokit.schema.LIVE_CONNECTIONS`; columns that the file lacks are missing values.
+
+    Raises
+    ------
+    InventoryError
+        If it cannot be read, or names no connections.
+    """
+    import pandas as pd
+
+    from vcokit.errors import InventoryError
+    from vcokit.inventory.sources import reason_of
+
+    remedy = "Write it with: vcokit live --connections --output connections.csv"
+    try:
+        file = sys.stdin.buffer if name == "-" else _path(name)
+        found = pd.read_csv(file, dtype="str", keep_default_na=False, na_values=[""])
+    except (OSError, ValueError) as error:  # pandas' and Unicode's are ValueErrors
+        raise InventoryError(
+            f"cannot be read ({reason_of(error)})", source=name, remedy=remedy
+        ) from None
+    for column in ("vpn_connection_id", "region_id"):
+        if column not in found.columns:
+            raise InventoryError(f"no column {column}", source=name, remedy=remedy)
+    cells = {
+        column: found[column].str.removeprefix("'")
+        for column in schema.LIVE_CONNECTIONS
+        if column in found
+    }
+    for column in ("cross_account", "attached"):
+        if column in cells:
+            cells[column] = cells[column].str.lower().map({"true": True, "false": False})
+    return schema.frame(schema.LIVE_CONNECTIONS, cells)
+
+
+def summary_line(files: Sequence[str], routes: pd.DataFrame) -> str:
+    """Return what was read, in a line.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> summary_line(["a.csv"], pd.DataFrame(index=range(1200)))
+    'a.csv: 1,200 routes'
+    """
+    names = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+    return f"{printable(names)}: {pluralize(len(routes), 'route')}"
+
+
+# -- routes -> plan --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """What is planned of what the inventory asks for."""
+
+    PANEL: ClassVar = PLAN
+
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete live routes that no row names.")
+    ] = False
+    max_delete: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="N", help="Most deletions per connection, with --prune."),
+    ] = None
+    only_connection: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="Plan for this connection only. Repeatable."),
+    ] = None
+    only_network: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PREFIX", help="Plan for routes within this prefix only. Repeatable."),
+    ] = None
+    only_action: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ACTION", help="Plan this action only: create, modify, delete. Repeatable."
+        ),
+    ] = None
+    names: Names = False
+    rules_file: RulesFile = None
+
+    def plan(
+        self,
+        routes: pd.DataFrame,
+        client: Client,
+        connections: pd.DataFrame | None,
+        quota: int | None,
+        rules: Sequence[Rule] = (),
+    ) -> Plan:
+        """Return the plan that makes the live routes agree with an inventory, as far as asked for.
+
+        Raises
+        ------
+        CloudError
+            If the live routes cannot be read.
+        PlanError
+            If more would be deleted than may be.
+        InputError
+            If an action or a network is none.
+        """
+        from vcokit.live import live_routes
+        from vcokit.rollout.plan import plan_routes
+
+        if self.max_delete is not None and not self.prune:
+            raise InputError("--max-delete without --prune", remedy="Add --prune, or leave it out")
+        plan = plan_routes(
+            routes,
+            live_routes(client, routes),
+            connections=connections,
+            quota=quota,
+            prune=self.prune,
+            max_delete=self.max_delete,
+            rules=rules,
+        )
+        only = {
+            "connections": self.only_connection,
+            "networks": self.only_network,
+            "actions": self.only_action,
+        }
+        wanted = {name: value for name, value in only.items() if value}
+        return plan.only(**wanted) if wanted else plan
+
+    def refuse_with_plan(self, read: ReadOptions, quota: int | None) -> None:
+        """Refuse options that change nothing any more once a plan was saved.
+
+        Raises
+        ------
+        InputError
+        """
+        given = [
+            field.name
+            for group in (self, read)
+            for field in fields(group)
+            if getattr(group, field.name) not in (None, False, [])
+        ]
+        if given or quota is not None:
+            option = (given or ["quota"])[0].replace("_", "-")
+            raise InputError(
+                f"--{option} cannot be used on a saved plan",
+                remedy="Leave it out, or apply the inventory",
+            )
+
+
+def look_up_names(
+    routes: pd.DataFrame, client: Client, *, names: bool
+) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    """Return the routes, by id if names are looked up, and the live connections if so."""
+    if not names:
+        return routes, None
+    from vcokit.audit import with_connection_ids
+    from vcokit.live import live_connections
+
+    connections = live_connections(client, routes)
+    return with_connection_ids(routes, connections), connections
+
+
+# -- plan -> rollout -------------------------------------------------------------------------------
+
+_HOUR: Final = 3600.0
+_REST: Final = "rest"
+
+
+@dataclass(frozen=True)
+class RolloutOptions:
+    """How fast and how far a rollout goes."""
+
+    waves: Annotated[
+        str | None,
+        typer.Option(
+            metavar="1,5,rest",
+            help="Connections in each wave. If a step of a wave fails, the next does not begin.",
+            rich_help_panel=PACE,
+        ),
+    ] = None
+    stop_after: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Stop after N failed steps.", rich_help_panel=PACE),
+    ] = None
+    max_hours: Annotated[
+        float | None,
+        typer.Option(metavar="HOURS", help="Send nothing new after HOURS.", rich_help_panel=PACE),
+    ] = None
+    rate_share: Annotated[
+        float | None,
+        typer.Option(
+            metavar="0..1",
+            help="Part of the account's rate limits that may be used.",
+            rich_help_panel=PACE,
+        ),
+    ] = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options that were given, as `Rollout` takes them.
+
+        Raises
+        ------
+        InputError
+            If one cannot be kept; nothing has been read yet.
+
+        Examples
+        --------
+        >>> RolloutOptions("1,5,rest", max_hours=0.5).arguments()
+        {'waves': [1, 5, None], 'deadline': 1800.0}
+        """
+        if self.max_hours is not None and not self.max_hours > 0:
+            raise InputError(f"--max-hours {self.max_hours:g}", remedy="Write a number above 0")
+        if self.rate_share is not None and not 0 < self.rate_share <= 1:
+            raise InputError(f"--rate-share {self.rate_share:g}", remedy="Write a number up to 1")
+        found: dict[str, Any] = {
+            "waves": None if self.waves is None else _waves(self.waves),
+            "stop_after": self.stop_after,
+            "rate_share": self.rate_share,
+            "deadline": None if self.max_hours is None else self.max_hours * _HOUR,
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def _waves(text: str) -> list[int | None]:
+    words = [word.strip() for word in text.split(",")]
+    sizes = words[:-1] if words[-1] == _REST else words
+    if not all(word.isascii() and word.isdigit() and int(word[:9]) > 0 for word in sizes) or any(
+        len(word) > 9 for word in words
+    ):
+        raise InputError(
+            f"--waves {text!r}",
+            remedy="Write numbers of connections, each at least 1; the last may be rest: 1,5,rest",
+        )
+    return [None if word == _REST else int(word) for word in words]
+
+
+class LogFormat(StrEnum):
+    """How steps are logged on standard error."""
+
+    json = "json"
+    text = "text"
+
+
+@dataclass(frozen=True)
+class LogOptions:
+    """What is written of a rollout besides the screen."""
+
+    PANEL: ClassVar = LOG
+
+    log_format: Annotated[
+        LogFormat | None, typer.Option(help="Log each step as a line on standard error.")
+    ] = None
+    summary: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write a summary as JSON when the command ends, however it ends."
+        ),
+    ] = None
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.html",
+            help="Write a report with plots as one HTML file when the rollout has ended.",
+        ),
+    ] = None
+
+
+# -- which cloud -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CloudOptions:
+    """Which cloud a command talks to: the real one, or a simulator."""
+
+    PANEL: ClassVar = CLOUD
+
+    simulate: Annotated[
+        bool,
+        typer.Option(
+            "--simulate", help="Use a simulator made for these routes.", rich_help_panel="Options"
+        ),
+    ] = False
+    profile: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Use the AccessKey of this profile of the vendor's CLI."),
+    ] = None
+    scenario: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Use a simulator that holds what this TOML file says."),
+    ] = None
+    speed: Annotated[
+        float | None, typer.Option(metavar="N", help="The simulator's clock runs N times faster.")
+    ] = None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the cloud is a simulated one."""
+        return self.simulate or self.scenario is not None
+
+    @property
+    def may_be_simulated(self) -> bool:
+        """Whether it may be: of an endpoint on this machine, only what answers there knows."""
+        return self.simulated or may_be_simulator(config.get("endpoint"))
+
+    @property
+    def resume_args(self) -> str:
+        """The options by which another command reaches the same cloud.
+
+        Examples
+        --------
+        >>> CloudOptions(scenario=Path("my cloud.toml")).resume_args, CloudOptions().resume_args
+        (" --scenario 'my cloud.toml'", '')
+        """
+        if self.scenario is not None:
+            return f" --scenario {shlex.quote(str(self.scenario))}"
+        if self.simulate:
+            return " --simulate"
+        return f" --profile {shlex.quote(self.profile)}" if self.profile else ""
+
+    def check(self) -> None:
+        """Refuse options that contradict one another.
+
+        Raises
+        ------
+        InputError
+        """
+        if self.simulated and self.profile is not None:
+            raise InputError(
+                "--profile is for the real cloud", remedy="Leave it out, or leave out --simulate"
+            )
+        if not self.simulated and self.speed is not None:
+            raise InputError(
+                "--speed is for the simulator", remedy="Add --simulate, or leave it out"
+            )
+
+    @contextmanager
+    def connect(
+        self,
+        routes: pd.DataFrame,
+        live: pd.DataFrame | None = None,
+        *,
+        on_note: OnNote = print_note,
+    ) -> Iterator[Client]:
+        """Yield a client of the cloud that is meant; note where calls go, if somebody set that.
+
+        Parameters
+        ----------
+        routes : DataFrame
+            Rows whose connections a simulator has.
+        live : DataFrame, optional
+            Routes that a simulator holds at the start.
+        on_note : callable
+
+        Raises
+        ------
+        InputError
+            If options contradict one another, or the scenario cannot be used.
+        CredentialsError
+            If there is no AccessKey.
+        """
+        from vcokit.cloud.connect import connect
+
+        self.check()
+        if not self.simulated:
+            with connect(profile=self.profile) as client:
+                if client.endpoint_note:
+                    kind = ", which is a simulator" if client.simulated else ""
+                    on_note(f"{client.endpoint_note}{kind}")
+                yield client
+            return
+        with self._simulator(routes, live) as cloud, connect(cloud) as client:
+            yield client
+
+    def _simulator(self, routes: pd.DataFrame, live: pd.DataFrame | None) -> Any:
+        from vcokit.simulator import Route, Simulator
+        from vcokit.simulator.scenario import connections_for, quota_for, read_scenario
+
+        columns = ["vpn_connection_id", "route_dest", "weight", "next_hop"]
+        most = 0  # live routes of one connection
+        try:
+            options = {} if self.scenario is None else read_scenario(self.scenario)
+            if self.speed is not None or "speed" not in options:
+                options["speed"] = config.get("speed", self.speed)
+            if live is not None:
+                options["routes"] = [Route(*row) for row in live[columns].itertuples(index=False)]
+                most = int(live["vpn_connection_id"].value_counts().max()) if len(live) else 0
+            if "connections" not in options:
+                owner = [account.account_id for account in options.get("accounts", ())[:1]]
+                options["connections"] = connections_for(routes, options.get("seed", 0), *owner)
+                options.setdefault("quota", quota_for(routes) + most)
+            return Simulator(**options)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+
+
+# -- groups as parameters --------------------------------------------------------------------------
+
+
+def flatten_option_groups(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a command as typer takes it: each group's fields stand in its place.
+
+    Parameters
+    ----------
+    function : callable
+        Parameters that are annotated with a dataclass are groups.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Place:
+    ...     region: str = "cn-hangzhou"
+    >>> def where(name, place):
+    ...     return f"{name} in {place.region}"
+    >>> where.__annotations__ = {"name": str, "place": Place}
+    >>> command = flatten_option_groups(where)
+    >>> str(inspect.signature(command)), command(name="a", region="eu")
+    ("(*, name: str, region: str = 'cn-hangzhou')", 'a in eu')
+    """
+    signature = inspect.signature(function, eval_str=True)
+    groups: dict[str, Any] = {
+        parameter.name: parameter.annotation
+        for parameter in signature.parameters.values()
+        if is_dataclass(parameter.annotation)
+    }
+
+    def command(**given: Any) -> Any:
+        for name, kind in groups.items():
+            given[name] = kind(**{field.name: given.pop(field.name) for field in fields(kind)})
+        return function(**given)
+
+    flat = list(_flat(signature))
+    command.__name__, command.__doc__ = function.__name__, function.__doc__
+    command.__module__ = function.__module__
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in flat}
+    command.__signature__ = inspect.Signature(flat)  # type: ignore[attr-defined]
+    return command
+
+
+def _flat(signature: inspect.Signature) -> Iterator[inspect.Parameter]:
+    for parameter in signature.parameters.values():
+        kind = parameter.annotation
+        if not is_dataclass(kind):
+            yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            continue
+        hints = get_type_hints(kind, include_extras=True)
+        for field in fields(kind):
+            default = inspect.Parameter.empty if field.default is MISSING else field.default
+            yield inspect.Parameter(
+                field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=default,
+                annotation=_in_panel(hints[field.name], getattr(kind, "PANEL", None)),
+            )
+
+
+def _in_panel(annotation: Any, panel: str | None) -> Any:
+    """Return an option's annotation, in the panel of its group unless it names one itself."""
+    if panel is None or not hasattr(annotation, "__metadata__"):
+        return annotation
+    kind, option = get_args(annotation)
+    option = copy.copy(option)
+    option.rich_help_panel = option.rich_help_panel or panel
+    return Annotated[kind, option]

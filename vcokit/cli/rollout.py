@@ -1,0 +1,441 @@
+"""``vcokit plan``, ``apply``, ``resume`` and ``undo``: what a rollout sends, and sending it.
+
+::
+
+    FILE… ──plan──▶ plan ──┬── --save PLAN ──apply──▶┐
+                           └── apply ───────────────▶ rollout ──▶ journal ──resume──▶ rollout …
+                                                                        ──undo────▶ a rollout back
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from vcokit._text import printable
+from vcokit.audit import audit_routes
+from vcokit.audit.rules import Rule
+from vcokit.cli import ExitCode
+from vcokit.cli.console import (
+    check_output_paths,
+    console,
+    dumps,
+    error_console,
+    findings_by_rule,
+    to_records,
+    write_stdout,
+)
+from vcokit.cli.journals import (
+    ResumePoint,
+    command_to_resume,
+    new_journal,
+    require_same_target,
+    require_unlocked,
+)
+from vcokit.cli.options import (
+    FILES,
+    AllowGap,
+    CloudOptions,
+    FailOn,
+    Files,
+    JournalPath,
+    LogOptions,
+    PlanOptions,
+    Quota,
+    ReadOptions,
+    RolloutOptions,
+    TakeOver,
+    Yes,
+    load_own_rules,
+    look_up_names,
+    summary_line,
+)
+from vcokit.cli.run import (
+    SummaryWriter,
+    confirm,
+    report_facts,
+    require_terminal,
+    run_rollout,
+    write_report,
+)
+from vcokit.cloud.client import Client
+from vcokit.errors import InputError
+from vcokit.live import live_routes
+from vcokit.rollout import rehearsal
+from vcokit.rollout.journal import Journal
+from vcokit.rollout.plan import Plan
+from vcokit.rollout.plan_io import is_plan
+from vcokit.rollout.reconcile import verify_routes
+from vcokit.rollout.rollout import Rollout
+from vcokit.rollout.undo import undo_plan
+
+#: Colours of a plan's lines, by how they begin.
+_STYLES: Final = {"+ ": "green", "~ ": "yellow", "- ": "red", "! ": "magenta"}
+_ROUTE: Final = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
+
+
+class PlanFormat(StrEnum):
+    """How a plan is shown."""
+
+    text = "text"
+    table = "table"
+    diff = "diff"
+    markdown = "markdown"
+    json = "json"
+
+
+PlanFormatOption = Annotated[
+    PlanFormat,
+    typer.Option(
+        "--format", "-f", metavar="FORMAT", help=f"Format of the plan: {', '.join(PlanFormat)}."
+    ),
+]
+
+
+# -- plan ------------------------------------------------------------------------------------------
+
+
+def plan_command(
+    files: Files,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the plan to a file, for vcokit apply."),
+    ] = None,
+    format: PlanFormatOption = PlanFormat.text,  # noqa: A002 - the option's name
+    *,
+    cloud: CloudOptions,
+    fail_on: Annotated[
+        FailOn,
+        typer.Option(
+            metavar="SEVERITY",
+            help=f"Exit with 1 if there are such findings, or worse: {', '.join(FailOn)}.",
+        ),
+    ] = FailOn.never,
+    planning: PlanOptions,
+    quota: Quota = None,
+    read: ReadOptions,
+) -> int:
+    """Plan what makes the live routes agree with an inventory; send nothing.
+
+    Lines begin with + (create), ~ (modify), - (delete) or ! (blocked, with the reason). The plan
+    goes to standard output, messages about it to standard error.
+
+    Example: vcokit plan routes.csv --save plan.jsonl
+    """
+    check_output_paths({"--save": save}, [*files, cloud.scenario])
+    own = load_own_rules(planning.rules_file)
+    routes = read.read(files)
+    with cloud.connect(routes) as client:
+        routes, connections = look_up_names(routes, client, names=planning.names)
+        plan = planning.plan(routes, client, connections, quota, own)
+    if save is not None:
+        _save(plan, save)
+    messages = error_console()
+    messages.print(summary_line(files, routes))
+    _print_summary(plan, messages)
+    _print_plan(plan, format)
+    findings = audit_routes(routes, quota=quota, connections=connections, rules=own)
+    return ExitCode.FINDINGS if fail_on.fails(findings) else ExitCode.OK
+
+
+def _save(plan: Plan, path: Path) -> None:
+    """Write a plan to a file that is not an inventory, nor anything else of value."""
+    if path.is_file() and path.stat().st_size and not is_plan(path):
+        raise InputError(f"{path}: exists and is no plan", remedy="Name another --save")
+    plan.save(path)
+
+
+def _print_plan(plan: Plan, form: PlanFormat) -> None:
+    """Print a plan: its lines in colours on a terminal, everything else as it is anywhere."""
+    if form is PlanFormat.json:
+        gaps = [{"steps": list(gap.steps), "reason": gap.reason} for gap in plan.order.gaps]
+        facts = {"fingerprint": plan.fingerprint, "actions": plan.counts, "gaps": gaps}
+        write_stdout(dumps({**facts, "steps": to_records(plan.frame())}) + "\n")
+    elif form is PlanFormat.text and sys.stdout.isatty():
+        for line in plan.text().splitlines():
+            console().print(Text(line, style=_STYLES.get(line[:2], "")), soft_wrap=True)
+    else:
+        write_stdout(f"{getattr(plan, form.value)()}\n", for_people=True)
+
+
+def _print_summary(plan: Plan, console: Console) -> None:
+    """Print a plan in a line, and what cannot be ordered, so that addresses are uncovered."""
+    console.print(f"Plan {plan.fingerprint[:12]}: {plan}")
+    for gap in plan.order.gaps:
+        error_console().print(f"gap: {printable(gap.reason)}")
+
+
+# -- apply and resume ------------------------------------------------------------------------------
+
+
+def apply_command(
+    files: Annotated[
+        list[str], typer.Argument(metavar="FILE|PLAN", help=f"{FILES} Or one saved plan.")
+    ],
+    yes: Yes = False,
+    journal: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Journal to make. Default: named after FILE, with .rollout.db."
+        ),
+    ] = None,
+    *,
+    cloud: CloudOptions,
+    fail_on: Annotated[
+        FailOn,
+        typer.Option(
+            metavar="SEVERITY",
+            help="Send nothing and exit with 1 if there are such findings, or worse: "
+            f"{', '.join(FailOn)}.",
+        ),
+    ] = FailOn.never,
+    log: LogOptions,
+    pace: RolloutOptions,
+    planning: PlanOptions,
+    allow_gap: AllowGap = False,
+    quota: Quota = None,
+    read: ReadOptions,
+) -> int:
+    """Read, audit, plan, apply and verify an inventory, or apply a saved plan.
+
+    Rows with errors are left out and listed. The others are sent when you confirm, or at once
+    with --yes. A saved plan is sent only if the live routes have not changed since it was made.
+
+    Example: vcokit apply routes.csv --simulate
+    """
+    with SummaryWriter(log, *files, cloud.scenario, journal=journal) as summary:
+        screen, wishes, ask = console(), pace.arguments(), not (yes or cloud.simulated)
+        plan = summary.plan = _saved_plan(files)
+        path = new_journal(journal, files, simulated=cloud.simulated)
+        summary.set_journal(path)
+        if plan is not None:
+            planning.refuse_with_plan(read, quota)
+            if plan.simulated and not cloud.may_be_simulated:
+                rehearsal.refuse_plan(plan.simulated, client=False)
+        cloud.check()
+        if ask:
+            require_terminal()
+        own = load_own_rules(planning.rules_file)
+        routes = read.read(files, summary.print_note) if plan is None else _wanted(plan)
+        if plan is None:
+            screen.print(summary_line(files, routes))
+        live = None if plan is None else plan.live
+        findings: pd.DataFrame | None = None  # of a saved plan, only its report needs them
+        with cloud.connect(routes, live, on_note=summary.print_note) as client:
+            if plan is not None:
+                rehearsal.refuse_plan(plan.simulated, client=client.simulated)
+            else:
+                routes, connections = look_up_names(routes, client, names=planning.names)
+                findings = audit_routes(routes, quota=quota, connections=connections, rules=own)
+                if len(findings):
+                    screen.print(findings_by_rule(findings))
+                if fail_on.fails(findings):
+                    screen.print("Nothing was sent.")
+                    return summary.finish(ExitCode.FINDINGS)
+                plan = summary.plan = planning.plan(routes, client, connections, quota, own)
+            _print_summary(plan, screen)
+            if not confirm(plan, ask=ask):
+                screen.print("Nothing was sent.")
+                return summary.finish(ExitCode.OK)
+            rollout = Rollout(plan, client, journal=path, allow_gap=allow_gap, **wishes)
+
+            def after() -> None:
+                differences = _verify(routes, client, own)
+                if log.report:
+                    audited = audit_routes(routes) if findings is None else findings
+                    _report(log.report, routes, audited, rollout, differences)
+
+            code = run_rollout(
+                rollout,
+                client,
+                screen,
+                summary,
+                resume_command=command_to_resume(path, cloud.resume_args),
+                after=after,
+            )
+            return summary.finish(code)
+
+
+def _saved_plan(files: Sequence[str]) -> Plan | None:
+    """Return the plan that a file holds, None where it holds no plan."""
+    if len(files) != 1 or files[0] == "-" or not is_plan(files[0]):
+        return None  # what is wrong with it, if anything, reading it as an inventory says
+    return Plan.load(files[0])
+
+
+def _wanted(plan: Plan) -> pd.DataFrame:
+    """Return the routes that are live once a plan is carried out, as far as it has steps."""
+    steps = plan.frame()
+    return steps[steps["action"].isin(["create", "modify", "keep"])][_ROUTE].reset_index(drop=True)
+
+
+def _verify(routes: pd.DataFrame, client: Client, own: Sequence[Rule] = ()) -> pd.DataFrame:
+    """Print how the live routes differ from those that were asked for; return the comparison.
+
+    It changes no exit code: the steps decide that.
+    """
+    differences = verify_routes(routes, live_routes(client, routes), rules=own)
+    verdicts = differences["verdict"].value_counts()
+    counts = ", ".join(f"{count:,} {verdict}" for verdict, count in verdicts.items() if count)
+    console().print(f"Verified live: {counts or 'no routes to look for'}")
+    return differences
+
+
+def _report(
+    path: Path,
+    routes: pd.DataFrame,
+    findings: pd.DataFrame,
+    rollout: Rollout,
+    differences: pd.DataFrame,
+) -> None:
+    title = "Rollout against a simulator" if rollout.plan.simulated else "Rollout"
+    write_report(report_facts(title, routes, findings, rollout, differences), path)
+    console().print(f"Report: {printable(path)}", soft_wrap=True)
+
+
+def resume_command(
+    journal: JournalPath,
+    *,
+    cloud: CloudOptions,
+    take_over: TakeOver = False,
+    log: LogOptions,
+    pace: RolloutOptions,
+) -> int:
+    """Go on with a rollout that was interrupted or stopped.
+
+    Options that you leave out keep the values that the rollout was begun with. With --simulate,
+    the simulator holds the routes that are done according to the journal.
+
+    Example: vcokit resume routes.rollout.db
+    """
+    with SummaryWriter(log, cloud.scenario, journal=journal) as summary:
+        summary.set_journal(journal)
+        screen, wishes, point = console(), pace.arguments(), ResumePoint.of(journal)
+        summary.plan = point.plan
+        require_same_target(journal, cloud)
+        _print_summary(point.plan, screen)
+        if not len(point.left):
+            if take_over:
+                Journal.open(journal, take_over=True).close()
+            return summary.finish(_nothing_left(journal, screen))
+        with cloud.connect(point.routes, point.live, on_note=summary.print_note) as client:
+            rollout = Rollout.open(journal, client, take_over=take_over, **wishes)
+
+            def after() -> None:
+                if log.report:
+                    findings = audit_routes(point.routes)
+                    differences = _verify(point.routes, client)
+                    _report(log.report, point.routes, findings, rollout, differences)
+
+            code = run_rollout(
+                rollout,
+                client,
+                screen,
+                summary,
+                resume_command=command_to_resume(journal, cloud.resume_args),
+                left=point.left,
+                after=after,
+            )
+            return summary.finish(code)
+
+
+def _nothing_left(journal: Path, console: Console) -> ExitCode:
+    """Say that a rollout has come to its end; return the exit code that it ended with."""
+    with Journal.read(journal) as read:
+        require_unlocked(read)
+        states = read.steps()["state"].value_counts()
+    counts = ", ".join(f"{number:,} {name}" for name, number in states.items() if number)
+    console.print(f"Nothing is left to do: {counts or 'no steps'}. Nothing was sent.")
+    failed = states.get("failed", 0) + states.get("skipped", 0)
+    return ExitCode.FAILED if failed else ExitCode.OK
+
+
+# -- undo ------------------------------------------------------------------------------------------
+
+
+def undo_command(
+    journal: JournalPath,
+    yes: Yes = False,
+    *,
+    undo_journal: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Journal to make. Default: named after JOURNAL, with .undo.db."
+        ),
+    ] = None,
+    cloud: CloudOptions,
+    save: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the plan to a file and send nothing."),
+    ] = None,
+    format: PlanFormatOption = PlanFormat.text,  # noqa: A002 - the option's name
+    take_over: TakeOver = False,
+    log: LogOptions,
+    pace: RolloutOptions,
+    allow_gap: AllowGap = False,
+) -> int:
+    """Take back what a rollout did.
+
+    The plan is shown first. Steps that the journal cannot prove are listed as blocked and left
+    alone. Undo has a journal of its own: it can be resumed, and undone too.
+
+    Example: vcokit undo routes.rollout.db
+    """
+    with SummaryWriter(log, cloud.scenario, journal, journal=undo_journal, save=save) as summary:
+        screen, wishes = console(), pace.arguments()
+        require_same_target(journal, cloud)
+        if take_over:
+            Journal.open(journal, take_over=True).close()
+        # Read, not opened: what is taken back is not written to.
+        with Journal.read(journal) as read:
+            read.check()
+            require_unlocked(read)
+            steps, calls, quota = read.steps(), read.calls(), read.plan().quota
+            simulated = read.simulated
+        point = ResumePoint.of(journal)
+        path = undo_journal or journal.with_suffix(".undo.db")
+        if save is None:
+            new_journal(path, [], simulated=cloud.simulated, option="--undo-journal")
+            summary.set_journal(path)
+        with cloud.connect(point.routes, point.live, on_note=summary.print_note) as client:
+            rehearsal.refuse_journal(journal, simulated, client=client.simulated)
+            live = live_routes(client, point.routes)
+            plan = summary.plan = undo_plan(steps, calls, live, quota=quota)
+            if save is not None:
+                # Before it is shown: whoever reads our output may have read enough.
+                _save(plan, save)
+            if len(plan):
+                _print_plan(plan, format)
+            _print_summary(plan, screen)
+            if save is not None:
+                return summary.finish(ExitCode.OK)
+            if not confirm(plan, ask=not (yes or cloud.simulated)):
+                screen.print("Nothing was sent.")
+                return summary.finish(ExitCode.OK)
+            rollout = Rollout(plan, client, journal=path, allow_gap=allow_gap, **wishes)
+
+            def after() -> None:
+                if log.report:
+                    wanted = _wanted(plan)
+                    differences = verify_routes(wanted, live_routes(client, point.routes))
+                    # What was live before the rollout is no concern of its undo.
+                    differences = differences[differences["verdict"] != "unexpected"]
+                    _report(log.report, wanted, audit_routes(wanted), rollout, differences)
+
+            code = run_rollout(
+                rollout,
+                client,
+                screen,
+                summary,
+                resume_command=command_to_resume(path, cloud.resume_args),
+                after=after,
+            )
+            return summary.finish(code)

@@ -1,0 +1,630 @@
+"""A rollout in the shell: its progress, its log, its summary, its report, and how it ends.
+
+::
+
+    with SummaryWriter(log, …) as summary:     the summary is written however the command ends:
+        summary.set_journal(journal)           well, badly, by an error, by an interrupt
+        summary.plan = …
+        code = run_rollout(rollout, …)         forecast ─▶ start ─▶ progress ─▶ result
+        return summary.finish(code)                          │
+                                                          StepLog
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import shlex
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from vcokit._text import duration, printable
+from vcokit.audit.findings import by_severity
+from vcokit.cli import FAULT, ExitCode, exit_code, shell_text, shell_words
+from vcokit.cli.console import (
+    FAILED,
+    check_output_paths,
+    dumps,
+    error_console,
+    print_note,
+    reader_left,
+    state_counts,
+    steps_not_done,
+    to_records,
+    write_atomic,
+)
+from vcokit.cli.options import LogFormat, LogOptions
+from vcokit.cloud.client import Client
+from vcokit.errors import InputError, JournalError, Remedy, VcokitError
+from vcokit.rollout.forecast import Forecast, forecast
+from vcokit.rollout.messages import ENDED, Event, RolloutChanged, StepChanged, Tally
+from vcokit.rollout.plan import Plan
+from vcokit.rollout.rollout import Rollout
+from vcokit.rollout.signals import terminating
+from vcokit.rollout.steps import FINAL
+
+if TYPE_CHECKING:
+    from vcokit.reports.html import RolloutReport
+
+# -- before anything is sent -----------------------------------------------------------------------
+
+
+def require_terminal() -> None:
+    """Refuse to begin what will have to be asked where there is nobody to ask.
+
+    Raises
+    ------
+    InputError
+    """
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise InputError(
+            "there is no terminal to ask on", remedy="Pass --yes to send without asking"
+        )
+
+
+def confirm(plan: Plan, *, ask: bool) -> bool:
+    """Tell whether there is anything to send and, where it is asked, whether it may be sent.
+
+    Raises
+    ------
+    InputError
+        If there is nobody to ask.
+    """
+    if not any(plan.counts[action] for action in ("create", "modify", "delete")):
+        return False
+    if not ask:
+        return True
+    require_terminal()
+    return typer.confirm("Send it?")
+
+
+# -- from start to end -----------------------------------------------------------------------------
+
+#: Failed steps that the shell lists.
+_LISTED: Final = 20
+
+
+def run_rollout(
+    rollout: Rollout,
+    client: Client,
+    console: Console,
+    summary: SummaryWriter,
+    *,
+    resume_command: str,
+    left: Plan | None = None,
+    after: Callable[[], None] | None = None,
+) -> ExitCode:
+    """Start a rollout, show it until it has ended, and say how it ended.
+
+    Parameters
+    ----------
+    rollout : Rollout
+        Not started yet.
+    client : Client
+    console : Console
+    summary : SummaryWriter
+        Of the command.
+    resume_command : str
+        The command that goes on, were the rollout to break off.
+    left : Plan, optional
+        What is left of the rollout's plan, where that is not all of it: to forecast the time.
+    after : callable, optional
+        Called once the rollout has ended well, or for its report: it reads back what is live.
+
+    Raises
+    ------
+    VcokitError, KeyboardInterrupt
+        As the rollout does.
+    """
+    summary.rollout, summary.plan, summary.resume_command = rollout, rollout.plan, resume_command
+    log = summary.step_log(rollout.plan)
+    if log is not None:
+        rollout.observe(log)
+    code: int = ExitCode.INTERRUPTED
+    try:
+        show_rollout(rollout, client, console, resume_command, left)
+        code = ended = print_result(rollout, console, resume_command)
+        if after is not None and (ended is ExitCode.OK or summary.options.report):
+            after()
+    except VcokitError as error:
+        if isinstance(error.remedy, Remedy):  # with the options that reach the same cloud
+            error.remedy = error.remedy.reworded(resume=resume_command)
+        code = exit_code(error)
+        raise
+    finally:
+        if log is not None:
+            log.write(time.time(), "end", state=rollout.state, exit_code=int(code))
+    return ended
+
+
+def print_result(rollout: Rollout, console: Console, resume_command: str) -> ExitCode:
+    """Print how many steps ended in which state; return the exit code."""
+    tally = rollout.tally()
+    console.print(state_counts(tally))
+    steps = rollout.frame()
+    for state in ("failed", "skipped"):
+        some = steps[steps["state"] == state]
+        if len(some):
+            console.print(steps_not_done(some, state, _LISTED))
+    if tally.rollout == "stopped":
+        why = printable(shell_words(tally.message))
+        console.print(f"Stopped: {why}. Go on with: {resume_command}", soft_wrap=True)
+        return ExitCode.RESUMABLE
+    return ExitCode.FAILED if tally.states["failed"] + tally.states["skipped"] else ExitCode.OK
+
+
+# -- progress --------------------------------------------------------------------------------------
+
+#: Seconds between two looks at a rollout.
+_REFRESH: Final = 0.1
+#: Seconds between two lines where there is no terminal: if anything changed, and if nothing did.
+_REPORT_INTERVAL: Final = 5.0
+_IDLE_INTERVAL: Final = 60.0
+
+
+def show_rollout(
+    rollout: Rollout,
+    client: Client,
+    console: Console,
+    resume_command: str,
+    left: Plan | None = None,
+) -> None:
+    """Start a rollout and show it until it has ended.
+
+    On Ctrl-C or SIGTERM the rollout is stopped gracefully, and the command that goes on with it is
+    printed; a second one ends the program at once.
+
+    Raises
+    ------
+    VcokitError, KeyboardInterrupt
+        As the rollout does.
+    """
+    options = rollout.options
+    expected = forecast(
+        left or rollout.plan, client, waves=options.waves, rate_share=options.rate_share
+    )
+    console.print(f"Forecast: {duration(round(expected.seconds))}")
+    rollout.start()
+    try:
+        with terminating(), RolloutProgress(rollout, expected, console) as progress:
+            while not rollout.join(_REFRESH):
+                progress.show()
+            progress.show(last=True)
+    except KeyboardInterrupt:
+        messages = error_console() if reader_left(console) else console
+        try:
+            messages.print("Stopping: waiting for the answers to calls that were sent …")
+            rollout.stop()
+            rollout.join()
+        except KeyboardInterrupt:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a third one has nothing to end
+            rollout.let_go()
+            atexit.register(_leave)
+            messages.print("Ended at once, without the answers to calls that were sent.")
+            raise
+        finally:
+            messages.print(f"The journal is intact. Go on with: {resume_command}", soft_wrap=True)
+        raise
+    rollout.wait()
+
+
+def _leave() -> None:
+    """Leave the program though a thread of it still waits for an answer."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(ExitCode.INTERRUPTED)
+
+
+class RolloutProgress:
+    """A progress bar on a terminal, a line now and then elsewhere.
+
+    Parameters
+    ----------
+    rollout : Rollout
+        Started.
+    expected : Forecast
+    console : Console
+    """
+
+    def __init__(self, rollout: Rollout, expected: Forecast, console: Console) -> None:
+        tally = rollout.tally()
+        self._rollout, self._forecast, self._console = rollout, expected, console
+        self._started = self._reported = time.monotonic()
+        self._counts, self._reader_left = "", False
+        self._settled_before, self._ended_before = _settled(tally), tally.ended
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            columns = (
+                TextColumn(f"{{task.fields[{name}]}}") for name in ("rate", "left", "states")
+            )
+            self._bar = Progress(
+                BarColumn(bar_width=32),
+                TextColumn("{task.percentage:>3.0f}%"),
+                *columns,
+                console=console,
+                transient=True,
+            )
+            steps = max(1, tally.total - tally.ended)
+            self._task = self._bar.add_task("", total=steps, rate="", left="", states="")
+
+    def __enter__(self) -> RolloutProgress:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show(self, *, last: bool = False) -> None:
+        """Show the counts of this moment."""
+        tally = self._rollout.tally()
+        # By the clock, not by the latest event: where nothing happens the rate goes down.
+        elapsed = max(time.monotonic() - self._started, 1e-9)
+        settled = _settled(tally) - self._settled_before
+        rate = f"{settled / elapsed:,.1f}/s"
+        left = f"about {duration(round(self._forecast.remaining(settled, elapsed)))} left"
+        states = state_counts(tally)
+        if self._bar is not None:
+            nearly = 0.9 * tally.states["settled"] + 0.5 * tally.states["accepted"]
+            done = tally.ended - self._ended_before + nearly
+            self._bar.update(self._task, completed=done, rate=rate, left=left, states=states.markup)
+        else:
+            line = f"{states.plain.strip()}  {rate}  after {duration(round(elapsed))}"
+            self._print_line(states.plain, line if last else f"{line}  {left}", last=last)
+
+    def _print_line(self, counts: str, line: str, *, last: bool) -> None:
+        now = time.monotonic()
+        pause = _IDLE_INTERVAL if counts == self._counts else _REPORT_INTERVAL
+        if not last and now - self._reported <= pause:
+            return
+        self._reported, self._counts = now, counts
+        self._console.print(f"  {line}")
+        if reader_left(self._console) and not self._reader_left:
+            self._reader_left = True
+            journal = shlex.quote(str(self._rollout.journal))
+            error_console().print(
+                "Standard output is closed; the rollout goes on. SIGTERM stops it gracefully. "
+                f"See its state with: vcokit status {journal}",
+                soft_wrap=True,
+            )
+
+
+def _settled(tally: Tally) -> int:
+    return sum(tally.states[state] for state in ("settled", "done", "failed"))
+
+
+# -- log -------------------------------------------------------------------------------------------
+
+
+class StepLog:
+    """An observer that writes a line per step, when the step has ended: done, failed or skipped.
+
+    ::
+
+        {"at": "2026-01-02T03:04:05Z", "event": "step", "step": 7, "state": "done",
+         "action": "create", "vpn_connection_id": "vco-a", "route_dest": "10.0.0.0/8", …}
+        {"at": …, "event": "note", "message": "routes.csv: 2 blank lines skipped"}
+        {"at": …, "event": "rollout", "state": "finished", "message": null}
+        {"at": …, "event": "end", "state": "finished", "exit_code": 0}
+
+    A line is always one line: what a file or the cloud said is spelt out where it is not visible.
+
+    Parameters
+    ----------
+    plan : Plan
+        Whose steps are meant.
+    stream : file
+        Open for text.
+    kind : LogFormat
+    """
+
+    def __init__(self, plan: Plan, stream: IO[str], kind: LogFormat) -> None:
+        self._steps = {step.number: step for step in plan.each()}
+        self._stream = stream
+        self._kind = kind
+        self._request_ids: dict[int, str] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Write a line, if the event is worth one."""
+        if isinstance(event, StepChanged) and event.request_id:
+            # It came with the answer; a step is done only once a listing has shown it.
+            self._request_ids[event.step] = event.request_id
+        if isinstance(event, StepChanged) and event.new in FINAL:
+            step = self._steps[event.step]
+            self.write(
+                event.at,
+                "step",
+                step=event.step,
+                state=event.new,
+                action=step.action,
+                region_id=step.region_id,
+                vpn_connection_id=step.lane,
+                route_dest=step.route_dest,
+                next_hop=step.next_hop,
+                weight=step.weight,
+                code=event.code,
+                message=event.message,
+                request_id=self._request_ids.pop(event.step, None),
+            )
+        elif isinstance(event, RolloutChanged):
+            self.write(event.at, "rollout", state=event.state, message=event.message)
+
+    def write(self, at: float, event: str, **fields: Any) -> None:
+        """Write a line of one's own."""
+        _write_log_line(self._stream, self._kind, at, event, **fields)
+
+
+def _write_log_line(stream: IO[str], kind: LogFormat, at: float, event: str, **fields: Any) -> None:
+    """Write a line of a log; ``at`` is seconds since 1970."""
+    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    if kind is LogFormat.json:
+        line = dumps({"at": moment.replace("+00:00", "Z"), "event": event, **fields})
+    else:
+        line = " ".join([moment, event, *(printable(v) for v in fields.values() if v is not None)])
+    stream.write(line + "\n")
+    stream.flush()
+
+
+# -- summary ---------------------------------------------------------------------------------------
+
+#: Failed steps that a summary lists, and bytes that one can have.
+_MOST_FAILED: Final = 1000
+_LARGEST: Final = 16_000_000
+#: What tells a summary from any other JSON.
+_SUMMARY_KEYS: Final = frozenset({"journal", "plan", "exit_code", "meaning"})
+
+
+class SummaryWriter:
+    """The summary of one command, written when the command ends, however it ends.
+
+    Parameters
+    ----------
+    options : LogOptions
+    *needed : str or Path
+        Files that the command reads.
+    journal, save : Path, optional
+        Journal that it reads or makes, and plan that it writes.
+
+    Attributes
+    ----------
+    plan : Plan or None
+        What is to be done, once that is known.
+    rollout : Rollout or None
+        Who does it.
+    resume_command : str or None
+        The command that goes on with it.
+
+    Raises
+    ------
+    InputError
+        If the summary could not be written, or would destroy something of value.
+    """
+
+    def __init__(
+        self,
+        options: LogOptions,
+        *needed: str | Path | None,
+        journal: Path | None = None,
+        save: Path | None = None,
+    ) -> None:
+        self.options = options
+        self.plan: Plan | None = None
+        self.rollout: Rollout | None = None
+        self.resume_command: str | None = None
+        self._needed = needed
+        self._save = save
+        self._journal: Path | None = None
+        self._summary = options.summary
+        self._code = ExitCode.OK
+        self._started = time.monotonic()
+        self._check_paths(journal)
+        if options.summary is not None:
+            _check_summary(options.summary)
+        if options.report is not None:
+            _check_writable(options.report)
+
+    def _check_paths(self, journal: Path | None) -> None:
+        """Refuse outputs that the command needs, and then write no summary either."""
+        options = self.options
+        outputs = {"--summary": options.summary, "--save": self._save, "--report": options.report}
+        try:
+            check_output_paths(outputs, self._needed, journals=[journal])
+        except InputError:
+            self._summary = None
+            raise
+
+    def set_journal(self, journal: Path) -> None:
+        """Name the journal, as soon as it has a name.
+
+        Raises
+        ------
+        InputError
+            If something is to be written onto it.
+        """
+        self._check_paths(journal)
+        self._journal = journal
+
+    def print_note(self, note: str) -> None:
+        """Print a note on standard error, as the log is written."""
+        if self.options.log_format is LogFormat.json:
+            _write_log_line(sys.stderr, LogFormat.json, time.time(), "note", message=note)
+        else:
+            print_note(note)
+
+    def step_log(self, plan: Plan) -> StepLog | None:
+        """Return the observer that logs, if one is wished."""
+        kind = self.options.log_format
+        return StepLog(plan, sys.stderr, kind) if kind else None
+
+    def finish(self, code: ExitCode) -> ExitCode:
+        """Take the exit code down, and return it."""
+        self._code = code
+        return code
+
+    def __enter__(self) -> SummaryWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        code = self._code if error is None else exit_code(error)
+        if self._summary is not None:
+            try:
+                facts = self._facts(code, error)
+                write_atomic(self._summary, [dumps(facts) + "\n"], packed=False)
+            except VcokitError as fault:
+                # The rollout's own end stands.
+                error_console().print(f"no summary: {printable(fault)}")
+        if code is ExitCode.INTERRUPTED:
+            self._print_interrupted()
+            raise typer.Exit(int(code)) from None
+
+    def _print_interrupted(self) -> None:
+        state = "ready" if self.rollout is None else self.rollout.state
+        if state == "ready" or (state in ENDED and state != "interrupted"):
+            # Else it was said with the command that goes on.
+            how = "nothing was sent" if state == "ready" else f"the rollout is {state}"
+            error_console().print(f"interrupted, {how}")
+
+    def _facts(self, code: int, error: BaseException | None) -> dict[str, Any]:
+        """Return what a summary says."""
+        journal = self.rollout.journal if self.rollout is not None else self._journal
+        facts: dict[str, Any] = {
+            "journal": None if journal is None else str(journal),
+            "plan": None if self.plan is None else self.plan.fingerprint,
+            "actions": {} if self.plan is None else self.plan.counts,
+            "state": None,
+            "message": _message(error),
+            "exit_code": int(code),
+            "meaning": ExitCode(code).meaning,
+            "seconds": round(time.monotonic() - self._started, 3),
+            "states": {},
+            "calls": {},
+            "resume": None,
+            "failed": [],
+        }
+        if error is not None and code == FAULT:
+            facts["meaning"] = "a fault of vcokit itself: see the traceback"
+        if self.rollout is not None:
+            tally = self.rollout.tally()
+            can_go_on = tally.ended < tally.total and tally.rollout != "stale"
+            facts |= {
+                "state": tally.rollout,
+                "message": facts["message"] or shell_words(tally.message),
+                "states": {name: count for name, count in tally.states.items() if count},
+                "calls": dict(tally.calls),
+                "resume": self.resume_command if can_go_on else None,
+                "failed": _failed(self.rollout),
+            }
+        return facts
+
+
+def _failed(rollout: Rollout) -> list[dict[str, Any]]:
+    """Return the first failed steps; none where the journal is lost, which the error tells."""
+    try:
+        steps = rollout.frame()
+    except JournalError:
+        return []
+    failed = steps.loc[steps["state"] == "failed"].head(_MOST_FAILED)
+    return to_records(failed[list(FAILED)])
+
+
+def _message(error: BaseException | None) -> str | None:
+    if isinstance(error, VcokitError):
+        return shell_text(error)
+    return str(error) or None if isinstance(error, Exception) else None
+
+
+def _check_writable(path: Path) -> None:
+    if not os.access(path.absolute().parent, os.W_OK) or (path.exists() and not path.is_file()):
+        raise InputError(f"{path}: cannot be written", remedy="Name a file in an existing folder")
+
+
+def _check_summary(path: Path) -> None:
+    """Refuse a summary that could not be written, or would take the place of something else."""
+    _check_writable(path)
+    if path.exists() and path.stat().st_size and not _is_summary(path):
+        raise InputError(f"{path}: exists and is no summary", remedy="Name another --summary")
+
+
+def _is_summary(path: Path) -> bool:
+    if path.stat().st_size > _LARGEST:
+        return False
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.keys() >= _SUMMARY_KEYS
+
+
+# -- report ----------------------------------------------------------------------------------------
+
+
+def report_facts(
+    title: str,
+    routes: pd.DataFrame,
+    findings: pd.DataFrame,
+    rollout: Rollout,
+    differences: pd.DataFrame,
+) -> RolloutReport:
+    """Return what the HTML report of a rollout is made of."""
+    from vcokit.reports.html import RolloutReport
+
+    steps, counts = rollout.frame(), rollout.plan.counts
+    done = steps["state"] == "done"
+    numbers = {
+        "routes read": len(routes),
+        "rows with an error": by_severity(findings)["error"],
+        "planned": len(rollout.plan) - counts["blocked"],
+        "blocked": counts["blocked"],
+        "created": int((done & (steps["action"] == "create")).sum()),
+        "modified": int((done & (steps["action"] == "modify")).sum()),
+        "deleted": int((done & (steps["action"] == "delete")).sum()),
+        "kept": int((done & (steps["action"] == "keep")).sum()),
+        "failed": int((steps["state"] == "failed").sum()),
+        "verified live": int((differences["verdict"] == "as planned").sum()),
+    }
+    return RolloutReport(
+        title=title,
+        routes=routes,
+        findings=findings,
+        plan=rollout.plan,
+        steps=steps,
+        calls=rollout.calls(),
+        differences=differences,
+        numbers={name: f"{number:,}" for name, number in numbers.items()},
+    )
+
+
+def write_report(facts: RolloutReport, path: Path) -> None:
+    """Write the report of a rollout as one HTML file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written.
+    """
+    from vcokit.reports.html import write_rollout
+
+    with tempfile.TemporaryDirectory() as folder:
+        page, *_ = write_rollout(facts, Path(folder))
+        write_atomic(path, [page.read_text("utf-8")], packed=False)
