@@ -480,6 +480,16 @@ class RolloutOptions:
         ),
     ] = None
 
+    window: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WINDOW",
+            help='Send only at such times, such as "22:00-05:00 Asia/Shanghai" or "Sat,Sun '
+            '00:00-24:00 UTC". Repeatable.',
+            rich_help_panel=PACE,
+        ),
+    ] = None
+
     def arguments(self) -> dict[str, Any]:
         """Return the options that were given, as `Rollout` takes them.
 
@@ -493,6 +503,8 @@ class RolloutOptions:
         >>> RolloutOptions("1,5,rest", max_hours=0.5).arguments()
         {'waves': [1, 5, None], 'deadline': 1800.0}
         """
+        from vcokit.rollout.windows import Window
+
         if self.max_hours is not None and not self.max_hours > 0:
             raise InputError(f"--max-hours {self.max_hours:g}", remedy="Write a number above 0")
         if self.rate_share is not None and not 0 < self.rate_share <= 1:
@@ -502,7 +514,10 @@ class RolloutOptions:
             "stop_after": self.stop_after,
             "rate_share": self.rate_share,
             "deadline": None if self.max_hours is None else self.max_hours * _HOUR,
+            "windows": self.window or None,
         }
+        for text in self.window or ():
+            Window.parse(text)
         return {name: value for name, value in found.items() if value is not None}
 
 

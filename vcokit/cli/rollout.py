@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -67,9 +68,9 @@ from vcokit.cli.run import (
     write_report,
 )
 from vcokit.cloud.client import Client
-from vcokit.errors import InputError
+from vcokit.errors import InputError, StalePlanError
 from vcokit.live import live_routes
-from vcokit.rollout import rehearsal
+from vcokit.rollout import plan_text, rehearsal
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.plan_io import is_plan
@@ -110,6 +111,13 @@ def plan_command(
         typer.Option(metavar="FILE", help="Write the plan to a file, for vcokit apply."),
     ] = None,
     format: PlanFormatOption = PlanFormat.text,  # noqa: A002 - the option's name
+    impact: Annotated[
+        bool,
+        typer.Option(
+            "--impact",
+            help="Show which addresses go another way, among the connections of the inventory.",
+        ),
+    ] = False,
     *,
     cloud: CloudOptions,
     fail_on: Annotated[
@@ -141,7 +149,7 @@ def plan_command(
     messages = error_console()
     messages.print(summary_line(files, routes))
     _print_summary(plan, messages)
-    _print_plan(plan, format)
+    _print_plan(plan, format, plan.impact() if impact else None)
     findings = audit_routes(routes, quota=quota, connections=connections, rules=own)
     return ExitCode.FINDINGS if fail_on.fails(findings) else ExitCode.OK
 
@@ -153,17 +161,23 @@ def _save(plan: Plan, path: Path) -> None:
     plan.save(path)
 
 
-def _print_plan(plan: Plan, form: PlanFormat) -> None:
+def _print_plan(plan: Plan, form: PlanFormat, impact: pd.DataFrame | None = None) -> None:
     """Print a plan: its lines in colours on a terminal, everything else as it is anywhere."""
     if form is PlanFormat.json:
         gaps = [{"steps": list(gap.steps), "reason": gap.reason} for gap in plan.order.gaps]
         facts = {"fingerprint": plan.fingerprint, "actions": plan.counts, "gaps": gaps}
+        facts |= {} if impact is None else {"impact": to_records(impact)}
         write_stdout(dumps({**facts, "steps": to_records(plan.frame())}) + "\n")
     elif form is PlanFormat.text and sys.stdout.isatty():
         for line in plan.text().splitlines():
             console().print(Text(line, style=_STYLES.get(line[:2], "")), soft_wrap=True)
     else:
         write_stdout(f"{getattr(plan, form.value)()}\n", for_people=True)
+    if impact is not None and form is not PlanFormat.json:
+        text = plan_text.impact(impact)
+        if form is PlanFormat.markdown:
+            text = plan_text.fenced(text)
+        write_stdout(f"\n{text}\n", for_people=True)
 
 
 def _print_summary(plan: Plan, console: Console) -> None:
@@ -189,6 +203,14 @@ def apply_command(
     ] = None,
     *,
     cloud: CloudOptions,
+    expect: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FINGERPRINT",
+            help="Send this plan or nothing: at least 12 digits of the fingerprint that vcokit "
+            "plan showed. Another plan ends with exit code 3.",
+        ),
+    ] = None,
     fail_on: Annotated[
         FailOn,
         typer.Option(
@@ -213,6 +235,7 @@ def apply_command(
     """
     with SummaryWriter(log, *files, cloud.scenario, journal=journal) as summary:
         screen, wishes, ask = console(), pace.arguments(), not (yes or cloud.simulated)
+        _check_fingerprint(expect)
         plan = summary.plan = _saved_plan(files)
         path = new_journal(journal, files, simulated=cloud.simulated)
         summary.set_journal(path)
@@ -242,6 +265,7 @@ def apply_command(
                     return summary.finish(ExitCode.FINDINGS)
                 plan = summary.plan = planning.plan(routes, client, connections, quota, own)
             _print_summary(plan, screen)
+            _require_expected(plan, expect)
             if not confirm(plan, ask=ask):
                 screen.print("Nothing was sent.")
                 return summary.finish(ExitCode.OK)
@@ -262,6 +286,24 @@ def apply_command(
                 after=after,
             )
             return summary.finish(code)
+
+
+def _check_fingerprint(text: str | None) -> None:
+    """Raise for what cannot be the beginning of a fingerprint."""
+    if text is not None and not re.fullmatch("[0-9a-f]{12,64}", text):
+        raise InputError(
+            f"--expect {printable(text)}: no fingerprint",
+            remedy="Copy at least its first 12 digits from vcokit plan",
+        )
+
+
+def _require_expected(plan: Plan, expect: str | None) -> None:
+    """Raise if a plan is not the one that was approved."""
+    if expect is not None and not plan.fingerprint.startswith(expect):
+        raise StalePlanError(
+            f"the plan is {plan.fingerprint[:12]}, and not {expect[:12]}, which --expect names",
+            remedy="Look at the new plan with vcokit plan, and have it approved",
+        )
 
 
 def _saved_plan(files: Sequence[str]) -> Plan | None:

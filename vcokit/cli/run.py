@@ -195,7 +195,11 @@ def show_rollout(
     """
     options = rollout.options
     expected = forecast(
-        left or rollout.plan, client, waves=options.waves, rate_share=options.rate_share
+        left or rollout.plan,
+        client,
+        waves=options.waves,
+        rate_share=options.rate_share,
+        windows=options.windows,
     )
     console.print(f"Forecast: {duration(round(expected.seconds))}")
     rollout.start()

@@ -92,9 +92,55 @@ def markdown(steps: pd.DataFrame) -> str:
     *lines, total = changes(steps)
     if not lines:
         return f"**{total}**"
-    longest = max((len(ticks) for line in lines for ticks in re.findall("`+", line)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return "\n".join([f"**{total}**", "", f"{fence}diff", *lines[:-1], fence])
+    return "\n\n".join([f"**{total}**", fenced("\n".join(lines[:-1]), "diff")])
+
+
+def fenced(text: str, language: str = "") -> str:
+    """Return text as a block of code in Markdown, whatever it holds."""
+    fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+#: Changed blocks that are listed; the others are counted.
+_BLOCKS: Final = 40
+_NOBODY: Final = "no route"
+
+
+def impact(changes: pd.DataFrame) -> str:
+    """Return what goes another way as text: the addresses of each change, then block by block.
+
+    Parameters
+    ----------
+    changes : DataFrame
+        From `vcokit.audit.forwarding_changes`.
+
+    Examples
+    --------
+    >>> changes = pd.DataFrame({"region_id": ["r"], "block": ["10.0.0.0/8"],
+    ...     "addresses": [1 << 24], "change": ["lost"], "before": ["vco-a"], "after": [None]})
+    >>> print(impact(changes))
+    Impact: 16,777,216 addresses lost
+      lost  r  10.0.0.0/8  16,777,216  vco-a -> no route
+    """
+    if changes.empty:
+        return "Impact: no address goes another way"
+    totals = changes.groupby("change", sort=True, observed=True)["addresses"].sum()
+    counts = ", ".join(f"{count:,} addresses {change}" for change, count in totals.items())
+    names = list(changes.columns[: changes.columns.get_loc("block")])
+    shown = changes.head(_BLOCKS)
+    ways = [
+        " -> ".join(printable(way) or _NOBODY for way in pair)
+        for pair in zip(shown["before"].tolist(), shown["after"].tolist(), strict=True)
+    ]
+    cells = [
+        (f"  {one['change']}", *(printable(one[name]) for name in [*names, "block"]))
+        for one in shown.to_dict("records")
+    ]
+    addresses = [f"{count:,}" for count in shown["addresses"]]
+    rows = [(*cell, *rest) for cell, *rest in zip(cells, addresses, ways, strict=True)]
+    more = len(changes) - len(shown)
+    end = [f"  and {more:,} more blocks"] if more else []
+    return "\n".join([f"Impact: {counts}", *_aligned(rows), *end])
 
 
 def _by_connection(steps: pd.DataFrame) -> Iterator[tuple[str, list[dict[str, Any]]]]:
