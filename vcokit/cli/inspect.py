@@ -6,6 +6,7 @@ Messages go to standard error, so that standard output holds the routes or the d
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -27,11 +28,10 @@ from vcokit.cli.console import (
     print_frame,
     steps_not_done,
     to_csv,
-    to_records,
     write_atomic,
     write_stdout,
 )
-from vcokit.cli.journals import Remaining, command_to_resume, resume_args_of
+from vcokit.cli.journals import command_to_resume, resume_args_of
 from vcokit.cli.options import (
     FILES,
     CloudOptions,
@@ -261,9 +261,6 @@ def _plannable(routes: pd.DataFrame) -> pd.DataFrame:
 
 # -- status ----------------------------------------------------------------------------------------
 
-#: Seconds over which the present pace is measured.
-_WINDOW: Final = 300.0
-
 
 def status_command(
     journal: JournalPath,
@@ -307,18 +304,19 @@ def status_facts(path: Path, now: float, limit: int) -> dict[str, Any]:
     """
     with Journal.read(path) as journal:
         journal.check()
-        steps, meta, state = journal.steps(), journal.meta(), journal.state()
-        holder = journal.holder()
-        outcomes = journal.calls()["outcome"]
-        simulated, resume_args = journal.simulated, resume_args_of(journal)
-    rest = Remaining.of(steps, meta)
-    failed = steps[steps["state"] == "failed"]
-    pace = _steps_per_minute(steps, now if holder is not None else None)
+        found = journal.snapshot(failures=limit, now=now)
+        resume_args = resume_args_of(journal)
+    holder = found.holder
+    calls: Counter[str] = Counter()
+    for (_, outcome), count in found.calls.items():
+        calls[outcome] += count
+    failed = [one for one in found.failures if one.state == "failed"]
+    seconds = found.seconds_left
     return {
         "journal": str(path),
-        "simulated": simulated,
-        "state": state,
-        "message": meta.get("message") if holder is None else None,
+        "simulated": found.simulated,
+        "state": found.state,
+        "message": found.message if holder is None else None,
         "holder": None
         if holder is None
         else {
@@ -329,30 +327,18 @@ def status_facts(path: Path, now: float, limit: int) -> dict[str, Any]:
             "here": holder.is_here,
             "text": str(holder),
         },
-        "actions": _counts(steps["action"]),
-        "states": _counts(steps["state"]),
-        "left": rest.left,
-        "steps_per_minute": pace,
-        "seconds_left": round(rest.left / pace * 60) if pace and holder is not None else None,
-        "calls": _counts(outcomes),
-        "failed_steps": len(failed),
-        "failed": to_records(failed[list(FAILED)].head(limit)),
+        "actions": dict(found.actions),
+        "states": {name: count for name, count in found.states.items() if count},
+        "left": found.left,
+        "steps_per_minute": None if found.pace is None else round(found.pace * 60, 1),
+        "seconds_left": round(seconds) if holder is not None and seconds is not None else None,
+        "calls": dict(calls.most_common()),
+        "failed_steps": found.states["failed"],
+        "failed": [{name: getattr(one, name) or None for name in FAILED} for one in failed],
         "resume": command_to_resume(path, resume_args)
-        if rest.resumable and holder is None
+        if found.resumable and holder is None
         else None,
     }
-
-
-def _steps_per_minute(steps: pd.DataFrame, now: float | None) -> float | None:
-    """Return the pace of the last minutes: until now of a rollout that runs, else at its end."""
-    sent = steps["sent_at"].dropna()
-    settled = steps["settled_at"].fillna(steps["ended_at"])[steps["sent_at"].notna()].dropna()
-    if not len(settled):
-        return None
-    last = settled.max() if now is None else pd.Timestamp(now, unit="s", tz="UTC")
-    first = max(sent.min(), last - pd.Timedelta(seconds=_WINDOW))
-    seconds = max((last - first).total_seconds(), 1.0)
-    return round(int((settled >= first).sum()) / float(seconds) * 60, 1)
 
 
 def _status_lines(facts: dict[str, Any]) -> list[str]:

@@ -15,7 +15,7 @@ resume a simulated rollout      with ``--simulate``, or at the endpoint of a sim
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -32,7 +32,7 @@ from vcokit.rollout import database, rehearsal
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import held
 from vcokit.rollout.plan import Plan
-from vcokit.rollout.steps import ACCEPTED, DONE, FINAL, IN_DOUBT, LIVE_COLUMNS, SETTLED
+from vcokit.rollout.steps import ACCEPTED, DONE, FINAL, LIVE_COLUMNS, SETTLED
 
 _END: Final = ".rollout.db"
 _SIMULATED: Final = ".simulated.db"
@@ -117,11 +117,12 @@ def require_finished(path: Path, option: str = "--journal") -> None:
     """
     with Journal.read(path) as journal:
         require_unlocked(journal)
-        rest = Remaining.of(journal.steps(), journal.meta())
+        rest = journal.snapshot()
         resume_args = resume_args_of(journal)
-    if not rest.left or (rest.stale and not rest.in_doubt):
+    is_stale = rest.state == "stale"
+    if not rest.left or (is_stale and not rest.in_doubt):
         return
-    if not rest.stale:
+    if not is_stale:
         raise InputError(
             f"{path}: this rollout has not ended; {pluralize(rest.left, 'step')} left",
             remedy=f"Go on with it: {command_to_resume(path, resume_args)}",
@@ -133,37 +134,6 @@ def require_finished(path: Path, option: str = "--journal") -> None:
         remedy="Look at the result with vcokit live, then repeat this command with "
         f"{option} {shlex.quote(str(new))}",
     )
-
-
-@dataclass(frozen=True)
-class Remaining:
-    """What a journal has left.
-
-    Parameters
-    ----------
-    left : int
-        Steps that are in no final state.
-    in_doubt : int
-        Those of them that the cloud may have done, or may yet do.
-    stale : bool
-        Whether the live routes were others when it was last gone on with.
-    """
-
-    left: int
-    in_doubt: int
-    stale: bool
-
-    @classmethod
-    def of(cls, steps: pd.DataFrame, meta: Mapping[str, str]) -> Remaining:
-        """Return that of a journal's steps and what it knows of itself."""
-        states = steps["state"]
-        left = int((~states.isin([*FINAL])).sum())
-        return cls(left, int(states.isin([*IN_DOUBT]).sum()), meta.get("state") == "stale")
-
-    @property
-    def resumable(self) -> bool:
-        """Whether going on with it is the way."""
-        return bool(self.left) and not self.stale
 
 
 def resume_args_of(journal: Journal) -> str:
