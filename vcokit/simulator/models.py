@@ -29,6 +29,12 @@ CONTRACT: Final[Mapping[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "contract.json").read_text(encoding="utf-8")
 )
 
+#: What is documented of each operation: those of the VPC API, and those of the Quota Center.
+OPERATION_FACTS: Final[Mapping[str, Any]] = {
+    **CONTRACT["operations"],
+    **CONTRACT["quota_center"]["operations"],
+}
+
 #: The defaults of everything that can be set; `None` in a signature means "as the vendor has it".
 REGION: Final = "cn-hangzhou"
 ACCOUNT_ID: Final = "1000000000000001"

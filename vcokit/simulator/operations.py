@@ -25,6 +25,7 @@ from vcokit.simulator.models import (
     CANARY_AUTH_KEY,
     CANARY_PSK,
     CONTRACT,
+    OPERATION_FACTS,
     Change,
     Connection,
     Destination,
@@ -77,9 +78,9 @@ class Operation:
 OPERATIONS: Final[dict[str, Operation]] = {}
 
 
-def _operation(name: str, *checks: Check) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def operation(name: str, *checks: Check) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as what an operation of the contract does."""
-    fact = CONTRACT["operations"][name]
+    fact = OPERATION_FACTS[name]
 
     def register(perform: Callable[[RequestContext], Any]) -> Callable[[RequestContext], Any]:
         OPERATIONS[name] = Operation(
@@ -153,7 +154,7 @@ class RequestContext:
     @property
     def is_dry_run(self) -> bool:
         """Whether the call shall only be checked."""
-        known = "DryRun" in CONTRACT["operations"][self.operation.name]["parameters"]["optional"]
+        known = "DryRun" in OPERATION_FACTS[self.operation.name]["parameters"]["optional"]
         return known and self.text("DryRun").lower() == "true"
 
 
@@ -319,7 +320,7 @@ def check_target_exists(request: RequestContext) -> str | None:
 # -- writes ---------------------------------------------------------------------------------------
 
 
-@_operation(
+@operation(
     "CreateVcoRouteEntry",  # required parameters come first: check 1 of the design
     check_weight,  # 2
     check_connection,  # 3
@@ -367,7 +368,7 @@ def create_route(request: RequestContext) -> tuple[Change, Fields]:
     return Change(adds=route), fields | ({"Description": description} if description else {})
 
 
-@_operation(
+@operation(
     "DeleteVcoRouteEntry",
     check_weight,
     check_connection,
@@ -386,7 +387,7 @@ def delete_route(request: RequestContext) -> tuple[Change, Fields]:
     return Change(removes=request.key), {}
 
 
-@_operation(
+@operation(
     "ModifyVcoRouteEntryWeight",
     check_weight,
     check_new_weight,
@@ -428,7 +429,7 @@ def _read_page(request: RequestContext) -> tuple[Fields, slice]:
     return page, slice(start, start + page["PageSize"])
 
 
-@_operation("DescribeVcoRouteEntries", check_connection)
+@operation("DescribeVcoRouteEntries", check_connection)
 def list_routes(request: RequestContext) -> Fields:
     """Return a page of the routes of a connection, made by hand or learned by BGP."""
     connection, switches = request.connection, request.cloud.switches
@@ -498,7 +499,7 @@ def _route_counts(connection: Connection) -> Fields:
     return {"VpnRouteCounts": rows}
 
 
-@_operation("DescribeVpnConnection", check_connection)
+@operation("DescribeVpnConnection", check_connection)
 def describe_connection(request: RequestContext) -> Fields:
     """Return all that is known of one connection."""
     fields = _connection_fields(request.connection)
@@ -511,7 +512,7 @@ def describe_connection(request: RequestContext) -> Fields:
     }
 
 
-@_operation("DescribeVpnConnections")
+@operation("DescribeVpnConnections")
 def list_connections(request: RequestContext) -> Fields:
     """Return a page of the connections of a region."""
     page, rows = _read_page(request)
@@ -542,7 +543,7 @@ def _passes(request: RequestContext, connection: Connection) -> bool:
     return True
 
 
-@_operation("DescribeVpnAttachments")
+@operation("DescribeVpnAttachments")
 def list_attachments(request: RequestContext) -> Fields:
     """Return a page of the connections that are attached to transit routers."""
     if request.text("AttachType") not in ("", "CEN"):
@@ -569,7 +570,7 @@ def list_attachments(request: RequestContext) -> Fields:
     return {"TotalCount": len(chosen), **page, "VpnAttachments": shown}
 
 
-@_operation("DescribeRegions")
+@operation("DescribeRegions")
 def list_regions(request: RequestContext) -> Fields:
     """Return the vendor's regions, and any other that the caller has connections in."""
     languages = {"": "zh", "zh-CN": "zh", "en-US": "en"}
