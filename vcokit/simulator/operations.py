@@ -166,7 +166,10 @@ def run_checks(request: RequestContext) -> None:
     ApiError
         With the code of the first that finds something.
     """
+    blind = request.is_dry_run and not request.cloud.switches.dry_run_checks_state
     for check in request.operation.checks:
+        if blind and check in _OF_STATE:
+            continue
         code = check(request)
         if code is not None:
             raise ApiError(code)
@@ -209,7 +212,8 @@ def check_destination(request: RequestContext) -> str | None:
     """The destination is no IPv4 network, or has host bits."""
     found = request.destination
     # A default route has no host bits to speak of; that it is one says the next check.
-    if found is None or (found.has_host_bits and found.length > 0):
+    masks = request.cloud.switches.host_bits == "masked"
+    if found is None or (found.has_host_bits and found.length > 0 and not masks):
         return "IllegalParam.RouteDest"
     return None
 
@@ -227,7 +231,8 @@ def check_default_route(request: RequestContext) -> str | None:
 def check_next_hop(request: RequestContext) -> str | None:
     """The next hop is another than the connection itself."""
     same = request.text("NextHop") == request.text("VpnConnectionId")
-    return None if same else "InvalidNextHop.NotFound"
+    refused = request.cloud.switches.other_next_hop_refused
+    return None if same or not refused else "InvalidNextHop.NotFound"
 
 
 def check_overlay_mode(request: RequestContext) -> str | None:
@@ -251,7 +256,7 @@ def check_locked(request: RequestContext) -> str | None:
 def check_busy(request: RequestContext) -> str | None:
     """A task runs on the connection, or ended too short a time ago."""
     if request.connection.task:
-        return "VpnConnection.Configuring"
+        return request.cloud.switches.busy_code
     since = request.now - request.connection.task_ended
     return "TaskConflict" if since < request.cloud.switches.task_conflict_seconds else None
 
@@ -315,6 +320,22 @@ def check_target_exists(request: RequestContext) -> str | None:
     """The route that the weight would make of this one is there; without a change, it is itself."""
     target = request.key._replace(weight=_WEIGHTS[request.text("NewWeight")])
     return "VpnRouteEntry.AlreadyExists" if target in request.connection.table else None
+
+
+#: What a dry run leaves out that looks at its parameters alone.
+_OF_STATE: Final = frozenset(
+    {
+        check_locked,
+        check_busy,
+        check_same_route,
+        check_other_weight,
+        check_other_next_hop,
+        check_quota,
+        check_learned_route,
+        check_ssl_clients,
+        check_router_quota,
+    }
+)
 
 
 # -- writes ---------------------------------------------------------------------------------------
