@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from vcokit._text import pluralize
 from vcokit.contract import ATTACHED
 from vcokit.errors import InputError
 from vcokit.probing.asking import (
@@ -369,31 +370,32 @@ class Sandbox:
         if not deleted.accepted:
             probe.notes.append(f"A delete was answered {deleted.code}.")
             return
-        shown = []
-        while True:
+        looks: list[tuple[float, bool]] = []  # when it was listed, and whether it was there
+        during = True
+        while during:
             heard, row = self._shows(network)
-            if asker.state() != BUSY_STATE:
-                break
-            shown += [row is not None] * heard.accepted
-            asker.sleep(asker.step)
-        if shown:
-            # One that flaps was gone, too.
-            at_once = not all(shown)
+            during = asker.state() == BUSY_STATE
+            if during and heard.accepted:
+                looks.append((heard.at, row is not None))
+            asker.sleep(asker.step * during)
+        at_once = not all(there for _, there in looks)  # one that flaps was gone, too
+        if looks:
             probe.note("removed_at_acceptance", at_once, deleted.request_id, heard.request_id)
         ended = self._settle(deleted.at)
-        gone: float | None = None
-        back, times = 0.0, 0
         while asker.now - ended < _WATCH:
             heard, row = self._shows(network)
-            if heard.accepted and row is None:
-                gone = asker.now if gone is None else gone
-            elif heard.accepted and gone is not None:
-                back, times = asker.now - gone, times + 1
+            if heard.accepted:
+                looks.append((heard.at, row is not None))
             asker.sleep(asker.step)
-        # What is gone at acceptance, and shown again after it, was seen before it was gone.
+        gone = next((at for at, there in looks if not there), ended)
+        again = [at for at, there in looks if there and at > gone]
+        # Until the next look it may have been there as well.
+        since = deleted.at if at_once else ended
+        back = again[-1] + asker.step - since if again else 0.0
         probe.note("deleted_reappears", round(back, 3), deleted.request_id, heard.request_id)
-        if times:
-            probe.notes.append(f"A deleted route was listed again {times} times.")
+        if again:
+            times = pluralize(len(again), "time")
+            probe.notes.append(f"A deleted route was listed again {times}, once it was gone.")
 
     def _ask_about_host_bits(self) -> None:
         """Create a route with host bits, where the dry run of one has passed."""
