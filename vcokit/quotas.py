@@ -1,8 +1,8 @@
 """What an account may have, as the Quota Center tells it: how many routes, how many calls.
 
-The Quota Center is another service of the vendor, with an endpoint and permissions of its own
-(``quotas:ListProductQuotas``, ``quotas:GetProductQuota``; ``vcokit policy quota`` prints them).
-Nothing depends on it: where it tells nothing, one note says why, and the defaults stand.
+The Quota Center is another service of the vendor, with an endpoint and a permission of its own,
+``quotas:ListProductQuotas``. Nothing depends on it: where it tells nothing, one note says why, and
+the defaults stand.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def _note(error: CloudError) -> str:
     request = f", request {error.request_id}" if error.request_id else ""
     return (
         f"The Quota Center told nothing ({printable(code)}{request}), so the defaults stand. "
-        f"Asking it needs {', '.join(one.action for one in QUOTAS.values())}"
+        f"Asking it needs {_LIST.action}"
     )
 
 
