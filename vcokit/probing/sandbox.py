@@ -45,6 +45,8 @@ _WATCH: Final = 20.0
 #: Creates that are sent at most to find their limit, and the window it is thought to have.
 _MOST_CREATES: Final = 130
 _WINDOW: Final = 60.0
+#: The code of a write that meets a running task, and nothing else.
+_RUNNING: Final = "VpnConnection.Configuring"
 #: Routes that are written at most only to use up a quota.
 _MOST_ROUTES: Final = 8
 
@@ -292,15 +294,16 @@ class Sandbox:
         same = again.accepted and again.data.get("RouteDest") == network
         other = self._create(self._next(), token)
         listed, row = self._shows(network)
-        if self.asker.state() == BUSY_STATE:
+        during = self.asker.state() == BUSY_STATE
+        self._busy = second if second.is_busy else None
+        if during or second.code == _RUNNING:  # this code says by itself that the task ran then
             probe.note("second_write", second.code or "accepted", second.request_id)
+        if during:
             probe.note("listing_needs_attached", not listed.accepted, listed.request_id)
             if listed.accepted:
                 probe.note("listed_after_task", row is None, listed.request_id)
-            self._busy = second if second.is_busy else None
-        else:
-            for name in ("second_write", "listing_needs_attached", "listed_after_task"):
-                probe.seen[name] = Seen(why="The task was over before it could be asked.")
+        for name in ("second_write", "listing_needs_attached", "listed_after_task"):
+            probe.seen.setdefault(name, Seen(why="Not seen while the task ran."))
         ids = first.request_id, again.request_id
         probe.note("token_replay", "the first answer" if same else again.code, *ids)
         probe.note("token_mismatch", other.code or "accepted", other.request_id)
@@ -438,8 +441,8 @@ class Sandbox:
             if heard.is_throttled:
                 seconds = _WINDOW
                 if heard.wait is not None and heard.wait < asker.longest_wait:
-                    seconds = round(heard.wait + heard.at - passed[0].at, 1)
-                whole = int(seconds) if seconds == int(seconds) else seconds
+                    seconds = heard.wait + heard.at - passed[0].at
+                whole = max(1, round(seconds))
                 self.probe.note("create_limit", [len(passed), whole], heard.request_id)
                 return
             passed.append(heard)
