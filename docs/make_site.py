@@ -43,6 +43,7 @@ CONTENTS: Final = {
     ),
     "How to": (
         "real-cloud",
+        "probe",
         "unattended",
         "own-rules",
         "baseline",

@@ -49,6 +49,10 @@ if TYPE_CHECKING:
     from vcokit.inventory import write_routes as write_routes
     from vcokit.live import live_connections as live_connections
     from vcokit.live import live_routes as live_routes
+    from vcokit.probing import Probe as Probe
+    from vcokit.probing import probe as probe
+    from vcokit.quotas import Quotas as Quotas
+    from vcokit.quotas import live_quota as live_quota
     from vcokit.rollout.forecast import Forecast as Forecast
     from vcokit.rollout.forecast import forecast as forecast
     from vcokit.rollout.journal import Journal as Journal
@@ -76,6 +80,8 @@ _ROOMS = {
     "Journal": "vcokit.rollout.journal",
     "Plan": "vcokit.rollout.plan",
     "PlanView": "vcokit.widgets",
+    "Probe": "vcokit.probing",
+    "Quotas": "vcokit.quotas",
     "Review": "vcokit.audit",
     "Rollout": "vcokit.rollout.rollout",
     "RolloutView": "vcokit.widgets",
@@ -90,10 +96,12 @@ _ROOMS = {
     "forecast": "vcokit.rollout.forecast",
     "forwarding_changes": "vcokit.audit",
     "live_connections": "vcokit.live",
+    "live_quota": "vcokit.quotas",
     "live_routes": "vcokit.live",
     "load_rules": "vcokit.audit",
     "plan_routes": "vcokit.rollout.plan",
     "plots": None,
+    "probe": "vcokit.probing",
     "read_partitions": "vcokit.inventory",
     "read_routes": "vcokit.inventory",
     "review_findings": "vcokit.audit",

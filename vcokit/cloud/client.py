@@ -24,9 +24,9 @@ import pandas as pd
 
 from vcokit.cloud.error_codes import Kind, kind_of, may_try_again
 from vcokit.cloud.masking import Secret
-from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, VERSION, Limit, Operation
+from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, Limit, Operation
 from vcokit.cloud.ratelimit import Limiter, Pacer, backoff
-from vcokit.cloud.responses import Answer, frame_of, read, rows_in
+from vcokit.cloud.responses import Answer, frame_of, read, rows_in, skew_of
 from vcokit.cloud.signing import Signer, canonical_query
 from vcokit.cloud.simulated import is_simulator
 from vcokit.cloud.transport import Request, Transport
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from vcokit.cloud.connect import Target
 
 _HEADERS: Final = {
-    "x-acs-version": VERSION,
     "accept": "application/json",
     "user-agent": "vcokit",
 }
@@ -115,6 +114,7 @@ class Client:
         )
         self._simulated = False
         self._round_trip: float | None = None
+        self._skew: float | None = None
         # In a notebook nobody closes a client: it closes itself when it is forgotten.
         weakref.finalize(self, self._transport.close)
 
@@ -165,6 +165,14 @@ class Client:
     def round_trip(self) -> float | None:
         """Seconds from sending to answer, a mean that leans to the latest; None before any."""
         return self._round_trip
+
+    @property
+    def skew(self) -> float | None:
+        """Seconds by which the cloud's clock was ahead of this machine's at the last answer.
+
+        To a second, which is all that an answer's date says; None before any.
+        """
+        return self._skew
 
     @property
     def simulated(self) -> bool:
@@ -223,6 +231,7 @@ class Client:
         reply = self._transport.send(self._request(operation, parameters))
         before = self._round_trip or reply.seconds
         self._round_trip = before + _LEAN * (reply.seconds - before)
+        self._skew = skew_of(reply.headers.get("date"), self.target.clock())
         return read(
             operation,
             reply,
@@ -237,8 +246,10 @@ class Client:
         if "RegionId" in operation.required and given.get("RegionId") is None:
             given["RegionId"] = self.target.region
         query = canonical_query(operation.wire(given))
-        url = self.target.url(str(given.get("RegionId") or self.target.region or ""))
-        headers = {**_HEADERS, "x-acs-action": operation.name}
+        region = str(given.get("RegionId") or self.target.region or "")
+        url = self.target.url(region, operation.service.host)
+        action = {"x-acs-action": operation.name, "x-acs-version": operation.service.version}
+        headers = {**_HEADERS, **action}
         return Request(operation.name, f"{url}/?{query}", headers)
 
     def _pause(self, attempt: int, error: CloudError, operation: Operation) -> float:

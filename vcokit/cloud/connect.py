@@ -17,13 +17,13 @@ from vcokit.cloud import credentials as keys
 from vcokit.cloud.client import Client
 from vcokit.cloud.endpoints import CENTRAL, endpoint_host, is_region
 from vcokit.cloud.masking import Secret
-from vcokit.cloud.operations import OPERATIONS, Limit
+from vcokit.cloud.operations import KNOWN, Limit
 from vcokit.cloud.transport import checked_endpoint, checked_proxy, proxy_for
 from vcokit.errors import InputError
 
 
 def _default_limits() -> Mapping[str, Limit]:
-    return {name: operation.limit for name, operation in OPERATIONS.items()}
+    return {name: operation.limit for name, operation in KNOWN.items()}
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class Target:
         proxy = ", by a proxy" if self.proxy else ""
         return f"<{place}{speed}{proxy}, {self.credentials!r}>"
 
-    def url(self, region_id: str) -> str:
-        """Return the URL that calls of a region go to.
+    def url(self, region_id: str, host: str = "") -> str:
+        """Return the URL that calls of a region go to, or those of a service of one host.
 
         Raises
         ------
@@ -106,6 +106,8 @@ class Target:
         """
         if self.endpoint:
             return self.endpoint
+        if host:
+            return checked_endpoint(host)
         if not region_id:
             raise InputError(
                 "no region is known for this call", remedy="Pass region_id=, or connect(region=…)"
@@ -286,7 +288,7 @@ def _keyring(
 
 def _limits(cloud: Cloud | None) -> Mapping[str, Limit]:
     """Return the contract's limits, with those that the cloud says of itself over them."""
-    limits = {name: operation.limit for name, operation in OPERATIONS.items()}
+    limits = {name: operation.limit for name, operation in KNOWN.items()}
     for name, (calls, seconds) in dict(getattr(cloud, "limits", {})).items():
         if name in limits:
             limits[name] = Limit(calls, seconds)

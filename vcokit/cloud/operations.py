@@ -1,6 +1,7 @@
-"""The operations of the VPC API: what each takes and answers, and how often it may be called.
+"""The operations of the API: what each takes and answers, and how often it may be called.
 
-The facts are the vendor's, from ``contract.json``::
+`OPERATIONS` are those of the VPC API, `QUOTAS` two of the Quota Center, which tells what an account
+may have; `KNOWN` holds both. The facts are the vendor's, from ``contract.json``::
 
     Operation ─┬─ Parameter …   its type and bounds, and how a value travels
                ├─ Limit         so many calls in a window
@@ -22,7 +23,37 @@ from vcokit import schema
 from vcokit.contract import CONTRACT, limit
 from vcokit.errors import InputError
 
-VERSION: Final[str] = CONTRACT["version"]
+
+@dataclass(frozen=True)
+class Service:
+    """A service of the vendor.
+
+    Parameters
+    ----------
+    version : str
+        Of its API.
+    host : str
+        The one that answers for all regions; empty where each region has its own.
+    action, resource : str
+        What a RAM policy calls an operation, and what it is allowed on.
+    """
+
+    version: str
+    host: str
+    action: str
+    resource: str
+
+
+VPC: Final = Service(
+    CONTRACT["version"], "", CONTRACT["ram"]["action"], CONTRACT["ram"]["resource"]
+)
+_CENTER: Final[Mapping[str, Any]] = CONTRACT["quota_center"]
+QUOTA_CENTER: Final = Service(
+    _CENTER["version"],
+    _CENTER["host"]["value"],
+    _CENTER["ram"]["action"],
+    _CENTER["ram"]["resource"],
+)
 
 #: Longest page of the listing operations.
 PAGE_SIZE: Final[int] = CONTRACT["parameters"]["PageSize"]["most"]
@@ -196,10 +227,10 @@ class Operation:
     limit : Limit
         Calls per account and region.
     answers : mapping of str to str
-        Type of each field of the answer: ``string``, ``integer``, ``boolean``, ``array`` or
-        ``object``. A field inside another is written with a dot, one inside the rows of a list
-        with ``[]``: ``TunnelOptionsSpecification.TunnelOptions[].Status``. An answer may leave out
-        any field but those that it *needs*.
+        Type of each field of the answer: ``string``, ``integer``, ``number``, ``boolean``,
+        ``array`` or ``object``. A field inside another is written with a dot, one inside the rows
+        of a list with ``[]``: ``TunnelOptionsSpecification.TunnelOptions[].Status``. An answer may
+        leave out any field but those that it *needs*.
     resource : str
         What a RAM policy allows it on, with ``{region}``, ``{account}`` and ``{connection}`` to be
         filled in; ``*`` for everything.
@@ -214,6 +245,8 @@ class Operation:
         Fields that tell one row of a list from another, whatever else of it changes.
     frame : mapping of str to dtype
         Schema of the frame.
+    service : Service
+        Whose operation it is.
     """
 
     name: str
@@ -227,6 +260,7 @@ class Operation:
     columns: Mapping[str, str] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
     frame: schema.Schema = field(default_factory=dict)
+    service: Service = VPC
 
     @cached_property
     def required(self) -> tuple[str, ...]:
@@ -241,8 +275,7 @@ class Operation:
     @property
     def action(self) -> str:
         """What a RAM policy calls it."""
-        action: str = CONTRACT["ram"]["action"].format(operation=self.name)
-        return action
+        return self.service.action.format(operation=self.name)
 
     def wire(self, given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         """Yield parameters as they travel; those given as None are left out.
@@ -269,10 +302,12 @@ class Operation:
 
 # -- answers --------------------------------------------------------------------------------------
 
-#: Python's type of each type in parsed JSON: that one and no other, for a boolean is no integer.
+#: Python's type of each type in parsed JSON: that one and no other, for a boolean is no integer;
+#: but a number may be written as a whole one.
 TYPES: Final[Mapping[str, type]] = {
     "string": str,
     "integer": int,
+    "number": float,
     "boolean": bool,
     "array": list,
     "object": dict,
@@ -357,34 +392,40 @@ _READINGS: Final[Mapping[str, _Reading]] = {
 # -- the table ------------------------------------------------------------------------------------
 
 
-def _parameter(name: str, required: bool) -> Parameter:
-    fact = CONTRACT["parameters"][name]
+def _parameter(name: str, required: bool, facts: Mapping[str, Any]) -> Parameter:
+    fact = facts["parameters"][name]
     bounds = {key: fact.get(key) for key in ("default", "least", "most", "longest")}
     return Parameter(name, fact["type"], required, tuple(fact.get("choices", ())), **bounds)
 
 
-def _operation(name: str, fact: Mapping[str, Any]) -> Operation:
-    """Return an operation of the contract, read as `_READINGS` says."""
+def _operation(name: str, facts: Mapping[str, Any], service: Service) -> Operation:
+    """Return an operation of a service's facts, read as `_READINGS` says."""
     reading = _READINGS.get(name, _Reading())
+    fact = facts["operations"][name]
     return Operation(
         name,
         writes=fact["writes"],
         parameters=tuple(
-            _parameter(each, required=kind == "required")
+            _parameter(each, kind == "required", facts)
             for kind, names in fact["parameters"].items()
             for each in names
         ),
         limit=Limit(fact["limit"]["calls"], fact["limit"]["seconds"]),
         answers=fact["answer"]["fields"],
-        resource="*" if name in CONTRACT["ram"]["any_resource"] else CONTRACT["ram"]["resource"],
+        resource="*" if name in facts["ram"].get("any_resource", ()) else service.resource,
         needs=reading.needs,
         rows=tuple(fact["rows"].split(".")) if "rows" in fact else (),
         columns=reading.columns,
         identity=reading.identity,
         frame=reading.frame,
+        service=service,
     )
 
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
-    name: _operation(name, fact) for name, fact in CONTRACT["operations"].items()
+    name: _operation(name, CONTRACT, VPC) for name in CONTRACT["operations"]
 }
+QUOTAS: Final[Mapping[str, Operation]] = {
+    name: _operation(name, _CENTER, QUOTA_CENTER) for name in _CENTER["operations"]
+}
+KNOWN: Final[Mapping[str, Operation]] = {**OPERATIONS, **QUOTAS}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from vcokit.cloud.endpoints import is_region
-from vcokit.cloud.operations import OPERATIONS, Operation
+from vcokit.cloud.operations import KNOWN, Operation
 from vcokit.contract import limit
 from vcokit.errors import InputError
 
@@ -64,7 +64,7 @@ def policy_document(
     _check(asked, region, account, connections)
     actions: dict[tuple[str, ...], list[str]] = {}
     for name in asked:
-        operation = OPERATIONS[name]
+        operation = KNOWN[name]
         resources = _resources(operation, region, account, connections)
         actions.setdefault(resources, []).append(operation.action)
     statements = [
@@ -95,9 +95,9 @@ def _resources(
 def _check(
     operations: Sequence[str], region: str, account: str, connections: Sequence[str]
 ) -> None:
-    if unknown := [name for name in operations if name not in OPERATIONS]:
+    if unknown := [name for name in operations if name not in KNOWN]:
         raise InputError(
-            f"{unknown[0]!r} is no operation", remedy=f"Name some of {', '.join(OPERATIONS)}"
+            f"{unknown[0]!r} is no operation", remedy=f"Name some of {', '.join(KNOWN)}"
         )
     # A * inside a name would widen the policy without anybody noticing.
     if region != ANY and not is_region(region):

@@ -33,7 +33,7 @@ from collections.abc import Callable, Mapping
 from math import inf
 from typing import Final, TypeVar
 
-from vcokit.cloud.operations import OPERATIONS, Limit
+from vcokit.cloud.operations import KNOWN, Limit
 from vcokit.errors import ThrottledError
 
 _Result = TypeVar("_Result")
@@ -396,7 +396,7 @@ class Pacer:
         key = (region, operation)
         with self._lock:
             if key not in self._shares:
-                part = 1.0 if OPERATIONS[operation].writes else self._read_share
+                part = 1.0 if KNOWN[operation].writes else self._read_share
                 self._shares[key] = self._limiter.share(region, operation, part)
             return self._shares[key]
 

@@ -30,7 +30,7 @@ from vcokit import schema
 from vcokit._text import duration
 from vcokit.cloud.error_codes import WRONG_CLOCK, Code, Fate, Kind, classify, fate_of_write
 from vcokit.cloud.masking import Secret, mask
-from vcokit.cloud.operations import OPERATIONS, SECRET_FIELDS, TYPES, Operation
+from vcokit.cloud.operations import KNOWN, SECRET_FIELDS, TYPES, Operation
 from vcokit.cloud.transport import UNKNOWN, Reply
 from vcokit.errors import (
     ApiError,
@@ -244,7 +244,7 @@ def _either(body: Mapping[str, Any], name: str) -> Any:
 def _wrong_clock(
     message: str, date: str | None, now: float | None, evidence: dict[str, Any]
 ) -> ClockError:
-    skew = None if now is None else _skew(date, now)
+    skew = None if now is None else skew_of(date, now)
     if skew is not None:
         way = f"{duration(abs(skew))} {'behind' if skew > 0 else 'ahead of'}"
         message = f"{message} This machine's clock is {way} the cloud's".strip()
@@ -296,7 +296,7 @@ def _milliseconds(header: str | None) -> int:
     return int(header) if header and re.fullmatch(r"[0-9]{1,9}", header) else 0
 
 
-def _skew(date: str | None, now: float) -> float | None:
+def skew_of(date: str | None, now: float) -> float | None:
     """Return how far a server's clock is ahead of ours, in seconds; None without a date."""
     try:
         return email.utils.parsedate_to_datetime(date or "").timestamp() - now
@@ -346,7 +346,7 @@ _Shape: TypeAlias = "dict[str, tuple[type, _Shape]]"
 def _shape(operation: str) -> _Shape:
     """Return the fields of an operation's answer, those within others within them."""
     shape: _Shape = {}
-    for path, kind in OPERATIONS[operation].answers.items():
+    for path, kind in KNOWN[operation].answers.items():
         *outer, name = re.sub(r"\[\]$", ".", path).replace("[]", "").split(".")
         inside = shape
         for one in outer:
@@ -361,7 +361,7 @@ def _first_misfit(value: Mapping[str, Any], shape: _Shape) -> str | None:
         if found is None or name not in shape:
             continue
         kind, inner = shape[name]
-        if type(found) is not kind:
+        if type(found) is not kind and (kind, type(found)) != (float, int):
             return name
         if not inner:
             continue

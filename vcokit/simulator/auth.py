@@ -35,13 +35,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote, unquote_to_bytes
 
 from vcokit.simulator.errors import ApiError, describe_error
-from vcokit.simulator.models import CONTRACT, Account
+from vcokit.simulator.models import CONTRACT, OPERATION_FACTS, Account
 
 VERSION: Final[str] = CONTRACT["version"]
+_CENTER: Final[Mapping[str, Any]] = CONTRACT["quota_center"]
 JSON, XML = "JSON", "XML"
 #: Parameters of the protocol, no part of what is asked.
 COMMON_PARAMETERS: Final = frozenset(CONTRACT["common_parameters"]["names"])
@@ -131,7 +132,7 @@ class HttpRequest:
     def action(self) -> str:
         """The operation that it names, empty where there is no such operation."""
         action = self.auth_field("Action")
-        return action if action in CONTRACT["operations"] else ""
+        return action if action in OPERATION_FACTS else ""
 
     @cached_property
     def format(self) -> str | None:
@@ -366,7 +367,9 @@ class Authenticator:
             raise ApiError("UnsupportedHTTPMethod")
         if request.format is None:
             raise ApiError("InvalidParameter.Format")
-        if _required_auth_field(request, "Version") != VERSION:
+        center = request.action in _CENTER["operations"]
+        version = _CENTER["version"] if center else VERSION
+        if _required_auth_field(request, "Version") != version:
             raise ApiError("InvalidVersion")
         _required_auth_field(request, "Action")
         operation = request.action
@@ -449,8 +452,9 @@ def operation_parameters(parameters: Mapping[str, str]) -> dict[str, str]:
 
 def _check_permission(account: Account, operation: str, parameters: Mapping[str, str]) -> None:
     """See that the key's policy lets it do this; a call that names no connection needs them all."""
-    action = CONTRACT["ram"]["action"].format(operation=operation)
-    resource = CONTRACT["ram"]["resource"].format(
+    ram = (_CENTER if operation in _CENTER["operations"] else CONTRACT)["ram"]
+    action = ram["action"].format(operation=operation)
+    resource = ram["resource"].format(
         region=parameters.get("RegionId") or "*",
         account=account.account_id,
         connection=parameters.get("VpnConnectionId") or "*",

@@ -41,7 +41,7 @@ from random import Random
 from typing import Final
 
 from vcokit.simulator.errors import ERRORS, codes_of
-from vcokit.simulator.models import CONTRACT
+from vcokit.simulator.models import CONTRACT, OPERATION_FACTS
 
 #: When a fault is drawn: before the signature, before the call is done, or when its task begins.
 AUTH, CALL, TASK = "auth", "call", "task"
@@ -53,7 +53,7 @@ class _FaultType:
 
     applied: bool
     code: str = ""
-    operations: frozenset[str] = frozenset(CONTRACT["operations"])
+    operations: frozenset[str] = frozenset(OPERATION_FACTS)
     choosable: bool = False
     codes: frozenset[str] = frozenset()
     moment: str = CALL
@@ -135,7 +135,7 @@ class Fault:
     code: str = ""
 
     def __post_init__(self) -> None:
-        operations = CONTRACT["operations"]
+        operations = OPERATION_FACTS
         if self.kind not in FAULT_TYPES:
             known = ", ".join(FAULT_TYPES)
             raise ValueError(f"fault: kind is unknown. Write one of {known}")

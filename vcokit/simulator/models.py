@@ -29,6 +29,12 @@ CONTRACT: Final[Mapping[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "contract.json").read_text(encoding="utf-8")
 )
 
+#: What is documented of each operation: those of the VPC API, and those of the Quota Center.
+OPERATION_FACTS: Final[Mapping[str, Any]] = {
+    **CONTRACT["operations"],
+    **CONTRACT["quota_center"]["operations"],
+}
+
 #: The defaults of everything that can be set; `None` in a signature means "as the vendor has it".
 REGION: Final = "cn-hangzhou"
 ACCOUNT_ID: Final = "1000000000000001"
@@ -591,6 +597,10 @@ def read_duration(written: Duration) -> tuple[float, float]:
 
 #: What a listing may say of a route's weight.
 LISTING_WEIGHTS: Final = ("shown", "missing", "constant")
+#: What becomes of a destination with host bits.
+HOST_BITS: Final = ("refused", "masked")
+#: What a write may be answered while a task runs.
+BUSY_CODES: Final = ("VpnConnection.Configuring", "TaskConflict")
 
 
 @dataclass(frozen=True)
@@ -616,6 +626,15 @@ class Switches:
         Routes cannot be listed while a task runs; else they can.
     listing_weight : str
         The weight of a route in a listing: ``shown``, ``missing``, or ``constant`` (100).
+    host_bits : str
+        A destination with host bits is ``refused``, or its network is taken (``masked``).
+    other_next_hop_refused : bool
+        A next hop other than the connection itself is refused; else it is accepted.
+    busy_code : str
+        What a write is answered while a task runs on its connection.
+    dry_run_checks_state : bool
+        A dry run tells what is in the way of a route: tasks, other routes, quotas; else it looks
+        at its parameters alone.
     refused_calls_bind_token : bool
         A refused write binds its ClientToken, and is refused again; else the token stays free.
 
@@ -632,9 +651,15 @@ class Switches:
     listed_after_task: bool = True
     listing_needs_attached: bool = False
     listing_weight: str = LISTING_WEIGHTS[0]
+    host_bits: str = HOST_BITS[0]
+    other_next_hop_refused: bool = True
+    busy_code: str = BUSY_CODES[0]
+    dry_run_checks_state: bool = True
     refused_calls_bind_token: bool = False
 
     def __post_init__(self) -> None:
         _check_choice("listing_weight", self.listing_weight, LISTING_WEIGHTS)
+        _check_choice("host_bits", self.host_bits, HOST_BITS)
+        _check_choice("busy_code", self.busy_code, BUSY_CODES)
         if not self.task_conflict_seconds >= 0:
             raise ValueError("task_conflict_seconds: write seconds, 0 or more")

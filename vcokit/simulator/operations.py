@@ -25,6 +25,7 @@ from vcokit.simulator.models import (
     CANARY_AUTH_KEY,
     CANARY_PSK,
     CONTRACT,
+    OPERATION_FACTS,
     Change,
     Connection,
     Destination,
@@ -77,9 +78,9 @@ class Operation:
 OPERATIONS: Final[dict[str, Operation]] = {}
 
 
-def _operation(name: str, *checks: Check) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def operation(name: str, *checks: Check) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Register a function as what an operation of the contract does."""
-    fact = CONTRACT["operations"][name]
+    fact = OPERATION_FACTS[name]
 
     def register(perform: Callable[[RequestContext], Any]) -> Callable[[RequestContext], Any]:
         OPERATIONS[name] = Operation(
@@ -153,7 +154,7 @@ class RequestContext:
     @property
     def is_dry_run(self) -> bool:
         """Whether the call shall only be checked."""
-        known = "DryRun" in CONTRACT["operations"][self.operation.name]["parameters"]["optional"]
+        known = "DryRun" in OPERATION_FACTS[self.operation.name]["parameters"]["optional"]
         return known and self.text("DryRun").lower() == "true"
 
 
@@ -165,7 +166,10 @@ def run_checks(request: RequestContext) -> None:
     ApiError
         With the code of the first that finds something.
     """
+    blind = request.is_dry_run and not request.cloud.switches.dry_run_checks_state
     for check in request.operation.checks:
+        if blind and check in _OF_STATE:
+            continue
         code = check(request)
         if code is not None:
             raise ApiError(code)
@@ -208,7 +212,8 @@ def check_destination(request: RequestContext) -> str | None:
     """The destination is no IPv4 network, or has host bits."""
     found = request.destination
     # A default route has no host bits to speak of; that it is one says the next check.
-    if found is None or (found.has_host_bits and found.length > 0):
+    masks = request.cloud.switches.host_bits == "masked"
+    if found is None or (found.has_host_bits and found.length > 0 and not masks):
         return "IllegalParam.RouteDest"
     return None
 
@@ -226,7 +231,8 @@ def check_default_route(request: RequestContext) -> str | None:
 def check_next_hop(request: RequestContext) -> str | None:
     """The next hop is another than the connection itself."""
     same = request.text("NextHop") == request.text("VpnConnectionId")
-    return None if same else "InvalidNextHop.NotFound"
+    refused = request.cloud.switches.other_next_hop_refused
+    return None if same or not refused else "InvalidNextHop.NotFound"
 
 
 def check_overlay_mode(request: RequestContext) -> str | None:
@@ -250,7 +256,7 @@ def check_locked(request: RequestContext) -> str | None:
 def check_busy(request: RequestContext) -> str | None:
     """A task runs on the connection, or ended too short a time ago."""
     if request.connection.task:
-        return "VpnConnection.Configuring"
+        return request.cloud.switches.busy_code
     since = request.now - request.connection.task_ended
     return "TaskConflict" if since < request.cloud.switches.task_conflict_seconds else None
 
@@ -316,10 +322,26 @@ def check_target_exists(request: RequestContext) -> str | None:
     return "VpnRouteEntry.AlreadyExists" if target in request.connection.table else None
 
 
+#: What a dry run leaves out that looks at its parameters alone.
+_OF_STATE: Final = frozenset(
+    {
+        check_locked,
+        check_busy,
+        check_same_route,
+        check_other_weight,
+        check_other_next_hop,
+        check_quota,
+        check_learned_route,
+        check_ssl_clients,
+        check_router_quota,
+    }
+)
+
+
 # -- writes ---------------------------------------------------------------------------------------
 
 
-@_operation(
+@operation(
     "CreateVcoRouteEntry",  # required parameters come first: check 1 of the design
     check_weight,  # 2
     check_connection,  # 3
@@ -367,7 +389,7 @@ def create_route(request: RequestContext) -> tuple[Change, Fields]:
     return Change(adds=route), fields | ({"Description": description} if description else {})
 
 
-@_operation(
+@operation(
     "DeleteVcoRouteEntry",
     check_weight,
     check_connection,
@@ -386,7 +408,7 @@ def delete_route(request: RequestContext) -> tuple[Change, Fields]:
     return Change(removes=request.key), {}
 
 
-@_operation(
+@operation(
     "ModifyVcoRouteEntryWeight",
     check_weight,
     check_new_weight,
@@ -428,7 +450,7 @@ def _read_page(request: RequestContext) -> tuple[Fields, slice]:
     return page, slice(start, start + page["PageSize"])
 
 
-@_operation("DescribeVcoRouteEntries", check_connection)
+@operation("DescribeVcoRouteEntries", check_connection)
 def list_routes(request: RequestContext) -> Fields:
     """Return a page of the routes of a connection, made by hand or learned by BGP."""
     connection, switches = request.connection, request.cloud.switches
@@ -498,7 +520,7 @@ def _route_counts(connection: Connection) -> Fields:
     return {"VpnRouteCounts": rows}
 
 
-@_operation("DescribeVpnConnection", check_connection)
+@operation("DescribeVpnConnection", check_connection)
 def describe_connection(request: RequestContext) -> Fields:
     """Return all that is known of one connection."""
     fields = _connection_fields(request.connection)
@@ -511,7 +533,7 @@ def describe_connection(request: RequestContext) -> Fields:
     }
 
 
-@_operation("DescribeVpnConnections")
+@operation("DescribeVpnConnections")
 def list_connections(request: RequestContext) -> Fields:
     """Return a page of the connections of a region."""
     page, rows = _read_page(request)
@@ -542,7 +564,7 @@ def _passes(request: RequestContext, connection: Connection) -> bool:
     return True
 
 
-@_operation("DescribeVpnAttachments")
+@operation("DescribeVpnAttachments")
 def list_attachments(request: RequestContext) -> Fields:
     """Return a page of the connections that are attached to transit routers."""
     if request.text("AttachType") not in ("", "CEN"):
@@ -569,7 +591,7 @@ def list_attachments(request: RequestContext) -> Fields:
     return {"TotalCount": len(chosen), **page, "VpnAttachments": shown}
 
 
-@_operation("DescribeRegions")
+@operation("DescribeRegions")
 def list_regions(request: RequestContext) -> Fields:
     """Return the vendor's regions, and any other that the caller has connections in."""
     languages = {"": "zh", "zh-CN": "zh", "en-US": "en"}

@@ -53,7 +53,7 @@ from vcokit.simulator.faults import Fault
 from vcokit.simulator.models import (
     ACCOUNT_ID,
     CONNECTION_ID,
-    CONTRACT,
+    OPERATION_FACTS,
     QUOTA,
     REGION,
     TASK_SECONDS,
@@ -256,8 +256,8 @@ def _check_ranges(scenario: Mapping[str, Any]) -> None:
     if "task_seconds" in scenario:
         _make("task_seconds", read_duration, scenario["task_seconds"])
     for name, (calls, seconds) in scenario.get("limits", {}).items():
-        if name not in CONTRACT["operations"]:
-            near = _nearest(name, CONTRACT["operations"])
+        if name not in OPERATION_FACTS:
+            near = _nearest(name, OPERATION_FACTS)
             raise ScenarioKeyError(f"limits.{name}", f"no such operation. Write {near}")
         if calls < 1 or not 0 < seconds < math.inf:
             raise ScenarioKeyError(f"limits.{name}", "write calls from 1, seconds above 0")

@@ -57,10 +57,9 @@ from vcokit.simulator.auth import (
 )
 from vcokit.simulator.backend import Answer, Cloud
 from vcokit.simulator.errors import ApiError
+from vcokit.simulator.facts import Facts, read_facts
 from vcokit.simulator.faults import AUTH, Fault
 from vcokit.simulator.models import (
-    QUOTA,
-    TASK_SECONDS,
     TUNNEL_UP,
     Account,
     Connection,
@@ -601,18 +600,21 @@ class Simulator:
         throttled clients are told. Signatures and nonces go by the wall.
     seed : int
         Of all chance: task times, faults, request ids.
-    quota : int
-        Routes a connection may have.
+    quota : int, optional
+        Routes a connection may have; by default the vendor's.
     router_quota : int, optional
         Routes that the connections of one transit router may have together.
-    task_seconds : float or (float, float)
+    task_seconds : float or (float, float), optional
         Simulated time a task takes: always the same, or anything between two.
     limits : mapping of str to (int, float), optional
         Calls and simulated seconds of operations whose rate limit is not to be the vendor's.
     switches : Switches, optional
         How the cloud behaves where the vendor documents nothing.
-    faults : sequence of Fault
+    faults : sequence of Fault, optional
         What goes wrong on purpose.
+    facts : str or Path, optional
+        What a probe saw of an account, as ``Probe.to_json`` writes it: the simulator behaves so.
+        Any other argument wins over it.
     host, port : str, int
         Where to listen; port 0 takes any that is free, and a restart takes the same again.
     allow_remote : bool
@@ -642,12 +644,13 @@ class Simulator:
         *,
         speed: float = 1.0,
         seed: int = 0,
-        quota: int = QUOTA,
+        quota: int | None = None,
         router_quota: int | None = None,
-        task_seconds: Duration = TASK_SECONDS,
+        task_seconds: Duration | None = None,
         limits: Mapping[str, Limit] | None = None,
         switches: Switches | None = None,
-        faults: Sequence[Fault] = (),
+        faults: Sequence[Fault] | None = None,
+        facts: str | Path | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         allow_remote: bool = False,
@@ -664,6 +667,7 @@ class Simulator:
                 f"host {host!r} is no loopback address. Write 127.0.0.1, "
                 "or allow_remote=True (--allow-remote) if others shall reach it"
             )
+        seen = Facts() if facts is None else read_facts(facts)
         self.speed = speed
         self.credentials: Credentials = accounts[0].credentials
         self._host, self._port = host, port
@@ -676,12 +680,12 @@ class Simulator:
             connections,
             routes,
             seed=seed,
-            quota=quota,
+            quota=seen.quota if quota is None else quota,
             router_quota=router_quota,
-            task_seconds=task_seconds,
-            limits=limits,
-            switches=switches,
-            faults=faults,
+            task_seconds=seen.task_seconds if task_seconds is None else task_seconds,
+            limits={**seen.limits, **(limits or {})},
+            switches=seen.switches if switches is None else switches,
+            faults=seen.faults if faults is None else faults,
             speed=speed,
         )
         self._service = Service(self._cloud, accounts)
@@ -699,8 +703,8 @@ class Simulator:
         speed: float = INVENTORY_SPEED,
         seed: int = 0,
         quota: int | None = None,
-        task_seconds: Duration = TASK_SECONDS,
-        faults: Sequence[Fault] = (),
+        task_seconds: Duration | None = None,
+        faults: Sequence[Fault] | None = None,
         **options: Any,
     ) -> Simulator:
         """Return a simulator of the cloud that an inventory is for, by itself without routes.
@@ -713,7 +717,7 @@ class Simulator:
             region of its first row that names one; all else about it is invented.
         quota : int, optional
             By default the vendor's, or the number of different rows of the largest connection,
-            whichever is more: an account's quota can be raised.
+            whichever is more: an account's quota can be raised. With ``facts=`` it is theirs.
         speed : float
             By default a minute passes in a second.
         seed, task_seconds, faults, **options
@@ -725,11 +729,13 @@ class Simulator:
             If a column is not there.
         """
         accounts = options.get("accounts") or (Account(),)
+        probed = options.get("facts") is not None
         return cls(
             scenario.connections_for(routes, seed, accounts[0].account_id),
             speed=speed,
             seed=seed,
-            quota=scenario.quota_for(routes) if quota is None else quota,
+            # An account that was probed has the quota that it has.
+            quota=scenario.quota_for(routes) if quota is None and not probed else quota,
             task_seconds=task_seconds,
             faults=faults,
             **options,

@@ -1,0 +1,154 @@
+"""One call and what it was answered: a code is an answer too, and nothing is raised for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from vcokit.cloud.client import Client
+from vcokit.cloud.error_codes import Kind, classify, is_key
+from vcokit.cloud.operations import OPERATIONS
+from vcokit.contract import ARRIVING, ATTACHED, CONTRACT
+from vcokit.errors import ApiError, CloudError
+
+#: Stands for the code of a call that got no usable answer.
+NO_ANSWER: Final = "no usable answer"
+#: The code by which a dry run says that the call would be accepted.
+PASSED: Final = "DryRunOperation"
+BUSY_STATE: Final[str] = CONTRACT["states"]["busy"]
+CREATE: Final = "CreateVcoRouteEntry"
+DELETE: Final = "DeleteVcoRouteEntry"
+MODIFY: Final = "ModifyVcoRouteEntryWeight"
+LIST: Final = "DescribeVcoRouteEntries"
+LOOK: Final = "DescribeVpnConnection"
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What one call was answered.
+
+    Parameters
+    ----------
+    code : str
+        Of an error; empty for a success.
+    data : mapping
+        Fields of a success.
+    request_id : str
+    at : float
+        When it was sent, in seconds of the cloud's clock.
+    wait : float, optional
+        Seconds of the cloud's clock that it asks to wait.
+    """
+
+    code: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    request_id: str = ""
+    at: float = 0.0
+    wait: float | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it is a success."""
+        return not self.code
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the same call may pass later."""
+        return bool(self.code) and classify(self.code, 400).kind is Kind.BUSY
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether it ran into a rate limit."""
+        return bool(self.code) and classify(self.code, 400).kind is Kind.THROTTLED
+
+
+class Asker:
+    """Asks about one connection; time and sleep are those of the cloud's clock.
+
+    Parameters
+    ----------
+    client : Client
+    region, connection : str
+        What is asked about; the connection is empty where none was named.
+    sleep, now : callable
+        Let seconds pass, and tell them.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        region: str,
+        connection: str,
+        sleep: Callable[[float], None],
+        now: Callable[[], float],
+    ) -> None:
+        self.client, self.region, self.connection = client, region, connection
+        self._sleep, self._now = sleep, now
+        #: Seconds between two looks.
+        self.step = client.settings.get("poll_interval") / 2
+        #: The longest wait that an answer is believed to ask for.
+        self.longest_wait = client.target.retry_cap * client.speed
+
+    @property
+    def now(self) -> float:
+        """Seconds of the cloud's clock."""
+        return self._now() * self.client.speed
+
+    def sleep(self, seconds: float) -> None:
+        """Let seconds of the cloud's clock pass."""
+        self._sleep(seconds / self.client.speed)
+
+    def ask(self, name: str, **parameters: object) -> Heard:
+        """Make one call.
+
+        Raises
+        ------
+        AuthError
+            If the AccessKey is refused: then nothing can be asked.
+        """
+        operation, at = OPERATIONS[name], self.now
+        # A write is sent once, at once: what waits for the limits here would wait for them all.
+        attempts = 1 if operation.writes else None
+        where = {"RegionId": self.region} if "RegionId" in operation.required else {}
+        try:
+            answer = self.client.call(operation, where | parameters, attempts)
+        except ApiError as error:
+            if is_key(error.code):
+                raise
+            wait = None if error.retry_after is None else error.retry_after * self.client.speed
+            return Heard(error.code, {}, error.request_id or "", at, wait)
+        except CloudError as error:
+            return Heard(NO_ANSWER, {}, error.request_id or "", at)
+        return Heard("", answer.data, answer.request_id, at)
+
+    def write(self, name: str, network: str, weight: int, **more: object) -> Heard:
+        """Make one call about a route of the connection."""
+        named = {"RouteDest": network, "Weight": weight, "NextHop": self.connection}
+        return self.ask(name, VpnConnectionId=self.connection, **{**named, **more})
+
+    def state(self) -> str | None:
+        """Return the State of the connection; None where it cannot be had."""
+        heard = self.ask(LOOK, VpnConnectionId=self.connection)
+        return str(heard.data.get("State") or "") if heard.accepted else None
+
+    def listing(self) -> tuple[Heard, list[Mapping[str, Any]]]:
+        """List the destination routes of the connection, all pages."""
+        rows: list[Mapping[str, Any]] = []
+        for number in range(1, 41):
+            heard = self.ask(LIST, VpnConnectionId=self.connection, PageNumber=number, PageSize=50)
+            page = heard.data.get("VcoRouteEntries") or []
+            rows += page
+            if not heard.accepted or len(page) < 50 or len(rows) >= heard.data["TotalCount"]:
+                break
+        custom = [row for row in rows if row.get("RouteEntryType", "custom") == "custom"]
+        return heard, custom
+
+    def wait_until_idle(self, seconds: float) -> bool:
+        """Wait until no task runs on the connection; tell whether that came in time."""
+        end = self.now + seconds
+        while (state := self.state()) != ATTACHED:
+            if self.now >= end or state not in (None, *ARRIVING):
+                return False
+            self.sleep(self.step)
+        return True

@@ -1,0 +1,176 @@
+"""``vk.probe``: ask an account what nobody has written down."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from vcokit.audit.columns import CONNECTION_ID
+from vcokit.cloud.client import Client
+from vcokit.contract import ATTACHED
+from vcokit.errors import InputError, StateError
+from vcokit.probing.asking import Asker
+from vcokit.probing.looking import (
+    DryRunIgnoredError,
+    ask_dry_runs,
+    ask_quota,
+    look,
+    note_ignored,
+)
+from vcokit.probing.questions import QUESTIONS, Probe, Seen
+from vcokit.probing.sandbox import RANGE, Journal, Sandbox, free_networks, is_in_range, take_back
+
+#: Networks that the questions of the sandbox use at most.
+_NETWORKS: Final = 24
+
+
+def probe(
+    client: Client,
+    connection: str | None = None,
+    *,
+    region: str | None = None,
+    sandbox: bool = False,
+    among_others: bool = False,
+    journal: str | Path = "probe-journal.json",
+    sleep: Callable[[float], None] = time.sleep,
+    now: Callable[[], float] = time.monotonic,
+    wall: Callable[[], float] = time.time,
+    luck: Callable[[], float] = random.random,
+) -> Probe:
+    """Ask an account what nobody has written down, and compare it with what vcokit assumes.
+
+    Without ``sandbox=True`` it reads and makes dry runs, and changes nothing. Dry runs need a
+    connection to be named.
+
+    Parameters
+    ----------
+    client : Client
+        From `connect`.
+    connection : str, optional
+        The connection to ask about. No other is ever written to.
+    region : str, optional
+        Its region, by default the client's.
+    sandbox : bool
+        Whether to write routes in 198.18.0.0/15 on the connection as well, and to take them back,
+        whatever happens. It takes some minutes.
+    among_others : bool
+        Whether to do so on a connection that has other routes. It is busy meanwhile, and so its
+        other changes have to wait.
+    journal : str or Path
+        File that names what was written while it is there; a probe that was cut off is cleaned up
+        by the next one of the same connection.
+    sleep, now, wall, luck : callable
+        How to wait, two clocks (seconds that never go back, seconds since the epoch), and chance.
+
+    Returns
+    -------
+    Probe
+        ``print`` it, look at its ``frame()``, and keep its ``to_json("probe.json")``:
+        ``Simulator(facts="probe.json")`` then behaves as this account does.
+
+    Raises
+    ------
+    InputError
+        If the sandbox is refused, or an argument is not what it should be.
+    StateError
+        If the connection is not attached to a transit router, or a task runs on it for long.
+    CloudError
+        If the cloud cannot be reached, or the AccessKey is refused.
+    """
+    asker = _asker(client, connection, region, sleep, now)
+    told = Probe(
+        region=asker.region,
+        when=datetime.fromtimestamp(wall(), UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        simulated=client.simulated,
+        sandbox=sandbox,
+    )
+    if sandbox and connection is None:
+        raise InputError(
+            "a sandbox needs a connection", remedy="Name one that nobody needs: connection=vco-…"
+        )
+    book = Journal(journal)
+    left = book.read()
+    if left and (not sandbox or (book.connection, book.region) != (connection, asker.region)):
+        if sandbox:
+            raise InputError(
+                f"{book.path}: an earlier probe left routes on {book.connection}",
+                remedy=f"Probe {book.connection} with sandbox first, or name another journal",
+            )
+        told.notes.append(f"An earlier probe left routes, see {book.path}: probe with sandbox.")
+    if sandbox and left:
+        _finish(asker, book, told)
+    rows = look(asker, told)
+    quota = ask_quota(asker, told)
+    if connection is None:
+        for name in QUESTIONS:
+            told.seen.setdefault(name, Seen(why="No connection was named."))
+        return told
+    free = free_networks(rows, luck, _NETWORKS)
+    if sandbox:
+        _check(asker, rows, among_others)
+        book.connection, book.region = connection, asker.region
+    try:
+        if sandbox:
+            book.add(free[0])  # where a dry run is none, this is what it makes
+        ask_dry_runs(asker, told, free[0], rows, quota)
+        if sandbox:
+            Sandbox(asker, told, book, free[1:], luck).ask(quota)
+    except DryRunIgnoredError as error:
+        note_ignored(told, free[0], str(error))
+    finally:
+        if sandbox:
+            _finish(asker, book, told)
+    for name in QUESTIONS:
+        why = "Not seen." if sandbox else "Only writes tell: probe with sandbox."
+        told.seen.setdefault(name, Seen(why=why))
+    return told
+
+
+def _asker(
+    client: object,
+    connection: str | None,
+    region: str | None,
+    sleep: Callable[[float], None],
+    now: Callable[[], float],
+) -> Asker:
+    if not isinstance(client, Client):
+        raise InputError(
+            f"the first argument must be a Client, not {type(client).__name__}",
+            remedy='Write probe(client), with client = connect(region="cn-hangzhou")',
+        )
+    if connection is not None and not re.fullmatch(CONNECTION_ID, connection):
+        raise InputError(f"{connection!r} is no connection", remedy="Write it like vco-p0w2jp")
+    where = region or client.target.region
+    if not where:
+        raise InputError("no region is known", remedy="Pass region=, or connect(region=…)")
+    return Asker(client, where, connection or "", sleep, now)
+
+
+def _check(asker: Asker, rows: list[Mapping[str, Any]], among_others: bool) -> None:
+    """Refuse a connection that others use, or that takes no writes."""
+    others = [row for row in rows if not is_in_range(row.get("RouteDest"))]
+    if others and not among_others:
+        raise InputError(
+            f"{asker.connection} has {len(others)} routes outside {RANGE}",
+            remedy="Name a connection that nobody needs, or pass among_others=True",
+        )
+    if not asker.wait_until_idle(60.0):
+        raise StateError(
+            f"{asker.connection} is not {ATTACHED}, so no route can be written",
+            code=asker.state() or "no answer",
+            remedy="Wait until its task is over, or attach it to a transit router",
+        )
+
+
+def _finish(asker: Asker, book: Journal, told: Probe) -> None:
+    """Take everything back; one interrupt more does not stop that."""
+    try:
+        told.left = take_back(asker, book)
+    except BaseException:
+        told.left = take_back(asker, book)
+        raise

@@ -1,0 +1,450 @@
+"""What writes tell, in 198.18.0.0/15, a range kept free for such tests (RFC 2544).
+
+Before a route is sent it stands in a journal, a small JSON file. All that it names is taken back at
+the end, whatever happens; where even that was cut off, the next probe of the same connection does
+so first. A network is used only where no route of the connection overlaps it, so that whatever the
+journal names is the probe's own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from vcokit._text import pluralize
+from vcokit.contract import ATTACHED
+from vcokit.errors import InputError
+from vcokit.probing.asking import (
+    BUSY_STATE,
+    CREATE,
+    DELETE,
+    MODIFY,
+    PASSED,
+    Asker,
+    Heard,
+)
+from vcokit.probing.looking import DryRunIgnoredError, dry_run, repeat_of
+from vcokit.probing.questions import Probe, Seen
+
+RANGE: Final = ipaddress.IPv4Network("198.18.0.0/15")
+
+#: Seconds of the cloud's clock that something is waited for at most, and after which all is given
+#: up that cannot be taken back.
+_PATIENCE: Final = 120.0
+_LONGEST: Final = 900.0
+#: Listings in a row that must not show a route before it counts as gone.
+_QUIET: Final = 3
+#: Seconds for which a deleted route is watched for.
+_WATCH: Final = 20.0
+#: Creates that are sent at most to find their limit, and the window it is thought to have.
+_MOST_CREATES: Final = 130
+_WINDOW: Final = 60.0
+#: The code of a write that meets a running task, and nothing else.
+_RUNNING: Final = "VpnConnection.Configuring"
+#: Routes that are written at most only to use up a quota.
+_MOST_ROUTES: Final = 8
+
+
+class Journal:
+    """The routes that a probe may have written and not yet taken back, as a file."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.connection, self.region = "", ""
+        self.networks: list[str] = []
+
+    def read(self) -> bool:
+        """Read what an earlier probe left; tell whether there is something.
+
+        Raises
+        ------
+        InputError
+            If the file is no journal of a probe.
+        """
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return False
+        except (OSError, UnicodeDecodeError) as error:
+            raise self._strange(f"cannot be read: {error}") from None
+        try:
+            told = json.loads(text)
+            connection, region = str(told["connection"]), str(told["region"])
+            networks = [str(ipaddress.IPv4Network(one)) for one in told["networks"]]
+        except (ValueError, KeyError, TypeError):
+            raise self._strange("is no journal of a probe") from None
+        if not all(ipaddress.IPv4Network(one).subnet_of(RANGE) for one in networks):
+            raise self._strange(f"names networks outside {RANGE}")
+        self.connection, self.region, self.networks = connection, region, networks
+        return True
+
+    def _strange(self, what: str) -> InputError:
+        return InputError(f"{self.path}: {what}", remedy="Name another file as the journal")
+
+    def add(self, network: str) -> None:
+        """Write down a network before anything is sent about it."""
+        self.networks.append(network)
+        told = {
+            "what": "routes of a vcokit probe; the next probe of this connection removes them",
+            "region": self.region,
+            "connection": self.connection,
+            "networks": self.networks,
+        }
+        beside = self.path.with_name(f"{self.path.name}.new")
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(told, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(self.path)
+
+    def forget(self) -> None:
+        """Take the file away: all that it named is gone."""
+        self.networks = []
+        self.path.unlink(missing_ok=True)
+
+
+def is_in_range(destination: object) -> bool:
+    """Tell whether a destination is one of the range.
+
+    Examples
+    --------
+    >>> is_in_range("198.19.7.0/24"), is_in_range("198.0.0.0/8"), is_in_range("x")
+    (True, False, False)
+    """
+    try:
+        return ipaddress.IPv4Network(str(destination), strict=False).subnet_of(RANGE)
+    except ValueError:
+        return False
+
+
+def free_networks(
+    rows: list[Mapping[str, Any]], luck: Callable[[], float], count: int
+) -> list[str]:
+    """Return networks of the range that no route overlaps."""
+    taken = []
+    for row in rows:
+        with contextlib.suppress(ValueError):
+            taken.append(ipaddress.IPv4Network(str(row.get("RouteDest")), strict=False))
+    free = [one for one in RANGE.subnets(new_prefix=24) if not any(map(one.overlaps, taken))]
+    if len(free) < count:
+        raise InputError(
+            f"{RANGE} is in use: {len(free)} networks of it are free, {count} are needed",
+            remedy="Name a connection without routes there",
+        )
+    start = int(luck() * (len(free) - count + 1))
+    return [str(one) for one in free[start : start + count]]
+
+
+# -- taking back ----------------------------------------------------------------------------------
+
+
+def take_back(asker: Asker, journal: Journal) -> list[str]:
+    """Delete all that the journal names; return what could not be deleted in time."""
+    end, quiet = asker.now + _LONGEST, 0
+    mine: list[Mapping[str, Any]] = []
+    while journal.networks:
+        idle = asker.state() == ATTACHED
+        heard, rows = asker.listing()
+        mine = [row for row in rows if _network(row) in journal.networks]
+        quiet = quiet + 1 if idle and heard.accepted and not mine else 0
+        if quiet == _QUIET:
+            journal.forget()
+            return []
+        if asker.now >= end:
+            return sorted({_network(row) for row in mine} or journal.networks)
+        if idle and mine:
+            _delete(asker, mine[0])
+        asker.sleep(asker.step)
+    return []
+
+
+def _delete(asker: Asker, row: Mapping[str, Any]) -> None:
+    """Delete a route; where its weight is not told, or told wrongly, with either."""
+    for weight in dict.fromkeys((row.get("Weight"), 100, 0)):
+        if weight in (0, 100):
+            heard = asker.write(DELETE, _network(row), weight)
+            if heard.is_throttled:
+                asker.sleep(heard.wait or _WINDOW / 2)
+            if heard.code != "InvalidRouteEntry.NotFound":
+                return
+
+
+def _network(row: Mapping[str, Any]) -> str:
+    try:
+        return str(ipaddress.IPv4Network(str(row.get("RouteDest")), strict=False))
+    except ValueError:
+        return ""
+
+
+# -- the questions --------------------------------------------------------------------------------
+
+
+class Sandbox:
+    """Asks what only writes tell.
+
+    Parameters
+    ----------
+    asker : Asker
+    probe : Probe
+        Where answers are written down.
+    journal : Journal
+    free : list of str
+        Networks that may be used, in order.
+    luck : callable
+        A number from 0 to 1, of which tokens are made.
+    """
+
+    def __init__(
+        self,
+        asker: Asker,
+        probe: Probe,
+        journal: Journal,
+        free: list[str],
+        luck: Callable[[], float],
+    ) -> None:
+        self.asker, self.probe, self.journal = asker, probe, journal
+        self._free, self._luck = list(free), luck
+        self._tasks: list[float] = []
+        self._busy: Heard | None = None
+        self._busy_parts: tuple[str, str] = ("", "")
+
+    def ask(self, quota: int | None) -> None:
+        """Ask all, of a connection that may have so many routes."""
+        first = self._ask_about_tasks()
+        if first is None:
+            return
+        second = self._ask_about_pauses()
+        self._ask_about_tokens()
+        self._ask_about_weights(first)
+        if second is not None:
+            self._ask_about_deletes(second)
+        repeat_of(self.asker, self.probe, first, 0)
+        self._ask_about_host_bits()
+        self._ask_about_quota(quota)
+        self._ask_about_limit()
+        if self._tasks:
+            self.probe.note("task_seconds", [min(self._tasks), max(self._tasks)])
+
+    def _token(self) -> str:
+        return f"vcokit-probe-{int(self._luck() * 2**48):012x}{int(self._luck() * 2**48):012x}"
+
+    def _next(self) -> str:
+        return self._free.pop(0)
+
+    def _create(self, network: str, token: str = "") -> Heard:
+        """Create a route; its network stands in the journal before."""
+        token = token or self._token()
+        return self.asker.write(CREATE, self._noted(network), 100, ClientToken=token)
+
+    def _dry_run(self, network: str) -> Heard:
+        return dry_run(self.asker, self._noted(network))
+
+    def _noted(self, network: str) -> str:
+        """Return a network that stands in the journal from now on."""
+        clear = str(ipaddress.IPv4Network(network, strict=False))
+        if clear not in self.journal.networks:
+            self.journal.add(clear)
+        return network
+
+    def _shows(self, network: str) -> tuple[Heard, Mapping[str, Any] | None]:
+        """List; return the row of a network, None where it is not listed."""
+        heard, rows = self.asker.listing()
+        return heard, next((row for row in rows if _network(row) == network), None)
+
+    def _settle(self, since: float) -> float:
+        """Wait for the end of a task; return when it was seen to have ended."""
+        self.asker.wait_until_idle(_PATIENCE)
+        ended = self.asker.now
+        self._tasks.append(round(ended - since, 3))
+        return ended
+
+    def _calmly(self, write: Callable[[], Heard]) -> Heard:
+        """Write once no task runs and none has ended too short a time ago."""
+        end = self.asker.now + _PATIENCE
+        while True:
+            self.asker.wait_until_idle(_PATIENCE)
+            heard = write()
+            if not (heard.is_busy or heard.is_throttled) or self.asker.now >= end:
+                return heard
+            self.asker.sleep(max(self.asker.step, heard.wait or 0.0))
+
+    def _ask_about_tasks(self) -> str | None:
+        """Create a route, and look what else can be done while its task runs; return it."""
+        probe, network, token = self.probe, self._next(), ""
+
+        def begin() -> Heard:
+            nonlocal token
+            token = self._token()
+            return self._create(network, token)
+
+        self.asker.sleep(_WINDOW)  # so that no question meets the limit of creates instead
+        first = self._calmly(begin)
+        if not first.accepted:
+            probe.notes.append(f"A create in the sandbox was answered {first.code}.")
+            return None
+        self._busy_parts = (self._next(), self._token())
+        second = self._create(*self._busy_parts)
+        again = self._create(network, token)
+        same = again.accepted and again.data.get("RouteDest") == network
+        other = self._create(self._next(), token)
+        listed, row = self._shows(network)
+        during = self.asker.state() == BUSY_STATE
+        self._busy = second if second.is_busy else None
+        if during or second.code == _RUNNING:  # this code says by itself that the task ran then
+            probe.note("second_write", second.code or "accepted", second.request_id)
+        if during:
+            probe.note("listing_needs_attached", not listed.accepted, listed.request_id)
+            if listed.accepted:
+                probe.note("listed_after_task", row is None, listed.request_id)
+        for name in ("second_write", "listing_needs_attached", "listed_after_task"):
+            probe.seen.setdefault(name, Seen(why="Not seen while the task ran."))
+        ids = first.request_id, again.request_id
+        probe.note("token_replay", "the first answer" if same else again.code, *ids)
+        probe.note("token_mismatch", other.code or "accepted", other.request_id)
+        self._settle(first.at)
+        return network
+
+    def _ask_about_pauses(self) -> str | None:
+        """Write as soon as a task has ended, until it is accepted; return the network."""
+        network, ended = self._next(), self.asker.now
+        refused: list[str] = []
+        while self.asker.now - ended <= _PATIENCE:
+            heard = self._create(network)
+            if heard.accepted:
+                pause = round(heard.at - ended, 3) if refused else 0.0
+                self.probe.note("task_conflict_seconds", pause, *refused[-1:], heard.request_id)
+                self._settle(heard.at)
+                return network
+            if not (heard.is_busy or heard.is_throttled):
+                break
+            refused.append(heard.request_id)
+            self.asker.sleep(self.asker.step)
+        self.probe.seen["task_conflict_seconds"] = Seen(why=f"A create was answered {heard.code}.")
+        return None
+
+    def _ask_about_tokens(self) -> None:
+        """Send the write that was refused as busy again, when nothing is in its way."""
+        if self._busy is None:
+            why = "No write was refused while a task ran."
+            self.probe.seen["refused_calls_bind_token"] = Seen(why=why)
+            return
+        self.asker.sleep(self.asker.step + (self.probe.value("task_conflict_seconds") or _WINDOW))
+        network, token = self._busy_parts
+        heard = self._create(network, token)
+        ids = self._busy.request_id, heard.request_id
+        if heard.accepted or heard.code == self._busy.code:
+            self.probe.note("refused_calls_bind_token", not heard.accepted, *ids)
+        else:
+            why = f"It was answered {heard.code}."
+            self.probe.seen["refused_calls_bind_token"] = Seen(why=why)
+        if heard.accepted:
+            self._settle(heard.at)
+
+    def _ask_about_weights(self, network: str) -> None:
+        """Change a weight, and one of a route that is not there."""
+        probe = self.probe
+        lowered = self._calmly(lambda: self.asker.write(MODIFY, network, 100, NewWeight=0))
+        if lowered.accepted:
+            self._settle(lowered.at)
+            heard, row = self._shows(network)
+            said = None if row is None else row.get("Weight")
+            kinds = {None: "missing", 0: "shown"}
+            if row is not None:
+                ids = lowered.request_id, heard.request_id
+                probe.note("listing_weight", kinds.get(said, "constant"), *ids)
+        else:
+            probe.notes.append(f"A lower weight was answered {lowered.code}.")
+        missing = self._free[-1]
+        heard = self._calmly(lambda: self.asker.write(MODIFY, missing, 100, NewWeight=0))
+        probe.note("modify_missing", heard.code or "accepted", heard.request_id)
+        if heard.accepted:
+            self._settle(heard.at)
+
+    def _ask_about_deletes(self, network: str) -> None:
+        """Delete a route, and watch whether it shows up again."""
+        asker, probe = self.asker, self.probe
+        deleted = self._calmly(lambda: asker.write(DELETE, network, 100))
+        if not deleted.accepted:
+            probe.notes.append(f"A delete was answered {deleted.code}.")
+            return
+        looks: list[tuple[float, bool]] = []  # when it was listed, and whether it was there
+        during = True
+        while during:
+            heard, row = self._shows(network)
+            during = asker.state() == BUSY_STATE
+            if during and heard.accepted:
+                looks.append((heard.at, row is not None))
+            asker.sleep(asker.step * during)
+        at_once = not all(there for _, there in looks)  # one that flaps was gone, too
+        if looks:
+            probe.note("removed_at_acceptance", at_once, deleted.request_id, heard.request_id)
+        ended = self._settle(deleted.at)
+        while asker.now - ended < _WATCH:
+            heard, row = self._shows(network)
+            if heard.accepted:
+                looks.append((heard.at, row is not None))
+            asker.sleep(asker.step)
+        gone = next((at for at, there in looks if not there), ended)
+        again = [at for at, there in looks if there and at > gone]
+        # Until the next look it may have been there as well.
+        since = deleted.at if at_once else ended
+        back = again[-1] + asker.step - since if again else 0.0
+        probe.note("deleted_reappears", round(back, 3), deleted.request_id, heard.request_id)
+        if again:
+            times = pluralize(len(again), "time")
+            probe.notes.append(f"A deleted route was listed again {times}, once it was gone.")
+
+    def _ask_about_host_bits(self) -> None:
+        """Create a route with host bits, where the dry run of one has passed."""
+        if self.probe.value("host_bits") != PASSED:
+            return
+        network = self._next()
+        written = network.replace(".0/24", ".1/24")
+        heard = self._calmly(lambda: self._create(written))
+        if heard.accepted:
+            self._settle(heard.at)
+            listed, rows = self.asker.listing()
+            said = {str(row.get("RouteDest")) for row in rows}
+            kind = "masked" if network in said else "kept"
+            self.probe.notes.append(f"A destination with host bits is accepted, and {kind}.")
+            self.probe.note("host_bits", PASSED, heard.request_id, listed.request_id)
+
+    def _ask_about_quota(self, quota: int | None) -> None:
+        """Use up the quota where little is left of it, and make a dry run beyond."""
+        _, rows = self.asker.listing()
+        if quota is None or not 0 < quota - len(rows) <= _MOST_ROUTES:
+            return
+        for _ in range(quota - len(rows)):
+            network = self._next()
+            heard = self._calmly(partial(self._create, network))
+            if not heard.accepted:
+                return
+            self._settle(heard.at)
+        beyond = self._calmly(partial(self._dry_run, self._next()))
+        self.probe.note("beyond_quota", beyond.code, beyond.request_id)
+
+    def _ask_about_limit(self) -> None:
+        """Send dry runs until one is throttled."""
+        asker, network = self.asker, self._noted(self._next())
+        asker.sleep(_WINDOW)  # what was sent before shall not count
+        passed: list[Heard] = []
+        while len(passed) < _MOST_CREATES:
+            heard = asker.write(CREATE, network, 100, DryRun=True)
+            if heard.accepted:
+                raise DryRunIgnoredError(heard.request_id)
+            if heard.is_throttled:
+                seconds = _WINDOW
+                if heard.wait is not None and heard.wait < asker.longest_wait:
+                    seconds = heard.wait + heard.at - passed[0].at
+                whole = max(1, round(seconds))
+                self.probe.note("create_limit", [len(passed), whole], heard.request_id)
+                return
+            passed.append(heard)
+        why = f"None of {len(passed)} was throttled."
+        self.probe.seen["create_limit"] = Seen(why=why)

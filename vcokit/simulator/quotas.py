@@ -1,0 +1,92 @@
+"""The Quota Center of a simulated cloud: what its account may have, as another service tells it.
+
+Codes and names are made up, where the contract does not say them; numbers are those by which the
+simulator itself refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from vcokit.simulator.errors import ApiError
+from vcokit.simulator.models import CONTRACT
+from vcokit.simulator.operations import Fields, RequestContext, operation
+
+_FACTS: Final = CONTRACT["quota_center"]
+_CATEGORIES: Final = _FACTS["categories"]["value"]
+_MOST: Final[int] = _FACTS["parameters"]["MaxResults"]["most"]
+_DEFAULT: Final[int] = _FACTS["parameters"]["MaxResults"]["default"]
+
+
+@operation("ListProductQuotas")
+def list_quotas(request: RequestContext) -> Fields:
+    """Return a page of the quotas of a product."""
+    category = request.text("QuotaCategory") or _CATEGORIES["quotas"]
+    if category not in _FACTS["parameters"]["QuotaCategory"]["choices"]:
+        raise ApiError("InvalidQuotaCategory")
+    size, start = request.text("MaxResults") or str(_DEFAULT), request.text("NextToken") or "0"
+    if not size.isdecimal() or not 1 <= int(size) <= _MOST:
+        raise ApiError("InvalidMaxResults")
+    if not start.isdecimal() or len(start) > 9:
+        raise ApiError("InvalidNextToken")
+    rows = [row for row in _quotas(request) if row["QuotaCategory"] == category]
+    wanted = request.text("QuotaActionCode")
+    rows = [row for row in rows if wanted in ("", row["QuotaActionCode"])]
+    end = int(start) + int(size)
+    page: Fields = {"Quotas": rows[int(start) : end], "TotalCount": len(rows)}
+    return page | {"MaxResults": int(size)} | ({"NextToken": str(end)} if end < len(rows) else {})
+
+
+@operation("GetProductQuota")
+def get_quota(request: RequestContext) -> Fields:
+    """Return one quota."""
+    wanted = request.text("QuotaActionCode")
+    found = next((row for row in _quotas(request) if row["QuotaActionCode"] == wanted), None)
+    if found is None:
+        raise ApiError("InvalidQuotaActionCode")
+    return {"Quota": found}
+
+
+def _quotas(request: RequestContext) -> Iterator[dict[str, Any]]:
+    """Yield the quotas of a product; those of VPN stand under the first of the contract's."""
+    product = request.text("ProductCode")
+    if product != _FACTS["products"]["value"][0]:
+        return
+    cloud = request.cloud
+    counts = [len(one.table) for one in cloud.connections(request.now)]
+    quotas = [
+        (
+            _FACTS["routes_per_connection"]["value"],
+            "Destination-based routes of an IPsec-VPN connection",
+            cloud.quota,
+            max(counts, default=0),
+        ),
+        ("vpn_quota_pbr_routes", "Policy-based routes of an IPsec-VPN connection", 50, 0),
+        ("vpn_quota_connections", "IPsec-VPN connections", 100, len(counts)),
+    ]
+    for code, name, total, used in quotas:
+        yield {
+            "ProductCode": product,
+            "QuotaActionCode": code,
+            "QuotaCategory": _CATEGORIES["quotas"],
+            "QuotaName": name,
+            "QuotaDescription": name,
+            "QuotaUnit": "",
+            "TotalQuota": float(total),
+            "TotalUsage": float(used),
+            "Adjustable": True,
+        }
+    for name in CONTRACT["operations"]:
+        calls, seconds = cloud.limits[name]
+        yield {
+            "ProductCode": product,
+            "QuotaActionCode": f"vpn_flow_{name}",
+            "QuotaCategory": _CATEGORIES["limits"],
+            "QuotaName": f"Calls of {name}",
+            "QuotaDescription": f"API rate limit of {name}",
+            "QuotaUnit": "",
+            "TotalQuota": float(calls),
+            "Adjustable": False,
+            "Period": {"PeriodUnit": "second", "PeriodValue": round(seconds)},
+        }
