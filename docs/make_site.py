@@ -47,6 +47,7 @@ CONTENTS: Final = {
         "unattended",
         "own-rules",
         "baseline",
+        "terraform",
         "beyond-one-machine",
         "faq",
     ),

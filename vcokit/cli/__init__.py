@@ -130,6 +130,8 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "verify": Command("inspect", _LIVE, "Compare an inventory with the live routes."),
     "live": Command("inspect", _LIVE, "Write the live routes as an inventory."),
     "diff": Command("inspect", _LIVE, "Compare two inventories, or one with the live routes."),
+    "quota": Command("account", _LIVE, "Show the quotas of the account."),
+    "probe": Command("account", _LIVE, "Ask the account how its cloud behaves."),
     "demo": Command("tools", _TOOLS, "Run all steps on an example, in a simulated cloud."),
     "simulate": Command("tools", _TOOLS, "Serve the simulated API on this machine until Ctrl-C."),
     "config": Command("tools", _TOOLS, "Show the settings and where each comes from."),

@@ -99,7 +99,10 @@ def live_command(
         found = _find(client, routes if files else None, region, connections=connections)
     unlisted = {} if connections else schema.unlisted_connections(found)
     if not connections:  # routes learnt by BGP are not of an inventory
-        found = schema.destination_routes(found)[_FIELDS].reset_index(drop=True)
+        found = schema.destination_routes(found).reset_index(drop=True)
+        # Terraform imports what is live.
+        is_terraform = output is not None and format_of(output) == "terraform"
+        found = found[[*_FIELDS, "route_entry_type"] if is_terraform else _FIELDS]
     if output is None:
         write_stdout(to_csv(found))
     elif connections:

@@ -588,6 +588,13 @@ class CloudOptions:
         Path | None,
         typer.Option(metavar="FILE", help="Use a simulator that holds what this TOML file says."),
     ] = None
+    facts: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Use a simulator that behaves as vcokit probe saw the account, by its probe.json.",
+        ),
+    ] = None
     speed: Annotated[
         float | None, typer.Option(metavar="N", help="The simulator's clock runs N times faster.")
     ] = None
@@ -595,7 +602,7 @@ class CloudOptions:
     @property
     def simulated(self) -> bool:
         """Whether the cloud is a simulated one."""
-        return self.simulate or self.scenario is not None
+        return self.simulate or self.scenario is not None or self.facts is not None
 
     @property
     def may_be_simulated(self) -> bool:
@@ -611,10 +618,10 @@ class CloudOptions:
         >>> CloudOptions(scenario=Path("my cloud.toml")).resume_args, CloudOptions().resume_args
         (" --scenario 'my cloud.toml'", '')
         """
-        if self.scenario is not None:
-            return f" --scenario {shlex.quote(str(self.scenario))}"
-        if self.simulate:
-            return " --simulate"
+        files = {"--scenario": self.scenario, "--facts": self.facts}
+        named = [f" {name} {shlex.quote(str(path))}" for name, path in files.items() if path]
+        if named or self.simulate:
+            return "".join(named) or " --simulate"
         return f" --profile {shlex.quote(self.profile)}" if self.profile else ""
 
     def check(self) -> None:
@@ -684,10 +691,13 @@ class CloudOptions:
             if live is not None:
                 options["routes"] = [Route(*row) for row in live[columns].itertuples(index=False)]
                 most = int(live["vpn_connection_id"].value_counts().max()) if len(live) else 0
+            if self.facts is not None:
+                options["facts"] = self.facts
             if "connections" not in options:
                 owner = [account.account_id for account in options.get("accounts", ())[:1]]
                 options["connections"] = connections_for(routes, options.get("seed", 0), *owner)
-                options.setdefault("quota", quota_for(routes) + most)
+                if self.facts is None:
+                    options.setdefault("quota", quota_for(routes) + most)
             return Simulator(**options)
         except ValueError as error:
             raise InputError(str(error)) from None

@@ -26,6 +26,7 @@ from vcokit.cli.console import (
     table,
 )
 from vcokit.cli.options import ReadOptions
+from vcokit.cloud.operations import QUOTAS
 from vcokit.errors import InputError, VcokitError
 
 if TYPE_CHECKING:
@@ -115,6 +116,9 @@ _ROLLOUT: Final = (
 _DELETE: Final = ("DeleteVcoRouteEntry",)
 _CONNECTIONS: Final = ("DescribeVpnConnections", "DescribeVpnAttachments")
 
+#: Of a probe with its sandbox; without it the writes are dry runs, which need the same.
+PROBE: Final = (*_ROLLOUT, *_DELETE, *QUOTAS)
+
 #: Operations that each command may call on the real cloud.
 COMMAND_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "audit": (),
@@ -126,6 +130,8 @@ COMMAND_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "verify": _LOOK,
     "live": (*_LOOK, *_CONNECTIONS),
     "diff": _LOOK,
+    "quota": tuple(QUOTAS),
+    "probe": PROBE,
     "explain": (),
     "aggregate": (),
     "policy": (),
