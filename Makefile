@@ -58,9 +58,9 @@ bench: $(VENV)/.bench
 differential: $(VENV)/.test
 	$(BIN)/python -m tests.differential $(ARGS)
 
-# The pictures of docs/plots.md, light and dark; half a minute.
+# The pictures of docs/plots.md, light and dark; half a minute. ARGS=--check says which are stale.
 pictures: $(VENV)/.core
-	$(BIN)/python docs/pictures.py
+	$(BIN)/python docs/pictures.py $(ARGS)
 
 # The documentation as a site, in out/site, without the network; half a minute.
 site: $(VENV)/.test

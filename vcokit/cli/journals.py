@@ -130,7 +130,7 @@ def require_finished(path: Path, option: str = "--journal") -> None:
     new = next(name for name in _numbered(path) if not name.exists())
     raise InputError(
         f"{path}: the live routes have changed since this rollout, and for "
-        f"{pluralize(rest.in_doubt, 'step')} it is not known whether the cloud did them",
+        f"{pluralize(rest.in_doubt, 'step')} the outcome is not known",
         remedy="Look at the result with vcokit live, then repeat this command with "
         f"{option} {shlex.quote(str(new))}",
     )
