@@ -159,7 +159,7 @@ def test_what_is_over_is_said_once(write, shell) -> None:
         given = ("--exceptions", path, "--today", date, "--rules", "covered,more-specific")
         _, said, aside = shell("audit", SMALL, *given)
         left[day] = said
-        assert aside.count("is over, and not applied") == day - 31
+        assert aside.count("has expired and is not applied") == day - 31
     assert "2 held back: 2 by exceptions\n" in left[31]
     assert "0 held back: 0 by exceptions; 1 exception expired\n" in left[32]
 

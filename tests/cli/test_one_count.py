@@ -60,5 +60,5 @@ def test_one_inventory_has_one_number_of_connections(shell, tmp_path: Path) -> N
 
 def _connections(said: str) -> int:
     """Return the one number of connections that a text tells."""
-    number = re.search(r"(\d+)\s+connections|Connections <[^>]*>(\d+), a cell each", said)
+    number = re.search(r"(\d+)\s+connections|Connections <[^>]*>(\d+), one cell each", said)
     return int(number[1] or number[2]) if number else -1

@@ -217,7 +217,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
         child.send_signal(signal.SIGINT)
         assert child.stdout is not None
         said = ""
-        while "Stopping in order" not in said:
+        while "Stopping: waiting" not in said:
             said = child.stdout.readline()
             assert said
         child.send_signal(signal.SIGINT)
