@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, expect, sync_playwright
 
 from vcokit.simulator import Account
 
@@ -171,6 +172,20 @@ class Notebook:
         """Load the page, again if it is there, and wait for notebook and kernel."""
         self.page.goto(self._url)
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
+
+    def reload(self) -> None:
+        """Load the page again, until JupyterLab has made its live views anew.
+
+        On a busy machine it now and then gives up on the kernel and shows none: a person would load
+        the page once more.
+        """
+        for _ in range(2):
+            self.load()
+            with contextlib.suppress(TimeoutError):
+                live = self.page.locator(".vco-live .stat").first
+                live.wait_for(state="attached", timeout=PATIENCE / 2)
+                return
+        self.load()
 
     def wait_idle(self) -> None:
         """Wait until the kernel has nothing to do."""

@@ -114,7 +114,7 @@ def test_watched_paused_reloaded_and_cancelled(
     number(notebook, "so far", number(notebook, "so far", 0) + 2)
     assert here.created() == made
     notebook.save()
-    notebook.load()
+    notebook.reload()
     notebook.says("paused")
     share = 100 * made // (24 * 100)
     assert percent(notebook, 1) == share
