@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Page, TimeoutError, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import TimeoutError as TooLateError
 
 from vcokit.simulator import Account
 
@@ -181,7 +182,7 @@ class Notebook:
         """
         for _ in range(2):
             self.load()
-            with contextlib.suppress(TimeoutError):
+            with contextlib.suppress(TooLateError):
                 live = self.page.locator(".vco-live .stat").first
                 live.wait_for(state="attached", timeout=PATIENCE / 2)
                 return
