@@ -208,14 +208,27 @@ def test_nothing_that_a_cell_holds_reaches_the_terminal() -> None:
     """Every step is one line of each view, whatever its cells hold, and Markdown stays a block."""
     wanted = routes((A, "10.0.0.0/8\x1b[31m", 100), (B, "10.0.0.0/8", 0))
     plan = plan_routes(wanted.assign(description="\x1b]0;x\x07\n````\n# head"), live())
-    for text, lines in ((plan.text(), 7), (plan.markdown(), 9), (plan.table(), 7)):
+    for text, lines in ((plan.text(), 7), (plan.markdown(), 11), (plan.table(), 7)):
         assert {letter for letter in text if not letter.isprintable()} == {"\n"}
         assert len(text.splitlines()) == lines
     assert sum(f" {action} " in plan.table() for action in actions(plan)) == 2
-    counts, _, fence, *shown, end = plan.markdown().splitlines()
+    counts, _, fingerprint, _, fence, *shown, end = plan.markdown().splitlines()
+    assert fingerprint == f"Fingerprint: `{plan.fingerprint}`"
     assert counts == f"**{plan.text().splitlines()[-1]}**"
     assert (fence, end) == ("`````diff", "`````")
     assert shown == plan.text().splitlines()[:-2]
+
+
+def test_a_long_plan_fits_into_a_comment() -> None:
+    """Code hosts refuse comments beyond 64 KiB: what does not fit is counted, lines stay whole."""
+    wanted = routes(*((A, f"10.{n // 256}.{n % 256}.0/24", 100) for n in range(4_000)))
+    plan = plan_routes(wanted.assign(description="深圳" * 9), live())
+    text = plan.markdown()
+    assert len(text.encode()) < 60_000
+    shown = [line for line in text.splitlines() if line.startswith("+ ")]
+    assert shown == plan.text().splitlines()[1 : len(shown) + 1]
+    assert f"{4_000 - len(shown):,} more lines" in text
+    assert "4,000 to create" in text
 
 
 def test_html_is_escaped() -> None:

@@ -213,8 +213,11 @@ class Plan:
         return "\n".join(plan_text.changes(self.steps))
 
     def markdown(self) -> str:
-        """Return the same as Markdown, for a comment on a change."""
-        return plan_text.markdown(self.steps)
+        """Return the same as Markdown, for a comment on a change, with the whole fingerprint.
+
+        What would not fit into a comment of 64 KiB is counted.
+        """
+        return plan_text.markdown(self.steps, self.fingerprint)
 
     def table(self) -> str:
         """Return all steps as aligned text, by connection, whatever they hold made harmless."""

@@ -24,6 +24,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import unified_diff
+from itertools import accumulate
 from typing import Any, Final
 
 import pandas as pd
@@ -87,12 +88,25 @@ def count_line(steps: pd.DataFrame) -> str:
     return f"Plan: {', '.join(counted)}."
 
 
-def markdown(steps: pd.DataFrame) -> str:
-    """Return what changes as Markdown, for a comment on a change; code hosts colour the lines."""
+#: Bytes of Markdown that changes fill at most: code hosts refuse comments beyond 64 KiB.
+_COMMENT: Final = 50_000
+
+
+def markdown(steps: pd.DataFrame, fingerprint: str) -> str:
+    """Return what changes as Markdown, for a comment on a change; code hosts colour the lines.
+
+    What does not fit into a comment is counted.
+    """
     *lines, total = changes(steps)
+    head = f"**{total}**\n\nFingerprint: `{fingerprint}`"
     if not lines:
-        return f"**{total}**"
-    return "\n\n".join([f"**{total}**", fenced("\n".join(lines[:-1]), "diff")])
+        return head
+    ends = accumulate(len(line.encode()) + 1 for line in lines[:-1])
+    shown = sum(end <= _COMMENT for end in ends)
+    parts = [head, fenced("\n".join(lines[:shown]), "diff")]
+    if shown < len(lines) - 1:
+        parts.append(f"{len(lines) - 1 - shown:,} more lines do not fit here: see the saved plan.")
+    return "\n\n".join(parts)
 
 
 def fenced(text: str, language: str = "") -> str:
