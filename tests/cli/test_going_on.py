@@ -70,7 +70,7 @@ def test_a_stale_journal_in_doubt_names_the_way_out(
     assert shell("resume", journal)[0] == ExitCode.STALE
     edited(journal, "UPDATE step SET state = 'unknown' WHERE state = 'pending' AND step = 5")
     code, _, err = shell("apply", inventory, "--yes")
-    assert (code, "for 1 step it is not known" in err) == (ExitCode.INPUT, True)
+    assert (code, "for 1 step the outcome is not known" in err) == (ExitCode.INPUT, True)
     option = re.search(r"--journal (\S+)", err)[1]
     assert shell("apply", inventory, "--yes", "--journal", option)[0] == ExitCode.OK
 
