@@ -282,7 +282,7 @@ class RolloutProgress:
         elapsed = max(time.monotonic() - self._started, 1e-9)
         settled = _settled(tally) - self._settled_before
         rate = f"{settled / elapsed:,.1f}/s"
-        if self._rollout.state == "waiting":
+        if tally.rollout == "waiting":
             rate = "waits for the next window"
         left = f"about {duration(round(self._forecast.remaining(settled, elapsed)))} left"
         states = state_counts(tally)
