@@ -53,6 +53,16 @@ def test_plan_of_a_part(shell, inventory: Path, cloud) -> None:
     assert "delete" in err
 
 
+def test_live_routes_go_to_terraform(shell, inventory: Path, tmp_path: Path, cloud) -> None:
+    """A .tf file of live routes has their blocks, and the imports that take them over."""
+    assert shell("apply", inventory, "--yes")[0] == 0
+    path = tmp_path / "routes.tf"
+    assert shell("live", inventory, "--output", path)[0] == 0
+    text = path.read_text()
+    assert text.count('route_dest        = "') == 10
+    assert text.count("\nimport {\n") == text.count("\nresource ") == 1
+
+
 def test_apply_a_saved_plan_and_undo_it(shell, inventory: Path, tmp_path: Path, cloud) -> None:
     """What was planned is what is sent; undo shows what it will do and takes it back."""
     saved = tmp_path / "plan.jsonl"

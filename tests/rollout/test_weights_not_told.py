@@ -79,6 +79,8 @@ def test_a_changed_weight_is_taken_by_its_answer(client: vk.Client, tmp_path: Pa
     steps = rollout.frame()
     assert set(steps["state"]) == {"done"}
     assert set(steps["message"]) == {"accepted; the listing does not tell weights"}
+    calls = rollout.calls()
+    assert calls["operation"].eq("ModifyVcoRouteEntryWeight").sum() == 3  # one of two again
     assert rollout.differences().empty
     undo = vk.apply_plan(rollout.undo(), client, journal=tmp_path / "undo.db", allow_gap=True)
     assert set(undo.frame()["state"]) == {"done"}

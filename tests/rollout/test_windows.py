@@ -14,7 +14,7 @@ import vcokit as vk
 from tests.rollout.play import LIMITS
 from vcokit import schema
 from vcokit.errors import InputError
-from vcokit.rollout.messages import Finished, List, Listed, Polled, Send
+from vcokit.rollout.messages import Finished, List, Listed, Poll, Polled, Send, TimedOut
 from vcokit.rollout.options import Options
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steps import Route, Step
@@ -152,6 +152,28 @@ def test_what_changed_while_it_waited_is_stale() -> None:
     (end,) = night.tell(Listed("vco-a", 1, (Route("10.0.0.0/16", "h", 100),), 1))
     assert isinstance(end, Finished)
     assert (end.reason, len(end.differences)) == ("stale", 1)
+
+
+def test_a_lost_write_that_arrives_while_it_waits_is_its_own() -> None:
+    """What was sent once without an answer may show up hours later: it is done, and not stale."""
+    night = Night()
+    night.tell()
+    night.tell(Listed("vco-a", 1, (), 0))
+    night.tell(Polled("vco-a", "attached"))
+    night.tell(at=HOUR)
+    assert Send(0, 0) in night.tell(Listed("vco-a", 1, (), 0), at=2 * HOUR - 10)
+    asked = night.tell(TimedOut(0, True, "no answer"), at=2 * HOUR + 10)
+    while night.scheduler.connections["vco-a"].unresolved:  # the window has closed: it only looks
+        if List("vco-a", 1) in asked:
+            asked = night.tell(Listed("vco-a", 1, (), 0))
+        elif Poll("vco-a") in asked:
+            asked = night.tell(Polled("vco-a", "attached"))
+        else:
+            asked = night.tell()
+    assert night.scheduler.steered == "waiting"
+    assert night.tell(at=25 * HOUR)[0] == List("vco-a", 1)
+    asked = night.tell(Listed("vco-a", 1, (Route("10.0.0.0/16", "h", 100),), 1))
+    assert not [one for one in asked if isinstance(one, Finished)]
 
 
 def test_the_journal_keeps_them(tmp_path) -> None:

@@ -142,8 +142,7 @@ def _routes(routes: pd.DataFrame, names: list[str], what: str) -> pd.DataFrame:
 def _answers(both: pd.DataFrame, scopes: int) -> tuple[list[_Side], pd.DataFrame]:
     """Return both sides of each scope, one after the other, and a row per answer.
 
-    An answer is the connections whose routes win, and whether these are active. Sets are numbered
-    member by member: two are the same if they were so far, and go on alike.
+    An answer is the connections whose routes win, and whether these are active.
     """
     side = 2 * both["scope"].to_numpy(np.int64) + both["side"].to_numpy(np.int64)
     network, length = both["network"].to_numpy(np.uint32), both["length"].to_numpy(np.uint8)
@@ -159,12 +158,7 @@ def _answers(both: pd.DataFrame, scopes: int) -> tuple[list[_Side], pd.DataFrame
     key, connection, active = key[wins], connection[wins], active[wins]
     starts = np.flatnonzero(is_new(key))
     size = np.diff(starts, append=len(key))
-    answer = 2 * connection.take(starts) + active.take(starts)
-    for member in range(1, int(size.max(initial=1))):
-        longer = np.flatnonzero(size > member)
-        pairs = answer.take(longer) * len(names) + connection.take(starts.take(longer) + member)
-        answer[longer] = pd.factorize(pairs)[0] + answer.max() + 1
-    number, _ = pd.factorize(answer)
+    number = _set_numbers(2 * connection + active, starts, size)
     one = np.flatnonzero(~pd.Series(number).duplicated().to_numpy())  # a destination per answer
     spelt = np.array([[f"{name} (standby)", str(name)] for name in names], dtype=np.object_)
     known = pd.DataFrame({"active": active.take(starts[one])})
@@ -179,6 +173,19 @@ def _answers(both: pd.DataFrame, scopes: int) -> tuple[list[_Side], pd.DataFrame
     edges = np.searchsorted(keys, np.arange(2 * scopes + 1, dtype=np.uint64) << _GROUP_BITS)
     parts = (slice(begin, end) for begin, end in pairwise(edges))
     return [_Side(keys[part] & _PREFIX, number[part]) for part in parts], known
+
+
+def _set_numbers(members: I64, starts: I64, size: I64) -> I64:
+    """Number sets, each a run of sorted members, from 0 in the order of appearance.
+
+    It goes member by member: two sets are the same if they were so far, and go on alike.
+    """
+    number = members.take(starts)
+    for place in range(1, int(size.max(initial=1))):
+        longer = np.flatnonzero(size > place)
+        pairs = number.take(longer) * (members.max() + 1) + members.take(starts[longer] + place)
+        number[longer] = pd.factorize(pairs)[0] + number.max() + 1
+    return np.asarray(pd.factorize(number)[0], dtype=np.int64)
 
 
 def _changed(sides: list[_Side]) -> _Ranges:

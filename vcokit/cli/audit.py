@@ -222,7 +222,7 @@ def _rule_table(own: Sequence[Rule]) -> Any:
     rows = [(rule, "built-in") for rule in RULES] + [(rule, "own") for rule in own]
     return table(
         "Rules",
-        ("rule", "severity", "from", "which says"),
+        ("rule", "severity", "from", "meaning"),
         ((rule.name, severity(rule.severity), whose, rule.summary) for rule, whose in rows),
     )
 

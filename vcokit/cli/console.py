@@ -405,7 +405,7 @@ def findings_by_rule(findings: pd.DataFrame) -> Table:
         (severity(str(row.severity)), row.rule, row.rows, row.sentence)
         for row in by_rule(findings).itertuples()
     )
-    return table("Findings by rule", ("severity", "rule", "rows", "which says"), rows)
+    return table("Findings by rule", ("severity", "rule", "rows", "meaning"), rows)
 
 
 #: What is told of a failed step.

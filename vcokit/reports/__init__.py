@@ -104,7 +104,7 @@ def write(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: An
     note: <text>: next_hop taken from the connection
     <BLANKLINE>
     Findings by rule
-    severity  rule           rows  which says
+    severity  rule           rows  meaning
     error     host-bits-set     1  The address is not that of its network.
     ...
     """

@@ -40,7 +40,7 @@ def text_lines(report: Report) -> Iterator[str]:
     if len(report.findings):
         yield "\nFindings by rule\n"
         yield from _text_table(
-            ("severity", "rule", "rows", "which says"),
+            ("severity", "rule", "rows", "meaning"),
             [(r["severity"], r["rule"], f"{r['rows']:,}", r["sentence"]) for r in report.by_rule],
         )
     if len(report.listed):
@@ -112,7 +112,7 @@ def markdown_lines(report: Report) -> Iterator[str]:
     if not len(report.findings):
         return
     yield "\n### By rule\n\n"
-    yield from _markdown_header(("Severity", "Rule", "Rows", "Which says"), "llrl")
+    yield from _markdown_header(("Severity", "Rule", "Rows", "Meaning"), "llrl")
     for rule in report.by_rule:
         cells = (_markdown_severity(rule["severity"]), code_span(rule["rule"]), f"{rule['rows']:,}")
         yield _markdown_row((*cells, markdown_cell(rule["sentence"])))
