@@ -11,7 +11,6 @@ from itertools import count, islice
 
 from tests.rollout.play import LIMITS
 from vcokit.cloud.operations import Limit
-from vcokit.rollout import steps as st
 from vcokit.rollout.messages import (
     LIST,
     POLL,
@@ -30,7 +29,7 @@ from vcokit.rollout.messages import (
 from vcokit.rollout.options import Options
 from vcokit.rollout.ordering import Order
 from vcokit.rollout.scheduler import Scheduler
-from vcokit.rollout.steps import Step
+from vcokit.rollout.steps import OPERATION, Action, State, Step
 
 
 @dataclass
@@ -83,7 +82,7 @@ class Model:
             result = self.scheduler.advance(inputs, self.now)
             for change in result.changes:
                 self.states[change.step] = change.new
-                if change.new == st.DONE:
+                if change.new == State.DONE:
                     self.done[change.step] = self.now
             wake = None
             for decision in result.decisions:
@@ -127,7 +126,7 @@ class Model:
 
     def write(self, step: Step, now: float, half: float) -> Answered:
         """Return the answer to a write."""
-        wait = self.admit(st.OPERATION[step.action], now)
+        wait = self.admit(OPERATION[step.action], now)
         if wait is not None:
             self.outcomes["throttled"] += 1
             return Answered(step.number, "throttled", "Throttling.User", retry_after=wait)
@@ -178,6 +177,14 @@ def creates(*lanes: int) -> list[Step]:
     """Return create steps of lanes by their sizes, a step a lane in turn."""
     turns = [(turn, lane) for lane, size in enumerate(lanes) for turn in range(size)]
     return [
-        Step(n, st.CREATE, "r", f"vco-{lane}", f"10.{turn // 256}.{turn % 256}.{lane}/32", "h", 100)
+        Step(
+            n,
+            Action.CREATE,
+            "r",
+            f"vco-{lane}",
+            f"10.{turn // 256}.{turn % 256}.{lane}/32",
+            "h",
+            100,
+        )
         for n, (turn, lane) in enumerate(sorted(turns))
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from vcokit.cloud.operations import OPERATIONS
-from vcokit.rollout import steps as st
 from vcokit.rollout.messages import (
     Answered,
     List,
@@ -18,7 +17,7 @@ from vcokit.rollout.messages import (
 from vcokit.rollout.options import Options
 from vcokit.rollout.ordering import Order
 from vcokit.rollout.scheduler import Scheduler
-from vcokit.rollout.steps import Step
+from vcokit.rollout.steps import Action, Step
 
 LIMITS = {name: operation.limit for name, operation in OPERATIONS.items()}
 
@@ -32,7 +31,7 @@ class Play:
         limits: dict | None = None,
         order: Order | None = None,
         records: dict | None = None,
-        action: str = st.CREATE,
+        action: str = Action.CREATE,
         **options: object,
     ) -> None:
         steps = [

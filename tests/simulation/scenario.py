@@ -101,7 +101,8 @@ class Scenario:
         for name in list(self.__dataclass_fields__)[2:]:
             value = getattr(self, name)
             if value:
-                lines.append(f"  {name}: {value}")
+                shown = f"case {value.number}: {value.plan}" if name == "second" else value
+                lines.append(f"  {name}: {shown}")
         return "\n".join(lines)
 
 

@@ -32,7 +32,7 @@ from vcokit.rollout import database, rehearsal
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import held
 from vcokit.rollout.plan import Plan
-from vcokit.rollout.steps import ACCEPTED, DONE, FINAL, LIVE_COLUMNS, SETTLED
+from vcokit.rollout.steps import FINAL, LIVE_COLUMNS, State
 
 _END: Final = ".rollout.db"
 _SIMULATED: Final = ".simulated.db"
@@ -216,7 +216,10 @@ class ResumePoint:
             plan, steps = journal.plan(), journal.steps()
         wanted = steps.loc[steps["action"] != "blocked", [*LIVE_COLUMNS]].reset_index(drop=True)
         return cls(
-            plan, _left(plan, steps), wanted, _live_after(plan, steps, (DONE, SETTLED, ACCEPTED))
+            plan,
+            _left(plan, steps),
+            wanted,
+            _live_after(plan, steps, (State.DONE, State.SETTLED, State.ACCEPTED)),
         )
 
 
@@ -237,6 +240,6 @@ def _live_after(plan: Plan, steps: pd.DataFrame, states: Sequence[str]) -> pd.Da
 def _left(plan: Plan, steps: pd.DataFrame) -> Plan:
     """Return the steps that are not final as a plan, to be forecast."""
     rest = plan.steps[~steps["state"].isin([*FINAL]).to_numpy()].reset_index(drop=True)
-    live = _live_after(plan, steps, (DONE,))
+    live = _live_after(plan, steps, (State.DONE,))
     live = live[live["vpn_connection_id"].isin(rest["vpn_connection_id"].unique())]
     return Plan(rest.assign(step=range(len(rest))), live.reset_index(drop=True), plan.quota)

@@ -40,7 +40,6 @@ from vcokit.errors import (
     NoAnswerError,
     NotSentError,
 )
-from vcokit.rollout import steps as st
 from vcokit.rollout.background import Threads
 from vcokit.rollout.journal import CallEnd, CallRow, Journal
 from vcokit.rollout.messages import (
@@ -69,7 +68,7 @@ from vcokit.rollout.messages import (
     WaitUntil,
 )
 from vcokit.rollout.scheduler import Scheduler
-from vcokit.rollout.steps import UNKNOWN_WEIGHT, Route, client_token
+from vcokit.rollout.steps import OPERATION, UNKNOWN_WEIGHT, Route, State, client_token
 
 _log: Final = logging.getLogger("vcokit.rollout")
 
@@ -313,7 +312,7 @@ class Engine:
         except BaseException:
             # Those of this round never leave; what was answered is still to be written.
             del self._calls[earlier:]
-            self._steps = [change for change in self._steps if change.new != st.SENT]
+            self._steps = [change for change in self._steps if change.new != State.SENT]
             raise
         self._tell_ends(arrived)
         self._tell_changes(result)
@@ -355,7 +354,7 @@ class Engine:
             token = client_token(self._rollout_id, step.number, decision.attempt)
             return CallRow(
                 number,
-                st.OPERATION[step.action],
+                OPERATION[step.action],
                 step.region_id,
                 step.lane,
                 wall,

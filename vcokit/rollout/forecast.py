@@ -22,7 +22,6 @@ from vcokit import config
 from vcokit.cloud.client import Client
 from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, Limit
 from vcokit.errors import InputError
-from vcokit.rollout import steps as st
 from vcokit.rollout.messages import (
     Answered,
     Decision,
@@ -40,7 +39,7 @@ from vcokit.rollout.messages import (
 from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.scheduler import Scheduler
-from vcokit.rollout.steps import Route, Step
+from vcokit.rollout.steps import Route, State, Step
 
 #: Round trip of a cloud that was not called yet, seconds.
 _ROUND_TRIP: Final = 0.1
@@ -266,7 +265,7 @@ def _carry_out(
 
 
 def _forecast(now: float, calls: dict[str, int], times: dict[tuple[int, str], float]) -> Forecast:
-    columns = {"sent": st.SENT, "settled": st.SETTLED, "done": st.DONE}
+    columns = {"sent": State.SENT, "settled": State.SETTLED, "done": State.DONE}
     numbers = sorted({step for step, _ in times})
     frame = pd.DataFrame({"step": numbers}, dtype="int64")
     for name, state in columns.items():

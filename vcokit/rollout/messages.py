@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
-from vcokit.rollout.steps import FINAL, Route
+from vcokit.rollout.steps import FINAL, Route, State
 
 # -- in -----------------------------------------------------------------------------------------
 
@@ -212,7 +212,7 @@ class StepChanged:
     at : float
         Seconds since the epoch.
     step : int
-    old, new : str
+    old, new : State
     code, message, request_id : str or None
         Of the answer behind it, where there was one.
     attempt, misses : int
@@ -221,8 +221,8 @@ class StepChanged:
 
     at: float
     step: int
-    old: str
-    new: str
+    old: State
+    new: State
     code: str | None = None
     message: str | None = None
     request_id: str | None = None
@@ -365,7 +365,7 @@ def tally(events: Iterable[Event], states: Mapping[str, int]) -> Tally:
 
     Examples
     --------
-    >>> counted = tally([StepChanged(0.0, 1, "pending", "sent")], {"pending": 2})
+    >>> counted = tally([StepChanged(0.0, 1, State.PENDING, State.SENT)], {"pending": 2})
     >>> counted.states["pending"], counted.states["sent"], counted.total, counted.ended
     (1, 1, 2, 0)
     """

@@ -47,7 +47,7 @@ import pandas as pd
 from vcokit.cidr.parse import parse
 from vcokit.cidr.relations import pack, span
 from vcokit.rollout.dependencies import Countdown, Node
-from vcokit.rollout.steps import CREATE, DELETE, Route, Step
+from vcokit.rollout.steps import Action, Route, Step
 
 #: Bits of a packed key below the network: those of the length.
 _LENGTH_BITS: Final = np.uint64(6)
@@ -272,8 +272,8 @@ def _room(
     """
     if quota is None:
         return {}
-    creates = Counter(step.lane for step in steps if step.action == CREATE)
-    deletes = Counter(step.lane for step in steps if step.action == DELETE)
+    creates = Counter(step.lane for step in steps if step.action == Action.CREATE)
+    deletes = Counter(step.lane for step in steps if step.action == Action.DELETE)
     free = {lane: quota - len(live.get(lane, ())) for lane in creates}
     return {
         lane: max(free[lane], comes - deletes[lane])
@@ -343,7 +343,7 @@ class _Play:
         for number, step in self.steps.items():
             if self._needs_room(step):
                 creates[step.lane].append(number)
-            elif step.action == DELETE and step.lane in deletes:
+            elif step.action == Action.DELETE and step.lane in deletes:
                 deletes[step.lane].append(number)
                 for barrier in self.waits.get(number, ()):
                     behind[barrier].add(step.lane)
@@ -360,7 +360,7 @@ class _Play:
         return deletes, creates
 
     def _needs_room(self, step: Step) -> bool:
-        return step.action == CREATE and step.lane in self._slots
+        return step.action == Action.CREATE and step.lane in self._slots
 
     def to_the_end(self) -> None:
         """Play until every step is done, giving up waits where all stand still."""
@@ -390,7 +390,7 @@ class _Play:
         if number in self.given_up:
             self._settle(number)
         step = self.steps[number]
-        if step.action == DELETE and step.lane in self._slots:
+        if step.action == Action.DELETE and step.lane in self._slots:
             gone, debt = self._gone[step.lane], self._debt[step.lane]
             gone.append(number)
             if len(gone) > debt:

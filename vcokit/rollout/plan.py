@@ -30,16 +30,7 @@ from vcokit.errors import InputError, PlanError
 from vcokit.rollout import earlier, plan_io, plan_text, rehearsal
 from vcokit.rollout.ordering import Gap, Order, order_of
 from vcokit.rollout.reconcile import deletes, meetings, routes_there, scopes, steps_of_rows
-from vcokit.rollout.steps import (
-    BLOCKED,
-    CREATE,
-    DELETE,
-    LIVE_COLUMNS,
-    OPERATION,
-    PLAN_COLUMNS,
-    Route,
-    Step,
-)
+from vcokit.rollout.steps import LIVE_COLUMNS, OPERATION, PLAN_COLUMNS, Action, Route, Step
 
 __all__ = ["PLAN_COLUMNS", "Plan", "plan_routes"]
 
@@ -260,10 +251,10 @@ class Plan:
         known = before["vpn_connection_id"].map(scope).astype("str")
         before = before.assign(scope=known.fillna(before["region_id"]))[names]
         gone = steps.assign(weight=steps["old_weight"].fillna(steps["weight"]))
-        gone = gone[gone["action"] != CREATE]
+        gone = gone[gone["action"] != Action.CREATE]
         route = list(LIVE_COLUMNS[1:])
         stays = ~pd.MultiIndex.from_frame(before[route]).isin(pd.MultiIndex.from_frame(gone[route]))
-        made = steps.loc[steps["action"] != DELETE, names]
+        made = steps.loc[steps["action"] != Action.DELETE, names]
         after = pd.concat([before[stays], made], ignore_index=True)
         by_region = bool((steps["scope"] == steps["region_id"]).all())
         return forwarding_changes(
@@ -300,7 +291,7 @@ class Plan:
         keep = mask_of(self.steps, connections, regions, actions, networks)
         steps = self.steps[keep].reset_index(drop=True)
         lost = lost_waits(self.each(), self.order, keep, self.lost)
-        lanes = steps.loc[steps["action"] != BLOCKED, "vpn_connection_id"].unique()
+        lanes = steps.loc[steps["action"] != Action.BLOCKED, "vpn_connection_id"].unique()
         live = self.live[self.live["vpn_connection_id"].isin(lanes)].reset_index(drop=True)
         return Plan(_numbered(steps), live, self.quota, lost, self.simulated)
 
@@ -327,17 +318,20 @@ class Plan:
 
     @cached_property
     def _records(self) -> tuple[Step, ...]:
-        there = self.steps[(self.steps["action"] != BLOCKED).to_numpy()]
+        there = self.steps[(self.steps["action"] != Action.BLOCKED).to_numpy()]
         objects = (there[name].astype("object") for name in Step.COLUMNS)
         columns = (column.where(column.notna(), None) for column in objects)
-        return tuple(Step(*row) for row in zip(there["step"].tolist(), *columns, strict=True))
+        rows = zip(there["step"].tolist(), *columns, strict=True)
+        return tuple(Step(number, Action(action), *rest) for number, action, *rest in rows)
 
     def live_by_lane(self) -> Mapping[str, frozenset[Route]]:
         """Return the live routes the plan was made from, by connection."""
         steps, live = self.steps, self.live
         lanes: dict[str, set[Route]] = {
             connection: set()
-            for connection in steps.loc[steps["action"] != BLOCKED, "vpn_connection_id"].unique()
+            for connection in steps.loc[
+                steps["action"] != Action.BLOCKED, "vpn_connection_id"
+            ].unique()
         }
         columns = (live[name].tolist() for name in LIVE_COLUMNS[1:])
         for connection, dest, hop, weight in zip(*columns, strict=True):
@@ -418,12 +412,12 @@ def plan_routes(
         astray |= audit.status.unknown if audit.status else False
         gone = deletes(columns, there, of_row, astray, max_delete)
         if quota is not None:
-            stay = there.drop(index=gone.index[gone["action"] == DELETE])
+            stay = there.drop(index=gone.index[gone["action"] == Action.DELETE])
             audit = Audit(routes, live=stay, connections=connections, quota=quota, scope=names)
     rows = plannable_rows(audit, rules)
     met = meetings(columns, there, rows.plannable)
     steps = steps_of_rows(rows, there, met, unlisted, of_row)
-    taken = gone.loc[gone["action"] == DELETE, "vpn_connection_id"]
+    taken = gone.loc[gone["action"] == Action.DELETE, "vpn_connection_id"]
     touched = pd.concat([rows.routes.loc[rows.plannable, "vpn_connection_id"], taken]).unique()
     kept = there[there["vpn_connection_id"].isin(touched)].drop_duplicates(ignore_index=True)
     steps = _numbered(pd.concat([steps, gone], ignore_index=True) if len(gone) else steps)

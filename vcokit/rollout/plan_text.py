@@ -32,21 +32,11 @@ import pandas as pd
 from vcokit import schema
 from vcokit._text import printable
 from vcokit.rollout.plan_io import rows
-from vcokit.rollout.steps import (
-    BLOCKED,
-    CREATE,
-    DELETE,
-    KEEP,
-    MODIFY,
-    PLAN_COLUMNS,
-    UNKNOWN_WEIGHT,
-    Route,
-    Step,
-)
+from vcokit.rollout.steps import PLAN_COLUMNS, UNKNOWN_WEIGHT, Action, Route, Step
 
 # -- what changes ---------------------------------------------------------------------------------
 #: How the line of a step begins. What is kept has none.
-SIGNS: Final = {CREATE: "+", MODIFY: "~", DELETE: "-", BLOCKED: "!"}
+SIGNS: Final = {Action.CREATE: "+", Action.MODIFY: "~", Action.DELETE: "-", Action.BLOCKED: "!"}
 
 
 def changes(steps: pd.DataFrame) -> Iterator[str]:
@@ -63,7 +53,7 @@ def changes(steps: pd.DataFrame) -> Iterator[str]:
     Plan: 1 to create, 0 to modify, 0 to delete, 0 to keep, 0 blocked.
     """
     of_several_files = steps["source"].nunique() > 1
-    for place, group in _by_connection(steps[steps["action"] != KEEP]):
+    for place, group in _by_connection(steps[steps["action"] != Action.KEEP]):
         yield place
         cells = [
             (
@@ -82,7 +72,7 @@ def count_line(steps: pd.DataFrame) -> str:
     """Return how many steps there are of each action, as a sentence."""
     found = steps["action"].value_counts()
     counted = [
-        f"{found.get(action, 0):,} {'' if action == BLOCKED else 'to '}{action}"
+        f"{found.get(action, 0):,} {'' if action == Action.BLOCKED else 'to '}{action}"
         for action in schema.ACTIONS.categories
     ]
     return f"Plan: {', '.join(counted)}."
@@ -179,7 +169,7 @@ def _remarks(step: Mapping[str, Any], of_several_files: bool) -> Iterator[str]:
     """Yield what else is worth a word: another next hop, and the description or what blocks it."""
     if step["next_hop"] not in (None, step["vpn_connection_id"]):
         yield f"via {printable(step['next_hop'])}"
-    if step["action"] != BLOCKED:
+    if step["action"] != Action.BLOCKED:
         yield printable(step["description"])
         return
     place = [printable(step["source"])] if of_several_files and step["source"] else []

@@ -68,6 +68,7 @@ from vcokit.rollout.plan import Plan
 from vcokit.rollout.reconcile import unlike_planned
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.signals import interrupted, say_if_buttons_are_dead, terminating
+from vcokit.rollout.steps import State
 from vcokit.rollout.undo import undo_plan
 
 #: How often a waiting thread looks up, so that an interrupt reaches it; seconds.
@@ -743,7 +744,7 @@ def options_in(journal: Journal, others: Options) -> Options:
 def records_in(journal: Journal) -> dict[int, Record]:
     """Return where each step stands."""
     return {
-        number: Record(state, attempt, misses)
+        number: Record(State(state), attempt, misses)
         for number, state, attempt, misses in journal.standing()
     }
 

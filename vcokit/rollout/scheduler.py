@@ -46,7 +46,6 @@ from vcokit.cloud.operations import Limit
 from vcokit.cloud.ratelimit import Limiter
 from vcokit.errors import Remedy
 from vcokit.rollout import handlers
-from vcokit.rollout import steps as st
 from vcokit.rollout.connection import Connection, Record, Want
 from vcokit.rollout.dependencies import Dependencies
 from vcokit.rollout.messages import (
@@ -72,7 +71,7 @@ from vcokit.rollout.options import Options
 from vcokit.rollout.ordering import Order
 from vcokit.rollout.queueing import Queue
 from vcokit.rollout.reconcile import Holdings
-from vcokit.rollout.steps import Route, Step
+from vcokit.rollout.steps import BORN, FINAL, OPERATION, Route, State, Step
 from vcokit.rollout.windows import Window, next_change
 
 #: A refresh of the pace looks at all connections; it comes after as many events, so that it costs
@@ -121,7 +120,7 @@ class Scheduler:
         self._start: float | None = None
         self._changes: list[StepChanged] = []
         #: Steps that came to their end and are not followed yet.
-        self._finals: deque[tuple[int, str]] = deque()
+        self._finals: deque[tuple[int, State]] = deque()
         #: Pending steps by region and operation.
         self._left: Counter[tuple[str, str]] = Counter()
         #: Set when the rollout ends as soon as no call is under way, and when nothing new is sent
@@ -154,17 +153,17 @@ class Scheduler:
     def _take_in(self, live: Mapping[str, frozenset[Route]], records: Mapping[int, Record]) -> None:
         """Make the connections, each step where its record has it."""
         standing = {
-            number: records.get(number) or Record(st.BORN.get(step.action, st.PENDING))
+            number: records.get(number) or Record(BORN.get(step.action, State.PENDING))
             for number, step in self.steps.items()
         }
         for number, step in self.steps.items():
             state = standing[number].state
-            if state in st.FINAL and step.sends:
+            if state in FINAL and step.sends:
                 self._finals.append((number, state))
                 # Those of earlier runs are followed once more, and do not count.
-                self._failures -= state == st.FAILED
-            if state == st.PENDING:
-                self._left[step.region_id, st.OPERATION[step.action]] += 1
+                self._failures -= state == State.FAILED
+            if state == State.PENDING:
+                self._left[step.region_id, OPERATION[step.action]] += 1
         for number, step in self.steps.items():
             one = self.connections.get(step.lane)
             if one is None:
@@ -175,11 +174,11 @@ class Scheduler:
 
     def _changed(self, change: StepChanged) -> None:
         """Note a change of a step."""
-        was, is_ = change.old == st.PENDING, change.new == st.PENDING
+        was, is_ = change.old == State.PENDING, change.new == State.PENDING
         if was != is_:
             step = self.steps[change.step]
-            self._left[step.region_id, st.OPERATION[step.action]] += 1 if is_ else -1
-        if change.new in st.FINAL:
+            self._left[step.region_id, OPERATION[step.action]] += 1 if is_ else -1
+        if change.new in FINAL:
             self._finals.append((change.step, change.new))
         self._changes.append(change)
 
@@ -335,10 +334,10 @@ class Scheduler:
         while True:
             while self._finals:
                 number, state = self._finals.popleft()
-                if state == st.DONE:
+                if state == State.DONE:
                     self._release(self.dependencies.done(number), touched)
                 else:
-                    self._failures += state == st.FAILED
+                    self._failures += state == State.FAILED
                     self._take_along(number, state, touched)
             freed = self.dependencies.begin_wave()
             if freed is None:
@@ -356,9 +355,9 @@ class Scheduler:
             if connection.release(number, anew=anew):
                 touched[connection.name] = connection
 
-    def _take_along(self, number: int, state: str, touched: dict[str, Connection]) -> None:
+    def _take_along(self, number: int, state: State, touched: dict[str, Connection]) -> None:
         message = f"waits for {self.steps[number]}, which "
-        message += "failed" if state == st.FAILED else "was skipped"
+        message += "failed" if state == State.FAILED else "was skipped"
         for other in self.dependencies.lost(number):
             connection = self._of_step(other)
             if other in connection.waiting:
