@@ -41,7 +41,9 @@ class Play:
         self.steps = steps
         given = {**Options.in_force().__dict__, **options}
         table = {**LIMITS, **(limits or {})}
-        live = {step.lane: frozenset({step.before} - {None}) for step in steps}  # of one step each
+        live = {
+            step.vpn_connection_id: frozenset({step.before} - {None}) for step in steps
+        }  # of one step each
         self.scheduler = Scheduler(steps, live, table, Options(**given), records, order)
         self.now = 0.0
         self.pages: list[int] = []
@@ -109,7 +111,7 @@ class Play:
 
     def do(self, step: int, *seen: int) -> list:
         """Carry a step that was sent to its end: answered, settled, seen in a listing."""
-        lane = self.steps[step].lane
+        lane = self.steps[step].vpn_connection_id
         asked = self.tell(Answered(step, "ok"))
         for _ in range(20):
             if List(lane, 1) in asked:

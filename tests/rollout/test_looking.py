@@ -97,7 +97,7 @@ def test_a_listing_decides_what_it_was_asked_for() -> None:
             break
         for decision in play.until_asked():
             if isinstance(decision, Poll):
-                play.tell(Polled(decision.lane, "updating"))
+                play.tell(Polled(decision.connection, "updating"))
         if play.now > 3.0:
             break
     play.tell(Polled("vco-0", "attached")) if not play.pages else play.attach(0)

@@ -82,7 +82,11 @@ def test_a_share_of_the_rate() -> None:
 def test_a_lane_in_a_hurry_finds_slots() -> None:
     """The lane that decides the end never waits a window for others that could wait."""
     model = Model(creates(80, *[2] * 150)).run()
-    mine = [moment for moment, step in model.sent if model.scheduler.steps[step].lane == "vco-0"]
+    mine = [
+        moment
+        for moment, step in model.sent
+        if model.scheduler.steps[step].vpn_connection_id == "vco-0"
+    ]
     assert max(b - a for a, b in pairwise(mine)) < 25.0
 
 

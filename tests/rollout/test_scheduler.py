@@ -314,8 +314,8 @@ def test_the_longest_lane_goes_first() -> None:
         assert play.until_asked()
         for decision in play.asked:
             if isinstance(decision, Poll):
-                play.tell(Polled(decision.lane, "updating"))
-    assert play.steps[play.asked[0].step].lane == "vco-2"
+                play.tell(Polled(decision.connection, "updating"))
+    assert play.steps[play.asked[0].step].vpn_connection_id == "vco-2"
 
 
 def test_in_flight_is_a_bound() -> None:

@@ -30,7 +30,7 @@ def test_a_step_waits_until_another_was_seen() -> None:
     play.until_asked()
     assert play.tell(Polled("vco-0", "attached")) == [List("vco-0", 1)]
     asked = play.tell(play.listed("vco-0", 0))
-    assert [str(a) for a in asked] == ["Poll(lane='vco-1')"]
+    assert [str(a) for a in asked] == ["Poll(connection='vco-1')"]
     assert play.attach(1) == [Send(1, 0)]
 
 
@@ -147,7 +147,7 @@ def test_waves_of_the_real_thing() -> None:
     wave_of = {f"vco-{lane}": 0 if lane == 0 else 1 if lane < 4 else 2 for lane in range(9)}
     first, last = {}, {}
     for moment, step in model.sent:
-        wave = wave_of[model.scheduler.steps[step].lane]
+        wave = wave_of[model.scheduler.steps[step].vpn_connection_id]
         first[wave] = min(moment, first.get(wave, 1e9))
         last[wave] = max(model.done[step], last.get(wave, 0.0))
     assert last[0] < first[1] <= last[1] < first[2]

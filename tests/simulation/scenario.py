@@ -214,7 +214,7 @@ def _writers(rng: random.Random, story: Scenario) -> None:
     for _ in range(rng.randint(1, 3)):
         name = rng.choice(list(story.case.regions))
         live = sorted(story.case.live[name])
-        planned = [s for s in story.case.steps if s.lane == name and s.sends]
+        planned = [s for s in story.case.steps if s.vpn_connection_id == name and s.sends]
         route: dict[str, object]
         kind = rng.choice(["foreign", "theirs", "ours"])
         if kind == "ours" and planned:

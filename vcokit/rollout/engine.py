@@ -356,7 +356,7 @@ class Engine:
                 number,
                 OPERATION[step.action],
                 step.region_id,
-                step.lane,
+                step.vpn_connection_id,
                 wall,
                 step.number,
                 decision.attempt,
@@ -364,7 +364,7 @@ class Engine:
             )
         if isinstance(decision, PollAll):
             return CallRow(number, POLL_ALL, decision.region, None, wall)
-        connection = self._scheduler.connections[decision.lane]
+        connection = self._scheduler.connections[decision.connection]
         operation = POLL if isinstance(decision, Poll) else LIST
         return CallRow(number, operation, connection.region_id, connection.name, wall)
 
@@ -495,8 +495,8 @@ def decoded(decision: Send | Poll | PollAll | List, result: Any, error: Fault | 
     if isinstance(decision, Poll):
         state = None if error else result.get("State")
         if isinstance(state, str) and state:
-            return Polled(decision.lane, state)
-        return Polled(decision.lane, None, **(said or {"kind": "unknown"}))
+            return Polled(decision.connection, state)
+        return Polled(decision.connection, None, **(said or {"kind": "unknown"}))
     if isinstance(decision, PollAll):
         states = None if error else _states(result.rows)
         if states is None:
@@ -505,8 +505,8 @@ def decoded(decision: Send | Poll | PollAll | List, result: Any, error: Fault | 
         return PolledAll(decision.region, decision.page, states, result.total)
     routes = None if error else _routes(result.rows)
     if routes is None:
-        return Listed(decision.lane, decision.page, None, **(said or {"kind": "unknown"}))
-    return Listed(decision.lane, decision.page, routes, result.total, rows=len(result.rows))
+        return Listed(decision.connection, decision.page, None, **(said or {"kind": "unknown"}))
+    return Listed(decision.connection, decision.page, routes, result.total, rows=len(result.rows))
 
 
 def _of_write(decision: Send, answer: Any, error: Fault | None) -> Input:

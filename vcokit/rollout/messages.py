@@ -47,7 +47,7 @@ class TimedOut:
 class Polled:
     """A connection's state was read; ``state`` is None where the read failed."""
 
-    lane: str
+    connection: str
     state: str | None
     kind: str = "ok"
     code: str | None = None
@@ -87,7 +87,7 @@ class Listed:
     as many as there are routes.
     """
 
-    lane: str
+    connection: str
     page: int
     routes: tuple[Route, ...] | None
     total: int = 0
@@ -120,9 +120,9 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """Read the state of a lane's connection."""
+    """Read the state of a connection."""
 
-    lane: str
+    connection: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +135,9 @@ class PollAll:
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """Read one page of a lane's routes."""
+    """Read one page of a connection's routes."""
 
-    lane: str
+    connection: str
     page: int
 
 

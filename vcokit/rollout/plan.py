@@ -130,7 +130,7 @@ class Plan:
     @cached_property
     def order(self) -> Order:
         """What waits for what, and what cannot be ordered: ``plan.order.gaps``."""
-        found = order_of(self.each(), self.live_by_lane(), self.quota)
+        found = order_of(self.each(), self.live_by_connection(), self.quota)
         return replace(found, gaps=self.lost + found.gaps)
 
     def meta(self) -> dict[str, str]:
@@ -216,7 +216,7 @@ class Plan:
 
     def diff(self) -> str:
         """Return a unified diff of what each connection holds and what it will hold."""
-        return plan_text.diff(self.each(), self.live_by_lane())
+        return plan_text.diff(self.each(), self.live_by_connection())
 
     def impact(self, live: pd.DataFrame | None = None) -> pd.DataFrame:
         """Return the blocks of addresses that are forwarded differently once the plan is done.
@@ -291,8 +291,8 @@ class Plan:
         keep = mask_of(self.steps, connections, regions, actions, networks)
         steps = self.steps[keep].reset_index(drop=True)
         lost = lost_waits(self.each(), self.order, keep, self.lost)
-        lanes = steps.loc[steps["action"] != Action.BLOCKED, "vpn_connection_id"].unique()
-        live = self.live[self.live["vpn_connection_id"].isin(lanes)].reset_index(drop=True)
+        changed = steps.loc[steps["action"] != Action.BLOCKED, "vpn_connection_id"].unique()
+        live = self.live[self.live["vpn_connection_id"].isin(changed)].reset_index(drop=True)
         return Plan(_numbered(steps), live, self.quota, lost, self.simulated)
 
     def __str__(self) -> str:
@@ -324,10 +324,10 @@ class Plan:
         rows = zip(there["step"].tolist(), *columns, strict=True)
         return tuple(Step(number, Action(action), *rest) for number, action, *rest in rows)
 
-    def live_by_lane(self) -> Mapping[str, frozenset[Route]]:
+    def live_by_connection(self) -> Mapping[str, frozenset[Route]]:
         """Return the live routes the plan was made from, by connection."""
         steps, live = self.steps, self.live
-        lanes: dict[str, set[Route]] = {
+        found: dict[str, set[Route]] = {
             connection: set()
             for connection in steps.loc[
                 steps["action"] != Action.BLOCKED, "vpn_connection_id"
@@ -335,9 +335,9 @@ class Plan:
         }
         columns = (live[name].tolist() for name in LIVE_COLUMNS[1:])
         for connection, dest, hop, weight in zip(*columns, strict=True):
-            if connection in lanes:
-                lanes[connection].add(Route(dest, hop, weight))
-        return {connection: frozenset(routes) for connection, routes in lanes.items()}
+            if connection in found:
+                found[connection].add(Route(dest, hop, weight))
+        return {connection: frozenset(routes) for connection, routes in found.items()}
 
 
 def plan_routes(

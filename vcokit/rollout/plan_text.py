@@ -235,17 +235,17 @@ def diff(steps: Iterable[Step], live: Mapping[str, frozenset[Route]]) -> str:
     @@ -0,0 +1 @@
     +10.0.0.0/8  100  vco-a
     """
-    lanes: dict[str, list[Step]] = {}
+    by_connection: dict[str, list[Step]] = {}
     for step in steps:
         if step.sends:
-            lanes.setdefault(step.lane, []).append(step)
+            by_connection.setdefault(step.vpn_connection_id, []).append(step)
     lines: list[str] = []
-    for lane, changed in lanes.items():
-        old = live.get(lane, frozenset())
+    for connection, changed in by_connection.items():
+        old = live.get(connection, frozenset())
         new = set(old) - {step.before for step in changed}
         new |= {step.after for step in changed if step.after is not None}
         before, after = _listings(old, new)
-        name = printable(lane)
+        name = printable(connection)
         lines += unified_diff(before, after, f"{name} (live)", f"{name} (planned)", lineterm="")
     return "\n".join(lines)
 

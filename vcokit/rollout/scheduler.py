@@ -165,11 +165,13 @@ class Scheduler:
             if state == State.PENDING:
                 self._left[step.region_id, OPERATION[step.action]] += 1
         for number, step in self.steps.items():
-            one = self.connections.get(step.lane)
+            one = self.connections.get(step.vpn_connection_id)
             if one is None:
-                start = live.get(step.lane, frozenset())
-                one = Connection(step.lane, step.region_id, start, self.options, self._changed)
-                self.connections[step.lane] = one
+                start = live.get(step.vpn_connection_id, frozenset())
+                one = Connection(
+                    step.vpn_connection_id, step.region_id, start, self.options, self._changed
+                )
+                self.connections[step.vpn_connection_id] = one
             one.add(step, standing[number], may_go=self.dependencies.may_go(number))
 
     def _changed(self, change: StepChanged) -> None:
@@ -242,16 +244,16 @@ class Scheduler:
             case TimedOut():
                 handlers.timed_out(self, self._of_step(event.step), event, now)
             case Polled():
-                handlers.polled(self, self.connections[event.lane], event, now)
+                handlers.polled(self, self.connections[event.connection], event, now)
             case PolledAll():
                 handlers.polled_all(self, event, now)
             case Listed():
-                handlers.listed(self, self.connections[event.lane], event, now)
+                handlers.listed(self, self.connections[event.connection], event, now)
             case Command():
                 self._command(event, now)
 
     def _of_step(self, number: int) -> Connection:
-        return self.connections[self.steps[number].lane]
+        return self.connections[self.steps[number].vpn_connection_id]
 
     def _decide(self, now: float) -> list[Decision]:
         self._mind_the_time(now)
@@ -375,7 +377,7 @@ class Scheduler:
         elif spoilt is not None:
             said = Remedy(
                 f"not every step of wave {spoilt + 1} was done, so the next wave does not begin: "
-                "find out why, then go on with other waves, such as {waves}",
+                "find out why, then resume with other waves, such as {waves}",
                 waves=[None],
             )
             self._drain(said, Cause.WAVE, now)

@@ -154,11 +154,6 @@ class Step:
     scope: str = ""
 
     @property
-    def lane(self) -> str:
-        """The connection: of its steps, one is in flight at a time."""
-        return self.vpn_connection_id
-
-    @property
     def sends(self) -> bool:
         """Whether the step makes a call."""
         return self.action in OPERATION
@@ -207,7 +202,7 @@ class Step:
         return given
 
     def shows(self, listed: frozenset[Route]) -> bool:
-        """Tell whether a listing of the lane shows the step's effect."""
+        """Tell whether a listing of the connection shows the step's effect."""
         if self.after is not None and not self.after.is_in(listed):
             return False
         if self.action == Action.MODIFY:

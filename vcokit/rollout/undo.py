@@ -98,7 +98,7 @@ def undo_plan(
     now = _Live(there, schema.unlisted_connections(live))
     found = list(_marks(steps, calls, now))
     gone = [mark.step for mark in found if mark.reason is None and mark.step.after is not None]
-    taken = {(step.lane, route) for step in gone for route in _spellings(step.after)}
+    taken = {(step.vpn_connection_id, route) for step in gone for route in _spellings(step.after)}
     rows = [_row(mark, now, taken) for mark in reversed(found)]
     plan = _plan(rows, steps, there, quota)
     return replace(plan, simulated=rehearsal.of_live(live))
@@ -117,25 +117,25 @@ class _Live:
 
     def __init__(self, there: pd.DataFrame, unlisted: Mapping[str, str]) -> None:
         self.unlisted = unlisted
-        lanes: dict[str, set[Route]] = {}
+        found: dict[str, set[Route]] = {}
         columns = (there[name].tolist() for name in LIVE_COLUMNS[1:])
         for connection, *route in zip(*columns, strict=True):
-            lanes.setdefault(connection, set()).add(Route(*route))
-        self.lanes = {lane: frozenset(routes) for lane, routes in lanes.items()}
+            found.setdefault(connection, set()).add(Route(*route))
+        self.routes = {name: frozenset(routes) for name, routes in found.items()}
         self.places: dict[tuple[str, str], set[Route]] = {}
-        for lane, routes in self.lanes.items():
+        for name, routes in self.routes.items():
             for one in routes:
-                self.places.setdefault((lane, one.route_dest), set()).add(one)
+                self.places.setdefault((name, one.route_dest), set()).add(one)
 
-    def of(self, lane: str) -> frozenset[Route]:
+    def of(self, connection: str) -> frozenset[Route]:
         """Return the routes of a connection."""
-        return self.lanes.get(lane, frozenset())
+        return self.routes.get(connection, frozenset())
 
     def in_the_way(self, step: Step, route: Route, taken: set[tuple[str, Route]]) -> Route | None:
         """Return a route that the cloud would not let another stand beside, unless it goes too."""
-        for other in self.places.get((step.lane, route.route_dest), ()):
+        for other in self.places.get((step.vpn_connection_id, route.route_dest), ()):
             alike = other.next_hop == route.next_hop or other.weight == route.weight
-            if alike and (step.lane, other) not in taken:
+            if alike and (step.vpn_connection_id, other) not in taken:
                 return other
         return None
 
@@ -163,11 +163,13 @@ def _marks(steps: pd.DataFrame, calls: pd.DataFrame, live: _Live) -> Iterator[_M
         if not step.sends or step.number not in answers:
             continue
         state, answer = states[step.number], answers[step.number]
-        if step.lane in live.unlisted:
-            gone = f"the cloud does not list the connection: {live.unlisted[step.lane]}"
+        if step.vpn_connection_id in live.unlisted:
+            gone = (
+                f"the cloud does not list the connection: {live.unlisted[step.vpn_connection_id]}"
+            )
             yield _Mark(step, gone)
             continue
-        shows = step.shows(live.of(step.lane))
+        shows = step.shows(live.of(step.vpn_connection_id))
         if answer == "ok" and state in _TOOK:
             yield _Mark(step, _why_not(step, state, shows=shows))
         elif shows and _may_be_ours(state, answer):
