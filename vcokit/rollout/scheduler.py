@@ -72,7 +72,7 @@ from vcokit.rollout.ordering import Order
 from vcokit.rollout.queueing import Queue
 from vcokit.rollout.reconcile import Holdings
 from vcokit.rollout.steps import BORN, FINAL, OPERATION, Route, State, Step
-from vcokit.rollout.windows import Window, next_change
+from vcokit.rollout.windows import Timetable
 
 #: A refresh of the pace looks at all connections; it comes after as many events, so that it costs
 #: little.
@@ -132,12 +132,7 @@ class Scheduler:
         self._silent_since: float | None = None
         self._heard_at = 0.0
         self._events = 0
-        self._windows = [Window.parse(text) for text in self.options.windows]
-        #: Whether a window is open, and the times between which that was found out to be so.
-        self._open = not self._windows
-        self._open_from, self._open_until = inf, -inf
-        self._opens_at: float | None = None
-        self._closed_since: float | None = None
+        self._timetable = Timetable(self.options.windows)
         self.dependencies = Dependencies((order or Order()).waits, self.steps, self.options.waves)
         self.connections: dict[str, Connection] = {}
         self._take_in(live, records or {})
@@ -191,7 +186,7 @@ class Scheduler:
             return "cancelling"
         if self._paused:
             return "paused"
-        return "waiting" if not self._open and self._left.total() else None
+        return "waiting" if not self._timetable.is_open and self._left.total() else None
 
     @property
     def closing(self) -> bool:
@@ -285,7 +280,7 @@ class Scheduler:
 
     def _wake(self, now: float, *, may_send: bool) -> float | None:
         deadline = self._deadline
-        times = [self.queue.next_time(now, may_send=may_send), self._opens_at]
+        times = [self.queue.next_time(now, may_send=may_send), self._timetable.opens_at]
         if self._draining is None and now < deadline < inf:
             times.append(deadline)
         return min((time for time in times if time is not None), default=None)
@@ -295,7 +290,7 @@ class Scheduler:
     @property
     def _sending(self) -> bool:
         """Whether anything new is sent."""
-        return self._open and not self._paused and self._draining is None
+        return self._timetable.is_open and not self._paused and self._draining is None
 
     def requeue(self, connection: Connection, now: float) -> None:
         """Put a connection where it belongs after something has changed."""
@@ -416,17 +411,11 @@ class Scheduler:
         Hours may have passed when one opens: then connections are listed again before anything is
         sent, as at the start.
         """
-        if not self._windows or self._open_from <= at < self._open_until:
+        closed_for = self._timetable.update(now, at)
+        if closed_for is None:
             return
-        self._open, self._open_until = next_change(self._windows, at)
-        self._open_from = at
-        self._opens_at = None if self._open else now + self._open_until - at
-        if not self._open:
-            self._closed_since = now if self._closed_since is None else self._closed_since
-        elif self._closed_since is not None:
-            if now - self._closed_since > self.options.fresh:
-                self._look_again()
-            self._closed_since = None
+        if closed_for > self.options.fresh:
+            self._look_again()
         self.requeue_all(now)
 
     def _look_again(self) -> None:
