@@ -134,8 +134,8 @@ class Connection:
     list_needs_attached : bool
         Whether it can be listed only after it was seen attached.
     suspended : str or None
-        Why nothing more is sent to it and nothing more can be found out about it in this run. After
-        one more listing, steps in doubt stay in doubt.
+        Why nothing more is sent to it and nothing more can be found out about it in this run. Steps
+        in doubt that one more listing does not show stay in doubt.
     was_sent_to : bool
         Whether a step of it was sent in this run.
     write_ended_at : float
@@ -502,7 +502,7 @@ class Connection:
     # -- listings -------------------------------------------------------------------------------
 
     def begin_listing(self) -> None:
-        """Record which steps a listing decides whose first page is requested now."""
+        """Record the steps that the listing requested now will decide."""
         # The first listing decides nothing: tasks may be running while it is read.
         self.snapshot = self._doubts() if self.has_baseline else ()
 

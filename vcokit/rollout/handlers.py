@@ -133,7 +133,7 @@ def answered(run: Run, one: Connection, event: Answered, now: float) -> None:
 
 
 def timed_out(run: Run, one: Connection, event: TimedOut, now: float) -> None:
-    """Process that a write had no definite answer."""
+    """Process the lack of a definite answer to a write."""
     sent = _write_ended(run, one, event.step, now)
     if event.left:
         one.doubt(event.step, None, event.message)
@@ -320,7 +320,7 @@ def _cannot_list(run: Run, one: Connection, event: Listed) -> None:
 
 
 def _cannot_ask(run: Run, one: Connection, event: Polled | Listed) -> None:
-    """Let the steps of a connection fail if it cannot be requested at all; others continue."""
+    """Let a connection's steps fail if no request for it can be built; others continue."""
     one.give_up(one.unsent(), event.code, event.message)
     if not one.has_baseline:
         run.compared(one, [])

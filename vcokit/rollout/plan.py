@@ -282,8 +282,8 @@ class Plan:
         Returns
         -------
         Plan
-            If a step removes coverage and waited for a step that is left out, its `order` has a
-            gap.
+            If a step removes coverage and waited for a step that is left out, the `order` of the
+            plan has a gap.
 
         Raises
         ------

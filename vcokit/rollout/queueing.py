@@ -120,7 +120,7 @@ class Durations:
 _LONGER: Final = 1.25
 _MOST_LONGER: Final = 2.0
 _SHORTER: Final = 0.9
-#: The pause is at most this number of guesses: a later refusal has another cause.
+#: The pause is at most this multiple of the guess: a later refusal has another cause.
 _LONGEST: Final = 10.0
 #: A pause below this part of the guess becomes no pause.
 _NONE: Final = 0.1

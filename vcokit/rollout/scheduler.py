@@ -23,7 +23,7 @@ attached. The step waits for nothing, or for routes that other steps create. The
 enters the heap of CreateVcoRouteEntry, behind connections that need more time. When a rate limit
 slot is free, the decision is `Send`, and the slot is used. Answer 200: the step is accepted, and
 the state is read again when a task is likely to be over. Attached: the step is settled, and the
-next step may be sent. While the task of that one runs, or if there is none, the connection is
+next step may be sent. While the next step's task runs, or if there is none, the connection is
 listed. The listing shows the route: the step is done, and steps that waited for it may be sent. At
 the end, connections whose last listing is old are listed once more, and differences from the plan
 are reported.
