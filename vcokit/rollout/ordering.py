@@ -27,7 +27,7 @@ until that one is deleted. Only these can close a cycle. Two full connections th
           └────────────────needs room──── create d2 on A ◀─────────────┘
 
 To find cycles, all steps are simulated once, without time. A create whose connection is full waits
-for the next delete there; the creates that release the most deletes go first. If no step can
+for the next delete there; creates that release deletes soonest go first. If no step can
 proceed, a cycle is found by following the waits until a node repeats; then one step of the cycle
 that removes coverage is done without its wait. This is a *gap*: its network may be uncovered for a
 while. Another order of the creates might have no gap, but to find it would need a search through
