@@ -9,6 +9,7 @@
 `plan_text`     a plan to be read: what changes, as a diff, a table, Markdown, HTML
 `undo`          the plan that takes back what a rollout provably did
 `rehearsal`     what was begun on a simulator does not go on in the cloud
+`provenance`    where a plan came from, and who carries it out, for the change record
 `journal`       the SQLite file that makes a rollout survive anything
 `database`      that file as SQLite sees it; `lock` keeps a second writer out
 `messages`      what is said to the scheduler, by it, and to observers

@@ -10,10 +10,12 @@
 One file a rollout, readable with any SQLite tool; how it is opened stands in
 `vcokit.rollout.database`, who may write in `vcokit.rollout.lock`. Everything of one round of the
 scheduler is one transaction, on disk before any of its calls leaves. The file is made with mode
-0600 and holds neither secrets nor an endpoint. Its tables::
+0600 and holds no secrets, and no endpoint of a simulator. Its tables::
 
-    meta   name, value        rollout_id, fingerprint, seal, created_at, state, message, and what
-                              the rollout was told to keep (options, simulated)
+    meta   name, value        rollout_id, fingerprint, seal, created_at, state, message; what the
+                              rollout was told to keep (options, simulated, approved_by, ticket);
+                              origin and runs (`vcokit.rollout.provenance`); listed, what each
+                              connection was seen to hold at the end of the last run
     owner  one row            who writes: host, process, since, version of vcokit, id; none when
                               closed
     live   the live routes that the plan was made from
@@ -28,12 +30,14 @@ scheduler is one transaction, on disk before any of its calls leaves. The file i
 Times are seconds since the epoch. ``application_id`` says whose file it is, ``user_version`` which
 format these tables have: format 3 had a table ``lease`` for ``owner``; it is read as well, and
 becomes 4 where it is gone on with. What is written once cannot be altered unseen: `seal` is a
-digest of rollout_id, fingerprint, created_at and simulated, the fingerprint one of step and live.
+digest of rollout_id, fingerprint, created_at, simulated, and origin and approval where there are
+some; the fingerprint is one of step and live.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 import time
@@ -49,7 +53,7 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.errors import JournalError, JournalLockedError
-from vcokit.rollout import database, rehearsal
+from vcokit.rollout import database, provenance, rehearsal
 from vcokit.rollout.lock import Lock, Owner, held
 from vcokit.rollout.messages import StepChanged, state_of
 from vcokit.rollout.plan import PLAN_COLUMNS, Plan
@@ -618,6 +622,17 @@ class Journal:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
 
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """Let everything that is read within be of one moment, also while a rollout writes."""
+        with self._reading():
+            self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
     def last_call(self) -> int:
         """Return the highest number of a call; 0 before the first."""
         return int(next(self._query("SELECT coalesce(max(call), 0) FROM call"))[0])
@@ -658,6 +673,9 @@ def _seal(meta: Mapping[str, str]) -> str:
     """Return a digest of what never changes."""
     # Of a journal that does not say whether it is simulated, it is the digest of the rest.
     said = "\n".join(meta.get(name, "") for name in _SEALED) + meta.get(rehearsal.NAME, "")
+    kept = {name: meta[name] for name in (provenance.ORIGIN, *provenance.APPROVAL) if name in meta}
+    if kept:  # those of earlier versions have none of it
+        said += f"\n{json.dumps(kept)}"
     return hashlib.sha256(said.encode()).hexdigest()
 
 

@@ -16,6 +16,7 @@ How signals end it stands in `vcokit.rollout.signals`.
 from __future__ import annotations
 
 import copy
+import json
 import math
 import sys
 import threading
@@ -23,6 +24,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from types import EllipsisType
@@ -65,6 +67,7 @@ from vcokit.rollout.messages import (
 )
 from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan
+from vcokit.rollout.provenance import LISTED, RUNS, Run, approval, user_name
 from vcokit.rollout.reconcile import unlike_planned
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.signals import interrupted, say_if_buttons_are_dead, terminating
@@ -119,6 +122,8 @@ class Rollout:
         When something new is sent, ``"22:00-05:00 Asia/Shanghai"`` or ``"Sat,Sun 00:00-24:00
         UTC"``; any time by default. Outside of them it waits, sees through what is under way, and
         goes on by itself when the next one opens.
+    approved_by, ticket : str, optional
+        Who approved the change, and where it was asked for, in any words: for the change record.
     options : Options, optional
         By default those of the settings, on the client's clock.
     clocks : Clocks, optional
@@ -136,7 +141,7 @@ class Rollout:
 
     Notes
     -----
-    All six options are kept in the journal. A rollout that they stop ends as ``stopped`` once all
+    All options are kept in the journal. A rollout that they stop ends as ``stopped`` once all
     that was sent was seen, and `open` goes on with it, given other ones.
     """
 
@@ -153,6 +158,8 @@ class Rollout:
         deadline: float | None = None,
         allow_gap: bool = False,
         windows: str | Iterable[str] | None = None,
+        approved_by: str | None = None,
+        ticket: str | None = None,
         options: Options | None = None,
         clocks: Clocks | None = None,
     ) -> None:
@@ -166,6 +173,7 @@ class Rollout:
             allow_gap=allow_gap,
             windows=windows,
         )
+        approved = approval(approved_by=approved_by, ticket=ticket)
         refuse_gaps(plan, allowed=allow_gap)
         rollout_id = uuid.uuid4().hex
         clocks = clocks or Clocks(time.time, time.monotonic)
@@ -174,6 +182,7 @@ class Rollout:
         meta = {
             "options": wishes.to_json(),
             rehearsal.NAME: rehearsal.TEXTS[client.simulated],
+            **approved,
         }
         made = Journal.create(journal, plan, rollout_id, meta=meta, now=clocks.wall)
         self._begin(made, rollout_id)
@@ -315,7 +324,7 @@ class Rollout:
 
     def _run(self) -> None:
         try:
-            self._journal.write(meta={"state": "running", "message": None})
+            self._journal.write(meta={"state": "running", "message": None, **self._begun()})
             self._say("looking")
             ended = self._engine.run()
         except BaseException as error:
@@ -330,7 +339,8 @@ class Rollout:
         try:
             made = range(self._first_call, self._journal.last_call() + 1)
             self._client.limiter.counted.setdefault(self._rollout_id, []).append(made)
-            self._journal.write(meta={"state": ended.reason, "message": ended.message})
+            meta = {"state": ended.reason, "message": ended.message}
+            self._journal.write(meta={**meta, **self._came_to(ended)})
         except BaseException as error:
             self._error = self._error or error
         try:
@@ -338,6 +348,40 @@ class Rollout:
         except BaseException as error:
             self._error = self._error or error
         self._say(ended.reason, ended.message)
+
+    def _begun(self) -> dict[str, str | None]:
+        """Return what the journal keeps of this run as it begins; what was listed is history."""
+        owner, client = self._journal.owner(), self._client
+        try:
+            account = client.account
+        except CredentialsError:  # the first call says it
+            account = ""
+        earlier = json.loads(self._journal.meta().get(RUNS, "[]"))
+        run = Run(
+            user=user_name(),
+            host="" if owner is None else owner.host,
+            process=0 if owner is None else owner.process,
+            version="" if owner is None else owner.version,
+            account=account,
+            endpoint="" if client.simulated else client.endpoint,
+            options=json.loads(self.options.to_json()),
+            began=self._clocks.wall(),
+        )
+        return {RUNS: json.dumps([*earlier, asdict(run)]), LISTED: None}
+
+    def _came_to(self, ended: Finished) -> dict[str, str | None]:
+        """Return what the journal keeps of this run at its end."""
+        *earlier, run = json.loads(self._journal.meta().get(RUNS, "[null]"))
+        if run is None:  # it ended before it began
+            return {}
+        run |= {"ended": self._clocks.wall(), "state": ended.reason}
+        seen = {held.vpn_connection_id: held.seen for held in self._scheduler.holdings()}
+        listed = {
+            name: Counter(route.weight for route in routes)
+            for name, routes in seen.items()
+            if routes is not None
+        }
+        return {RUNS: json.dumps([*earlier, run]), LISTED: json.dumps(listed)}
 
     # -- steer ----------------------------------------------------------------------------------
 
@@ -544,7 +588,7 @@ class Rollout:
         with Journal.read(self.journal) as journal:
             steps, calls = journal.steps(), journal.calls()
         live = live_routes(self._client, steps[steps["action"] != "blocked"])
-        return undo_plan(steps, calls, live, quota=self.plan.quota)
+        return undo_plan(steps, calls, live, quota=self.plan.quota, rollout_id=self._rollout_id)
 
     def __repr__(self) -> str:
         tally = self.tally()
@@ -583,6 +627,8 @@ def apply_plan(
     deadline: float | None = None,
     allow_gap: bool = False,
     windows: str | Iterable[str] | None = None,
+    approved_by: str | None = None,
+    ticket: str | None = None,
 ) -> Rollout:
     """Carry out a plan and wait for its end.
 
@@ -590,7 +636,8 @@ def apply_plan(
 
     Parameters
     ----------
-    plan, client, journal, observers, waves, stop_after, rate_share, deadline, allow_gap, windows
+    plan, client, journal, observers, waves, stop_after, rate_share, deadline, allow_gap, windows, \
+approved_by, ticket
         See `Rollout`.
 
     Returns
@@ -614,6 +661,8 @@ def apply_plan(
         deadline=deadline,
         allow_gap=allow_gap,
         windows=windows,
+        approved_by=approved_by,
+        ticket=ticket,
     )
     return rollout.start().wait(detach=False)
 

@@ -30,6 +30,7 @@ from vcokit import schema
 from vcokit.rollout import rehearsal
 from vcokit.rollout import steps as st
 from vcokit.rollout.plan import Plan
+from vcokit.rollout.provenance import Origin
 from vcokit.rollout.reconcile import routes_there
 from vcokit.rollout.steps import LIVE_COLUMNS, PLAN_COLUMNS, Route, Step
 
@@ -46,7 +47,12 @@ _DESCRIPTION: Final = "made again without a description, which no listing shows"
 
 
 def undo_plan(
-    steps: pd.DataFrame, calls: pd.DataFrame, live: pd.DataFrame, *, quota: int | None = None
+    steps: pd.DataFrame,
+    calls: pd.DataFrame,
+    live: pd.DataFrame,
+    *,
+    quota: int | None = None,
+    rollout_id: str | None = None,
 ) -> Plan:
     """Return the plan that takes back what a rollout provably did.
 
@@ -60,6 +66,8 @@ def undo_plan(
         What the connections of the rollout hold now, from `live_routes`.
     quota : int, optional
         Routes a connection may have, so that what is made again waits for room.
+    rollout_id : str, optional
+        Of the rollout, so that the change records of both can name one another.
 
     Returns
     -------
@@ -93,7 +101,8 @@ def undo_plan(
     taken = {(step.lane, route) for step in gone for route in _spellings(step.after)}
     rows = [_row(mark, now, taken) for mark in reversed(found)]
     plan = _plan(rows, steps, there, quota)
-    return replace(plan, simulated=rehearsal.of_live(live))
+    origin = Origin(undoes=rollout_id)
+    return replace(plan, simulated=rehearsal.of_live(live), origin=origin)
 
 
 class _Live:
