@@ -85,6 +85,7 @@ def record_page(record: ChangeRecord) -> str:
         "before": lambda step: record_text.weight(step, "before"),
         "after": lambda step: record_text.weight(step, "after"),
         "groups": _by_connection,
+        "why": record_text.why,
         "ms": lambda seconds: "" if seconds is None else f"{seconds * 1000:,.0f}",
         "routes": record_text.routes,
     }
@@ -103,6 +104,8 @@ def record_page(record: ChangeRecord) -> str:
         sent=facts["first_call_at"] is not None,
         pictures=list(_rollout_pictures(plan_steps, calls)),
         impact=facts["impact"]["blocks"][:_BLOCKS],
+        failed=record_text.not_done(facts),
+        blocks=_BLOCKS,
         connections=facts["connections"][:_STEPS],
         steps=record_text.listed_steps(facts, _STEPS),
         steps_total=sum(step["action"] != KEEP for step in facts["steps"]),

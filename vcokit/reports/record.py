@@ -213,7 +213,7 @@ def change_record(
     ...     Journal.create(path, plan, "some id", meta={"ticket": "NET-7"}).close()
     ...     record = change_record(path)
     >>> record
-    <ChangeRecord of rollout.db: not begun: 1 of 1 change is left>
+    <ChangeRecord of rollout.db: Not begun: 1 of 1 change is left>
     >>> record.facts["approval"], record.facts["states"]
     ({'approved_by': None, 'ticket': 'NET-7'}, {'pending': 1, 'blocked': 1})
     """
@@ -228,8 +228,8 @@ def change_record(
         runs, listed = runs_in(meta), json.loads(meta.get(LISTED, "null"))
         created = _text_of_time(float(meta["created_at"]))
         options = json.loads(meta.get("options", "null"))
-        after = None if listed is None else {name: dict(seen) for name, seen in listed.items()}
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+        after = None if listed is None else {name: _whole(seen) for name, seen in listed.items()}
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
         raise database.damaged(journal.path, "what it says of its runs is no such text") from None
     origin = plan.origin
     undone = None if undo is None else _undone(undo, meta["rollout_id"])
@@ -372,6 +372,10 @@ def _connections(
             one["changes"] += 1
             one["states"][step["state"]] += 1
     return [{**one, "states": dict(one["states"])} for one in found.values()]
+
+
+def _whole(counts: Mapping[str, object]) -> dict[str, int]:
+    return {weight: int(str(count)) for weight, count in counts.items()}
 
 
 def _by_weight(counts: Mapping[str, int]) -> dict[str, int]:

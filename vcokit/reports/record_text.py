@@ -9,7 +9,16 @@ from typing import Any, Final
 
 from vcokit._text import duration, pluralize
 from vcokit.reports.escape import code_span, markdown_cell
-from vcokit.rollout.steps import DONE, KEEP, OPERATION, UNKNOWN_WEIGHT
+from vcokit.rollout.steps import (
+    BLOCKED,
+    DONE,
+    FAILED,
+    KEEP,
+    OPERATION,
+    SKIPPED,
+    UNKNOWN,
+    UNKNOWN_WEIGHT,
+)
 
 #: Steps, blocks of addresses and connections that Markdown lists at most.
 _LISTED: Final = 200
@@ -29,21 +38,21 @@ def verdict(facts: Mapping[str, Any]) -> str:
     asked, left = changes["asked"], facts["left"]
     some = f"{left:,} of {pluralize(asked, 'change')} {'is' if left == 1 else 'are'} left"
     if left:
-        return f"{_STANDS.get(facts['state'], facts['state'])}: {some}"
+        return f"{_STANDS.get(facts['state'], str(facts['state']).capitalize())}: {some}"
     if not asked:
-        return "finished: nothing had to be changed"
+        return "Finished: nothing had to be changed"
     bad = [f"{changes[name]:,} {name}" for name in ("failed", "skipped") if changes.get(name)]
     done = f"{changes.get(DONE, 0):,} of {pluralize(asked, 'change')} done"
-    return f"{facts['state']}: {', '.join([done, *bad])}"
+    return f"{str(facts['state']).capitalize()}: {', '.join([done, *bad])}"
 
 
 #: What the state of a rollout that has changes left is called.
 _STANDS: Final = {
-    "ready": "not begun",
-    "running": "still running",
-    "broken off": "interrupted",
-    "finished": "ended",
-    "stale": "given up, because the live routes had changed",
+    "ready": "Not begun",
+    "running": "Still running",
+    "broken off": "Interrupted",
+    "finished": "Ended",
+    "stale": "Given up, because the live routes had changed",
 }
 
 
@@ -52,12 +61,12 @@ def numbers(facts: Mapping[str, Any]) -> dict[str, int]:
     changes, states = changes_of(facts), facts["states"]
     found = {
         "routes read": facts["asked"]["routes"],
-        "changes asked for": changes["asked"],
+        "changes": changes["asked"],
         "done": changes.get("done", 0),
         "failed": states.get("failed", 0),
         "skipped": states.get("skipped", 0),
         "left": facts["left"],
-        "kept as they were": facts["asked"]["actions"]["keep"],
+        "kept": facts["asked"]["actions"]["keep"],
         "blocked": facts["asked"]["actions"]["blocked"],
     }
     return {name: number for name, number in found.items() if number is not None}
@@ -177,15 +186,37 @@ def weight(step: Mapping[str, Any], side: str) -> str:
     return "not told" if step[side] == UNKNOWN_WEIGHT else str(step[side])
 
 
-def listed_steps(facts: Mapping[str, Any], most: int) -> list[Mapping[str, Any]]:
-    """Return the steps that a page lists, in their order: of too many, the changes not done first.
+def why(step: Mapping[str, Any]) -> str:
+    """Return why a step stands where it does: code and message, neither of them twice.
 
-    Steps that keep a route are left out.
+    Examples
+    --------
+    >>> why({"code": "X.Y", "message": "X.Y: no such thing"}), why({"code": "X", "message": None})
+    ('X.Y: no such thing', 'X')
+    """
+    code, message = step["code"] or "", step["message"] or ""
+    return (
+        message
+        if message.startswith(code) and message
+        else ": ".join(filter(None, [code, message]))
+    )
+
+
+def not_done(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the steps that failed, that were skipped, and those whose outcome is not known."""
+    return [step for step in facts["steps"] if step["state"] in (FAILED, SKIPPED, UNKNOWN)]
+
+
+def listed_steps(facts: Mapping[str, Any], most: int) -> list[Mapping[str, Any]]:
+    """Return the steps that a page lists, in their order; those that keep a route are left out.
+
+    Of too many, it lists what failed, then what is left, then what is done, then what is blocked.
     """
     steps = [step for step in facts["steps"] if step["action"] != KEEP]
     if len(steps) <= most:
         return steps
-    rank = [(step["state"] == DONE) + 2 * (step["action"] not in OPERATION) for step in steps]
+    order = {FAILED: 0, SKIPPED: 0, UNKNOWN: 0, DONE: 2, BLOCKED: 3}
+    rank = [order.get(step["state"], 1) for step in steps]
     chosen = sorted(range(len(steps)), key=lambda place: (rank[place], place))[:most]
     return [steps[place] for place in sorted(chosen)]
 
@@ -200,11 +231,23 @@ def markdown(facts: Mapping[str, Any]) -> str:
 
 def _markdown(facts: Mapping[str, Any]) -> Iterator[str]:
     asked = facts["asked"]
+    names: tuple[str, ...]
     yield f"# Change record\n\n**{markdown_cell(facts['verdict'])}**\n"
     if left := remains(facts):
         go_on = f" Go on with: {code_span(facts['resume'])}" if facts["resume"] else ""
         yield f"> {left}{go_on}\n"
     yield from _table(("", ""), summary(facts).items())
+    if failed := not_done(facts):
+        yield "\n## What failed\n"
+        names = ("step", "line", "action", "vpn_connection_id", "route_dest", "state")
+        yield from _table(
+            (*names, "why", "request_id"),
+            [
+                [*(step[name] for name in names), why(step), step["request_id"]]
+                for step in failed[:_LISTED]
+            ],
+        )
+        yield from _more(len(failed), _LISTED, "steps")
     yield "\n## What was asked\n"
     if asked["files"]:
         yield from _table(("file", "SHA-256"), asked["files"].items())
@@ -227,7 +270,10 @@ def _markdown(facts: Mapping[str, Any]) -> Iterator[str]:
         "state",
     )
     if facts["runs"]:
-        runs = [[run[name] for name in names] for run in facts["runs"]]
+        runs = [
+            [moment(run[name]) if name in ("began", "ended") else run[name] for name in names]
+            for run in facts["runs"]
+        ]
         yield from _table(names, runs)
     yield ""
     connections = facts["connections"]
@@ -249,14 +295,18 @@ def _markdown(facts: Mapping[str, Any]) -> Iterator[str]:
     steps = listed_steps(facts, _LISTED)
     undone = ("undone",) if facts["undone"] else ()
     names = ("step", "line", "action", "vpn_connection_id", "route_dest")
-    rest = ("state", "sent_at", "ended_at", "code", "message", "request_id", *undone)
+    rest = ("request_id", *undone)
     yield from _table(
-        (*names, "before", "after", *rest),
+        (*names, "before", "after", "state", "sent", "ended", "why", *rest),
         [
             [
                 *(step[name] for name in names),
                 weight(step, "before"),
                 weight(step, "after"),
+                step["state"],
+                moment(step["sent_at"]),
+                moment(step["ended_at"]),
+                why(step),
                 *(step[name] for name in rest),
             ]
             for step in steps
@@ -300,7 +350,7 @@ def _impact(facts: Mapping[str, Any]) -> Iterator[str]:
 
 def _table(names: Sequence[str], rows: Any) -> Iterator[str]:
     """Yield a table, whatever its cells hold."""
-    yield f"| {' | '.join(name.replace('_', ' ') for name in names)} |"
+    yield f"| {' | '.join(name.replace('_', ' ') or ' ' for name in names)} |"
     yield f"|{' --- |' * len(names)}"
     for row in rows:
         yield f"| {' | '.join(markdown_cell(cell) for cell in row)} |"
