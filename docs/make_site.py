@@ -32,6 +32,7 @@ SITE: Final = ROOT / "out" / "site"
 CONTENTS: Final = {
     "Tutorials": (
         "tutorial-notebook",
+        "tutorial-change",
         "tutorial-bulk-import",
         "tutorial-audit",
         "transcript",

@@ -53,6 +53,8 @@ if TYPE_CHECKING:
     from vcokit.probing import probe as probe
     from vcokit.quotas import Quotas as Quotas
     from vcokit.quotas import live_quota as live_quota
+    from vcokit.reports.record import ChangeRecord as ChangeRecord
+    from vcokit.reports.record import change_record as change_record
     from vcokit.rollout.forecast import Forecast as Forecast
     from vcokit.rollout.forecast import forecast as forecast
     from vcokit.rollout.journal import Journal as Journal
@@ -71,6 +73,7 @@ __version__ = "0.1.0"
 #: Public names and the rooms they live in; a name without a room is a module.
 _ROOMS = {
     "AuditView": "vcokit.widgets",
+    "ChangeRecord": "vcokit.reports.record",
     "Cidr": "vcokit.cidr.scalar",
     "CidrArray": "vcokit.cidr.array",
     "CidrDtype": "vcokit.cidr.array",
@@ -90,6 +93,7 @@ _ROOMS = {
     "apply_plan": "vcokit.rollout.rollout",
     "apply_suggestions": "vcokit.audit",
     "audit_routes": "vcokit.audit",
+    "change_record": "vcokit.reports.record",
     "connect": "vcokit.cloud.connect",
     "errors": None,
     "explain": "vcokit.audit",

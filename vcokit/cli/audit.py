@@ -37,6 +37,7 @@ from vcokit.cli.console import (
 from vcokit.cli.options import (
     AUDIT,
     FILES,
+    Exceptions,
     FailOn,
     Files,
     OutputPath,
@@ -152,10 +153,7 @@ def audit_command(
             rich_help_panel=AUDIT,
         ),
     ] = None,
-    exceptions: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="TOML file of agreed exceptions.", rich_help_panel=AUDIT),
-    ] = None,
+    exceptions: Exceptions = None,
     today: Annotated[
         datetime | None,
         typer.Option(

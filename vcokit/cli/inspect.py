@@ -1,4 +1,4 @@
-"""``vcokit live``, ``verify``, ``diff`` and ``status``: what is live, and what differs; none sends.
+"""``vcokit live``, ``verify``, ``diff``, ``status`` and ``report``: they look, and none sends.
 
 Messages go to standard error, so that standard output holds the routes or the differences alone.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -52,6 +53,7 @@ from vcokit.errors import InputError
 from vcokit.inventory import write_routes
 from vcokit.inventory.write import format_of
 from vcokit.live import live_connections, live_routes
+from vcokit.reports.record import change_record, kind_of_record
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.reconcile import verify_routes
 
@@ -287,6 +289,60 @@ def status_command(
     if facts["failed"]:
         failed = pd.DataFrame(facts["failed"], columns=list(FAILED))
         screen.print(steps_not_done(failed, "failed", limit))
+
+
+# -- report ----------------------------------------------------------------------------------------
+
+
+class RecordFormat(StrEnum):
+    """Forms of a change record."""
+
+    markdown = "markdown"
+    html = "html"
+    json = "json"
+    csv = "csv"
+
+
+def report_command(
+    journal: JournalPath,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="File to write; its name tells the format."
+        ),
+    ] = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        RecordFormat | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help=f"{', '.join(RecordFormat)}. Default: by --output, else markdown.",
+        ),
+    ] = None,
+    undo: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="JOURNAL", help="Journal of the undo of this rollout, if there is one."
+        ),
+    ] = None,
+) -> None:
+    """Write the record of a change: what was asked, approved and done, by the journal.
+
+    The record has the inventory and its digest, the plan, accepted findings, impact, who ran it
+    and when, and each step with times, codes and request ids. The page as HTML can be printed. It
+    can also be written while the rollout runs, or after it was interrupted.
+
+    Example: vcokit report routes.rollout.db --output change.html
+    """
+    check_output_paths({"--output": output}, journals=[journal, undo])
+    kind = format or (kind_of_record(output) if output is not None else RecordFormat.markdown)
+    text = getattr(change_record(journal, undo=undo), str(kind))()
+    if output is None:
+        write_stdout(text)
+        return
+    write_atomic(output, [text], packed=False)
+    error_console().print(f"Report: {printable(output)}", soft_wrap=True)
 
 
 def status_facts(path: Path, now: float, limit: int) -> dict[str, Any]:

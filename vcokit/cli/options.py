@@ -35,6 +35,7 @@ from vcokit.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from vcokit.audit import Review
     from vcokit.audit.rules import Rule
     from vcokit.cloud.client import Client
     from vcokit.rollout.plan import Plan
@@ -87,6 +88,10 @@ Quota = Annotated[
     typer.Option(
         min=0, metavar="N", help="Routes that a connection may have.", rich_help_panel=AUDIT
     ),
+]
+Exceptions = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="TOML file of agreed exceptions.", rich_help_panel=AUDIT),
 ]
 Names = Annotated[
     bool,
@@ -377,6 +382,7 @@ class PlanOptions:
         connections: pd.DataFrame | None,
         quota: int | None,
         rules: Sequence[Rule] = (),
+        findings: pd.DataFrame | Review | None = None,
     ) -> Plan:
         """Return the plan that makes the live routes agree with an inventory, as far as asked for.
 
@@ -402,6 +408,7 @@ class PlanOptions:
             prune=self.prune,
             max_delete=self.max_delete,
             rules=rules,
+            findings=findings,
         )
         only = {
             "connections": self.only_connection,
@@ -411,7 +418,9 @@ class PlanOptions:
         wanted = {name: value for name, value in only.items() if value}
         return plan.only(**wanted) if wanted else plan
 
-    def refuse_with_plan(self, read: ReadOptions, quota: int | None) -> None:
+    def refuse_with_plan(
+        self, read: ReadOptions, quota: int | None, exceptions: Path | None
+    ) -> None:
         """Refuse options that change nothing any more once a plan was saved.
 
         Raises
@@ -424,8 +433,10 @@ class PlanOptions:
             for field in fields(group)
             if getattr(group, field.name) not in (None, False, [])
         ]
-        if given or quota is not None:
-            option = (given or ["quota"])[0].replace("_", "-")
+        others = {"quota": quota, "exceptions": exceptions}
+        given += [name for name, value in others.items() if value is not None]
+        if given:
+            option = given[0].replace("_", "-")
             raise InputError(
                 f"--{option} cannot be used on a saved plan",
                 remedy="Leave it out, or apply the inventory",
@@ -559,10 +570,37 @@ class LogOptions:
     report: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.html",
-            help="Write a report with plots as one HTML file when the rollout has ended.",
+            metavar="FILE",
+            help="Write the change record when the rollout has ended, however it ended: .html, "
+            ".md, .json or .csv.",
         ),
     ] = None
+
+
+@dataclass(frozen=True)
+class ApprovalOptions:
+    """Who approved a change, and where it was asked for: for the change record."""
+
+    PANEL: ClassVar = LOG
+
+    approved_by: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Who approved the change.")
+    ] = None
+    ticket: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Ticket that asks for the change.")
+    ] = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options that were given, as `Rollout` takes them.
+
+        Raises
+        ------
+        InputError
+            If one is empty.
+        """
+        from vcokit.rollout.provenance import approval
+
+        return approval(approved_by=self.approved_by, ticket=self.ticket)
 
 
 # -- which cloud -----------------------------------------------------------------------------------

@@ -41,6 +41,8 @@ _HEADERS: Final = {
     "user-agent": "vcokit",
 }
 
+#: Letters of the shortest key id of which some are shown.
+_MASKED: Final = 16
 #: Longest list that is read, of 2,000 pages: what is longer has no end.
 MOST_ROWS: Final = 100_000
 
@@ -145,6 +147,12 @@ class Client:
         ``VCOKIT_ENDPOINT``.
         """
         return self.target.endpoint_note
+
+    @property
+    def account(self) -> str:
+        """Id of the AccessKey that signs, masked: its first and its last four letters."""
+        key = self.target.credentials().access_key_id
+        return f"{key[:4]}***{key[-4:]}" if len(key) >= _MASKED else "***"
 
     @property
     def limits(self) -> Mapping[str, Limit]:
