@@ -46,6 +46,8 @@ CONTENTS: Final = {
         "real-cloud",
         "probe",
         "unattended",
+        "monitoring",
+        "in-a-repository",
         "own-rules",
         "baseline",
         "terraform",

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from vcokit.inventory import write_routes as write_routes
     from vcokit.live import live_connections as live_connections
     from vcokit.live import live_routes as live_routes
+    from vcokit.monitoring import MetricsFile as MetricsFile
+    from vcokit.monitoring import Notifier as Notifier
     from vcokit.probing import Probe as Probe
     from vcokit.probing import probe as probe
     from vcokit.quotas import Quotas as Quotas
@@ -81,6 +83,8 @@ _ROOMS = {
     "Explanation": "vcokit.audit",
     "Forecast": "vcokit.rollout.forecast",
     "Journal": "vcokit.rollout.journal",
+    "MetricsFile": "vcokit.monitoring",
+    "Notifier": "vcokit.monitoring",
     "Plan": "vcokit.rollout.plan",
     "PlanView": "vcokit.widgets",
     "Probe": "vcokit.probing",

@@ -29,6 +29,7 @@ import typer
 from vcokit import config, schema
 from vcokit._text import pluralize, printable
 from vcokit.cli.console import print_note
+from vcokit.cloud.masking import Secret
 from vcokit.cloud.simulated import may_be_simulator
 from vcokit.errors import InputError
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from vcokit.audit import Review
     from vcokit.audit.rules import Rule
     from vcokit.cloud.client import Client
+    from vcokit.monitoring.follower import Follower
     from vcokit.rollout.plan import Plan
 
 #: Panels of the help, beside typer's own for arguments and for what is in none.
@@ -545,6 +547,10 @@ def _waves(text: str) -> list[int | None]:
     return [None if word == _REST else int(word) for word in words]
 
 
+#: Variable of the environment that holds addresses for notifications, as process lists do not.
+NOTIFY: Final = "VCOKIT_NOTIFY"
+
+
 class LogFormat(StrEnum):
     """How steps are logged on standard error."""
 
@@ -575,6 +581,43 @@ class LogOptions:
             ".md, .json or .csv.",
         ),
     ] = None
+    notify: Annotated[
+        list[Secret] | None,
+        typer.Option(
+            parser=Secret,
+            metavar="URL",
+            envvar=NOTIFY,
+            show_envvar=False,
+            help="Tell people when the rollout begins, stalls, fails, gets on and ends: an "
+            f"apprise address. Repeatable. Better out of sight in {NOTIFY}.",
+        ),
+    ] = None
+    metrics: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.prom",
+            help="Keep a file of metrics for Prometheus' node_exporter up to date.",
+        ),
+    ] = None
+
+    def followers(self, on_warning: OnNote) -> list[Follower]:
+        """Return the observers that these options ask for.
+
+        Raises
+        ------
+        InputError
+            If an address or the file cannot be used, or a library is not installed.
+        """
+        followers: list[Follower] = []
+        if self.notify:
+            from vcokit.monitoring.notify import Notifier
+
+            followers.append(Notifier(self.notify, on_warning=on_warning))
+        if self.metrics:
+            from vcokit.monitoring.metrics import MetricsFile
+
+            followers.append(MetricsFile(self.metrics, on_warning=on_warning))
+        return followers
 
 
 @dataclass(frozen=True)

@@ -127,8 +127,9 @@ def run_rollout(
     """
     summary.rollout, summary.plan, summary.resume_command = rollout, rollout.plan, resume_command
     log = summary.step_log(rollout.plan)
-    if log is not None:
-        rollout.observe(log)
+    for observer in (log, *summary.followers):
+        if observer is not None:
+            rollout.observe(observer)
     code: int = ExitCode.INTERRUPTED
     try:
         show_rollout(rollout, client, console, resume_command, left)
@@ -143,6 +144,9 @@ def run_rollout(
     finally:
         if log is not None:
             log.write(time.time(), "end", state=rollout.state, exit_code=int(code))
+        if rollout.ended:  # else who ends it all at once waits for nobody
+            for follower in summary.followers:
+                follower.close()
         if summary.options.report is not None:
             _write_record(summary.options.report, rollout, console)
     return ended
@@ -452,11 +456,18 @@ class SummaryWriter:
         if options.report is not None:
             kind_of_record(options.report)
             _check_writable(options.report)
+        #: Observers that the options ask for, beside the log.
+        self.followers = options.followers(self.print_note)
 
     def _check_paths(self, journal: Path | None) -> None:
         """Refuse outputs that the command needs, and then write no summary either."""
         options = self.options
-        outputs = {"--summary": options.summary, "--save": self._save, "--report": options.report}
+        outputs = {
+            "--summary": options.summary,
+            "--save": self._save,
+            "--report": options.report,
+            "--metrics": options.metrics,
+        }
         try:
             check_output_paths(outputs, self._needed, journals=[journal])
         except InputError:

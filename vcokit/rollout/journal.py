@@ -637,6 +637,30 @@ class Journal:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
+    def task_seconds(self, bounds: Sequence[float] = ()) -> tuple[list[int], float]:
+        """Return how long the cloud's tasks have taken: from the answer until they were seen over.
+
+        Of each step its last task counts. SQLite sums them up, so that it is cheap.
+
+        Parameters
+        ----------
+        bounds : sequence of float
+            Seconds.
+
+        Returns
+        -------
+        list of int
+            Tasks that took at most as long as each bound; at the end, all of them.
+        float
+            Seconds of all of them together.
+        """
+        up_to = "".join(f", total(seconds <= {float(bound)!r})" for bound in bounds)
+        (row,) = self._query(
+            f"SELECT total(seconds){up_to}, count(*) FROM "  # noqa: S608 - numbers only
+            "(SELECT settled_at - accepted_at AS seconds FROM step WHERE settled_at >= accepted_at)"
+        )
+        return [int(number) for number in row[1:]], float(row[0])
+
     def last_call(self) -> int:
         """Return the highest number of a call; 0 before the first."""
         return int(next(self._query("SELECT coalesce(max(call), 0) FROM call"))[0])

@@ -62,6 +62,7 @@ from vcokit.rollout.messages import (
     Event,
     Finished,
     Observer,
+    RolloutBegan,
     RolloutChanged,
     Tally,
 )
@@ -328,6 +329,7 @@ class Rollout:
     def _run(self) -> None:
         try:
             self._journal.write(meta={"state": "running", "message": None, **self._begun()})
+            self._tell(RolloutBegan(self._clocks.wall(), self.journal))
             self._say("looking")
             ended = self._engine.run()
         except BaseException as error:
