@@ -48,15 +48,16 @@ from vcokit.cli.options import (
     FailOn,
     Files,
     JournalPath,
+    LiveQuota,
     LogOptions,
     PlanOptions,
-    Quota,
     ReadOptions,
     RolloutOptions,
     TakeOver,
     Yes,
     load_own_rules,
     look_up_names,
+    quota_of,
     summary_line,
 )
 from vcokit.cli.run import (
@@ -128,7 +129,7 @@ def plan_command(
         ),
     ] = FailOn.never,
     planning: PlanOptions,
-    quota: Quota = None,
+    quota: LiveQuota = None,
     read: ReadOptions,
 ) -> int:
     """Plan what makes the live routes agree with an inventory; send nothing.
@@ -143,14 +144,15 @@ def plan_command(
     routes = read.read(files)
     with cloud.connect(routes) as client:
         routes, connections = look_up_names(routes, client, names=planning.names)
-        plan = planning.plan(routes, client, connections, quota, own)
+        number = quota_of(quota, client)
+        plan = planning.plan(routes, client, connections, number, own)
     if save is not None:
         _save(plan, save)
     messages = error_console()
     messages.print(summary_line(files, routes))
     _print_summary(plan, messages)
     _print_plan(plan, format, plan.impact() if impact else None)
-    findings = audit_routes(routes, quota=quota, connections=connections, rules=own)
+    findings = audit_routes(routes, quota=number, connections=connections, rules=own)
     return ExitCode.FINDINGS if fail_on.fails(findings) else ExitCode.OK
 
 
@@ -223,7 +225,7 @@ def apply_command(
     pace: RolloutOptions,
     planning: PlanOptions,
     allow_gap: AllowGap = False,
-    quota: Quota = None,
+    quota: LiveQuota = None,
     read: ReadOptions,
 ) -> int:
     """Read, audit, plan, apply and verify an inventory, or apply a saved plan.
@@ -257,13 +259,14 @@ def apply_command(
                 rehearsal.refuse_plan(plan.simulated, client=client.simulated)
             else:
                 routes, connections = look_up_names(routes, client, names=planning.names)
-                findings = audit_routes(routes, quota=quota, connections=connections, rules=own)
+                number = quota_of(quota, client, summary.print_note)
+                findings = audit_routes(routes, quota=number, connections=connections, rules=own)
                 if len(findings):
                     screen.print(findings_by_rule(findings))
                 if fail_on.fails(findings):
                     screen.print("Nothing was sent.")
                     return summary.finish(ExitCode.FINDINGS)
-                plan = summary.plan = planning.plan(routes, client, connections, quota, own)
+                plan = summary.plan = planning.plan(routes, client, connections, number, own)
             _print_summary(plan, screen)
             _require_expected(plan, expect)
             if not confirm(plan, ask=ask):
