@@ -48,7 +48,9 @@ if TYPE_CHECKING:
     from vcokit.inventory import read_routes as read_routes
     from vcokit.inventory import write_routes as write_routes
     from vcokit.live import live_connections as live_connections
+    from vcokit.live import live_router_routes as live_router_routes
     from vcokit.live import live_routes as live_routes
+    from vcokit.live import live_tunnels as live_tunnels
     from vcokit.monitoring import MetricsFile as MetricsFile
     from vcokit.monitoring import Notifier as Notifier
     from vcokit.probing import Probe as Probe
@@ -105,7 +107,9 @@ _ROOMS = {
     "forwarding_changes": "vcokit.audit",
     "live_connections": "vcokit.live",
     "live_quota": "vcokit.quotas",
+    "live_router_routes": "vcokit.live",
     "live_routes": "vcokit.live",
+    "live_tunnels": "vcokit.live",
     "load_rules": "vcokit.audit",
     "plan_routes": "vcokit.rollout.plan",
     "plots": None,

@@ -27,8 +27,10 @@ from vcokit.cli.console import (
     dumps,
     error_console,
     print_frame,
+    print_note,
     steps_not_done,
     to_csv,
+    to_records,
     write_atomic,
     write_stdout,
 )
@@ -40,19 +42,21 @@ from vcokit.cli.options import (
     Files,
     JournalPath,
     Limit,
+    LiveQuota,
     Names,
     OutputPath,
-    Quota,
     ReadOptions,
     RulesFile,
     load_own_rules,
     look_up_names,
+    quota_of,
     summary_line,
 )
+from vcokit.contract import TUNNEL_UP
 from vcokit.errors import InputError
 from vcokit.inventory import write_routes
 from vcokit.inventory.write import format_of
-from vcokit.live import live_connections, live_routes
+from vcokit.live import live_connections, live_router_routes, live_routes, live_tunnels
 from vcokit.reports.record import change_record, kind_of_record
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.reconcile import verify_routes
@@ -144,14 +148,25 @@ def verify_command(
         bool,
         typer.Option("--allow-unexpected", help="Accept live routes that no row names."),
     ] = False,
-    quota: Quota = None,
+    quota: LiveQuota = None,
+    tunnels: Annotated[
+        bool,
+        typer.Option("--tunnels", help="Look whether tunnels are up, and what is wrong if not."),
+    ] = False,
+    transit_router: Annotated[
+        bool,
+        typer.Option(
+            "--transit-router", help="Look whether routes are in the tables of transit routers."
+        ),
+    ] = False,
     rules_file: RulesFile = None,
     names: Names = False,
     read: ReadOptions,
 ) -> int:
     """Compare what an inventory asks for with what is live.
 
-    The exit code is 1 if a route is missing, different or unexpected. Rows with errors are not
+    The exit code is 1 if a route is missing, different or unexpected, has its tunnels down
+    (--tunnels), or is not in the transit router (--transit-router). Rows with errors are not
     compared.
 
     Example: vcokit verify routes.csv --format csv
@@ -161,7 +176,14 @@ def verify_command(
     with cloud.connect(routes) as client:
         routes, _ = look_up_names(routes, client, names=names)
         live = live_routes(client, routes)
-    verdicts = verify_routes(routes, live, quota=quota, rules=own)
+        verdicts = verify_routes(
+            routes,
+            live,
+            quota=quota_of(quota, client),
+            rules=own,
+            tunnels=_tunnels(client, routes) if tunnels else None,
+            router_routes=_router_routes(client, routes) if transit_router else None,
+        )
     counts = _listed(_counts(verdicts["verdict"]), "nothing to compare")
     error_console().print(f"{summary_line(files, routes)}; live: {counts}")
     _print_unlisted(schema.unlisted_connections(live))
@@ -175,6 +197,37 @@ def verify_command(
     }
     print_frame(differences.assign(**places), format, "Differences", limit)
     return ExitCode.FINDINGS if len(differences) else ExitCode.OK
+
+
+def _tunnels(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
+    """Return the tunnels of some connections; print those that are down, with the reasons."""
+    found = live_tunnels(client, routes)
+    down = found[found["status"].notna() & (found["status"] != TUNNEL_UP)]
+    for row in to_records(down):
+        name = row["vpn_connection_id"]
+        if row["tunnel_id"]:
+            name = f"{row['tunnel_id']} of {name}"
+        told = [row["status"], row["severity"], row["reason"] or row["code"]]
+        sides = {"the connection": row["local_value"], "the peer": row["remote_value"]}
+        told += [f"{side} has {value}" for side, value in sides.items() if value]
+        line = f"tunnel {name}: {', '.join(filter(None, told))}"
+        error_console().print(printable(line), soft_wrap=True, highlight=False)
+    _print_notes(found)
+    return found
+
+
+def _router_routes(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
+    """Return what the tables of transit routers have; print what could not be read."""
+    found = live_router_routes(client, routes)
+    _print_notes(found)
+    return found
+
+
+def _print_notes(found: pd.DataFrame) -> None:
+    """Print what could not be read, each reason once."""
+    for note, rows in found.dropna(subset="note").groupby("note", sort=False):
+        names = rows["vpn_connection_id"].unique()
+        print_note(f"{note} ({pluralize(len(names), 'connection')})")
 
 
 # -- diff ------------------------------------------------------------------------------------------

@@ -85,10 +85,29 @@ TakeOver = Annotated[
     ),
 ]
 Limit = Annotated[int, typer.Option(min=0, metavar="N", help="List at most N differences.")]
+_QUOTA_HELP: Final = "Routes that a connection may have"
 Quota = Annotated[
     int | None,
+    typer.Option(min=0, metavar="N", help=f"{_QUOTA_HELP}.", rich_help_panel=AUDIT),
+]
+#: What `LiveQuota` asks the account for.
+LIVE: Final = "live"
+
+
+def _check_quota(text: str | None) -> str | None:
+    if text is None or text == LIVE or (text.isascii() and text.isdigit() and len(text) < 10):
+        return text
+    raise typer.BadParameter(f"{text!r} is neither a number of routes nor {LIVE}.")
+
+
+LiveQuota = Annotated[
+    str | None,
     typer.Option(
-        min=0, metavar="N", help="Routes that a connection may have.", rich_help_panel=AUDIT
+        "--quota",
+        metavar=f"N|{LIVE}",
+        callback=_check_quota,
+        help=f"{_QUOTA_HELP}; {LIVE} asks the account.",
+        rich_help_panel=AUDIT,
     ),
 ]
 Exceptions = Annotated[
@@ -421,7 +440,7 @@ class PlanOptions:
         return plan.only(**wanted) if wanted else plan
 
     def refuse_with_plan(
-        self, read: ReadOptions, quota: int | None, exceptions: Path | None
+        self, read: ReadOptions, quota: str | None, exceptions: Path | None
     ) -> None:
         """Refuse options that change nothing any more once a plan was saved.
 
@@ -456,6 +475,33 @@ def look_up_names(
 
     connections = live_connections(client, routes)
     return with_connection_ids(routes, connections), connections
+
+
+def quota_of(given: str | None, client: Client | None, on_note: OnNote = print_note) -> int | None:
+    """Return the number of routes that a connection may have; None where the default stands.
+
+    Parameters
+    ----------
+    given : str or None
+        From `LiveQuota`.
+    client : Client or None
+        Asks for the account's number.
+    on_note : callable
+        Called with the number that the account told, or why it told none.
+
+    Examples
+    --------
+    >>> quota_of("70", None), quota_of(None, None)
+    (70, None)
+    """
+    from vcokit.quotas import live_quota
+
+    if given != LIVE or client is None:
+        return None if given is None else int(given)
+    found = live_quota(client)
+    for note in found.notes or [f"{found.routes:,} routes per connection ({found.source})"]:
+        on_note(note)
+    return found.routes
 
 
 # -- plan -> rollout -------------------------------------------------------------------------------

@@ -51,15 +51,16 @@ from vcokit.cli.options import (
     FailOn,
     Files,
     JournalPath,
+    LiveQuota,
     LogOptions,
     PlanOptions,
-    Quota,
     ReadOptions,
     RolloutOptions,
     TakeOver,
     Yes,
     load_own_rules,
     look_up_names,
+    quota_of,
     summary_line,
 )
 from vcokit.cli.run import (
@@ -130,7 +131,7 @@ def plan_command(
         ),
     ] = FailOn.never,
     planning: PlanOptions,
-    quota: Quota = None,
+    quota: LiveQuota = None,
     read: ReadOptions,
 ) -> int:
     """Plan what makes the live routes agree with an inventory; send nothing.
@@ -145,9 +146,10 @@ def plan_command(
     routes = read.read(files)
     with cloud.connect(routes) as client:
         routes, connections = look_up_names(routes, client, names=planning.names)
-        found = audit_routes(routes, quota=quota, connections=connections, rules=own)
+        number = quota_of(quota, client)
+        found = audit_routes(routes, quota=number, connections=connections, rules=own)
         review = _reviewed(found, routes, exceptions)
-        plan = planning.plan(routes, client, connections, quota, own, review or found)
+        plan = planning.plan(routes, client, connections, number, own, review or found)
     if save is not None:
         _save(plan, save)
     messages = error_console()
@@ -241,7 +243,7 @@ def apply_command(
     pace: RolloutOptions,
     planning: PlanOptions,
     allow_gap: AllowGap = False,
-    quota: Quota = None,
+    quota: LiveQuota = None,
     read: ReadOptions,
 ) -> int:
     """Read, audit, plan, apply and verify an inventory, or apply a saved plan.
@@ -275,7 +277,8 @@ def apply_command(
                 rehearsal.refuse_plan(plan.simulated, client=client.simulated)
             else:
                 routes, connections = look_up_names(routes, client, names=planning.names)
-                found = audit_routes(routes, quota=quota, connections=connections, rules=own)
+                number = quota_of(quota, client, summary.print_note)
+                found = audit_routes(routes, quota=number, connections=connections, rules=own)
                 review = _reviewed(found, routes, exceptions)
                 findings = found if review is None else review.findings
                 if len(findings):
@@ -286,7 +289,7 @@ def apply_command(
                     screen.print("Nothing was sent.")
                     return summary.finish(ExitCode.FINDINGS)
                 plan = summary.plan = planning.plan(
-                    routes, client, connections, quota, own, review or found
+                    routes, client, connections, number, own, review or found
                 )
             _print_summary(plan, screen)
             _require_expected(plan, expect)

@@ -26,7 +26,6 @@ from vcokit.cli.console import (
     table,
 )
 from vcokit.cli.options import ReadOptions
-from vcokit.cloud.operations import QUOTAS
 from vcokit.errors import InputError, VcokitError
 
 if TYPE_CHECKING:
@@ -116,8 +115,10 @@ _ROLLOUT: Final = (
 _DELETE: Final = ("DeleteVcoRouteEntry",)
 _CONNECTIONS: Final = ("DescribeVpnConnections", "DescribeVpnAttachments")
 
+_QUOTA: Final = ("ListProductQuotas",)
+
 #: Of a probe with its sandbox; without it the writes are dry runs, which need the same.
-PROBE: Final = (*_ROLLOUT, *_DELETE, *QUOTAS)
+PROBE: Final = (*_ROLLOUT, *_DELETE, *_QUOTA)
 
 #: Operations that each command may call on the real cloud.
 COMMAND_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -130,7 +131,7 @@ COMMAND_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "verify": _LOOK,
     "live": (*_LOOK, *_CONNECTIONS),
     "diff": _LOOK,
-    "quota": tuple(QUOTAS),
+    "quota": _QUOTA,
     "probe": PROBE,
     "explain": (),
     "aggregate": (),
@@ -149,6 +150,12 @@ OPTION_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "preflight": PREFLIGHT,
     "names": _CONNECTIONS,
     "prune": _DELETE,
+    "tunnels": ("DescribeVpnConnections", "DiagnoseVpnConnections"),
+    "transit-router": (
+        *_CONNECTIONS,
+        "ListTransitRouterRouteTables",
+        "ListTransitRouterRouteEntries",
+    ),
 }
 
 
@@ -173,8 +180,8 @@ def policy_command(
 ) -> None:
     """Print the RAM policy that commands need, as JSON to paste into the vendor's console.
 
-    A COMMAND can also be names or prune, for what these options need, or preflight, for reading
-    live connections.
+    A COMMAND can also be names, prune, tunnels or transit-router, for what these options need, or
+    preflight, for reading live connections. For --quota live it is quota.
 
     Example: vcokit policy plan apply --region cn-hangzhou
     """
