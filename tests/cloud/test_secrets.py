@@ -254,6 +254,7 @@ def test_no_secret_in_any_attribute_of_a_client() -> None:
             client.describe_vpn_connection(vpn_connection_id="vco-1")
         found = [text for text in texts_in(client) if secrets_in(text)]
         assert found == []
+        assert "by a proxy" in repr(client)
         assert any("LTAI" in text for text in texts_in(client))  # it does look
 
 
