@@ -10,8 +10,6 @@ from vcokit.cloud.ratelimit import MARGIN, Window
 from vcokit.rollout import steps as st
 from vcokit.rollout.connection import Record
 from vcokit.rollout.messages import (
-    LIST,
-    POLL,
     Answered,
     Command,
     Finished,
@@ -404,15 +402,3 @@ def test_windows() -> None:
     share.shut(20.0)
     assert share.opens(14.0) == 20.0
     assert share.free(20.0)
-
-
-def test_words_of_a_step() -> None:
-    """A step says itself in a line, and names the parameters of its call."""
-    modify = Step(1, st.MODIFY, "r", "vco-a", "10.0.0.0/8", "vco-a", 100, old_weight=0)
-    assert str(modify) == "modify 10.0.0.0/8 on vco-a, weight 0 -> 100"
-    assert modify.parameters("t")["NewWeight"] == 100
-    delete = Step(1, st.DELETE, "r", "vco-a", "10.0.0.0/8", "vco-a", 100)
-    assert delete.after is None
-    assert delete.shows(frozenset())
-    assert not delete.shows(frozenset({delete.before}))
-    assert (POLL, LIST) == ("DescribeVpnConnection", "DescribeVcoRouteEntries")
