@@ -116,7 +116,7 @@ def test_nothing_changes(rows: list[tuple[str, str, str, int]]) -> None:
     assert vk.forwarding_changes(routes, routes[::-1]).empty
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(ROUTES)
 def test_what_is_aggregated_forwards_alike(rows: list[tuple[str, str, str, int]]) -> None:
     """Fewer destinations, put together by the library, send no address another way."""
