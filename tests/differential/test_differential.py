@@ -18,7 +18,7 @@ from tests.differential.__main__ import main, told_of
 from tests.differential.judge import Trial
 
 #: Seeds played here, each in two ways that between them tell everything and its opposite.
-SEEDS, A_BLOCK = 240, 20
+SEEDS, A_BLOCK = 160, 20
 #: Seeds within which a slip of either side must show.
 NOTICED_WITHIN = 120
 FULL = "CreateDbrRoutesQuotaFull.QuotaFull"
