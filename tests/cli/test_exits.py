@@ -169,7 +169,7 @@ def test_7_resumable(shell, inventory: Path, serve) -> None:
     given = ("apply", inventory, "--yes", "--stop-after", "1", "--summary", "s.json")
     code, out, _ = shell(*given)
     assert code == ExitCode.RESUMABLE
-    assert f"Go on with: vcokit resume {journal}" in out
+    assert f"Resume with: vcokit resume {journal}" in out
     assert json.loads(Path("s.json").read_text())["resume"] == f"vcokit resume {journal}"
     code, _, err = shell("apply", inventory, "--yes")
     assert (code, f"vcokit resume {journal}" in err) == (ExitCode.INPUT, True)

@@ -42,15 +42,15 @@ class Cloud:
     def accept(self, step: Step) -> None:
         """Take a call: what takes away takes effect now."""
         if step.action == "create":
-            self.coming[step.lane] = self.coming.get(step.lane, 0) + 1
+            self.coming[step.vpn_connection_id] = self.coming.get(step.vpn_connection_id, 0) + 1
         if step.action == "delete" or (step.action == "modify" and step.weight == 0):
             self.settle(step)
 
     def settle(self, step: Step) -> None:
         """End its task: what brings takes effect now."""
         if step.action == "create":
-            self.coming[step.lane] -= 1
-        table = self.tables[step.lane]
+            self.coming[step.vpn_connection_id] -= 1
+        table = self.tables[step.vpn_connection_id]
         if step.before is not None:
             table.discard(step.before)
         if step.after is not None:
@@ -135,7 +135,7 @@ class Run:
         return [
             step
             for number, step in self.waiting.items()
-            if step.lane not in self.flying and self.first(number) <= self.done
+            if step.vpn_connection_id not in self.flying and self.first(number) <= self.done
         ]
 
     def events(self) -> Iterator[Step]:
@@ -153,12 +153,12 @@ class Run:
             if step in flying:
                 self.cloud.settle(step)
                 self.done.add(step.number)
-                del self.flying[step.lane]
+                del self.flying[step.vpn_connection_id]
             else:
                 del self.waiting[step.number]
                 if self.rng.random() < self.failing:
                     self.lost.add(step.number)
                 else:
                     self.cloud.accept(step)
-                    self.flying[step.lane] = step
+                    self.flying[step.vpn_connection_id] = step
             yield step

@@ -11,7 +11,6 @@ from itertools import count, islice
 
 from tests.rollout.play import LIMITS
 from vcokit.cloud.operations import Limit
-from vcokit.rollout import steps as st
 from vcokit.rollout.messages import (
     LIST,
     POLL,
@@ -30,7 +29,7 @@ from vcokit.rollout.messages import (
 from vcokit.rollout.options import Options
 from vcokit.rollout.ordering import Order
 from vcokit.rollout.scheduler import Scheduler
-from vcokit.rollout.steps import Step
+from vcokit.rollout.steps import OPERATION, Action, State, Step
 
 
 @dataclass
@@ -83,7 +82,7 @@ class Model:
             result = self.scheduler.advance(inputs, self.now)
             for change in result.changes:
                 self.states[change.step] = change.new
-                if change.new == st.DONE:
+                if change.new == State.DONE:
                     self.done[change.step] = self.now
             wake = None
             for decision in result.decisions:
@@ -115,26 +114,26 @@ class Model:
         operation = {Poll: POLL, PollAll: POLL_ALL, List: LIST}[type(decision)]
         assert self.admit(operation, now) is None, "reads are throttled"
         if isinstance(decision, Poll):
-            return Polled(decision.lane, self.state(decision.lane, now))
+            return Polled(decision.connection, self.state(decision.connection, now))
         begin = (decision.page - 1) * 50
         if isinstance(decision, PollAll):
             names = list(self.scheduler.connections)
             page = {name: self.state(name, now) for name in names[begin : begin + 50]}
             return PolledAll(decision.region, decision.page, page, len(names))
-        routes = self.live[decision.lane]
+        routes = self.live[decision.connection]
         page = tuple(islice(routes, begin, begin + 50))
-        return Listed(decision.lane, decision.page, page, len(routes))
+        return Listed(decision.connection, decision.page, page, len(routes))
 
     def write(self, step: Step, now: float, half: float) -> Answered:
         """Return the answer to a write."""
-        wait = self.admit(st.OPERATION[step.action], now)
+        wait = self.admit(OPERATION[step.action], now)
         if wait is not None:
             self.outcomes["throttled"] += 1
             return Answered(step.number, "throttled", "Throttling.User", retry_after=wait)
-        if self.busy.get(step.lane, 0.0) > now:
+        if self.busy.get(step.vpn_connection_id, 0.0) > now:
             self.outcomes["busy"] += 1
             return Answered(step.number, "busy", "VpnConnection.Configuring")
-        if now < self.busy.get(step.lane, -self.pause) + self.pause:
+        if now < self.busy.get(step.vpn_connection_id, -self.pause) + self.pause:
             self.outcomes["too soon"] += 1
             return Answered(step.number, "busy", "TaskConflict")
         if step.number in self.refused:
@@ -142,12 +141,12 @@ class Model:
         self.outcomes["ok"] += 1
         self.sent.append((now, step.number))
         seconds = self.rng.uniform(*self.task)
-        self.busy[step.lane] = now + seconds
-        self.lane_seconds[step.lane] += seconds + 2 * half
+        self.busy[step.vpn_connection_id] = now + seconds
+        self.lane_seconds[step.vpn_connection_id] += seconds + 2 * half
         if step.before is not None:
-            self.live[step.lane].pop(step.before, None)
+            self.live[step.vpn_connection_id].pop(step.before, None)
         if step.after is not None:
-            self.live[step.lane][step.after] = None
+            self.live[step.vpn_connection_id][step.after] = None
         return Answered(step.number, "ok")
 
     def admit(self, operation: str, now: float) -> float | None:
@@ -169,7 +168,7 @@ class Model:
         """Return the time that no scheduler can fall below."""
         limit = self.limits["CreateVcoRouteEntry"]
         windows = -(-len(self.sent) // limit.calls) - 1
-        sizes = Counter(self.scheduler.steps[number].lane for _, number in self.sent)
+        sizes = Counter(self.scheduler.steps[number].vpn_connection_id for _, number in self.sent)
         lanes = [self.lane_seconds[name] + self.pause * (n - 1) for name, n in sizes.items()]
         return max(windows * limit.seconds, *lanes)
 
@@ -178,6 +177,14 @@ def creates(*lanes: int) -> list[Step]:
     """Return create steps of lanes by their sizes, a step a lane in turn."""
     turns = [(turn, lane) for lane, size in enumerate(lanes) for turn in range(size)]
     return [
-        Step(n, st.CREATE, "r", f"vco-{lane}", f"10.{turn // 256}.{turn % 256}.{lane}/32", "h", 100)
+        Step(
+            n,
+            Action.CREATE,
+            "r",
+            f"vco-{lane}",
+            f"10.{turn // 256}.{turn % 256}.{lane}/32",
+            "h",
+            100,
+        )
         for n, (turn, lane) in enumerate(sorted(turns))
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from vcokit.cloud.operations import OPERATIONS
-from vcokit.rollout import steps as st
 from vcokit.rollout.messages import (
     Answered,
     List,
@@ -18,7 +17,7 @@ from vcokit.rollout.messages import (
 from vcokit.rollout.options import Options
 from vcokit.rollout.ordering import Order
 from vcokit.rollout.scheduler import Scheduler
-from vcokit.rollout.steps import Step
+from vcokit.rollout.steps import Action, Step
 
 LIMITS = {name: operation.limit for name, operation in OPERATIONS.items()}
 
@@ -32,7 +31,7 @@ class Play:
         limits: dict | None = None,
         order: Order | None = None,
         records: dict | None = None,
-        action: str = st.CREATE,
+        action: str = Action.CREATE,
         **options: object,
     ) -> None:
         steps = [
@@ -42,7 +41,9 @@ class Play:
         self.steps = steps
         given = {**Options.in_force().__dict__, **options}
         table = {**LIMITS, **(limits or {})}
-        live = {step.lane: frozenset({step.before} - {None}) for step in steps}  # of one step each
+        live = {
+            step.vpn_connection_id: frozenset({step.before} - {None}) for step in steps
+        }  # of one step each
         self.scheduler = Scheduler(steps, live, table, Options(**given), records, order)
         self.now = 0.0
         self.pages: list[int] = []
@@ -110,7 +111,7 @@ class Play:
 
     def do(self, step: int, *seen: int) -> list:
         """Carry a step that was sent to its end: answered, settled, seen in a listing."""
-        lane = self.steps[step].lane
+        lane = self.steps[step].vpn_connection_id
         asked = self.tell(Answered(step, "ok"))
         for _ in range(20):
             if List(lane, 1) in asked:

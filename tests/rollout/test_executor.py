@@ -175,7 +175,7 @@ def test_a_wrong_clock_stops_and_can_go_on(tmp_path: Path, seconds: float, way: 
         ):
             Rollout(plan, wrong, journal=journal).start().wait()
         assert caught.value.skew == pytest.approx(-seconds, abs=60)
-        assert "Set this machine's clock, then go on with" in str(caught.value)
+        assert "Set this machine's clock, then resume with" in str(caught.value)
         rollout = Rollout.open(journal, stage.client).start().wait()
         assert set(rollout.frame()["state"]) == {"done"}
 
@@ -196,7 +196,7 @@ def test_a_silent_cloud_stops_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_stop_and_open(tmp_path: Path) -> None:
-    """Stopped in order, a rollout leaves the rest pending; opened again, it finishes the rest."""
+    """Stopped, a rollout leaves the rest pending; opened again, it finishes the rest."""
     with Stage(tmp_path, speed=60.0, lanes=2, each=20) as stage:
         rollout = stage.rollout()
         some = threading.Event()

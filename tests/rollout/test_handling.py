@@ -138,7 +138,7 @@ def test_apply_plan_ends_with_its_cell(
         monkeypatch.setattr(Rollout, "join", interrupted)
         with pytest.raises(KeyboardInterrupt):
             apply_plan(plan, stage.client, journal=tmp_path / "cell.db")
-        assert "Go on with: vk.Rollout.open" in capsys.readouterr().out
+        assert "Resume with: vk.Rollout.open" in capsys.readouterr().out
         assert Rollout.running() == []
         with Journal.open(tmp_path / "cell.db") as journal:
             assert journal.meta()["state"] == "interrupted"
@@ -198,6 +198,6 @@ def test_an_interrupt_of_await_ends_in_order(tmp_path: Path) -> None:
         script.send_signal(signal.SIGINT)
         err = script.communicate(timeout=60)[1]
     assert script.returncode != 0
-    assert "Go on with: vk.Rollout.open" in err
+    assert "Resume with: vk.Rollout.open" in err
     with Journal.open(tmp_path / "rollout.db") as journal:
         assert journal.meta()["state"] == "interrupted"

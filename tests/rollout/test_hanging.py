@@ -164,7 +164,7 @@ def test_a_forked_child_ends_at_once(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _FORKED, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout == "7 True\n", done.stderr
-    assert "Stopped in order" not in done.stderr
+    assert "Stopped. Resume" not in done.stderr
 
 
 class _Deaf(BaseHTTPRequestHandler):
@@ -227,6 +227,6 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path: Path) -> None:
     assert child.returncode == 130
     assert "vcokit resume r.rollout.db" in rest
     assert "Traceback" not in rest
-    assert "Stopped in order" not in rest
+    assert "Stopped. Resume" not in rest
     with Journal.read(tmp_path / "r.rollout.db") as journal:
         assert journal.steps()["state"].tolist() == ["sent"]

@@ -47,7 +47,7 @@ def test_plan_comes_back(path: Path) -> None:
         again = journal.plan()
         assert again.fingerprint == plan.fingerprint
         pd.testing.assert_frame_equal(again.frame(), plan.frame())
-        assert again.live_by_lane() == plan.live_by_lane()
+        assert again.live_by_connection() == plan.live_by_connection()
         assert journal.meta()["options"] == '{"waves": [1, null]}'
         assert journal.meta()["rollout_id"] == "id", "what is kept besides passes for our own"
 
@@ -242,7 +242,9 @@ def test_intent_is_durable_before_the_call(plan: Plan, path: Path) -> None:
     client = Watched(path)
     limits = dict.fromkeys(OPERATIONS, Limit(1000, 0.001))
     with Journal.create(path, plan, "id") as journal:
-        scheduler = Scheduler(plan.each(), plan.live_by_lane(), limits, Options.in_force(1000.0))
+        scheduler = Scheduler(
+            plan.each(), plan.live_by_connection(), limits, Options.in_force(1000.0)
+        )
         clocks = Clocks(lambda: 1.0, time.monotonic)
         engine = Engine(scheduler, journal, "id", client, lambda _: None, clocks)
         assert engine.run().reason == "finished"

@@ -274,7 +274,9 @@ def test_a_rollout_that_waited_misses_its_journal(tmp_path: Path) -> None:
             assert not rollout.join(0.01)
         removed(tmp_path / "rollout.db")
         rollout.resume()
-        with pytest.raises(JournalError, match=r"the journal is lost.*then go on with vk\.Rollout"):
+        with pytest.raises(
+            JournalError, match=r"the journal is lost.*then resume with vk\.Rollout"
+        ):
             rollout.wait()
         assert rollout.state == "stopped"
         assert not stage.creations()

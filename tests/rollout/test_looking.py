@@ -7,10 +7,9 @@ from itertools import pairwise
 import pytest
 
 from tests.rollout.play import Play
-from vcokit.rollout import steps as st
 from vcokit.rollout.messages import Answered, Finished, List, Listed, Poll, Polled, PolledAll, Send
 from vcokit.rollout.ordering import Order
-from vcokit.rollout.steps import Route
+from vcokit.rollout.steps import Action, Route, State
 
 
 def test_settled_steps_are_listed_while_a_task_runs() -> None:
@@ -21,7 +20,7 @@ def test_settled_steps_are_listed_while_a_task_runs() -> None:
     assert play.tell(Polled("vco-0", "attached")) == [Send(1, 0)]
     assert play.tell(Answered(1, "ok")) == [List("vco-0", 1)]
     play.tell(play.listed("vco-0", 0))
-    assert (play.states[0], play.states[1]) == (st.DONE, st.ACCEPTED)
+    assert (play.states[0], play.states[1]) == (State.DONE, State.ACCEPTED)
 
 
 @pytest.mark.parametrize("is_awaited", [False, True])
@@ -39,7 +38,7 @@ def test_what_others_wait_for_is_listed_at_once(is_awaited: bool) -> None:
 
 def deleting(**options: object) -> Play:
     """Return a rollout of one delete, accepted, and asked for the first listing after its task."""
-    play = Play(1, action=st.DELETE, poll_interval=1.0, **options)
+    play = Play(1, action=Action.DELETE, poll_interval=1.0, **options)
     play.tell(play.shown(there=True))
     play.attach(0)
     play.tell(Answered(0, "ok"))
@@ -52,11 +51,11 @@ def test_a_delete_is_done_once_three_listings_agree() -> None:
     """A route that shows up again begins the count anew; listings are a poll interval apart."""
     play, times = deleting(), []
     for there in (False, False, True, False, False, False):
-        assert play.states[0] == st.SETTLED
+        assert play.states[0] == State.SETTLED
         play.tell(play.shown(there=there))
         times.append(play.now)
         play.until_asked()
-    assert play.states[0] == st.DONE
+    assert play.states[0] == State.DONE
     assert min(later - before for before, later in pairwise(times)) >= 1.0
 
 
@@ -64,27 +63,27 @@ def test_a_delete_that_stays_is_sent_again_and_fails_late() -> None:
     """Three listings that show it still there send it again; the last attempt fails after ten."""
     play = deleting(step_attempts=2)
     for _ in range(3):
-        assert play.states[0] == st.SETTLED
+        assert play.states[0] == State.SETTLED
         play.tell(play.shown(there=True))
         play.until_asked()
     play.tell(Answered(0, "ok"))
     assert play.until_asked() == [Poll("vco-0")]
     play.tell(Polled("vco-0", "attached"))
     for _ in range(10):
-        assert play.states[0] == st.SETTLED
+        assert play.states[0] == State.SETTLED
         play.tell(play.shown(there=True))
         play.until_asked()
-    assert (play.states[0], play.codes[0]) == (st.FAILED, "TaskFailed")
+    assert (play.states[0], play.codes[0]) == (State.FAILED, "TaskFailed")
 
 
 def test_a_delete_that_flickers_for_ever_comes_to_an_end() -> None:
     """Where listings never agree, the twentieth decides."""
     play = deleting()
     for number in range(20):
-        assert play.states[0] == st.SETTLED
+        assert play.states[0] == State.SETTLED
         play.tell(play.shown(there=number % 2 == 0))
         play.until_asked()
-    assert play.states[0] == st.DONE
+    assert play.states[0] == State.DONE
 
 
 def test_a_listing_decides_what_it_was_asked_for() -> None:
@@ -98,17 +97,17 @@ def test_a_listing_decides_what_it_was_asked_for() -> None:
             break
         for decision in play.until_asked():
             if isinstance(decision, Poll):
-                play.tell(Polled(decision.lane, "updating"))
+                play.tell(Polled(decision.connection, "updating"))
         if play.now > 3.0:
             break
     play.tell(Polled("vco-0", "attached")) if not play.pages else play.attach(0)
-    assert play.states[0] == st.SETTLED
-    assert play.states[1] == st.SENT
+    assert play.states[0] == State.SETTLED
+    assert play.states[1] == State.SENT
     assert play.tell(Answered(1, "ok")) == [List("vco-0", 1)]
     connection = play.scheduler.connections["vco-0"]
     connection.see_attached(play.now)  # as when a page tells of it meanwhile
     play.tell(play.listed("vco-0", 0))
-    assert play.states[0] == st.DONE
+    assert play.states[0] == State.DONE
     assert 1 in connection.unverified, "its task ended after the listing was asked for"
 
 
@@ -179,7 +178,7 @@ def test_a_refused_listing_leaves_what_is_in_doubt() -> None:
     ended = play.tell(Listed("vco-0", 1, None, 0, "auth", "Forbidden.RAM"))
     assert isinstance(ended[0], Finished)
     assert ended[0].cause == "refused"
-    assert play.states == {0: st.UNKNOWN}
+    assert play.states == {0: State.UNKNOWN}
 
 
 def test_a_page_tells_of_a_task_by_others() -> None:

@@ -224,7 +224,7 @@ def test_nothing_is_uncovered_in_between(chunk: int, failing: float) -> None:
         run = Run(steps, found, cloud, rng, failing)
         after = deepcopy(cloud)
         for one in steps:
-            after.coming[one.lane] = 1
+            after.coming[one.vpn_connection_id] = 1
             after.settle(one)
         kept = cloud.covered() & after.covered()
         for _ in run.events():
@@ -257,7 +257,7 @@ def can_be_ordered(steps: list[Step], sizes: dict[str, int], quota: int | None) 
         size = dict(sizes)
         for one in steps:
             if one.number in done:
-                size[one.lane] += {"create": 1, "delete": -1}.get(one.action, 0)
+                size[one.vpn_connection_id] += {"create": 1, "delete": -1}.get(one.action, 0)
         for one in steps:
             if one.number in done:
                 continue
@@ -265,7 +265,11 @@ def can_be_ordered(steps: list[Step], sizes: dict[str, int], quota: int | None) 
                 makes(other) and overlap(one, other) and other.number not in done for other in steps
             ):
                 continue
-            if one.action == "create" and quota is not None and size[one.lane] >= quota:
+            if (
+                one.action == "create"
+                and quota is not None
+                and size[one.vpn_connection_id] >= quota
+            ):
                 continue
             if goes_on(done | {one.number}):
                 return True
@@ -364,7 +368,7 @@ def test_swaps_of_full_connections_come_to_their_end() -> None:
     assert max(len(str(gap)) for gap in gaps) < 400
     # The first of them to go cannot wait for any, the last for its own alone.
     assert sorted(len(gap.steps) for gap in gaps) == list(range(2, 62))
-    tables = {one.lane: {one.before} for one in steps if one.action == "delete"}
+    tables = {one.vpn_connection_id: {one.before} for one in steps if one.action == "delete"}
     cloud = Cloud(tables, dict.fromkeys(tables, "cn-hangzhou"))
     run = Run(steps, plan.order, cloud, random.Random(0))
     for _ in run.events():

@@ -9,9 +9,9 @@ import pytest
 from tests.rollout.model import Model, creates
 from vcokit.cloud.operations import Limit
 from vcokit.cloud.ratelimit import MARGIN, Window
-from vcokit.rollout import steps as st
 from vcokit.rollout.messages import LIST, POLL, POLL_ALL, Answered
 from vcokit.rollout.queueing import Durations
+from vcokit.rollout.steps import State
 
 HALF = {"CreateVcoRouteEntry": Limit(30, 60.0)}
 SHAPES = {"even": [12] * 100, "giant": [300, *[3] * 99], "skewed": [240, 120, 80, 60, *[7] * 100]}
@@ -22,7 +22,7 @@ SHAPES = {"even": [12] * 100, "giant": [300, *[3] * 99], "skewed": [240, 120, 80
 def test_close_to_the_lower_bound(shape: str, seed: int) -> None:
     """All is done within 1.08 of what cannot be less, no call is refused, reads are half used."""
     model = Model(creates(*SHAPES[shape]), seed=seed).run()
-    assert set(model.states.values()) == {st.DONE}
+    assert set(model.states.values()) == {State.DONE}
     assert set(model.outcomes) == {"ok"}
     assert model.now <= 1.08 * model.bound() + 25.0  # a short rollout has a tail: the last task
     for operation in (LIST, POLL, POLL_ALL):
@@ -33,7 +33,7 @@ def test_close_to_the_lower_bound(shape: str, seed: int) -> None:
 def test_the_pause_after_a_task_is_learnt(pause: float) -> None:
     """Whatever it is, a few writes in hundreds are refused for it, and little time is lost."""
     model = Model(creates(*SHAPES["skewed"]), pause=pause).run()
-    assert set(model.states.values()) == {st.DONE}
+    assert set(model.states.values()) == {State.DONE}
     assert model.outcomes["too soon"] <= 0.01 * model.outcomes["ok"]
     assert model.outcomes["busy"] == 0
     assert model.now <= 1.08 * model.bound() + 25.0
@@ -42,7 +42,7 @@ def test_the_pause_after_a_task_is_learnt(pause: float) -> None:
 def test_a_pause_that_no_wait_of_ours_ends() -> None:
     """Where the cloud wants more than is ever waited for, all is done all the same, only late."""
     model = Model(creates(4, 4), pause=40.0).run()
-    assert set(model.states.values()) == {st.DONE}
+    assert set(model.states.values()) == {State.DONE}
 
 
 def test_what_is_no_pause_of_the_cloud_is_forgotten() -> None:
@@ -58,14 +58,14 @@ def test_what_is_no_pause_of_the_cloud_is_forgotten() -> None:
 
     play.write = write
     play.run()
-    assert set(play.states.values()) == {st.DONE}
+    assert set(play.states.values()) == {State.DONE}
     assert play.now <= 1.2 * Model(creates(400), task=(2.0, 2.0)).run().now
 
 
 def test_a_wrong_limit_is_learnt() -> None:
     """Where the true limit is half of the one told, a few calls in hundreds are throttled."""
     model = Model(creates(*[24] * 100), HALF).run()
-    assert set(model.states.values()) == {st.DONE}
+    assert set(model.states.values()) == {State.DONE}
     assert model.outcomes["throttled"] <= 0.01 * sum(model.calls.values())
     assert model.outcomes["busy"] == 0
     assert model.now <= 1.08 * model.bound()
@@ -76,13 +76,17 @@ def test_a_share_of_the_rate() -> None:
     model = Model(creates(*[3] * 40), options={"rate_share": 1 / 3}).run()
     times = [moment for moment, _ in model.sent]
     assert all(b - a >= 60.0 for a, b in zip(times, times[20:], strict=False))
-    assert set(model.states.values()) == {st.DONE}
+    assert set(model.states.values()) == {State.DONE}
 
 
 def test_a_lane_in_a_hurry_finds_slots() -> None:
     """The lane that decides the end never waits a window for others that could wait."""
     model = Model(creates(80, *[2] * 150)).run()
-    mine = [moment for moment, step in model.sent if model.scheduler.steps[step].lane == "vco-0"]
+    mine = [
+        moment
+        for moment, step in model.sent
+        if model.scheduler.steps[step].vpn_connection_id == "vco-0"
+    ]
     assert max(b - a for a, b in pairwise(mine)) < 25.0
 
 

@@ -165,7 +165,7 @@ def test_lanes_know_what_was_live() -> None:
     plan = plan_routes(
         routes((A, "10.0.0.0/8", 100)), live((A, "9.0.0.0/8", 0), (B, "9.0.0.0/8", 0))
     )
-    assert plan.live_by_lane() == {A: frozenset({Route("9.0.0.0/8", A, 0)})}
+    assert plan.live_by_connection() == {A: frozenset({Route("9.0.0.0/8", A, 0)})}
 
 
 def test_empty_and_wrong_frames() -> None:
@@ -214,8 +214,8 @@ def test_carrying_out_converges(seed: int) -> None:
     wanted, given = drawn.routes(), pd.DataFrame(drawn.live_rows(), columns=NAMES)
     there = schema.frame(schema.LIVE_ROUTES, given.to_dict("series"))
     plan = plan_routes(wanted, there)
-    after = {(s.lane, r) for s in plan.each() for r in [s.after] if r}
-    gone = {(s.lane, s.before) for s in plan.each() if s.action == "modify"}
+    after = {(s.vpn_connection_id, r) for s in plan.each() for r in [s.after] if r}
+    gone = {(s.vpn_connection_id, s.before) for s in plan.each() if s.action == "modify"}
     kept = {
         (row.vpn_connection_id, Route(row.route_dest, row.next_hop, int(row.weight)))
         for row in there.drop_duplicates().itertuples()

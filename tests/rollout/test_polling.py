@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.rollout.play import Play
-from vcokit.rollout import steps as st
 from vcokit.rollout.messages import Answered, Finished, List, Poll, PollAll, Polled, PolledAll, Send
+from vcokit.rollout.steps import State
 
 
 def states(play: Play, state: str = "attached") -> dict[str, str]:
@@ -56,9 +56,11 @@ def test_a_look_older_than_a_write_says_nothing() -> None:
     assert play.until_asked() == [PollAll("r", 1)]
     play.tell(Answered(4, "ok"), after=0.01)
     play.tell(PolledAll("r", 1, states(play), 4), after=0.01)
-    assert play.states[0] == play.states[2] == st.SETTLED
-    assert play.states[4] == st.ACCEPTED, "its task had not even begun when the page was asked for"
-    assert play.states[6] == st.SENT
+    assert play.states[0] == play.states[2] == State.SETTLED
+    assert play.states[4] == State.ACCEPTED, (
+        "its task had not even begun when the page was asked for"
+    )
+    assert play.states[6] == State.SENT
 
 
 @pytest.mark.parametrize("kind", ["auth", "unknown", "throttled"])
@@ -102,7 +104,7 @@ def test_a_poll_that_is_refused_sends_nothing() -> None:
     assert isinstance(ended[0], Finished)
     assert (ended[0].reason, ended[0].cause) == ("stopped", "refused")
     assert "Forbidden.RAM" in str(ended[0].message)
-    assert (play.states[0], play.states.get(1)) == (st.UNKNOWN, None)
+    assert (play.states[0], play.states.get(1)) == (State.UNKNOWN, None)
 
 
 def test_a_refused_poll_and_a_listing_that_shows_it() -> None:
@@ -112,4 +114,4 @@ def test_a_refused_poll_and_a_listing_that_shows_it() -> None:
     play.until_asked()
     play.tell(Polled("vco-0", None, "auth", "Forbidden.RAM"))
     assert play.tell(play.listed("vco-0", 0)) == [Finished("finished")]
-    assert play.states[0] == st.DONE
+    assert play.states[0] == State.DONE

@@ -190,7 +190,7 @@ def test_the_connections_of_deletes_alone_are_in_the_plan() -> None:
     """Where all rows of a connection are blocked, its live routes are known to the plan."""
     plan = pruned(routes((A, "10.0.0.1/8", 100)), live(EXTRA))
     assert deleted(plan) == [(A, "172.16.0.0/12")]
-    assert [len(table) for table in plan.live_by_lane().values()] == [1]
+    assert [len(table) for table in plan.live_by_connection().values()] == [1]
 
 
 @pytest.mark.parametrize("seed", range(20))

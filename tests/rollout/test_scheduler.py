@@ -7,7 +7,6 @@ import pytest
 from tests.rollout.play import LIMITS, Play
 from vcokit.cloud.operations import Limit
 from vcokit.cloud.ratelimit import MARGIN, Window
-from vcokit.rollout import steps as st
 from vcokit.rollout.connection import Record
 from vcokit.rollout.messages import (
     Answered,
@@ -23,7 +22,7 @@ from vcokit.rollout.messages import (
 )
 from vcokit.rollout.options import Options
 from vcokit.rollout.scheduler import Scheduler
-from vcokit.rollout.steps import Route, Step, client_token
+from vcokit.rollout.steps import Action, Route, State, Step, client_token
 
 
 def test_it_looks_before_it_sends() -> None:
@@ -39,14 +38,14 @@ def test_done_is_what_a_listing_shows() -> None:
     """Accepted, settled, done: each at its own moment, the last by a listing alone."""
     play = Play(1).sending()
     assert play.tell(Answered(0, "ok")) == []
-    assert play.states[0] == st.ACCEPTED
+    assert play.states[0] == State.ACCEPTED
     assert play.until_asked() == [Poll("vco-0")]
     assert play.tell(Polled("vco-0", "updating")) == []
     assert play.until_asked() == [Poll("vco-0")]
     assert play.tell(Polled("vco-0", "attached")) == [List("vco-0", 1)]
-    assert play.states[0] == st.SETTLED
+    assert play.states[0] == State.SETTLED
     assert play.tell(play.listed("vco-0", 0)) == [Finished("finished")]
-    assert play.states[0] == st.DONE
+    assert play.states[0] == State.DONE
 
 
 def test_a_task_that_failed_is_sent_anew() -> None:
@@ -58,7 +57,7 @@ def test_a_task_that_failed_is_sent_anew() -> None:
         play.tell(Polled("vco-0", "attached"))
         asked = play.tell(play.listed("vco-0"))
         assert asked == ([Send(0, 1)] if attempt == 0 else [Finished("finished")])
-    assert (play.states[0], play.codes[0]) == (st.FAILED, "TaskFailed")
+    assert (play.states[0], play.codes[0]) == (State.FAILED, "TaskFailed")
     assert client_token("r", 0, 0) != client_token("r", 0, 1)
 
 
@@ -66,7 +65,7 @@ def test_a_lost_answer_is_looked_at_first() -> None:
     """After a time-out: poll, list, and only if it is not there the same request again."""
     play = Play(1, lost_attempts=2).sending()
     assert play.tell(TimedOut(0)) == []
-    assert play.states[0] == st.UNKNOWN
+    assert play.states[0] == State.UNKNOWN
     assert play.until_asked() == [Poll("vco-0")]
     assert play.tell(Polled("vco-0", "attached")) == [List("vco-0", 1)]
     assert play.tell(play.listed("vco-0")) == [Send(0, 0)]
@@ -74,14 +73,14 @@ def test_a_lost_answer_is_looked_at_first() -> None:
     play.until_asked()
     play.tell(Polled("vco-0", "attached"))
     assert play.tell(play.listed("vco-0")) == [Finished("finished")]
-    assert (play.states[0], play.codes[0]) == (st.FAILED, "NoAnswer")
+    assert (play.states[0], play.codes[0]) == (State.FAILED, "NoAnswer")
 
 
 def test_what_never_left_is_sent_again_without_a_look() -> None:
     """A connection that could not be opened changed nothing: pending, the same attempt."""
     play = Play(1).sending()
     play.tell(TimedOut(0, left=False))
-    assert play.states[0] == st.PENDING
+    assert play.states[0] == State.PENDING
     assert play.until_asked() == [Poll("vco-0")]
     assert play.tell(Polled("vco-0", "attached")) == [Send(0, 0)]
 
@@ -102,7 +101,7 @@ def test_too_soon_after_a_task_is_learnt() -> None:
         play.until_asked()
     assert play.tell(Polled("vco-0", "attached")) == [Send(1, 0)]
     assert play.tell(Answered(1, "busy", "TaskConflict")) == []
-    assert play.states[1] == st.PENDING
+    assert play.states[1] == State.PENDING
     assert play.tell(Polled("vco-1", "attached")) == []
     over = play.now
     while Send(2, 0) not in play.asked:
@@ -116,7 +115,7 @@ def test_throttled_shuts_the_operation_for_as_long_as_asked() -> None:
     play = Play(2, 1).sending()
     play.tell(Polled("vco-1", "attached"))
     play.tell(Answered(0, "throttled", "Throttling.User", retry_after=5.0))
-    assert play.states[0] == st.PENDING
+    assert play.states[0] == State.PENDING
     begin = play.now
     assert play.until_asked() == [Send(0, 1)]
     assert play.now >= begin + 5.0
@@ -124,7 +123,7 @@ def test_throttled_shuts_the_operation_for_as_long_as_asked() -> None:
 
 def test_already_there_is_looked_at() -> None:
     """AlreadyExists on what a listing shows is done; on what it does not show, failed."""
-    for shown, state in (((0,), st.DONE), ((), st.FAILED)):
+    for shown, state in (((0,), State.DONE), ((), State.FAILED)):
         play = Play(1).sending()
         assert play.tell(Answered(0, "state", "VpnRouteEntry.AlreadyExists")) == [Poll("vco-0")]
         assert play.tell(Polled("vco-0", "attached")) == [List("vco-0", 1)]
@@ -142,10 +141,10 @@ def test_already_there_is_looked_at() -> None:
 )
 def test_a_request_that_came_twice_is_looked_at(kind: str, code: str) -> None:
     """A copy of a write is refused: what is listed is done, else the same request goes again."""
-    for shown, state in (((0,), st.DONE), ((), st.SENT)):
+    for shown, state in (((0,), State.DONE), ((), State.SENT)):
         play = Play(2).sending()
         assert play.tell(Answered(0, kind, code)) == [Poll("vco-0")]
-        assert (play.states[0], play.codes[0]) == (st.UNKNOWN, code)
+        assert (play.states[0], play.codes[0]) == (State.UNKNOWN, code)
         assert play.tell(Polled("vco-0", "attached")) == [List("vco-0", 1)]
         assert play.tell(play.listed("vco-0", *shown)) == [Send(1, 0) if shown else Send(0, 0)]
         assert play.states[0] == state
@@ -156,18 +155,20 @@ def test_a_request_that_came_twice_is_looked_at(kind: str, code: str) -> None:
     [
         ("input", "IllegalParam.RouteDest", None),
         ("other", "Never.Seen", None),
-        ("quota", "CreateDbrRoutesQuotaFull.QuotaFull", st.SKIPPED),
-        ("auth", "Forbidden.RAM", st.SKIPPED),
-        ("not-found", "InvalidVpnConnectionInstanceId.NotFound", st.SKIPPED),
-        ("state", "VpnConnection.FinancialLocked", st.SKIPPED),
+        ("quota", "CreateDbrRoutesQuotaFull.QuotaFull", State.SKIPPED),
+        ("auth", "Forbidden.RAM", State.SKIPPED),
+        ("not-found", "InvalidVpnConnectionInstanceId.NotFound", State.SKIPPED),
+        ("state", "VpnConnection.FinancialLocked", State.SKIPPED),
     ],
 )
 def test_definite_refusals(kind: str, code: str, rest: str | None) -> None:
     """The step fails; what the connection would be refused for too is skipped, else it goes on."""
     play = Play(3).sending()
     asked = play.tell(Answered(0, kind, code, "m", "R"))
-    assert (play.states[0], play.codes[0]) == (st.FAILED, code)
-    assert [play.states.get(1), play.states.get(2)] == ([rest, rest] if rest else [st.SENT, None])
+    assert (play.states[0], play.codes[0]) == (State.FAILED, code)
+    assert [play.states.get(1), play.states.get(2)] == (
+        [rest, rest] if rest else [State.SENT, None]
+    )
     assert asked == ([Finished("finished")] if rest else [Send(1, 0)])
 
 
@@ -188,7 +189,7 @@ def test_a_refused_key_stops_everything(code: str) -> None:
     assert play.tell(Answered(0, "auth", code)) == []
     ended = play.tell(Answered(1, "ok"))
     assert ended == [Finished("stopped", f"the AccessKey was refused: {code}", "key")]
-    assert play.states == {0: st.PENDING, 1: st.ACCEPTED}
+    assert play.states == {0: State.PENDING, 1: State.ACCEPTED}
     read = Play(1)
     assert (
         read.tell(Listed("vco-0", 1, None, 0, "auth", "InvalidAccessKeyId.NotFound"))[0].cause
@@ -202,7 +203,7 @@ def test_a_connection_in_a_state_for_no_writes(state: str) -> None:
     play = Play(2)
     play.tell(play.listed("vco-0"))
     assert play.tell(Polled("vco-0", state)) == [Finished("finished")]
-    assert set(play.states.values()) == {st.SKIPPED}
+    assert set(play.states.values()) == {State.SKIPPED}
 
 
 def test_a_connection_that_is_detached_at_the_first_look() -> None:
@@ -211,7 +212,7 @@ def test_a_connection_that_is_detached_at_the_first_look() -> None:
     play.tell(Listed("vco-0", 1, None, 0, "state", "Vco.StatusNotSupport"))
     assert play.tell(play.listed("vco-1")) == [Poll("vco-1")]
     assert play.tell(Polled("vco-0", "init")) == []
-    assert {play.states[n] for n in (0, 1)} == {st.SKIPPED}
+    assert {play.states[n] for n in (0, 1)} == {State.SKIPPED}
     assert {play.messages[n] for n in (0, 1)} == {"the connection is init"}
     assert play.tell(Polled("vco-1", "attached")) == [Send(2, 0)]
     assert play.do(2) == [Finished("finished")]
@@ -221,7 +222,7 @@ def test_a_write_on_a_connection_that_is_detached() -> None:
     """The step fails, what else is to be sent to the connection is skipped with the code."""
     play = Play(3).sending()
     assert play.tell(Answered(0, "state", "Vco.StatusNotSupport")) == [Finished("finished")]
-    assert play.states == {0: st.FAILED, 1: st.SKIPPED, 2: st.SKIPPED}
+    assert play.states == {0: State.FAILED, 1: State.SKIPPED, 2: State.SKIPPED}
     assert set(play.codes.values()) == {"Vco.StatusNotSupport"}
 
 
@@ -233,7 +234,7 @@ def test_a_connection_that_is_gone() -> None:
     gone = "InvalidVpnConnectionInstanceId.NotFound"
     assert play.tell(Polled("vco-0", None, "not-found", gone)) == [List("vco-0", 1)]
     assert play.tell(Listed("vco-0", 1, None, 0, "not-found", gone)) == [Finished("finished")]
-    assert (play.states, play.codes) == ({0: st.FAILED, 1: st.SKIPPED}, {0: gone, 1: gone})
+    assert (play.states, play.codes) == ({0: State.FAILED, 1: State.SKIPPED}, {0: gone, 1: gone})
 
 
 def test_a_connection_that_was_there_when_planned() -> None:
@@ -271,7 +272,7 @@ def test_a_fault_that_asks_for_a_wait_gets_it() -> None:
     write = Play(1).sending()
     begin = write.now + 0.1
     write.tell(Answered(0, "server", "ServiceUnavailable", retry_after=20.0))
-    assert write.states[0] == st.UNKNOWN
+    assert write.states[0] == State.UNKNOWN
     assert write.until_asked() == [Poll("vco-0")]
     assert write.now - begin == pytest.approx(20.0, abs=1e-4)
 
@@ -311,8 +312,8 @@ def test_the_longest_lane_goes_first() -> None:
         assert play.until_asked()
         for decision in play.asked:
             if isinstance(decision, Poll):
-                play.tell(Polled(decision.lane, "updating"))
-    assert play.steps[play.asked[0].step].lane == "vco-2"
+                play.tell(Polled(decision.connection, "updating"))
+    assert play.steps[play.asked[0].step].vpn_connection_id == "vco-2"
 
 
 def test_in_flight_is_a_bound() -> None:
@@ -325,19 +326,19 @@ def test_in_flight_is_a_bound() -> None:
 def test_resume_from_records() -> None:
     """From a journal: done stays done, sent becomes unknown, accepted and settled are looked at."""
     steps = Play(4).steps
-    states = [st.DONE, st.SENT, st.ACCEPTED, st.PENDING]
+    states = [State.DONE, State.SENT, State.ACCEPTED, State.PENDING]
     records = {n: Record(state, attempt=n) for n, state in enumerate(states)}
     scheduler = Scheduler(steps, {}, LIMITS, Options.in_force(), records)
     first = scheduler.advance([], 0.0)
-    assert [(c.step, c.new) for c in first.changes] == [(1, st.UNKNOWN)]
+    assert [(c.step, c.new) for c in first.changes] == [(1, State.UNKNOWN)]
     there = (steps[0].after, steps[2].after)
     assert scheduler.advance([Listed("vco-0", 1, there, 2)], 1.0).decisions == (Poll("vco-0"),)
     scheduler.advance([Polled("vco-0", "attached")], 2.0)
     result = scheduler.advance([Listed("vco-0", 1, there, 2)], 3.0)
     assert [(c.step, c.new) for c in result.changes] == [
-        (2, st.DONE),
-        (1, st.PENDING),
-        (1, st.SENT),
+        (2, State.DONE),
+        (1, State.PENDING),
+        (1, State.SENT),
     ]
     assert result.decisions == (Send(1, 1),)
 
@@ -345,7 +346,7 @@ def test_resume_from_records() -> None:
 def test_a_step_that_was_done_and_is_gone_is_stale() -> None:
     """On resume a route that this rollout had made and somebody took away makes it stale."""
     steps = Play(1).steps
-    scheduler = Scheduler(steps, {}, LIMITS, None, {0: Record(st.DONE)})
+    scheduler = Scheduler(steps, {}, LIMITS, None, {0: Record(State.DONE)})
     scheduler.advance([], 0.0)
     result = scheduler.advance([Listed("vco-0", 1, (), 0)], 1.0)
     assert result.decisions[0].reason == "stale"
@@ -361,12 +362,12 @@ def test_commands() -> None:
     assert play.tell(Command("resume")) == [Send(0, 0)]
     assert play.tell(Command("stop")) == []
     assert play.tell(Answered(0, "ok"))[0].reason == "interrupted"
-    assert play.states == {0: st.ACCEPTED}
+    assert play.states == {0: State.ACCEPTED}
     other = Play(2).sending()
     assert other.tell(Command("cancel")) == []
-    assert other.states[1] == st.SKIPPED
+    assert other.states[1] == State.SKIPPED
     assert other.tell(Answered(0, "busy", "TaskConflict"))[0].reason == "cancelled"
-    assert other.states[0] == st.SKIPPED
+    assert other.states[0] == State.SKIPPED
     third = Play(1).sending()
     third.tell(Command("cancel"))
     assert third.tell(TimedOut(0, left=False))[0].reason == "cancelled"
@@ -376,13 +377,13 @@ def test_commands() -> None:
     assert fourth.until_asked() == [Poll("vco-0")]
     fourth.tell(Polled("vco-0", "attached"))
     assert fourth.tell(fourth.listed("vco-0"))[0].reason == "cancelled"
-    assert fourth.states[0] == st.SKIPPED
+    assert fourth.states[0] == State.SKIPPED
 
 
 def test_nothing_to_do() -> None:
     """Without steps it has finished; with kept ones alone it looks, and has finished."""
     assert Scheduler([], {}, LIMITS).advance([], 0.0).decisions == (Finished("finished"),)
-    keep = Step(0, st.KEEP, "r", "vco-0", "10.0.0.0/8", "h", 100)
+    keep = Step(0, Action.KEEP, "r", "vco-0", "10.0.0.0/8", "h", 100)
     scheduler = Scheduler([keep], {"vco-0": frozenset({keep.after})}, LIMITS)
     assert scheduler.advance([], 0.0).decisions == (List("vco-0", 1),)
     listed = Listed("vco-0", 1, (keep.after,), 1)

@@ -141,7 +141,9 @@ def patched(old: list[str], diff: list[str]) -> list[str]:
 
 def listed(plan: Plan, lane: str, table: set[Route]) -> list[str]:
     """Return a connection's routes as the diff writes them: by network, columns aligned."""
-    both = plan.live_by_lane()[lane] | {s.after for s in plan.each() if s.after and s.lane == lane}
+    both = plan.live_by_connection()[lane] | {
+        s.after for s in plan.each() if s.after and s.vpn_connection_id == lane
+    }
     dest, weight = (max(len(str(route[n])) for route in both) for n in (0, 2))
     ordered = sorted(table, key=lambda route: [int(part) for part in re.findall(r"\d+", route[0])])
     return [f"{r.route_dest:<{dest}}  {r.weight:>{weight}}  {r.next_hop}" for r in ordered]
@@ -158,7 +160,7 @@ def test_the_diff_leads_from_live_to_planned(seed: int) -> None:
     plan = plan_routes(
         routes((A, "8.0.0.0/8", 0), *some()), live(*some()), prune=True, max_delete=99
     )
-    old = set(plan.live_by_lane()[A])
+    old = set(plan.live_by_connection()[A])
     new = {s.after for s in plan.each() if s.after}
     lines = plan.diff().splitlines()
     assert lines[:2] == [f"--- {A} (live)", f"+++ {A} (planned)"]

@@ -156,7 +156,7 @@ def test_an_interrupt_of_wait(
             rollout.wait()
         said = capsys.readouterr().out
         if in_a_notebook:
-            assert "The rollout goes on" in said
+            assert "The rollout continues" in said
             assert rollout.wait().state == "finished"
         else:
             assert rollout.ended
@@ -180,7 +180,7 @@ def test_sigterm_interrupts_whoever_waits(capsys: pytest.CaptureFixture[str]) ->
         )
     assert left.value.code == 143
     assert calls == ["stop", "wait"]
-    assert "Go on with: open()" in capsys.readouterr().out
+    assert "Resume with: open()" in capsys.readouterr().out
 
 
 def test_a_handler_of_the_program_is_left_alone() -> None:
@@ -234,7 +234,7 @@ def test_a_script_that_ends_early(tmp_path: Path, how: str, code: int) -> None:
             script.send_signal(signal.SIGTERM)
         out = script.communicate(timeout=60)[0]
     assert script.returncode == code
-    assert ("Go on with: vk.Rollout.open" in out) == (how == "wait")
+    assert ("Resume with: vk.Rollout.open" in out) == (how == "wait")
     with Journal.open(tmp_path / "rollout.db") as journal:
         assert journal.meta()["state"] == "interrupted"
 

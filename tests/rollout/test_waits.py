@@ -10,12 +10,12 @@ import pytest
 from tests.rollout.model import Model, creates
 from tests.rollout.play import Play
 from vcokit import errors
-from vcokit.rollout import steps as st
 from vcokit.rollout.connection import Record
 from vcokit.rollout.dependencies import Dependencies, waves_of
 from vcokit.rollout.messages import Answered, Command, Finished, List, Polled, Send
 from vcokit.rollout.options import Options
 from vcokit.rollout.ordering import Order
+from vcokit.rollout.steps import FINAL, State, Step
 
 #: Step 1 takes away what step 0, on another connection, brings.
 BARRIER = Order({1: ("barrier",), "barrier": ("cover",), "cover": (0,)})
@@ -30,7 +30,7 @@ def test_a_step_waits_until_another_was_seen() -> None:
     play.until_asked()
     assert play.tell(Polled("vco-0", "attached")) == [List("vco-0", 1)]
     asked = play.tell(play.listed("vco-0", 0))
-    assert [str(a) for a in asked] == ["Poll(lane='vco-1')"]
+    assert [str(a) for a in asked] == ["Poll(connection='vco-1')"]
     assert play.attach(1) == [Send(1, 0)]
 
 
@@ -49,7 +49,7 @@ def test_a_failure_takes_along_what_waits(order: Order) -> None:
     play.look()
     play.attach(0)
     assert play.tell(Answered(0, "input", "IllegalParam.RouteDest")) == [Finished("finished")]
-    assert play.states == {0: st.FAILED, 1: st.SKIPPED}
+    assert play.states == {0: State.FAILED, 1: State.SKIPPED}
     assert play.messages[1] == f"waits for {play.steps[0]}, which failed"
 
 
@@ -63,16 +63,16 @@ def test_failures_go_on() -> None:
     play.look()
     play.attach(0)
     play.tell(Answered(0, "input", "X"))
-    assert [play.states[n] for n in range(4)] == [st.FAILED, *[st.SKIPPED] * 3]
+    assert [play.states[n] for n in range(4)] == [State.FAILED, *[State.SKIPPED] * 3]
     assert str(play.messages[3]).endswith("which was skipped")
 
 
 def test_waits_are_over_after_a_restart() -> None:
     """From a journal: what was done is waited for no more, what failed takes along the rest."""
-    done = Play(1, 1, order=BARRIER, records={0: Record(st.DONE)})
+    done = Play(1, 1, order=BARRIER, records={0: Record(State.DONE)})
     assert done.scheduler.connections["vco-1"].ready == [1]
-    failed = Play(1, 1, order=BARRIER, records={0: Record(st.FAILED)})
-    assert failed.states == {1: st.SKIPPED}
+    failed = Play(1, 1, order=BARRIER, records={0: Record(State.FAILED)})
+    assert failed.states == {1: State.SKIPPED}
 
 
 def test_a_circle_ends_too() -> None:
@@ -80,7 +80,7 @@ def test_a_circle_ends_too() -> None:
     play = Play(1, 1, order=Order({0: (1,), 1: (0,)}))
     play.look()
     assert play.asked == [Finished("finished")]
-    assert set(play.states.values()) == {st.SKIPPED}
+    assert set(play.states.values()) == {State.SKIPPED}
 
 
 def test_many_behind_one_barrier() -> None:
@@ -110,7 +110,7 @@ def test_no_step_goes_before_what_it_waits_for(seed: int) -> None:
     refused = set(rng.sample(range(size), rng.randint(0, 1)))
     waves = rng.choice([(), (1, None), (2, 1, None)])
     model = Model(steps, refused=refused, order=order, options={"waves": waves}, seed=seed).run()
-    left = {n for n in range(size) if model.states.get(n, "pending") not in st.FINAL}
+    left = {n for n in range(size) if model.states.get(n, "pending") not in FINAL}
     assert not left or model.finished.cause == "wave"
     for moment, step in model.sent:
         assert all(model.done.get(other, 1e9) <= moment for other in order.first(step))
@@ -125,7 +125,7 @@ def test_a_spoilt_wave_stops_the_rollout() -> None:
     ended = play.do(1)
     assert (ended[0].reason, ended[0].cause) == ("stopped", "wave")
     assert 2 not in play.states
-    again = Play(2, 2, waves=(1, None), records={0: Record(st.FAILED), 1: Record(st.DONE)})
+    again = Play(2, 2, waves=(1, None), records={0: Record(State.FAILED), 1: Record(State.DONE)})
     assert again.scheduler.connections["vco-1"].waiting == {2, 3}
 
 
@@ -135,7 +135,7 @@ def test_waves_of_the_real_thing() -> None:
     wave_of = {f"vco-{lane}": 0 if lane == 0 else 1 if lane < 4 else 2 for lane in range(9)}
     first, last = {}, {}
     for moment, step in model.sent:
-        wave = wave_of[model.scheduler.steps[step].lane]
+        wave = wave_of[model.scheduler.steps[step].vpn_connection_id]
         first[wave] = min(moment, first.get(wave, 1e9))
         last[wave] = max(model.done[step], last.get(wave, 0.0))
     assert last[0] < first[1] <= last[1] < first[2]
@@ -161,7 +161,7 @@ def test_stop_after_failures() -> None:
     assert ended == [List("vco-1", 1)]
     ended = play.tell(play.listed("vco-1", 3))
     assert (ended[0].reason, ended[0].cause) == ("stopped", "failures")
-    assert play.states == {0: st.FAILED, 1: st.FAILED, 3: st.DONE}
+    assert play.states == {0: State.FAILED, 1: State.FAILED, 3: State.DONE}
 
 
 def test_a_deadline() -> None:
@@ -200,7 +200,7 @@ def test_all_is_read_back_at_the_end() -> None:
     asked = play.do(1)
     assert asked == [List("vco-0", 1)]
     assert play.tell(play.listed("vco-0")) == [Finished("finished")]
-    assert play.states[0] == st.DONE
+    assert play.states[0] == State.DONE
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_wishes_that_cannot_be_kept(wish: dict) -> None:
 
 def test_waves_take_no_more_memory_than_connections() -> None:
     """A wave may be larger than any inventory, or empty; every connection finds its own."""
-    steps = {n: st.Step(n, "create", "r", f"c{n}", f"10.{n}.0.0/16", "h", 100) for n in range(5)}
+    steps = {n: Step(n, "create", "r", f"c{n}", f"10.{n}.0.0/16", "h", 100) for n in range(5)}
     tracemalloc.start()
     try:
         found = [

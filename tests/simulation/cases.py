@@ -61,7 +61,7 @@ class Case:
     def planned(self) -> Counter:
         """The steps that the plan really has, in the same form."""
         return Counter(
-            (s.action, s.lane, s.route_dest, s.next_hop, s.old_weight, s.weight)
+            (s.action, s.vpn_connection_id, s.route_dest, s.next_hop, s.old_weight, s.weight)
             for s in self.steps
             if s.sends
         )
@@ -101,9 +101,9 @@ def planned(case: Case) -> Case:
     # Reading a frame row by row takes longer than a whole rollout; the plan never changes.
     # Told afterwards: what an audit makes of a quota is not what is tried here.
     case.plan = replace(case.plan, quota=case.quota)
-    by_lane = case.plan.live_by_lane()
+    by_lane = case.plan.live_by_connection()
     object.__setattr__(case.plan, "each", lambda: iter(case.steps))
-    object.__setattr__(case.plan, "live_by_lane", lambda: by_lane)
+    object.__setattr__(case.plan, "live_by_connection", lambda: by_lane)
     case.order = case.plan.order
     return case
 

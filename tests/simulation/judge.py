@@ -116,7 +116,7 @@ class _Judge:
         self.of_lane: dict[str, list[int]] = defaultdict(list)
         for step in self.case.steps:
             if step.action in OPERATION.values():
-                self.of_lane[step.lane].append(step.number)
+                self.of_lane[step.vpn_connection_id].append(step.number)
         ordered = not self.case.order.gaps
         self.cover = Cover(self.case.regions, self.case.live, self.case.expected, ordered=ordered)
         self.open: dict[int, str] = {}  # step → token whose outcome is not known
@@ -342,13 +342,13 @@ class _Judge:
         if new in FINAL and code == TOO_SOON:
             self.say("conflict", f"step {step} is {new} for it")
         if new in FINAL:
-            self.decided[step] = self.listed.get(self.steps[step].lane, (-1.0,))[0]
+            self.decided[step] = self.listed.get(self.steps[step].vpn_connection_id, (-1.0,))[0]
         if new == "done":
             self._done(moment, step)
 
     def _done(self, moment: float, number: int) -> None:
         step = self.steps[number]
-        looked, routes = self.listed.get(step.lane, (-1.0, frozenset()))
+        looked, routes = self.listed.get(step.vpn_connection_id, (-1.0, frozenset()))
         if looked < self.last_sent.get(number, 0.0):
             self.say("done", f"step {number} at {moment:.3f} s, not looked at since it was sent")
         elif self._shows(step, routes) is False:
@@ -360,7 +360,7 @@ class _Judge:
     def _agreeing_looks(self, step: Any, number: int) -> int:
         """Count the latest listings in a row that show a step done, a poll interval apart."""
         agreeing, last = 0, inf
-        for heard, looked, routes in reversed(self.looks[step.lane]):
+        for heard, looked, routes in reversed(self.looks[step.vpn_connection_id]):
             if looked < self.last_sent.get(number, 0.0) or not self._shows(step, routes):
                 break
             if heard <= last - APART:
@@ -409,15 +409,19 @@ class _Judge:
         if reason in ("finished", "cancelled") and state not in FINAL:
             self.say("end", f"step {number} is {state} after the rollout {reason}")
         effects = self.effects[number]
-        if len(effects) > 1 and not self.writers and self._shows(step, self.routes[step.lane]):
+        if (
+            len(effects) > 1
+            and not self.writers
+            and self._shows(step, self.routes[step.vpn_connection_id])
+        ):
             self.say("twice", f"step {number} changed the cloud at {effects}")
-        if (step.lane, step.route_dest) in self.touched:
+        if (step.vpn_connection_id, step.route_dest) in self.touched:
             return
         shown = self.shown.get(number)
         if state == "done" and shown is None:
             self.say("final", f"step {number} ({step}) is done, but not live")
         # What came into force after the last look nobody could know.
-        looked = self.decided.get(number, self.listed.get(step.lane, (-1.0,))[0])
+        looked = self.decided.get(number, self.listed.get(step.vpn_connection_id, (-1.0,))[0])
         known = shown is not None and shown < looked
         # Of a weight that no listing tells, a lost answer is all there was.
         untold = self.story.scenario.switches.listing_weight == "missing"

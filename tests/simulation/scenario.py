@@ -101,7 +101,8 @@ class Scenario:
         for name in list(self.__dataclass_fields__)[2:]:
             value = getattr(self, name)
             if value:
-                lines.append(f"  {name}: {value}")
+                shown = f"case {value.number}: {value.plan}" if name == "second" else value
+                lines.append(f"  {name}: {shown}")
         return "\n".join(lines)
 
 
@@ -213,7 +214,7 @@ def _writers(rng: random.Random, story: Scenario) -> None:
     for _ in range(rng.randint(1, 3)):
         name = rng.choice(list(story.case.regions))
         live = sorted(story.case.live[name])
-        planned = [s for s in story.case.steps if s.lane == name and s.sends]
+        planned = [s for s in story.case.steps if s.vpn_connection_id == name and s.sends]
         route: dict[str, object]
         kind = rng.choice(["foreign", "theirs", "ours"])
         if kind == "ours" and planned:

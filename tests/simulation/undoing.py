@@ -41,7 +41,7 @@ class Undoing:
     def changes(self) -> Counter[Expected]:
         """Return the steps of the plan that send something."""
         return Counter(
-            (s.action, s.lane, s.route_dest, s.next_hop, s.old_weight, s.weight)
+            (s.action, s.vpn_connection_id, s.route_dest, s.next_hop, s.old_weight, s.weight)
             for s in self.plan.each()
             if s.sends
         )

@@ -67,7 +67,7 @@ class ExitCode(IntEnum):
     CREDENTIALS = 4, "credentials: no AccessKey, or the cloud refuses it"
     UNREACHABLE = 5, "the cloud cannot be reached, or its answer cannot be used"
     FAILED = 6, "steps failed or were skipped"
-    RESUMABLE = 7, "stopped by --max-hours, --stop-after or a wave; `vcokit resume` goes on"
+    RESUMABLE = 7, "stopped by --max-hours, --stop-after or a wave; `vcokit resume` continues"
     INTERRUPTED = 130, "interrupted by Ctrl-C or SIGTERM; the journal is intact"
 
 
@@ -124,7 +124,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "aggregate": Command("audit", _INVENTORY, "Write the same forwarding with fewer destinations."),
     "plan": Command("rollout", _ROLLOUT, "Show what would be sent; send nothing."),
     "apply": Command("rollout", _ROLLOUT, "Audit, plan, apply and verify an inventory or a plan."),
-    "resume": Command("rollout", _ROLLOUT, "Go on with a rollout that was interrupted."),
+    "resume": Command("rollout", _ROLLOUT, "Resume a rollout that was interrupted."),
     "status": Command("inspect", _ROLLOUT, "Show the state of a rollout, also while it runs."),
     "undo": Command("rollout", _ROLLOUT, "Take back what a rollout did."),
     "verify": Command("inspect", _LIVE, "Compare an inventory with the live routes."),

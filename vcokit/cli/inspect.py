@@ -360,7 +360,7 @@ def _status_lines(facts: dict[str, Any]) -> list[str]:
         left += f", about {duration(round(facts['seconds_left']))} left"
     lines.append(left)
     if facts["resume"]:
-        lines.append(f"Go on with: {facts['resume']}")
+        lines.append(f"Resume with: {facts['resume']}")
     elif facts["state"] == "stale":
         lines.append(
             "The live routes have changed. Make a new plan: vcokit apply with the inventory"

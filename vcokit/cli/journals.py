@@ -32,7 +32,7 @@ from vcokit.rollout import database, rehearsal
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import held
 from vcokit.rollout.plan import Plan
-from vcokit.rollout.steps import ACCEPTED, DONE, FINAL, LIVE_COLUMNS, SETTLED
+from vcokit.rollout.steps import FINAL, LIVE_COLUMNS, State
 
 _END: Final = ".rollout.db"
 _SIMULATED: Final = ".simulated.db"
@@ -125,7 +125,7 @@ def require_finished(path: Path, option: str = "--journal") -> None:
     if not is_stale:
         raise InputError(
             f"{path}: this rollout has not ended; {pluralize(rest.left, 'step')} left",
-            remedy=f"Go on with it: {command_to_resume(path, resume_args)}",
+            remedy=f"Resume it: {command_to_resume(path, resume_args)}",
         )
     new = next(name for name in _numbered(path) if not name.exists())
     raise InputError(
@@ -171,13 +171,13 @@ def require_same_target(path: Path, cloud: CloudOptions) -> None:
         rehearsal.refuse_journal(path, simulated, client=cloud.simulated)
     if simulated and not cloud.may_be_simulated:
         raise InputError(
-            f"{path}: this rollout was begun on a simulator, and cannot go on in the cloud",
+            f"{path}: this rollout was begun on a simulator, and cannot be resumed in the cloud",
             remedy=f"Add --simulate: {command_to_resume(path, ' --simulate')}. For the cloud, make "
             "a new plan: vcokit apply with the inventory",
         )
     if cloud.simulated and not simulated:
         raise InputError(
-            f"{path}: this rollout was begun in the cloud, and cannot go on in a simulator",
+            f"{path}: this rollout was begun in the cloud, and cannot be resumed in a simulator",
             remedy="Leave out --simulate and --scenario. To rehearse, make a new plan: vcokit "
             "apply --simulate with the inventory",
         )
@@ -216,27 +216,30 @@ class ResumePoint:
             plan, steps = journal.plan(), journal.steps()
         wanted = steps.loc[steps["action"] != "blocked", [*LIVE_COLUMNS]].reset_index(drop=True)
         return cls(
-            plan, _left(plan, steps), wanted, _live_after(plan, steps, (DONE, SETTLED, ACCEPTED))
+            plan,
+            _left(plan, steps),
+            wanted,
+            _live_after(plan, steps, (State.DONE, State.SETTLED, State.ACCEPTED)),
         )
 
 
 def _live_after(plan: Plan, steps: pd.DataFrame, states: Sequence[str]) -> pd.DataFrame:
     """Return the live routes once the steps in some states took effect, and no other."""
     took = set(steps.loc[steps["state"].isin(states), "step"])
-    lanes = {lane: set(routes) for lane, routes in plan.live_by_lane().items()}
+    live = {name: set(routes) for name, routes in plan.live_by_connection().items()}
     regions = {}
     for step in plan.each():
-        regions[step.lane] = step.region_id
+        regions[step.vpn_connection_id] = step.region_id
         if step.number in took:
-            lanes[step.lane].discard(step.before)
-            lanes[step.lane] |= set() if step.after is None else {step.after}
-    rows = [(regions[lane], lane, *route) for lane, routes in lanes.items() for route in routes]
+            live[step.vpn_connection_id].discard(step.before)
+            live[step.vpn_connection_id] |= set() if step.after is None else {step.after}
+    rows = [(regions[name], name, *route) for name, routes in live.items() for route in routes]
     return pd.DataFrame(rows, columns=[*LIVE_COLUMNS])
 
 
 def _left(plan: Plan, steps: pd.DataFrame) -> Plan:
     """Return the steps that are not final as a plan, to be forecast."""
     rest = plan.steps[~steps["state"].isin([*FINAL]).to_numpy()].reset_index(drop=True)
-    live = _live_after(plan, steps, (DONE,))
+    live = _live_after(plan, steps, (State.DONE,))
     live = live[live["vpn_connection_id"].isin(rest["vpn_connection_id"].unique())]
     return Plan(rest.assign(step=range(len(rest))), live.reset_index(drop=True), plan.quota)

@@ -351,7 +351,7 @@ def resume_command(
     log: LogOptions,
     pace: RolloutOptions,
 ) -> int:
-    """Go on with a rollout that was interrupted or stopped.
+    """Resume a rollout that was interrupted or stopped.
 
     Options that you leave out keep the values that the rollout was begun with. With --simulate,
     the simulator holds the routes that are done according to the journal.

@@ -162,7 +162,7 @@ def print_result(rollout: Rollout, console: Console, resume_command: str) -> Exi
             console.print(steps_not_done(some, state, _LISTED))
     if tally.rollout == "stopped":
         why = printable(shell_words(tally.message))
-        console.print(f"Stopped: {why}. Go on with: {resume_command}", soft_wrap=True)
+        console.print(f"Stopped: {why}. Resume with: {resume_command}", soft_wrap=True)
         return ExitCode.RESUMABLE
     return ExitCode.FAILED if tally.states["failed"] + tally.states["skipped"] else ExitCode.OK
 
@@ -221,7 +221,7 @@ def show_rollout(
             messages.print("Ended at once, without the answers to calls that were sent.")
             raise
         finally:
-            messages.print(f"The journal is intact. Go on with: {resume_command}", soft_wrap=True)
+            messages.print(f"The journal is intact. Resume with: {resume_command}", soft_wrap=True)
         raise
     rollout.wait()
 
@@ -305,7 +305,7 @@ class RolloutProgress:
             self._reader_left = True
             journal = shlex.quote(str(self._rollout.journal))
             error_console().print(
-                "Standard output is closed; the rollout goes on. SIGTERM stops it gracefully. "
+                "Standard output is closed; the rollout continues. SIGTERM stops it gracefully. "
                 f"See its state with: vcokit status {journal}",
                 soft_wrap=True,
             )
@@ -360,7 +360,7 @@ class StepLog:
                 state=event.new,
                 action=step.action,
                 region_id=step.region_id,
-                vpn_connection_id=step.lane,
+                vpn_connection_id=step.vpn_connection_id,
                 route_dest=step.route_dest,
                 next_hop=step.next_hop,
                 weight=step.weight,

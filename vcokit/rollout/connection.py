@@ -27,19 +27,7 @@ from vcokit.cloud.operations import PAGE_SIZE
 from vcokit.rollout.messages import StepChanged
 from vcokit.rollout.options import Options
 from vcokit.rollout.reconcile import Holdings
-from vcokit.rollout.steps import (
-    ACCEPTED,
-    DONE,
-    FAILED,
-    OPERATION,
-    PENDING,
-    SENT,
-    SETTLED,
-    SKIPPED,
-    UNKNOWN,
-    Route,
-    Step,
-)
+from vcokit.rollout.steps import OPERATION, Route, State, Step
 
 #: How often a listing that changes while it is read is begun anew before it is taken as it is.
 _RESTARTS: Final = 5
@@ -70,14 +58,14 @@ class Record:
 
     Parameters
     ----------
-    state : str
+    state : State
     attempt : int
         Rises after each definite refusal; part of the client token.
     misses : int
         How often it was accepted and came to nothing.
     """
 
-    state: str
+    state: State
     attempt: int = 0
     misses: int = 0
 
@@ -218,13 +206,13 @@ class Connection:
         number, state = step.number, record.state
         self.steps[number] = step
         self._records[number] = Record(state, record.attempt, record.misses)
-        if state == PENDING and not may_go:
+        if state == State.PENDING and not may_go:
             self.waiting.add(number)
-        elif state == PENDING:
+        elif state == State.PENDING:
             insort(self.ready, number)
-        elif state in (SENT, UNKNOWN):
-            self.move(number, UNKNOWN, message="the rollout broke off before an answer")
-        elif state in (ACCEPTED, SETTLED):
+        elif state in (State.SENT, State.UNKNOWN):
+            self.move(number, State.UNKNOWN, message="the rollout broke off before an answer")
+        elif state in (State.ACCEPTED, State.SETTLED):
             self.unverified[number] = None
 
     # -- the one way of a step from state to state ----------------------------------------------
@@ -232,7 +220,7 @@ class Connection:
     def move(
         self,
         number: int,
-        state: str,
+        state: State,
         code: str | None = None,
         message: str | None = None,
         request_id: str | None = None,
@@ -246,7 +234,7 @@ class Connection:
         Parameters
         ----------
         number : int
-        state : str
+        state : State
         code, message, request_id : str, optional
             Of the answer behind it.
         new_attempt : bool
@@ -268,24 +256,24 @@ class Connection:
         record.state = state
         record.attempt += new_attempt
         record.misses += missed
-        if state == PENDING:
+        if state == State.PENDING:
             insort(self.ready, number)
-        elif state == UNKNOWN:
+        elif state == State.UNKNOWN:
             self.unresolved[number] = code if refused else None
-        elif state == ACCEPTED:
+        elif state == State.ACCEPTED:
             self.task = number
-        elif state == SETTLED:
+        elif state == State.SETTLED:
             self.unverified[number] = None
         answer = (code, message, request_id)
         change = StepChanged(0.0, number, old, state, *answer, record.attempt, record.misses)
         self.tell(change)
         return change
 
-    def _leave(self, number: int, state: str) -> None:
+    def _leave(self, number: int, state: State) -> None:
         """Take a step out of the place that goes with a state."""
-        if state == PENDING and number in self.waiting:
+        if state == State.PENDING and number in self.waiting:
             self.waiting.remove(number)
-        elif state == PENDING:
+        elif state == State.PENDING:
             del self.ready[bisect_left(self.ready, number)]
         elif number == self.task:
             self.task = None
@@ -398,7 +386,7 @@ class Connection:
         """Let the step that is sent next go; return its number."""
         number = self.ready[0]
         self.attached, self.write_ended_at, self.was_sent_to = False, inf, True
-        self.move(number, SENT)
+        self.move(number, State.SENT)
         return number
 
     def write_ended(self, now: float) -> None:
@@ -415,18 +403,18 @@ class Connection:
 
     def accept(self, number: int, now: float, *said: str | None) -> None:
         """Note that a step was accepted: its task runs from now on."""
-        self.move(number, ACCEPTED, *said)
+        self.move(number, State.ACCEPTED, *said)
         self.accepted_at = self.running_at = now
         self.over_at = inf
 
     def doubt(self, number: int, *said: str | None) -> None:
         """Note that a step may have happened: its task may be running."""
-        self.move(number, UNKNOWN, *said)
+        self.move(number, State.UNKNOWN, *said)
         self.attached, self.over_at = False, inf
 
     def doubt_refusal(self, number: int, *said: str | None) -> None:
         """Note that a step was refused in a way that only a look can judge."""
-        self.move(number, UNKNOWN, *said, new_attempt=True, refused=True)
+        self.move(number, State.UNKNOWN, *said, new_attempt=True, refused=True)
         self.attached = False
 
     def doubt_again(self) -> None:
@@ -435,13 +423,13 @@ class Connection:
         Its first request may have had its effect since it was last looked for.
         """
         for number in [number for number in self.unsent() if self._lost[number]]:
-            self.move(number, UNKNOWN, message="sent once without an answer")
+            self.move(number, State.UNKNOWN, message="sent once without an answer")
             self.attached = False
 
     def skip(self, numbers: Iterable[int], code: str | None, message: str) -> None:
         """Take steps that are still to be sent out of it for good."""
         for number in list(numbers):
-            self.move(number, SKIPPED, code, message)
+            self.move(number, State.SKIPPED, code, message)
 
     def release(self, number: int, *, anew: bool = False) -> bool:
         """Let a step that has waited go; tell whether it was still waiting.
@@ -491,7 +479,7 @@ class Connection:
         self.over_at = min(self.over_at, now)
         task = self.task
         if task is not None:
-            self.move(task, SETTLED)
+            self.move(task, State.SETTLED)
         return task
 
     def see_busy(self, sent: float) -> None:
@@ -586,13 +574,13 @@ class Connection:
                 # A suspended connection is listed once, and then again only for this.
                 self.verify = self.verify or self.suspended is not None
             elif shows:
-                self.move(number, DONE, message=None if is_told else _NOT_TOLD)
+                self.move(number, State.DONE, message=None if is_told else _NOT_TOLD)
             elif self.suspended is not None:
                 continue
             elif refused is not None:
                 why = "refused, and the listing shows it is not so"
-                self.move(number, FAILED, refused, why)
-            elif self._miss(number, is_told=is_told).new == PENDING:
+                self.move(number, State.FAILED, refused, why)
+            elif self._miss(number, is_told=is_told).new == State.PENDING:
                 again.append(number)
         return again
 
@@ -626,7 +614,7 @@ class Connection:
         An accepted attempt has had its outcome, so its token is used up. One whose answer was lost
         may still be on its way, so it is sent again as the same request.
         """
-        state = FAILED if self._is_last_attempt(number) else PENDING
+        state = State.FAILED if self._is_last_attempt(number) else State.PENDING
         if number in self.unverified:
             said = ("TaskFailed", "accepted, but the listing does not show it")
             return self.move(number, state, *said, new_attempt=True, missed=True)
@@ -637,7 +625,7 @@ class Connection:
     def give_up(self, numbers: Iterable[int], code: str | None, message: str | None) -> None:
         """Let steps fail of which nothing can be known, or that cannot be sent at all."""
         for number in list(numbers):
-            self.move(number, FAILED, code, message)
+            self.move(number, State.FAILED, code, message)
 
     def give_up_doubts(self, code: str | None, message: str) -> None:
         """Let steps fail of which nothing can be known any more."""

@@ -83,7 +83,7 @@ def make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> sqlite3.Conn
         raise JournalError(
             "this journal exists already",
             path=path,
-            remedy=Remedy("Go on with it: {resume}. Or choose another name", resume=str(path)),
+            remedy=Remedy("Resume it: {resume}. Or choose another name", resume=str(path)),
         )
     refuse_leftovers(path)
     unborn = None
@@ -137,7 +137,7 @@ def refuse_leftovers(path: Path) -> None:
         raise JournalError(
             f"beside it is what another journal of this name left: {', '.join(left)}",
             path=path,
-            remedy="Put that journal back and go on with it, or choose another name; once nobody "
+            remedy="Put that journal back and resume it, or choose another name; once nobody "
             f"needs what it did last, delete {' and '.join(left)}",
         )
 
@@ -205,7 +205,7 @@ def format_of(path: Path) -> int:
         path=path,
         remedy="Install a newer vcokit"
         if newer
-        else "Go on with the version that made it, or make a new plan from the live routes",
+        else "Resume it with the version that made it, or make a new plan from the live routes",
     )
 
 

@@ -184,18 +184,20 @@ def waves_of(
 
     Examples
     --------
-    >>> def create(number, lane):
-    ...     return Step(number, "create", "r", lane, f"10.{number}.0.0/16", "h", 100)
-    >>> steps = {n: create(n, lane) for n, lane in enumerate("aab")}
+    >>> def create(number, name):
+    ...     return Step(number, "create", "r", name, f"10.{number}.0.0/16", "h", 100)
+    >>> steps = {n: create(n, name) for n, name in enumerate("aab")}
     >>> waves_of(steps, [1, None], {})
     {0: 0, 1: 0, 2: 1}
     >>> waves_of(steps, [1, None], {0: [2]})
     {0: 1, 1: 0, 2: 1}
     """
     sending = [step for step in steps.values() if step.sends]
-    of_connection = _of_connections(dict.fromkeys(step.lane for step in sending), waves)
+    of_connection = _of_connections(
+        dict.fromkeys(step.vpn_connection_id for step in sending), waves
+    )
     found: defaultdict[Node, int] = defaultdict(int)
-    found.update((step.number, of_connection[step.lane]) for step in sending)
+    found.update((step.number, of_connection[step.vpn_connection_id]) for step in sending)
     for node in TopologicalSorter(waits).static_order():
         found[node] = max(found[node], *(found[other] for other in waits.get(node, ())), 0)
     return {step.number: found[step.number] for step in sending}

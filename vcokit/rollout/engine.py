@@ -40,7 +40,6 @@ from vcokit.errors import (
     NoAnswerError,
     NotSentError,
 )
-from vcokit.rollout import steps as st
 from vcokit.rollout.background import Threads
 from vcokit.rollout.journal import CallEnd, CallRow, Journal
 from vcokit.rollout.messages import (
@@ -69,7 +68,7 @@ from vcokit.rollout.messages import (
     WaitUntil,
 )
 from vcokit.rollout.scheduler import Scheduler
-from vcokit.rollout.steps import UNKNOWN_WEIGHT, Route, client_token
+from vcokit.rollout.steps import OPERATION, UNKNOWN_WEIGHT, Route, State, client_token
 
 _log: Final = logging.getLogger("vcokit.rollout")
 
@@ -313,7 +312,7 @@ class Engine:
         except BaseException:
             # Those of this round never leave; what was answered is still to be written.
             del self._calls[earlier:]
-            self._steps = [change for change in self._steps if change.new != st.SENT]
+            self._steps = [change for change in self._steps if change.new != State.SENT]
             raise
         self._tell_ends(arrived)
         self._tell_changes(result)
@@ -355,9 +354,9 @@ class Engine:
             token = client_token(self._rollout_id, step.number, decision.attempt)
             return CallRow(
                 number,
-                st.OPERATION[step.action],
+                OPERATION[step.action],
                 step.region_id,
-                step.lane,
+                step.vpn_connection_id,
                 wall,
                 step.number,
                 decision.attempt,
@@ -365,7 +364,7 @@ class Engine:
             )
         if isinstance(decision, PollAll):
             return CallRow(number, POLL_ALL, decision.region, None, wall)
-        connection = self._scheduler.connections[decision.lane]
+        connection = self._scheduler.connections[decision.connection]
         operation = POLL if isinstance(decision, Poll) else LIST
         return CallRow(number, operation, connection.region_id, connection.name, wall)
 
@@ -496,8 +495,8 @@ def decoded(decision: Send | Poll | PollAll | List, result: Any, error: Fault | 
     if isinstance(decision, Poll):
         state = None if error else result.get("State")
         if isinstance(state, str) and state:
-            return Polled(decision.lane, state)
-        return Polled(decision.lane, None, **(said or {"kind": "unknown"}))
+            return Polled(decision.connection, state)
+        return Polled(decision.connection, None, **(said or {"kind": "unknown"}))
     if isinstance(decision, PollAll):
         states = None if error else _states(result.rows)
         if states is None:
@@ -506,8 +505,8 @@ def decoded(decision: Send | Poll | PollAll | List, result: Any, error: Fault | 
         return PolledAll(decision.region, decision.page, states, result.total)
     routes = None if error else _routes(result.rows)
     if routes is None:
-        return Listed(decision.lane, decision.page, None, **(said or {"kind": "unknown"}))
-    return Listed(decision.lane, decision.page, routes, result.total, rows=len(result.rows))
+        return Listed(decision.connection, decision.page, None, **(said or {"kind": "unknown"}))
+    return Listed(decision.connection, decision.page, routes, result.total, rows=len(result.rows))
 
 
 def _of_write(decision: Send, answer: Any, error: Fault | None) -> Input:

@@ -22,7 +22,6 @@ from vcokit import config
 from vcokit.cloud.client import Client
 from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, Limit
 from vcokit.errors import InputError
-from vcokit.rollout import steps as st
 from vcokit.rollout.messages import (
     Answered,
     Decision,
@@ -40,7 +39,7 @@ from vcokit.rollout.messages import (
 from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.scheduler import Scheduler
-from vcokit.rollout.steps import Route, Step
+from vcokit.rollout.steps import Route, State, Step
 
 #: Round trip of a cloud that was not called yet, seconds.
 _ROUND_TRIP: Final = 0.1
@@ -160,7 +159,7 @@ def forecast(
         raise InputError(f"speed={speed!r}", remedy="Write how many times faster, such as 60")
     seconds = float(config.get("task_seconds", task_seconds)) / speed
     table = limits or {name: op.limit.faster(speed) for name, op in OPERATIONS.items()}
-    live = plan.live_by_lane()
+    live = plan.live_by_connection()
     options = Options.in_force(speed).wishing(
         waves=waves or (), rate_share=rate_share, windows=windows
     )
@@ -182,7 +181,7 @@ class _Model:
     ) -> None:
         self._steps = scheduler.steps
         # Dicts for their order: a page is a stretch of it.
-        self._live = {lane: dict.fromkeys(sorted(routes)) for lane, routes in live.items()}
+        self._live = {name: dict.fromkeys(sorted(routes)) for name, routes in live.items()}
         self._regions: dict[str, list[str]] = {}
         for one in scheduler.connections.values():
             self._regions.setdefault(one.region_id, []).append(one.name)
@@ -196,31 +195,31 @@ class _Model:
         there = now + self.round_trip / 2
         if isinstance(decision, Send):
             step = self._steps[decision.step]
-            if there < self._busy_until.get(step.lane, -inf) + self._pause:
+            if there < self._busy_until.get(step.vpn_connection_id, -inf) + self._pause:
                 return Answered(step.number, "busy", "TaskConflict")
             self._change(step, there)
             return Answered(step.number, "ok")
         if isinstance(decision, Poll):
-            return Polled(decision.lane, self._state(decision.lane, there))
+            return Polled(decision.connection, self._state(decision.connection, there))
         begin = (decision.page - 1) * PAGE_SIZE
         if isinstance(decision, PollAll):
             names = self._regions[decision.region]
             page = {n: self._state(n, there) for n in names[begin : begin + PAGE_SIZE]}
             return PolledAll(decision.region, decision.page, page, len(names))
-        routes = self._live.get(decision.lane, {})
+        routes = self._live.get(decision.connection, {})
         listed = tuple(islice(routes, begin, begin + PAGE_SIZE))
-        return Listed(decision.lane, decision.page, listed, len(routes))
+        return Listed(decision.connection, decision.page, listed, len(routes))
 
     def _change(self, step: Step, there: float) -> None:
-        self._busy_until[step.lane] = there + self._task_seconds
-        routes = self._live.setdefault(step.lane, {})
+        self._busy_until[step.vpn_connection_id] = there + self._task_seconds
+        routes = self._live.setdefault(step.vpn_connection_id, {})
         if step.before is not None:
             routes.pop(step.before, None)
         if step.after is not None:
             routes[step.after] = None
 
-    def _state(self, lane: str, there: float) -> str:
-        return "updating" if self._busy_until.get(lane, 0.0) > there else "attached"
+    def _state(self, connection: str, there: float) -> str:
+        return "updating" if self._busy_until.get(connection, 0.0) > there else "attached"
 
 
 def _run(scheduler: Scheduler, model: _Model, begin: float) -> Forecast:
@@ -266,7 +265,7 @@ def _carry_out(
 
 
 def _forecast(now: float, calls: dict[str, int], times: dict[tuple[int, str], float]) -> Forecast:
-    columns = {"sent": st.SENT, "settled": st.SETTLED, "done": st.DONE}
+    columns = {"sent": State.SENT, "settled": State.SETTLED, "done": State.DONE}
     numbers = sorted({step for step, _ in times})
     frame = pd.DataFrame({"step": numbers}, dtype="int64")
     for name, state in columns.items():

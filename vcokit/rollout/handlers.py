@@ -29,7 +29,7 @@ from vcokit.rollout.messages import (
 from vcokit.rollout.options import Options
 from vcokit.rollout.queueing import Queue
 from vcokit.rollout.reconcile import differences
-from vcokit.rollout.steps import CREATE, FAILED, OPERATION, PENDING, Route
+from vcokit.rollout.steps import OPERATION, Action, Route, State
 
 #: Refusals after which a look decides: the change may be there all the same, made by somebody
 #: else or by this very step when its answer was lost.
@@ -127,7 +127,7 @@ def answered(run: Run, one: Connection, event: Answered, now: float) -> None:
     elif event.code in _LOOK_FIRST:
         one.doubt_refusal(number, *said)
     else:
-        one.move(number, FAILED, *said)
+        one.move(number, State.FAILED, *said)
         _give_up_alike(one, event)
     run.requeue(one, now)
 
@@ -138,7 +138,7 @@ def timed_out(run: Run, one: Connection, event: TimedOut, now: float) -> None:
     if event.left:
         one.doubt(event.step, None, event.message)
     else:
-        one.move(event.step, PENDING, message=event.message)
+        one.move(event.step, State.PENDING, message=event.message)
         _cancel_too(run, one, event.step)
     _unanswered(run, one, sent, now)
 
@@ -155,7 +155,7 @@ def _write_ended(
 def _again(run: Run, one: Connection, event: Answered, sent: float, now: float) -> None:
     """Put a step back that was refused for a reason that passes, or for a wrong key."""
     said = (event.code, event.message, event.request_id)
-    one.move(event.step, PENDING, *said, new_attempt=True)
+    one.move(event.step, State.PENDING, *said, new_attempt=True)
     _cancel_too(run, one, event.step)
     if event.code == _TOO_SOON:
         # What has told the cloud so may have been somebody else's task: then no pause of ours
@@ -182,7 +182,7 @@ def _give_up_alike(one: Connection, event: Answered) -> None:
     """Skip what would be refused for the same reason on the same connection."""
     if event.kind == "quota":
         # Those that wait for a delete of this connection will find room.
-        alike = [n for n in one.ready if one.steps[n].action == CREATE]
+        alike = [n for n in one.ready if one.steps[n].action == Action.CREATE]
     elif event.kind == "auth" or event.code in _OF_THE_CONNECTION:
         alike = one.unsent()
     else:

@@ -54,7 +54,7 @@ from vcokit.rollout.lock import Lock, Owner, held
 from vcokit.rollout.messages import StepChanged, state_of
 from vcokit.rollout.plan import PLAN_COLUMNS, Plan
 from vcokit.rollout.snapshot import RolloutSnapshot, take_snapshot
-from vcokit.rollout.steps import ACCEPTED, DONE, FAILED, FINAL, SENT, SETTLED, SKIPPED
+from vcokit.rollout.steps import FINAL, State
 
 _SET: Final = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 #: How long readers are waited for by who lets go, which may be at any moment; milliseconds.
@@ -148,11 +148,12 @@ SELECT EXISTS (SELECT 1 FROM step WHERE state NOT IN ({", ".join(f"'{each}'" for
 _UPDATE_STEP: Final = f"""
 UPDATE step SET state = :new, attempt = :attempt, misses = :misses, code = :code,
     message = :message, request_id = coalesce(:request_id, request_id),
-    attempts = attempts + (:new = '{SENT}'),
-    sent_at = CASE :new WHEN '{SENT}' THEN :at ELSE sent_at END,
-    accepted_at = CASE :new WHEN '{ACCEPTED}' THEN :at ELSE accepted_at END,
-    settled_at = CASE :new WHEN '{SETTLED}' THEN :at ELSE settled_at END,
-    ended_at = CASE WHEN :new IN ('{DONE}', '{FAILED}', '{SKIPPED}') THEN :at ELSE ended_at END
+    attempts = attempts + (:new = '{State.SENT}'),
+    sent_at = CASE :new WHEN '{State.SENT}' THEN :at ELSE sent_at END,
+    accepted_at = CASE :new WHEN '{State.ACCEPTED}' THEN :at ELSE accepted_at END,
+    settled_at = CASE :new WHEN '{State.SETTLED}' THEN :at ELSE settled_at END,
+    ended_at = CASE WHEN :new IN ('{State.DONE}', '{State.FAILED}', '{State.SKIPPED}') THEN :at
+        ELSE ended_at END
 WHERE step = :step
 """  # noqa: S608
 _INSERT_CALL: Final = """

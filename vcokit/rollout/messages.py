@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, TypeAlias
 
-from vcokit.rollout.steps import FINAL, Route
+from vcokit.rollout.steps import FINAL, Route, State
 
 # -- in -----------------------------------------------------------------------------------------
 
@@ -47,7 +47,7 @@ class TimedOut:
 class Polled:
     """A connection's state was read; ``state`` is None where the read failed."""
 
-    lane: str
+    connection: str
     state: str | None
     kind: str = "ok"
     code: str | None = None
@@ -87,7 +87,7 @@ class Listed:
     as many as there are routes.
     """
 
-    lane: str
+    connection: str
     page: int
     routes: tuple[Route, ...] | None
     total: int = 0
@@ -120,9 +120,9 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """Read the state of a lane's connection."""
+    """Read the state of a connection."""
 
-    lane: str
+    connection: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +135,9 @@ class PollAll:
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """Read one page of a lane's routes."""
+    """Read one page of a connection's routes."""
 
-    lane: str
+    connection: str
     page: int
 
 
@@ -212,7 +212,7 @@ class StepChanged:
     at : float
         Seconds since the epoch.
     step : int
-    old, new : str
+    old, new : State
     code, message, request_id : str or None
         Of the answer behind it, where there was one.
     attempt, misses : int
@@ -221,8 +221,8 @@ class StepChanged:
 
     at: float
     step: int
-    old: str
-    new: str
+    old: State
+    new: State
     code: str | None = None
     message: str | None = None
     request_id: str | None = None
@@ -365,7 +365,7 @@ def tally(events: Iterable[Event], states: Mapping[str, int]) -> Tally:
 
     Examples
     --------
-    >>> counted = tally([StepChanged(0.0, 1, "pending", "sent")], {"pending": 2})
+    >>> counted = tally([StepChanged(0.0, 1, State.PENDING, State.SENT)], {"pending": 2})
     >>> counted.states["pending"], counted.states["sent"], counted.total, counted.ended
     (1, 1, 2, 0)
     """

@@ -38,10 +38,10 @@ class Options:
         Time that a connection is left alone after a task, where the cloud wants it, until it is
         known better.
     backoff, backoff_cap : float
-        First and longest wait of a lane after a call without an answer.
+        First and longest wait of a connection after a call without an answer.
     list_after : int
-        Settled steps of a lane after which it is listed though more are to be sent; at least half
-        as many as it listed last, so that long lanes are not listed too often.
+        Settled steps of a connection after which it is listed though more are to be sent; at least
+        half as many as it listed last, so that long ones are not listed too often.
     lost_after : float
         Time without any answer after which the rollout stops, to be resumed.
     fresh : float

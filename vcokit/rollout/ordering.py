@@ -4,10 +4,10 @@ A create or a raise *adds coverage*: it counts from the end of its task. A delet
 *removes coverage*: it counts from its acceptance. A step that removes coverage waits until all
 steps of its scope are done that add coverage and whose networks share an address with its own::
 
-    lane A   create 10.0.0.0/8 ────▶ cover 10.0.0.0/8 ───┐
-    lane B   raise  10.1.0.0/16 ───▶ cover 10.1.0.0/16 ──┤
+    vco-A    create 10.0.0.0/8 ────▶ cover 10.0.0.0/8 ───┐
+    vco-B    raise  10.1.0.0/16 ───▶ cover 10.1.0.0/16 ──┤
                                                          ▼
-                                               barrier 10.0.0.0/9 ──▶ delete it on lanes A, B, C …
+                                               barrier 10.0.0.0/9 ──▶ delete it on A, B, C …
 
 Two prefixes that hold one address nest. So when the first route over an address goes, all are done
 that add coverage to that address: what covers it after the plan covers it already. A step that
@@ -47,7 +47,7 @@ import pandas as pd
 from vcokit.cidr.parse import parse
 from vcokit.cidr.relations import pack, span
 from vcokit.rollout.dependencies import Countdown, Node
-from vcokit.rollout.steps import CREATE, DELETE, Route, Step
+from vcokit.rollout.steps import Action, Route, Step
 
 #: Bits of a packed key below the network: those of the length.
 _LENGTH_BITS: Final = np.uint64(6)
@@ -245,7 +245,7 @@ def _waits_for_place(steps: list[Step]) -> dict[int, list[int]]:
     """
     together: defaultdict[tuple[str, str], list[Step]] = defaultdict(list)
     for step in steps:
-        together[step.lane, step.route_dest].append(step)
+        together[step.vpn_connection_id, step.route_dest].append(step)
     waits = {
         step.number: [other.number for other in group if _is_in_the_way(other, step)]
         for group in together.values()
@@ -272,13 +272,13 @@ def _room(
     """
     if quota is None:
         return {}
-    creates = Counter(step.lane for step in steps if step.action == CREATE)
-    deletes = Counter(step.lane for step in steps if step.action == DELETE)
-    free = {lane: quota - len(live.get(lane, ())) for lane in creates}
+    creates = Counter(step.vpn_connection_id for step in steps if step.action == Action.CREATE)
+    deletes = Counter(step.vpn_connection_id for step in steps if step.action == Action.DELETE)
+    free = {connection: quota - len(live.get(connection, ())) for connection in creates}
     return {
-        lane: max(free[lane], comes - deletes[lane])
-        for lane, comes in creates.items()
-        if free[lane] < comes and deletes[lane]
+        connection: max(free[connection], comes - deletes[connection])
+        for connection, comes in creates.items()
+        if free[connection] < comes and deletes[connection]
     }
 
 
@@ -316,10 +316,10 @@ class _Play:
         self._rest: dict[Node, list[Node]] = {}
         #: By full connection: deletes that must go before there is room at all, deletes that went,
         #: and what must be done before each of the routes for which there is room.
-        self._debt = {lane: max(0, -free) for lane, free in room.items()}
-        self._gone: dict[str, list[Node]] = {lane: [] for lane in room}
+        self._debt = {connection: max(0, -free) for connection, free in room.items()}
+        self._gone: dict[str, list[Node]] = {connection: [] for connection in room}
         self._slots: dict[str, deque[list[Node]]] = {
-            lane: deque([] for _ in range(free)) for lane, free in room.items()
+            connection: deque([] for _ in range(free)) for connection, free in room.items()
         }
         #: Full connections on which a create may find room now.
         self._roomy = dict.fromkeys(room)
@@ -337,21 +337,21 @@ class _Play:
         stands, then those of a delete of any full connection; of these, where fewer steps are
         waited for in all.
         """
-        deletes: dict[str, list[int]] = {lane: [] for lane in self._slots}
-        creates: dict[str, list[int]] = {lane: [] for lane in self._slots}
+        deletes: dict[str, list[int]] = {connection: [] for connection in self._slots}
+        creates: dict[str, list[int]] = {connection: [] for connection in self._slots}
         behind: defaultdict[Node, set[str]] = defaultdict(set)
         for number, step in self.steps.items():
             if self._needs_room(step):
-                creates[step.lane].append(number)
-            elif step.action == DELETE and step.lane in deletes:
-                deletes[step.lane].append(number)
+                creates[step.vpn_connection_id].append(number)
+            elif step.action == Action.DELETE and step.vpn_connection_id in deletes:
+                deletes[step.vpn_connection_id].append(number)
                 for barrier in self.waits.get(number, ()):
-                    behind[barrier].add(step.lane)
+                    behind[barrier].add(step.vpn_connection_id)
         soonest: dict[int, tuple[bool, float]] = {}
-        for barrier, lanes in behind.items():
+        for barrier, connections in behind.items():
             adding = [int(each) for cover in self.waits[barrier] for each in self.waits[cover]]
             for number in adding:
-                rank = self.steps[number].lane not in lanes, len(adding)
+                rank = self.steps[number].vpn_connection_id not in connections, len(adding)
                 soonest[number] = min(rank, soonest.get(number, rank))
         for numbers in creates.values():
             numbers.sort(key=lambda number: soonest.get(number, (True, inf)))
@@ -360,7 +360,7 @@ class _Play:
         return deletes, creates
 
     def _needs_room(self, step: Step) -> bool:
-        return step.action == CREATE and step.lane in self._slots
+        return step.action == Action.CREATE and step.vpn_connection_id in self._slots
 
     def to_the_end(self) -> None:
         """Play until every step is done, giving up waits where all stand still."""
@@ -374,15 +374,15 @@ class _Play:
     def _create_where_there_is_room(self) -> bool:
         """Let one create go; tell whether one could."""
         while self._roomy:
-            lane = next(iter(self._roomy))
-            creates, slots = self._creates[lane], self._slots[lane]
+            connection = next(iter(self._roomy))
+            creates, slots = self._creates[connection], self._slots[connection]
             number = next(filter(self._countdown.is_free, creates), None) if slots else None
             if number is not None:
                 creates.remove(number)
                 self.waits.setdefault(number, []).extend(slots.popleft())
                 self._do(number)
                 return True
-            del self._roomy[lane]
+            del self._roomy[connection]
         return False
 
     def _do(self, number: int) -> None:
@@ -390,12 +390,12 @@ class _Play:
         if number in self.given_up:
             self._settle(number)
         step = self.steps[number]
-        if step.action == DELETE and step.lane in self._slots:
-            gone, debt = self._gone[step.lane], self._debt[step.lane]
+        if step.action == Action.DELETE and step.vpn_connection_id in self._slots:
+            gone, debt = self._gone[step.vpn_connection_id], self._debt[step.vpn_connection_id]
             gone.append(number)
             if len(gone) > debt:
-                self._slots[step.lane].append([*gone[:debt], number])
-                self._roomy[step.lane] = None
+                self._slots[step.vpn_connection_id].append([*gone[:debt], number])
+                self._roomy[step.vpn_connection_id] = None
         for other in self._countdown.done(number):
             self._let_go(other)
 
@@ -411,7 +411,7 @@ class _Play:
     def _let_go(self, number: int) -> None:
         step = self.steps[number]
         if self._needs_room(step):
-            self._roomy[step.lane] = None
+            self._roomy[step.vpn_connection_id] = None
         else:
             self._ready.append(number)
 
@@ -441,7 +441,7 @@ class _Play:
             rest.pop()
         if rest:
             return rest[-1]
-        deletes = self._deletes[self.steps[int(node)].lane]
+        deletes = self._deletes[self.steps[int(node)].vpn_connection_id]
         return next(number for number in deletes if number not in self.place)
 
     def _open(self, cycle: list[Node]) -> None:
@@ -506,7 +506,9 @@ class _Play:
         words = [str(self.steps[other]) for other in named]
         if len(others) > _NAMED:
             words.append(f"{len(others) - _NAMED:,} more")
-        full = sorted({self.steps[n].lane for n in (number, *named)} & set(self._slots))
+        full = sorted(
+            {self.steps[n].vpn_connection_id for n in (number, *named)} & set(self._slots)
+        )
         why = f" ({', '.join(full)}: full, quota {quota})" if full else ""
         reason = f"{self.steps[number]}: cannot wait for {', '.join(words)}{why}"
         return Gap((number, *others), reason)

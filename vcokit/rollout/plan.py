@@ -30,16 +30,7 @@ from vcokit.errors import InputError, PlanError
 from vcokit.rollout import earlier, plan_io, plan_text, rehearsal
 from vcokit.rollout.ordering import Gap, Order, order_of
 from vcokit.rollout.reconcile import deletes, meetings, routes_there, scopes, steps_of_rows
-from vcokit.rollout.steps import (
-    BLOCKED,
-    CREATE,
-    DELETE,
-    LIVE_COLUMNS,
-    OPERATION,
-    PLAN_COLUMNS,
-    Route,
-    Step,
-)
+from vcokit.rollout.steps import LIVE_COLUMNS, OPERATION, PLAN_COLUMNS, Action, Route, Step
 
 __all__ = ["PLAN_COLUMNS", "Plan", "plan_routes"]
 
@@ -139,7 +130,7 @@ class Plan:
     @cached_property
     def order(self) -> Order:
         """What waits for what, and what cannot be ordered: ``plan.order.gaps``."""
-        found = order_of(self.each(), self.live_by_lane(), self.quota)
+        found = order_of(self.each(), self.live_by_connection(), self.quota)
         return replace(found, gaps=self.lost + found.gaps)
 
     def meta(self) -> dict[str, str]:
@@ -225,7 +216,7 @@ class Plan:
 
     def diff(self) -> str:
         """Return a unified diff of what each connection holds and what it will hold."""
-        return plan_text.diff(self.each(), self.live_by_lane())
+        return plan_text.diff(self.each(), self.live_by_connection())
 
     def impact(self, live: pd.DataFrame | None = None) -> pd.DataFrame:
         """Return the blocks of addresses that are forwarded differently once the plan is done.
@@ -260,10 +251,10 @@ class Plan:
         known = before["vpn_connection_id"].map(scope).astype("str")
         before = before.assign(scope=known.fillna(before["region_id"]))[names]
         gone = steps.assign(weight=steps["old_weight"].fillna(steps["weight"]))
-        gone = gone[gone["action"] != CREATE]
+        gone = gone[gone["action"] != Action.CREATE]
         route = list(LIVE_COLUMNS[1:])
         stays = ~pd.MultiIndex.from_frame(before[route]).isin(pd.MultiIndex.from_frame(gone[route]))
-        made = steps.loc[steps["action"] != DELETE, names]
+        made = steps.loc[steps["action"] != Action.DELETE, names]
         after = pd.concat([before[stays], made], ignore_index=True)
         by_region = bool((steps["scope"] == steps["region_id"]).all())
         return forwarding_changes(
@@ -300,8 +291,8 @@ class Plan:
         keep = mask_of(self.steps, connections, regions, actions, networks)
         steps = self.steps[keep].reset_index(drop=True)
         lost = lost_waits(self.each(), self.order, keep, self.lost)
-        lanes = steps.loc[steps["action"] != BLOCKED, "vpn_connection_id"].unique()
-        live = self.live[self.live["vpn_connection_id"].isin(lanes)].reset_index(drop=True)
+        changed = steps.loc[steps["action"] != Action.BLOCKED, "vpn_connection_id"].unique()
+        live = self.live[self.live["vpn_connection_id"].isin(changed)].reset_index(drop=True)
         return Plan(_numbered(steps), live, self.quota, lost, self.simulated)
 
     def __str__(self) -> str:
@@ -327,23 +318,26 @@ class Plan:
 
     @cached_property
     def _records(self) -> tuple[Step, ...]:
-        there = self.steps[(self.steps["action"] != BLOCKED).to_numpy()]
+        there = self.steps[(self.steps["action"] != Action.BLOCKED).to_numpy()]
         objects = (there[name].astype("object") for name in Step.COLUMNS)
         columns = (column.where(column.notna(), None) for column in objects)
-        return tuple(Step(*row) for row in zip(there["step"].tolist(), *columns, strict=True))
+        rows = zip(there["step"].tolist(), *columns, strict=True)
+        return tuple(Step(number, Action(action), *rest) for number, action, *rest in rows)
 
-    def live_by_lane(self) -> Mapping[str, frozenset[Route]]:
+    def live_by_connection(self) -> Mapping[str, frozenset[Route]]:
         """Return the live routes the plan was made from, by connection."""
         steps, live = self.steps, self.live
-        lanes: dict[str, set[Route]] = {
+        found: dict[str, set[Route]] = {
             connection: set()
-            for connection in steps.loc[steps["action"] != BLOCKED, "vpn_connection_id"].unique()
+            for connection in steps.loc[
+                steps["action"] != Action.BLOCKED, "vpn_connection_id"
+            ].unique()
         }
         columns = (live[name].tolist() for name in LIVE_COLUMNS[1:])
         for connection, dest, hop, weight in zip(*columns, strict=True):
-            if connection in lanes:
-                lanes[connection].add(Route(dest, hop, weight))
-        return {connection: frozenset(routes) for connection, routes in lanes.items()}
+            if connection in found:
+                found[connection].add(Route(dest, hop, weight))
+        return {connection: frozenset(routes) for connection, routes in found.items()}
 
 
 def plan_routes(
@@ -418,12 +412,12 @@ def plan_routes(
         astray |= audit.status.unknown if audit.status else False
         gone = deletes(columns, there, of_row, astray, max_delete)
         if quota is not None:
-            stay = there.drop(index=gone.index[gone["action"] == DELETE])
+            stay = there.drop(index=gone.index[gone["action"] == Action.DELETE])
             audit = Audit(routes, live=stay, connections=connections, quota=quota, scope=names)
     rows = plannable_rows(audit, rules)
     met = meetings(columns, there, rows.plannable)
     steps = steps_of_rows(rows, there, met, unlisted, of_row)
-    taken = gone.loc[gone["action"] == DELETE, "vpn_connection_id"]
+    taken = gone.loc[gone["action"] == Action.DELETE, "vpn_connection_id"]
     touched = pd.concat([rows.routes.loc[rows.plannable, "vpn_connection_id"], taken]).unique()
     kept = there[there["vpn_connection_id"].isin(touched)].drop_duplicates(ignore_index=True)
     steps = _numbered(pd.concat([steps, gone], ignore_index=True) if len(gone) else steps)

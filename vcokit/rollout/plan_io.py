@@ -35,7 +35,7 @@ from vcokit import schema
 from vcokit.errors import PlanError
 from vcokit.inventory.write import replacing
 from vcokit.rollout import earlier
-from vcokit.rollout.steps import BORN, LIVE_COLUMNS, PENDING, PLAN_COLUMNS
+from vcokit.rollout.steps import BORN, LIVE_COLUMNS, PLAN_COLUMNS, State
 
 FORMAT: Final = "vcokit plan"
 VERSION: Final = 2
@@ -308,7 +308,7 @@ class _Reader:
 def _contents(
     head: Mapping[str, Any], steps: Mapping[str, list[Any]], live: Mapping[str, list[Any]]
 ) -> Contents:
-    states = [BORN.get(action, PENDING) for action in steps.get("action", [])]
+    states = [BORN.get(action, State.PENDING) for action in steps.get("action", [])]
     return Contents(
         schema.frame(
             {name: schema.STEPS[name] for name in PLAN_COLUMNS}, {**steps, "state": states}

@@ -32,21 +32,11 @@ import pandas as pd
 from vcokit import schema
 from vcokit._text import printable
 from vcokit.rollout.plan_io import rows
-from vcokit.rollout.steps import (
-    BLOCKED,
-    CREATE,
-    DELETE,
-    KEEP,
-    MODIFY,
-    PLAN_COLUMNS,
-    UNKNOWN_WEIGHT,
-    Route,
-    Step,
-)
+from vcokit.rollout.steps import PLAN_COLUMNS, UNKNOWN_WEIGHT, Action, Route, Step
 
 # -- what changes ---------------------------------------------------------------------------------
 #: How the line of a step begins. What is kept has none.
-SIGNS: Final = {CREATE: "+", MODIFY: "~", DELETE: "-", BLOCKED: "!"}
+SIGNS: Final = {Action.CREATE: "+", Action.MODIFY: "~", Action.DELETE: "-", Action.BLOCKED: "!"}
 
 
 def changes(steps: pd.DataFrame) -> Iterator[str]:
@@ -63,7 +53,7 @@ def changes(steps: pd.DataFrame) -> Iterator[str]:
     Plan: 1 to create, 0 to modify, 0 to delete, 0 to keep, 0 blocked.
     """
     of_several_files = steps["source"].nunique() > 1
-    for place, group in _by_connection(steps[steps["action"] != KEEP]):
+    for place, group in _by_connection(steps[steps["action"] != Action.KEEP]):
         yield place
         cells = [
             (
@@ -82,7 +72,7 @@ def count_line(steps: pd.DataFrame) -> str:
     """Return how many steps there are of each action, as a sentence."""
     found = steps["action"].value_counts()
     counted = [
-        f"{found.get(action, 0):,} {'' if action == BLOCKED else 'to '}{action}"
+        f"{found.get(action, 0):,} {'' if action == Action.BLOCKED else 'to '}{action}"
         for action in schema.ACTIONS.categories
     ]
     return f"Plan: {', '.join(counted)}."
@@ -179,7 +169,7 @@ def _remarks(step: Mapping[str, Any], of_several_files: bool) -> Iterator[str]:
     """Yield what else is worth a word: another next hop, and the description or what blocks it."""
     if step["next_hop"] not in (None, step["vpn_connection_id"]):
         yield f"via {printable(step['next_hop'])}"
-    if step["action"] != BLOCKED:
+    if step["action"] != Action.BLOCKED:
         yield printable(step["description"])
         return
     place = [printable(step["source"])] if of_several_files and step["source"] else []
@@ -245,17 +235,17 @@ def diff(steps: Iterable[Step], live: Mapping[str, frozenset[Route]]) -> str:
     @@ -0,0 +1 @@
     +10.0.0.0/8  100  vco-a
     """
-    lanes: dict[str, list[Step]] = {}
+    by_connection: dict[str, list[Step]] = {}
     for step in steps:
         if step.sends:
-            lanes.setdefault(step.lane, []).append(step)
+            by_connection.setdefault(step.vpn_connection_id, []).append(step)
     lines: list[str] = []
-    for lane, changed in lanes.items():
-        old = live.get(lane, frozenset())
+    for connection, changed in by_connection.items():
+        old = live.get(connection, frozenset())
         new = set(old) - {step.before for step in changed}
         new |= {step.after for step in changed if step.after is not None}
         before, after = _listings(old, new)
-        name = printable(lane)
+        name = printable(connection)
         lines += unified_diff(before, after, f"{name} (live)", f"{name} (planned)", lineterm="")
     return "\n".join(lines)
 

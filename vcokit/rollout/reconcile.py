@@ -71,21 +71,14 @@ from vcokit.cidr.parse import I64, Mask, parse
 from vcokit.cidr.relations import pack
 from vcokit.errors import InputError, PlanError, Remedy
 from vcokit.rollout.steps import (
-    BLOCKED,
     BORN,
-    CREATE,
-    DELETE,
-    DONE,
-    FAILED,
     IN_DOUBT,
-    KEEP,
     LIVE_COLUMNS,
-    MODIFY,
-    PENDING,
     PLAN_COLUMNS,
-    SKIPPED,
     UNKNOWN_WEIGHT,
+    Action,
     Route,
+    State,
     Step,
 )
 
@@ -251,11 +244,11 @@ def steps_of_rows(
     untold = same_hop & (live["weight"] == UNKNOWN_WEIGHT).to_numpy(np.bool_, na_value=False)
     action = np.select(
         [~plannable | unseen, same | untold, same_hop & nameable, met != NONE],
-        [BLOCKED, KEEP, MODIFY, BLOCKED],
-        CREATE,
+        [Action.BLOCKED, Action.KEEP, Action.MODIFY, Action.BLOCKED],
+        Action.CREATE,
     )
     code, weight = connection.map(dict(unlisted)).astype("str"), live["weight"].astype("str")
-    in_the_way = plannable & ~unseen & (action == BLOCKED)
+    in_the_way = plannable & ~unseen & (action == Action.BLOCKED)
     message = (
         rows.reason.mask(unseen, "the cloud does not list the connection: " + code)
         .mask(in_the_way & same_hop, "live with weight " + weight + ", which no call can name")
@@ -263,7 +256,7 @@ def steps_of_rows(
             in_the_way & ~same_hop,
             "live with another next hop, which the cloud cannot change in place",
         )
-        .mask(untold & (action == KEEP), "the listing does not tell the live weight")
+        .mask(untold & (action == Action.KEEP), "the listing does not tell the live weight")
     )
     columns: dict[str, object] = {name: routes[name] for name in LIVE_COLUMNS}
     columns |= {
@@ -272,7 +265,7 @@ def steps_of_rows(
         "action": action,
         "state": _born(action),
         "route_dest": rows.network.fillna(routes["route_dest"]),
-        "old_weight": live["weight"].where(action == MODIFY),
+        "old_weight": live["weight"].where(action == Action.MODIFY),
         "description": routes["description"],
         "message": message,
         "row": position,
@@ -289,7 +282,7 @@ def _taken(there: pd.DataFrame, met: I64) -> pd.DataFrame:
 
 
 def _born(action: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return np.select([action == born for born in BORN], list(BORN.values()), PENDING)
+    return np.select([action == born for born in BORN], list(BORN.values()), State.PENDING)
 
 
 # -- as verdicts ----------------------------------------------------------------------------------
@@ -425,7 +418,7 @@ def deletes(
     reason = _what_blocks(columns, gone, connection, nameless)
     blocked = reason.notna().to_numpy()
     _check_number(columns, connection[~blocked], max_delete)
-    action = np.where(blocked, BLOCKED, DELETE)
+    action = np.where(blocked, Action.BLOCKED, Action.DELETE)
     # The scope of a connection's first row that takes part; else of the first row of all.
     part = first_row(np.where(columns.takes_part, columns.connection, NONE), columns.id_count)
     first = np.where(part == NONE, first_row(columns.connection, columns.id_count), part)
@@ -544,10 +537,10 @@ def differences(held: Holdings) -> list[str]:
     expected: set[Route | None] = set(held.start)
     open_to: set[Route | None] = {None}
     for step, state in held.steps:
-        if step.sends and state == DONE:
+        if step.sends and state == State.DONE:
             expected.discard(step.before)
             expected.add(step.after)
-        elif step.sends and (state in IN_DOUBT or state in (FAILED, SKIPPED)):
+        elif step.sends and (state in IN_DOUBT or state in (State.FAILED, State.SKIPPED)):
             open_to |= {step.before, step.after}
     told = {
         other: route

@@ -91,7 +91,7 @@ def refuse_journal(path: Path, journal: bool | None, *, client: bool) -> None:
             "this rollout was begun on a simulator, and no simulator answers here",
             path=path,
             remedy=Remedy(
-                "Go on with it on a simulator ({simulate}); for the cloud, {new_plan}",
+                "Resume it on a simulator ({simulate}); for the cloud, {new_plan}",
                 simulate=True,
                 new_plan=True,
             ),
@@ -100,5 +100,5 @@ def refuse_journal(path: Path, journal: bool | None, *, client: bool) -> None:
         raise JournalError(
             "this rollout was begun on the cloud, and this is a simulator",
             path=path,
-            remedy="Go on with it on the cloud; for the simulator, make a new plan",
+            remedy="Resume it on the cloud; for the simulator, make a new plan",
         )

@@ -68,6 +68,7 @@ from vcokit.rollout.plan import Plan
 from vcokit.rollout.reconcile import unlike_planned
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.signals import interrupted, say_if_buttons_are_dead, terminating
+from vcokit.rollout.steps import State
 from vcokit.rollout.undo import undo_plan
 
 #: How often a waiting thread looks up, so that an interrupt reaches it; seconds.
@@ -259,7 +260,7 @@ class Rollout:
         self._error: BaseException | None = None
         self._guard = threading.Lock()
         self._scheduler = Scheduler(
-            plan.each(), plan.live_by_lane(), client.limiter, options, records, plan.order
+            plan.each(), plan.live_by_connection(), client.limiter, options, records, plan.order
         )
         # As they stand before the scheduler's first changes, which are told like all others.
         states: Counter[str] = Counter(plan.steps["state"].tolist())
@@ -277,7 +278,7 @@ class Rollout:
         self._rollout_id = rollout_id
         self._first_call = journal.last_call() + 1
         name = f"rollout {journal.path.name}"
-        self._background = Background(name, self._run, self.stop, self._say_how_to_go_on)
+        self._background = Background(name, self._run, self.stop, self._say_how_to_resume)
         self._engine = Engine(
             self._scheduler, journal, rollout_id, self._client, self._tell, self._clocks
         )
@@ -319,7 +320,7 @@ class Rollout:
             self._say("looking")
             ended = self._engine.run()
         except BaseException as error:
-            # Whatever it is, it belongs to whoever waits; the journal is whole in any case.
+            # Whatever it is, it belongs to whoever waits; the journal is intact in any case.
             self._error = error
             ended = Finished("stopped", str(error))
         self._finish(ended)
@@ -410,9 +411,9 @@ class Rollout:
             with terminating():
                 while not self.join(_LOOK_UP if deadline is None else deadline - time.monotonic()):
                     if deadline is not None and time.monotonic() >= deadline:
-                        raise TimeoutError(f"the rollout goes on after {timeout:g} s")
+                        raise TimeoutError(f"the rollout still runs after {timeout:g} s")
         except KeyboardInterrupt as caught:
-            interrupted(caught, self.stop, self._land, self.how_to_go_on(), detach=detach)
+            interrupted(caught, self.stop, self._land, self.how_to_resume(), detach=detach)
         return self._result()
 
     def join(self, timeout: float | None = None) -> bool:
@@ -450,13 +451,13 @@ class Rollout:
             raise error
         return self
 
-    def how_to_go_on(self) -> str:
+    def how_to_resume(self) -> str:
         """Return the line of code that goes on with this rollout."""
         return as_argument("resume", self.journal)
 
-    def _say_how_to_go_on(self) -> None:
+    def _say_how_to_resume(self) -> None:
         if self.state != "finished":
-            print(f"Stopped in order. Go on with: {self.how_to_go_on()}", file=sys.stderr)
+            print(f"Stopped. Resume with: {self.how_to_resume()}", file=sys.stderr)
 
     # -- look -----------------------------------------------------------------------------------
 
@@ -523,9 +524,7 @@ class Rollout:
             return self
         if tally.rollout in ENDED:
             said = tally.rollout if tally.message is None else f"{tally.rollout}: {tally.message}"
-            raise RolloutError(
-                said, remedy=Remedy("Go on with it: {resume}", resume=str(self.journal))
-            )
+            raise RolloutError(said, remedy=Remedy("Resume it: {resume}", resume=str(self.journal)))
         raise RolloutError(f"the rollout has not ended ({tally.rollout})", remedy="wait() for it")
 
     def undo(self) -> Plan:
@@ -647,9 +646,9 @@ def error_of(ended: Finished, journal: Path) -> VcokitError | None:
     if ended.cause is Cause.KEY:
         return CredentialsError(message, remedy=Remedy("{resume}", resume=str(journal)))
     if ended.cause is Cause.SILENCE:
-        return NoAnswerError(message, remedy=Remedy("Go on with {resume}", resume=str(journal)))
+        return NoAnswerError(message, remedy=Remedy("Resume with {resume}", resume=str(journal)))
     if ended.cause is Cause.REFUSED:
-        remedy = Remedy("Correct that, then go on with {resume}", resume=str(journal))
+        remedy = Remedy("Correct that, then resume with {resume}", resume=str(journal))
         return RolloutError(message, remedy=remedy)
     return None
 
@@ -661,7 +660,7 @@ def helped(error: BaseException | None, journal: Path) -> BaseException | None:
     --------
     >>> from vcokit.errors import JournalError
     >>> print(helped(JournalError("the disk is full", remedy="Make room"), Path("a.db")))
-    the disk is full. Make room, then go on with vk.Rollout.open("a.db", client).start()
+    the disk is full. Make room, then resume with vk.Rollout.open("a.db", client).start()
     """
     ours = isinstance(error, JournalError | CredentialsError | ClockError)
     if not isinstance(error, VcokitError) or not ours or isinstance(error, JournalLockedError):
@@ -669,7 +668,7 @@ def helped(error: BaseException | None, journal: Path) -> BaseException | None:
     remedy = error.remedy if isinstance(error.remedy, Remedy) else Remedy(error.remedy or "")
     if "resume" not in remedy.options:
         remedy += Remedy(
-            f"{', then go' if remedy else 'Go'} on with {{resume}}", resume=str(journal)
+            f"{', then resume' if remedy else 'Resume'} with {{resume}}", resume=str(journal)
         )
     error.remedy = remedy
     return error
@@ -743,7 +742,7 @@ def options_in(journal: Journal, others: Options) -> Options:
 def records_in(journal: Journal) -> dict[int, Record]:
     """Return where each step stands."""
     return {
-        number: Record(state, attempt, misses)
+        number: Record(State(state), attempt, misses)
         for number, state, attempt, misses in journal.standing()
     }
 

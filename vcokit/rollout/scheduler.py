@@ -46,7 +46,6 @@ from vcokit.cloud.operations import Limit
 from vcokit.cloud.ratelimit import Limiter
 from vcokit.errors import Remedy
 from vcokit.rollout import handlers
-from vcokit.rollout import steps as st
 from vcokit.rollout.connection import Connection, Record, Want
 from vcokit.rollout.dependencies import Dependencies
 from vcokit.rollout.messages import (
@@ -72,8 +71,8 @@ from vcokit.rollout.options import Options
 from vcokit.rollout.ordering import Order
 from vcokit.rollout.queueing import Queue
 from vcokit.rollout.reconcile import Holdings
-from vcokit.rollout.steps import Route, Step
-from vcokit.rollout.windows import Window, next_change
+from vcokit.rollout.steps import BORN, FINAL, OPERATION, Route, State, Step
+from vcokit.rollout.windows import Timetable
 
 #: A refresh of the pace looks at all connections; it comes after as many events, so that it costs
 #: little.
@@ -121,7 +120,7 @@ class Scheduler:
         self._start: float | None = None
         self._changes: list[StepChanged] = []
         #: Steps that came to their end and are not followed yet.
-        self._finals: deque[tuple[int, str]] = deque()
+        self._finals: deque[tuple[int, State]] = deque()
         #: Pending steps by region and operation.
         self._left: Counter[tuple[str, str]] = Counter()
         #: Set when the rollout ends as soon as no call is under way, and when nothing new is sent
@@ -133,12 +132,7 @@ class Scheduler:
         self._silent_since: float | None = None
         self._heard_at = 0.0
         self._events = 0
-        self._windows = [Window.parse(text) for text in self.options.windows]
-        #: Whether a window is open, and the times between which that was found out to be so.
-        self._open = not self._windows
-        self._open_from, self._open_until = inf, -inf
-        self._opens_at: float | None = None
-        self._closed_since: float | None = None
+        self._timetable = Timetable(self.options.windows)
         self.dependencies = Dependencies((order or Order()).waits, self.steps, self.options.waves)
         self.connections: dict[str, Connection] = {}
         self._take_in(live, records or {})
@@ -154,32 +148,34 @@ class Scheduler:
     def _take_in(self, live: Mapping[str, frozenset[Route]], records: Mapping[int, Record]) -> None:
         """Make the connections, each step where its record has it."""
         standing = {
-            number: records.get(number) or Record(st.BORN.get(step.action, st.PENDING))
+            number: records.get(number) or Record(BORN.get(step.action, State.PENDING))
             for number, step in self.steps.items()
         }
         for number, step in self.steps.items():
             state = standing[number].state
-            if state in st.FINAL and step.sends:
+            if state in FINAL and step.sends:
                 self._finals.append((number, state))
                 # Those of earlier runs are followed once more, and do not count.
-                self._failures -= state == st.FAILED
-            if state == st.PENDING:
-                self._left[step.region_id, st.OPERATION[step.action]] += 1
+                self._failures -= state == State.FAILED
+            if state == State.PENDING:
+                self._left[step.region_id, OPERATION[step.action]] += 1
         for number, step in self.steps.items():
-            one = self.connections.get(step.lane)
+            one = self.connections.get(step.vpn_connection_id)
             if one is None:
-                start = live.get(step.lane, frozenset())
-                one = Connection(step.lane, step.region_id, start, self.options, self._changed)
-                self.connections[step.lane] = one
+                start = live.get(step.vpn_connection_id, frozenset())
+                one = Connection(
+                    step.vpn_connection_id, step.region_id, start, self.options, self._changed
+                )
+                self.connections[step.vpn_connection_id] = one
             one.add(step, standing[number], may_go=self.dependencies.may_go(number))
 
     def _changed(self, change: StepChanged) -> None:
         """Note a change of a step."""
-        was, is_ = change.old == st.PENDING, change.new == st.PENDING
+        was, is_ = change.old == State.PENDING, change.new == State.PENDING
         if was != is_:
             step = self.steps[change.step]
-            self._left[step.region_id, st.OPERATION[step.action]] += 1 if is_ else -1
-        if change.new in st.FINAL:
+            self._left[step.region_id, OPERATION[step.action]] += 1 if is_ else -1
+        if change.new in FINAL:
             self._finals.append((change.step, change.new))
         self._changes.append(change)
 
@@ -190,7 +186,7 @@ class Scheduler:
             return "cancelling"
         if self._paused:
             return "paused"
-        return "waiting" if not self._open and self._left.total() else None
+        return "waiting" if not self._timetable.is_open and self._left.total() else None
 
     @property
     def closing(self) -> bool:
@@ -243,16 +239,16 @@ class Scheduler:
             case TimedOut():
                 handlers.timed_out(self, self._of_step(event.step), event, now)
             case Polled():
-                handlers.polled(self, self.connections[event.lane], event, now)
+                handlers.polled(self, self.connections[event.connection], event, now)
             case PolledAll():
                 handlers.polled_all(self, event, now)
             case Listed():
-                handlers.listed(self, self.connections[event.lane], event, now)
+                handlers.listed(self, self.connections[event.connection], event, now)
             case Command():
                 self._command(event, now)
 
     def _of_step(self, number: int) -> Connection:
-        return self.connections[self.steps[number].lane]
+        return self.connections[self.steps[number].vpn_connection_id]
 
     def _decide(self, now: float) -> list[Decision]:
         self._mind_the_time(now)
@@ -284,7 +280,7 @@ class Scheduler:
 
     def _wake(self, now: float, *, may_send: bool) -> float | None:
         deadline = self._deadline
-        times = [self.queue.next_time(now, may_send=may_send), self._opens_at]
+        times = [self.queue.next_time(now, may_send=may_send), self._timetable.opens_at]
         if self._draining is None and now < deadline < inf:
             times.append(deadline)
         return min((time for time in times if time is not None), default=None)
@@ -294,7 +290,7 @@ class Scheduler:
     @property
     def _sending(self) -> bool:
         """Whether anything new is sent."""
-        return self._open and not self._paused and self._draining is None
+        return self._timetable.is_open and not self._paused and self._draining is None
 
     def requeue(self, connection: Connection, now: float) -> None:
         """Put a connection where it belongs after something has changed."""
@@ -335,10 +331,10 @@ class Scheduler:
         while True:
             while self._finals:
                 number, state = self._finals.popleft()
-                if state == st.DONE:
+                if state == State.DONE:
                     self._release(self.dependencies.done(number), touched)
                 else:
-                    self._failures += state == st.FAILED
+                    self._failures += state == State.FAILED
                     self._take_along(number, state, touched)
             freed = self.dependencies.begin_wave()
             if freed is None:
@@ -356,9 +352,9 @@ class Scheduler:
             if connection.release(number, anew=anew):
                 touched[connection.name] = connection
 
-    def _take_along(self, number: int, state: str, touched: dict[str, Connection]) -> None:
+    def _take_along(self, number: int, state: State, touched: dict[str, Connection]) -> None:
         message = f"waits for {self.steps[number]}, which "
-        message += "failed" if state == st.FAILED else "was skipped"
+        message += "failed" if state == State.FAILED else "was skipped"
         for other in self.dependencies.lost(number):
             connection = self._of_step(other)
             if other in connection.waiting:
@@ -376,7 +372,7 @@ class Scheduler:
         elif spoilt is not None:
             said = Remedy(
                 f"not every step of wave {spoilt + 1} was done, so the next wave does not begin: "
-                "find out why, then go on with other waves, such as {waves}",
+                "find out why, then resume with other waves, such as {waves}",
                 waves=[None],
             )
             self._drain(said, Cause.WAVE, now)
@@ -415,17 +411,11 @@ class Scheduler:
         Hours may have passed when one opens: then connections are listed again before anything is
         sent, as at the start.
         """
-        if not self._windows or self._open_from <= at < self._open_until:
+        closed_for = self._timetable.update(now, at)
+        if closed_for is None:
             return
-        self._open, self._open_until = next_change(self._windows, at)
-        self._open_from = at
-        self._opens_at = None if self._open else now + self._open_until - at
-        if not self._open:
-            self._closed_since = now if self._closed_since is None else self._closed_since
-        elif self._closed_since is not None:
-            if now - self._closed_since > self.options.fresh:
-                self._look_again()
-            self._closed_since = None
+        if closed_for > self.options.fresh:
+            self._look_again()
         self.requeue_all(now)
 
     def _look_again(self) -> None:

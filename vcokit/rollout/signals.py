@@ -69,7 +69,7 @@ def interrupted(
     caught: KeyboardInterrupt,
     stop: Callable[[], None],
     wait: Callable[[], object],
-    how_to_go_on: str,
+    how_to_resume: str,
     *,
     detach: bool,
 ) -> NoReturn:
@@ -80,13 +80,13 @@ def interrupted(
     caught : KeyboardInterrupt
     stop, wait : callable
         Ask the rollout to end in order, and block until it has; one more interrupt ends that.
-    how_to_go_on : str
+    how_to_resume : str
     detach : bool
         Whether a notebook's rollout goes on without its cell.
     """
     if detach and in_notebook():
         print(
-            "The rollout goes on. rollout.wait() waits again, rollout.stop() ends it in order; "
+            "The rollout continues. rollout.wait() waits again, rollout.stop() ends it gracefully; "
             "without a name it is vk.Rollout.running()[-1]."
         )
         raise caught
@@ -94,9 +94,9 @@ def interrupted(
     try:
         wait()
     except KeyboardInterrupt:
-        print(f"Ended at once; the journal is whole. Go on with: {how_to_go_on}")
+        print(f"Ended at once; the journal is intact. Resume with: {how_to_resume}")
         raise
-    print(f"Stopped in order. Go on with: {how_to_go_on}")
+    print(f"Stopped. Resume with: {how_to_resume}")
     if isinstance(caught, Terminated):
         raise SystemExit(_SIGNALLED + signal.SIGTERM) from None
     raise caught

@@ -24,18 +24,7 @@ from typing import Any, Final, NamedTuple
 from vcokit.rollout import rehearsal
 from vcokit.rollout.lock import Owner
 from vcokit.rollout.messages import state_of
-from vcokit.rollout.steps import (
-    ACCEPTED,
-    DONE,
-    FAILED,
-    FINAL,
-    IN_DOUBT,
-    KEEP,
-    OPERATION,
-    SENT,
-    SETTLED,
-    UNKNOWN,
-)
+from vcokit.rollout.steps import FINAL, IN_DOUBT, OPERATION, Action, State
 
 #: Seconds over which the pace is measured, and the rates of calls.
 PACE_WINDOW: Final = 300.0
@@ -106,7 +95,7 @@ _FAILURES: Final = f"""
 SELECT step, state, action, coalesce(vpn_connection_id, ''), coalesce(route_dest, ''), line,
     coalesce(code, ''), coalesce(message, ''), coalesce(request_id, ''), count(*) OVER ()
 FROM step
-WHERE state IN ('{FAILED}', '{UNKNOWN}') AND instr(
+WHERE state IN ('{State.FAILED}', '{State.UNKNOWN}') AND instr(
     lower(step || char(10) || action || ' ' || coalesce(route_dest, '') || char(10)
         || coalesce(vpn_connection_id, '') || char(10) || coalesce(code, '') || char(10)
         || coalesce(message, '') || char(10) || coalesce(request_id, '')),
@@ -261,7 +250,7 @@ class RolloutSnapshot:
     def changes_made(self) -> int:
         """Changes that have settled, whether a listing has shown them or not."""
         states = self.states
-        return states[SETTLED] + states[DONE] - self.actions.get(KEEP, 0)
+        return states[State.SETTLED] + states[State.DONE] - self.actions.get(Action.KEEP, 0)
 
     @property
     def seconds_left(self) -> float | None:
@@ -314,7 +303,7 @@ def take_snapshot(
                 states[usual] = rest
     left = any(state not in FINAL for states in connections.values() for state in states)
     failed = []
-    if any(FAILED in states or UNKNOWN in states for states in connections.values()):
+    if any(State.FAILED in states or State.UNKNOWN in states for states in connections.values()):
         failed = db.execute(_FAILURES, (search, failures)).fetchall()
     calls = Counter(earlier.calls if earlier else {})
     for operation, outcome, count in new_calls:
@@ -377,7 +366,7 @@ def _recent_change(
 ) -> RecentChange:
     """Return the latest change: it led to the state whose time is the last."""
     at, place = max((at, place) for place, at in enumerate(times) if at is not None)
-    reached = (SENT, ACCEPTED, SETTLED, state)[place]
+    reached = (State.SENT, State.ACCEPTED, State.SETTLED, state)[place]
     texts = (str(text or "") for text in (name, route_dest, code))
     return RecentChange(float(at), step, reached, action, *texts)
 

@@ -16,35 +16,48 @@ nothing is done before a listing shows it.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar, Final, NamedTuple
 
 from vcokit.cloud.operations import TOKEN_LENGTH
 
-PENDING: Final = "pending"
-SENT: Final = "sent"
-UNKNOWN: Final = "unknown"
-ACCEPTED: Final = "accepted"
-SETTLED: Final = "settled"
-DONE: Final = "done"
-FAILED: Final = "failed"
-SKIPPED: Final = "skipped"
-BLOCKED: Final = "blocked"
 
-FINAL: Final = frozenset({DONE, FAILED, SKIPPED, BLOCKED})
+class State(StrEnum):
+    """Where a step stands."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
+    SETTLED = "settled"
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    BLOCKED = "blocked"
+
+
+FINAL: Final = frozenset({State.DONE, State.FAILED, State.SKIPPED, State.BLOCKED})
 #: States in which the cloud may hold the change already, though no listing has shown it.
-IN_DOUBT: Final = frozenset({SENT, UNKNOWN, ACCEPTED, SETTLED})
+IN_DOUBT: Final = frozenset({State.SENT, State.UNKNOWN, State.ACCEPTED, State.SETTLED})
 
-CREATE: Final = "create"
-MODIFY: Final = "modify"
-DELETE: Final = "delete"
-KEEP: Final = "keep"
+
+class Action(StrEnum):
+    """What a step does to its route."""
+
+    CREATE = "create"
+    MODIFY = "modify"
+    DELETE = "delete"
+    KEEP = "keep"
+    BLOCKED = "blocked"
+
 
 #: The API operation of each action that sends something.
-OPERATION: Final = {
-    CREATE: "CreateVcoRouteEntry",
-    MODIFY: "ModifyVcoRouteEntryWeight",
-    DELETE: "DeleteVcoRouteEntry",
+OPERATION: Final[Mapping[str, str]] = {
+    Action.CREATE: "CreateVcoRouteEntry",
+    Action.MODIFY: "ModifyVcoRouteEntryWeight",
+    Action.DELETE: "DeleteVcoRouteEntry",
 }
 
 #: What tells a live route, its connection and its region.
@@ -71,7 +84,7 @@ PLAN_COLUMNS: Final = (
 )
 
 #: State a step is born in, where it is not pending.
-BORN: Final = {KEEP: DONE, BLOCKED: BLOCKED}
+BORN: Final[Mapping[str, State]] = {Action.KEEP: State.DONE, Action.BLOCKED: State.BLOCKED}
 
 
 #: Weight of a live route where the cloud's listing does not tell it.
@@ -107,8 +120,7 @@ class Step:
     ----------
     number : int
         Position in the plan.
-    action : str
-        create, modify, delete, keep or blocked.
+    action : Action
     region_id, vpn_connection_id : str
     route_dest, next_hop : str
     weight : int or None
@@ -131,7 +143,7 @@ class Step:
     )
 
     number: int
-    action: str
+    action: Action
     region_id: str
     vpn_connection_id: str
     route_dest: str
@@ -142,11 +154,6 @@ class Step:
     scope: str = ""
 
     @property
-    def lane(self) -> str:
-        """The connection: of its steps, one is in flight at a time."""
-        return self.vpn_connection_id
-
-    @property
     def sends(self) -> bool:
         """Whether the step makes a call."""
         return self.action in OPERATION
@@ -154,14 +161,14 @@ class Step:
     @property
     def after(self) -> Route | None:
         """The route that is live once the step is done; None after a delete."""
-        if self.action == DELETE:
+        if self.action == Action.DELETE:
             return None
         return Route(self.route_dest, self.next_hop, self.weight)
 
     @property
     def before(self) -> Route | None:
         """The route that is live until the step takes effect; None before a create."""
-        if self.action == CREATE:
+        if self.action == Action.CREATE:
             return None
         weight = self.weight if self.old_weight is None else self.old_weight
         return Route(self.route_dest, self.next_hop, weight)
@@ -170,13 +177,13 @@ class Step:
     def adds_coverage(self) -> bool:
         """Whether it brings a route, or brings one into force."""
         raises = self.old_weight is not None and self.weight > self.old_weight
-        return self.action == CREATE or (self.action == MODIFY and raises)
+        return self.action == Action.CREATE or (self.action == Action.MODIFY and raises)
 
     @property
     def removes_coverage(self) -> bool:
         """Whether it takes a route away, or out of force."""
         lowers = self.old_weight is not None and self.weight < self.old_weight
-        return self.action == DELETE or (self.action == MODIFY and lowers)
+        return self.action == Action.DELETE or (self.action == Action.MODIFY and lowers)
 
     def parameters(self, client_token: str) -> dict[str, object]:
         """Return the parameters of the step's call, under the API's names."""
@@ -188,19 +195,19 @@ class Step:
             "Weight": self.weight,
             "ClientToken": client_token,
         }
-        if self.action == MODIFY:
+        if self.action == Action.MODIFY:
             given |= {"Weight": self.old_weight, "NewWeight": self.weight}
-        if self.action == CREATE and self.description:
+        if self.action == Action.CREATE and self.description:
             given["Description"] = self.description
         return given
 
     def shows(self, listed: frozenset[Route]) -> bool:
-        """Tell whether a listing of the lane shows the step's effect."""
+        """Tell whether a listing of the connection shows the step's effect."""
         if self.after is not None and not self.after.is_in(listed):
             return False
-        if self.action == MODIFY:
+        if self.action == Action.MODIFY:
             return self.before not in listed
-        return self.action != DELETE or self.before is None or not self.before.is_in(listed)
+        return self.action != Action.DELETE or self.before is None or not self.before.is_in(listed)
 
     def is_shown_by(self, listed: frozenset[Route]) -> bool:
         """Tell whether a listing tells anything of the step's effect.
@@ -208,10 +215,12 @@ class Step:
         A listing that does not tell weights says nothing of a changed one.
         """
         unknown = Route(self.route_dest, self.next_hop, UNKNOWN_WEIGHT)
-        return self.action != MODIFY or unknown not in listed
+        return self.action != Action.MODIFY or unknown not in listed
 
     def __str__(self) -> str:
-        change = f"{self.old_weight} -> {self.weight}" if self.action == MODIFY else self.weight
+        change = (
+            f"{self.old_weight} -> {self.weight}" if self.action == Action.MODIFY else self.weight
+        )
         return f"{self.action} {self.route_dest} on {self.vpn_connection_id}, weight {change}"
 
 

@@ -28,17 +28,25 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.rollout import rehearsal
-from vcokit.rollout import steps as st
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.reconcile import routes_there
-from vcokit.rollout.steps import LIVE_COLUMNS, PLAN_COLUMNS, Route, Step
+from vcokit.rollout.steps import (
+    LIVE_COLUMNS,
+    OPERATION,
+    PLAN_COLUMNS,
+    UNKNOWN_WEIGHT,
+    Action,
+    Route,
+    State,
+    Step,
+)
 
 #: What came of a write that may have happened all the same: no answer, or a fault of the server.
 _UNCERTAIN: Final = frozenset({"unknown", "server", None})
 
 #: States in which a step stands whose last write was answered with success, unless it was looked
 #: for and came to nothing.
-_TOOK: Final = frozenset({st.SENT, st.UNKNOWN, st.ACCEPTED, st.SETTLED, st.DONE})
+_TOOK: Final = frozenset({State.SENT, State.UNKNOWN, State.ACCEPTED, State.SETTLED, State.DONE})
 
 _CHANGED: Final = "changed since: "
 _UNSEEN: Final = "may still come: resume the rollout, so that it is settled"
@@ -90,7 +98,7 @@ def undo_plan(
     now = _Live(there, schema.unlisted_connections(live))
     found = list(_marks(steps, calls, now))
     gone = [mark.step for mark in found if mark.reason is None and mark.step.after is not None]
-    taken = {(step.lane, route) for step in gone for route in _spellings(step.after)}
+    taken = {(step.vpn_connection_id, route) for step in gone for route in _spellings(step.after)}
     rows = [_row(mark, now, taken) for mark in reversed(found)]
     plan = _plan(rows, steps, there, quota)
     return replace(plan, simulated=rehearsal.of_live(live))
@@ -109,25 +117,25 @@ class _Live:
 
     def __init__(self, there: pd.DataFrame, unlisted: Mapping[str, str]) -> None:
         self.unlisted = unlisted
-        lanes: dict[str, set[Route]] = {}
+        found: dict[str, set[Route]] = {}
         columns = (there[name].tolist() for name in LIVE_COLUMNS[1:])
         for connection, *route in zip(*columns, strict=True):
-            lanes.setdefault(connection, set()).add(Route(*route))
-        self.lanes = {lane: frozenset(routes) for lane, routes in lanes.items()}
+            found.setdefault(connection, set()).add(Route(*route))
+        self.routes = {name: frozenset(routes) for name, routes in found.items()}
         self.places: dict[tuple[str, str], set[Route]] = {}
-        for lane, routes in self.lanes.items():
+        for name, routes in self.routes.items():
             for one in routes:
-                self.places.setdefault((lane, one.route_dest), set()).add(one)
+                self.places.setdefault((name, one.route_dest), set()).add(one)
 
-    def of(self, lane: str) -> frozenset[Route]:
+    def of(self, connection: str) -> frozenset[Route]:
         """Return the routes of a connection."""
-        return self.lanes.get(lane, frozenset())
+        return self.routes.get(connection, frozenset())
 
     def in_the_way(self, step: Step, route: Route, taken: set[tuple[str, Route]]) -> Route | None:
         """Return a route that the cloud would not let another stand beside, unless it goes too."""
-        for other in self.places.get((step.lane, route.route_dest), ()):
+        for other in self.places.get((step.vpn_connection_id, route.route_dest), ()):
             alike = other.next_hop == route.next_hop or other.weight == route.weight
-            if alike and (step.lane, other) not in taken:
+            if alike and (step.vpn_connection_id, other) not in taken:
                 return other
         return None
 
@@ -155,22 +163,28 @@ def _marks(steps: pd.DataFrame, calls: pd.DataFrame, live: _Live) -> Iterator[_M
         if not step.sends or step.number not in answers:
             continue
         state, answer = states[step.number], answers[step.number]
-        if step.lane in live.unlisted:
-            gone = f"the cloud does not list the connection: {live.unlisted[step.lane]}"
+        if step.vpn_connection_id in live.unlisted:
+            gone = (
+                f"the cloud does not list the connection: {live.unlisted[step.vpn_connection_id]}"
+            )
             yield _Mark(step, gone)
             continue
-        shows = step.shows(live.of(step.lane))
+        shows = step.shows(live.of(step.vpn_connection_id))
         if answer == "ok" and state in _TOOK:
             yield _Mark(step, _why_not(step, state, shows=shows))
         elif shows and _may_be_ours(state, answer):
             yield _Mark(step, _unproven(answer))
-        elif not shows and state in (st.SENT, st.UNKNOWN, st.PENDING) and answer in _UNCERTAIN:
+        elif (
+            not shows
+            and state in (State.SENT, State.UNKNOWN, State.PENDING)
+            and answer in _UNCERTAIN
+        ):
             yield _Mark(step, _UNSEEN)
 
 
 def _answers(calls: pd.DataFrame) -> dict[int, str | None]:
     """Return what came of the last write of each step; None where no end is known."""
-    writes = calls[calls["step"].notna() & calls["operation"].isin(list(st.OPERATION.values()))]
+    writes = calls[calls["step"].notna() & calls["operation"].isin(list(OPERATION.values()))]
     last = writes.sort_values("call").drop_duplicates("step", keep="last")
     outcome = last["outcome"].astype("object")
     said = outcome.where(outcome.notna(), None).tolist()
@@ -181,9 +195,9 @@ def _why_not(step: Step, state: str, *, shows: bool) -> str | None:
     """Return why a step that was answered with success cannot be taken back; None if it can."""
     if shows:
         return None
-    if state != st.DONE:
+    if state != State.DONE:
         return _UNSEEN
-    if step.action == st.DELETE:
+    if step.action == Action.DELETE:
         return _CHANGED + "the route is there again"
     return _CHANGED + "the route is not as the rollout left it"
 
@@ -193,7 +207,7 @@ def _may_be_ours(state: str, answer: str | None) -> bool:
 
     A definite refusal had none, unless it was settled by looking (``AlreadyExists`` and the like).
     """
-    return answer == "ok" or answer in _UNCERTAIN or state in (st.DONE, st.UNKNOWN)
+    return answer == "ok" or answer in _UNCERTAIN or state in (State.DONE, State.UNKNOWN)
 
 
 def _unproven(answer: str | None) -> str:
@@ -209,7 +223,7 @@ def _unproven(answer: str | None) -> str:
 
 def _spellings(route: Route | None) -> tuple[Route, ...]:
     """Return how listings may show a route: with its weight, or without."""
-    return () if route is None else (route, route._replace(weight=st.UNKNOWN_WEIGHT))
+    return () if route is None else (route, route._replace(weight=UNKNOWN_WEIGHT))
 
 
 def _row(mark: _Mark, live: _Live, taken: set[tuple[str, Route]]) -> dict[str, Any]:
@@ -220,16 +234,18 @@ def _row(mark: _Mark, live: _Live, taken: set[tuple[str, Route]]) -> dict[str, A
         other = live.in_the_way(step, back, taken)
         if other is not None:
             reason = f"{_CHANGED}there is a route by {other.next_hop}, weight {other.weight}"
-            if other.weight == st.UNKNOWN_WEIGHT:
+            if other.weight == UNKNOWN_WEIGHT:
                 reason = f"{_CHANGED}there is a route by {other.next_hop}, its weight is not told"
-        elif step.action == st.DELETE:
+        elif step.action == Action.DELETE:
             message = _DESCRIPTION
-    action = {st.CREATE: st.DELETE, st.DELETE: st.CREATE}.get(step.action, step.action)
-    given = {"of": step.number, "action": action, "state": st.PENDING, "message": message}
+    action = {Action.CREATE: Action.DELETE, Action.DELETE: Action.CREATE}.get(
+        step.action, step.action
+    )
+    given = {"of": step.number, "action": action, "state": State.PENDING, "message": message}
     if reason is not None:
-        given |= {"action": st.BLOCKED, "state": st.BLOCKED, "message": reason}
+        given |= {"action": Action.BLOCKED, "state": State.BLOCKED, "message": reason}
     given |= {name: getattr(step, name) for name in (*LIVE_COLUMNS, "scope")}
-    if step.action == st.MODIFY:
+    if step.action == Action.MODIFY:
         given |= {"weight": step.old_weight, "old_weight": step.weight}
     return given
 
@@ -244,6 +260,6 @@ def _plan(
     columns |= {name: origin[name] for name in ("row", "source", "line")}
     columns["step"] = range(len(rows))
     plan = schema.frame({name: schema.STEPS[name] for name in PLAN_COLUMNS}, columns)
-    touched = plan.loc[plan["action"] != st.BLOCKED, "vpn_connection_id"].unique()
+    touched = plan.loc[plan["action"] != Action.BLOCKED, "vpn_connection_id"].unique()
     kept = there[there["vpn_connection_id"].isin(touched)].reset_index(drop=True)
     return Plan(plan, kept, quota)

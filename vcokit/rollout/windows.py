@@ -144,3 +144,63 @@ def next_change(windows: Iterable[Window], at: float) -> tuple[bool, float]:
         if end > closes:
             is_open, closes = True, end
     return (True, closes) if is_open else (False, inf)
+
+
+class Timetable:
+    """When a rollout may send something new, as time passes.
+
+    Parameters
+    ----------
+    windows : iterable of str
+        None of them: always.
+
+    Attributes
+    ----------
+    is_open : bool
+    opens_at : float or None
+        On the rollout's clock; None while it is open.
+    """
+
+    def __init__(self, windows: Iterable[str]) -> None:
+        self._windows = [Window.parse(text) for text in windows]
+        self.is_open = not self._windows
+        self.opens_at: float | None = None
+        #: Between which times, in seconds since the epoch, it is known to be open or closed.
+        self._known = inf, -inf
+        self._closed_since: float | None = None
+
+    def update(self, now: float, at: float) -> float | None:
+        """Take the time into account.
+
+        Parameters
+        ----------
+        now, at : float
+            On the rollout's clock, and in seconds since the epoch.
+
+        Returns
+        -------
+        float or None
+            None where nothing has changed; otherwise how long it was closed before it opened, in
+            seconds, 0 where it was not.
+
+        Examples
+        --------
+        >>> nights = Timetable(["22:00-05:00 UTC"])
+        >>> nights.update(now=0.0, at=12 * 3600.0), nights.is_open, nights.opens_at
+        (0.0, False, 36000.0)
+        >>> nights.update(now=7200.0, at=14 * 3600.0)
+        >>> nights.update(now=36000.0, at=22 * 3600.0), nights.is_open
+        (36000.0, True)
+        """
+        since, until = self._known
+        if not self._windows or since <= at < until:
+            return None
+        self.is_open, until = next_change(self._windows, at)
+        self._known = at, until
+        if not self.is_open:
+            self.opens_at = now + until - at
+            self._closed_since = now if self._closed_since is None else self._closed_since
+            return 0.0
+        closed_for = 0.0 if self._closed_since is None else now - self._closed_since
+        self.opens_at = self._closed_since = None
+        return closed_for

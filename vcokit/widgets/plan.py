@@ -21,7 +21,7 @@ from vcokit.errors import InputError
 from vcokit.rollout import forecast as forecasts
 from vcokit.rollout.forecast import Forecast
 from vcokit.rollout.plan import Plan
-from vcokit.rollout.steps import BLOCKED, CREATE, DELETE, KEEP, MODIFY
+from vcokit.rollout.steps import Action
 from vcokit.widgets._html import escape, muted, scroll_box, stacked_bar, style_tag, table, wrap
 from vcokit.widgets._static import StaticFallback
 from vcokit.widgets.table import FilteredFrame, PagedTable, SortKey, by_column, by_destination
@@ -29,11 +29,11 @@ from vcokit.widgets.timeline import timeline_png
 
 #: Colour of an action: that of the state its steps are heading for, or are in.
 COLOURS: Final = {
-    CREATE: "s-accepted",
-    MODIFY: "s-sent",
-    DELETE: "s-failed",
-    KEEP: "s-done",
-    BLOCKED: "s-blocked",
+    Action.CREATE: "s-accepted",
+    Action.MODIFY: "s-sent",
+    Action.DELETE: "s-failed",
+    Action.KEEP: "s-done",
+    Action.BLOCKED: "s-blocked",
 }
 CONNECTION_COLUMNS: Final = (
     ("connection", "34%"),
@@ -107,7 +107,7 @@ class PlanView(ipywidgets.VBox):  # type: ignore[misc]
         self._head = ipywidgets.HTML()
         style = ipywidgets.HTML(style_tag(self._fallback.hides_fallback))
         style.layout.display = "none"
-        titles = ["By connection", f"Blocked ({plan.counts[BLOCKED]:,})", "Forecast"]
+        titles = ["By connection", f"Blocked ({plan.counts[Action.BLOCKED]:,})", "Forecast"]
         tabs = [self._connections_tab(), self._blocked_tab(), self._forecast_tab()]
         self.tabs = ipywidgets.Tab(tabs, titles=titles)
         super().__init__([style, self._head, self.tabs])
@@ -147,7 +147,7 @@ class PlanView(ipywidgets.VBox):  # type: ignore[misc]
 
     def _blocked_tab(self) -> Any:
         steps = self.plan.steps
-        blocked = steps[steps["action"] == BLOCKED].reset_index(drop=True)
+        blocked = steps[steps["action"] == Action.BLOCKED].reset_index(drop=True)
         self.blocked = PagedTable(
             FilteredFrame(blocked, ("message",)), BLOCKED_COLUMNS, blocked_cells, _SORT_KEYS
         )
@@ -256,12 +256,12 @@ def change(action: str, old_weight: int | None, weight: int | None) -> str:
     """
     before, after = _weight(old_weight), _weight(weight)
     return {
-        CREATE: f"none → {after}",
-        MODIFY: f"{before} → {after}",
-        DELETE: f"{after} → none",
-        KEEP: f"{after}, unchanged",
-        BLOCKED: "nothing is sent",
-    }[action]
+        Action.CREATE: f"none → {after}",
+        Action.MODIFY: f"{before} → {after}",
+        Action.DELETE: f"{after} → none",
+        Action.KEEP: f"{after}, unchanged",
+        Action.BLOCKED: "nothing is sent",
+    }[Action(action)]
 
 
 def _weight(weight: int | None) -> str:
@@ -274,7 +274,9 @@ def reasons_of(plan: Plan) -> pd.DataFrame:
 
     A reason is the rule that a message begins with, or else the message itself.
     """
-    blocked = plan.steps.loc[plan.steps["action"] == BLOCKED, "message"].fillna("no reason given")
+    blocked = plan.steps.loc[plan.steps["action"] == Action.BLOCKED, "message"].fillna(
+        "no reason given"
+    )
     rule = blocked.str.extract(r"^([a-z0-9-]+): ", expand=False)
     counts = rule.where(rule.notna(), blocked).value_counts()
     return counts.rename_axis("reason").rename("steps").reset_index()
@@ -301,6 +303,6 @@ def static_html(plan: Plan, forecast: Forecast | None = None, css: str = "") -> 
     rows = connections_of(plan)
     cut = f"the first {_STATIC_ROWS} of {len(rows):,}" if len(rows) > _STATIC_ROWS else ""
     long = scroll_box(table(CONNECTION_COLUMNS, connection_cells(rows.iloc[:_STATIC_ROWS])))
-    blocked = wrap("<h4>Blocked</h4>") + reasons_html(plan) if plan.counts[BLOCKED] else ""
+    blocked = wrap("<h4>Blocked</h4>") + reasons_html(plan) if plan.counts[Action.BLOCKED] else ""
     html = style_tag(css) + summary_html(plan, forecast)
     return html + wrap(f"<h4>Connections {muted(cut)}</h4>", long) + blocked

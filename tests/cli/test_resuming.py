@@ -103,7 +103,7 @@ def test_the_command_that_goes_on_reaches_the_same_cloud(
     assert code == ExitCode.RESUMABLE
     go_on = f"vcokit resume {inventory.with_name('routes.simulated.db')} {options[0]}"
     go_on += " s.toml" if scenario else ""
-    assert f"Go on with: {go_on}\n" in out
+    assert f"Resume with: {go_on}\n" in out
     assert json.loads(Path("sum.json").read_text())["resume"] == go_on
     assert scenario or "the time limit of 0 s has passed" in out
 
