@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from tests.rollout.stage import Stage
 from tests.rollout.test_journal import names
 from vcokit.errors import JournalError
 from vcokit.rollout import lock
@@ -262,21 +261,3 @@ def test_nothing_of_who_came_after_is_taken_away(plan: Plan, path: Path) -> None
     with Journal.open(path) as journal:
         assert journal.meta()["rollout_id"] == "second"
         assert journal.steps()["state"].tolist() == ["sent", "sent", "pending"]
-
-
-def test_a_rollout_that_waited_misses_its_journal(tmp_path: Path) -> None:
-    """One that was lost while a rollout was paused stops it before anything is sent."""
-    with Stage(tmp_path, lanes=1, each=4) as stage:
-        rollout = stage.rollout()
-        rollout.pause()
-        rollout.start()
-        while rollout.state != "paused":
-            assert not rollout.join(0.01)
-        removed(tmp_path / "rollout.db")
-        rollout.resume()
-        with pytest.raises(
-            JournalError, match=r"the journal is lost.*then resume with vk\.Rollout"
-        ):
-            rollout.wait()
-        assert rollout.state == "stopped"
-        assert not stage.creations()
