@@ -403,3 +403,9 @@ def test_windows() -> None:
     share.shut(20.0)
     assert share.opens(14.0) == 20.0
     assert share.free(20.0)
+
+
+def test_words_of_a_step() -> None:
+    """A step says itself in a line, as errors and logs name it."""
+    modify = Step(1, Action.MODIFY, "r", "vco-a", "10.0.0.0/8", "vco-a", 100, old_weight=0)
+    assert str(modify) == "modify 10.0.0.0/8 on vco-a, weight 0 -> 100"
