@@ -188,6 +188,8 @@ FAILING = {
     "a proxy without a scheme": with_variable("HTTPS_PROXY", PROXY, lambda: connect("r")),
     "a socks proxy": with_variable("https_proxy", f"socks5://{PROXY}", lambda: connect("r")),
     "an explicit proxy": lambda *_: connect("r", proxy=PROXY),
+    "a proxy of another kind": lambda *_: connect("r", proxy=f"ftp://{PROXY}"),
+    "a proxy that is no text": lambda *_: connect("r", proxy=5),
 }
 
 

@@ -37,11 +37,12 @@ def test_options_are_kept(tmp_path: Path) -> None:
     """What a rollout was told stands in its journal; `open` goes on so, or as it is told."""
     with Stage(tmp_path, lanes=2, each=2) as stage:
         told = {"waves": [1, None], "stop_after": 2, "rate_share": 0.5, "deadline": 600.0}
+        told["allow_gap"] = True
         stage.rollout(**told)._journal.close()
         again = Rollout.open(tmp_path / "rollout.db", stage.client)
         options = again.options
         assert (options.waves, options.stop_after) == ((1, None), 2)
-        assert (options.rate_share, options.deadline) == (0.5, 600.0)
+        assert (options.rate_share, options.deadline, options.allow_gap) == (0.5, 600.0, True)
         again._journal.close()
         other = Rollout.open(tmp_path / "rollout.db", stage.client, waves=None, stop_after=5)
         assert (other.options.waves, other.options.stop_after) == ((), 5)
