@@ -1,4 +1,4 @@
-"""Findings as files: what an audit found, for people, pipelines, code hosts and spreadsheets.
+"""Findings and changes as files, for people, pipelines, code hosts and spreadsheets.
 
 ::
 
@@ -10,7 +10,10 @@
                   JSON for programs (`findings.schema.json`)
 `sarif`           a code host that marks the lines of a change, SARIF 2.1.0
 `junit`           a pipeline that knows tests: a case for each rule
-`html`            pages that need no network: an audit (search, sort, print), a rollout
+`html`            pages that need no network: an audit (search, sort, print), a change record
+`record`          the record of a change, by the journal of its rollout
+`record_text`     the words of it, and the record as Markdown
+`svg`             a plot as a part of a page
 `report`          what all writers of findings are given
 `csv_locations`   where in the file a cell stands, for `sarif`
 `escape`          text from outside, as each format can hold it

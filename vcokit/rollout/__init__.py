@@ -9,6 +9,7 @@
 `plan_text`     a plan as text: its changes, a diff, a table, Markdown, HTML
 `undo`          the plan that reverts what a rollout provably did
 `rehearsal`     a rollout begun on a simulator is never resumed in the cloud
+`provenance`    where a plan came from and who carries it out, for the change record
 `journal`       the SQLite file that lets a rollout survive crashes
 `database`      opens that file; `lock` keeps a second writer out
 `messages`      messages to and from the scheduler, and to observers

@@ -108,6 +108,8 @@ class Dependencies:
 
     Attributes
     ----------
+    wave, last_wave : int
+        The wave that has begun last, from 0, and the last one of all.
     spoilt : int or None
         The wave, from 0, in which a step was not done; no wave begins after it.
     """
@@ -118,7 +120,7 @@ class Dependencies:
         self.spoilt: int | None = None
         self._countdown = Countdown(waits)
         self._wave_of = waves_of(steps, waves, waits) if waves else {}
-        self._wave, self._last_wave = 0, max(self._wave_of.values(), default=0)
+        self.wave, self.last_wave = 0, max(self._wave_of.values(), default=0)
         self._wave_left = Counter(self._wave_of.values())
         self._harmed: set[int] = set()
         for number, wave in self._wave_of.items():
@@ -148,14 +150,14 @@ class Dependencies:
 
     def begin_wave(self) -> list[int] | None:
         """Begin the next wave; return the steps that now wait for nothing, or None if it cannot."""
-        wave = self._wave
-        if self.spoilt is not None or wave >= self._last_wave or self._wave_left[wave]:
+        wave = self.wave
+        if self.spoilt is not None or wave >= self.last_wave or self._wave_left[wave]:
             return None
         if wave in self._harmed:
             self.spoilt = wave
             return None
-        self._wave += 1
-        return self._countdown.done(_wave_name(self._wave))
+        self.wave += 1
+        return self._countdown.done(_wave_name(self.wave))
 
     def _one_less_in_wave(self, number: int, *, harmed: bool) -> None:
         wave = self._wave_of.get(number)

@@ -66,6 +66,7 @@ from vcokit.rollout.messages import (
     StepChanged,
     TimedOut,
     WaitUntil,
+    WaveDone,
 )
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steps import OPERATION, UNKNOWN_WEIGHT, Route, State, client_token
@@ -184,6 +185,7 @@ class Engine:
         self._wrong_clock: ClockError | None = None
         self._sending = False
         self._state = "looking"
+        self._wave = scheduler.dependencies.wave
         self._gate = threading.Lock()
         self._early: list[_Told] = []  # commands from before the loop runs
         self._threads: Threads  # set by `run`
@@ -319,6 +321,7 @@ class Engine:
             raise
         self._tell_ends(arrived)
         self._tell_changes(result)
+        self._tell_waves(wall)
         self._sending |= any(isinstance(decision, Send) for decision, _ in leaving)
         self._tell_state(wall)
         for told in arrived:
@@ -343,6 +346,12 @@ class Engine:
     def _tell_changes(self, result: Round) -> None:
         for change in result.changes:
             self._tell(change)
+
+    def _tell_waves(self, wall: float) -> None:
+        waves = self._scheduler.dependencies
+        while self._wave < waves.wave:
+            self._wave += 1
+            self._tell(WaveDone(wall, self._wave, waves.last_wave + 1))
 
     def _tell_state(self, wall: float) -> None:
         state = self._scheduler.steered or ("running" if self._sending else "looking")

@@ -12,8 +12,10 @@ One file per rollout, readable with any SQLite tool. `vcokit.rollout.database` o
 is on disk before any call of the round is sent. The file is created with mode 0600 and contains
 neither secrets nor an endpoint. Its tables::
 
-    meta   name, value        rollout_id, fingerprint, seal, created_at, state, message, and what
-                              the caller wants to keep (options, simulated)
+    meta   name, value        rollout_id, fingerprint, seal, created_at, state, message; what the
+                              caller wants to keep (options, simulated, approved_by, ticket);
+                              origin and runs (`vcokit.rollout.provenance`); listed: the routes
+                              of each connection at the end of the last run, by weight
     owner  one row            the writer: host, process, since, version of vcokit, id; no row when
                               closed
     live   the live routes that the plan was made from
@@ -30,13 +32,14 @@ neither secrets nor an endpoint. Its tables::
 Times are seconds since the epoch. ``application_id`` marks the file as a journal; ``user_version``
 is the format of the tables. Format 3 had a table ``lease`` instead of ``owner``; it can be read as
 well, and becomes format 4 when its rollout is resumed. Changes to what is written only once are
-detected: `seal` is a digest of rollout_id, fingerprint, created_at and simulated, and the
-fingerprint is one of step and live.
+detected: `seal` is a digest of rollout_id, fingerprint, created_at and simulated, and of origin and
+approval if there are any; the fingerprint is one of step and live.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 import time
@@ -52,7 +55,7 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.errors import JournalError, JournalLockedError
-from vcokit.rollout import database, rehearsal
+from vcokit.rollout import database, provenance, rehearsal
 from vcokit.rollout.lock import Lock, Owner, held
 from vcokit.rollout.messages import StepChanged, state_of
 from vcokit.rollout.plan import PLAN_COLUMNS, Plan
@@ -623,6 +626,41 @@ class Journal:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
 
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """Let everything that is read within be of one moment, also while a rollout writes."""
+        with self._reading():
+            self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def task_seconds(self, bounds: Sequence[float] = ()) -> tuple[list[int], float]:
+        """Return how long the cloud's tasks have taken: from the answer until they were seen over.
+
+        Of each step its last task counts. SQLite sums them up, so that it is cheap.
+
+        Parameters
+        ----------
+        bounds : sequence of float
+            Seconds.
+
+        Returns
+        -------
+        list of int
+            Tasks that took at most as long as each bound; at the end, all of them.
+        float
+            Seconds of all of them together.
+        """
+        up_to = "".join(f", total(seconds <= {float(bound)!r})" for bound in bounds)
+        (row,) = self._query(
+            f"SELECT total(seconds){up_to}, count(*) FROM "  # noqa: S608 - numbers only
+            "(SELECT settled_at - accepted_at AS seconds FROM step WHERE settled_at >= accepted_at)"
+        )
+        return [int(number) for number in row[1:]], float(row[0])
+
     def last_call(self) -> int:
         """Return the highest number of a call; 0 before the first."""
         return int(next(self._query("SELECT coalesce(max(call), 0) FROM call"))[0])
@@ -663,6 +701,9 @@ def _seal(meta: Mapping[str, str]) -> str:
     """Return a digest of the values that never change."""
     # If a journal does not say whether it is simulated, the digest covers the other values only.
     said = "\n".join(meta.get(name, "") for name in _SEALED) + meta.get(rehearsal.NAME, "")
+    kept = {name: meta[name] for name in (provenance.ORIGIN, *provenance.APPROVAL) if name in meta}
+    if kept:  # those of earlier versions have none of it
+        said += f"\n{json.dumps(kept)}"
     return hashlib.sha256(said.encode()).hexdigest()
 
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from vcokit.rollout.steps import FINAL, Route, State
@@ -204,6 +205,22 @@ LIST: Final = "DescribeVcoRouteEntries"
 
 
 @dataclass(frozen=True, slots=True)
+class RolloutBegan:
+    """A rollout was started, for the first time or to go on: the first that its observers hear.
+
+    Parameters
+    ----------
+    at : float
+        Seconds since the epoch.
+    journal : Path
+        By which an observer can look at all of it.
+    """
+
+    at: float
+    journal: Path
+
+
+@dataclass(frozen=True, slots=True)
 class StepChanged:
     """A step changed its state: for the journal, for counts, and for observers.
 
@@ -274,7 +291,26 @@ class RolloutChanged:
     message: str | None = None
 
 
-Event: TypeAlias = StepChanged | CallEnded | RolloutChanged
+@dataclass(frozen=True, slots=True)
+class WaveDone:
+    """Every step of a wave was done, so the next one begins. The end of the last is the rollout's.
+
+    Parameters
+    ----------
+    at : float
+        Seconds since the epoch.
+    wave : int
+        Its number, from 1.
+    waves : int
+        How many there are.
+    """
+
+    at: float
+    wave: int
+    waves: int
+
+
+Event: TypeAlias = RolloutBegan | StepChanged | CallEnded | WaveDone | RolloutChanged
 Observer: TypeAlias = Callable[[Event], None]
 
 #: States in which a rollout ends.
@@ -337,7 +373,7 @@ class Tally:
         elif isinstance(event, CallEnded):
             self.calls[event.operation] += 1
             self.outcomes[event.outcome] += 1
-        else:
+        elif isinstance(event, RolloutChanged):
             self.rollout, self.message = event.state, event.message
             if self.started is None:
                 self.started = event.at

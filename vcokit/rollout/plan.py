@@ -23,12 +23,14 @@ from vcokit import schema
 from vcokit.audit.audit import Audit
 from vcokit.audit.impact import forwarding_changes
 from vcokit.audit.plannable import plannable_rows
+from vcokit.audit.review import Review
 from vcokit.audit.rules import Rule
 from vcokit.cidr.parse import Mask, parse
 from vcokit.cidr.relations import covered_by
 from vcokit.errors import InputError, PlanError
 from vcokit.rollout import earlier, plan_io, plan_text, rehearsal
 from vcokit.rollout.ordering import Gap, Order, order_of
+from vcokit.rollout.provenance import ORIGIN, Origin
 from vcokit.rollout.reconcile import deletes, meetings, routes_there, scopes, steps_of_rows
 from vcokit.rollout.steps import LIVE_COLUMNS, OPERATION, PLAN_COLUMNS, Action, Route, Step
 
@@ -75,6 +77,9 @@ class Plan:
         and a plan of the cloud never on a simulator. None if the live routes did not say. It is
         kept in files and journals, but is not part of the fingerprint: a rehearsal may have the
         fingerprint of the real plan.
+    origin : Origin, optional
+        The files that the inventory was read from and the findings in them, for the change record.
+        It is kept in files and journals, but is not part of the fingerprint.
 
     Examples
     --------
@@ -100,6 +105,7 @@ class Plan:
     quota: int | None = None
     lost: tuple[Gap, ...] = ()
     simulated: bool | None = None
+    origin: Origin | None = None
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -139,6 +145,8 @@ class Plan:
         given = self._given()
         if self.simulated is not None:
             given[rehearsal.NAME] = rehearsal.TEXTS[self.simulated]
+        if self.origin is not None:
+            given[ORIGIN] = json.dumps(self.origin.to_json())
         return given
 
     def _given(self) -> dict[str, str]:
@@ -157,7 +165,9 @@ class Plan:
             Gap(tuple(numbers), reason) for numbers, reason in json.loads(meta.get("lost", "[]"))
         ]
         quota = int(meta["quota"]) if "quota" in meta else None
-        return cls(steps, live, quota, tuple(lost), rehearsal.of_text(meta.get(rehearsal.NAME)))
+        simulated = rehearsal.of_text(meta.get(rehearsal.NAME))
+        origin = Origin.from_json(json.loads(meta[ORIGIN])) if ORIGIN in meta else None
+        return cls(steps, live, quota, tuple(lost), simulated, origin)
 
     # -- files ----------------------------------------------------------------------------------
 
@@ -172,7 +182,8 @@ class Plan:
             If the file cannot be written.
         """
         gaps = [(gap.steps, gap.reason) for gap in self.lost]
-        given = (self.steps, self.live, self.fingerprint, self.quota, gaps, self.simulated)
+        origin = None if self.origin is None else self.origin.to_json()
+        given = (self.steps, self.live, self.fingerprint, self.quota, gaps, self.simulated, origin)
         plan_io.write(path, plan_io.Contents(*given))
 
     @classmethod
@@ -187,7 +198,14 @@ class Plan:
         """
         found = plan_io.read(path)
         lost = tuple(Gap(tuple(steps), reason) for steps, reason in found.gaps)
-        plan = cls(found.steps, found.live, found.quota, lost, found.simulated)
+        try:
+            origin = None if found.origin is None else Origin.from_json(found.origin)
+        except (ValueError, TypeError):
+            raise PlanError(
+                f"{path}, line 1: what it says of its origin is not understood",
+                remedy="Make the plan again",
+            ) from None
+        plan = cls(found.steps, found.live, found.quota, lost, found.simulated, origin)
         if not plan.has_fingerprint(found.fingerprint):
             raise PlanError(
                 f"{path}, line 1: the plan is not the one of this fingerprint",
@@ -295,7 +313,7 @@ class Plan:
         lost = lost_waits(self.each(), self.order, keep, self.lost)
         changed = steps.loc[steps["action"] != Action.BLOCKED, "vpn_connection_id"].unique()
         live = self.live[self.live["vpn_connection_id"].isin(changed)].reset_index(drop=True)
-        return Plan(_numbered(steps), live, self.quota, lost, self.simulated)
+        return Plan(_numbered(steps), live, self.quota, lost, self.simulated, self.origin)
 
     def __str__(self) -> str:
         return ", ".join(f"{count} {action}" for action, count in self.counts.items())
@@ -352,6 +370,7 @@ def plan_routes(
     prune: bool = False,
     max_delete: int | None = None,
     rules: Rule | Iterable[Rule] = (),
+    findings: pd.DataFrame | Review | None = None,
 ) -> Plan:
     """Compare an inventory with the live routes and plan the steps that make them agree.
 
@@ -373,6 +392,9 @@ def plan_routes(
     rules : iterable of Rule
         Your own rules, from `rule` or `load_rules`, in addition to the built-in ones: a row with
         an error of such a rule is blocked.
+    findings : DataFrame or Review, optional
+        The findings of the inventory, from `audit_routes`, or with what was accepted of them, from
+        `review_findings`. They do not change the plan; it keeps them for the change record.
 
     Returns
     -------
@@ -423,7 +445,8 @@ def plan_routes(
     touched = pd.concat([rows.routes.loc[rows.plannable, "vpn_connection_id"], taken]).unique()
     kept = there[there["vpn_connection_id"].isin(touched)].drop_duplicates(ignore_index=True)
     steps = _numbered(pd.concat([steps, gone], ignore_index=True) if len(gone) else steps)
-    return Plan(steps, kept, quota, simulated=rehearsal.of_live(live))
+    origin = Origin.of(routes, findings)
+    return Plan(steps, kept, quota, simulated=rehearsal.of_live(live), origin=origin)
 
 
 def _numbered(steps: pd.DataFrame) -> pd.DataFrame:

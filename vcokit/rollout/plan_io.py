@@ -4,7 +4,7 @@
 
     {"format": "vcokit plan", "version": 2, "fingerprint": "5f3c…", "digest": "9e1b…",
      "regions": ["cn-hangzhou"], "simulated": false, "actions": {"create": 1, …},
-     "live_routes": 1, "quota": 50}                                        one line, the header
+     "live_routes": 1, "quota": 50, "origin": {"files": {…}, …}}           one line, the header
     {"step": 0, "action": "create", "region_id": "cn-hangzhou", …}         a step, by its number
     {"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a", …}          a live route
 
@@ -53,8 +53,9 @@ _HEAD: Final = {
     "live_routes": int,
     "quota": int,
     "gaps": list,
+    "origin": dict,
 }
-_NOT_ALWAYS: Final = {"quota", "gaps"}
+_NOT_ALWAYS: Final = {"quota", "gaps", "origin"}
 _STEP: Final = tuple(name for name in PLAN_COLUMNS if name != "state")
 #: Created once: then 100,000 lines take a third of the time.
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
@@ -76,6 +77,7 @@ class Contents:
     quota: int | None
     gaps: Sequence[tuple[Sequence[int], str]]
     simulated: bool | None
+    origin: Mapping[str, Any] | None = None
 
 
 def is_plan(path: str | PathLike[str]) -> bool:
@@ -148,6 +150,8 @@ def _head(contents: Contents) -> dict[str, Any]:
         head["quota"] = contents.quota
     if contents.gaps:
         head["gaps"] = [{"steps": list(steps), "reason": said} for steps, said in contents.gaps]
+    if contents.origin is not None:
+        head["origin"] = dict(contents.origin)
     return head
 
 
@@ -318,4 +322,5 @@ def _contents(
         head.get("quota"),
         [(tuple(map(int, gap["steps"])), str(gap["reason"])) for gap in head.get("gaps", ())],
         head["simulated"],
+        head.get("origin"),
     )

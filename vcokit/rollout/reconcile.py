@@ -50,6 +50,9 @@ A connection is unknown if the cell is empty, is not an id, or names a connectio
 does not list: whoever typed ``vco-c0.`` meant ``vco-c0``, and its routes must not be deleted
 because of a full stop.
 
+A listed route may still not forward. If tunnels and the tables of transit routers were read as
+well, a live route may be ``tunnel down`` or ``not in router`` instead.
+
 While a plan is carried out, `differences` compares each first listing with the routes that are
 expected; steps in doubt may or may not have taken effect.
 """
@@ -70,6 +73,7 @@ from vcokit.audit.plannable import PlannableRows, plannable_rows
 from vcokit.audit.rules import Rule
 from vcokit.cidr.parse import I64, Mask, parse
 from vcokit.cidr.relations import pack
+from vcokit.contract import CONTRACT, TUNNEL_UP
 from vcokit.errors import InputError, PlanError, Remedy
 from vcokit.rollout.steps import (
     BORN,
@@ -295,6 +299,8 @@ def verify_routes(
     *,
     quota: int | None = None,
     rules: Rule | Iterable[Rule] = (),
+    tunnels: pd.DataFrame | None = None,
+    router_routes: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Compare the routes of an inventory with the live ones, route by route.
 
@@ -308,14 +314,20 @@ def verify_routes(
         As in `audit_routes`.
     rules : iterable of Rule
         Your own rules, as in `plan_routes`.
+    tunnels : DataFrame, optional
+        From `live_tunnels`: a live route may then be ``tunnel down``.
+    router_routes : DataFrame, optional
+        From `live_router_routes`: a live route may then be ``not in router``.
 
     Returns
     -------
     DataFrame
         Of `vcokit.schema.DIFFERENCES`. First a row per desired route: ``as planned``, ``missing``,
         ``different`` or ``weight unknown`` (it is live, but the listing does not report its
-        weight). Then a row per ``unexpected`` live route: a row names its connection, but none
-        names its network on that connection.
+        weight). A live route is ``tunnel down`` if no tunnel of its connection is up, and ``not in
+        router`` if it has weight 100 and no table of the transit router has it. Then a row per
+        ``unexpected`` live route: a row names its connection, but none names its network on that
+        connection.
 
     Raises
     ------
@@ -340,7 +352,8 @@ def verify_routes(
     met = meetings(audit.columns, there, rows.plannable)
     wanted = rows.routes.assign(route_dest=rows.network, row=np.arange(len(met)))
     unexpected = unnamed(audit.columns, there)
-    return _verdicts(wanted[rows.plannable], there, met[rows.plannable], unexpected)
+    found = _verdicts(wanted[rows.plannable], there, met[rows.plannable], unexpected)
+    return _beyond_the_listing(found, tunnels, router_routes)
 
 
 def _verdicts(
@@ -367,6 +380,45 @@ def _verdicts(
     return schema.frame(
         schema.DIFFERENCES, {name: both[name] for name in schema.DIFFERENCES if name in both}
     )
+
+
+#: Statuses of a route that has arrived in a route table, the best first.
+_ARRIVED: Final = CONTRACT["services"]["transit_router"]["arrived"]["value"]
+
+
+def _beyond_the_listing(
+    found: pd.DataFrame, tunnels: pd.DataFrame | None, router_routes: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Return verdicts with what becomes of routes that are listed: in tunnels, in routers."""
+    there = found["verdict"].isin(["as planned", "weight unknown"])
+    if router_routes is not None:
+        found["router"] = _in_router(found, router_routes)
+        arrived = found["router"].isin([status.lower() for status in _ARRIVED])
+        lost = there & found["router"].notna() & ~arrived & (found["weight"] != 0)
+        found.loc[lost, "verdict"] = "not in router"
+    if tunnels is not None:
+        # The cause comes before what follows from it: such a route is published to no router.
+        found["tunnel"] = found["vpn_connection_id"].map(_tunnel_states(tunnels))
+        found.loc[there & (found["tunnel"] == "down"), "verdict"] = "tunnel down"
+    return found
+
+
+def _tunnel_states(tunnels: pd.DataFrame) -> pd.Series:
+    """Return by connection whether its tunnels are ``up``, ``degraded`` or ``down``."""
+    known = tunnels.dropna(subset="status")
+    up = (known["status"] == TUNNEL_UP).groupby(known["vpn_connection_id"])
+    state = pd.Series("degraded", index=up.all().index, dtype="str")
+    return state.mask(up.all(), "up").mask(~up.any(), "down")
+
+
+def _in_router(found: pd.DataFrame, router_routes: pd.DataFrame) -> pd.Series:
+    """Return the status of each route in the tables of its router; NA where none was read."""
+    place = ["vpn_connection_id", "route_dest"]
+    rank = router_routes["status"].map({status: at for at, status in enumerate(_ARRIVED)})
+    best = router_routes.iloc[rank.argsort(kind="stable")].drop_duplicates(place)
+    status = found[place].merge(best, how="left", on=place)["status"].str.lower()
+    read = router_routes.loc[router_routes["note"].isna(), "vpn_connection_id"]
+    return status.fillna("absent").where(found["vpn_connection_id"].isin(read))
 
 
 # -- live routes that no row names ----------------------------------------------------------------

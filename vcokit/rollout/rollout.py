@@ -16,6 +16,7 @@ For how signals end a rollout, see `vcokit.rollout.signals`.
 from __future__ import annotations
 
 import copy
+import json
 import math
 import sys
 import threading
@@ -23,6 +24,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from types import EllipsisType
@@ -60,11 +62,13 @@ from vcokit.rollout.messages import (
     Event,
     Finished,
     Observer,
+    RolloutBegan,
     RolloutChanged,
     Tally,
 )
 from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan
+from vcokit.rollout.provenance import LISTED, RUNS, Run, approval, user_name
 from vcokit.rollout.reconcile import unlike_planned
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.signals import interrupted, say_if_buttons_are_dead, terminating
@@ -121,6 +125,8 @@ class Rollout:
         When new writes may be sent, ``"22:00-05:00 Asia/Shanghai"`` or ``"Sat,Sun 00:00-24:00
         UTC"``; any time by default. Outside the windows the rollout completes what is in progress,
         waits, and resumes automatically when the next window opens.
+    approved_by, ticket : str, optional
+        Who approved the change, and where it was requested, in any words: for the change record.
     options : Options, optional
         By default the options of the settings, on the client's clock.
     clocks : Clocks, optional
@@ -138,7 +144,7 @@ class Rollout:
 
     Notes
     -----
-    The journal keeps the six options from `waves` to `windows`. A rollout that they stop ends as
+    The journal keeps the options from `waves` to `ticket`. A rollout that they stop ends as
     ``stopped`` after everything it sent was seen in a listing; `open` resumes it with new options.
     """
 
@@ -155,6 +161,8 @@ class Rollout:
         deadline: float | None = None,
         allow_gap: bool = False,
         windows: str | Iterable[str] | None = None,
+        approved_by: str | None = None,
+        ticket: str | None = None,
         options: Options | None = None,
         clocks: Clocks | None = None,
     ) -> None:
@@ -168,6 +176,7 @@ class Rollout:
             allow_gap=allow_gap,
             windows=windows,
         )
+        approved = approval(approved_by=approved_by, ticket=ticket)
         refuse_gaps(plan, allowed=allow_gap)
         rollout_id = uuid.uuid4().hex
         clocks = clocks or Clocks(time.time, time.monotonic)
@@ -176,6 +185,7 @@ class Rollout:
         meta = {
             "options": wishes.to_json(),
             rehearsal.NAME: rehearsal.TEXTS[client.simulated],
+            **approved,
         }
         made = Journal.create(journal, plan, rollout_id, meta=meta, now=clocks.wall)
         self._begin(made, rollout_id)
@@ -318,7 +328,8 @@ class Rollout:
 
     def _run(self) -> None:
         try:
-            self._journal.write(meta={"state": "running", "message": None})
+            self._journal.write(meta={"state": "running", "message": None, **self._begun()})
+            self._tell(RolloutBegan(self._clocks.wall(), self.journal))
             self._say("looking")
             ended = self._engine.run()
         except BaseException as error:
@@ -333,7 +344,8 @@ class Rollout:
         try:
             made = range(self._first_call, self._journal.last_call() + 1)
             self._client.limiter.counted.setdefault(self._rollout_id, []).append(made)
-            self._journal.write(meta={"state": ended.reason, "message": ended.message})
+            meta = {"state": ended.reason, "message": ended.message}
+            self._journal.write(meta={**meta, **self._came_to(ended)})
         except BaseException as error:
             self._error = self._error or error
         try:
@@ -341,6 +353,40 @@ class Rollout:
         except BaseException as error:
             self._error = self._error or error
         self._say(ended.reason, ended.message)
+
+    def _begun(self) -> dict[str, str | None]:
+        """Return what the journal keeps of this run as it begins; what was listed is history."""
+        owner, client = self._journal.owner(), self._client
+        try:
+            account = client.account
+        except CredentialsError:  # the first call says it
+            account = ""
+        earlier = json.loads(self._journal.meta().get(RUNS, "[]"))
+        run = Run(
+            user=user_name(),
+            host="" if owner is None else owner.host,
+            process=0 if owner is None else owner.process,
+            version="" if owner is None else owner.version,
+            account=account,
+            endpoint="" if client.simulated else client.endpoint,
+            options=json.loads(self.options.to_json()),
+            began=self._clocks.wall(),
+        )
+        return {RUNS: json.dumps([*earlier, asdict(run)]), LISTED: None}
+
+    def _came_to(self, ended: Finished) -> dict[str, str | None]:
+        """Return what the journal keeps of this run at its end."""
+        *earlier, run = json.loads(self._journal.meta().get(RUNS, "[null]"))
+        if run is None:  # it ended before it began
+            return {}
+        run |= {"ended": self._clocks.wall(), "state": ended.reason}
+        seen = {held.vpn_connection_id: held.seen for held in self._scheduler.holdings()}
+        listed = {
+            name: Counter(route.weight for route in routes)
+            for name, routes in seen.items()
+            if routes is not None
+        }
+        return {RUNS: json.dumps([*earlier, run]), LISTED: json.dumps(listed)}
 
     # -- control --------------------------------------------------------------------------------
 
@@ -546,7 +592,7 @@ class Rollout:
         with Journal.read(self.journal) as journal:
             steps, calls = journal.steps(), journal.calls()
         live = live_routes(self._client, steps[steps["action"] != "blocked"])
-        return undo_plan(steps, calls, live, quota=self.plan.quota)
+        return undo_plan(steps, calls, live, quota=self.plan.quota, rollout_id=self._rollout_id)
 
     def __repr__(self) -> str:
         tally = self.tally()
@@ -585,6 +631,8 @@ def apply_plan(
     deadline: float | None = None,
     allow_gap: bool = False,
     windows: str | Iterable[str] | None = None,
+    approved_by: str | None = None,
+    ticket: str | None = None,
 ) -> Rollout:
     """Carry out a plan and wait for its end.
 
@@ -592,7 +640,8 @@ def apply_plan(
 
     Parameters
     ----------
-    plan, client, journal, observers, waves, stop_after, rate_share, deadline, allow_gap, windows
+    plan, client, journal, observers, waves, stop_after, rate_share, deadline, allow_gap, windows, \
+approved_by, ticket
         See `Rollout`.
 
     Returns
@@ -616,6 +665,8 @@ def apply_plan(
         deadline=deadline,
         allow_gap=allow_gap,
         windows=windows,
+        approved_by=approved_by,
+        ticket=ticket,
     )
     return rollout.start().wait(detach=False)
 

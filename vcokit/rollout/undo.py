@@ -29,6 +29,7 @@ import pandas as pd
 from vcokit import schema
 from vcokit.rollout import rehearsal
 from vcokit.rollout.plan import Plan
+from vcokit.rollout.provenance import Origin
 from vcokit.rollout.reconcile import routes_there
 from vcokit.rollout.steps import (
     LIVE_COLUMNS,
@@ -54,7 +55,12 @@ _DESCRIPTION: Final = "made again without a description, which no listing shows"
 
 
 def undo_plan(
-    steps: pd.DataFrame, calls: pd.DataFrame, live: pd.DataFrame, *, quota: int | None = None
+    steps: pd.DataFrame,
+    calls: pd.DataFrame,
+    live: pd.DataFrame,
+    *,
+    quota: int | None = None,
+    rollout_id: str | None = None,
 ) -> Plan:
     """Return the plan that reverts what a rollout provably did.
 
@@ -68,6 +74,8 @@ def undo_plan(
         The routes that the connections of the rollout hold now, from `live_routes`.
     quota : int, optional
         Routes per connection, so that routes that are created again wait for room.
+    rollout_id : str, optional
+        Id of the rollout, so that the change records of both can refer to each other.
 
     Returns
     -------
@@ -101,7 +109,8 @@ def undo_plan(
     taken = {(step.vpn_connection_id, route) for step in gone for route in _spellings(step.after)}
     rows = [_row(mark, now, taken) for mark in reversed(found)]
     plan = _plan(rows, steps, there, quota)
-    return replace(plan, simulated=rehearsal.of_live(live))
+    origin = Origin(undoes=rollout_id)
+    return replace(plan, simulated=rehearsal.of_live(live), origin=origin)
 
 
 class _Live:
