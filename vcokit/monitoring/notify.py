@@ -116,9 +116,6 @@ class Notifier(Follower):
     --------
     >>> Notifier(["json://192.0.2.1/secret-path"])
     <Notifier json://***>
-    >>> Notifier(["secret-token"])
-    Traceback (most recent call last):
-    vcokit.errors.InputError: ***: no address for notifications. Write one of apprise's, such as ...
     """
 
     def __init__(
