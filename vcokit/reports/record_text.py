@@ -259,7 +259,7 @@ def _markdown(facts: Mapping[str, Any]) -> Iterator[str]:
     yield from _findings(facts)
     yield from _impact(facts)
     yield "\n## What happened\n"
-    names: tuple[str, ...] = (
+    names = (
         "user",
         "host",
         "process",
