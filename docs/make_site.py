@@ -44,6 +44,7 @@ CONTENTS: Final = {
     "How to": (
         "real-cloud",
         "probe",
+        "recording",
         "unattended",
         "own-rules",
         "baseline",

@@ -31,13 +31,21 @@ SMALL = ROOT / "data" / "routes-small.csv"
 #: The port that pages name; tests take one that is free.
 PORT = "8601"
 #: Pages whose Python runs from top to bottom, in one namespace.
-TOLD = ("executor.md", "tutorial-notebook.md", "tutorial-audit.md", "own-rules.md", "faq.md")
+TOLD = (
+    "executor.md",
+    "tutorial-notebook.md",
+    "tutorial-audit.md",
+    "own-rules.md",
+    "faq.md",
+    "recording.md",
+)
 #: Pages whose commands run from top to bottom, in one folder.
 TYPED = (
     "docs/tutorial-audit.md",
     "docs/baseline.md",
     "docs/tutorial-bulk-import.md",
     "docs/faq.md",
+    "docs/recording.md",
     "README.md",
 )
 # What is run here is run elsewhere under a count of lines, which doubles the time.
