@@ -16,7 +16,7 @@ PIP    := $(INSTALL) --constraint constraints.txt
 # a build in isolation would fetch the newest of it.
 BACKEND := hatchling editables setuptools wheel
 
-.PHONY: demo test coverage explore lint bench differential pictures crash browser campaign badinput mutants commands docs site notebooks pins clean
+.PHONY: demo test coverage explore lint bench differential pictures crash probes browser campaign badinput mutants commands docs site notebooks pins clean
 
 demo: $(VENV)/.core
 	$(BIN)/vcokit demo
@@ -77,6 +77,12 @@ notebooks: $(VENV)/.test
 N ?= 300
 crash: $(VENV)/.test
 	$(BIN)/python -m tests.crash --kills $(N) $(ARGS)
+
+# Probes of random clouds, probes killed with SIGKILL, and rollouts beside their rehearsal on what a
+# probe saw: WHAT=found, killed or forecast, N of them.
+WHAT ?= found
+probes: $(VENV)/.test
+	$(BIN)/python -m tests.probe $(WHAT) --count $(N) $(ARGS)
 
 # Damaged files of every kind and wrong arguments, N of each of nine kinds; `make test` plays 30.
 badinput: $(VENV)/.test

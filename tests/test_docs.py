@@ -38,6 +38,7 @@ TOLD = (
     "own-rules.md",
     "verify.md",
     "faq.md",
+    "recording.md",
 )
 #: Pages whose commands run from top to bottom, in one folder.
 TYPED = (
@@ -46,6 +47,7 @@ TYPED = (
     "docs/tutorial-bulk-import.md",
     "docs/verify.md",
     "docs/faq.md",
+    "docs/recording.md",
     "README.md",
 )
 # What is run here is run elsewhere under a count of lines, which doubles the time.
