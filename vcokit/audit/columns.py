@@ -375,7 +375,7 @@ def dense(codes: I64) -> I64:
 
 
 def first_row(codes: npt.NDArray[Any], count: int | None = None) -> I64:
-    """Return, by code, the first row that has it; -1 where none has. Codes below 0 are passed over.
+    """Return, by code, the first row that has it; -1 where none has. Code -1 is passed over.
 
     Examples
     --------
@@ -383,11 +383,11 @@ def first_row(codes: npt.NDArray[Any], count: int | None = None) -> I64:
     [2, 0, -1]
     """
     size = int(codes.max(initial=NONE)) + 1 if count is None else count
-    first = np.full(size, NONE, dtype=np.int64)
-    # Backwards, so that of equal codes the first row is the last that is written.
-    rows = np.flatnonzero(codes >= 0)[::-1]
-    first[codes[rows]] = rows
-    return first
+    first = np.full(size + 1, NONE, dtype=np.int64)
+    # Backwards, so that of equal codes the first row is the last that is written. Code -1 writes
+    # behind the others.
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return first[:-1]
 
 
 def first_other(codes: I64, values: npt.NDArray[Any]) -> I64:

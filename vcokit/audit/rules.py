@@ -40,7 +40,7 @@ from vcokit.audit.columns import (
     say,
 )
 from vcokit.audit.prediction import Check
-from vcokit.cidr.parse import to_text
+from vcokit.cidr.parse import U8, U32, to_text
 from vcokit.cidr.relations import touches
 from vcokit.cidr.suggest import suggestions
 
@@ -118,6 +118,13 @@ SPECIAL: Final = (
     (0xA9FE0000, 16),
     (0xE0000000, 4),
     (0xF0000000, 4),
+)
+#: By first octet, whether one of these networks has an address that begins so.
+_NEAR: Final = np.logical_or.reduce(
+    [
+        touches(np.arange(256, dtype=np.uint32) << 24, np.full(256, 8, dtype=np.uint8), *network)
+        for network in (SHARED, *SPECIAL)
+    ]
 )
 _SHOWN: Final = 64  # characters of a cell in a message
 #: A weight as a spreadsheet shows it, in any locale.
@@ -328,6 +335,14 @@ def _next_hop_mismatch(audit: Audit) -> Matches:
     return Matches(rows, "next_hop", message, _where(columns.id_ok[rows], ids))
 
 
+def _near_special(audit: Audit) -> tuple[I64, U32, U8]:
+    """Return the rows that alone can touch a network of special purpose, and their prefixes."""
+    prefixes = audit.columns.prefixes
+    near = _NEAR.take(prefixes.network >> 24) | (prefixes.length < 8)
+    rows = _rows(audit.columns.has_network & near)
+    return rows, prefixes.network[rows], prefixes.length[rows]
+
+
 @_rule(
     "shared-address-space",
     "error",
@@ -336,22 +351,20 @@ def _next_hop_mismatch(audit: Audit) -> Matches:
     breaks_tunnel=True,
 )
 def _shared_address_space(audit: Audit) -> Matches:
-    prefixes = audit.columns.prefixes
-    touching = touches(prefixes.network, prefixes.length, *SHARED)
-    rows = _rows(audit.columns.has_network & touching)
+    rows, network, length = _near_special(audit)
+    rows = rows[touches(network, length, *SHARED)]
     ending = " touches 100.64.0.0/10: it may be accepted, and then the tunnel breaks"
     return Matches(rows, "route_dest", say(audit.network(rows), ending))
 
 
 @_rule("special-purpose", "warning", "The destination touches a network of special purpose.", "row")
 def _special_purpose(audit: Audit) -> Matches:
-    prefixes = audit.columns.prefixes
-    which = np.full(audit.columns.size, NONE, dtype=np.int8)
-    for number, special in reversed(list(enumerate(SPECIAL))):
-        which[touches(prefixes.network, prefixes.length, *special)] = number
-    rows = _rows(audit.columns.has_network & (which != NONE))
-    network, length = np.array(SPECIAL, dtype=np.int64)[which[rows]].T
-    touched = as_text(to_text(network.astype(np.uint32), length.astype(np.uint8)))
+    rows, network, length = _near_special(audit)
+    touching = np.array([touches(network, length, *special) for special in SPECIAL])
+    found = touching.any(axis=0)
+    rows, which = rows[found], touching.argmax(axis=0)[found]
+    network, length = np.array(SPECIAL, dtype=np.uint32)[which].T
+    touched = as_text(to_text(network, length.astype(np.uint8)))
     ending = ", which has a meaning of its own"
     return Matches(rows, "route_dest", say(audit.network(rows), " touches ", touched, ending))
 
