@@ -16,6 +16,7 @@ from vcokit.audit.columns import I64, NONE, TEXT, Text
 from vcokit.audit.own_rules import own_rules
 from vcokit.audit.prediction import Check, api_codes
 from vcokit.audit.rules import NOTHING, PASSES, RULES, LooksAt, Rule, rule_names
+from vcokit.cidr.relations import stable_sort
 from vcokit.errors import InputError
 
 _ROW_TEXTS: Final = ("region_id", "vpn_connection_id", "route_dest")
@@ -174,9 +175,9 @@ def _assemble(
         np.full(size, NONE) if matches.related is None else matches.related
         for size, (_, matches) in zip(sizes, found, strict=True)
     ]
-    row = np.concatenate([matches.rows for _, matches in found])
-    order = np.argsort(row, kind="stable")  # the rules are in order, and stay so
-    row = row[order]
+    rows = np.concatenate([matches.rows for _, matches in found])
+    order, sorted_rows = stable_sort(rows.view(np.uint64))  # the rules are in order, and stay so
+    row = sorted_rows.view(np.int64)
     number = np.repeat(np.array(numbers), sizes)[order]
     severity = schema.SEVERITIES.categories.get_indexer(pd.Index(severities)).astype(np.int8)
     related_row = np.concatenate(related)[order]

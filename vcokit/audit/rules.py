@@ -264,7 +264,10 @@ def _not_attached(audit: Audit) -> Matches:
 
 @_rule("region-mismatch", "error", "The connection's first row names another region.", "connection")
 def _region_mismatch(audit: Audit) -> Matches:
-    columns, first = audit.columns, audit.region_row
+    columns = audit.columns
+    if len(columns.regions) < 2:
+        return NOTHING
+    first = audit.region_row
     differs = columns.region != columns.region[first]
     rows = _rows((columns.connection >= 0) & (columns.region >= 0) & (first != NONE) & differs)
     related = first[rows]
@@ -485,7 +488,8 @@ def _over_default_quota(audit: Audit) -> Matches:
 @_rule("no-active-route", "warning", "All routes of the destination are standby.", "destination")
 def _no_active_route(audit: Audit) -> Matches:
     groups = audit.groups
-    rows = _rows((groups.destination >= 0) & ~groups.has_active[groups.destination])
+    is_standby = np.append(groups.first_active == NONE, False)  # rows that take no part read it
+    rows = _rows(is_standby[groups.destination])
     which, one = audit.alike(rows, groups.destination[rows])
     message = say("all routes to ", audit.network(rows[one]), " are standby (weight 0)")
     return Matches(rows, "weight", _shared(message, which))
@@ -496,10 +500,10 @@ def _no_active_route(audit: Audit) -> Matches:
 )
 def _equal_cost(audit: Audit) -> Matches:
     columns, destination = audit.columns, audit.groups.destination
-    active = _rows(columns.takes_part & columns.is_active)
+    active = audit.groups.active
     several = np.bincount(destination[active], minlength=audit.groups.count) > 1
     active = active[several[destination[active]]]
-    first = first_other(destination[active].astype(np.int64), columns.connection[active])
+    first = first_other(destination[active], columns.connection[active])
     found = _rows(first != NONE)
     rows, other = active[found], active[first[found]]
     which, one = audit.alike(rows, other)
@@ -513,8 +517,7 @@ def _covered(audit: Audit) -> Matches:
     groups = audit.groups
     if not groups.same_next_hop_set.any():
         return NOTHING
-    redundant = groups.redundant(audit.has_row_error)
-    rows, cover = _within(audit, groups.same_next_hop_set & redundant)
+    rows, cover = _within(audit, groups.redundant(audit.has_row_error))
     which, one = audit.alike(rows, groups.destination[rows])
     inner, outer = rows[one], cover[one]
     message = say(

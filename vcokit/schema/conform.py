@@ -92,7 +92,11 @@ def conform_routes(routes: pd.DataFrame, names: Iterable[str] = tuple(ROUTES)) -
         columns[name] = text_column(column) if dtype == STR else _cast(column, dtype)
     weight, weight_text = split_weight(routes["weight"])
     if "weight_text" in routes.columns and routes["weight_text"].notna().any():
-        weight_text = weight_text.fillna(text_column(routes["weight_text"]).where(weight.isna()))
+        earlier = text_column(routes["weight_text"])
+        doubtful = weight.notna() & earlier.notna()
+        if doubtful.any():
+            earlier = earlier.mask(doubtful)
+        weight_text = weight_text.fillna(earlier) if weight_text.notna().any() else earlier
     given = {**columns, "weight": weight, "weight_text": weight_text}
     return frame(ROUTES, given, copy=False)
 
