@@ -173,7 +173,7 @@ class Groups:
         if self.count == 0:
             return np.zeros(0, dtype=np.bool_)
         same = (self._key[1:] == self._key[:-1]) & (self._connection[1:] == self._connection[:-1])
-        neighbours = np.concatenate([[False], same]) | np.concatenate([same, [False]])
+        neighbours: Mask = np.concatenate([[False], same]) | np.concatenate([same, [False]])
         scope = self._key >> np.uint64(GROUP_BITS)
         if scope[0] == scope[-1]:
             return neighbours

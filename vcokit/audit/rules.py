@@ -119,10 +119,11 @@ SPECIAL: Final = (
     (0xE0000000, 4),
     (0xF0000000, 4),
 )
+_FIRST_OCTETS: Final = np.arange(256, dtype=np.uint32) << np.uint32(24)
 #: By first octet, whether one of these networks has an address that begins so.
 _NEAR: Final = np.logical_or.reduce(
     [
-        touches(np.arange(256, dtype=np.uint32) << 24, np.full(256, 8, dtype=np.uint8), *network)
+        touches(_FIRST_OCTETS, np.full(256, 8, dtype=np.uint8), *network)
         for network in (SHARED, *SPECIAL)
     ]
 )
