@@ -1,18 +1,19 @@
-r"""Secrets: kept where nothing shows them, and taken out of text that is to be shown.
+r"""Secrets: hidden in objects, and removed from text before it is shown.
 
 `Secret` holds a text that no repr, no traceback with local variables and no ``vars()`` shows.
-`mask` takes secrets out of text of strangers: by the names they stand under, and by themselves.
-What a stranger between us and the cloud sends back may repeat a request with its token, and a
-cut-off answer may hold a pre-shared key. A name is recognised whatever stands around it::
+`mask` removes secrets from text of unknown origin: values that follow the name of a secret, and
+known secrets themselves. The answer of a proxy may repeat a request with its token, and a truncated
+answer may contain a pre-shared key. A name is recognised in any of these notations::
 
     "Psk":"…"   \"Psk\": \"…\"   <Psk>…</Psk>   Psk=…&   Psk: …
 
-A secret by itself is recognised by any `_PIECE` of its letters in a row, in either case, broken by
-blanks or not, each letter written in any of these ways, and in base64 of a longer text::
+A known secret is recognised by any `_PIECE` consecutive characters of it, in upper or lower case,
+with or without blanks in between, with each character written in any of these ways, and in base64
+of a longer text::
 
     /   \/   \u002f   \x2f   %2F   %2f   %252F   &#x2F;   &#47;   &sol;
 
-Not recognised: a piece that is shorter, hex, a secret that is written backwards or encrypted.
+Not recognised: a shorter piece, hex, and a secret that is reversed or encrypted.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from vcokit.cloud.operations import SECRET_FIELDS
 
 MASK: Final = "***"
 
-#: Names of secrets, those of requests too; the longest first, for an alternative that fits ends it.
+#: Names of secrets, also those in requests. The longest first, because a pattern stops at the first
+#: alternative that fits.
 _NAMES: Final = sorted(
     {
         *SECRET_FIELDS,
@@ -47,9 +49,9 @@ _NAMES: Final = sorted(
     reverse=True,
 )
 
-#: Behind a name: what separates it, and the value up to what ends it. A quoted value ends with its
-#: quote, one between tags with a tag, any other with the line or, in a query, its parameter. JSON
-#: inside JSON is masked to the end of the text: which quote ends it cannot be told for certain.
+#: After a name: the separator, and the value up to its end. A quoted value ends at its quote, a
+#: value between tags at a tag, any other at the end of the line or, in a query, of its parameter.
+#: JSON inside JSON is masked to the end of the text, because the closing quote is ambiguous.
 _NAMED: Final = re.compile(
     rf"(?P<name>\b(?<!</)(?:{'|'.join(map(re.escape, _NAMES))}))"
     r"(?P<between>(?:\\*[\"'])?\s*(?:[:=]|>|%3D|%3A)\s*)"
@@ -60,29 +62,29 @@ _NAMED: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-#: Letters in a row by which a secret is recognised.
+#: Number of consecutive characters by which a secret is recognised.
 _PIECE: Final = 12
-#: Shorter ones would be found in words that mean something else.
+#: Shorter secrets are not searched for, because they would be found in ordinary words.
 _SHORTEST: Final = 4
 
-#: One letter, however it is written.
+#: One character, in any notation.
 _LETTER: Final = re.compile(
     r"%(?:25){0,3}(?P<percent>[0-9a-f]{2})|\\+(?:u00|x)(?P<escape>[0-9a-f]{2})"
     r"|&#?\w{1,8};|\\+|\s+|.",
     re.IGNORECASE | re.DOTALL,
 )
-#: A text in which every letter is written as it is: a request id, for example.
+#: A text without escapes: a request id, for example.
 _AS_IT_IS: Final = re.compile(r"[\w.:/+=-]*", re.ASCII)
-#: Base64 of URLs has two letters of its own.
+#: Base64 for URLs has two characters of its own.
 _ONE_BASE64: Final = str.maketrans("-_", "+/")
 
 
 class Secret:
-    """A text that is shown nowhere; ``reveal()`` returns it.
+    """A text that is never shown; ``reveal()`` returns it.
 
-    It stands in closures alone, so that neither a repr nor ``vars()`` nor pickle gets at it. Call
-    ``reveal()`` where the text is used up, and give it no name: a traceback may show local
-    variables.
+    It is kept only in closures, so that repr, ``vars()`` and pickle cannot reach it. Call
+    ``reveal()`` where the text is used, and bind the result to no variable: a traceback may show
+    local variables.
 
     Parameters
     ----------
@@ -98,7 +100,7 @@ class Secret:
 
     def __init__(self, text: str) -> None:
         self.reveal: Callable[[], str] = lambda: text
-        #: Runs of letters by which it is recognised, and their length.
+        #: Runs of characters by which it is recognised, and their length.
         self.pieces: Callable[[], tuple[frozenset[str], int]] = cache(lambda: _pieces(text))
 
     @overload
@@ -111,7 +113,7 @@ class Secret:
 
     @classmethod
     def of(cls, value: Any) -> Secret | None:
-        """Return a value as a secret; one that is a secret, or None, as it is."""
+        """Return a value as a secret; return a secret or None unchanged."""
         return value if value is None or isinstance(value, Secret) else cls(value)
 
     def __repr__(self) -> str:
@@ -133,9 +135,9 @@ def mask(text: str, secrets: Iterable[Secret] = ()) -> str:
     Parameters
     ----------
     text : str
-        Anything at all, of a bounded length.
+        Any text of a bounded length.
     secrets : iterable of Secret
-        Those that are known, to be taken out wherever and however they are written.
+        Known secrets, removed wherever they are and in every notation.
 
     Examples
     --------
@@ -148,7 +150,7 @@ def mask(text: str, secrets: Iterable[Secret] = ()) -> str:
 
 
 def _without(text: str, secrets: Iterable[Secret]) -> str:
-    """Return a text without the pieces of secrets."""
+    """Return a text without any piece of the secrets."""
     plain, spans = _spelt_plainly(text)
     hidden = [False] * len(plain)
     for secret in secrets:
@@ -169,12 +171,13 @@ def _without(text: str, secrets: Iterable[Secret]) -> str:
 
 
 def _pieces(text: str) -> tuple[frozenset[str], int]:
-    """Return the runs of letters by which a secret is recognised, and how long each is."""
+    """Return the runs of characters by which a secret is recognised, and the length of each."""
     plain = _spelt_plainly(text)[0]
     length = min(_PIECE, len(plain))
     if len(text) < _SHORTEST or not length:
         return frozenset(), 0
-    # Base64 of a longer text has it in one of three ways; letters at its ends have neighbours.
+    # Base64 of a longer text contains it in one of three alignments. The characters at both ends
+    # also depend on the neighbouring text.
     coded = (base64.b64encode(b"\0" * n + text.encode("utf-8", "replace")) for n in range(3))
     forms = [plain, *(one.decode()[4:].rstrip("=")[:-1].lower() for one in coded)]
     runs = {form[n : n + length] for form in forms for n in range(len(form) - length + 1)}
@@ -182,7 +185,7 @@ def _pieces(text: str) -> tuple[frozenset[str], int]:
 
 
 def _spelt_plainly(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Return a text's letters, each as it is in lower case, and where each of them stands in it."""
+    """Return a text without escapes in lower case, and the position of each character in it."""
     if _AS_IT_IS.fullmatch(text):
         spans = [(n, n + 1) for n in range(len(text))]
         return text.lower().translate(_ONE_BASE64), spans
