@@ -1,7 +1,7 @@
-"""What the bytes of a column of text show at a glance, before a kernel is run over its cells.
+"""Fast checks of the bytes of a text column, before its cells are processed one by one.
 
-Most columns need no cleaning. Their bytes say so several times faster than their cells would: they
-are one array of numbers, in which a sign of ASCII is one byte, and no byte of any other sign.
+Most columns need no cleaning. Checking the bytes is several times faster than checking the cells:
+they are one array of numbers. An ASCII character is one byte, which is part of no other character.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
-#: Tells of each byte whether it is wanted.
+#: Returns for each byte whether it is wanted.
 Wanted: TypeAlias = Callable[[Bytes], npt.NDArray[np.bool_]]
 
 
 def outer_bytes(text: Any) -> tuple[set[int], set[int]]:
-    """Return the bytes that the cells of large_string begin with, and those that they end with.
+    """Return the first bytes and the last bytes of all cells of a large_string column.
 
     Examples
     --------
@@ -32,19 +32,19 @@ def outer_bytes(text: Any) -> tuple[set[int], set[int]]:
     for bounds, data in _chunks(text):
         if not len(data):
             continue
-        # An empty cell reads a byte of its neighbour, which is counted anyway.
+        # For an empty cell this is a byte of its neighbour, which is counted anyway.
         begin += np.bincount(data.take(bounds[:-1], mode="clip"), minlength=256)
         end += np.bincount(data.take(bounds[1:] - 1, mode="clip"), minlength=256)
     return set(np.flatnonzero(begin).tolist()), set(np.flatnonzero(end).tolist())
 
 
 def holds_byte(text: Any, wanted: Wanted) -> bool:
-    """Tell whether any cell of a column of large_string holds a byte that is wanted."""
+    """Return whether any cell of a large_string column contains a wanted byte."""
     return any(wanted(data).any() for _, data in _chunks(text))
 
 
 def count_bytes(text: Any, wanted: Wanted) -> npt.NDArray[np.int64]:
-    """Return how many bytes that are wanted each cell of a column of large_string holds.
+    """Return the number of wanted bytes in each cell of a large_string column.
 
     Examples
     --------
@@ -64,7 +64,7 @@ def count_bytes(text: Any, wanted: Wanted) -> npt.NDArray[np.int64]:
 
 
 def _chunks(text: Any) -> Iterator[tuple[npt.NDArray[np.int64], Bytes]]:
-    """Yield the bounds of the cells of each chunk, counted from its first byte, and its bytes."""
+    """Yield the cell bounds of each chunk, relative to its first byte, and its bytes."""
     for chunk in getattr(text, "chunks", [text]):
         _, offsets, data = chunk.buffers()
         if len(chunk):

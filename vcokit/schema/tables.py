@@ -1,4 +1,4 @@
-"""Names, order and dtypes of every frame's columns, and how a frame of them is built."""
+"""Names, order and dtypes of the columns of every frame, and a function that builds a frame."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ ROUTES: Final[Schema] = {
     "line": INT,
 }
 
-#: Columns a frame must have to be taken as routes; the others are filled with NA.
+#: Columns that a frame of routes must have; the others are filled with NA.
 ROUTES_REQUIRED: Final = ("region_id", "vpn_connection_id", "route_dest", "next_hop", "weight")
 
 FINDINGS: Final[Schema] = {
@@ -81,11 +81,11 @@ LIVE_ROUTES: Final[Schema] = {
     "as_path": STR,
     "community": STR,
     "origin": STR,
-    "simulated": BOOL,  # whether a simulator has it; NA where nobody said
+    "simulated": BOOL,  # whether it comes from a simulator; NA if unknown
 }
 
-#: `route_entry_type` of a row that is no route: a connection that the cloud does not list, with
-#: the reason as its `state`. As a row, so that no operation on frames loses it.
+#: `route_entry_type` of a row that is not a route but a connection that could not be listed, with
+#: the reason in `state`. It is a row so that no operation on frames loses it.
 UNLISTED: Final = "unlisted"
 
 LIVE_CONNECTIONS: Final[Schema] = {
@@ -98,9 +98,9 @@ LIVE_CONNECTIONS: Final[Schema] = {
     "attach_type": STR,  # CEN (a transit router), VPNGW or NO_ASSOCIATED
     "transit_router_id": STR,
     "transit_router_name": STR,
-    "zone": STR,  # of each tunnel likewise; NA with a single one unless asked for
+    "zone": STR,  # of each tunnel, joined by commas; NA with a single tunnel unless requested
     "cross_account": BOOL,  # whether the transit router is another account's
-    "attached": BOOL,  # whether the cloud lists it among the attachments; NA where nobody asked
+    "attached": BOOL,  # whether it is in the list of attachments; NA if that was not read
 }
 
 STEPS: Final[Schema] = {
@@ -160,21 +160,21 @@ DIFFERENCES: Final[Schema] = {
 def frame(
     schema: Schema, columns: Mapping[str, object] | None = None, *, copy: bool = True
 ) -> pd.DataFrame:
-    """Build a frame of a schema: its columns, in its order, with its dtypes.
+    """Build a frame with the columns, the order and the dtypes of a schema.
 
     Parameters
     ----------
     schema : mapping of str to dtype
         One of the schemas of this module.
     columns : mapping of str to array-like, optional
-        Values by column, all of one length. Columns left out are missing throughout.
+        Values by column, all of the same length. The values of omitted columns are missing.
     copy : bool
-        Whether the frame gets copies of its own; without, nobody else may write to the values.
+        Whether the frame gets its own copies. Without copies, no other code may modify the values.
 
     Returns
     -------
     DataFrame
-        With a fresh ``RangeIndex``; empty, with all its columns, where nothing is given.
+        With a new ``RangeIndex``; empty but with all columns if no values are given.
 
     Examples
     --------
@@ -204,7 +204,7 @@ def _typed(values: object, dtype: Any, index: pd.Index) -> pd.Series:
 
 
 def missing(dtype: Any, index: pd.Index) -> pd.Series:
-    """Return a column of a dtype in which every value is missing; 0 where it cannot be."""
+    """Return a column of a dtype with missing values; 0 if the dtype has no missing value."""
     if dtype == "int64":
         return pd.Series(0, index=index, dtype="int64")
     if dtype == STR:
