@@ -1,4 +1,4 @@
-"""The questions: what is asked, what vcokit assumes, and what another answer means; `Probe`."""
+"""The questions, what vcokit assumes, and what a different answer means; `Probe`."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class Question:
     Parameters
     ----------
     asks : str
-        In words.
+        The question in words.
     assumed : object
-        What vcokit takes for granted; None where it takes nothing.
+        The answer that vcokit assumes; None if it assumes nothing.
     otherwise : str
-        What another answer means for whoever uses vcokit.
+        What a different answer means for the user of vcokit.
     about : tuple of str
-        Open questions of the contract that it answers, or a part of them.
+        Open questions of the contract that it answers, at least in part.
     """
 
     asks: str
@@ -45,7 +45,7 @@ class Question:
         return _AS_ASSUMED if seen == self.assumed else self.otherwise
 
     def mark(self, seen: Any) -> str:
-        """Return a sign: as assumed, otherwise, or nothing was assumed."""
+        """Return a mark: as assumed, different, or nothing was assumed."""
         return "=" if seen == self.assumed else "·" if self.assumed is None else "!"
 
 
@@ -224,7 +224,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     ),
 }
 
-#: The questions of the contract that nobody could answer yet.
+#: The open questions of the contract.
 OPEN_QUESTIONS: Final[Mapping[str, str]] = CONTRACT["open_questions"]["asks"]
 _COLUMNS: Final[schema.Schema] = dict.fromkeys(
     ("question", "asks", "assumed", "seen", "means", "evidence"), schema.STR
@@ -233,16 +233,16 @@ _COLUMNS: Final[schema.Schema] = dict.fromkeys(
 
 @dataclass(frozen=True)
 class Seen:
-    """What one question was answered.
+    """The answer to one question.
 
     Parameters
     ----------
     value : object
-        As JSON has it; None where it could not be asked.
+        A JSON value; None if the question could not be asked.
     evidence : tuple of str
         Request ids.
     why : str
-        Why it could not be asked.
+        Why the question could not be asked.
     """
 
     value: Any = None
@@ -252,24 +252,24 @@ class Seen:
 
 @dataclass
 class Probe:
-    """What an account answered; from ``vk.probe``.
+    """The answers of an account; from ``vk.probe``.
 
     Parameters
     ----------
     region : str
-        Where it was asked.
+        Region of the calls.
     when : str
         UTC time.
     simulated : bool
         Whether a simulator answered.
     sandbox : bool
-        Whether routes were written, and taken back.
+        Whether routes were written and removed.
     seen : dict of str to Seen
-        By question.
+        Answers by question.
     notes : list of str
-        What else is worth knowing.
+        Other observations.
     left : list of str
-        Routes of its own that could not be taken back; the journal knows them.
+        Its own routes that could not be removed; the journal contains them.
     """
 
     region: str
@@ -281,15 +281,15 @@ class Probe:
     left: list[str] = field(default_factory=list)
 
     def note(self, question: str, value: Any, *evidence: str) -> None:
-        """Write down what a question was answered; of several answers the last counts."""
+        """Record the answer to a question; if there are several, the last one counts."""
         self.seen[question] = Seen(value, tuple(one for one in evidence if one))
 
     def value(self, question: str) -> Any:
-        """Return what was seen, None where nothing was."""
+        """Return the answer to a question, or None."""
         return self.seen[question].value if question in self.seen else None
 
     def frame(self) -> pd.DataFrame:
-        """Return a row for each question: what is assumed, what was seen, what that means."""
+        """Return a row per question: the assumption, the answer, and its meaning."""
         rows = [self._row(name) for name in QUESTIONS]
         return schema.frame(_COLUMNS, {name: [row[name] for row in rows] for name in _COLUMNS})
 
@@ -306,10 +306,10 @@ class Probe:
         }
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """Return what was seen as JSON, and write it to a file where one is named.
+        """Return the answers as JSON, and write them to a file if a path is given.
 
-        It holds no key, no id of a connection and no destination of yours: request ids are the only
-        ids in it. ``Simulator(facts=…)`` reads it.
+        The JSON contains no key, no connection id and no destination of yours; request ids are the
+        only ids in it. ``Simulator(facts=…)`` reads it.
         """
         document = {
             "format": FORMAT,
