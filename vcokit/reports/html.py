@@ -1,9 +1,10 @@
-"""Pages of HTML that need no network: an audit, and a rollout.
+"""HTML pages that need no network: an audit, and a rollout.
 
-Both are made of one set of templates. Light and dark follow the reader, pictures too; paper is
-light. A Content-Security-Policy names the digests of the page's style sheet and script: nothing
-else runs, nothing is loaded, and nothing is sent, whatever a cell of the inventory holds. The page
-of an audit holds its findings as JSON, which its own script shows as text: search, sort, print.
+Both use the same templates. The colours, also of pictures, follow the reader's light or dark theme;
+print is light. A Content-Security-Policy contains the digests of the page's style sheet and script:
+nothing else runs, nothing is loaded and nothing is sent, whatever a cell of the inventory contains.
+The page of an audit contains its findings as JSON, which its own script shows as text: search,
+sort, print.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ from vcokit.reports.report import Report, to_list, to_records, worst
 from vcokit.rollout.plan import Plan
 
 _DPI: Final = 144
-#: Size of a picture, inches; wide enough that its letters are readable beside another.
+#: Width of a picture in inches; its text is readable when two pictures are side by side.
 _WIDTH: Final = 6.4
-#: Connections that the picture of weights shows.
+#: Most connections in the picture of weights.
 _CONNECTIONS: Final = 12
-#: Findings that the page of a rollout lists, the worst first.
+#: Most findings on the page of a rollout, the worst first.
 _LISTED: Final = 1000
-#: Has no column of its own: it stands below the message.
+#: A field without its own column: it is shown below the message.
 _BELOW: Final = "api_code"
-#: Column of findings, its header, classes of the cells.
+#: Column of findings, its header, and the CSS classes of its cells.
 _HEADERS: Final = (
     ("source", "File", "c f"),
     ("line", "Line", "n"),
@@ -54,7 +55,7 @@ _HEADERS: Final = (
 
 @dataclass(frozen=True)
 class RolloutReport:
-    """What the page of a rollout is made of.
+    """The content of the page of a rollout.
 
     Parameters
     ----------
@@ -63,11 +64,11 @@ class RolloutReport:
         The inventory and its audit.
     plan : Plan
     steps, calls : DataFrame
-        Of the rollout, from `Rollout.frame` and `Rollout.calls`.
+        From `Rollout.frame` and `Rollout.calls`.
     differences : DataFrame
-        From `verify_routes`, after the rollout; an empty frame where nothing was verified.
+        From `verify_routes`, after the rollout; an empty frame if nothing was verified.
     numbers : mapping of str to str
-        The figures at the top, by what they count.
+        The figures at the top, by label.
     """
 
     title: str
@@ -82,7 +83,7 @@ class RolloutReport:
 
 @dataclass(frozen=True)
 class _Picture:
-    """A plot as PNG, for a light page and for a dark one, and its title."""
+    """A plot as PNG, for a light and for a dark page, and its title."""
 
     png: bytes
     png_on_dark: bytes
@@ -100,7 +101,7 @@ class _Picture:
 
 
 def audit_page(report: Report) -> Iterator[str]:
-    """Yield the page of an audit, part by part."""
+    """Yield the page of an audit in parts."""
     environment = _environment()
     script = environment.get_template("audit.js").render()
     yield from environment.get_template("audit.html").generate(
@@ -129,7 +130,7 @@ def write_rollout(report: RolloutReport, folder: Path) -> list[Path]:
     Returns
     -------
     list of Path
-        What was written, the page first. Pictures of an earlier rollout are removed.
+        The written files, the page first. Pictures of an earlier rollout are removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("weight_distribution", "rollout_progress"):
@@ -145,7 +146,7 @@ def write_rollout(report: RolloutReport, folder: Path) -> list[Path]:
 
 
 def rollout_page(report: RolloutReport, pictures: Mapping[str, Any] | None = None) -> str:
-    """Return the page of a rollout, by default with the pictures that belong to it."""
+    """Return the page of a rollout, by default with its pictures."""
     environment = _environment()
     findings = report.findings.sort_values("severity", ascending=False, kind="stable")
     return environment.get_template("rollout.html").render(
@@ -193,7 +194,7 @@ def _digest(text: str) -> str:
 
 
 def _data(report: Report) -> str:
-    """Return the findings as JSON in which no tag and no comment can begin or end."""
+    """Return the findings as JSON in which no tag and no comment can start or end."""
     headers = [one for one in _HEADERS if one[0] != "source" or len(report.sources) > 1]
     rows = [
         [
@@ -215,7 +216,7 @@ def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _state_bar(steps: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return each state that steps are in: its name, their number, and its part of the bar."""
+    """Return each state of the steps: its name, the number of steps, and its part of the bar."""
     counts = steps["state"].value_counts()
     states, left = [], 0.0
     for name in STATES:
@@ -229,7 +230,7 @@ def _state_bar(steps: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _calls(calls: pd.DataFrame) -> list[dict[str, Any]]:
-    """Sum up calls by operation: how many, how many not answered well, how long they took."""
+    """Return per operation the number of calls, the number of failed calls, and their duration."""
     rows = []
     for operation, part in calls.groupby("operation"):
         seconds = part["seconds"].dropna()
@@ -275,7 +276,7 @@ def _weights(routes: pd.DataFrame) -> _Picture:
 
 
 def _picture(draw: Callable[[Any], Any], bars: int) -> _Picture:
-    """Return a picture of so many bars; on a dark page it is transparent."""
+    """Return a picture with room for a number of bars; for a dark page it is transparent."""
     from matplotlib import style
     from matplotlib.figure import Figure
 
@@ -288,7 +289,7 @@ def _picture(draw: Callable[[Any], Any], bars: int) -> _Picture:
             figure = Figure(figsize=(_WIDTH, height), layout="constrained")
             says = draw(figure.subplots()).get_title("left").replace("\n", " ")
             buffer = io.BytesIO()
-            # Without the software's name and version the same plot is the same file.
+            # Without the software's name and version, the same plot gives the same file.
             figure.savefig(
                 buffer,
                 format="png",
