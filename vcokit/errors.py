@@ -26,7 +26,7 @@
     ├── PlanError                a plan cannot be made or carried out
     │   └── StalePlanError       the live routes are not those the plan was made from
     ├── JournalError             a journal cannot be read or written
-    │   └── JournalLockedError   another rollout holds the journal
+    │   └── JournalLockedError   another rollout is using the journal
     └── RolloutError             steps failed (raised only by ``raise_on_error``)
 
 ``str(error)`` is one line: what was wrong, where, and what to do. Control characters in it are
@@ -548,7 +548,7 @@ class JournalError(VcokitError):
 
 
 class JournalLockedError(JournalError):
-    """Another rollout holds the journal."""
+    """Another rollout is using the journal."""
 
 
 class RolloutError(VcokitError):

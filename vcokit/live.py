@@ -186,7 +186,7 @@ def live_connections(
     """Return the IPsec connections of some regions, and which are attached to a transit router.
 
     Two listings of each region are combined: DescribeVpnConnections has State and tunnels.
-    DescribeVpnAttachments has the connections of a transit router, also of another account's.
+    DescribeVpnAttachments has the connections of transit routers, also those of other accounts.
     Pre-shared keys and BGP keys, which the cloud sends, are dropped when its answers are parsed.
 
     Parameters

@@ -1,6 +1,6 @@
 r"""Secrets: hidden in objects, and removed from text before it is shown.
 
-`Secret` holds a text that no repr, no traceback with local variables and no ``vars()`` shows.
+`Secret` contains a text that no repr, no traceback with local variables and no ``vars()`` shows.
 `mask` removes secrets from text of unknown origin: values that follow the name of a secret, and
 known secrets themselves. The answer of a proxy may repeat a request with its token, and a truncated
 answer may contain a pre-shared key. A name is recognised in any of these notations::

@@ -189,7 +189,7 @@ def address_map_data(
     return table.assign(routed=routed[here], nested=found.nested[here])
 
 
-# -- who holds what --------------------------------------------------------------------------------
+# -- the group of each address ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

@@ -386,7 +386,8 @@ class Change:
     def effective_immediately(self) -> bool:
         """Whether it takes effect at acceptance.
 
-        A change that reduces traffic does; one that adds traffic takes effect when the task ends.
+        A change that reduces traffic does. A change that adds traffic takes effect at the task's
+        end.
         """
         if self.adds is None:
             return True

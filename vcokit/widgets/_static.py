@@ -70,7 +70,7 @@ class StaticFallback:
             self._shell = shell
         self._send(html, text, update=self.published)
         if self.published:
-            # The view is shown in a second cell, so the fallback must appear there, with one id.
+            # Shown in a second cell: the fallback must appear there too, with the same id.
             self._send(html, text, update=False)
         self.published = True
         return True
