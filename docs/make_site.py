@@ -32,6 +32,7 @@ SITE: Final = ROOT / "out" / "site"
 CONTENTS: Final = {
     "Tutorials": (
         "tutorial-notebook",
+        "tutorial-change",
         "tutorial-bulk-import",
         "tutorial-audit",
         "transcript",
@@ -43,8 +44,11 @@ CONTENTS: Final = {
     ),
     "How to": (
         "real-cloud",
+        "verify",
         "probe",
         "unattended",
+        "monitoring",
+        "in-a-repository",
         "own-rules",
         "baseline",
         "terraform",
@@ -89,6 +93,8 @@ FRAMES: Final = {
     "FINDINGS": ("Findings", "What `audit_routes` returns."),
     "LIVE_ROUTES": ("Live routes", "What `live_routes` returns."),
     "LIVE_CONNECTIONS": ("Live connections", "What `live_connections` returns."),
+    "LIVE_TUNNELS": ("Live tunnels", "What `live_tunnels` returns."),
+    "LIVE_ROUTER_ROUTES": ("Routes of transit routers", "What `live_router_routes` returns."),
     "STEPS": ("Steps", "The steps of a plan (`plan.steps`) and of a rollout (`rollout.steps()`)."),
     "CALLS": ("Calls", "What `rollout.calls()` returns: one row for each call."),
     "DIFFERENCES": ("Differences", "What `verify_routes` and `rollout.differences()` return."),

@@ -13,15 +13,21 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from vcokit.cli import ExitCode
 from vcokit.cloud.error_codes import CODES, MEANINGS
-from vcokit.cloud.operations import OPERATIONS
+from vcokit.cloud.operations import KNOWN
 from vcokit.config import SETTINGS
 from vcokit.contract import CONTRACT
 
 ROOT: Final = Path(__file__).parent.parent
+#: The facts of each operation, those of other services too.
+FACTS: Final[Mapping[str, Any]] = {
+    name: fact
+    for service in (CONTRACT, *CONTRACT["services"].values())
+    for name, fact in service["operations"].items()
+}
 PAGES: Final = (
     "docs/tutorial-bulk-import.md",
     "docs/contract.md",
@@ -89,17 +95,17 @@ def operations() -> str:
             f"`{each.name}`",
             "write" if each.writes else "read",
             f"{each.limit.calls} in {each.limit.seconds:g} s",
-            sureness(CONTRACT["operations"][each.name]["limit"]),
+            sureness(FACTS[each.name]["limit"]),
             ", ".join(each.required) or "–",
         )
-        for each in OPERATIONS.values()
+        for each in KNOWN.values()
     )
     return table(("operation", "kind", "limit", "confidence", "required parameters"), rows)
 
 
 def limits() -> str:
     """Return the rate limits of the operations, as the simulator enforces them."""
-    facts = ((name, fact["limit"]) for name, fact in CONTRACT["operations"].items())
+    facts = ((name, fact["limit"]) for name, fact in FACTS.items())
     rows = ((f"`{name}`", of["calls"], of["seconds"], sureness(of)) for name, of in facts)
     return table(("operation", "calls", "seconds", "confidence"), rows)
 
@@ -118,7 +124,7 @@ def sureness(fact: Mapping[str, str]) -> str:
 def listed_codes() -> str:
     """Return the error codes that each operation lists, and those that are inferred for it."""
     rows = []
-    for name, fact in CONTRACT["operations"].items():
+    for name, fact in FACTS.items():
         inferred = fact["errors"].get("inferred", [])
         listed = [code for code in fact["errors"]["codes"] if code not in inferred]
         cells = (", ".join(f"`{code}`" for code in codes) or "–" for codes in (listed, inferred))

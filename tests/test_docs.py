@@ -31,12 +31,20 @@ SMALL = ROOT / "data" / "routes-small.csv"
 #: The port that pages name; tests take one that is free.
 PORT = "8601"
 #: Pages whose Python runs from top to bottom, in one namespace.
-TOLD = ("executor.md", "tutorial-notebook.md", "tutorial-audit.md", "own-rules.md", "faq.md")
+TOLD = (
+    "executor.md",
+    "tutorial-notebook.md",
+    "tutorial-audit.md",
+    "own-rules.md",
+    "verify.md",
+    "faq.md",
+)
 #: Pages whose commands run from top to bottom, in one folder.
 TYPED = (
     "docs/tutorial-audit.md",
     "docs/baseline.md",
     "docs/tutorial-bulk-import.md",
+    "docs/verify.md",
     "docs/faq.md",
     "README.md",
 )
@@ -132,6 +140,60 @@ def test_commands_run(
                 code, _, err = shell(*words)
                 wanted = re.search(r"exit code (\d+)", said)
                 assert code == int(wanted[1] if wanted else 0), (line, err)
+
+
+def test_the_change_from_spreadsheet_to_record(
+    folder: Path, shell: Callable[..., tuple], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files are written, its commands run in order, and each line it shows was printed."""
+    for name, value in {"POLL_INTERVAL": "0.05", "TASK_SECONDS": "0.05", "SPEED": "600"}.items():
+        monkeypatch.setenv(f"VCOKIT_{name}", value)
+    text = (DOCS / "tutorial-change.md").read_text("utf-8")
+    parts = re.findall(r"^(````?)(\w+)\n(.*?)^\1$", text, re.DOTALL | re.M)
+    files = {"csv": folder / "offices.csv", "toml": folder / "agreed.toml"}
+    commands = 0
+    with ExitStack() as served:
+        for _, language, content in parts:
+            if language in files:
+                files[language].write_text(content, "utf-8")
+            elif language == "python":
+                run(content)
+            else:
+                commands += type_in(content, shell, monkeypatch, served)
+    assert commands == 12
+    assert "<title>Change record: NET-2417" in (folder / "change.html").read_text("utf-8")
+
+
+def type_in(
+    session: str, shell: Callable[..., tuple], monkeypatch: pytest.MonkeyPatch, served: ExitStack
+) -> int:
+    """Run the commands of a block; return their number.
+
+    What it shows below each stands in what was printed, in that order; ``…`` leaves lines out.
+    """
+    first, *pieces = re.split(r"^\$ ", session, flags=re.M)
+    assert not first
+    for piece in pieces:
+        line, *shown = piece.splitlines()
+        command, _, said = line.partition("   # ")
+        program, *words = shlex.split(command)
+        if program == "export":
+            name, value = words[0].split("=", 1)
+            if name != "VCOKIT_ENDPOINT":  # the simulator of a test takes a port that is free
+                monkeypatch.setenv(name, value)
+        elif words[-1] == "&":
+            cloud = vk.Simulator.for_routes(vk.read_routes(words[1]), speed=600)
+            monkeypatch.setenv("VCOKIT_ENDPOINT", served.enter_context(cloud).endpoint)
+        else:
+            code, out, err = shell(*words)
+            wanted = re.search(r"exit code (\d+)", said)
+            assert code == int(wanted[1] if wanted else 0), (line, err)
+            printed = [each.rstrip() for each in (out + err).splitlines()]
+            for each in shown:
+                if each not in ("…", ""):
+                    assert each.rstrip() in printed, (each, printed)
+                    printed = printed[printed.index(each.rstrip()) + 1 :]
+    return len(pieces)
 
 
 def test_the_site_is_made_without_a_warning() -> None:

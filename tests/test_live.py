@@ -10,7 +10,17 @@ import pytest
 
 import vcokit as vk
 from vcokit import errors
-from vcokit.simulator import CANARY_AUTH_KEY, CANARY_PSK, Connection, Fault, Route
+from vcokit.cloud.policy import policy_document
+from vcokit.contract import TUNNEL_UP
+from vcokit.simulator import (
+    CANARY_AUTH_KEY,
+    CANARY_PSK,
+    Account,
+    Connection,
+    Fault,
+    Route,
+    TunnelFailure,
+)
 
 A, B, GONE = "vco-a", "vco-b", "vco-gone"
 NAMES = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
@@ -301,3 +311,175 @@ def verdicts(wanted: pd.DataFrame, there: pd.DataFrame) -> list[tuple]:
 def test_verdicts(wanted: list, there: list, expected: list) -> None:
     """As planned, missing, different, and what nobody asked for."""
     assert verdicts(routes(*wanted), routes(*there)) == expected
+
+
+# -- beyond the listing -------------------------------------------------------------------------
+
+MISMATCH = TunnelFailure(2, code="Phase1ProposalMismatch", local="SHA256", remote="SHA")
+ASKED = routes((A, "10.0.0.0/8", 100), (A, "11.0.0.0/8", 0), (B, "12.0.0.0/8", 100))
+THERE = [Route(A, "10.0.0.0/8"), Route(A, "11.0.0.0/8", 0), Route(B, "12.0.0.0/8")]
+
+
+def told(found: pd.DataFrame, *names: str) -> list[tuple]:
+    """Return some columns of a frame as rows of plain values."""
+    rows = found[list(names)].astype(object)
+    return [tuple(row) for row in rows.where(rows.notna(), None).itertuples(index=False)]
+
+
+def may(*operations: str) -> dict[str, list[Account]]:
+    """Return an account that is allowed some operations."""
+    return {"accounts": [Account(policy=policy_document(operations))]}
+
+
+def test_tunnels_and_what_is_wrong_with_them(simulate) -> None:
+    """Each tunnel has its status; one that is down its reason, and the values that differ."""
+    kinds = [Connection(A, "r", tunnels=2, failures=[MISMATCH]), Connection(B, "r")]
+    broken = Connection("vco-c", "r", failures=[TunnelFailure(severity="Warn")])
+    cloud, client = simulate([*kinds, broken])
+    found = vk.live_tunnels(client, routes(*((name, "9.0.0.0/8", 0) for name in (A, B, "vco-c"))))
+    down = "ike_sa_not_established"
+    assert told(found, "vpn_connection_id", "tunnel_id", "status", "severity", "code") == [
+        (A, "tun-a1", TUNNEL_UP, None, None),
+        (A, "tun-a2", down, "Critical", "Phase1ProposalMismatch"),
+        (B, None, TUNNEL_UP, None, None),
+        ("vco-c", None, down, "Warn", "Phase1NegotiationTimeout"),
+    ]
+    assert told(found, "local_value", "remote_value")[1] == ("SHA256", "SHA")
+    assert found["failed_at"].notna().tolist() == [False, True, False, True]
+    assert found["note"].isna().all()
+    # What is up is not diagnosed: a call for connections of one tunnel, one for tunnels of two.
+    assert cloud.calls()["operation"].tolist().count("DiagnoseVpnConnections") == 2
+
+
+def test_many_tunnels_are_diagnosed_in_parts(simulate) -> None:
+    """No call names more than twenty, and none is forgotten."""
+    names = [f"vco-{number}" for number in range(45)]
+    cloud, client = simulate([Connection(n, "r", failures=[TunnelFailure()]) for n in names])
+    found = vk.live_tunnels(client, routes(*((name, "9.0.0.0/8", 0) for name in names)))
+    assert found["vpn_connection_id"].tolist() == names
+    assert (found["severity"] == "Critical").all()
+    asked = cloud.calls().query("operation == 'DiagnoseVpnConnections'")["parameters"]
+    assert [sum("VpnConnectionIds" in name for name in one) for one in asked] == [20, 20, 5]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "lacks", "status"),
+    [
+        ((), "vpc:DescribeVpnConnections", None),
+        (("DescribeVpnConnections",), "vpc:DiagnoseVpnConnections", "ike_sa_not_established"),
+    ],
+)
+def test_without_permission_for_tunnels(allowed: tuple, lacks: str, status: str, simulate) -> None:
+    """One note names the permission; what else is known stands."""
+    broken = [Connection(name, "r", failures=[TunnelFailure()]) for name in (A, B)]
+    _, client = simulate(broken, THERE, **may("DescribeVcoRouteEntries", *allowed))
+    found = vk.live_tunnels(client, ASKED)
+    (note,) = set(found["note"])
+    assert note.endswith(f"It needs the permission {lacks}")
+    assert told(found, "status", "severity") == [(status, None)] * 2
+    verdict = vk.verify_routes(ASKED, vk.live_routes(client, ASKED), tunnels=found)["verdict"]
+    assert set(verdict) == ({"as planned"} if status is None else {"tunnel down"})
+
+
+def test_routes_in_the_tables_of_transit_routers(simulate) -> None:
+    """Each route that arrived has its status; a connection without one has a row that says so."""
+    elsewhere = Connection("vco-c", "r", transit_router_id="tr-2", attach_type="NO_ASSOCIATED")
+    held = Connection(B, "r", transit_router_id="tr-1", withheld=["12.0.0.0/8"])
+    cloud, client = simulate([Connection(A, "r", transit_router_id="tr-1"), held, elsewhere], THERE)
+    found = vk.live_router_routes(client, routes(*((n, "9.0.0.0/8", 0) for n in (A, B, "vco-c"))))
+    assert told(found, "vpn_connection_id", "transit_router_id", "route_dest", "status") == [
+        (A, "tr-1", "10.0.0.0/8", "Active"),
+        (A, "tr-1", "11.0.0.0/8", "Standby"),
+        (B, "tr-1", None, None),
+        ("vco-c", None, None, None),
+    ]
+    assert told(found, "route_table_id", "route_type")[0] == ("vtb-1", "Propagated")
+    assert told(found, "note")[2:] == [(None,), ("it is not attached to a transit router",)]
+    assert cloud.calls()["operation"].tolist().count("ListTransitRouterRouteEntries") == 1
+
+
+@pytest.mark.parametrize(
+    ("allowed", "lacks"),
+    [
+        ((), "vpc:DescribeVpnConnections"),
+        (("DescribeVpnConnections",), "vpc:DescribeVpnAttachments"),
+        (("DescribeVpnConnections", "DescribeVpnAttachments"), "cen:ListTransitRouterRouteTables"),
+        (
+            ("DescribeVpnConnections", "DescribeVpnAttachments", "ListTransitRouterRouteTables"),
+            "cen:ListTransitRouterRouteEntries",
+        ),
+    ],
+)
+def test_without_permission_for_transit_routers(allowed: tuple, lacks: str, simulate) -> None:
+    """One note names the permission, and routes are verified without them."""
+    _, client = simulate(
+        [Connection(A, "r"), Connection(B, "r")], THERE, **may("DescribeVcoRouteEntries", *allowed)
+    )
+    found = vk.live_router_routes(client, ASKED)
+    (note,) = set(found["note"])
+    assert note.endswith(f"It needs the permission {lacks}")
+    verdicts = vk.verify_routes(ASKED, vk.live_routes(client, ASKED), router_routes=found)
+    assert told(verdicts, "verdict", "router") == [("as planned", None)] * 3
+
+
+def test_a_long_table_of_a_transit_router(simulate) -> None:
+    """All its pages are read, beside throttled ones."""
+    there = [Route(A, f"10.0.{number}.0/24") for number in range(250)]
+    faults = [Fault("throttle", operation="ListTransitRouterRouteEntries", count=1, seconds=0.01)]
+    _, client = simulate([Connection(A, "r")], there, faults=faults, quota=300, speed=100)
+    found = vk.live_router_routes(client, ASKED.head(1))
+    assert found["route_dest"].tolist() == [route.route_dest for route in there]
+
+
+def test_a_key_that_is_refused_is_an_error(simulate) -> None:
+    """Then no note helps: nothing at all will work."""
+    fault = Fault("refuse", code="InvalidAccessKeyId.NotFound")
+    _, client = simulate([Connection(A, "r")], faults=[fault])
+    for read in (vk.live_tunnels, vk.live_router_routes):
+        with pytest.raises(errors.AuthError):
+            read(client, ASKED)
+
+
+@pytest.mark.parametrize(
+    ("broken", "expected"),
+    [
+        ({}, [("as planned", "up", "active"), ("as planned", "up", "standby")]),
+        (
+            {"tunnels": 2, "failures": [MISMATCH]},
+            [("as planned", "degraded", "active"), ("as planned", "degraded", "standby")],
+        ),
+        (
+            {"failures": [TunnelFailure()]},
+            [("tunnel down", "down", "absent"), ("tunnel down", "down", "absent")],
+        ),
+        (
+            {"withheld": ["10.0.0.0/8", "11.0.0.0/8"]},
+            [("not in router", "up", "absent"), ("as planned", "up", "absent")],
+        ),
+    ],
+)
+def test_verdicts_beyond_the_listing(broken: dict, expected: list, simulate) -> None:
+    """No tunnel up, or not in the router's table: a route that is listed does not forward."""
+    _, client = simulate([Connection(A, "r", **broken), Connection(B, "r")], THERE)
+    live = vk.live_routes(client, ASKED)
+    seen = {
+        "tunnels": vk.live_tunnels(client, ASKED),
+        "router_routes": vk.live_router_routes(client, ASKED),
+    }
+    verdicts = vk.verify_routes(ASKED, live, **seen)
+    assert told(verdicts, "verdict", "tunnel", "router") == [
+        *expected,
+        ("as planned", "up", "active"),
+    ]
+    # A route that is not there stays missing, whatever its tunnel does.
+    missing = vk.verify_routes(routes((A, "13.0.0.0/8", 100)), live.iloc[:0], **seen)
+    assert missing["verdict"].tolist() == ["missing"]
+    assert vk.verify_routes(ASKED, live)[["tunnel", "router"]].isna().all(axis=None)
+
+
+def test_the_tunnels_of_a_next_hop_are_a_column(simulate) -> None:
+    """Those that are up, of a connection with two tunnels."""
+    kinds = [Connection(A, "r", tunnels=2, failures=[MISMATCH]), Connection(B, "r")]
+    _, client = simulate(kinds, THERE)
+    found = vk.live_routes(client, ASKED)["next_hop_tunnels"]
+    assert found.fillna("").tolist() == ["tun-a1", "tun-a1", ""]

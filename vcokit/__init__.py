@@ -48,11 +48,17 @@ if TYPE_CHECKING:
     from vcokit.inventory import read_routes as read_routes
     from vcokit.inventory import write_routes as write_routes
     from vcokit.live import live_connections as live_connections
+    from vcokit.live import live_router_routes as live_router_routes
     from vcokit.live import live_routes as live_routes
+    from vcokit.live import live_tunnels as live_tunnels
+    from vcokit.monitoring import MetricsFile as MetricsFile
+    from vcokit.monitoring import Notifier as Notifier
     from vcokit.probing import Probe as Probe
     from vcokit.probing import probe as probe
     from vcokit.quotas import Quotas as Quotas
     from vcokit.quotas import live_quota as live_quota
+    from vcokit.reports.record import ChangeRecord as ChangeRecord
+    from vcokit.reports.record import change_record as change_record
     from vcokit.rollout.forecast import Forecast as Forecast
     from vcokit.rollout.forecast import forecast as forecast
     from vcokit.rollout.journal import Journal as Journal
@@ -71,6 +77,7 @@ __version__ = "0.1.0"
 #: Public names and their modules; a name without a module is a module itself.
 _ROOMS = {
     "AuditView": "vcokit.widgets",
+    "ChangeRecord": "vcokit.reports.record",
     "Cidr": "vcokit.cidr.scalar",
     "CidrArray": "vcokit.cidr.array",
     "CidrDtype": "vcokit.cidr.array",
@@ -78,6 +85,8 @@ _ROOMS = {
     "Explanation": "vcokit.audit",
     "Forecast": "vcokit.rollout.forecast",
     "Journal": "vcokit.rollout.journal",
+    "MetricsFile": "vcokit.monitoring",
+    "Notifier": "vcokit.monitoring",
     "Plan": "vcokit.rollout.plan",
     "PlanView": "vcokit.widgets",
     "Probe": "vcokit.probing",
@@ -90,6 +99,7 @@ _ROOMS = {
     "apply_plan": "vcokit.rollout.rollout",
     "apply_suggestions": "vcokit.audit",
     "audit_routes": "vcokit.audit",
+    "change_record": "vcokit.reports.record",
     "connect": "vcokit.cloud.connect",
     "errors": None,
     "explain": "vcokit.audit",
@@ -97,7 +107,9 @@ _ROOMS = {
     "forwarding_changes": "vcokit.audit",
     "live_connections": "vcokit.live",
     "live_quota": "vcokit.quotas",
+    "live_router_routes": "vcokit.live",
     "live_routes": "vcokit.live",
+    "live_tunnels": "vcokit.live",
     "load_rules": "vcokit.audit",
     "plan_routes": "vcokit.rollout.plan",
     "plots": None,

@@ -129,6 +129,14 @@ _TABLE: Final = (
         "Routes of a connection past which an audit warns.",
         1,
     ),
+    Setting(
+        "notify_stalled", 600.0, "s", "Time without progress that a notification is sent for.", 1
+    ),
+    Setting("notify_failures", 1, "steps", "Failed steps that a notification is sent for.", 1),
+    Setting("metrics_interval", 30.0, "s", "Time between two writes of a file of metrics.", 1),
+    Setting(
+        "monitor_wait", 10.0, "s", "Time that notifications and metrics have after a rollout's end."
+    ),
     Setting("speed", 60.0, "x", "Speed of the simulator behind demo and apply --simulate.", 0.001),
     Setting("seed", 20261123, "", "Seed of the demo's random choices."),
 )
@@ -167,7 +175,7 @@ class Settings:
         self._variables = {
             name: value
             for name, value in (os.environ if environ is None else environ).items()
-            if name.startswith(PREFIX)
+            if name.removeprefix(PREFIX).lower() in SETTINGS
         }
 
     def __repr__(self) -> str:

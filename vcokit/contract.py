@@ -18,6 +18,8 @@ CONTRACT: Final[Mapping[str, Any]] = json.loads(
 _STATES: Final = CONTRACT["states"]
 #: The state of a connection that accepts writes.
 ATTACHED: Final[str] = _STATES["idle"]["CEN"]
+#: The status of a tunnel that forwards.
+TUNNEL_UP: Final[str] = _STATES["status"][-1]
 #: States that change to attached automatically.
 ARRIVING: Final = frozenset(
     {_STATES["busy"], *(one for one, end in _STATES["passing"].items() if end == ATTACHED)}

@@ -6,7 +6,7 @@ import reprlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from threading import Event, Thread
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 import pandas as pd
 
@@ -14,7 +14,10 @@ from vcokit import schema
 from vcokit.audit.columns import is_connection
 from vcokit.cloud.client import Client
 from vcokit.cloud.endpoints import is_region
-from vcokit.errors import InputError, NotFoundError, Remedy, StateError
+from vcokit.cloud.operations import OPERATIONS
+from vcokit.cloud.responses import note_of
+from vcokit.contract import TUNNEL_UP
+from vcokit.errors import CloudError, InputError, NotFoundError, Remedy, StateError
 
 _Asked = TypeVar("_Asked")
 _Told = TypeVar("_Told")
@@ -158,6 +161,206 @@ def _side_by_side(
     if errors:
         raise errors[min(errors)]
     return [told[number] for number in range(len(asked))]
+
+
+# -- beyond the listing: tunnels, and the tables of transit routers --------------------------------
+
+#: Connections, or tunnels, that one call asks about.
+_DIAGNOSED: Final = 20
+_BY_TUNNEL: Final = "tunnel_id"
+_BY_CONNECTION: Final = "vpn_connection_id"
+_FOUND: Final = ["severity", "code", "reason", "local_value", "remote_value", "failed_at"]
+
+
+def live_tunnels(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
+    """Return the tunnels of the connections of an inventory, and what is wrong with them.
+
+    Only tunnels that are not up are diagnosed. Both reads are optional: what the key may not read
+    is missing, and a note says so.
+
+    Parameters
+    ----------
+    client : Client
+        From `connect`.
+    routes : DataFrame
+        As in `live_routes`.
+
+    Returns
+    -------
+    DataFrame
+        Of `vcokit.schema.LIVE_TUNNELS`: at least one row for each connection, and one for each
+        thing that is wrong with a tunnel. ``status`` is missing where it could not be read.
+
+    Raises
+    ------
+    CloudError
+        If the AccessKey is refused.
+
+    Examples
+    --------
+    >>> from vcokit.cloud.connect import connect
+    >>> from vcokit.simulator import Connection, Simulator, TunnelFailure
+    >>> wrong = TunnelFailure(1, code="Phase1ProposalMismatch", local="SHA256", remote="SHA")
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": ["vco-a"]})
+    >>> down = Connection("vco-a", failures=[wrong])
+    >>> with Simulator([down]) as cloud, connect(cloud) as client:
+    ...     tunnels = live_tunnels(client, routes)
+    >>> tunnels[["status", "code", "local_value", "remote_value"]].iloc[0].tolist()
+    ['ike_sa_not_established', 'Phase1ProposalMismatch', 'SHA256', 'SHA']
+    """
+    _require_client(client, "live_tunnels(client, routes)")
+    frames = [_tunnels_in(client, *one) for one in _by_region(routes).items()]
+    empty = schema.frame(schema.LIVE_TUNNELS)
+    return pd.concat(frames, ignore_index=True) if frames else empty
+
+
+def _tunnels_in(client: Client, region: str, names: list[str]) -> pd.DataFrame:
+    """Return the tunnels of some connections of a region."""
+    rows: list[dict[str, Any]] = []
+    note = None
+    try:
+        pages = client.listing(OPERATIONS["DescribeVpnConnections"], {"RegionId": region})
+        rows = [row for page in pages for row in page.rows]
+        note = "the cloud does not list the connection"
+    except CloudError as error:
+        note = note_of(error, "so the status of tunnels is not known")
+    found = {row.get("VpnConnectionId"): row for row in rows}
+    tunnels = pd.DataFrame(
+        [
+            (name, tunnel.get("TunnelId"), tunnel.get("Status"), None if name in found else note)
+            for name in names
+            for tunnel in _tunnels_of(found.get(name, {}))
+        ],
+        columns=[_BY_CONNECTION, _BY_TUNNEL, "status", "note"],
+    ).astype("str")
+    tunnels["region_id"] = region
+    is_down = (tunnels["status"] != TUNNEL_UP) & tunnels["status"].notna()
+    is_single = tunnels[_BY_TUNNEL].isna()
+    try:
+        parts = [
+            _diagnosed(client, region, tunnels[is_down & is_single], _BY_CONNECTION),
+            _diagnosed(client, region, tunnels[is_down & ~is_single], _BY_TUNNEL),
+        ]
+        tunnels = pd.concat([tunnels[~is_down], *parts]).sort_index(kind="stable")
+    except CloudError as error:
+        tunnels.loc[is_down, "note"] = note_of(error, "so the reasons are not known")
+    known = {name: tunnels[name] for name in schema.LIVE_TUNNELS if name in tunnels}
+    return schema.frame(schema.LIVE_TUNNELS, known)
+
+
+def _tunnels_of(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the tunnels of a connection as the cloud describes it; a single one has no id."""
+    several = (row.get("TunnelOptionsSpecification") or {}).get("TunnelOptions")
+    return several or [{"Status": row.get("Status")}]
+
+
+def _diagnosed(client: Client, region: str, tunnels: pd.DataFrame, by: str) -> pd.DataFrame:
+    """Return tunnels with what is wrong with them; a tunnel with several faults has several rows.
+
+    Connections of one tunnel are asked for by their own ids, others by those of their tunnels.
+    """
+    ids = tunnels[by].tolist()
+    parts = [ids[start : start + _DIAGNOSED] for start in range(0, len(ids), _DIAGNOSED)]
+    found = [
+        client.diagnose_vpn_connections(
+            region_id=region,
+            vpn_connection_ids=part if by == _BY_CONNECTION else None,
+            tunnel_ids=part if by == _BY_TUNNEL else None,
+        )
+        for part in parts
+    ]
+    if not found:
+        return tunnels
+    told = pd.concat(found, ignore_index=True)[[by, *_FOUND]]
+    return tunnels.reset_index().merge(told, how="left", on=by).set_index("index")
+
+
+def live_router_routes(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
+    """Return the routes to the connections of an inventory in the tables of transit routers.
+
+    The route tables of each transit router that a connection is attached to are read. These reads
+    are optional: what the key may not read is missing, and a note says so.
+
+    Parameters
+    ----------
+    client : Client
+        From `connect`. Calls go to Cloud Enterprise Network's own host, or to the client's
+        endpoint where one is set.
+    routes : DataFrame
+        As in `live_routes`.
+
+    Returns
+    -------
+    DataFrame
+        Of `vcokit.schema.LIVE_ROUTER_ROUTES`, at least one row for each connection. One without a
+        destination says that no table has a route to the connection, or, by its note, that this
+        could not be read.
+
+    Raises
+    ------
+    CloudError
+        If the AccessKey is refused.
+
+    Examples
+    --------
+    >>> from vcokit.cloud.connect import connect
+    >>> from vcokit.simulator import Connection, Route, Simulator
+    >>> routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": ["vco-a"]})
+    >>> there = [Route("vco-a", "10.0.0.0/8")]
+    >>> with Simulator([Connection("vco-a")], there) as cloud, connect(cloud) as client:
+    ...     found = live_router_routes(client, routes)
+    >>> found[["transit_router_id", "route_dest", "status"]].iloc[0].tolist()
+    ['tr-simulator', '10.0.0.0/8', 'Active']
+    """
+    _require_client(client, "live_router_routes(client, routes)")
+    otherwise = "so the tables of transit routers are not known"
+    asked: list[tuple[str, str, str | None, str | None]] = []
+    for region, names in _by_region(routes).items():
+        routers: dict[str, str] = {}
+        note = "it is not attached to a transit router"
+        try:
+            there = _connections_in(client, region).dropna(subset="transit_router_id")
+            routers = dict(zip(there["vpn_connection_id"], there["transit_router_id"], strict=True))
+        except CloudError as error:
+            note = note_of(error, otherwise)
+        asked += [
+            (region, name, routers.get(name), None if name in routers else note) for name in names
+        ]
+    entries = [schema.frame(schema.LIVE_ROUTER_ROUTES)]
+    unread: dict[str | None, str] = {}
+    for router in dict.fromkeys(router for _, _, router, _ in asked if router is not None):
+        try:
+            entries.append(_entries_of(client, router))
+        except CloudError as error:
+            unread[router] = note_of(error, otherwise)
+    rows = [(*place, router, unread.get(router, note)) for *place, router, note in asked]
+    names = ["region_id", "vpn_connection_id", "transit_router_id", "note"]
+    found = pd.DataFrame(rows, columns=names, dtype="str")
+    told = pd.concat(entries, ignore_index=True).drop(columns=["region_id", "note"])
+    both = found.merge(told, how="left", on=["vpn_connection_id", "transit_router_id"])
+    return schema.frame(schema.LIVE_ROUTER_ROUTES, {str(name): both[name] for name in both})
+
+
+def _entries_of(client: Client, router: str) -> pd.DataFrame:
+    """Return the routes to connections in all tables of a transit router."""
+    tables = client.list_transit_router_route_tables(transit_router_id=router)["route_table_id"]
+    frames = [
+        client.list_transit_router_route_entries(route_table_id=table).assign(route_table_id=table)
+        for table in tables
+    ]
+    empty = schema.frame(schema.LIVE_ROUTER_ROUTES)
+    return pd.concat([empty, *frames], ignore_index=True).assign(transit_router_id=router)
+
+
+# -- which connections ----------------------------------------------------------------------------
+
+
+def _by_region(routes: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the connections of each region that can be asked for."""
+    found: dict[str, list[str]] = {}
+    for region, name in connections_of(routes):
+        found.setdefault(region, []).append(name)
+    return found
 
 
 def connections_of(routes: pd.DataFrame) -> list[tuple[str, str]]:

@@ -15,12 +15,12 @@ from typing import Any, Final
 import pandas as pd
 
 from vcokit import schema
-from vcokit._text import pluralize, printable
+from vcokit._text import pluralize
 from vcokit.cloud.client import Client
-from vcokit.cloud.error_codes import is_key
-from vcokit.cloud.operations import OPERATIONS, QUOTAS, Limit
+from vcokit.cloud.operations import KNOWN, OPERATIONS, Limit
+from vcokit.cloud.responses import note_of
 from vcokit.contract import CONTRACT, limit
-from vcokit.errors import ApiError, CloudError, InputError
+from vcokit.errors import CloudError, InputError
 
 #: Value of the column `about` for the quota of routes per connection.
 ROUTES: Final = "routes of a connection"
@@ -37,11 +37,8 @@ QUOTA_COLUMNS: Final[schema.Schema] = {
     "source": schema.STR,
 }
 
-_CENTER: Final[Mapping[str, Any]] = CONTRACT["quota_center"]
-_LIST: Final = QUOTAS["ListProductQuotas"]
-_PAGE: Final[int] = _CENTER["parameters"]["MaxResults"]["most"]
-#: Most pages of a list that are read.
-_MOST_PAGES: Final = 20
+_CENTER: Final[Mapping[str, Any]] = CONTRACT["services"]["quota_center"]
+_LIST: Final = KNOWN["ListProductQuotas"]
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
 #: Words in the quota for destination routes of a connection, and in similar quotas.
@@ -135,9 +132,7 @@ def live_quota(client: Client) -> Quotas:
         quotas = list(_quotas(client, "quotas"))
         limits = list(_quotas(client, "limits"))
     except CloudError as error:
-        if is_key(getattr(error, "code", None)):
-            raise
-        return Quotas(None, default, notes=(_note(error),))
+        return Quotas(None, default, notes=(note_of(error, "so the defaults stand"),))
     table = _table([*quotas, *limits])
     about = table[table["about"] == ROUTES]
     timed = table.dropna(subset=["about", "value", "seconds"])
@@ -153,33 +148,14 @@ def live_quota(client: Client) -> Quotas:
     return Quotas(None, default, told, (note,), table)
 
 
-def _note(error: CloudError) -> str:
-    """Return the reason for a missing answer in one line."""
-    code = error.code if isinstance(error, ApiError) else "no answer"
-    request = f", request {error.request_id}" if error.request_id else ""
-    return (
-        f"The Quota Center told nothing ({printable(code)}{request}), so the defaults stand. "
-        f"Asking it needs {_LIST.action}"
-    )
-
-
 def _quotas(client: Client, category: str) -> Iterator[Mapping[str, Any]]:
     """Yield the VPN quotas of one category, from the first product that has any."""
     for product in _CENTER["products"]["value"]:
         asked = {"ProductCode": product, "QuotaCategory": _CENTER["categories"]["value"][category]}
-        rows = [row for row in _rows(client, asked) if _is_ours(row, category)]
+        pages = client.listing(_LIST, asked)
+        rows = [row for page in pages for row in page.rows if _is_ours(row, category)]
         if rows:
             yield from rows
-            return
-
-
-def _rows(client: Client, asked: Mapping[str, str]) -> Iterator[Mapping[str, Any]]:
-    token = None
-    for _ in range(_MOST_PAGES):
-        answer = client.call(_LIST, {**asked, "MaxResults": _PAGE, "NextToken": token})
-        yield from answer.get("Quotas") or ()
-        token = answer.get("NextToken")
-        if not token:
             return
 
 

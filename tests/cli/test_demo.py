@@ -11,7 +11,7 @@ import matplotlib.image
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import FAST, GOOD, HEAD, SMALL
+from tests.cli.stage import FAST, GOOD, HEAD, SMALL, as_environment, refusing
 from vcokit.cli import tools
 
 SCRIPT = "<script>alert(1)</script>"
@@ -58,17 +58,17 @@ def is_shown(page: str, rules: Iterable[str]) -> None:
     """See that a report is one HTML file with the figures, the rules and the plots, harmless."""
     assert SCRIPT not in page
     assert html.escape(SCRIPT) in page
-    assert page.count("data:image/png;base64,") == 4  # two pictures, light and dark
-    assert not re.search(r"(?:src|href)=\"(?!data:)", page)
+    assert page.count("<svg role=") == 3
+    assert not re.search(r"(?:src|href)=\"(?!#)", page)
     text = html.unescape(re.sub(r"<[^>]+>", " ", page))
     for rule in rules:
         assert rule in text
-    for number, says in ((41, "routes read"), (29, "created"), (12, "blocked"), (29, "verified")):
+    for number, says in ((41, "routes read"), (29, "changes"), (29, "done"), (12, "blocked")):
         assert re.search(rf"\b{number}\s+{says}", text)
 
 
 def test_every_rollout_can_have_the_report(shell, tmp_path: Path, inventory: Path) -> None:
-    """--report of apply, of a saved plan, of resume and undo: one page with its own figures."""
+    """--report of apply, of a saved plan, of resume and undo: the record, with its own figures."""
     page, plan, journal = (tmp_path / name for name in ("report.html", "p.jsonl", "r.db"))
     fast = FAST
 
@@ -81,19 +81,40 @@ def test_every_rollout_can_have_the_report(shell, tmp_path: Path, inventory: Pat
         return " ".join(text.split())
 
     said = reported("apply", inventory, "--journal", journal)
-    assert "41 routes read" in said
-    assert "29 created" in said
+    assert "41 routes read 29 changes 29 done" in said
     assert "12 blocked" in said
-    assert "29 deleted" in reported("undo", journal)
+    assert "29 delete" in reported("undo", journal)
     assert shell("plan", inventory, "--simulate", "--save", plan)[0] == 0
     late = ("--max-hours", "1e-9", "--journal", tmp_path / "late.db")
-    assert "0 created" in reported("apply", plan, *late)
-    assert "29 created" in reported("resume", tmp_path / "late.db", "--max-hours", "1")
+    assert "Stopped: 29 of 29 changes are left" in reported("apply", plan, *late)
+    assert "29 changes 29 done" in reported("resume", tmp_path / "late.db", "--max-hours", "1")
+
+
+def test_a_rollout_that_failed_has_a_report_too(
+    shell, tmp_path: Path, inventory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Steps that failed: exit code 6, and a record; vcokit report writes the same one."""
+    inventory.write_text(HEAD + GOOD)
+    with vk.Simulator.for_routes(vk.read_routes(inventory), faults=[refusing()]) as cloud:
+        as_environment(monkeypatch, cloud)
+        page, journal = tmp_path / "r.md", tmp_path / "r.db"
+        given = ("--yes", "--report", page, "--journal", journal, "--ticket", "NET-1")
+        assert shell("apply", inventory, *given, "--approved-by", "Chen Jing")[0] == 6
+        said = page.read_text("utf-8")
+        for words in ("1 failed", "NET-1", "Chen Jing", "IllegalParam.RouteDest"):
+            assert words in said
+    code, shown, err = shell("report", journal)
+    assert (code, shown, err) == (0, said, "")
+    code, _, err = shell("report", journal, "--output", tmp_path / "r.html")
+    assert (code, err) == (0, f"Report: {tmp_path / 'r.html'}\n")
+    for wrong in ("r.pdf", "r.db"):
+        assert shell("report", journal, "--output", tmp_path / wrong)[0] == 2
+    assert vk.change_record(journal).markdown() == said
 
 
 def test_a_report_destroys_nothing(shell, tmp_path: Path, inventory: Path) -> None:
     """What cannot be written, or would be written onto the inventory, is refused before a call."""
-    for path in (inventory, tmp_path / "no" / "r.html", tmp_path):
+    for path in (inventory, tmp_path / "no" / "r.html", tmp_path, tmp_path / "r.pdf"):
         code, out, err = shell("apply", inventory, "--simulate", "--report", path)
         assert (code, out, err.count("\n")) == (2, "", 1)
     assert [path.name for path in tmp_path.iterdir()] == ["routes.csv"]

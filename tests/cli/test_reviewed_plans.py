@@ -82,3 +82,26 @@ def test_windows(cloud: vk.Simulator, shell) -> None:
     assert code == 0
     with vk.Journal.read("routes.rollout.db") as journal:
         assert json.loads(journal.meta()["options"])["windows"] == ["00:00-24:00 UTC"]
+
+
+def test_accepted_findings_do_not_fail_and_change_no_plan(
+    cloud: vk.Simulator, shell, tmp_path: Path
+) -> None:
+    """What an exception accepts passes --fail-on, is told, and leaves the fingerprint as it is."""
+    rows = ROUTES + "cn-hangzhou,vco-a,10.1.0.0/16,100\n"
+    Path("routes.csv").write_text(rows)
+    Path("agreed.toml").write_text(
+        '[[exception]]\nrule = "covered"\nreason = "NET-2417"\nuntil = 2099-12-31\n'
+    )
+    command = ("plan", "routes.csv", "--format", "json", "--fail-on", "info")
+    code, shown, _ = shell(*command)
+    assert code == 1
+    code, same, _ = shell(*command, "--exceptions", "agreed.toml", "--save", "p.jsonl")
+    assert (code, json.loads(same)["fingerprint"]) == (0, json.loads(shown)["fingerprint"])
+    code, _, err = shell("apply", "p.jsonl", "--yes", "--exceptions", "agreed.toml")
+    assert (code, "--exceptions" in err) == (2, True)
+    given = ("--yes", "--exceptions", "agreed.toml", "--fail-on", "info", "--report", "r.json")
+    assert shell("apply", "routes.csv", *given)[0] == 0
+    record = json.loads(Path("r.json").read_text("utf-8"))
+    assert [(one["rule"], one["reason"]) for one in record["accepted"]] == [("covered", "NET-2417")]
+    assert shell("apply", "p.jsonl", "--yes", "--ticket", " ")[0] == 2

@@ -20,11 +20,13 @@ class Asked:
     method: str
     target: str
     headers: dict[str, str]
+    body: bytes = b""
 
     @property
     def parameters(self) -> dict[str, str]:
-        """Parameters of the query, decoded as a form."""
-        return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
+        """Parameters of the query and of the body, decoded as forms."""
+        forms = (urlsplit(self.target).query, self.body.decode())
+        return {k: v for form in forms for k, v in parse_qsl(form, keep_blank_values=True)}
 
     @property
     def signed(self) -> set[str]:
@@ -136,8 +138,8 @@ def _read(lines) -> Asked | None:
     while (line := lines.readline().decode().strip()) != "":
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
-    lines.read(int(headers.get("content-length", 0)))
-    return Asked(method, target, headers)
+    body = lines.read(int(headers.get("content-length", 0)))
+    return Asked(method, target, headers, body)
 
 
 def _is_short(data: bytes) -> bool:

@@ -6,15 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from alibabacloud_tea_openapi.models import Config
 from alibabacloud_vpc20160428 import models
-from alibabacloud_vpc20160428.client import Client as OfficialClient
 
+from tests import official as sdk
 from tests.cloud.stub import Asked, Stub, reply
 from tests.leaks import TEST_SECRET, TEST_TOKEN
 from vcokit.cloud.client import Client
 from vcokit.cloud.connect import connect
-from vcokit.cloud.operations import OPERATIONS
+from vcokit.cloud.operations import KNOWN
 from vcokit.errors import ApiError
 from vcokit.simulator import Account, Connection, Route, Simulator
 
@@ -65,6 +64,29 @@ CALLS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {**HERE, "vpn_connection_id": A, "page_number": 1, "page_size": 50},
     ),
     "DescribeRegions": ({}, {"accept_language": "en-US"}),
+    "DiagnoseVpnConnections": (
+        {**HERE, "vpn_connection_ids": [A, "vco-b"], "tunnel_ids": ["tun-1"]},
+        {
+            **HERE,
+            "vpn_connection_ids": [A, "vco-b"],
+            "tunnel_ids": ["tun-1"],
+            "page_number": 1,
+            "page_size": 50,
+        },
+    ),
+    "ListTransitRouterRouteTables": (
+        {"transit_router_id": "tr-simulator"},
+        {"transit_router_id": "tr-simulator", "max_results": 100},
+    ),
+    "ListTransitRouterRouteEntries": (
+        {"route_table_id": "vtb-simulator"},
+        {
+            "transit_router_route_table_id": "vtb-simulator",
+            "transit_router_route_entry_status": "All",
+            "transit_router_route_entry_next_hop_resource_type": "VPN",
+            "max_results": 100,
+        },
+    ),
 }
 
 #: Headers that the SDK for Python signs and the rule does not ask for: the SDK for Node signs none
@@ -72,22 +94,16 @@ CALLS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 SDK_ONLY = {"accept", "user-agent", "x-acs-credentials-provider"}
 
 
-def method(name: str) -> str:
-    """Return the method of an operation, as the client and the SDK name it."""
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
-
-
-def official(endpoint: str, key: str, secret: str, token: str | None) -> OfficialClient:
-    """Return the SDK's client, pointed at a server of ours."""
-    return OfficialClient(
-        Config(
-            endpoint=endpoint.removeprefix("http://"),
-            protocol="http",
-            region_id=REGION,
-            access_key_id=key,
-            access_key_secret=secret,
-            security_token=token,
-        )
+def official(name: str, endpoint: str, key: str, secret: str, token: str | None) -> Any:
+    """Return the client of an operation's SDK, pointed at a server of ours."""
+    return sdk.client(
+        name,
+        endpoint=endpoint.removeprefix("http://"),
+        protocol="http",
+        region_id=REGION,
+        access_key_id=key,
+        access_key_secret=secret,
+        security_token=token,
     )
 
 
@@ -105,28 +121,28 @@ def test_the_same_request(name: str, token: str | None) -> None:
     """Action, version, method, host, parameters and signed headers are those of the SDK."""
     ours, theirs = CALLS[name]
     keys = {"access_key_id": "LTAIexample", "access_key_secret": TEST_SECRET}
-    request = getattr(models, f"{name}Request")(**theirs)
+    request = sdk.model(name, "Request")(**theirs)
 
     def by_us(stub: Stub) -> object:
         with stub.client(**keys, security_token=token) as client:
-            return getattr(client, method(name))(**ours)
+            return getattr(client, sdk.method(name))(**ours)
 
     def by_them(stub: Stub) -> object:
-        client = official(stub.endpoint, "LTAIexample", TEST_SECRET, token)
-        return getattr(client, method(name))(request)
+        client = official(name, stub.endpoint, "LTAIexample", TEST_SECRET, token)
+        return getattr(client, sdk.method(name))(request)
 
-    mine, sdk = sent_by(by_us), sent_by(by_them)
-    assert mine.method == sdk.method == "POST"
-    assert mine.parameters == sdk.parameters
+    mine, other = sent_by(by_us), sent_by(by_them)
+    assert mine.method == other.method == "POST"
+    assert mine.parameters == other.parameters
     for header in ("x-acs-action", "x-acs-version", "x-acs-content-sha256", "accept"):
-        assert mine.headers[header] == sdk.headers[header]
+        assert mine.headers[header] == other.headers[header]
     assert mine.headers["x-acs-action"] == name
     assert mine.headers["host"].startswith("127.0.0.1:")
-    assert sdk.signed - mine.signed == SDK_ONLY
-    assert mine.signed <= sdk.signed
-    assert mine.headers.get("x-acs-security-token") == sdk.headers.get("x-acs-security-token")
-    assert mine.headers.get("x-acs-accesskey-id") == sdk.headers.get("x-acs-accesskey-id")
-    assert mine.headers["content-length"] == sdk.headers["content-length"] == "0"
+    assert other.signed - mine.signed == SDK_ONLY
+    assert mine.signed <= other.signed
+    assert mine.headers.get("x-acs-security-token") == other.headers.get("x-acs-security-token")
+    assert mine.headers.get("x-acs-accesskey-id") == other.headers.get("x-acs-accesskey-id")
+    assert mine.headers["content-length"] == other.headers["content-length"] == "0"
 
 
 @pytest.mark.parametrize("token", [None, TEST_TOKEN], ids=["key", "sts"])
@@ -139,7 +155,7 @@ def test_the_simulator_accepts_it(name: str, token: str | None) -> None:
         Simulator([Connection(A, account_id="1")], there, accounts=[account]) as cloud,
         connect(cloud) as client,
     ):
-        getattr(client, method(name))(**CALLS[name][0])
+        getattr(client, sdk.method(name))(**CALLS[name][0])
         calls = cloud.calls()
     assert calls["operation"].tolist() == [name]
     assert calls["status"].tolist() == [200]
@@ -152,14 +168,15 @@ def test_codes_as_the_official_sdk_reads_them() -> None:
         with stub.client() as client, pytest.raises(ApiError) as mine:
             client.describe_vpn_connection(vpn_connection_id=A)
         request = models.DescribeVpnConnectionRequest(**HERE, vpn_connection_id=A)
-        with pytest.raises(Exception, match="TaskConflict") as sdk:
-            official(stub.endpoint, "id", "any-secret", None).describe_vpn_connection(request)
-    assert mine.value.code == sdk.value.code
-    assert mine.value.request_id == sdk.value.request_id
-    assert mine.value.http_status == sdk.value.status_code
+        client = official("DescribeVpnConnection", stub.endpoint, "id", "any-secret", None)
+        with pytest.raises(Exception, match="TaskConflict") as theirs:
+            client.describe_vpn_connection(request)
+    assert mine.value.code == theirs.value.code
+    assert mine.value.request_id == theirs.value.request_id
+    assert mine.value.http_status == theirs.value.status_code
 
 
 def test_every_method_has_its_case() -> None:
     """The table of this file has each operation that the client has a method for."""
-    methods = {name for name in OPERATIONS if hasattr(Client, method(name))}
+    methods = {name for name in KNOWN if hasattr(Client, sdk.method(name))}
     assert set(CALLS) == methods

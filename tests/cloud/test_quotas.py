@@ -7,7 +7,9 @@ import json
 import pytest
 
 import vcokit as vk
-from vcokit.cloud.operations import KNOWN, QUOTAS
+from tests import official as sdk
+from tests.cloud.stub import Stub, reply
+from vcokit.cloud.operations import KNOWN, OPERATIONS
 from vcokit.cloud.policy import policy_document
 from vcokit.simulator import Account, Connection, Fault, Route, Simulator
 from vcokit.simulator import quotas as center
@@ -35,9 +37,9 @@ def test_the_account_s_numbers(simulate) -> None:
 
 def test_a_list_of_several_pages(simulate, monkeypatch: pytest.MonkeyPatch) -> None:
     """All pages are read; the token of one leads to the next."""
-    monkeypatch.setattr("vcokit.quotas._PAGE", 3)
+    monkeypatch.setattr("vcokit.cloud.operations.Operation.longest_page", 3)
     cloud, client = simulate([ONE])
-    assert set(KNOWN) - set(QUOTAS) == set(vk.live_quota(client).limits)
+    assert set(OPERATIONS) == set(vk.live_quota(client).limits)
     assert len(cloud.calls()) > 3
 
 
@@ -124,6 +126,24 @@ def test_where_calls_go() -> None:
         vk.live_quota(client)
     assert {one.url.host for one in seen} == {"quotas.aliyuncs.com"}
     assert {one.headers["x-acs-version"] for one in seen} == {"2020-05-10"}
+
+
+def test_the_same_question() -> None:
+    """The official SDK asks the same of the same operation; it writes it into the body."""
+    keys = {"access_key_id": "LTAIexample", "access_key_secret": "any-secret"}
+    asked = {"product_code": "vpn", "quota_category": "CommonQuota", "max_results": 100}
+    name = "ListProductQuotas"
+    with Stub([reply({"Code": "Forbidden", "RequestId": "r"}, "403 Forbidden")]) as stub:
+        host = stub.endpoint.removeprefix("http://")
+        theirs = sdk.client(name, endpoint=host, protocol="http", **keys)
+        with pytest.raises(Exception, match="Forbidden"):
+            theirs.list_product_quotas(sdk.model(name, "Request")(**asked))
+        with stub.client() as client:
+            vk.live_quota(client)
+    sent, ours = stub.asked
+    assert ours.parameters == sent.parameters
+    for header in ("x-acs-action", "x-acs-version"):
+        assert ours.headers[header] == sent.headers[header]
 
 
 def test_one_quota_is_read_too(simulate) -> None:

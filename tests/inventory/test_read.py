@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import logging
@@ -122,6 +123,7 @@ def test_the_report_is_plain_and_complete() -> None:
             "1 blank line skipped",
             "fewer cells than the header in 1 row",
         ],
+        "sha256": {"<buffer>": hashlib.sha256(data).hexdigest()},
     }
     long = vk.read_routes("x" * 10_000 + "\n" + CSV).attrs["read"]
     assert len(long["skipped"][0]["text"]) == 200

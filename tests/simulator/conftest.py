@@ -19,6 +19,7 @@ import pytest
 from alibabacloud_tea_openapi.utils import Utils
 
 import vcokit
+from tests.official import VERSIONS
 from vcokit.simulator import Account, Connection, Credentials, Simulator, Switches
 from vcokit.simulator.auth import HttpRequest
 from vcokit.simulator.backend import Answer, Cloud
@@ -31,13 +32,24 @@ FORM = "application/x-www-form-urlencoded"
 #: 2026-01-02T03:04:05Z, the date of the signature vectors.
 WALL = 1_767_323_045.0
 CONTRACT = json.loads(Path(vcokit.__file__).with_name("contract.json").read_text("utf-8"))
-WRITES = [name for name, of in CONTRACT["operations"].items() if of["writes"]]
+#: All operations with their facts, those of other services too.
+FACTS = {
+    name: fact
+    for service in (CONTRACT, *CONTRACT["services"].values())
+    for name, fact in service["operations"].items()
+}
+WRITES = [name for name, of in FACTS.items() if of["writes"]]
 READS = {
     "DescribeVcoRouteEntries": ONE,
     "DescribeVpnConnection": ONE,
     "DescribeVpnConnections": HERE,
     "DescribeVpnAttachments": HERE,
     "DescribeRegions": {},
+    "DiagnoseVpnConnections": HERE | {"VpnConnectionIds.1": "vco-1", "TunnelIds.1": "tun-11"},
+    "ListProductQuotas": {"ProductCode": "vpn"},
+    "GetProductQuota": {"ProductCode": "vpn", "QuotaActionCode": "vpn_flow_CreateVcoRouteEntry"},
+    "ListTransitRouterRouteTables": {},
+    "ListTransitRouterRouteEntries": {"TransitRouterRouteTableId": "vtb-simulator"},
 }
 _NONCES = itertools.count()
 
@@ -130,7 +142,7 @@ def signed(
     keys = credentials or Account().credentials
     says: dict[str, str | None] = {
         "Action": action,
-        "Version": "2016-04-28",
+        "Version": VERSIONS.get(action, "2016-04-28"),
         "SignatureNonce": f"nonce-{next(_NONCES)}",
         "Timestamp": datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "SecurityToken": keys.security_token,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.simulator.conftest import CONTRACT, ONE, SmallCloud, route
+from tests.simulator.conftest import FACTS, ONE, SmallCloud, route
 from vcokit.simulator import Connection, Fault, Route, Switches
 from vcokit.simulator.backend import Cloud
 
@@ -375,8 +375,8 @@ def test_no_window_holds_more_than_the_limit(milliseconds):
 
 def test_limits_are_the_contract_s_unless_changed_one_by_one():
     """A changed limit leaves the others as the vendor has them."""
-    facts = (CONTRACT["operations"] | CONTRACT["quota_center"]["operations"]).items()
-    expected = {name: (of["limit"]["calls"], of["limit"]["seconds"]) for name, of in facts}
+    limits = {name: of["limit"] for name, of in FACTS.items()}
+    expected = {name: (of["calls"], of["seconds"]) for name, of in limits.items()}
     assert Cloud().limits == expected
     changed = Cloud(limits={"DeleteVcoRouteEntry": (5, 1.0)}).limits
     assert changed == expected | {"DeleteVcoRouteEntry": (5, 1.0)}

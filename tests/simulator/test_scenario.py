@@ -12,7 +12,16 @@ import pandas as pd
 import pytest
 
 from tests.simulator.conftest import Clock, route
-from vcokit.simulator import Account, Connection, Fault, LearnedRoute, Route, Simulator, Switches
+from vcokit.simulator import (
+    Account,
+    Connection,
+    Fault,
+    LearnedRoute,
+    Route,
+    Simulator,
+    Switches,
+    TunnelFailure,
+)
 from vcokit.simulator.scenario import Scenario, ScenarioError, parse_scenario
 
 PAGE = Path(__file__).parents[2] / "docs" / "scenario.md"
@@ -86,6 +95,7 @@ TABLES = {
     "[[accounts]]": Account,
     "[[connections]]": Connection,
     "[[connections.learned_routes]]": LearnedRoute,
+    "[[connections.failures]]": TunnelFailure,
     "[[routes]]": Route,
     "[switches]": Switches,
     "[[faults]]": Fault,

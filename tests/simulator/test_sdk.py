@@ -11,14 +11,14 @@ from alibabacloud_tea_openapi.exceptions import (
     ServerException,
     ThrottlingException,
 )
-from alibabacloud_tea_openapi.models import Config, OpenApiRequest, Params
+from alibabacloud_tea_openapi.models import OpenApiRequest, Params
 from alibabacloud_vpc20160428 import models
-from alibabacloud_vpc20160428.client import Client
 from darabonba.exceptions import UnretryableException
 from darabonba.runtime import RuntimeOptions
 
-from tests.simulator.conftest import CONTRACT, HERE, ONE, Clock, route
-from vcokit.simulator import Account, Connection, Fault, Simulator
+from tests import official
+from tests.simulator.conftest import CONTRACT, FACTS, HERE, ONE, READS, Clock, route
+from vcokit.simulator import Account, Connection, Fault, Route, Simulator, TunnelFailure
 
 #: The SDK's name of each scheme.
 SCHEMES = {"V3": None, "V1": "v2"}
@@ -31,19 +31,21 @@ def made(**options: Any) -> Simulator:
     return Simulator(**{"connections": [Connection("vco-1"), Connection("vco-2")]} | options)
 
 
-def client_of(cloud: Simulator, scheme: str = "V3", **config: Any) -> Client:
-    """Return the SDK's client, pointed at a simulator as its users would point it."""
+def client_of(
+    cloud: Simulator, scheme: str = "V3", operation: str = DESCRIBE, **config: Any
+) -> Any:
+    """Return the client of an operation's SDK, pointed at a simulator as users would point it."""
     where = {"endpoint": cloud.endpoint.removeprefix("http://"), "protocol": "http"}
     keys = cloud.credentials._asdict()
     algorithm = {"region_id": "cn-hangzhou", "signature_algorithm": SCHEMES[scheme]}
-    return Client(Config(**where | algorithm | keys | config))
+    return official.client(operation, **where | algorithm | keys | config)
 
 
-def call(client: Client, operation: str, method: str = "POST", **request: Any) -> dict[str, Any]:
+def call(client: Any, operation: str, method: str = "POST", **request: Any) -> dict[str, Any]:
     """Call an operation by the SDK's generic way and return what it answers."""
     params = Params(
         action=operation,
-        version="2016-04-28",
+        version=official.VERSIONS[operation],
         protocol="HTTP",
         pathname="/",
         method=method,
@@ -55,10 +57,9 @@ def call(client: Client, operation: str, method: str = "POST", **request: Any) -
     return client.call_api(params, OpenApiRequest(**request), RuntimeOptions())["body"]
 
 
-def refused(client: Client, operation: str, **changes: str) -> AlibabaCloudException:
+def refused(client: Any, operation: str, **changes: str) -> AlibabaCloudException:
     """Return the exception that a call raises which would be accepted but for some changes."""
-    required = CONTRACT["operations"][operation]["parameters"]["required"]
-    asked = {name: route(NewWeight="0")[name] for name in required} | changes
+    asked = READS.get(operation, route(NewWeight="0")) | changes
     with pytest.raises(AlibabaCloudException) as caught:
         call(client, operation, query=asked)
     return caught.value
@@ -135,13 +136,80 @@ def test_the_sdk_s_generic_call_works_in_every_shape(scheme, method, where):
     assert answer["State"] == "attached"
 
 
+def typed(cloud: Simulator, scheme: str, operation: str, **asked: Any) -> Any:
+    """Return what an operation answers, as a model of its SDK."""
+    client = client_of(cloud, scheme, operation)
+    request = official.model(operation, "Request")(**asked)
+    return getattr(client, official.method(operation))(request).body
+
+
+def test_the_sdk_reads_a_diagnosis(scheme):
+    """What is wrong with a tunnel that is down, of whose value which side; of others nothing."""
+    wrong = TunnelFailure(2, code="Phase1ProposalMismatch", local="SHA256", remote="SHA")
+    connections = [Connection("vco-1", tunnels=2, failures=[wrong]), Connection("vco-2")]
+    asked = {"region_id": "cn-hangzhou", "vpn_connection_ids": ["vco-2"]}
+    with made(connections=connections) as cloud:
+        ids = {"tunnel_ids": ["tun-11", "tun-12"]}
+        body = typed(cloud, scheme, "DiagnoseVpnConnections", **asked, **ids)
+    (row,) = body.vpn_connections
+    assert (body.total_count, row.tunnel_id, row.severity) == (1, "tun-12", "Critical")
+    assert (row.failed_reason_code, row.vpn_connection_id) == (wrong.code, "vco-1")
+    assert (row.mismatch_local_param, row.mismatch_remote_param) == ("SHA256", "SHA")
+
+
+def test_the_sdk_reads_the_next_hop_s_tunnels(scheme):
+    """A route of a connection with two tunnels names those that are up."""
+    connections = [Connection("vco-1", tunnels=2, failures=[TunnelFailure(1)])]
+    asked = {"region_id": "cn-hangzhou", "vpn_connection_id": "vco-1"}
+    with made(connections=connections, routes=[Route("vco-1", "10.0.0.0/8")]) as cloud:
+        body = typed(cloud, scheme, "DescribeVcoRouteEntries", **asked)
+    assert [row.next_hop_tunnel_id_list for row in body.vco_route_entries] == [["tun-12"]]
+
+
+def test_the_sdk_reads_quotas(scheme):
+    """The account's number in a list and by itself, of the types that its SDK has."""
+    code = "vpn_quota_vco_routes"
+    with made(quota=123) as cloud:
+        body = typed(cloud, scheme, "ListProductQuotas", product_code="vpn", max_results=2)
+        one = typed(cloud, scheme, "GetProductQuota", product_code="vpn", quota_action_code=code)
+        more = typed(
+            cloud, scheme, "ListProductQuotas", product_code="vpn", next_token=body.next_token
+        )
+    assert body.quotas[0].quota_action_code == code
+    assert len(body.quotas) + len(more.quotas) == body.total_count == more.total_count
+    assert (body.quotas[0].total_quota, one.quota.total_quota) == (123.0, 123.0)
+    assert one.quota.to_map() == body.quotas[0].to_map()
+
+
+def test_the_sdk_reads_the_table_of_a_transit_router(scheme):
+    """Its tables by the router, the routes by the table: as many pages as it takes."""
+    routes = [Route("vco-1", f"10.{number}.0.0/16") for number in range(45)]
+    with made(routes=[*routes, Route("vco-2", "11.0.0.0/8", 0)]) as cloud:
+        router = {"transit_router_id": "tr-simulator"}
+        (table,) = typed(
+            cloud, scheme, "ListTransitRouterRouteTables", **router
+        ).transit_router_route_tables
+        asked = {"transit_router_route_table_id": table.transit_router_route_table_id}
+        found, token = [], None
+        for _ in range(3):
+            page = typed(cloud, scheme, "ListTransitRouterRouteEntries", **asked, next_token=token)
+            found += page.transit_router_route_entries
+            token = page.next_token
+        every = {**asked, "transit_router_route_entry_status": "All", "max_results": 100}
+        whole = typed(cloud, scheme, "ListTransitRouterRouteEntries", **every)
+    assert (token, page.total_count, whole.total_count) == (None, 45, 46)
+    names = [row.transit_router_route_entry_destination_cidr_block for row in found]
+    assert names == [route.route_dest for route in routes]
+    assert {row.transit_router_route_entry_next_hop_resource_id for row in found} == {"vco-1"}
+
+
 # -- it errs -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("operation", CONTRACT["operations"])
+@pytest.mark.parametrize("operation", FACTS)
 def test_the_sdk_raises_every_code(scheme, operation):
     """Each that an operation lists, or that there is, with status, text and request id."""
-    facts = CONTRACT["operations"][operation]["errors"]
+    facts = FACTS[operation]["errors"]
     codes = CONTRACT["errors"] if operation == DESCRIBE else facts["codes"]
     faults = [Fault("refuse", code=code, after=n, count=1) for n, code in enumerate(codes)]
     with made(faults=faults) as cloud:

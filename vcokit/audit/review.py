@@ -46,8 +46,8 @@ class Review:
     findings : DataFrame
         What is left, as `audit_routes` has it.
     held_back : DataFrame
-        The others, with two columns more: ``held_by``, ``baseline`` or ``exception``, and
-        ``reason``, of the exception.
+        The others, with three columns more: ``held_by``, ``baseline`` or ``exception``, and
+        ``reason`` and ``until``, of the exception.
     fingerprints : Series of str
         Of the findings that are left.
     expired : tuple of AgreedException
@@ -143,7 +143,7 @@ def review_findings(
     day = today.date() if isinstance(today, datetime.datetime) else today or datetime.date.today()
     prints = fingerprints(findings, routes)
     by = np.full(len(findings), None, dtype=object)
-    reason = by.copy()
+    reason, until = by.copy(), by.copy()
     expired: list[AgreedException] = []
     if exceptions is not None:
         for one in read_exceptions(exceptions, rules_of(findings)):
@@ -151,14 +151,15 @@ def review_findings(
                 expired.append(one)
                 continue
             met = one.applies(findings) & pd.isna(by)
-            by[met], reason[met] = "exception", one.reason
+            by[met], reason[met], until[met] = "exception", one.reason, str(one.until)
     if baseline is not None:
         known = prints.isin(_known(baseline)).to_numpy()
-        by[known], reason[known] = "baseline", None
+        by[known], reason[known], until[known] = "baseline", None, None
     held = ~pd.isna(by)
     why = {
         "held_by": pd.Series(by[held], dtype="str"),
         "reason": pd.Series(reason[held], dtype="str"),
+        "until": pd.Series(until[held], dtype="str"),
     }
     return Review(
         findings[~held].reset_index(drop=True),

@@ -2,10 +2,10 @@
 
 ::
 
-    audit     audit, explain, aggregate       options   options that commands share
-    rollout   plan, apply, resume, undo       console   tables, standard output, CSV and JSON
-    inspect   live, verify, diff, status      run       a rollout: progress, log, summary, end
-    tools     config, policy, simulate, demo  journals  their names, and what they may be used for
+    audit     audit, explain, aggregate           options   options that commands share
+    rollout   plan, apply, resume, undo           console   tables, standard output, CSV and JSON
+    inspect   live, verify, diff, status, report  run       a rollout: progress, log, summary, end
+    tools     config, policy, simulate, demo      journals  their names, what they may be used for
 
 A command is loaded when it is called: ``vcokit --help`` lists all of them and loads none. The exit
 codes stand here, and `exit_code` is the only place in which an exception becomes one.
@@ -126,6 +126,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "apply": Command("rollout", _ROLLOUT, "Audit, plan, apply and verify an inventory or a plan."),
     "resume": Command("rollout", _ROLLOUT, "Resume a rollout that was interrupted."),
     "status": Command("inspect", _ROLLOUT, "Show the state of a rollout, also while it runs."),
+    "report": Command("inspect", _ROLLOUT, "Write the record of a change."),
     "undo": Command("rollout", _ROLLOUT, "Take back what a rollout did."),
     "verify": Command("inspect", _LIVE, "Compare an inventory with the live routes."),
     "live": Command("inspect", _LIVE, "Write the live routes as an inventory."),

@@ -37,13 +37,18 @@ from vcokit.cli.console import (
 from vcokit.cli.options import (
     AUDIT,
     FILES,
+    LIVE,
+    CloudOptions,
+    Exceptions,
     FailOn,
     Files,
+    LiveQuota,
     OutputPath,
     Quota,
     ReadOptions,
     RulesFile,
     load_own_rules,
+    quota_of,
     read_connections,
     summary_line,
 )
@@ -143,7 +148,7 @@ def audit_command(
             rich_help_panel=AUDIT,
         ),
     ] = None,
-    quota: Quota = None,
+    quota: LiveQuota = None,
     baseline: Annotated[
         Path | None,
         typer.Option(
@@ -152,10 +157,7 @@ def audit_command(
             rich_help_panel=AUDIT,
         ),
     ] = None,
-    exceptions: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="TOML file of agreed exceptions.", rich_help_panel=AUDIT),
-    ] = None,
+    exceptions: Exceptions = None,
     today: Annotated[
         datetime | None,
         typer.Option(
@@ -166,6 +168,7 @@ def audit_command(
         ),
     ] = None,
     *,
+    cloud: CloudOptions,
     read: ReadOptions,
 ) -> int:
     """Read inventories and list what is wrong or remarkable in their rows.
@@ -185,6 +188,7 @@ def audit_command(
         {"--output": output}, [*files, live, connections, *(rules_file or ()), baseline, exceptions]
     )
     routes = read.read(files)
+    number = _quota(quota, cloud, routes)
     live_routes = None if live is None else ReadOptions(region=read.region).read([live])
     live_connections = None if connections is None else read_connections(connections)
     chosen = [name.strip() for part in rules for name in part.split(",")] if rules else None
@@ -193,7 +197,7 @@ def audit_command(
         routes,
         live=live_routes,
         connections=live_connections,
-        quota=quota,
+        quota=number,
         rules=[*(chosen or ()), *own],
     )
     review = None
@@ -213,6 +217,16 @@ def audit_command(
             options["skipped"] = _skipped(chosen, live=live_routes, connections=live_connections)
         _write(kind, findings, routes, output, **options)
     return ExitCode.FINDINGS if fail_on.fails(findings) else ExitCode.OK
+
+
+def _quota(given: str | None, cloud: CloudOptions, routes: pd.DataFrame) -> int | None:
+    """Return the quota; a cloud is asked for the account's number, and for nothing else."""
+    if given == LIVE:
+        with cloud.connect(routes) as client:
+            return quota_of(given, client)
+    if cloud != CloudOptions():
+        raise InputError("an audit needs no cloud", remedy="Add --quota live, or leave it out")
+    return quota_of(given, None)
 
 
 def _rule_table(own: Sequence[Rule]) -> Any:

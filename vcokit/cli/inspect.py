@@ -1,4 +1,4 @@
-"""``vcokit live``, ``verify``, ``diff`` and ``status``: what is live, and what differs; none sends.
+"""``vcokit live``, ``verify``, ``diff``, ``status`` and ``report``: they look, and none sends.
 
 Messages go to standard error, so that standard output holds the routes or the differences alone.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -26,8 +27,10 @@ from vcokit.cli.console import (
     dumps,
     error_console,
     print_frame,
+    print_note,
     steps_not_done,
     to_csv,
+    to_records,
     write_atomic,
     write_stdout,
 )
@@ -39,19 +42,22 @@ from vcokit.cli.options import (
     Files,
     JournalPath,
     Limit,
+    LiveQuota,
     Names,
     OutputPath,
-    Quota,
     ReadOptions,
     RulesFile,
     load_own_rules,
     look_up_names,
+    quota_of,
     summary_line,
 )
+from vcokit.contract import TUNNEL_UP
 from vcokit.errors import InputError
 from vcokit.inventory import write_routes
 from vcokit.inventory.write import format_of
-from vcokit.live import live_connections, live_routes
+from vcokit.live import live_connections, live_router_routes, live_routes, live_tunnels
+from vcokit.reports.record import change_record, kind_of_record
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.reconcile import verify_routes
 
@@ -142,14 +148,25 @@ def verify_command(
         bool,
         typer.Option("--allow-unexpected", help="Accept live routes that no row names."),
     ] = False,
-    quota: Quota = None,
+    quota: LiveQuota = None,
+    tunnels: Annotated[
+        bool,
+        typer.Option("--tunnels", help="Look whether tunnels are up, and what is wrong if not."),
+    ] = False,
+    transit_router: Annotated[
+        bool,
+        typer.Option(
+            "--transit-router", help="Look whether routes are in the tables of transit routers."
+        ),
+    ] = False,
     rules_file: RulesFile = None,
     names: Names = False,
     read: ReadOptions,
 ) -> int:
     """Compare what an inventory asks for with what is live.
 
-    The exit code is 1 if a route is missing, different or unexpected. Rows with errors are not
+    The exit code is 1 if a route is missing, different or unexpected, has its tunnels down
+    (--tunnels), or is not in the transit router (--transit-router). Rows with errors are not
     compared.
 
     Example: vcokit verify routes.csv --format csv
@@ -159,7 +176,14 @@ def verify_command(
     with cloud.connect(routes) as client:
         routes, _ = look_up_names(routes, client, names=names)
         live = live_routes(client, routes)
-    verdicts = verify_routes(routes, live, quota=quota, rules=own)
+        verdicts = verify_routes(
+            routes,
+            live,
+            quota=quota_of(quota, client),
+            rules=own,
+            tunnels=_tunnels(client, routes) if tunnels else None,
+            router_routes=_router_routes(client, routes) if transit_router else None,
+        )
     counts = _listed(_counts(verdicts["verdict"]), "nothing to compare")
     error_console().print(f"{summary_line(files, routes)}; live: {counts}")
     _print_unlisted(schema.unlisted_connections(live))
@@ -173,6 +197,37 @@ def verify_command(
     }
     print_frame(differences.assign(**places), format, "Differences", limit)
     return ExitCode.FINDINGS if len(differences) else ExitCode.OK
+
+
+def _tunnels(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
+    """Return the tunnels of some connections; print those that are down, with the reasons."""
+    found = live_tunnels(client, routes)
+    down = found[found["status"].notna() & (found["status"] != TUNNEL_UP)]
+    for row in to_records(down):
+        name = row["vpn_connection_id"]
+        if row["tunnel_id"]:
+            name = f"{row['tunnel_id']} of {name}"
+        told = [row["status"], row["severity"], row["reason"] or row["code"]]
+        sides = {"the connection": row["local_value"], "the peer": row["remote_value"]}
+        told += [f"{side} has {value}" for side, value in sides.items() if value]
+        line = f"tunnel {name}: {', '.join(filter(None, told))}"
+        error_console().print(printable(line), soft_wrap=True, highlight=False)
+    _print_notes(found)
+    return found
+
+
+def _router_routes(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
+    """Return what the tables of transit routers have; print what could not be read."""
+    found = live_router_routes(client, routes)
+    _print_notes(found)
+    return found
+
+
+def _print_notes(found: pd.DataFrame) -> None:
+    """Print what could not be read, each reason once."""
+    for note, rows in found.dropna(subset="note").groupby("note", sort=False):
+        names = rows["vpn_connection_id"].unique()
+        print_note(f"{note} ({pluralize(len(names), 'connection')})")
 
 
 # -- diff ------------------------------------------------------------------------------------------
@@ -287,6 +342,60 @@ def status_command(
     if facts["failed"]:
         failed = pd.DataFrame(facts["failed"], columns=list(FAILED))
         screen.print(steps_not_done(failed, "failed", limit))
+
+
+# -- report ----------------------------------------------------------------------------------------
+
+
+class RecordFormat(StrEnum):
+    """Forms of a change record."""
+
+    markdown = "markdown"
+    html = "html"
+    json = "json"
+    csv = "csv"
+
+
+def report_command(
+    journal: JournalPath,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="File to write; its name tells the format."
+        ),
+    ] = None,
+    format: Annotated[  # noqa: A002 - the option's name
+        RecordFormat | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="FORMAT",
+            help=f"{', '.join(RecordFormat)}. Default: by --output, else markdown.",
+        ),
+    ] = None,
+    undo: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="JOURNAL", help="Journal of the undo of this rollout, if there is one."
+        ),
+    ] = None,
+) -> None:
+    """Write the record of a change: what was asked, approved and done, by the journal.
+
+    The record has the inventory and its digest, the plan, accepted findings, impact, who ran it
+    and when, and each step with times, codes and request ids. The page as HTML can be printed. It
+    can also be written while the rollout runs, or after it was interrupted.
+
+    Example: vcokit report routes.rollout.db --output change.html
+    """
+    check_output_paths({"--output": output}, journals=[journal, undo])
+    kind = format or (kind_of_record(output) if output is not None else RecordFormat.markdown)
+    text = getattr(change_record(journal, undo=undo), str(kind))()
+    if output is None:
+        write_stdout(text)
+        return
+    write_atomic(output, [text], packed=False)
+    error_console().print(f"Report: {printable(output)}", soft_wrap=True)
 
 
 def status_facts(path: Path, now: float, limit: int) -> dict[str, Any]:

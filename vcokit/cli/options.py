@@ -29,14 +29,17 @@ import typer
 from vcokit import config, schema
 from vcokit._text import pluralize, printable
 from vcokit.cli.console import print_note
+from vcokit.cloud.masking import Secret
 from vcokit.cloud.simulated import may_be_simulator
 from vcokit.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from vcokit.audit import Review
     from vcokit.audit.rules import Rule
     from vcokit.cloud.client import Client
+    from vcokit.monitoring.follower import Follower
     from vcokit.rollout.plan import Plan
 
 #: Panels of the help, beside typer's own for arguments and for what is in none.
@@ -82,11 +85,34 @@ TakeOver = Annotated[
     ),
 ]
 Limit = Annotated[int, typer.Option(min=0, metavar="N", help="List at most N differences.")]
+_QUOTA_HELP: Final = "Routes that a connection may have"
 Quota = Annotated[
     int | None,
+    typer.Option(min=0, metavar="N", help=f"{_QUOTA_HELP}.", rich_help_panel=AUDIT),
+]
+#: What `LiveQuota` asks the account for.
+LIVE: Final = "live"
+
+
+def _check_quota(text: str | None) -> str | None:
+    if text is None or text == LIVE or (text.isascii() and text.isdigit() and len(text) < 10):
+        return text
+    raise typer.BadParameter(f"{text!r} is neither a number of routes nor {LIVE}.")
+
+
+LiveQuota = Annotated[
+    str | None,
     typer.Option(
-        min=0, metavar="N", help="Routes that a connection may have.", rich_help_panel=AUDIT
+        "--quota",
+        metavar=f"N|{LIVE}",
+        callback=_check_quota,
+        help=f"{_QUOTA_HELP}; {LIVE} asks the account.",
+        rich_help_panel=AUDIT,
     ),
+]
+Exceptions = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="TOML file of agreed exceptions.", rich_help_panel=AUDIT),
 ]
 Names = Annotated[
     bool,
@@ -377,6 +403,7 @@ class PlanOptions:
         connections: pd.DataFrame | None,
         quota: int | None,
         rules: Sequence[Rule] = (),
+        findings: pd.DataFrame | Review | None = None,
     ) -> Plan:
         """Return the plan that makes the live routes agree with an inventory, as far as asked for.
 
@@ -402,6 +429,7 @@ class PlanOptions:
             prune=self.prune,
             max_delete=self.max_delete,
             rules=rules,
+            findings=findings,
         )
         only = {
             "connections": self.only_connection,
@@ -411,7 +439,9 @@ class PlanOptions:
         wanted = {name: value for name, value in only.items() if value}
         return plan.only(**wanted) if wanted else plan
 
-    def refuse_with_plan(self, read: ReadOptions, quota: int | None) -> None:
+    def refuse_with_plan(
+        self, read: ReadOptions, quota: str | None, exceptions: Path | None
+    ) -> None:
         """Refuse options that change nothing any more once a plan was saved.
 
         Raises
@@ -424,8 +454,10 @@ class PlanOptions:
             for field in fields(group)
             if getattr(group, field.name) not in (None, False, [])
         ]
-        if given or quota is not None:
-            option = (given or ["quota"])[0].replace("_", "-")
+        others = {"quota": quota, "exceptions": exceptions}
+        given += [name for name, value in others.items() if value is not None]
+        if given:
+            option = given[0].replace("_", "-")
             raise InputError(
                 f"--{option} cannot be used on a saved plan",
                 remedy="Leave it out, or apply the inventory",
@@ -443,6 +475,33 @@ def look_up_names(
 
     connections = live_connections(client, routes)
     return with_connection_ids(routes, connections), connections
+
+
+def quota_of(given: str | None, client: Client | None, on_note: OnNote = print_note) -> int | None:
+    """Return the number of routes that a connection may have; None where the default stands.
+
+    Parameters
+    ----------
+    given : str or None
+        From `LiveQuota`.
+    client : Client or None
+        Asks for the account's number.
+    on_note : callable
+        Called with the number that the account told, or why it told none.
+
+    Examples
+    --------
+    >>> quota_of("70", None), quota_of(None, None)
+    (70, None)
+    """
+    from vcokit.quotas import live_quota
+
+    if given != LIVE or client is None:
+        return None if given is None else int(given)
+    found = live_quota(client)
+    for note in found.notes or [f"{found.routes:,} routes per connection ({found.source})"]:
+        on_note(note)
+    return found.routes
 
 
 # -- plan -> rollout -------------------------------------------------------------------------------
@@ -534,6 +593,10 @@ def _waves(text: str) -> list[int | None]:
     return [None if word == _REST else int(word) for word in words]
 
 
+#: Variable of the environment that holds addresses for notifications, as process lists do not.
+NOTIFY: Final = "VCOKIT_NOTIFY"
+
+
 class LogFormat(StrEnum):
     """How steps are logged on standard error."""
 
@@ -559,10 +622,74 @@ class LogOptions:
     report: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.html",
-            help="Write a report with plots as one HTML file when the rollout has ended.",
+            metavar="FILE",
+            help="Write the change record when the rollout has ended, however it ended: .html, "
+            ".md, .json or .csv.",
         ),
     ] = None
+    notify: Annotated[
+        list[Secret] | None,
+        typer.Option(
+            parser=Secret,
+            metavar="URL",
+            envvar=NOTIFY,
+            show_envvar=False,
+            help="Tell people when the rollout begins, stalls, fails, gets on and ends: an "
+            f"apprise address. Repeatable. Better out of sight in {NOTIFY}.",
+        ),
+    ] = None
+    metrics: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.prom",
+            help="Keep a file of metrics for Prometheus' node_exporter up to date.",
+        ),
+    ] = None
+
+    def followers(self, on_warning: OnNote) -> list[Follower]:
+        """Return the observers that these options ask for.
+
+        Raises
+        ------
+        InputError
+            If an address or the file cannot be used, or a library is not installed.
+        """
+        followers: list[Follower] = []
+        if self.notify:
+            from vcokit.monitoring.notify import Notifier
+
+            followers.append(Notifier(self.notify, on_warning=on_warning))
+        if self.metrics:
+            from vcokit.monitoring.metrics import MetricsFile
+
+            followers.append(MetricsFile(self.metrics, on_warning=on_warning))
+        return followers
+
+
+@dataclass(frozen=True)
+class ApprovalOptions:
+    """Who approved a change, and where it was asked for: for the change record."""
+
+    PANEL: ClassVar = LOG
+
+    approved_by: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Who approved the change.")
+    ] = None
+    ticket: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Ticket that asks for the change.")
+    ] = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options that were given, as `Rollout` takes them.
+
+        Raises
+        ------
+        InputError
+            If one is empty.
+        """
+        from vcokit.rollout.provenance import approval
+
+        return approval(approved_by=self.approved_by, ticket=self.ticket)
 
 
 # -- which cloud -----------------------------------------------------------------------------------

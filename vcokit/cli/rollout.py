@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vcokit._text import printable
-from vcokit.audit import audit_routes
+from vcokit.audit import Review, audit_routes, review_findings
 from vcokit.audit.rules import Rule
 from vcokit.cli import ExitCode
 from vcokit.cli.console import (
@@ -31,6 +31,7 @@ from vcokit.cli.console import (
     dumps,
     error_console,
     findings_by_rule,
+    print_note,
     to_records,
     write_stdout,
 )
@@ -44,28 +45,29 @@ from vcokit.cli.journals import (
 from vcokit.cli.options import (
     FILES,
     AllowGap,
+    ApprovalOptions,
     CloudOptions,
+    Exceptions,
     FailOn,
     Files,
     JournalPath,
+    LiveQuota,
     LogOptions,
     PlanOptions,
-    Quota,
     ReadOptions,
     RolloutOptions,
     TakeOver,
     Yes,
     load_own_rules,
     look_up_names,
+    quota_of,
     summary_line,
 )
 from vcokit.cli.run import (
     SummaryWriter,
     confirm,
-    report_facts,
     require_terminal,
     run_rollout,
-    write_report,
 )
 from vcokit.cloud.client import Client
 from vcokit.errors import InputError, StalePlanError
@@ -120,6 +122,7 @@ def plan_command(
     ] = False,
     *,
     cloud: CloudOptions,
+    exceptions: Exceptions = None,
     fail_on: Annotated[
         FailOn,
         typer.Option(
@@ -128,7 +131,7 @@ def plan_command(
         ),
     ] = FailOn.never,
     planning: PlanOptions,
-    quota: Quota = None,
+    quota: LiveQuota = None,
     read: ReadOptions,
 ) -> int:
     """Plan what makes the live routes agree with an inventory; send nothing.
@@ -138,20 +141,35 @@ def plan_command(
 
     Example: vcokit plan routes.csv --save plan.jsonl
     """
-    check_output_paths({"--save": save}, [*files, cloud.scenario])
+    check_output_paths({"--save": save}, [*files, cloud.scenario, exceptions])
     own = load_own_rules(planning.rules_file)
     routes = read.read(files)
     with cloud.connect(routes) as client:
         routes, connections = look_up_names(routes, client, names=planning.names)
-        plan = planning.plan(routes, client, connections, quota, own)
+        number = quota_of(quota, client)
+        found = audit_routes(routes, quota=number, connections=connections, rules=own)
+        review = _reviewed(found, routes, exceptions)
+        plan = planning.plan(routes, client, connections, number, own, review or found)
     if save is not None:
         _save(plan, save)
     messages = error_console()
     messages.print(summary_line(files, routes))
     _print_summary(plan, messages)
     _print_plan(plan, format, plan.impact() if impact else None)
-    findings = audit_routes(routes, quota=quota, connections=connections, rules=own)
+    findings = found if review is None else review.findings
     return ExitCode.FINDINGS if fail_on.fails(findings) else ExitCode.OK
+
+
+def _reviewed(
+    findings: pd.DataFrame, routes: pd.DataFrame, exceptions: Path | None
+) -> Review | None:
+    """Return findings without those that a file of exceptions accepts; None without such a file."""
+    if exceptions is None:
+        return None
+    review = review_findings(findings, routes, exceptions=exceptions)
+    for exception in review.expired:
+        print_note(f"{exception} has expired and is not applied")
+    return review
 
 
 def _save(plan: Plan, path: Path) -> None:
@@ -202,7 +220,9 @@ def apply_command(
         ),
     ] = None,
     *,
+    approved: ApprovalOptions,
     cloud: CloudOptions,
+    exceptions: Exceptions = None,
     expect: Annotated[
         str | None,
         typer.Option(
@@ -223,7 +243,7 @@ def apply_command(
     pace: RolloutOptions,
     planning: PlanOptions,
     allow_gap: AllowGap = False,
-    quota: Quota = None,
+    quota: LiveQuota = None,
     read: ReadOptions,
 ) -> int:
     """Read, audit, plan, apply and verify an inventory, or apply a saved plan.
@@ -233,14 +253,15 @@ def apply_command(
 
     Example: vcokit apply routes.csv --simulate
     """
-    with SummaryWriter(log, *files, cloud.scenario, journal=journal) as summary:
-        screen, wishes, ask = console(), pace.arguments(), not (yes or cloud.simulated)
+    with SummaryWriter(log, *files, cloud.scenario, exceptions, journal=journal) as summary:
+        screen, ask = console(), not (yes or cloud.simulated)
+        wishes = pace.arguments() | approved.arguments()
         _check_fingerprint(expect)
         plan = summary.plan = _saved_plan(files)
         path = new_journal(journal, files, simulated=cloud.simulated)
         summary.set_journal(path)
         if plan is not None:
-            planning.refuse_with_plan(read, quota)
+            planning.refuse_with_plan(read, quota, exceptions)
             if plan.simulated and not cloud.may_be_simulated:
                 rehearsal.refuse_plan(plan.simulated, client=False)
         cloud.check()
@@ -251,19 +272,25 @@ def apply_command(
         if plan is None:
             screen.print(summary_line(files, routes))
         live = None if plan is None else plan.live
-        findings: pd.DataFrame | None = None  # of a saved plan, only its report needs them
         with cloud.connect(routes, live, on_note=summary.print_note) as client:
             if plan is not None:
                 rehearsal.refuse_plan(plan.simulated, client=client.simulated)
             else:
                 routes, connections = look_up_names(routes, client, names=planning.names)
-                findings = audit_routes(routes, quota=quota, connections=connections, rules=own)
+                number = quota_of(quota, client, summary.print_note)
+                found = audit_routes(routes, quota=number, connections=connections, rules=own)
+                review = _reviewed(found, routes, exceptions)
+                findings = found if review is None else review.findings
                 if len(findings):
                     screen.print(findings_by_rule(findings))
+                if review is not None:
+                    screen.print(f"Findings: {review}")
                 if fail_on.fails(findings):
                     screen.print("Nothing was sent.")
                     return summary.finish(ExitCode.FINDINGS)
-                plan = summary.plan = planning.plan(routes, client, connections, quota, own)
+                plan = summary.plan = planning.plan(
+                    routes, client, connections, number, own, review or found
+                )
             _print_summary(plan, screen)
             _require_expected(plan, expect)
             if not confirm(plan, ask=ask):
@@ -271,19 +298,13 @@ def apply_command(
                 return summary.finish(ExitCode.OK)
             rollout = Rollout(plan, client, journal=path, allow_gap=allow_gap, **wishes)
 
-            def after() -> None:
-                differences = _verify(routes, client, own)
-                if log.report:
-                    audited = audit_routes(routes) if findings is None else findings
-                    _report(log.report, routes, audited, rollout, differences)
-
             code = run_rollout(
                 rollout,
                 client,
                 screen,
                 summary,
                 resume_command=command_to_resume(path, cloud.resume_args),
-                after=after,
+                verify=lambda: _verify(routes, client, own),
             )
             return summary.finish(code)
 
@@ -319,8 +340,8 @@ def _wanted(plan: Plan) -> pd.DataFrame:
     return steps[steps["action"].isin(["create", "modify", "keep"])][_ROUTE].reset_index(drop=True)
 
 
-def _verify(routes: pd.DataFrame, client: Client, own: Sequence[Rule] = ()) -> pd.DataFrame:
-    """Print how the live routes differ from those that were asked for; return the comparison.
+def _verify(routes: pd.DataFrame, client: Client, own: Sequence[Rule]) -> None:
+    """Print how the live routes differ from those that were asked for.
 
     It changes no exit code: the steps decide that.
     """
@@ -328,19 +349,6 @@ def _verify(routes: pd.DataFrame, client: Client, own: Sequence[Rule] = ()) -> p
     verdicts = differences["verdict"].value_counts()
     counts = ", ".join(f"{count:,} {verdict}" for verdict, count in verdicts.items() if count)
     console().print(f"Verified live: {counts or 'no routes to look for'}")
-    return differences
-
-
-def _report(
-    path: Path,
-    routes: pd.DataFrame,
-    findings: pd.DataFrame,
-    rollout: Rollout,
-    differences: pd.DataFrame,
-) -> None:
-    title = "Rollout against a simulator" if rollout.plan.simulated else "Rollout"
-    write_report(report_facts(title, routes, findings, rollout, differences), path)
-    console().print(f"Report: {printable(path)}", soft_wrap=True)
 
 
 def resume_command(
@@ -370,13 +378,6 @@ def resume_command(
             return summary.finish(_nothing_left(journal, screen))
         with cloud.connect(point.routes, point.live, on_note=summary.print_note) as client:
             rollout = Rollout.open(journal, client, take_over=take_over, **wishes)
-
-            def after() -> None:
-                if log.report:
-                    findings = audit_routes(point.routes)
-                    differences = _verify(point.routes, client)
-                    _report(log.report, point.routes, findings, rollout, differences)
-
             code = run_rollout(
                 rollout,
                 client,
@@ -384,7 +385,6 @@ def resume_command(
                 summary,
                 resume_command=command_to_resume(journal, cloud.resume_args),
                 left=point.left,
-                after=after,
             )
             return summary.finish(code)
 
@@ -413,6 +413,7 @@ def undo_command(
             metavar="FILE", help="Journal to make. Default: named after JOURNAL, with .undo.db."
         ),
     ] = None,
+    approved: ApprovalOptions,
     cloud: CloudOptions,
     save: Annotated[
         Path | None,
@@ -432,7 +433,7 @@ def undo_command(
     Example: vcokit undo routes.rollout.db
     """
     with SummaryWriter(log, cloud.scenario, journal, journal=undo_journal, save=save) as summary:
-        screen, wishes = console(), pace.arguments()
+        screen, wishes = console(), pace.arguments() | approved.arguments()
         require_same_target(journal, cloud)
         if take_over:
             Journal.open(journal, take_over=True).close()
@@ -441,7 +442,7 @@ def undo_command(
             read.check()
             require_unlocked(read)
             steps, calls, quota = read.steps(), read.calls(), read.plan().quota
-            simulated = read.simulated
+            simulated, rollout_id = read.simulated, read.meta()["rollout_id"]
         point = ResumePoint.of(journal)
         path = undo_journal or journal.with_suffix(".undo.db")
         if save is None:
@@ -450,7 +451,7 @@ def undo_command(
         with cloud.connect(point.routes, point.live, on_note=summary.print_note) as client:
             rehearsal.refuse_journal(journal, simulated, client=client.simulated)
             live = live_routes(client, point.routes)
-            plan = summary.plan = undo_plan(steps, calls, live, quota=quota)
+            plan = summary.plan = undo_plan(steps, calls, live, quota=quota, rollout_id=rollout_id)
             if save is not None:
                 # Before it is shown: whoever reads our output may have read enough.
                 _save(plan, save)
@@ -463,21 +464,11 @@ def undo_command(
                 screen.print("Nothing was sent.")
                 return summary.finish(ExitCode.OK)
             rollout = Rollout(plan, client, journal=path, allow_gap=allow_gap, **wishes)
-
-            def after() -> None:
-                if log.report:
-                    wanted = _wanted(plan)
-                    differences = verify_routes(wanted, live_routes(client, point.routes))
-                    # What was live before the rollout is no concern of its undo.
-                    differences = differences[differences["verdict"] != "unexpected"]
-                    _report(log.report, wanted, audit_routes(wanted), rollout, differences)
-
             code = run_rollout(
                 rollout,
                 client,
                 screen,
                 summary,
                 resume_command=command_to_resume(path, cloud.resume_args),
-                after=after,
             )
             return summary.finish(code)

@@ -18,22 +18,19 @@ import os
 import shlex
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final
 
-import pandas as pd
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from vcokit._text import duration, printable
-from vcokit.audit.findings import by_severity
 from vcokit.cli import FAULT, ExitCode, exit_code, shell_text, shell_words
 from vcokit.cli.console import (
     FAILED,
@@ -50,15 +47,13 @@ from vcokit.cli.console import (
 from vcokit.cli.options import LogFormat, LogOptions
 from vcokit.cloud.client import Client
 from vcokit.errors import InputError, JournalError, Remedy, VcokitError
+from vcokit.reports.record import change_record, kind_of_record
 from vcokit.rollout.forecast import Forecast, forecast
 from vcokit.rollout.messages import ENDED, Event, RolloutChanged, StepChanged, Tally
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.rollout import Rollout
 from vcokit.rollout.signals import terminating
 from vcokit.rollout.steps import FINAL
-
-if TYPE_CHECKING:
-    from vcokit.reports.html import RolloutReport
 
 # -- before anything is sent -----------------------------------------------------------------------
 
@@ -106,7 +101,7 @@ def run_rollout(
     *,
     resume_command: str,
     left: Plan | None = None,
-    after: Callable[[], None] | None = None,
+    verify: Callable[[], None] | None = None,
 ) -> ExitCode:
     """Start a rollout, show it until it has ended, and say how it ended.
 
@@ -122,8 +117,8 @@ def run_rollout(
         The command that goes on, were the rollout to break off.
     left : Plan, optional
         What is left of the rollout's plan, where that is not all of it: to forecast the time.
-    after : callable, optional
-        Called once the rollout has ended well, or for its report: it reads back what is live.
+    verify : callable, optional
+        Called once the rollout has ended well: it reads back what is live.
 
     Raises
     ------
@@ -132,14 +127,15 @@ def run_rollout(
     """
     summary.rollout, summary.plan, summary.resume_command = rollout, rollout.plan, resume_command
     log = summary.step_log(rollout.plan)
-    if log is not None:
-        rollout.observe(log)
+    for observer in (log, *summary.followers):
+        if observer is not None:
+            rollout.observe(observer)
     code: int = ExitCode.INTERRUPTED
     try:
         show_rollout(rollout, client, console, resume_command, left)
         code = ended = print_result(rollout, console, resume_command)
-        if after is not None and (ended is ExitCode.OK or summary.options.report):
-            after()
+        if verify is not None and ended is ExitCode.OK:
+            verify()
     except VcokitError as error:
         if isinstance(error.remedy, Remedy):  # with the options that reach the same cloud
             error.remedy = error.remedy.reworded(resume=resume_command)
@@ -148,7 +144,22 @@ def run_rollout(
     finally:
         if log is not None:
             log.write(time.time(), "end", state=rollout.state, exit_code=int(code))
+        if rollout.ended:  # else who ends it all at once waits for nobody
+            for follower in summary.followers:
+                follower.close()
+        if summary.options.report is not None:
+            _write_record(summary.options.report, rollout, console)
     return ended
+
+
+def _write_record(path: Path, rollout: Rollout, console: Console) -> None:
+    """Write the change record of a rollout, however it ended; the end itself stands."""
+    try:
+        change_record(rollout.journal).write(path)
+    except VcokitError as fault:
+        error_console().print(f"no report: {printable(fault)}", soft_wrap=True)
+    else:
+        console.print(f"Report: {printable(path)}", soft_wrap=True)
 
 
 def print_result(rollout: Rollout, console: Console, resume_command: str) -> ExitCode:
@@ -443,12 +454,20 @@ class SummaryWriter:
         if options.summary is not None:
             _check_summary(options.summary)
         if options.report is not None:
+            kind_of_record(options.report)
             _check_writable(options.report)
+        #: Observers that the options ask for, beside the log.
+        self.followers = options.followers(self.print_note)
 
     def _check_paths(self, journal: Path | None) -> None:
         """Refuse outputs that the command needs, and then write no summary either."""
         options = self.options
-        outputs = {"--summary": options.summary, "--save": self._save, "--report": options.report}
+        outputs = {
+            "--summary": options.summary,
+            "--save": self._save,
+            "--report": options.report,
+            "--metrics": options.metrics,
+        }
         try:
             check_output_paths(outputs, self._needed, journals=[journal])
         except InputError:
@@ -580,57 +599,3 @@ def _is_summary(path: Path) -> bool:
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(found, dict) and found.keys() >= _SUMMARY_KEYS
-
-
-# -- report ----------------------------------------------------------------------------------------
-
-
-def report_facts(
-    title: str,
-    routes: pd.DataFrame,
-    findings: pd.DataFrame,
-    rollout: Rollout,
-    differences: pd.DataFrame,
-) -> RolloutReport:
-    """Return what the HTML report of a rollout is made of."""
-    from vcokit.reports.html import RolloutReport
-
-    steps, counts = rollout.frame(), rollout.plan.counts
-    done = steps["state"] == "done"
-    numbers = {
-        "routes read": len(routes),
-        "rows with an error": by_severity(findings)["error"],
-        "planned": len(rollout.plan) - counts["blocked"],
-        "blocked": counts["blocked"],
-        "created": int((done & (steps["action"] == "create")).sum()),
-        "modified": int((done & (steps["action"] == "modify")).sum()),
-        "deleted": int((done & (steps["action"] == "delete")).sum()),
-        "kept": int((done & (steps["action"] == "keep")).sum()),
-        "failed": int((steps["state"] == "failed").sum()),
-        "verified live": int((differences["verdict"] == "as planned").sum()),
-    }
-    return RolloutReport(
-        title=title,
-        routes=routes,
-        findings=findings,
-        plan=rollout.plan,
-        steps=steps,
-        calls=rollout.calls(),
-        differences=differences,
-        numbers={name: f"{number:,}" for name, number in numbers.items()},
-    )
-
-
-def write_report(facts: RolloutReport, path: Path) -> None:
-    """Write the report of a rollout as one HTML file.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be written.
-    """
-    from vcokit.reports.html import write_rollout
-
-    with tempfile.TemporaryDirectory() as folder:
-        page, *_ = write_rollout(facts, Path(folder))
-        write_atomic(path, [page.read_text("utf-8")], packed=False)

@@ -26,7 +26,6 @@ from vcokit.cli.console import (
     table,
 )
 from vcokit.cli.options import ReadOptions
-from vcokit.cloud.operations import QUOTAS
 from vcokit.errors import InputError, VcokitError
 
 if TYPE_CHECKING:
@@ -116,8 +115,10 @@ _ROLLOUT: Final = (
 _DELETE: Final = ("DeleteVcoRouteEntry",)
 _CONNECTIONS: Final = ("DescribeVpnConnections", "DescribeVpnAttachments")
 
+_QUOTA: Final = ("ListProductQuotas",)
+
 #: Of a probe with its sandbox; without it the writes are dry runs, which need the same.
-PROBE: Final = (*_ROLLOUT, *_DELETE, *QUOTAS)
+PROBE: Final = (*_ROLLOUT, *_DELETE, *_QUOTA)
 
 #: Operations that each command may call on the real cloud.
 COMMAND_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -130,7 +131,7 @@ COMMAND_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "verify": _LOOK,
     "live": (*_LOOK, *_CONNECTIONS),
     "diff": _LOOK,
-    "quota": tuple(QUOTAS),
+    "quota": _QUOTA,
     "probe": PROBE,
     "explain": (),
     "aggregate": (),
@@ -149,6 +150,12 @@ OPTION_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "preflight": PREFLIGHT,
     "names": _CONNECTIONS,
     "prune": _DELETE,
+    "tunnels": ("DescribeVpnConnections", "DiagnoseVpnConnections"),
+    "transit-router": (
+        *_CONNECTIONS,
+        "ListTransitRouterRouteTables",
+        "ListTransitRouterRouteEntries",
+    ),
 }
 
 
@@ -173,8 +180,8 @@ def policy_command(
 ) -> None:
     """Print the RAM policy that commands need, as JSON to paste into the vendor's console.
 
-    A COMMAND can also be names or prune, for what these options need, or preflight, for reading
-    live connections.
+    A COMMAND can also be names, prune, tunnels or transit-router, for what these options need, or
+    preflight, for reading live connections. For --quota live it is quota.
 
     Example: vcokit policy plan apply --region cn-hangzhou
     """
@@ -336,10 +343,11 @@ def demo_command(
     """
     from vcokit.audit import audit_routes
     from vcokit.cli.journals import command_to_resume
-    from vcokit.cli.run import report_facts, show_rollout
+    from vcokit.cli.run import show_rollout
     from vcokit.cloud.connect import connect
     from vcokit.live import live_routes
-    from vcokit.reports.html import write_rollout
+    from vcokit.reports import record_text
+    from vcokit.reports.record import change_record
     from vcokit.rollout.plan import plan_routes
     from vcokit.rollout.reconcile import verify_routes
     from vcokit.rollout.rollout import Rollout
@@ -358,7 +366,7 @@ def demo_command(
     cloud = _kept_cloud(routes, kept, config.get("speed", speed))
     with cloud, connect(cloud) as client:
         live = live_routes(client, routes)
-        plan = plan_routes(routes, live)
+        plan = plan_routes(routes, live, findings=findings)
         screen.print(
             f"cloud   simulator at {cloud.endpoint}, clock {cloud.speed:g} times faster, "
             f"{len(live):,} routes live"
@@ -375,16 +383,37 @@ def demo_command(
             cloud.save(kept)
         live = live_routes(client, routes)
     differences, again = verify_routes(routes, live), plan_routes(routes, live)
-    facts = report_facts("Rollout against the simulator", routes, findings, rollout, differences)
+    record, page = change_record(rollout.journal), out / "report.html"
+    record.write(page)
+    numbers = record_text.numbers(record.facts).items()
     screen.print()
-    numbers = [(number, name) for name, number in facts.numbers.items()]
-    screen.print(table("Result", ("routes", ""), numbers))
+    screen.print(table("Result", ("routes", ""), [(f"{n:,}", name) for name, n in numbers]))
     verdicts = differences["verdict"].value_counts()
     counts = ", ".join(f"{count:,} {verdict}" for verdict, count in verdicts.items())
     screen.print(f"\nverify  {counts}")
     screen.print(f"again   a new plan would be: {again}")
-    screen.print(f"see     {', '.join(map(str, write_rollout(facts, out)))}")
+    pictures = _draw(rollout.frame(), out)
+    screen.print(f"see     {', '.join(map(str, [page, *pictures]))}")
     return _demo_code(rollout, differences, again)
+
+
+def _draw(steps: pd.DataFrame, folder: Path) -> list[Path]:
+    """Write the plots of a rollout as pictures; those of the last demo are replaced."""
+    from matplotlib.figure import Figure
+
+    from vcokit import plots
+
+    drawn = {"weight_distribution": steps[steps["action"] != "blocked"]}
+    if steps["sent_at"].notna().any():
+        drawn["rollout_progress"] = steps
+    (folder / "rollout_progress.png").unlink(missing_ok=True)
+    found = []
+    for name, frame in drawn.items():
+        found.append(folder / f"{name}.png")
+        figure = Figure(figsize=(9, 6), layout="constrained")
+        getattr(plots, name)(frame, figure.subplots())
+        figure.savefig(found[-1], dpi=120)
+    return found
 
 
 def find_inventory() -> Path:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -24,7 +24,7 @@ import pandas as pd
 
 from vcokit.cloud.error_codes import Kind, kind_of, may_try_again
 from vcokit.cloud.masking import Secret
-from vcokit.cloud.operations import OPERATIONS, PAGE_SIZE, Limit, Operation
+from vcokit.cloud.operations import KNOWN, OPERATIONS, PAGE_SIZE, Limit, Operation
 from vcokit.cloud.ratelimit import Limiter, Pacer, backoff
 from vcokit.cloud.responses import Answer, frame_of, read, rows_in, skew_of
 from vcokit.cloud.signing import Signer, canonical_query
@@ -41,8 +41,11 @@ _HEADERS: Final = {
     "user-agent": "vcokit",
 }
 
+#: Letters of the shortest key id of which some are shown.
+_MASKED: Final = 16
 #: Most rows of a list that are read (2,000 pages). A longer list is taken to be endless.
 MOST_ROWS: Final = 100_000
+_MOST_PAGES: Final = 2_000
 
 #: Weight of a new round trip in the moving average.
 _LEAN: Final = 0.2
@@ -145,6 +148,12 @@ class Client:
         ``VCOKIT_ENDPOINT``.
         """
         return self.target.endpoint_note
+
+    @property
+    def account(self) -> str:
+        """Id of the AccessKey that signs, masked: its first and its last four letters."""
+        key = self.target.credentials().access_key_id
+        return f"{key[:4]}***{key[-4:]}" if len(key) >= _MASKED else "***"
 
     @property
     def limits(self) -> Mapping[str, Limit]:
@@ -277,18 +286,16 @@ class Client:
     ) -> Page:
         """Read one page of a listing; page numbers start at 1. Otherwise as `call`."""
         paging = {"PageSize": PAGE_SIZE, "PageNumber": number} if operation.paged else {}
-        answer = self.call(operation, {**paging, **parameters}, attempts)
+        return self._page_of(operation, self.call(operation, {**paging, **parameters}, attempts))
+
+    def _page_of(self, operation: Operation, answer: Answer) -> Page:
         rows = rows_in(operation, answer.data) or []
         if operation.name == "DescribeVcoRouteEntries" and self.target.listing_weight == "unknown":
             rows = [{name: cell for name, cell in row.items() if name != "Weight"} for row in rows]
-        total = answer.get("TotalCount", len(rows))
+        total = answer.get("TotalCount")
+        total = len(rows) if total is None else total
         if total > MOST_ROWS:
-            raise ProtocolError(
-                f"a list of more than {MOST_ROWS:,} rows, which is never read to its end",
-                operation=operation.name,
-                request_id=answer.request_id,
-                remedy="If it is as long as that, ask the cloud for a part of it",
-            )
+            raise _endless(operation, answer.request_id)
         return Page(rows, total, answer.request_id)
 
     def pages(self, operation: str, **parameters: object) -> Iterator[pd.DataFrame]:
@@ -312,9 +319,9 @@ class Client:
         ProtocolError
             If the list changes while it is read.
         """
-        found = OPERATIONS.get(operation)
-        if found is None or not found.rows:
-            lists = ", ".join(one.name for one in OPERATIONS.values() if one.rows)
+        found = KNOWN.get(operation)
+        if found is None or not found.columns:
+            lists = ", ".join(one.name for one in KNOWN.values() if one.columns)
             raise InputError(f"{operation} lists nothing", remedy=f"Name one of {lists}")
         given = {_api_name(key): value for key, value in parameters.items()}
         for page in self._pages(found, given):
@@ -328,6 +335,9 @@ class Client:
         then the list changed during the read. One change cannot be detected: a row is removed from
         a page that was already read while another row is added after it.
         """
+        if operation.tokened:
+            yield from self._tokened_pages(operation, parameters)
+            return
         size = parameters.get("PageSize", PAGE_SIZE)
         total, rows, seen = None, 0, set[tuple[Any, ...]]()
         for number in count(1):
@@ -351,6 +361,19 @@ class Client:
             if is_last:
                 return
 
+    def _tokened_pages(
+        self, operation: Operation, parameters: Mapping[str, object]
+    ) -> Iterator[Page]:
+        """Yield the pages of a listing in which each names the next by a token."""
+        asked = {"MaxResults": operation.longest_page, **parameters}
+        for _ in range(_MOST_PAGES):
+            answer = self.call(operation, asked)
+            yield self._page_of(operation, answer)
+            asked["NextToken"] = answer.get("NextToken") or None
+            if asked["NextToken"] is None:
+                return
+        raise _endless(operation, answer.request_id)
+
     def _frame(
         self,
         operation: Operation,
@@ -358,27 +381,30 @@ class Client:
         rows: list[dict[str, Any]],
         request_id: str,
     ) -> pd.DataFrame:
-        region = parameters.get("RegionId") or self.target.region
+        mine = self.target.region if "RegionId" in operation.required else None
+        region = parameters.get("RegionId") or mine
         return frame_of(operation, rows, None if region is None else str(region), request_id)
 
     def _call(self, name: str, **parameters: object) -> Answer:
         return self.call(OPERATIONS[name], parameters)
 
     def _list(self, name: str, **parameters: object) -> pd.DataFrame:
+        pages = self.listing(KNOWN[name], parameters)
+        rows = [row for page in pages for row in page.rows]
+        return self._frame(KNOWN[name], parameters, rows, pages[-1].request_id)
+
+    def listing(self, operation: Operation, parameters: Mapping[str, object]) -> list[Page]:
         """Read a whole listing; start again if the listing changes while it is read."""
-        operation, attempt = OPERATIONS[name], 1
+        attempt = 1
         while True:
             try:
-                pages = list(self._pages(operation, parameters))
-                break
+                return list(self._pages(operation, parameters))
             except _ListChangedError as error:
                 if attempt == self.target.read_attempts:
                     raise
                 pause = self._pause(attempt, error, operation)
             self._sleep(pause)
             attempt += 1
-        rows = [row for page in pages for row in page.rows]
-        return self._frame(operation, parameters, rows, pages[-1].request_id)
 
     # -- the operations -------------------------------------------------------------------------
 
@@ -529,6 +555,51 @@ class Client:
             "DescribeVpnAttachments", RegionId=region_id, VpnConnectionId=vpn_connection_id
         )
 
+    def diagnose_vpn_connections(
+        self,
+        *,
+        vpn_connection_ids: Sequence[str] | None = None,
+        tunnel_ids: Sequence[str] | None = None,
+        region_id: str | None = None,
+    ) -> pd.DataFrame:
+        """List what is wrong with tunnels, all pages (DiagnoseVpnConnections).
+
+        Parameters
+        ----------
+        vpn_connection_ids : sequence of str, optional
+            Connections of a single tunnel.
+        tunnel_ids : sequence of str, optional
+            Tunnels of connections that have two.
+        region_id : str, optional
+
+        Returns
+        -------
+        DataFrame
+            Of `vcokit.schema.LIVE_TUNNELS`, without a status.
+        """
+        return self._list(
+            "DiagnoseVpnConnections",
+            RegionId=region_id,
+            VpnConnectionIds=vpn_connection_ids,
+            TunnelIds=tunnel_ids,
+        )
+
+    def list_transit_router_route_tables(self, *, transit_router_id: str) -> pd.DataFrame:
+        """List the route tables of a transit router (ListTransitRouterRouteTables)."""
+        return self._list("ListTransitRouterRouteTables", TransitRouterId=transit_router_id)
+
+    def list_transit_router_route_entries(self, *, route_table_id: str) -> pd.DataFrame:
+        """List the routes to connections in a route table (ListTransitRouterRouteEntries).
+
+        Those of every status, as `vcokit.schema.LIVE_ROUTER_ROUTES`.
+        """
+        return self._list(
+            "ListTransitRouterRouteEntries",
+            TransitRouterRouteTableId=route_table_id,
+            TransitRouterRouteEntryStatus="All",
+            TransitRouterRouteEntryNextHopResourceType="VPN",
+        )
+
     def describe_regions(self) -> pd.DataFrame:
         """List the regions and their endpoints (DescribeRegions)."""
         return self._list("DescribeRegions", AcceptLanguage="en-US")
@@ -545,6 +616,15 @@ def _route(
         "Weight": weight,
         "NextHop": next_hop or connection,
     }
+
+
+def _endless(operation: Operation, request_id: str) -> ProtocolError:
+    return ProtocolError(
+        f"a list of more than {MOST_ROWS:,} rows, which is never read to its end",
+        operation=operation.name,
+        request_id=request_id,
+        remedy="If it is as long as that, ask the cloud for a part of it",
+    )
 
 
 def _api_name(name: str) -> str:

@@ -1,8 +1,7 @@
 """The operations of the API: the parameters, answers and rate limit of each.
 
-`OPERATIONS` are those of the VPC API. `QUOTAS` are two operations of the Quota Center, which
-reports the quotas of an account. `KNOWN` holds both. The facts are the vendor's, from
-``contract.json``::
+`OPERATIONS` are those of the VPC API; `KNOWN` holds those of other services of the vendor as well:
+the Quota Center, and the transit routers. The facts are the vendor's, from ``contract.json``::
 
     Operation ─┬─ Parameter …   its type and bounds, and how a value is sent
                ├─ Limit         the number of calls allowed per window
@@ -15,7 +14,7 @@ columns a list fills. An operation that has no entry there returns fields, not a
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -34,27 +33,12 @@ class Service:
     version : str
         Version of its API.
     host : str
-        The single host for all regions; empty if each region has its own host.
-    action, resource : str
-        Templates of an operation's action and resource in a RAM policy.
+        The one that answers for all regions; empty where each region has its own.
     """
 
     version: str
-    host: str
-    action: str
-    resource: str
+    host: str = ""
 
-
-VPC: Final = Service(
-    CONTRACT["version"], "", CONTRACT["ram"]["action"], CONTRACT["ram"]["resource"]
-)
-_CENTER: Final[Mapping[str, Any]] = CONTRACT["quota_center"]
-QUOTA_CENTER: Final = Service(
-    _CENTER["version"],
-    _CENTER["host"]["value"],
-    _CENTER["ram"]["action"],
-    _CENTER["ram"]["resource"],
-)
 
 #: Longest page of the listing operations.
 PAGE_SIZE: Final[int] = CONTRACT["parameters"]["PageSize"]["most"]
@@ -98,6 +82,7 @@ class Parameter:
     ``string``  str                                             itself
     ``integer`` int, or any integer that indexes (NumPy's too)  decimal digits
     ``boolean`` bool                                            ``True`` or ``False``
+    ``list``    sequence of str                                 ``TunnelIds.1``, ``TunnelIds.2``
     ``tags``    mapping of str to str, at most 20               ``Tag.1.Key``, ``Tag.1.Value``
     ==========  ==============================================  ==========================
 
@@ -194,6 +179,13 @@ def _boolean(of: Parameter, value: object) -> Iterator[tuple[str, str]]:
     yield of.name, str(value)
 
 
+def _list(of: Parameter, value: object) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise of.refuse(value, "a list of texts")
+    for number, text in enumerate(value, start=1):
+        yield from _string(Parameter(f"{of.name}.{number}"), text)
+
+
 def _tags(of: Parameter, value: object) -> Iterator[tuple[str, str]]:
     if not isinstance(value, Mapping) or len(value) > MOST_TAGS:
         raise of.refuse(value, f"a mapping of at most {MOST_TAGS} tags")
@@ -206,6 +198,7 @@ _WIRE: Final[Mapping[str, Callable[[Parameter, object], Iterator[tuple[str, str]
     "string": _string,
     "integer": _integer,
     "boolean": _boolean,
+    "list": _list,
     "tags": _tags,
 }
 
@@ -228,9 +221,11 @@ class Operation:
         Calls per account and region.
     answers : mapping of str to str
         Type of each field of the answer: ``string``, ``integer``, ``number``, ``boolean``,
-        ``array`` or ``object``. A field inside another is written with a dot, a field inside the
-        rows of a list with ``[]``: ``TunnelOptionsSpecification.TunnelOptions[].Status``. An
-        answer may omit any field that is not in `needs`.
+        ``array`` or ``object``. A field inside another is written with a dot, one inside the rows
+        of a list with ``[]``: ``TunnelOptionsSpecification.TunnelOptions[].Status``. An answer may
+        leave out any field but those that it *needs*.
+    action : str
+        What a RAM policy calls it.
     resource : str
         Its resource in a RAM policy, with ``{region}``, ``{account}`` and ``{connection}`` to be
         filled in; ``*`` for everything.
@@ -254,13 +249,14 @@ class Operation:
     parameters: tuple[Parameter, ...]
     limit: Limit
     answers: Mapping[str, str]
+    action: str
     resource: str
+    service: Service
     needs: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
     frame: schema.Schema = field(default_factory=dict)
-    service: Service = VPC
 
     @cached_property
     def required(self) -> tuple[str, ...]:
@@ -269,13 +265,19 @@ class Operation:
 
     @cached_property
     def paged(self) -> bool:
-        """Whether the list comes in pages (PageNumber, PageSize, TotalCount)."""
-        return any(parameter.name == "PageSize" for parameter in self.parameters)
+        """Whether the list comes in pages that have numbers (PageNumber, PageSize, TotalCount)."""
+        return "PageSize" in self._by_name
+
+    @cached_property
+    def tokened(self) -> bool:
+        """Whether the list comes in pages, each of which names the next (MaxResults, NextToken)."""
+        return "NextToken" in self._by_name
 
     @property
-    def action(self) -> str:
-        """Its action in a RAM policy."""
-        return self.service.action.format(operation=self.name)
+    def longest_page(self) -> int:
+        """Rows of the longest page that can be asked for; 0 where the list has no pages."""
+        found = self._by_name.get("PageSize") or self._by_name.get("MaxResults")
+        return (found.most or 0) if found else 0
 
     def wire(self, given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
         """Yield parameters as they are sent; omit those that are None.
@@ -338,6 +340,7 @@ _READINGS: Final[Mapping[str, _Reading]] = {
             "AsPath": "as_path",
             "Community": "community",
             "Source": "origin",
+            "NextHopTunnelIdList[]": "next_hop_tunnels",
         },
         identity=("RouteDest", "NextHop", "Weight", "RouteEntryType", "AsPath", "Source"),
         frame=schema.LIVE_ROUTES,
@@ -373,6 +376,47 @@ _READINGS: Final[Mapping[str, _Reading]] = {
         identity=("InstanceId",),
         frame=schema.LIVE_CONNECTIONS,
     ),
+    "DiagnoseVpnConnections": _Reading(
+        needs=("TotalCount",),
+        columns={
+            "VpnConnectionId": "vpn_connection_id",
+            "TunnelId": "tunnel_id",
+            "Severity": "severity",
+            "FailedReasonCode": "code",
+            "FailedReason": "reason",
+            "MismatchLocalParam": "local_value",
+            "MismatchRemoteParam": "remote_value",
+            "FailedTime": "failed_at",
+        },
+        identity=("VpnConnectionId", "TunnelId", "FailedReasonCode", "FailedTime"),
+        frame=schema.LIVE_TUNNELS,
+    ),
+    "ListTransitRouterRouteTables": _Reading(
+        columns={
+            "RegionId": "region_id",
+            "TransitRouterId": "transit_router_id",
+            "TransitRouterRouteTableId": "route_table_id",
+        },
+        identity=("TransitRouterRouteTableId",),
+        frame={
+            "region_id": schema.STR,
+            "transit_router_id": schema.STR,
+            "route_table_id": schema.STR,
+        },
+    ),
+    "ListTransitRouterRouteEntries": _Reading(
+        columns={
+            "TransitRouterRouteEntryDestinationCidrBlock": "route_dest",
+            "TransitRouterRouteEntryNextHopResourceId": "vpn_connection_id",
+            "TransitRouterRouteEntryStatus": "status",
+            "TransitRouterRouteEntryType": "route_type",
+        },
+        identity=(
+            "TransitRouterRouteEntryDestinationCidrBlock",
+            "TransitRouterRouteEntryNextHopResourceId",
+        ),
+        frame=schema.LIVE_ROUTER_ROUTES,
+    ),
     "DescribeRegions": _Reading(
         columns={
             "RegionId": "region_id",
@@ -398,34 +442,36 @@ def _parameter(name: str, required: bool, facts: Mapping[str, Any]) -> Parameter
     return Parameter(name, fact["type"], required, tuple(fact.get("choices", ())), **bounds)
 
 
-def _operation(name: str, facts: Mapping[str, Any], service: Service) -> Operation:
-    """Return an operation from a service's facts and its entry in `_READINGS`."""
-    reading = _READINGS.get(name, _Reading())
-    fact = facts["operations"][name]
-    return Operation(
-        name,
-        writes=fact["writes"],
-        parameters=tuple(
-            _parameter(each, kind == "required", facts)
-            for kind, names in fact["parameters"].items()
-            for each in names
-        ),
-        limit=Limit(fact["limit"]["calls"], fact["limit"]["seconds"]),
-        answers=fact["answer"]["fields"],
-        resource="*" if name in facts["ram"].get("any_resource", ()) else service.resource,
-        needs=reading.needs,
-        rows=tuple(fact["rows"].split(".")) if "rows" in fact else (),
-        columns=reading.columns,
-        identity=reading.identity,
-        frame=reading.frame,
-        service=service,
-    )
+def _operations(facts: Mapping[str, Any]) -> Iterator[tuple[str, Operation]]:
+    """Yield the operations of a service's facts, read as `_READINGS` says."""
+    service = Service(facts["version"], facts.get("host", {}).get("value", ""))
+    ram = facts["ram"]
+    for name, fact in facts["operations"].items():
+        reading = _READINGS.get(name, _Reading())
+        yield (
+            name,
+            Operation(
+                name,
+                writes=fact["writes"],
+                parameters=tuple(
+                    _parameter(each, kind == "required", facts)
+                    for kind, names in fact["parameters"].items()
+                    for each in names
+                ),
+                limit=Limit(fact["limit"]["calls"], fact["limit"]["seconds"]),
+                answers=fact["answer"]["fields"],
+                action=ram["action"].format(operation=name),
+                resource="*" if name in ram.get("any_resource", ()) else ram["resource"],
+                service=service,
+                rows=tuple(fact["rows"].split(".")) if "rows" in fact else (),
+                **vars(reading),
+            ),
+        )
 
 
-OPERATIONS: Final[Mapping[str, Operation]] = {
-    name: _operation(name, CONTRACT, VPC) for name in CONTRACT["operations"]
+OPERATIONS: Final[Mapping[str, Operation]] = dict(_operations(CONTRACT))
+KNOWN: Final[Mapping[str, Operation]] = {
+    name: operation
+    for facts in (CONTRACT, *CONTRACT["services"].values())
+    for name, operation in _operations(facts)
 }
-QUOTAS: Final[Mapping[str, Operation]] = {
-    name: _operation(name, _CENTER, QUOTA_CENTER) for name in _CENTER["operations"]
-}
-KNOWN: Final[Mapping[str, Operation]] = {**OPERATIONS, **QUOTAS}

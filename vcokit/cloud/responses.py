@@ -27,8 +27,16 @@ from typing import Any, Final, TypeAlias
 import pandas as pd
 
 from vcokit import schema
-from vcokit._text import duration
-from vcokit.cloud.error_codes import WRONG_CLOCK, Code, Fate, Kind, classify, fate_of_write
+from vcokit._text import duration, printable
+from vcokit.cloud.error_codes import (
+    WRONG_CLOCK,
+    Code,
+    Fate,
+    Kind,
+    classify,
+    fate_of_write,
+    is_key,
+)
 from vcokit.cloud.masking import Secret, mask
 from vcokit.cloud.operations import KNOWN, SECRET_FIELDS, TYPES, Operation
 from vcokit.cloud.transport import UNKNOWN, Reply
@@ -38,6 +46,7 @@ from vcokit.errors import (
     BadRequestError,
     BusyError,
     ClockError,
+    CloudError,
     DryRunPassed,
     NotFoundError,
     ProtocolError,
@@ -293,6 +302,29 @@ def _remedy(known: Code, operation: Operation, code: str, http_status: int) -> s
     return known.remedy or None
 
 
+def note_of(error: CloudError, otherwise: str) -> str:
+    """Return in a line why a read that nothing depends on failed, and what stands without it.
+
+    Parameters
+    ----------
+    error : CloudError
+    otherwise : str
+        Such as ``so the defaults stand``.
+
+    Raises
+    ------
+    CloudError
+        The error itself, if the AccessKey is refused: then no read can work.
+    """
+    code = error.code if isinstance(error, ApiError) else "no answer"
+    if error.operation is None or is_key(code):
+        raise error
+    note = f"{error.operation} was not answered ({printable(code)}), {otherwise}"
+    if isinstance(error, AuthError):
+        note += f". It needs the permission {KNOWN[error.operation].action}"
+    return note
+
+
 def _milliseconds(header: str | None) -> int:
     """Return a header's milliseconds; 0 for anything that is not a sensible number."""
     return int(header) if header and re.fullmatch(r"[0-9]{1,9}", header) else 0
@@ -436,9 +468,10 @@ def frame_of(
     if region_id is not None:
         columns.setdefault("region_id", [region_id] * len(rows))
     try:
-        if "create_time" in columns:
-            times = pd.to_numeric(pd.Series(columns["create_time"], dtype="object"))
-            columns["create_time"] = list(pd.to_datetime(times, unit="ms", utc=True))
+        for name in columns:
+            if operation.frame[name] == schema.TIME:
+                times = pd.to_numeric(pd.Series(columns[name], dtype="object"))
+                columns[name] = list(pd.to_datetime(times, unit="ms", utc=True))
         return schema.frame(operation.frame, columns)
     except (TypeError, ValueError, OverflowError) as error:
         raise ProtocolError(
@@ -449,7 +482,7 @@ def frame_of(
 
 
 def _cell(row: Mapping[str, Any], path: str) -> Any:
-    if "." not in path:
+    if "." not in path and "[]" not in path:
         return None if row.get(path) == "" else row.get(path)
     found = [value for value in _values(row, path) if value not in (None, "")]
     return _SEPARATOR.join(map(str, found)) if found else None
@@ -458,7 +491,8 @@ def _cell(row: Mapping[str, Any], path: str) -> Any:
 def _values(row: Any, path: str) -> list[Any]:
     """Return the values at a path: one value, or one for each row of the lists on the path."""
     if "." not in path:
-        return [row.get(path)]
+        value = row.get(path.removesuffix("[]"))
+        return value if path.endswith("[]") and isinstance(value, list) else [value]
     name, _, rest = path.partition(".")
     inner = row.get(name.removesuffix("[]"))
     several = inner if isinstance(inner, list) else [inner]

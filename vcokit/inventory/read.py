@@ -143,8 +143,9 @@ def read_routes(
         in Parquet), and behind these the file's other columns, as str under their own names.
         Without a next hop column the next hop is the connection. ``attrs["read"]`` is a dict of
         plain values: source, format, encoding, delimiter, head_line, skipped, columns, unknown,
-        notes; of several tables, source, notes, and such a dict for each under tables. Copies of
-        the frame share it: read it, do not change it.
+        notes; of several tables, source, notes, and such a dict for each under tables; and
+        ``sha256``, the digest of each file by its name. Copies of the frame share it: read it, do
+        not change it.
 
     Raises
     ------
@@ -176,14 +177,18 @@ def read_routes(
     meter = _Meter(progress, [size_of(each) for each in sources])
     seen: Counter[str] = Counter()
     tables: list[RawTable] = []
+    digests: dict[str, str] = {}
     for each in sources:
         with one_memory_error(name_of(each)):
             file = open_source(each, format, seen)
             tables += _tables(file, options)
+        digests[file.name] = file.sha256
         meter.add(len(file.content))
     check_requested_columns(tables, options.requested)
     with one_memory_error(_listed([table.source for table in tables])):
-        return _routes(tables, options.region, words)
+        routes = _routes(tables, options.region, words)
+    routes.attrs["read"]["sha256"] = digests
+    return routes
 
 
 def notes_of(routes: pd.DataFrame) -> list[str]:
@@ -204,6 +209,25 @@ def notes_of(routes: pd.DataFrame) -> list[str]:
         return []
     notes = [str(note) for note in read.get("notes") or ()]
     return notes if "tables" in read else [f"{read['source']}: {note}" for note in notes]
+
+
+def digests_of(routes: pd.DataFrame) -> dict[str, str]:
+    r"""Return the SHA-256 of each file that routes were read from, in hex, by its name.
+
+    Parameters
+    ----------
+    routes : DataFrame
+        From `vcokit.read_routes`; any other has none.
+
+    Examples
+    --------
+    >>> routes = read_routes("region,connection,cidr,weight\ncn-a,vco-a,10.0.0.0/8,100\n")
+    >>> {name: digest[:12] for name, digest in digests_of(routes).items()}
+    {'<text>': '562dbe858d73'}
+    """
+    read = routes.attrs.get("read")
+    found = read.get("sha256") if isinstance(read, Mapping) else None
+    return dict(found) if isinstance(found, Mapping) else {}
 
 
 class _Meter:

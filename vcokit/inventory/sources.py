@@ -33,6 +33,7 @@ from __future__ import annotations
 
 import glob
 import gzip
+import hashlib
 import io
 import os
 import re
@@ -140,12 +141,13 @@ class Budget:
 
 @dataclass(frozen=True)
 class File:
-    """A source with its content, decompressed, and its format."""
+    """A source with its content, decompressed, and its format; ``sha256`` is of what was read."""
 
     name: str
     content: bytes | str
     format: str
     budget: Budget
+    sha256: str
     notes: Sequence[str] = ()
 
 
@@ -180,10 +182,12 @@ def open_source(
         if seen[name] > 1:
             name = f"{name[:-1]} {seen[name]}>" if name[-1:] == ">" else f"{name} ({seen[name]})"
     budget = Budget(name, len(content))
+    raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    digest = hashlib.sha256(raw).hexdigest()
     notes: list[str] = []
     if isinstance(content, bytes):
         content, notes = _decompress(name, content)
-    return File(name, content, format or named or _format_of(content), budget, notes)
+    return File(name, content, format or named or _format_of(content), budget, digest, notes)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""The threads of a rollout: its own, for which anybody may wait, and those of its calls.
+"""The threads of a rollout: its own thread, which others may wait for, and those of its calls.
 
-All are daemons: what hangs in one of them holds up nobody's end.
+All are daemon threads: a thread that hangs does not keep the program from ending.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from typing import Any, Final
 
 from vcokit.errors import PlanError
 
-#: How long the program's end waits for the work to end in order; seconds.
+#: How long the end of the program waits for the work to end gracefully; seconds.
 _AT_EXIT: Final = 15.0
 
 
 class Threads:
-    """Threads in which calls are made, and the mailbox of whoever has them made.
+    """A pool of threads for calls, and a mailbox for their results.
 
-    One thread submits work and gets mail; any thread may put something into the box. A thread that
-    has done its work waits for more. The standard library's pool would wait at the program's end
-    for calls that hang.
+    One thread submits work and gets mail; any thread may put an item into the mailbox. A thread
+    that has done its work waits for more. The pool of the standard library is not used, because at
+    the program's end it would wait for calls that hang.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Threads:
         self._idle = self._made = 0
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Let a thread do something; it raises nothing."""
+        """Run `work`, which must not raise, in a thread of the pool."""
         with self._lock:
             is_free = self._idle > 0
             self._idle -= is_free
@@ -51,18 +51,18 @@ class Threads:
                 self._idle += 1
 
     def put(self, item: Any) -> None:
-        """Put something into the box."""
+        """Put an item into the mailbox."""
         self._mail.put(item)
 
     def get(self, seconds: float | None) -> Any:
-        """Return what came first, waiting for it that long at most; None where nothing came."""
+        """Return the first item, waiting for it at most `seconds`; None if there is none."""
         try:
             return self._mail.get(timeout=seconds)
         except Empty:
             return None
 
     def close(self) -> None:
-        """Let each thread end once it has nothing to do."""
+        """Let each thread end when it has no more work."""
         for _ in range(self._made):
             self._todo.put(None)
 
@@ -73,13 +73,13 @@ class Background:
     Parameters
     ----------
     name : str
-        Of the thread.
+        Name of the thread.
     work : callable
-        Done once, in the thread; raises nothing.
+        Called once, in the thread; raises nothing.
     stop : callable
-        Asks the work to end in order: called where the program ends and nobody has waited.
+        Asks the work to end gracefully; called at the program's end if the work still runs.
     last : callable
-        Called after that, if the work did end in order: a last word to the user.
+        Called after that if the work ended gracefully, to print a last message.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Background:
         last: Callable[[], None],
     ) -> None:
         self._work, self._stop, self._last = work, stop, last
-        # Not Thread.join: an interrupt in the middle of it marks a living thread as ended.
+        # Thread.join is not used: an interrupt during it marks a live thread as ended.
         self._over = threading.Event()
         self._process: int | None = None
         self._gate = threading.Lock()
@@ -98,12 +98,12 @@ class Background:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin.
+        """Start the thread.
 
         Raises
         ------
         PlanError
-            If it was begun already.
+            If it was started already.
         """
         if self._thread.ident is not None:
             raise PlanError("this rollout was started already", remedy="wait() for it, or await it")
@@ -116,7 +116,7 @@ class Background:
             raise
 
     def let_go(self) -> None:
-        """Let the program end whenever it does, without waiting for the work."""
+        """Let the program end at any time, without waiting for the work."""
         atexit.unregister(self._end_in_order)
 
     def _run(self) -> None:
@@ -139,22 +139,22 @@ class Background:
 
     @property
     def begun(self) -> bool:
-        """Whether it was begun."""
+        """Whether it was started."""
         return self._thread.ident is not None
 
     @property
     def here(self) -> bool:
-        """Whether this very thread does the work."""
+        """Whether the current thread does the work."""
         return threading.current_thread() is self._thread
 
     @property
     def running(self) -> bool:
-        """Whether it was begun, by this very process, and has not ended."""
-        # A forked child has a copy of everything but of the thread.
+        """Whether it was started by this process and has not ended."""
+        # A forked child has a copy of everything except the thread.
         return self.begun and self._process == os.getpid() and not self._over.is_set()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Block until it has ended, or for some seconds; tell whether it has."""
+        """Block until it has ended or the time is over; return whether it has ended."""
         self._must_run()
         return self._over.wait(None if timeout is None else max(0.0, timeout))
 
@@ -168,7 +168,7 @@ class Background:
                 future.set_result(True)
 
         def call() -> None:
-            with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits in it
+            with contextlib.suppress(RuntimeError):  # that loop is closed: nobody waits there
                 loop.call_soon_threadsafe(end)
 
         with self._gate:

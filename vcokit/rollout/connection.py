@@ -1,16 +1,16 @@
-"""One connection and all its steps: where they stand, and what it wants next.
+"""One connection with all its steps: their states, and what the connection does next.
 
-Only this file changes what a connection or a step is: `Connection.move` is the one function that
-moves a step to another state, and gives the one record that the journal, tallies and observers get.
-Whoever else wants something changed calls a method.
+Only this module changes a connection or a step. `Connection.move` is the only function that moves
+a step to another state; it makes the record that the journal, counts and observers get. Other
+modules call methods to change something.
 
-A step stands in one place, which follows from its state::
+The state of a step decides which attribute of the connection holds it::
 
     pending   ready, or waiting for other steps or its wave
-    sent      nowhere: its call is on its way
-    unknown   unresolved: a look comes before anything else is sent
-    accepted  task: the cloud works on it
-    settled   unverified: a listing is to show it
+    sent      none: its call is in progress
+    unknown   unresolved: a listing must come before anything else is sent
+    accepted  task: the cloud is working on it
+    settled   unverified: a listing has to show it
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from vcokit.rollout.options import Options
 from vcokit.rollout.reconcile import Holdings
 from vcokit.rollout.steps import OPERATION, Route, State, Step
 
-#: How often a listing that changes while it is read is begun anew before it is taken as it is.
+#: How often a listing that changes while it is read is started again before it is used as it is.
 _RESTARTS: Final = 5
-#: Listings in a row that must agree on a delete or a lowered weight: a route that has gone may show
-#: up again for some seconds. One listing proves what is made.
+#: Consecutive listings that must agree on a delete or a lowered weight: a deleted route may show up
+#: again for some seconds. One listing proves a create or a raised weight.
 _AGREEING: Final = 3
-#: How many must agree before such a step fails: to send it once more does less harm.
+#: Consecutive listings that must agree before such a step fails: sending it again does less harm.
 _BEFORE_FAILING: Final = 10
-#: Listings after which such a step is taken as the last one shows it, whether or not they agree.
+#: Number of listings after which the last one decides such a step, even if they do not agree.
 _LISTINGS: Final = 20
-#: What is said of a changed weight that no listing tells.
+#: Message of a changed weight if the listing does not report weights.
 _NOT_TOLD: Final = "accepted; the listing does not tell weights"
-#: How often the wait after a write that came too soon is doubled, where one follows another.
+#: How often the wait after a write that came too soon is doubled while such refusals continue.
 _DOUBLINGS: Final = 4
 
 
@@ -54,7 +54,7 @@ class Want(StrEnum):
 
 @dataclass(slots=True)
 class Record:
-    """Where a step stands, as the journal knows it.
+    """The progress of a step, as the journal keeps it.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Record:
     attempt : int
         Rises after each definite refusal; part of the client token.
     misses : int
-        How often it was accepted and came to nothing.
+        How often it was accepted without an effect.
     """
 
     state: State
@@ -72,16 +72,16 @@ class Record:
 
 @dataclass(slots=True)
 class Evidence:
-    """What listings have shown so far of a step that takes a route away, or lowers its weight.
+    """What listings have shown so far of a step that deletes a route or lowers its weight.
 
     Parameters
     ----------
     is_done : bool
-        What the latest ones agree on.
+        What the latest listings agree on.
     agreeing, listings : int
-        How many of the latest ones do, and how many have counted in all.
+        How many of the latest listings agree, and how many have counted in total.
     at : float
-        When the last one that counted came.
+        Time of the last listing that counted.
     """
 
     is_done: bool
@@ -92,9 +92,9 @@ class Evidence:
 
 @dataclass(eq=False, slots=True)
 class Connection:
-    """The steps of one connection; of its calls, one is under way at a time.
+    """The steps of one connection; only one of its calls is in progress at a time.
 
-    What it wants is not stored but follows from where its steps stand (`wants`).
+    What it does next is not stored; `wants` derives it from the states of its steps.
 
     Parameters
     ----------
@@ -108,49 +108,50 @@ class Connection:
     Attributes
     ----------
     ready : list of int
-        Steps that may be sent, ascending; the first goes first.
+        Steps that may be sent, ascending; the first one is sent next.
     waiting : set of int
         Steps that wait for steps of any connection, or for their wave.
     task : int or None
-        Step that was accepted and whose task runs.
+        Step that was accepted and whose task is running.
     unverified : dict of int to None
-        Steps whose task has ended, to be seen in a listing.
+        Steps whose task has ended and that no listing has shown yet.
     unresolved : dict of int to str or None
-        Steps that may have happened, to be looked at before anything else; with the code of the
-        refusal, where it was one.
+        Steps that may have taken effect, to be checked in a listing before anything else; with the
+        code of the refusal if there was one.
     snapshot : tuple of int
-        Steps in doubt when the first page of the listing under way was asked for: those, and no
-        later ones, it decides.
+        Steps in doubt when the first page of the current listing was requested. The listing decides
+        these steps and no later ones.
     has_baseline : bool
-        Whether it was listed before anything is sent, or need not be.
+        Whether it was listed before the first write, or does not need to be.
     attached : bool
         Whether it was seen attached and nothing was sent since.
     has_dependents : bool
         Whether steps of other connections wait for an unverified step of this one.
     listing_fits : bool
-        Whether its listing fits into the time of a task, so that it costs nothing.
+        Whether it can be listed while a task runs, so that the listing takes no extra time.
     verify : bool
-        Whether it is to be read back at the end.
+        Whether it has to be listed once more.
     list_needs_attached : bool
-        Whether it can be listed only once it was seen attached.
+        Whether it can be listed only after it was seen attached.
     suspended : str or None
-        Why nothing more is sent and nothing more can be known of it in this run; what is in doubt
-        stays so, after one more listing.
+        Why nothing more is sent to it and nothing more can be found out about it in this run. Steps
+        in doubt that one more listing does not show stay in doubt.
     was_sent_to : bool
         Whether a step of it was sent in this run.
     write_ended_at : float
-        When its last write ended; infinite while one is on its way. A look that left before that
-        says nothing.
+        When its last write ended; infinite while one is in progress. A read that was sent before
+        that time proves nothing.
     over_at : float
-        When its last task was first seen over; infinite until then, and while one may be running.
+        When its last task was first seen to be over; infinite before that, and while a task may be
+        running.
     conflicts : int
-        Writes that came too soon after a task, in a row.
+        Number of consecutive writes that came too soon after a task.
     seen : frozenset of Route or None
         What its latest listing showed, at ``seen_at``.
     page : int
         Page of its listing that is read next.
     not_before, poll_at : float
-        Before when it is left alone, and before when its state is not read.
+        Earliest time of its next call, and earliest time at which its state is read.
     accepted_at, running_at : float
         When the latest task was accepted, and when it was last seen running.
     """
@@ -161,7 +162,7 @@ class Connection:
     options: Options
     tell: Callable[[StepChanged], None]
     steps: dict[int, Step] = field(default_factory=dict)
-    # -- where the steps stand
+    # -- the steps by place
     ready: list[int] = field(default_factory=list)
     waiting: set[int] = field(default_factory=set)
     task: int | None = None
@@ -170,7 +171,7 @@ class Connection:
     _evidence: dict[int, Evidence] = field(default_factory=dict)
     _records: dict[int, Record] = field(default_factory=dict)
     _lost: Counter[int] = field(default_factory=Counter)
-    # -- what is known of it
+    # -- what is known about the connection
     snapshot: tuple[int, ...] = ()
     has_baseline: bool = False
     attached: bool = False
@@ -190,7 +191,7 @@ class Connection:
     over_at: float = inf
     conflicts: int = 0
     _failures: int = 0
-    # -- of the listing under way
+    # -- the current listing
     page: int = 1
     _listing: list[Route] = field(default_factory=list)
     _total: int = -1
@@ -202,7 +203,7 @@ class Connection:
         self._list_after = self.options.list_after
 
     def add(self, step: Step, record: Record, *, may_go: bool) -> None:
-        """Take a step in, where its record has it; a pending one that may not go waits."""
+        """Add a step in the state of its record; with `may_go` False, a pending step waits."""
         number, state = step.number, record.state
         self.steps[number] = step
         self._records[number] = Record(state, record.attempt, record.misses)
@@ -215,7 +216,7 @@ class Connection:
         elif state in (State.ACCEPTED, State.SETTLED):
             self.unverified[number] = None
 
-    # -- the one way of a step from state to state ----------------------------------------------
+    # -- how a step changes its state -----------------------------------------------------------
 
     def move(
         self,
@@ -229,18 +230,18 @@ class Connection:
         missed: bool = False,
         refused: bool = False,
     ) -> StepChanged:
-        """Move a step to another state, and to the place that goes with it.
+        """Move a step to another state, and to the attribute that holds steps in that state.
 
         Parameters
         ----------
         number : int
         state : State
         code, message, request_id : str, optional
-            Of the answer behind it.
+            Of the answer that caused it.
         new_attempt : bool
-            Whether its token is used up: the outcome of the last one is known.
+            Whether its token is used up, because the outcome of the last attempt is known.
         missed : bool
-            Whether it was accepted and came to nothing.
+            Whether it was accepted without an effect.
         refused : bool
             Whether it becomes unknown although it was refused.
 
@@ -270,7 +271,7 @@ class Connection:
         return change
 
     def _leave(self, number: int, state: State) -> None:
-        """Take a step out of the place that goes with a state."""
+        """Remove a step from the attribute that holds steps in a state."""
         if state == State.PENDING and number in self.waiting:
             self.waiting.remove(number)
         elif state == State.PENDING:
@@ -281,16 +282,16 @@ class Connection:
             self.unresolved.pop(number, None)
             self.unverified.pop(number, None)
 
-    # -- what is asked of it --------------------------------------------------------------------
+    # -- queries --------------------------------------------------------------------------------
 
     @property
     def left(self) -> int:
-        """Number of steps that are still to be sent, or whose task runs."""
+        """Number of steps that are still to be sent, or whose task is running."""
         return len(self.ready) + len(self.waiting) + (self.task is not None)
 
     @property
     def in_doubt(self) -> bool:
-        """Whether the cloud may hold something of it that no listing has shown."""
+        """Whether the cloud may hold a change that no listing has shown."""
         return bool(self.unverified or self.unresolved or self.task is not None)
 
     @property
@@ -300,14 +301,14 @@ class Connection:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing is left to do, now or later."""
+        """Whether there is nothing left to do, now or later."""
         if self.suspended is not None:
             return not self.verify and self.page == 1
         return self.has_baseline and not (self.undone or self.verify or self.page > 1)
 
     @property
     def operation(self) -> str:
-        """Operation of its next write; where it has none, of its last step, empty for none."""
+        """Operation of its next write, else of its last step; empty if that sends nothing."""
         number = self.ready[0] if self.ready else next(reversed(self.steps))
         return OPERATION.get(self.steps[number].action, "")
 
@@ -316,26 +317,26 @@ class Connection:
         return sorted([*self.ready, *self.waiting])
 
     def attempt(self, number: int) -> int:
-        """Return the number of a step's attempt."""
+        """Return the attempt number of a step."""
         return self._records[number].attempt
 
     def holdings(self) -> Holdings:
-        """Return what it was seen to hold, beside what is planned for it."""
+        """Return what it was seen to hold, together with what is planned for it."""
         steps = tuple((step, self._records[n].state) for n, step in self.steps.items())
         return Holdings(self.region_id, self.name, self.start, steps, self.seen)
 
     def wants(self, *, sending: bool = True, patient: bool = False) -> Want | None:
-        """Return what it does next; None when it has nothing.
+        """Return what it does next; None if there is nothing to do.
 
-        While a task runs it has nothing else to do, so that is when unverified steps are looked
-        up; a listing that takes longer than a task waits until enough have come together.
+        While a task runs, the connection is free for a listing of its unverified steps. A listing
+        that takes longer than a task waits until there are enough of them.
 
         Parameters
         ----------
         sending : bool
             Whether anything may be sent at all.
         patient : bool
-            Whether it has time.
+            Whether it has time to spare.
         """
         if self.list_needs_attached and self.suspended is None:
             return Want.POLL
@@ -358,87 +359,88 @@ class Connection:
 
     @property
     def list_at(self) -> float:
-        """Before when one more listing would say nothing new of what is in doubt."""
+        """Time before which another listing would give no new evidence for the steps in doubt."""
         if not self._evidence or len(self._evidence) < len(self.unverified) + len(self.unresolved):
             return 0.0
         return max(found.at for found in self._evidence.values()) + self.options.poll_interval
 
     def _is_list_due(self) -> bool:
-        """Tell whether unverified steps are to be looked up though more are to be sent.
+        """Return whether unverified steps are listed now even though more are to be sent.
 
-        Those that one listing has shown are looked up again at the end, with the last ones.
+        Steps that one listing has shown are listed again at the end, with the last ones.
         """
         new = len(self.unverified) - sum(number in self.unverified for number in self._evidence)
         if new >= self._list_after:
             return True
-        # A long listing is begun early only for some steps, or it would cost more than it brings.
+        # A long listing early is worth its calls only if it decides enough steps.
         worth_it = 4 * new * PAGE_SIZE >= len(self.seen or ())
         return bool(new) and self.has_dependents and worth_it
 
     def _doubts(self) -> tuple[int, ...]:
-        """Return the steps that a listing asked for now decides."""
+        """Return the steps that a listing requested now would decide."""
         running = () if self.task is None or self.suspended is None else (self.task,)
         return (*self.unverified, *self.unresolved, *running)
 
     # -- writes ---------------------------------------------------------------------------------
 
     def send(self) -> int:
-        """Let the step that is sent next go; return its number."""
+        """Mark the next step as sent; return its number."""
         number = self.ready[0]
         self.attached, self.write_ended_at, self.was_sent_to = False, inf, True
         self.move(number, State.SENT)
         return number
 
     def write_ended(self, now: float) -> None:
-        """Note that its write came back, or will not."""
+        """Record that its write returned, or never will."""
         self.write_ended_at = now
 
     def write_answered(self, *, changes_state: bool, too_soon: bool) -> None:
-        """Note that its write was answered.
+        """Record that its write was answered.
 
-        A refusal changes nothing: what was attached still is, unless the refusal says busy.
+        A refusal changes no state: an attached connection is still attached, unless the refusal
+        says that it is busy.
         """
         self.conflicts = self.conflicts + 1 if too_soon else 0
         self.attached = not changes_state
 
     def accept(self, number: int, now: float, *said: str | None) -> None:
-        """Note that a step was accepted: its task runs from now on."""
+        """Record that a step was accepted: its task runs from now on."""
         self.move(number, State.ACCEPTED, *said)
         self.accepted_at = self.running_at = now
         self.over_at = inf
 
     def doubt(self, number: int, *said: str | None) -> None:
-        """Note that a step may have happened: its task may be running."""
+        """Record that a step may have taken effect: its task may be running."""
         self.move(number, State.UNKNOWN, *said)
         self.attached, self.over_at = False, inf
 
     def doubt_refusal(self, number: int, *said: str | None) -> None:
-        """Note that a step was refused in a way that only a look can judge."""
+        """Record that a step was refused, but that only a listing shows whether it took effect."""
         self.move(number, State.UNKNOWN, *said, new_attempt=True, refused=True)
         self.attached = False
 
     def doubt_again(self) -> None:
-        """Let what is to be sent, and once went without an answer, be looked at instead.
+        """Mark unsent steps that once had no answer as unknown, so that they are checked first.
 
-        Its first request may have had its effect since it was last looked for.
+        Their first request may have taken effect since the last check.
         """
         for number in [number for number in self.unsent() if self._lost[number]]:
             self.move(number, State.UNKNOWN, message="sent once without an answer")
             self.attached = False
 
     def skip(self, numbers: Iterable[int], code: str | None, message: str) -> None:
-        """Take steps that are still to be sent out of it for good."""
+        """Skip steps that are still to be sent, permanently."""
         for number in list(numbers):
             self.move(number, State.SKIPPED, code, message)
 
     def release(self, number: int, *, anew: bool = False) -> bool:
-        """Let a step that has waited go; tell whether it was still waiting.
+        """Let a waiting step be sent; return whether it was still waiting.
 
         Parameters
         ----------
         number : int
         anew : bool
-            Whether hours may have passed since the connection was seen.
+            Whether hours may have passed since the connection was last read.
         """
         if anew:
             self.attached = False
@@ -448,33 +450,33 @@ class Connection:
         insort(self.ready, number)
         return True
 
-    # -- when it is called next -----------------------------------------------------------------
+    # -- when the next call is allowed ----------------------------------------------------------
 
     def answered(self) -> None:
-        """Note that the cloud has answered."""
+        """Record that the cloud has answered."""
         self._failures = 0
 
     def back_off(self, now: float, asked: float | None = None) -> None:
-        """Wait after a call without an answer, longer each time, or as the cloud has asked."""
+        """Wait after a call without an answer, longer each time, or as long as the cloud asked."""
         options = self.options
         self._failures += 1
         wait = min(options.backoff_cap, options.backoff * 2.0 ** (self._failures - 1))
         self.not_before = now + max(wait, asked or 0.0)
 
     def back_off_after_conflict(self, now: float) -> None:
-        """Wait after a write that came too soon, longer where one follows another."""
+        """Wait after a write that came too soon, longer each time in a row."""
         more = min(self.conflicts - 1, _DOUBLINGS)
-        # Not only its own look waits: a page that others ask for may show it attached before.
+        # Not only its own polls wait: a page read for others may show it attached earlier.
         self.not_before = now + self.options.poll_interval * 2.0**more
 
     def look_at(self, time: float) -> None:
-        """Leave its state unread until a time."""
+        """Do not read its state before a time."""
         self.poll_at = time
 
     # -- states ---------------------------------------------------------------------------------
 
     def see_attached(self, now: float) -> int | None:
-        """Note that it was seen attached; return the step whose task is over, if one ran."""
+        """Record that it was seen attached; return the step whose task is over, if one ran."""
         self.attached, self.list_needs_attached = True, False
         self.over_at = min(self.over_at, now)
         task = self.task
@@ -483,51 +485,51 @@ class Connection:
         return task
 
     def see_busy(self, sent: float) -> None:
-        """Note that it was seen on its way to being attached, by a look that left at a time."""
+        """Record that it was seen in a passing state, by a read sent at a given time."""
         self.attached, self.over_at = False, inf
         self.running_at = max(self.running_at, sent)
 
     def suspend(self, why: str, *, look: bool = True) -> None:
-        """Send nothing more; look once more at what is in doubt, if that can be."""
+        """Send nothing more; list steps in doubt once more, if that is possible."""
         self.suspended = self.suspended or why
         self.verify = look and self.in_doubt
         self.forget_listing()
 
     def depend(self, *, has_dependents: bool) -> None:
-        """Note whether others wait for an unverified step."""
+        """Record whether others wait for an unverified step."""
         self.has_dependents = has_dependents
 
     # -- listings -------------------------------------------------------------------------------
 
     def begin_listing(self) -> None:
-        """Note what a listing decides whose first page is asked for now."""
-        # A first look decides nothing: tasks may be under way while it is taken.
+        """Record the steps that the listing requested now will decide."""
+        # The first listing decides nothing: tasks may be running while it is read.
         self.snapshot = self._doubts() if self.has_baseline else ()
 
     def forget_listing(self) -> None:
-        """Begin a listing anew."""
+        """Discard the current listing, so that the next one starts at page 1."""
         self._listing, self.page, self._total, self._counted = [], 1, -1, 0
 
     def read_back(self) -> None:
-        """Have it listed once more."""
+        """Request one more listing."""
         self.verify = True
 
     def need_no_baseline(self) -> None:
-        """Go on without a first listing, or after it."""
+        """Continue without a first listing, or after it."""
         self.has_baseline = True
 
     def need_baseline(self) -> None:
-        """Compare it anew with what the plan saw before anything more is sent."""
+        """Require a new comparison with the routes of the plan before anything more is sent."""
         self.has_baseline = False
         self.forget_listing()
         self.doubt_again()
 
     def list_once_attached(self) -> None:
-        """Note that the cloud lists it only while it is attached."""
+        """Record that the cloud lists it only while it is attached."""
         self.list_needs_attached, self.attached = True, False
 
     def add_page(self, page: tuple[Route, ...], rows: int, total: int) -> frozenset[Route] | None:
-        """Add a page; return the routes once all are there and the list held still meanwhile."""
+        """Add a page; return the routes once all pages are read and the list did not change."""
         moved = self._total not in (-1, total)
         self._total = total
         self._listing += page
@@ -536,8 +538,8 @@ class Connection:
             self.page += 1
             return None
         routes = frozenset(self._listing)
-        # Between two pages a route that goes shifts another over the edge, unseen; one that comes
-        # shows one twice.
+        # A route that is deleted between two pages moves another one across the page edge, unseen;
+        # a route that is created makes one appear twice.
         moved = moved or self._counted != total or len(routes) != len(self._listing)
         self.forget_listing()
         if moved and self._restarts < _RESTARTS:
@@ -548,18 +550,18 @@ class Connection:
         return routes
 
     def see(self, routes: frozenset[Route], now: float, *, fits: bool) -> None:
-        """Note what a listing shows."""
+        """Record what a listing shows."""
         self.listing_fits = fits
         self._list_after = max(self.options.list_after, len(routes) // 2)
         self.seen, self.seen_at, self.verify = routes, now, False
 
     def settle(self, routes: frozenset[Route], now: float) -> list[int]:
-        """Decide the steps that were in doubt when a listing was asked for, by what it shows.
+        """Decide the steps that were in doubt when the listing was requested, by what it shows.
 
         Returns
         -------
         list of int
-            Steps that came to nothing and are to be sent again.
+            Steps that had no effect and are to be sent again.
         """
         again = []
         doubts = frozenset(self._doubts())
@@ -567,11 +569,11 @@ class Connection:
             refused = self.unresolved.get(number)
             step = self.steps[number]
             is_told = step.is_shown_by(routes)
-            # Of a changed weight that a listing does not tell, an answer tells; where that was
-            # lost, the same request is sent again.
+            # If listings do not report weights, the answer decides a changed weight; if the answer
+            # was lost, the same request is sent again.
             shows = step.shows(routes) and (is_told or number not in self._lost_answers())
             if step.removes_coverage and not self._is_decided(number, now, is_done=shows):
-                # A suspended connection is listed once, and then again only for this.
+                # A suspended connection is listed once; only this case needs more listings.
                 self.verify = self.verify or self.suspended is not None
             elif shows:
                 self.move(number, State.DONE, message=None if is_told else _NOT_TOLD)
@@ -589,7 +591,7 @@ class Connection:
         return {number for number, refused in self.unresolved.items() if refused is None}
 
     def _is_decided(self, number: int, now: float, *, is_done: bool) -> bool:
-        """Note what a listing shows of a step; tell whether enough of them in a row agree."""
+        """Record what a listing shows of a step; return whether enough listings in a row agree."""
         found = self._evidence.setdefault(number, Evidence(is_done, 0, 0, -inf))
         if found.is_done != is_done:
             found.is_done, found.agreeing = is_done, 0
@@ -601,7 +603,7 @@ class Connection:
         return found.agreeing >= enough or found.listings >= _LISTINGS
 
     def _is_last_attempt(self, number: int) -> bool:
-        """Tell whether a step fails if it came to nothing."""
+        """Return whether a step fails if this attempt had no effect."""
         if number in self.unverified:
             return self._records[number].misses + 1 >= self.options.step_attempts
         if self.unresolved.get(number) is not None:
@@ -609,10 +611,10 @@ class Connection:
         return self._lost[number] + 1 >= self.options.lost_attempts
 
     def _miss(self, number: int, *, is_told: bool) -> StepChanged:
-        """Note that a step came to nothing: it is sent again, or has failed.
+        """Record that a step had no effect: it is sent again, or fails.
 
-        An accepted attempt has had its outcome, so its token is used up. One whose answer was lost
-        may still be on its way, so it is sent again as the same request.
+        The outcome of an accepted attempt is known, so its token is used up. A request whose answer
+        was lost may still be on its way, so the same request is sent again.
         """
         state = State.FAILED if self._is_last_attempt(number) else State.PENDING
         if number in self.unverified:
@@ -623,10 +625,10 @@ class Connection:
         return self.move(number, state, "NoAnswer", f"no answer, and the listing does not {shown}")
 
     def give_up(self, numbers: Iterable[int], code: str | None, message: str | None) -> None:
-        """Let steps fail of which nothing can be known, or that cannot be sent at all."""
+        """Let steps fail whose outcome cannot be found out, or that cannot be sent at all."""
         for number in list(numbers):
             self.move(number, State.FAILED, code, message)
 
     def give_up_doubts(self, code: str | None, message: str) -> None:
-        """Let steps fail of which nothing can be known any more."""
+        """Let all steps in doubt fail, because their outcome can no longer be found out."""
         self.give_up(self._doubts(), code, message)

@@ -1,19 +1,19 @@
-"""The journal's file as SQLite sees it: made whole, told from others, opened as its disk allows.
+"""The journal's SQLite file: create it atomically, recognize it, open it in a mode its disk allows.
 
 ::
 
-    place_of(path)      where it is: absolute, and the same by whatever link it is named
-    make(path, fill)    beside it, then under its name: it is there whole or not at all
-    format_of(path)     is it ours, and of which format? SQLite tells, and alters nothing
-    connect(path)       WAL, synchronous FULL; DELETE where the disk cannot do WAL
-    Files(path)         are they still there, under the writer's hands?
+    place_of(path)      the absolute path, with links resolved
+    make(path, fill)    creates a temporary file, then renames it: the journal is complete or absent
+    format_of(path)     checks that it is a journal and returns its format; changes nothing
+    connect(path)       WAL, synchronous FULL; DELETE if the disk does not support WAL
+    Files(path)         checks that the open files still exist under their names
 
-SQLite keeps what it wrote last in files beside the journal, by its name: `BESIDE`. What another
-journal left there would be taken for the new one's, so a new journal is not made beside it; and a
-journal with two names would have two of each, so it is not opened to be written to.
+SQLite keeps its latest writes in files beside the journal, named after it: `BESIDE`. Files left by
+another journal would be used as those of the new one, so no new journal is created beside them. A
+journal with two names would have two sets of these files, so it is not opened for writing.
 
-WAL needs memory that all processes share; where there is none SQLite keeps the old mode or fails
-(https://www.sqlite.org/wal.html). The journal goes on in DELETE mode then: slower, as safe.
+WAL needs memory that all processes share; without it, SQLite keeps the old mode or fails
+(https://www.sqlite.org/wal.html). Then the journal uses DELETE mode: slower, but as safe.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from typing import Final
 
 from vcokit.errors import JournalError, Remedy
 
-#: ``PRAGMA application_id`` of a journal ("vcok"); the format of its tables, and the oldest known.
+#: ``PRAGMA application_id`` of a journal ("vcok"); the format of its tables; the oldest known one.
 APPLICATION_ID: Final = 0x76636F6B
 FORMAT: Final = 4
 OLDEST: Final = 3
 
-#: Seconds to wait for another's lock: in DELETE mode a reader holds up the writer for a moment.
+#: Seconds to wait for another's lock: in DELETE mode a reader blocks the writer for a moment.
 _PATIENCE: Final = 30.0
 
-#: What SQLite puts beside a journal: what was written last, its index, what is to be taken back.
+#: Suffixes of SQLite's files beside a journal: the latest writes, their index, the rollback data.
 BESIDE: Final = ("-wal", "-shm", "-journal")
 
 
 def place_of(path: str | os.PathLike[str]) -> Path:
-    """Return where a journal is: its one name, whatever links lead there or the program goes.
+    """Return the absolute path of a journal, with links resolved.
 
     Raises
     ------
     JournalError
-        If the path cannot be one, or the working directory is gone.
+        If it is not a valid path, or the working directory is gone.
     """
     try:
         return Path(os.path.realpath(path))
@@ -56,28 +56,28 @@ def place_of(path: str | os.PathLike[str]) -> Path:
 
 
 def place_of_new(path: str | os.PathLike[str]) -> Path:
-    """Return where a journal is to be made: a link of that name is in the way, not followed."""
+    """Return the path of a new journal: a link of that name is in the way and is not followed."""
     return place_of(Path(path).parent) / Path(path).name
 
 
-# -- made ---------------------------------------------------------------------------------------
+# -- create -------------------------------------------------------------------------------------
 
 
 def make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> sqlite3.Connection:
-    """Make a journal that is there whole, or not at all, and open it to be written to.
+    """Create a journal, completely or not at all, and open it for writing.
 
     Parameters
     ----------
     path : Path
         Locked by the caller.
     fill : callable
-        Makes tables and rows.
+        Creates tables and rows.
 
     Raises
     ------
     JournalError
-        If the file is there already, something of another journal is beside it, or it cannot be
-        made.
+        If the file exists already, files of another journal are beside it, or it cannot be
+        created.
     """
     if os.path.lexists(path):
         raise JournalError(
@@ -113,8 +113,8 @@ def make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> sqlite3.Conn
 
 
 def _sync(folder: Path) -> None:
-    """Have the names in a folder on disk."""
-    with contextlib.suppress(OSError):  # where folders cannot be opened
+    """Write the names in a folder to disk."""
+    with contextlib.suppress(OSError):  # on systems where folders cannot be opened
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -123,9 +123,9 @@ def _sync(folder: Path) -> None:
 
 
 def refuse_leftovers(path: Path) -> None:
-    """Refuse to make a journal beside what an earlier one of its name left.
+    """Refuse to create a journal beside files that an earlier one of the same name left.
 
-    Not deleted by us: it may be all that is left of what a killed rollout did last.
+    They are not deleted, because they may be all that is left of a killed rollout's last writes.
 
     Raises
     ------
@@ -146,17 +146,17 @@ def _all_beside(path: Path) -> list[Path]:
     return [path.with_name(path.name + end) for end in BESIDE]
 
 
-# -- refused ------------------------------------------------------------------------------------
+# -- errors -------------------------------------------------------------------------------------
 
 
 def refused(path: Path, done: str, why: Exception) -> JournalError:
-    """Return the error of a journal that its disk does not let be made or opened."""
+    """Return the error for a journal that cannot be created or opened on its disk."""
     remedy = "Make room on its disk, see that you may write there, then try again"
     return JournalError(f"cannot be {done} ({why})", path=path, remedy=remedy)
 
 
 def damaged(path: Path, how: str) -> JournalError:
-    """Return the error of a journal that is damaged."""
+    """Return the error for a damaged journal."""
     names = " and ".join(path.name + end for end in BESIDE[:2])
     return JournalError(
         f"cannot be read: damaged ({how})",
@@ -166,19 +166,19 @@ def damaged(path: Path, how: str) -> JournalError:
     )
 
 
-# -- looked at ----------------------------------------------------------------------------------
+# -- recognize ----------------------------------------------------------------------------------
 
 
 def format_of(path: Path) -> int:
-    """Return the format of a journal's tables; refuse what is none, and touch nothing.
+    """Return the format of a journal's tables; refuse any other file, and change nothing.
 
-    Opened as a file that nobody can change, SQLite neither locks it, nor looks at what is beside
-    it, nor takes anything back.
+    The file is opened as immutable. So SQLite neither locks it, nor reads the files beside it, nor
+    rolls anything back.
 
     Raises
     ------
     JournalError
-        If there is no such file, it is not of vcokit, or of another version.
+        If the file does not exist, is not a journal of vcokit, or has another version.
     """
     if not path.is_file():
         raise JournalError("there is no such journal", path=path, remedy="Check the path")
@@ -210,11 +210,11 @@ def format_of(path: Path) -> int:
 
 
 def _numbers_of(path: Path) -> tuple[int, int]:
-    """Return whose file it is, and its format; zeros for what is no database."""
+    """Return application id and format; zeros if the file is not a database."""
     try:
         with contextlib.closing(_open(path, "ro&immutable=1")) as connection:
-            # Else SQLite tells nothing of a file that is shorter than it says. That may be damage,
-            # or a writer that is just writing: who opens it by its locks will see which.
+            # Without this, SQLite refuses to read a file that is shorter than its header says. Such
+            # a file may be damaged, or a writer may be active: opening it with locks will show.
             connection.execute("PRAGMA writable_schema = ON")
             names = ("application_id", "user_version")
             first, second = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
@@ -228,7 +228,7 @@ def _numbers_of(path: Path) -> tuple[int, int]:
 def refuse_second_name(path: Path) -> None:
     """Refuse to write to a journal that has a second name, by a hard link.
 
-    By the other one SQLite would not find what was written last
+    Under the other name, SQLite would not find the latest writes
     (https://www.sqlite.org/howtocorrupt.html, 2.5).
     """
     if path.stat().st_nlink > 1:
@@ -241,14 +241,14 @@ def refuse_second_name(path: Path) -> None:
         )
 
 
-# -- opened -------------------------------------------------------------------------------------
+# -- open ---------------------------------------------------------------------------------------
 
 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
-    """Open a journal that `format_of` knows."""
+    """Open a journal that `format_of` recognized."""
     if not write:
-        # What a killed writer left half-written in DELETE mode has to be taken back before anything
-        # can be read, and SQLite does so on a connection that may write only.
+        # If a writer was killed in DELETE mode, its unfinished transaction must be rolled back
+        # before anything can be read, and SQLite does this only on a connection that may write.
         connection = _open(path, "rw" if _is_filled(f"{path}-journal") else "ro")
         connection.execute("PRAGMA query_only = ON")
         return connection
@@ -259,7 +259,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
         if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
             connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("SELECT * FROM sqlite_master").fetchone()  # all its files are there now
+        connection.execute("SELECT * FROM sqlite_master").fetchone()  # now all its files exist
     except BaseException:
         connection.close()
         raise
@@ -271,7 +271,8 @@ def _is_filled(path: str) -> bool:
 
 
 def _open(path: Path, mode: str) -> sqlite3.Connection:
-    # A rollout's thread writes what another thread opened; its one lock is the loop it runs in.
+    # A rollout's thread writes through a connection that another thread opened; only the thread of
+    # the loop uses it then, so no lock is needed.
     return sqlite3.connect(
         f"{path.as_uri()}?mode={mode}",
         uri=True,
@@ -283,24 +284,24 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Write all or nothing, on disk when it ends."""
+    """Write everything or nothing; it is on disk when the block ends."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        # A disk that is full has ended the transaction already.
+        # A full disk may have ended the transaction already.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
 
 
 def settle(connection: sqlite3.Connection, *, there: bool) -> None:
-    """Write all into the one file, which a reader need not put others beside; then close.
+    """Merge everything into the one file, so that readers need no files beside it; then close.
 
-    A reader that looks just now, or a disk that is full, leaves it in two files, as whole. Where
-    the file is not `there` any more, what has its names is another's, and SQLite would delete by
-    name.
+    If somebody reads at this moment, or the disk is full, the data stays in two files, just as
+    safe. If the file is no longer `there`, its names belong to other files; SQLite would delete
+    those, because it deletes by name.
     """
     with contextlib.suppress(sqlite3.Error):
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -310,26 +311,26 @@ def settle(connection: sqlite3.Connection, *, there: bool) -> None:
 
 
 class Files:
-    """The files that a writer has open: the journal and, where there is one, that with its rounds.
+    """The files that a writer has open: the journal and, in WAL mode, its write-ahead log.
 
-    SQLite does not notice that one of them lost its name: it goes on writing where nobody will
-    ever read. So this is asked before each round; it costs two looks at the folder.
+    SQLite does not notice if one of them was renamed or deleted: it continues to write where nobody
+    will ever read. So `lost` is called before each round; this costs two `stat` calls.
 
     Parameters
     ----------
     path : Path
-        The journal, open for writing already.
+        The journal, already open for writing.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._open: dict[Path, os.stat_result] = {}
         for each in (path, path.with_name(path.name + "-wal")):
-            with contextlib.suppress(OSError):  # in DELETE mode there is but one
+            with contextlib.suppress(OSError):  # in DELETE mode there is only one
                 self._open[each] = os.stat(each)
 
     def lost(self) -> str | None:
-        """Return what became of one of them; None while all are as they were."""
+        """Return what happened to one of the files; None while all are unchanged."""
         for path, opened in self._open.items():
             try:
                 now = os.stat(path)

@@ -1,20 +1,20 @@
 """Which steps may be sent: a step waits for steps of any connection, and for its wave.
 
-What waits for what is a graph of steps and groups (see `vcokit.rollout.ordering`). It is counted
-down, never searched, so that a step costs as much as it has waits::
+The waits form a graph of steps and groups (see `vcokit.rollout.ordering`). Each node counts its
+open waits, so nothing is searched, and the cost of a step is the number of its waits::
 
     step done ─→ each step and group that waits for it has one wait less
-              ─→ a group at 0 is done itself, and so on ─→ a step at 0 may be sent
+              ─→ a group at 0 is done, and counts down in turn ─→ a step at 0 may be sent
 
-A step that failed or was skipped takes with it all that wait for it, and so on; what it takes is
-returned, and comes back here as lost itself. `graphlib.TopologicalSorter` counts down too, but
-does not tell who waits for a step, and takes no step as done before its turn has come. Both are
-needed: somebody else may have done in the cloud what a step still waits to do.
+If a step failed or was skipped, `lost` returns the steps that wait for it; the caller skips them
+and calls `lost` for each of them. `graphlib.TopologicalSorter` also counts down, but it does not
+say who waits for a step, and does not accept a step as done before its turn. Both are needed:
+somebody else may already have made a change in the cloud for which a step still waits.
 
-Waves are canaries first: connections in waves, the next one only when every step of the last was
-done. ``waves=[1, 5, None]`` puts the first connection into the first wave, the next five into the
-second, the rest into the third; connections come by their first step. A step that waits for one of
-a later wave belongs to that wave itself.
+Waves allow canaries: the connections are divided into waves, and the next wave begins only when
+every step of the last one is done. ``waves=[1, 5, None]`` puts the first connection into the first
+wave, the next five into the second, and the rest into the third; connections are ordered by their
+first step. A step that waits for a step of a later wave belongs to that later wave.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from itertools import accumulate
 
 from vcokit.rollout.steps import Step
 
-#: A step by its number, or a group by its name. A group is done when all it waits for is done.
+#: A step by its number, or a group by its name. A group is done when all that it waits for is done.
 Node = int | str
 Waits = Mapping[Node, Sequence[Node]]
 
 
 class Countdown:
-    """What still waits for what.
+    """The open waits of a graph, counted per node.
 
     Parameters
     ----------
@@ -49,26 +49,26 @@ class Countdown:
                 self.add(node, other)
 
     def add(self, node: Node, other: Node) -> None:
-        """Let a node wait for one that is not done."""
+        """Let a node wait for another node that is not done."""
         self._left[node] += 1
         self._behind.setdefault(other, []).append(node)
 
     def give_up(self, node: Node, other: Node) -> None:
-        """Let a node wait for another no longer."""
+        """Remove a wait."""
         self._left[node] -= 1
         self._behind[other].remove(node)
 
     def is_free(self, node: Node) -> bool:
-        """Tell whether a node waits for nothing."""
+        """Return whether a node waits for nothing."""
         return not self._left[node]
 
     def is_awaited(self, node: Node) -> bool:
-        """Tell whether a step still waits for this node, through whatever groups."""
+        """Return whether a step still waits for this node, directly or through groups."""
         behind = self._behind.get(node, ())
         return any(isinstance(other, int) or self.is_awaited(other) for other in behind)
 
     def done(self, node: Node) -> list[int]:
-        """Note that a node is done; return the steps that wait no longer."""
+        """Record that a node is done; return the steps that now wait for nothing."""
         free = []
         ended = [node]
         while ended:
@@ -83,7 +83,7 @@ class Countdown:
         return free
 
     def lost(self, node: Node) -> list[int]:
-        """Note that a node will never be done; return the steps that wait for it."""
+        """Record that a node will never be done; return the steps that wait for it."""
         lost = []
         ended = [node]
         while ended:
@@ -96,20 +96,22 @@ class Countdown:
 
 
 class Dependencies:
-    """The waits of a rollout that are not over.
+    """The open waits of a rollout.
 
     Parameters
     ----------
     waits : mapping of node to sequence of node
-        Those of an order.
+        The waits of an `Order`.
     steps : mapping of int to Step
     waves : sequence of int or None
         Connections of each wave; empty for no waves.
 
     Attributes
     ----------
+    wave, last_wave : int
+        The wave that has begun last, from 0, and the last one of all.
     spoilt : int or None
-        The wave, from 0, of which a step came to nothing, after which none begins.
+        The wave, from 0, in which a step was not done; no wave begins after it.
     """
 
     def __init__(
@@ -118,7 +120,7 @@ class Dependencies:
         self.spoilt: int | None = None
         self._countdown = Countdown(waits)
         self._wave_of = waves_of(steps, waves, waits) if waves else {}
-        self._wave, self._last_wave = 0, max(self._wave_of.values(), default=0)
+        self.wave, self.last_wave = 0, max(self._wave_of.values(), default=0)
         self._wave_left = Counter(self._wave_of.values())
         self._harmed: set[int] = set()
         for number, wave in self._wave_of.items():
@@ -126,36 +128,36 @@ class Dependencies:
                 self._countdown.add(number, _wave_name(wave))
 
     def may_go(self, number: int) -> bool:
-        """Tell whether a step waits for nothing."""
+        """Return whether a step waits for nothing."""
         return self._countdown.is_free(number)
 
     def is_awaited(self, number: int) -> bool:
-        """Tell whether another step waits for this one to be done."""
+        """Return whether another step waits for this one."""
         return self._countdown.is_awaited(number)
 
     def done(self, number: int) -> list[int]:
-        """Note that a step is done; return the steps that wait no longer."""
+        """Record that a step is done; return the steps that now wait for nothing."""
         self._one_less_in_wave(number, harmed=False)
         return self._countdown.done(number)
 
     def lost(self, number: int) -> list[int]:
-        """Note that a step will never be done; return the steps that wait for it.
+        """Record that a step will never be done; return the steps that wait for it.
 
-        One that waits for several such steps is returned with each of them.
+        A step that waits for several such steps is returned for each of them.
         """
         self._one_less_in_wave(number, harmed=True)
         return self._countdown.lost(number)
 
     def begin_wave(self) -> list[int] | None:
-        """Let the next wave begin; return the steps that wait no longer, None if it may not."""
-        wave = self._wave
-        if self.spoilt is not None or wave >= self._last_wave or self._wave_left[wave]:
+        """Begin the next wave; return the steps that now wait for nothing, or None if it cannot."""
+        wave = self.wave
+        if self.spoilt is not None or wave >= self.last_wave or self._wave_left[wave]:
             return None
         if wave in self._harmed:
             self.spoilt = wave
             return None
-        self._wave += 1
-        return self._countdown.done(_wave_name(self._wave))
+        self.wave += 1
+        return self._countdown.done(_wave_name(self.wave))
 
     def _one_less_in_wave(self, number: int, *, harmed: bool) -> None:
         wave = self._wave_of.get(number)
@@ -172,15 +174,15 @@ def _wave_name(wave: int) -> str:
 def waves_of(
     steps: Mapping[int, Step], waves: Sequence[int | None], waits: Waits
 ) -> dict[int, int]:
-    """Return the wave, from 0, of every step that sends.
+    """Return the wave, from 0, of every step that sends something.
 
     Parameters
     ----------
     steps : mapping of int to Step
     waves : sequence of int or None
-        Connections of each wave; None for the rest, which is the last wave if nothing says so.
+        Connections of each wave. None means the rest; without it, the rest is one more last wave.
     waits : mapping of node to sequence of node
-        Those of an order. Nothing waits for itself, through whatever else.
+        The waits of an `Order`, which have no cycles.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-r"""What earlier versions wrote of plans: files of version 1, and the fingerprints of their time.
+r"""Plans of earlier versions: files of version 1, and the fingerprints of that time.
 
 A file of version 1 has aligned words instead of JSON::
 
@@ -19,11 +19,11 @@ A file of version 1 has aligned words instead of JSON::
 
     end 9e1b…
 
-A lone ``-`` is nothing, what is quoted is a JSON string, and ``end`` has the SHA-256 of all lines
-above it: where it is true, the file is as it was written.
+A lone ``-`` means nothing, a quoted word is a JSON string, and ``end`` gives the SHA-256 of all
+lines above it: if it matches, the file is unchanged.
 
-Fingerprints were made of frames as pandas writes them as CSV. Plans of files of version 1, and of
-journals of that time, are held against those.
+Fingerprints were computed from the CSV that pandas writes of a frame. Plans from files of version
+1, and from journals of that time, are compared with such fingerprints.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class DamageError(Exception):
 
 
 def parts_of_version_1(lines: Iterable[str]) -> tuple[dict[str, Any], Columns, Columns]:
-    """Return the head and the columns of steps and live routes, under the names of version 2.
+    """Return the header, and the columns of steps and live routes, with the names of version 2.
 
     Raises
     ------

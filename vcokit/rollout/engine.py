@@ -1,20 +1,20 @@
-"""The loop of a rollout: asks the scheduler, writes down, sends, and tells.
+"""The loop of a rollout: runs the scheduler, writes the journal, sends calls, notifies observers.
 
 One round::
 
-    what happened ─→ scheduler.advance ─→ changes and decisions
-                                               │ one transaction in the journal
-                                               ↓ then, and only then
-                     observers are told, calls leave, each in a thread of its own
+    inputs ─→ scheduler.advance ─→ changes and decisions
+                                        │ one transaction in the journal
+                                        ↓ only after that
+              observers are notified, and calls are sent, each in its own thread
 
-It decides nothing itself, but that a call without an end is one without an answer: after
-``lost_after`` seconds, or 15 where the rollout is about to end. It runs in the rollout's own
-thread, so that a blocked notebook cell never holds it up.
+It decides only one thing itself: a call that does not end counts as a call without an answer, after
+``lost_after`` seconds, or 15 seconds if the rollout is about to end. It runs in the rollout's own
+thread, so that a blocked notebook cell never delays it.
 
-What came of a call is decoded here, in the scheduler's alphabet: rows as routes and states, errors
-as kinds. Whatever is not of the contract is taken for no answer, so that it is asked for again; a
-field that the cloud left out is taken as the contract says. A call that could not even be made is
-refused for good: it never left.
+This module decodes the results of calls into inputs of the scheduler: rows into routes and states,
+errors into kinds. A result that does not follow the contract counts as no answer, so that it is
+requested again; a field that the cloud left out gets the meaning that the contract says. A call
+that could not even be built counts as a permanent refusal: it was never sent.
 """
 
 from __future__ import annotations
@@ -66,18 +66,21 @@ from vcokit.rollout.messages import (
     StepChanged,
     TimedOut,
     WaitUntil,
+    WaveDone,
 )
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steps import OPERATION, UNKNOWN_WEIGHT, Route, State, client_token
 
 _log: Final = logging.getLogger("vcokit.rollout")
 
-#: Reads are written down with the next change of a step, or when so many have come together.
+#: Reads are written to the journal with the next change of a step, or in groups of this number.
 _READS_TOGETHER: Final = 200
-#: How long a call may be under way while the rollout is about to end; seconds.
+#: How long a call may be in progress while the rollout is about to end; seconds.
 _LONGEST_AT_END: Final = 15.0
-#: What a wait takes at least, though rounding has made it none: others have their turn; seconds.
+#: Shortest wait, also if rounding gives none, so that other threads can run; seconds.
 _SHORTEST: Final = 1e-6
+
+#: What a call may raise: no answer, a refusal, or a request that cannot be encoded.
 
 #: What a call may raise: no answer, a refusal, or that its request cannot be written.
 Fault: TypeAlias = CloudError | InputError | UnicodeError
@@ -85,16 +88,16 @@ Fault: TypeAlias = CloudError | InputError | UnicodeError
 
 @dataclass(frozen=True)
 class Clocks:
-    """The time, as an argument, and the threads that live by it.
+    """The clocks, as an argument, and the threads that wait by them.
 
     Parameters
     ----------
     wall : callable
-        Seconds since the epoch; for what is written down.
+        Seconds since the epoch; for what is written to the journal.
     steady : callable
-        Seconds of a clock that never goes back; for what is decided.
+        Seconds of a monotonic clock; for decisions.
     threads : callable
-        Called in the rollout's own thread; returns the threads of its calls, and the mailbox by
+        Called in the rollout's own thread; returns the threads of its calls, and the mailbox on
         which it waits for them and for the time.
     """
 
@@ -105,7 +108,7 @@ class Clocks:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """A command, and what says that it was taken in."""
+    """A command, and an event that is set when the command was processed."""
 
     input: Command
     taken: threading.Event
@@ -113,7 +116,7 @@ class _Told:
 
 @dataclass(frozen=True, slots=True)
 class _Ended:
-    """A call that came to its end."""
+    """A call that has ended."""
 
     input: Input
     row: CallEnd
@@ -122,7 +125,7 @@ class _Ended:
 
 @dataclass(eq=False, slots=True)
 class _Flight:
-    """A call under way."""
+    """A call in progress."""
 
     decision: Send | Poll | PollAll | List
     row: CallRow
@@ -131,7 +134,7 @@ class _Flight:
 
 @dataclass(frozen=True, slots=True)
 class _Came:
-    """What came of a call, and when."""
+    """The result of a call, and when it arrived."""
 
     flight: _Flight
     result: Any
@@ -140,7 +143,7 @@ class _Came:
 
 
 class Engine:
-    """Carries out what a scheduler decides.
+    """Carries out the decisions of a scheduler.
 
     Parameters
     ----------
@@ -171,29 +174,30 @@ class Engine:
         self._tell = tell
         self._clocks = clocks
         self._numbers = count(journal.last_call() + 1)
-        # What is not written down yet.
+        # What is not in the journal yet.
         self._steps: list[StepChanged] = []
         self._calls: list[CallRow] = []
         self._ends: list[CallEnd] = []
-        self._flights: dict[int, _Flight] = {}  # by call, in the order they left
+        self._flights: dict[int, _Flight] = {}  # by call, in the order they were sent
         self._longest = scheduler.options.lost_after
-        # What has arrived and is not told to the scheduler yet.
+        # What has arrived and was not passed to the scheduler yet.
         self._arrived: list[_Ended | _Told] = []
         self._wrong_clock: ClockError | None = None
         self._sending = False
         self._state = "looking"
+        self._wave = scheduler.dependencies.wave
         self._gate = threading.Lock()
-        self._early: list[_Told] = []  # commands of before the loop runs
-        self._threads: Threads  # from `run` on
+        self._early: list[_Told] = []  # commands from before the loop runs
+        self._threads: Threads  # set by `run`
         self._runs = False
 
     def command(self, command: Command) -> threading.Event:
-        """Hand over a command, from any thread, also before the loop runs.
+        """Queue a command, from any thread, also before the loop runs.
 
         Returns
         -------
         Event
-            Set once it was taken in, or nobody is left to do so.
+            Set once the command was processed, or cannot be any more.
         """
         told = _Told(command, threading.Event())
         with self._gate:
@@ -205,7 +209,7 @@ class Engine:
         return told.taken
 
     def run(self) -> Finished:
-        """Carry the rollout to its end and return how it ended."""
+        """Run the rollout until it ends, and return how it ended."""
         with contextlib.closing(self._clocks.threads()) as self._threads:
             with self._gate:
                 self._runs = True
@@ -219,7 +223,7 @@ class Engine:
                 self._let_go()
 
     def _let_go(self) -> None:
-        """Leave the limits to others, and let nobody wait for what is not taken in any more."""
+        """Release the limits to others, and wake threads that wait for a command."""
         self._scheduler.close(self._clocks.steady())
         with self._gate:
             self._runs = False
@@ -234,17 +238,18 @@ class Engine:
             if finished is not None:
                 self._flush(force=True)
                 if finished.cause == "clock" and self._wrong_clock is not None:
-                    raise self._wrong_clock  # it says by how much
+                    raise self._wrong_clock  # it says by how much the clock is wrong
                 return finished
             self._wait(wake)
 
     def _wait(self, until: float | None) -> None:
-        """Wait for something to arrive, or for a moment.
+        """Wait until something arrives, or until a time.
 
         Raises
         ------
         BaseException
-            An error that no call may raise ends the loop; what arrived with it is taken in first.
+            An error that no call may raise ends the loop, after everything that arrived with it
+            was collected.
         """
         while True:
             left = math.inf if until is None else until - self._clocks.steady()
@@ -254,7 +259,7 @@ class Engine:
                 return
 
     def _collect(self, seconds: float) -> list[BaseException]:
-        """Wait so long for something to arrive, and take in all that has; return what broke."""
+        """Wait at most `seconds`, and collect everything that arrived; return unexpected errors."""
         oldest = next(iter(self._flights.values()), None)
         if oldest is not None:
             left = oldest.begin + self._longest - self._clocks.steady()
@@ -271,10 +276,10 @@ class Engine:
         return errors
 
     def _land(self) -> None:
-        """See the calls under way to their end, after an error; nothing else leaves.
+        """Wait for the calls in progress after an error, and send nothing else.
 
-        What they answer is kept if the journal takes it after all. If not, their steps are looked
-        at by whoever goes on.
+        Their answers are kept if the journal can be written after all. If not, a resumed rollout
+        checks their steps in a listing.
         """
         self._hurry()
         while self._flights:
@@ -282,7 +287,7 @@ class Engine:
         wall = self._clocks.wall()
         arrived = self._arrived
         self._ends += [item.row for item in arrived if isinstance(item, _Ended)]
-        # The error is on its way to the user already; another one would only hide it.
+        # The user already gets the first error; another one would only hide it.
         with contextlib.suppress(Exception):
             inputs = [Command("stop"), *(item.input for item in arrived)]
             result = self._scheduler.advance(inputs, self._clocks.steady(), wall)
@@ -310,12 +315,13 @@ class Engine:
         try:
             self._flush(force=bool(self._steps))
         except BaseException:
-            # Those of this round never leave; what was answered is still to be written.
+            # The calls of this round are never sent; answers must still be written.
             del self._calls[earlier:]
             self._steps = [change for change in self._steps if change.new != State.SENT]
             raise
         self._tell_ends(arrived)
         self._tell_changes(result)
+        self._tell_waves(wall)
         self._sending |= any(isinstance(decision, Send) for decision, _ in leaving)
         self._tell_state(wall)
         for told in arrived:
@@ -340,6 +346,12 @@ class Engine:
     def _tell_changes(self, result: Round) -> None:
         for change in result.changes:
             self._tell(change)
+
+    def _tell_waves(self, wall: float) -> None:
+        waves = self._scheduler.dependencies
+        while self._wave < waves.wave:
+            self._wave += 1
+            self._tell(WaveDone(wall, self._wave, waves.last_wave + 1))
 
     def _tell_state(self, wall: float) -> None:
         state = self._scheduler.steered or ("running" if self._sending else "looking")
@@ -376,7 +388,7 @@ class Engine:
         self._flights[row.call] = flight
 
     def _carry(self, flight: _Flight) -> None:
-        """Make a call, in a thread of its own, and hand over what came of it."""
+        """Make a call in its own thread and pass on the result."""
         result, error = None, None
         try:
             result = self._ask(flight.decision, flight.row)
@@ -398,25 +410,25 @@ class Engine:
         return self._client.page(operation, place, decision.page, attempts=1)
 
     def _hurry(self) -> None:
-        """Wait less long for calls from now on, because the rollout is about to end."""
+        """Wait less for calls from now on, because the rollout is about to end."""
         self._longest = min(self._longest, _LONGEST_AT_END)
 
     def _give_up(self) -> None:
-        """Take calls that do not come back as ones without an answer."""
+        """Treat calls that have not returned in time as calls without an answer."""
         now = self._clocks.steady()
         for flight in list(self._flights.values()):
             if now < flight.begin + self._longest:
-                return  # nor is any that left later
+                return  # later calls are not late either
             del self._flights[flight.row.call]
             seconds = now - flight.begin
             error = NoAnswerError(f"no end of the answer after {seconds:.0f} s")
             self._ended(flight, None, error, now)
 
     def _came_back(self, came: _Came) -> BaseException | None:
-        """Take in what came of a call; return an error that none may raise."""
+        """Process the result of a call; return an error that no call may raise."""
         flight, error = came.flight, came.error
         if self._flights.pop(flight.row.call, None) is None:
-            return None  # it was given up
+            return None  # it was given up before
         if error is not None and not is_fault(error):
             return error
         if isinstance(error, ClockError):
@@ -438,14 +450,14 @@ class Engine:
 
 
 def _ending(result: Round) -> tuple[Finished | None, float | None]:
-    """Return the end, or the time to wake up at, of a round's decisions."""
+    """Return the end, or the wake-up time, from the decisions of a round."""
     last = result.decisions[-1] if result.decisions else None
     finished = last if isinstance(last, Finished) else None
     return finished, last.time if isinstance(last, WaitUntil) else None
 
 
 def guarded(observers: list[Observer]) -> Observer:
-    """Return one observer for many: one that raises is told of once, in the log, and dropped."""
+    """Return one observer for many: one that raises is logged once and dropped."""
 
     def tell(event: Event) -> None:
         for observer in list(observers):
@@ -458,20 +470,20 @@ def guarded(observers: list[Observer]) -> Observer:
     return tell
 
 
-# -- what came of a call -------------------------------------------------------------------------
+# -- results of calls ----------------------------------------------------------------------------
 
 
 def is_fault(error: BaseException) -> TypeGuard[Fault]:
-    """Tell whether an error is one that a call may raise.
+    """Return whether an error is one that a call may raise.
 
-    Text that cannot be encoded never left; text that cannot be decoded has come back.
+    A text that cannot be encoded was never sent; a text that cannot be decoded came from the cloud.
     """
     known = isinstance(error, CloudError | InputError | UnicodeError)
     return known and not isinstance(error, UnicodeDecodeError)
 
 
 def outcome(error: Fault) -> str:
-    """Return the kind of a refusal; ``unknown`` of what is none."""
+    """Return the kind of a refusal; ``unknown`` if the error is not a refusal."""
     if not isinstance(error, CloudError):
         return "input"
     return error.kind if isinstance(error, ApiError) else "unknown"
@@ -483,7 +495,7 @@ def code_of(error: Fault) -> str | None:
 
 
 def decoded(decision: Send | Poll | PollAll | List, result: Any, error: Fault | None) -> Input:
-    """Say to the scheduler what came of a call."""
+    """Return the result of a call as an input of the scheduler."""
     if isinstance(decision, Send):
         return _of_write(decision, result, error)
     said: dict[str, Any] = {}
@@ -527,9 +539,9 @@ def _of_write(decision: Send, answer: Any, error: Fault | None) -> Input:
 
 
 def _states(rows: list[dict[str, Any]]) -> dict[str, str] | None:
-    """Return a page of connections as states; None where a row is not of the contract.
+    """Return a page of connections as states; None if a row does not follow the contract.
 
-    A connection whose state is left out stands on no page: it is asked for by itself.
+    A connection without a state counts as on no page: it is read by a call of its own.
     """
     try:
         return {
@@ -547,7 +559,7 @@ def _weight(row: dict[str, Any]) -> int:
 
 
 def _routes(rows: list[dict[str, Any]]) -> tuple[Route, ...] | None:
-    """Return a page of a listing as routes; None where a row is not of the contract."""
+    """Return a page of a listing as routes; None if a row does not follow the contract."""
     try:
         return tuple(
             Route(str(row["RouteDest"]), str(row["NextHop"]), _weight(row))

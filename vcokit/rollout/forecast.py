@@ -1,8 +1,8 @@
-"""How long a plan will take: the scheduler run in virtual time against a small model of the cloud.
+"""Forecast how long a plan will take: run the scheduler in virtual time against a model cloud.
 
-The model is the simplest that has what decides the time: limits, one task a connection, task
-times, the pause after a task, and round trips. It refuses a write that comes too soon after a
-task, so that the pause has to be learnt; nothing else ever fails in it.
+The model has only what decides the time: rate limits, one task per connection, task times, the
+pause after a task, and round trips. It refuses a write that comes too soon after a task, so that
+the scheduler has to learn the pause; no other call ever fails in it.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ from vcokit.rollout.plan import Plan
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steps import Route, State, Step
 
-#: Round trip of a cloud that was not called yet, seconds.
+#: Round trip to a cloud that has not been called yet, seconds.
 _ROUND_TRIP: Final = 0.1
 
 
 @dataclass(frozen=True, repr=False)
 class Forecast:
-    """When the steps of a plan are thought to get where.
+    """When the steps of a plan are expected to be sent, settled and done.
 
     Parameters
     ----------
     seconds : float
-        Until the last step is done.
+        Time until the last step is done.
     settled : tuple of float
         Times at which the first, second, … step has settled, ascending.
     calls : mapping of str to int
         Calls by operation.
     times : DataFrame
-        A row a step that sends: step, sent, settled, done; seconds since the start, float64.
+        A row per step that sends: step, sent, settled, done; seconds since the start, float64.
 
     Examples
     --------
@@ -78,12 +78,12 @@ class Forecast:
         return f"<Forecast {takes}: {len(self.settled):,} steps, {total}>"
 
     def remaining(self, settled: int, elapsed: float) -> float:
-        """Return the seconds that are left, by how the real rollout keeps up with the forecast.
+        """Return the seconds left, scaled by how fast the real rollout runs so far.
 
         Parameters
         ----------
         settled : int
-            Steps that have settled, or more.
+            Number of steps that have settled or are done.
         elapsed : float
             Seconds since the rollout's start.
         """
@@ -107,26 +107,26 @@ def forecast(
     windows: str | Iterable[str] | None = None,
     begin: float | None = None,
 ) -> Forecast:
-    """Say how long a plan will take.
+    """Estimate how long a plan will take.
 
     Parameters
     ----------
     plan : Plan
     client : Client, optional
-        From `connect`; says the limits, the speed and the round trip of its cloud. Nothing is
-        called. Without it they are those of the real cloud.
+        From `connect`; gives the limits, the speed and the round trip of its cloud. No call is
+        made. Without it, the values of the real cloud are used.
     limits : mapping of str to Limit, optional
         By default the client's, else those of the contract at that speed.
     speed : float, optional
-        Of the cloud's clock; by default the client's, else 1.
+        How many times faster the cloud's clock runs; by default the client's value, else 1.
     task_seconds : float, optional
-        Time a route task takes, on the cloud's clock; setting of the same name.
+        Duration of a route task, on the cloud's clock; by default the setting of the same name.
     round_trip : float, optional
-        Time from sending to answer, seconds; by default the client's, if it has called already.
+        Time from request to answer, in seconds; by default the client's, if it has made a call.
     waves, rate_share, windows
-        As of `Rollout`. The order in which steps wait for one another is the plan's.
+        As for `Rollout`. The plan decides the order in which steps wait for one another.
     begin : float, optional
-        When it begins, seconds since the epoch, for the windows; now by default.
+        When the rollout begins, in seconds since the epoch, for the windows; now by default.
 
     Returns
     -------
@@ -135,9 +135,9 @@ def forecast(
     Raises
     ------
     InputError
-        If `speed`, `waves` or `rate_share` is none.
+        If `speed`, `waves`, `rate_share` or `windows` is invalid.
     ConfigError
-        If `task_seconds` or a setting that takes part cannot be used.
+        If `task_seconds` or a setting that is used is invalid.
 
     Examples
     --------
@@ -170,7 +170,7 @@ def forecast(
 
 
 class _Model:
-    """A cloud in which every task takes the same time; it refuses only what comes too soon."""
+    """A cloud whose tasks all take the same time; it refuses only writes that come too soon."""
 
     def __init__(
         self,
@@ -180,7 +180,7 @@ class _Model:
         round_trip: float,
     ) -> None:
         self._steps = scheduler.steps
-        # Dicts for their order: a page is a stretch of it.
+        # Dicts, because they keep an order: a page is a slice of it.
         self._live = {name: dict.fromkeys(sorted(routes)) for name, routes in live.items()}
         self._regions: dict[str, list[str]] = {}
         for one in scheduler.connections.values():
@@ -191,7 +191,7 @@ class _Model:
         self.round_trip = round_trip
 
     def answer(self, decision: Send | Poll | PollAll | List, now: float) -> Input:
-        """Return what comes of a call that is sent now, one round trip later."""
+        """Return the input that a call sent now will give one round trip later."""
         there = now + self.round_trip / 2
         if isinstance(decision, Send):
             step = self._steps[decision.step]
@@ -235,7 +235,7 @@ def _run(scheduler: Scheduler, model: _Model, begin: float) -> Forecast:
         wake, finished = _carry_out(result.decisions, model, now, arrivals, tie, calls)
         if finished:
             return _forecast(now, calls, times)
-        # A round that neither ends nor wakes by itself waits for something under way.
+        # A round without a `Finished` or a `WaitUntil` waits for a call in progress.
         moments = [entry[0] for entry in arrivals[:1]] + ([] if wake is None else [wake])
         now, inputs = max(now, min(moments)), []
         while arrivals and arrivals[0][0] <= now:

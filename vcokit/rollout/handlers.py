@@ -1,7 +1,7 @@
-"""What arrives, and what it means: answers to writes, states of connections, listings of routes.
+"""Handlers of inputs: answers to writes, states of connections, and listings of routes.
 
-A handler is a function of the rollout (`Run`), a connection, what arrived, and the time. It sets
-nothing itself: it calls the connection, the queue, and the few methods of the rollout.
+A handler is a function of the rollout (`Run`), a connection, the input, and the time. It sets no
+attributes itself: it calls the connection, the queue, and the few methods of the rollout.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from vcokit.rollout.queueing import Queue
 from vcokit.rollout.reconcile import differences
 from vcokit.rollout.steps import OPERATION, Action, Route, State
 
-#: Refusals after which a look decides: the change may be there all the same, made by somebody
-#: else or by this very step when its answer was lost.
+#: Refusals after which a listing decides: the change may be there all the same, made by somebody
+#: else, or by this step when its answer was lost.
 _LOOK_FIRST: Final = frozenset({"VpnRouteEntry.AlreadyExists", "InvalidRouteEntry.NotFound"})
 
 #: The refusal of a write that came too soon after the end of its connection's last task.
 _TOO_SOON: Final = "TaskConflict"
 
-#: A connection is listed only while it is attached, where the cloud says so.
+#: The refusal if the cloud lists a connection only while it is attached.
 _ONLY_ATTACHED: Final = "Vco.StatusNotSupport"
 
-#: Refusals that every other step of the connection would meet too.
+#: Refusals that every other step of the connection would get too.
 _OF_THE_CONNECTION: Final = frozenset(
     {
         "InvalidVpnConnectionInstanceId.NotFound",
@@ -50,19 +50,19 @@ _OF_THE_CONNECTION: Final = frozenset(
     }
 )
 
-#: Kinds of answers that say nothing, and pass.
+#: Kinds of answers that are temporary and prove nothing.
 _NO_ANSWER: Final = ("unknown", "server", "busy")
 
-#: Part of a task's time that a listing may take to be made while the task runs.
+#: Share of a task's time within which a listing must fit to be made while the task runs.
 _BRIEF: Final = 0.5
 
 
 class Run(Protocol):
-    """The rollout, as far as handlers have to do with it."""
+    """The part of the rollout that handlers use."""
 
     @property
     def options(self) -> Options:
-        """How it goes about it."""
+        """Its options."""
 
     @property
     def connections(self) -> Mapping[str, Connection]:
@@ -74,39 +74,39 @@ class Run(Protocol):
 
     @property
     def queue(self) -> Queue:
-        """Whose turn it is."""
+        """Which connection is next."""
 
     @property
     def cancelled(self) -> bool:
         """Whether the user has cancelled it."""
 
     def requeue(self, connection: Connection, now: float) -> None:
-        """Put a connection where it belongs after something has changed."""
+        """Put a connection in the right queue after a change."""
 
     def requeue_all(self, now: float) -> None:
-        """Put all connections where they belong."""
+        """Put every connection in the right queue."""
 
     def heard(self, now: float) -> None:
-        """Note that the cloud has answered."""
+        """Record that the cloud has answered."""
 
     def silent(self, sent: float, now: float) -> None:
-        """Note a call without an answer."""
+        """Record a call without an answer."""
 
     def end(self, reason: str, message: str, cause: Cause | None = None) -> None:
-        """End as soon as no call is under way."""
+        """End as soon as no call is in progress."""
 
     def refused_key(self, code: str | None) -> bool:
         """End if a code says that the AccessKey is refused, or the clock is wrong."""
 
     def compared(self, connection: Connection, differences: list[str]) -> None:
-        """Note in what a connection differs from what the plan saw."""
+        """Record how a connection differs from the routes of the plan."""
 
 
 # -- answers to writes ----------------------------------------------------------------------------
 
 
 def answered(run: Run, one: Connection, event: Answered, now: float) -> None:
-    """Take in an answer to a write."""
+    """Process an answer to a write."""
     number, said = event.step, (event.code, event.message, event.request_id)
     sent = _write_ended(run, one, number, now, throttled=event.kind == "throttled")
     if event.kind == "server":
@@ -120,7 +120,7 @@ def answered(run: Run, one: Connection, event: Answered, now: float) -> None:
         one.accept(number, now, *said)
         one.look_at(now + run.queue.first_look(one))
     elif event.code in REPEATED:
-        # Somebody between us and the cloud sent it twice: not silence, but doubt.
+        # Something between us and the cloud sent it twice: not silence, but the outcome is unknown.
         one.doubt(number, *said)
     elif event.kind in ("busy", "throttled") or is_key(event.code):
         _again(run, one, event, sent, now)
@@ -133,7 +133,7 @@ def answered(run: Run, one: Connection, event: Answered, now: float) -> None:
 
 
 def timed_out(run: Run, one: Connection, event: TimedOut, now: float) -> None:
-    """Take in that a write had no definite answer."""
+    """Process the lack of a definite answer to a write."""
     sent = _write_ended(run, one, event.step, now)
     if event.left:
         one.doubt(event.step, None, event.message)
@@ -146,20 +146,20 @@ def timed_out(run: Run, one: Connection, event: TimedOut, now: float) -> None:
 def _write_ended(
     run: Run, one: Connection, number: int, now: float, *, throttled: bool = False
 ) -> float:
-    """Note that a write has ended; return when it left."""
+    """Record that a write has ended; return when it was sent."""
     one.write_ended(now)
     operation = OPERATION[one.steps[number].action]
     return run.queue.ended(one, operation, now, throttled=throttled)
 
 
 def _again(run: Run, one: Connection, event: Answered, sent: float, now: float) -> None:
-    """Put a step back that was refused for a reason that passes, or for a wrong key."""
+    """Return a step to pending that was refused for a temporary reason, or for a wrong key."""
     said = (event.code, event.message, event.request_id)
     one.move(event.step, State.PENDING, *said, new_attempt=True)
     _cancel_too(run, one, event.step)
     if event.code == _TOO_SOON:
-        # What has told the cloud so may have been somebody else's task: then no pause of ours
-        # helps, and the connection waits longer by itself.
+        # The cause may have been a task of somebody else. Then no pause of ours helps, and the
+        # connection waits longer each time.
         one.back_off_after_conflict(now)
         if run.queue.pace.pause.refused(sent - one.over_at):
             run.requeue_all(now)
@@ -173,15 +173,15 @@ def _again(run: Run, one: Connection, event: Answered, sent: float, now: float) 
 
 
 def _cancel_too(run: Run, one: Connection, number: int) -> None:
-    """Skip a step that was put back, where all that was not sent is cancelled."""
+    """Skip a step that is pending again if the rollout was cancelled."""
     if run.cancelled:
         one.skip([number], None, "cancelled")
 
 
 def _give_up_alike(one: Connection, event: Answered) -> None:
-    """Skip what would be refused for the same reason on the same connection."""
+    """Skip steps of the connection that would be refused for the same reason."""
     if event.kind == "quota":
-        # Those that wait for a delete of this connection will find room.
+        # Steps that wait for a delete on this connection will find room.
         alike = [n for n in one.ready if one.steps[n].action == Action.CREATE]
     elif event.kind == "auth" or event.code in _OF_THE_CONNECTION:
         alike = one.unsent()
@@ -194,7 +194,7 @@ def _give_up_alike(one: Connection, event: Answered) -> None:
 
 
 def polled(run: Run, one: Connection, event: Polled, now: float) -> None:
-    """Take in the state of one connection."""
+    """Process the state of one connection."""
     sent = run.queue.ended(one, POLL, now, throttled=event.kind == "throttled")
     if event.state is not None:
         _heard(run, one, now)
@@ -208,7 +208,7 @@ def polled(run: Run, one: Connection, event: Polled, now: float) -> None:
 
 
 def polled_all(run: Run, event: PolledAll, now: float) -> None:
-    """Take in the states of a page of connections."""
+    """Process the states of a page of connections."""
     region = event.region
     throttled = event.kind == "throttled"
     sent, waited = run.queue.page_ended(region, event.page, now, throttled=throttled)
@@ -229,7 +229,7 @@ def polled_all(run: Run, event: PolledAll, now: float) -> None:
 
 
 def _see_in_passing(run: Run, one: Connection, state: str, sent: float, now: float) -> None:
-    """Take in a state that was read for several, if it is younger than the last write."""
+    """Process a state from a shared page, if it was read after the connection's last write."""
     waits = one.has_baseline and one.suspended is None and one.undone
     if (one.list_needs_attached or waits) and one.write_ended_at <= sent:
         one.answered()
@@ -237,7 +237,7 @@ def _see_in_passing(run: Run, one: Connection, state: str, sent: float, now: flo
 
 
 def _see(run: Run, one: Connection, state: str, sent: float, now: float) -> None:
-    """Take in a state of a connection, by a look that left at a time."""
+    """Process a state of a connection, from a read that was sent at a given time."""
     if state == ATTACHED:
         if one.task is not None:
             run.queue.task_over(one, now)
@@ -258,7 +258,7 @@ def _see(run: Run, one: Connection, state: str, sent: float, now: float) -> None
 
 
 def _page_failed(run: Run, event: PolledAll, sent: float, now: float) -> list[Connection]:
-    """Deal with a page that was not read; return those that waited for the whole list."""
+    """Handle a page that was not read; return the connections that waited for the whole list."""
     throttled = event.kind == "throttled"
     passes = throttled or event.kind in _NO_ANSWER or event.code in RESIGNED
     if throttled:
@@ -275,14 +275,14 @@ def _page_failed(run: Run, event: PolledAll, sent: float, now: float) -> list[Co
 
 
 def listed(run: Run, one: Connection, event: Listed, now: float) -> None:
-    """Take in a page of a connection's routes."""
+    """Process a page of a connection's routes."""
     sent = run.queue.ended(one, LIST, now, throttled=event.kind == "throttled")
     if event.routes is None:
         if _read_failed(run, one, LIST, event, sent, now):
             _cannot_list(run, one, event)
     else:
         _heard(run, one, now)
-        # Another page was on its way when the listing was begun anew.
+        # Ignore a page that was requested before the listing was started again.
         if event.page == one.page:
             rows = len(event.routes) if event.rows is None else event.rows
             routes = one.add_page(event.routes, rows, event.total)
@@ -292,7 +292,7 @@ def listed(run: Run, one: Connection, event: Listed, now: float) -> None:
 
 
 def _take(run: Run, one: Connection, routes: frozenset[Route], now: float) -> None:
-    """Take in all routes of a connection."""
+    """Process all routes of a connection."""
     pace = run.queue.pace
     pages = max(1, -(-len(routes) // PAGE_SIZE))
     one.see(routes, now, fits=pages == 1 or pages * pace.trip < _BRIEF * pace.times.mean)
@@ -306,7 +306,7 @@ def _take(run: Run, one: Connection, routes: frozenset[Route], now: float) -> No
 
 
 def _cannot_list(run: Run, one: Connection, event: Listed) -> None:
-    """Deal with a listing that is refused."""
+    """Handle a listing that is refused."""
     one.forget_listing()
     only_attached = event.code == _ONLY_ATTACHED
     if event.code == NOT_MADE:
@@ -320,7 +320,7 @@ def _cannot_list(run: Run, one: Connection, event: Listed) -> None:
 
 
 def _cannot_ask(run: Run, one: Connection, event: Polled | Listed) -> None:
-    """Let the steps of a connection fail that cannot be asked for at all: the others go on."""
+    """Let a connection's steps fail if no request for it can be built; others continue."""
     one.give_up(one.unsent(), event.code, event.message)
     if not one.has_baseline:
         run.compared(one, [])
@@ -328,10 +328,10 @@ def _cannot_ask(run: Run, one: Connection, event: Polled | Listed) -> None:
 
 
 def _out_of_reach(run: Run, one: Connection, what: str, event: Polled | Listed) -> None:
-    """Send nothing more to a connection of which nothing can be known any more.
+    """Send nothing more to a connection that can no longer be read.
 
-    One that is gone takes its steps with it. Any other refusal may be put right (a policy, for
-    example), so its steps stay where they are for another run.
+    If the connection is gone, its steps are skipped. Any other refusal may be fixed (a policy, for
+    example), so its steps keep their state for another run.
     """
     gone = event.kind == "not-found"
     if gone:
@@ -358,21 +358,21 @@ def _heard(run: Run, one: Connection, now: float) -> None:
 def _unanswered(
     run: Run, one: Connection, sent: float, now: float, asked: float | None = None
 ) -> None:
-    """Let a connection wait after a call without an answer, or as long as the cloud has asked."""
+    """Let a connection wait after a call without an answer, or as long as the cloud asked."""
     one.back_off(now, asked)
     run.silent(sent, now)
     run.requeue(one, now)
 
 
 def _shut(run: Run, region: str, operation: str, retry_after: float | None, now: float) -> None:
-    """Close the window of an operation for as long as the cloud asked for."""
+    """Close the window of an operation for as long as the cloud asked."""
     run.queue.shut(region, operation, now + (retry_after or run.options.backoff))
 
 
 def _read_failed(
     run: Run, one: Connection, operation: str, event: Polled | Listed, sent: float, now: float
 ) -> bool:
-    """Deal with a read that failed; tell whether it always will for this connection."""
+    """Handle a failed read; return whether it will always fail for this connection."""
     if event.kind == "throttled":
         _shut(run, one.region_id, operation, event.retry_after, now)
         return False

@@ -1,39 +1,45 @@
-"""The SQLite file that makes a rollout survive anything: intent on disk before a call leaves.
+"""The SQLite file that lets a rollout survive crashes: intent is on disk before a call is sent.
 
 ::
 
     Journal.create(path, plan, id)   Journal.open(path)   Journal.read(path)
-        a new one, locked                to go on, locked     to look, at any time
+        a new one, locked                to resume, locked    to read, at any time
                       .write(steps, calls, ends)              .steps()  .calls()  .plan()
                           one round, one transaction
 
-One file a rollout, readable with any SQLite tool; how it is opened stands in
-`vcokit.rollout.database`, who may write in `vcokit.rollout.lock`. Everything of one round of the
-scheduler is one transaction, on disk before any of its calls leaves. The file is made with mode
-0600 and holds neither secrets nor an endpoint. Its tables::
+One file per rollout, readable with any SQLite tool. `vcokit.rollout.database` opens it, and
+`vcokit.rollout.lock` decides who may write. Each round of the scheduler is one transaction, which
+is on disk before any call of the round is sent. The file is created with mode 0600 and contains
+neither secrets nor an endpoint. Its tables::
 
-    meta   name, value        rollout_id, fingerprint, seal, created_at, state, message, and what
-                              the rollout was told to keep (options, simulated)
-    owner  one row            who writes: host, process, since, version of vcokit, id; none when
+    meta   name, value        rollout_id, fingerprint, seal, created_at, state, message; what the
+                              caller wants to keep (options, simulated, approved_by, ticket);
+                              origin and runs (`vcokit.rollout.provenance`); listed: the routes
+                              of each connection at the end of the last run, by weight
+    owner  one row            the writer: host, process, since, version of vcokit, id; no row when
                               closed
     live   the live routes that the plan was made from
-    step   a row a step       what is planned: action, scope, route, description, row, source, line
-                              where it stands: state, attempt, misses
-                              what was answered last: code, message, request_id
-                              when: sent_at, accepted_at, settled_at, ended_at; attempts sent
-    call   a row a call       what left: operation, region, connection, step, attempt, client_token
-                              and when; what came of it: seconds, outcome, code, http_status,
-                              request_id. No outcome: the process died before it knew one
+    step   a row per step     what is planned: action, scope, route, description, row, source, line
+                              progress: state, attempt, misses
+                              the last answer: code, message, request_id
+                              times: sent_at, accepted_at, settled_at, ended_at
+                              attempts: how often it was sent
+    call   a row per call     the request: operation, region, connection, step, attempt,
+                              client_token and time; the result: seconds, outcome, code,
+                              http_status, request_id. No outcome: the process died before it
+                              knew one
 
-Times are seconds since the epoch. ``application_id`` says whose file it is, ``user_version`` which
-format these tables have: format 3 had a table ``lease`` for ``owner``; it is read as well, and
-becomes 4 where it is gone on with. What is written once cannot be altered unseen: `seal` is a
-digest of rollout_id, fingerprint, created_at and simulated, the fingerprint one of step and live.
+Times are seconds since the epoch. ``application_id`` marks the file as a journal; ``user_version``
+is the format of the tables. Format 3 had a table ``lease`` instead of ``owner``; it can be read as
+well, and becomes format 4 when its rollout is resumed. Changes to what is written only once are
+detected: `seal` is a digest of rollout_id, fingerprint, created_at and simulated, and of origin and
+approval if there are any; the fingerprint is one of step and live.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import sqlite3
 import time
@@ -49,7 +55,7 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.errors import JournalError, JournalLockedError
-from vcokit.rollout import database, rehearsal
+from vcokit.rollout import database, provenance, rehearsal
 from vcokit.rollout.lock import Lock, Owner, held
 from vcokit.rollout.messages import StepChanged, state_of
 from vcokit.rollout.plan import PLAN_COLUMNS, Plan
@@ -57,7 +63,7 @@ from vcokit.rollout.snapshot import RolloutSnapshot, take_snapshot
 from vcokit.rollout.steps import FINAL, State
 
 _SET: Final = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
-#: How long readers are waited for by who lets go, which may be at any moment; milliseconds.
+#: How long a closing writer waits for readers, as it may close at any time; milliseconds.
 _LEAVING: Final = 1000
 _SET_OWNER: Final = "INSERT INTO owner VALUES (:host, :process, :since, :version, :id)"
 _LIVE: Final = ("region_id", "vpn_connection_id", "route_dest", "next_hop", "weight")
@@ -89,7 +95,7 @@ CREATE TABLE call (
 );
 """
 
-#: The table of who writes, and how it is read; of each format.
+#: The table of the owner, and how it is read, by format.
 _OWNER_TABLE: Final = {
     3: """CREATE TABLE lease (
     owner TEXT NOT NULL, process INTEGER NOT NULL, host TEXT NOT NULL,
@@ -108,43 +114,44 @@ _OWNER: Final = {
 
 @cache
 def _made(version: int) -> frozenset[tuple[str, str, str]]:
-    """Return type, name and statement of all that a journal of a format consists of."""
+    """Return type, name and SQL of everything that a journal of a format consists of."""
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.executescript(TABLES + _OWNER_TABLE[version])
         return _consists_of(connection)
 
 
 def _consists_of(connection: sqlite3.Connection) -> frozenset[tuple[str, str, str]]:
-    # Of SQLite's own making are indices of keys, and statistics.
+    # SQLite itself creates indices of keys, and statistics.
     sql = "SELECT type, name, sql FROM sqlite_master WHERE name NOT GLOB 'sqlite_*'"
     return frozenset(connection.execute(sql))
 
 
 def _strange_in(connection: sqlite3.Connection, version: int) -> list[str]:
-    """Return what a database has, or lacks, beside the tables of a journal; empty for a journal.
+    """Return how a database differs from the tables of a journal; empty if it does not.
 
-    A view in the place of a table may have no end, and a trigger may undo what is written: neither
-    is looked at before this was asked.
+    Call this before reading anything else: a view in place of a table may never end, and a trigger
+    may undo what is written.
     """
     found, made = _consists_of(connection), _made(version)
     named = {f"{kind} {name}" for kind, name, _ in found - made}
     return sorted(named or {f"no {kind} {name}" for kind, name, _ in made - found})
 
 
-#: Where each step stands for whoever goes on. What was sent once may have arrived after the look
-#: that did not show it, or as a second copy after a refusal: it is in question again.
+#: The record of each step for a resumed rollout. A request that was sent once may have arrived
+#: after the listing that did not show it, or as a second copy after a refusal: it is unknown again.
 STANDING: Final = """
 SELECT step, CASE WHEN state = 'pending' AND attempts > 0 THEN 'unknown' ELSE state END,
     attempt, misses
 FROM step WHERE action != 'blocked' ORDER BY step
 """
 
-#: Whether steps are left: in no final state.
+#: Whether steps are left that are in no final state.
 _IS_LEFT: Final = f"""
 SELECT EXISTS (SELECT 1 FROM step WHERE state NOT IN ({", ".join(f"'{each}'" for each in FINAL)}))
 """  # noqa: S608
 
-#: One statement for all states, so many steps at once; with the fields of a `StepChanged`.
+#: One statement for all states, so that `executemany` can run it; its names are those of a
+#: `StepChanged`.
 _UPDATE_STEP: Final = f"""
 UPDATE step SET state = :new, attempt = :attempt, misses = :misses, code = :code,
     message = :message, request_id = coalesce(:request_id, request_id),
@@ -170,19 +177,19 @@ WHERE call = :call
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """A call that is about to leave: one row to be inserted.
+    """A call that is about to be sent: one row to insert.
 
     Parameters
     ----------
     call : int
-        Numbered by the writer, ascending.
+        Assigned by the writer, ascending.
     operation, region_id : str
     vpn_connection_id : str or None
-        None of a call that is about a whole region.
+        None for a call about a whole region.
     sent_at : float
         Seconds since the epoch.
     step, attempt, client_token
-        Of a write.
+        Only for a write.
     """
 
     call: int
@@ -197,7 +204,7 @@ class CallRow:
 
 @dataclass(frozen=True, slots=True)
 class CallEnd:
-    """What came of a call: one row to be updated.
+    """The result of a call: one row to update.
 
     Parameters
     ----------
@@ -206,7 +213,7 @@ class CallEnd:
     outcome : str
         ``ok``, the kind of the refusal, or ``unknown``.
     code, http_status, request_id
-        Of the answer.
+        From the answer.
     """
 
     call: int
@@ -218,7 +225,7 @@ class CallEnd:
 
 
 class _Hold(NamedTuple):
-    """What lets one writer write: its file lock, its row in the journal, the files it has open."""
+    """What a writer holds: its file lock, its row in the journal, and its open files."""
 
     lock: Lock
     owner: Owner
@@ -228,17 +235,17 @@ class _Hold(NamedTuple):
 class Journal:
     """A rollout's journal; open one with `create`, `open` or `read`.
 
-    One that nobody refers to any more lets go of its file, as if it were closed.
+    A journal that is garbage-collected releases its file, as if it were closed.
 
     Parameters
     ----------
     path : Path
-        Absolute and without links: the same file whatever becomes of the working directory.
+        Absolute and without links, so that it stays valid if the working directory changes.
     connection : sqlite3.Connection
     version : int
         Format of its tables.
     hold : _Hold, optional
-        Of a writer.
+        Only for a writer.
 
     Examples
     --------
@@ -266,7 +273,7 @@ class Journal:
         self._hold = hold
         self._plan: Plan | None = None
         self._forgotten = weakref.finalize(self, _let_go, connection, hold)
-        # At the program's end a thread of it may write still; its lock goes with it.
+        # At the program's end a thread may still write to it; the operating system frees the lock.
         self._forgotten.atexit = False
 
     def __repr__(self) -> str:
@@ -284,7 +291,7 @@ class Journal:
         meta: Mapping[str, str] | None = None,
         now: Callable[[], float] = time.time,
     ) -> Journal:
-        """Make the journal of a new rollout and lock it.
+        """Create the journal of a new rollout and lock it.
 
         Parameters
         ----------
@@ -293,14 +300,14 @@ class Journal:
         rollout_id : str
             Part of every client token.
         meta : mapping of str to str, optional
-            What is to be kept besides, such as options; the journal's own names win.
+            Other texts to keep, such as options; the journal's own names take precedence.
         now : callable
             Seconds since the epoch.
 
         Raises
         ------
         JournalError
-            If the file exists already, or cannot be made; then nothing is left of it.
+            If the file exists already, or cannot be created; then no part of it is left.
         """
         path = database.place_of_new(path)
         own = {
@@ -327,22 +334,22 @@ class Journal:
         take_over: bool = False,
         now: Callable[[], float] = time.time,
     ) -> Journal:
-        """Open a journal to go on with its rollout, and lock it.
+        """Open a journal to resume its rollout, and lock it.
 
         Parameters
         ----------
         path : path
         take_over : bool
-            Whether to take it from a rollout on another host, which is surely dead. If it is not,
-            it ends with an error before it sends anything more.
+            Whether to take the journal from a rollout on another host. Pass True only if you are
+            sure that it is dead; if it is not, it ends with an error before it sends anything more.
         now : callable
             Seconds since the epoch.
 
         Raises
         ------
         JournalError
-            If there is none, or it is of another program, of another version, or damaged; it is
-            not touched.
+            If there is no journal, or it belongs to another program, has another version, or is
+            damaged; it is not modified.
         JournalLockedError
             If another rollout holds it.
         """
@@ -353,7 +360,7 @@ class Journal:
         lock = Lock(path, told)
         try:
             with cls.read(path) as found:
-                # First: one that lives may be about to write what would be called damage.
+                # Check this first: the changes of a live writer could look like damage.
                 other = found.owner()
                 if other is not None and not other.is_here and not take_over:
                     raise held(path, other)
@@ -376,13 +383,13 @@ class Journal:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Journal:
-        """Open a journal to look at it, also while its rollout goes on.
+        """Open a journal for reading, also while its rollout runs.
 
         Raises
         ------
         JournalError
-            As for `open`; what only a look at all of the file would show is seen by `open`, or
-            when it is read.
+            As for `open`; damage that only a check of the whole file shows is found by `open`, or
+            when the damaged part is read.
         """
         path = database.place_of(path)
         version = database.format_of(path)
@@ -401,7 +408,7 @@ class Journal:
         return journal
 
     def check(self) -> None:
-        """Refuse a journal in which anything is damaged, or not what it was made with.
+        """Refuse a journal that is damaged or was changed since it was created.
 
         Raises
         ------
@@ -416,7 +423,7 @@ class Journal:
         self.plan()
 
     def close(self) -> None:
-        """Write everything into the one file and let go of it; a second time does nothing."""
+        """Write everything into the main file and release it; closing again has no effect."""
         self._forgotten()
 
     def __enter__(self) -> Journal:
@@ -425,23 +432,23 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    # -- who writes -----------------------------------------------------------------------------
+    # -- the owner ------------------------------------------------------------------------------
 
     def owner(self) -> Owner | None:
-        """Return who writes this journal, or wrote until it was killed; None when nobody does."""
+        """Return the writer of this journal, also one that was killed; None if it was closed."""
         with self._reading():
             return _owner_in(self._db, self._version)
 
     def holder(self) -> Owner | None:
-        """Return who holds this journal now; None when nobody does, or who did is dead.
+        """Return who holds this journal now; None if nobody does, or the owner is dead.
 
-        Where this names nobody, `open` has the journal.
+        If this returns None, `open` can take the journal.
         """
         owner = self.owner()
         return owner if owner is not None and owner.may_write(self.path) else None
 
     def state(self) -> str:
-        """Return in a word how the rollout stands; see `vcokit.rollout.messages.state_of`."""
+        """Return the rollout's state as one word; see `vcokit.rollout.messages.state_of`."""
         left = next(self._query(_IS_LEFT))[0]
         return state_of(self.meta().get("state"), held=self.holder() is not None, left=left)
 
@@ -471,7 +478,7 @@ class Journal:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Write a round, in one transaction: two writers never both have an intent on disk."""
+        """Open a round's transaction, so that two writers never both have an intent on disk."""
         if self._hold is None or not self._forgotten.alive:
             raise self._failed("written", "it was opened to be read", "Open it with Journal.open")
         if (how := self._hold.files.lost()) is not None:
@@ -497,12 +504,12 @@ class Journal:
     # -- read -----------------------------------------------------------------------------------
 
     def meta(self) -> dict[str, str]:
-        """Return what is known of the rollout as a whole.
+        """Return what the journal keeps about the rollout as a whole.
 
         Raises
         ------
         JournalError
-            If something of it is no text.
+            If a name or a value is not text.
         """
         found = dict(self._query("SELECT name, value FROM meta WHERE value IS NOT NULL"))
         for name, value in found.items():
@@ -512,15 +519,15 @@ class Journal:
 
     @property
     def simulated(self) -> bool | None:
-        """Whether the rollout is a rehearsal, begun on a simulator; None where it does not say."""
+        """Whether the rollout was begun on a simulator; None if the journal does not say."""
         return rehearsal.of_text(self.meta().get(rehearsal.NAME))
 
     def steps(self) -> pd.DataFrame:
-        """Return a row a step, of `vcokit.schema.STEPS`."""
+        """Return a row per step, of `vcokit.schema.STEPS`."""
         return self._frame("step", schema.STEPS)
 
     def calls(self, *, after: int = 0) -> pd.DataFrame:
-        """Return a row a call with a number above one, of `vcokit.schema.CALLS`."""
+        """Return a row per call whose number is above `after`, of `vcokit.schema.CALLS`."""
         return self._frame("call", schema.CALLS, where=f"call > {after:d}")
 
     def plan(self) -> Plan:
@@ -529,10 +536,10 @@ class Journal:
         Raises
         ------
         JournalError
-            If it is not the one that the journal was made with.
+            If it is not the plan that the journal was created with.
         """
         if self._plan is None:
-            # All columns, so that no damage to a step comes to light only when it is too late.
+            # All columns are read, so that damage to a step is found before anything is sent.
             steps = self.steps()[list(PLAN_COLUMNS)]
             live = self._frame("live", {name: schema.LIVE_ROUTES[name] for name in _LIVE}, "rowid")
             try:
@@ -547,9 +554,9 @@ class Journal:
         return self._plan
 
     def standing(self) -> Iterator[tuple[int, str, int, int]]:
-        """Yield step, state, attempt, misses of every step that is not blocked.
+        """Yield step, state, attempt and misses of every step that is not blocked.
 
-        A pending step that was ever sent counts as unknown again.
+        A pending step that was sent before counts as unknown again.
         """
         yield from self._query(STANDING)
 
@@ -561,19 +568,19 @@ class Journal:
         search: str = "",
         now: float | None = None,
     ) -> RolloutSnapshot:
-        """Return where the rollout stands: counts, pace, recent changes, failures, who holds it.
+        """Return the progress of the rollout: counts, pace, recent changes, failures, holder.
 
-        Cheap, also for large journals: a few SQL aggregates, of one moment.
+        It is fast for large journals too: a few SQL aggregates in one read transaction.
 
         Parameters
         ----------
         earlier : RolloutSnapshot, optional
-            Of this journal. What it has counted is not counted again, which saves time and changes
-            nothing in the result.
+            An earlier snapshot of this journal. Calls that it has counted are not counted again,
+            which saves time and does not change the result.
         failures : int
-            How many failures are listed at most.
+            The maximum number of failures in the list.
         search : str
-            Text that the listed failures contain, in any case: a connection, a destination, a
+            Text that the listed failures contain, ignoring case: a connection, a destination, a
             code, a request id.
         now : float, optional
             Seconds since the epoch; by default the time of this machine.
@@ -585,7 +592,7 @@ class Journal:
         Raises
         ------
         JournalError
-            If something in the journal is not what was ever written.
+            If something in the journal has a value that vcokit never writes.
 
         Examples
         --------
@@ -613,11 +620,46 @@ class Journal:
                     failures=failures,
                     search=search,
                 )
-            except (TypeError, ValueError, OverflowError) as error:  # not what was ever written
+            except (TypeError, ValueError, OverflowError) as error:  # vcokit never writes this
                 raise database.damaged(self.path, f"{error}") from None
             finally:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+
+    @contextmanager
+    def one_moment(self) -> Iterator[None]:
+        """Let everything that is read within be of one moment, also while a rollout writes."""
+        with self._reading():
+            self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    def task_seconds(self, bounds: Sequence[float] = ()) -> tuple[list[int], float]:
+        """Return how long the cloud's tasks have taken: from the answer until they were seen over.
+
+        Of each step its last task counts. SQLite sums them up, so that it is cheap.
+
+        Parameters
+        ----------
+        bounds : sequence of float
+            Seconds.
+
+        Returns
+        -------
+        list of int
+            Tasks that took at most as long as each bound; at the end, all of them.
+        float
+            Seconds of all of them together.
+        """
+        up_to = "".join(f", total(seconds <= {float(bound)!r})" for bound in bounds)
+        (row,) = self._query(
+            f"SELECT total(seconds){up_to}, count(*) FROM "  # noqa: S608 - numbers only
+            "(SELECT settled_at - accepted_at AS seconds FROM step WHERE settled_at >= accepted_at)"
+        )
+        return [int(number) for number in row[1:]], float(row[0])
 
     def last_call(self) -> int:
         """Return the highest number of a call; 0 before the first."""
@@ -632,7 +674,7 @@ class Journal:
         try:
             yield
         except (sqlite3.Error, UnicodeError) as error:
-            if type(error) is sqlite3.DatabaseError:  # its subclasses are of other reasons
+            if type(error) is sqlite3.DatabaseError:  # its subclasses do not mean damage
                 raise database.damaged(self.path, str(error)) from None
             raise self._failed("read", error) from None
 
@@ -647,31 +689,34 @@ class Journal:
     ) -> pd.DataFrame:
         names = ", ".join(columns)
         sql = f"SELECT {names} FROM {table} WHERE {where} ORDER BY {order or table}"  # noqa: S608
-        # Column by column, no row kept: rows of a hundred thousand steps take 60 MB.
+        # Column by column, without keeping rows: rows of a hundred thousand steps take 60 MB.
         values = list(zip(*self._query(sql), strict=True)) or [()] * len(columns)
         try:
             return _frame_of(columns, values)
-        except (TypeError, ValueError, OverflowError) as error:  # not what was ever written
+        except (TypeError, ValueError, OverflowError) as error:  # vcokit never writes this
             raise database.damaged(self.path, f"{table}: {error}") from None
 
 
 def _seal(meta: Mapping[str, str]) -> str:
-    """Return a digest of what never changes."""
-    # Of a journal that does not say whether it is simulated, it is the digest of the rest.
+    """Return a digest of the values that never change."""
+    # If a journal does not say whether it is simulated, the digest covers the other values only.
     said = "\n".join(meta.get(name, "") for name in _SEALED) + meta.get(rehearsal.NAME, "")
+    kept = {name: meta[name] for name in (provenance.ORIGIN, *provenance.APPROVAL) if name in meta}
+    if kept:  # those of earlier versions have none of it
+        said += f"\n{json.dumps(kept)}"
     return hashlib.sha256(said.encode()).hexdigest()
 
 
-# -- who writes -----------------------------------------------------------------------------------
+# -- the owner ------------------------------------------------------------------------------------
 
 
 def _take(
     db: sqlite3.Connection, path: Path, version: int, owner: Owner, other: Owner | None
 ) -> None:
-    """Write into a journal who owns it now, in the place of another, in today's format."""
+    """Replace the owner of a journal by another, and convert the journal to the current format."""
     with database.transaction(db):
         found = _owner_in(db, version)
-        if found != other:  # somebody on another host was faster
+        if found != other:  # another host took it first
             raise held(path, found)
         if version < database.FORMAT:
             db.execute("DROP TABLE lease")
@@ -680,17 +725,17 @@ def _take(
         db.execute("DELETE FROM owner")
         db.execute(_SET_OWNER, asdict(owner))
     with suppress(sqlite3.Error):
-        # Into the file itself: another host may see no other.
+        # Into the main file: another host may not see the write-ahead log.
         db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
 def _let_go(db: sqlite3.Connection, hold: _Hold | None) -> None:
-    """Close a journal; a writer's, with everything in the one file, so that others may write."""
+    """Close a journal; a writer's is merged into one file first, then others may write."""
     if hold is None:
         db.close()
         return
-    if hold.lock.is_ours:  # a child of the process that holds it leaves all to its parent
-        with suppress(sqlite3.Error):  # a full disk: that the lock is free says enough
+    if hold.lock.is_ours:  # a child of the process that holds it leaves everything to its parent
+        with suppress(sqlite3.Error):  # on a full disk, the free lock is enough
             db.execute(f"PRAGMA busy_timeout = {_LEAVING}")
             db.execute("DELETE FROM owner WHERE id = ?", (hold.owner.id,))
         database.settle(db, there=hold.files.lost() is None)
@@ -705,7 +750,7 @@ def _owner_in(connection: sqlite3.Connection, version: int) -> Owner | None:
         host, process, since, made_by, name = found
         owner = Owner(str(host), int(process), float(since), str(made_by), str(name))
         str(owner)
-    except (TypeError, ValueError, OverflowError, OSError) as error:  # not what was ever written
+    except (TypeError, ValueError, OverflowError, OSError) as error:  # vcokit never writes this
         raise sqlite3.DatabaseError(f"owner: {error}") from None
     return owner
 
@@ -721,13 +766,13 @@ def _fill(
     _insert(connection, "live", plan.live, _LIVE)
 
 
-# -- frames as rows of tables, and back ------------------------------------------------------------
+# -- from frames to tables and back ---------------------------------------------------------------
 
 
 def _insert(
     connection: sqlite3.Connection, table: str, frame: pd.DataFrame, columns: Sequence[str]
 ) -> None:
-    """Write a frame into a table, a row a row; what is missing becomes NULL."""
+    """Insert each row of a frame into a table; missing values become NULL."""
     holes = ", ".join("?" * len(columns))
     objects = [frame[name].astype("object") for name in columns]
     rows = zip(*(column.where(column.notna(), None) for column in objects), strict=True)
@@ -736,19 +781,19 @@ def _insert(
 
 
 def _frame_of(columns: schema.Schema, values: list[tuple[Any, ...]]) -> pd.DataFrame:
-    """Return columns as a frame, and empty their list; seconds since the epoch become times.
+    """Return columns as a frame and empty their list; seconds since the epoch become timestamps.
 
     Parameters
     ----------
     columns : mapping of str to dtype
         See `vcokit.schema`.
     values : list of tuple
-        One a column, in that order.
+        One per column, in that order.
 
     Raises
     ------
     TypeError, ValueError, OverflowError
-        If they are not what was ever written.
+        If a value is one that vcokit never writes.
 
     Examples
     --------

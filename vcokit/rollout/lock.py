@@ -1,20 +1,21 @@
-"""Keeps a second writer out of a journal, whatever becomes of the first.
+"""Keep a second writer out of a journal, even after the first one was killed.
 
-Two means, since each fails where the other holds::
+There are two means, because each works where the other fails::
 
-    file lock   the operating system's, on an empty file beside the journal (``-lock``); goes with
-                the process that holds it, so that a killed rollout can be resumed at once
-    owner       a row in the journal: who writes it, and on which host; stays until that one lets
-                go, or is taken over
+    file lock   a lock of the operating system, on an empty file beside the journal (``-lock``); it
+                ends with the process that holds it, so a killed rollout can be resumed at once
+    owner       a row in the journal: who writes it, and on which host; it stays until the owner
+                releases the journal, or another rollout takes it over
 
-A lock that is free proves that no process of this host writes. Of other hosts it proves nothing:
-on a network file system their locks may not reach here. So an owner on another host counts until
-somebody who knows better takes the journal over. Every transaction looks at the row first: whoever
-was taken over writes nothing more, and so sends nothing more.
+A free lock proves that no process of this host writes. It proves nothing about other hosts: on a
+network file system their locks may not be visible here. So an owner on another host counts until
+somebody who knows that it is dead takes the journal over. Every transaction checks the row first:
+a rollout whose journal was taken over writes nothing more, and so sends nothing more.
 
-The lock is not on the journal itself, for closing any second descriptor of an SQLite file drops
-the locks that SQLite has on it (https://www.sqlite.org/howtocorrupt.html, 2.2). Its file is opened
-without following a link; nothing is written to it, and one that is not empty is not taken away.
+The lock is not on the journal itself, because closing any second descriptor of an SQLite file drops
+the locks that SQLite has on it (https://www.sqlite.org/howtocorrupt.html, 2.2). The lock file is
+opened without following a link. Nothing is written to it, and a file that is not empty is not
+deleted.
 """
 
 from __future__ import annotations
@@ -50,16 +51,16 @@ else:
         fcntl.flock(descriptor, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
 
 
-#: No link is followed, and nobody waits for the other end of a pipe.
+#: Do not follow a link, and do not wait for the other end of a pipe.
 _CAREFULLY: Final = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-#: Who only looks has the lock for a moment: so often, and so long in between, it is tried.
+#: `Owner.may_write` holds the lock for a moment, so try several times, with this pause in seconds.
 _TRIES: Final = 5
 _MOMENT: Final = 0.02
 
 
 @dataclass(frozen=True)
 class Owner:
-    """Who writes a journal.
+    """The writer of a journal.
 
     Parameters
     ----------
@@ -68,9 +69,9 @@ class Owner:
     since : float
         Seconds since the epoch.
     version : str
-        Of vcokit.
+        Version of vcokit.
     id : str
-        Told apart by this even where all else is the same.
+        Distinguishes owners even if everything else is the same.
 
     Examples
     --------
@@ -86,7 +87,7 @@ class Owner:
 
     @classmethod
     def here(cls, now: float) -> Owner:
-        """Return this process as an owner, from now on."""
+        """Return an owner for this process, starting now."""
         return cls(
             socket.gethostname(), os.getpid(), now, metadata.version("vcokit"), uuid.uuid4().hex
         )
@@ -98,11 +99,11 @@ class Owner:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is a process of this host."""
+        """Whether it is a process on this host."""
         return self.host == socket.gethostname()
 
     def may_write(self, path: Path) -> bool:
-        """Tell whether it may still write to its journal; see the head of this module."""
+        """Return whether it may still write to its journal; see the module docstring."""
         if not self.is_here:
             return True
         try:
@@ -121,21 +122,21 @@ class Owner:
 
 
 class Lock:
-    """A file lock that is held; `release` it.
+    """A file lock; call `release` to free it.
 
     Parameters
     ----------
     path : Path
         The journal.
     owner : Owner or None
-        Who is said to hold it where it cannot be had.
+        The owner to name in the error if the lock is taken.
 
     Raises
     ------
     JournalLockedError
         If another process, or another rollout of this one, holds it.
     JournalError
-        If the lock's file cannot be made, what has its name is no file, or its disk has no locks.
+        If the lock file cannot be created or is not a regular file, or its disk has no locks.
     """
 
     def __init__(self, path: Path, owner: Owner | None) -> None:
@@ -149,19 +150,20 @@ class Lock:
             if found is not None:
                 self._descriptor = found
                 return
-            gc.collect()  # a journal that nobody refers to any more may have it
+            gc.collect()  # an unreferenced journal may hold the lock
             time.sleep(_MOMENT)
         raise held(path, owner)
 
     def _try(self) -> int | None:
-        """Return a descriptor that has the lock; None where somebody else has it."""
+        """Return a descriptor that has the lock; None if somebody else has it."""
         while True:
             descriptor = os.open(self._file, _CAREFULLY | os.O_CREAT, 0o600)
             try:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise OSError(errno.EINVAL, f"{self._file.name} beside it is no file")
                 _take(descriptor, alone=True)
-                # The holder before takes the file away when it lets go; then this is another.
+                # The last holder deletes the file on release; then this descriptor is of a deleted
+                # file, so try again.
                 if os.path.samestat(os.fstat(descriptor), os.stat(self._file)):
                     return descriptor
             except (BlockingIOError, PermissionError):  # the second on Windows
@@ -176,11 +178,11 @@ class Lock:
 
     @property
     def is_ours(self) -> bool:
-        """Whether this process took it: a child that was forked off shares its descriptor."""
+        """Whether this process took it: a forked child shares its descriptor."""
         return self._process == os.getpid()
 
     def release(self) -> None:
-        """Let go of the lock, and take its file away if it is the one that was made for it."""
+        """Release the lock, and delete its file if that is the one that was locked."""
         if self.is_ours:
             with contextlib.suppress(OSError):
                 there = os.lstat(self._file)
@@ -190,13 +192,13 @@ class Lock:
 
 
 def held(path: Path, owner: Owner | None) -> JournalLockedError:
-    """Return the error of a journal that somebody else writes.
+    """Return the error for a journal that somebody else writes.
 
     Parameters
     ----------
     path : Path
     owner : Owner or None
-        None of one that has not written yet who it is.
+        None if the owner has not written its row yet.
     """
     who = "it has just begun" if owner is None else str(owner)
     if owner is not None and not owner.is_here:

@@ -1,12 +1,12 @@
-"""What is said in a rollout, as small frozen records: to the scheduler, by it, and to observers.
+"""Messages of a rollout, as small frozen records: to and from the scheduler, and to observers.
 
 ::
 
     engine ── Input ──▶ scheduler ── Round: changes, decisions ──▶ engine ── Event ──▶ observers
 
-Times of inputs and decisions are of a clock that never goes back; those of events are seconds since
-the epoch. An observer is any callable that takes one event: a widget, a progress bar and
-``list.append`` are the same thing. One that raises is told of once and dropped.
+Inputs and decisions use a monotonic clock; times of events are seconds since the epoch. An observer
+is any callable that takes one event: a widget, a progress bar and ``list.append`` all work. If an
+observer raises, this is reported once and the observer is dropped.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
 from vcokit.rollout.steps import FINAL, Route, State
 
-# -- in -----------------------------------------------------------------------------------------
+# -- to the scheduler ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """A write had no definite answer; with ``left`` False it never left this machine."""
+    """A write had no definite answer; if ``left`` is False, it was never sent."""
 
     step: int
     left: bool = True
@@ -45,7 +46,7 @@ class TimedOut:
 
 @dataclass(frozen=True, slots=True)
 class Polled:
-    """A connection's state was read; ``state`` is None where the read failed."""
+    """A connection's state was read; ``state`` is None if the read failed."""
 
     connection: str
     state: str | None
@@ -62,9 +63,9 @@ class PolledAll:
     Parameters
     ----------
     region, page
-        As asked for.
+        As requested.
     states : mapping of str to str, or None
-        State by connection, also of those that the rollout does not know; None where the read
+        State by connection, including connections that the rollout does not know; None if the read
         failed.
     total : int
         Connections on all pages.
@@ -81,10 +82,10 @@ class PolledAll:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A page of a connection's routes was read; ``routes`` is None where the read failed.
+    """A page of a connection's routes was read; ``routes`` is None if the read failed.
 
-    ``total`` counts the rows of all pages, ``rows`` those of this one, whatever their type; None:
-    as many as there are routes.
+    ``total`` is the number of rows on all pages, ``rows`` the number on this page, of any type. If
+    ``rows`` is None, it is the number of routes.
     """
 
     connection: str
@@ -100,14 +101,14 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What the user wants; ``stop`` leaves what is pending for another day."""
+    """A command of the user; ``stop`` keeps pending steps for a later run."""
 
     name: Literal["pause", "resume", "cancel", "stop"]
 
 
 Input: TypeAlias = Answered | TimedOut | Polled | PolledAll | Listed | Command
 
-# -- out ----------------------------------------------------------------------------------------
+# -- from the scheduler -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class PollAll:
-    """Read one page of the states of a region's connections: one call instead of up to fifty."""
+    """Read one page of the states of a region's connections: one call for up to fifty of them."""
 
     region: str
     page: int
@@ -143,26 +144,26 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class WaitUntil:
-    """Nothing more to do before this time, unless something is told before."""
+    """There is nothing more to do before this time, unless an input arrives earlier."""
 
     time: float
 
 
 class Cause(StrEnum):
-    """Why a rollout stopped before all was done."""
+    """Why a rollout stopped before everything was done."""
 
     KEY = "key"  #: The AccessKey was refused.
     CLOCK = "clock"  #: This machine's clock is wrong.
     SILENCE = "silence"  #: No answers came.
-    REFUSED = "refused"  #: A connection cannot be read or listed, though it is not gone.
+    REFUSED = "refused"  #: A connection that still exists cannot be read or listed.
     DEADLINE = "deadline"
-    FAILURES = "failures"  #: As many steps failed as were allowed.
-    WAVE = "wave"  #: A step of a wave came to nothing, so the next one does not begin.
+    FAILURES = "failures"  #: The allowed number of steps has failed.
+    WAVE = "wave"  #: A step of a wave was not done, so the next wave does not begin.
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """All is done that will be.
+    """The rollout has ended.
 
     Parameters
     ----------
@@ -170,9 +171,9 @@ class Finished:
         One of `ENDED`.
     message : str or None
     cause : Cause or None
-        Of ``stopped``.
+        Only for ``stopped``.
     differences : tuple of str
-        Of ``stale``: what is not as the plan saw it.
+        Only for ``stale``: how the live routes differ from those of the plan.
     """
 
     reason: str
@@ -186,13 +187,13 @@ Decision: TypeAlias = Send | Poll | PollAll | List | WaitUntil | Finished
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One round of the scheduler: what changed, to be on disk before what is to be done is done."""
+    """One round of the scheduler: first write the changes to disk, then carry out the decisions."""
 
     changes: tuple[StepChanged, ...]
     decisions: tuple[Decision, ...]
 
 
-#: Code of a call whose request could not be written: it never left, and never will.
+#: Code of a call whose request could not be built: it was never sent, and never can be.
 NOT_MADE: Final = "NotMade"
 
 POLL: Final = "DescribeVpnConnection"
@@ -204,8 +205,24 @@ LIST: Final = "DescribeVcoRouteEntries"
 
 
 @dataclass(frozen=True, slots=True)
+class RolloutBegan:
+    """A rollout was started, for the first time or to go on: the first that its observers hear.
+
+    Parameters
+    ----------
+    at : float
+        Seconds since the epoch.
+    journal : Path
+        By which an observer can look at all of it.
+    """
+
+    at: float
+    journal: Path
+
+
+@dataclass(frozen=True, slots=True)
 class StepChanged:
-    """A step went into another state: for the journal, for tallies, and for observers.
+    """A step changed its state: for the journal, for counts, and for observers.
 
     Parameters
     ----------
@@ -214,9 +231,9 @@ class StepChanged:
     step : int
     old, new : State
     code, message, request_id : str or None
-        Of the answer behind it, where there was one.
+        Of the answer that caused it, if there was one.
     attempt, misses : int
-        How often it was definitely refused, and how often it was accepted and came to nothing.
+        How often it was definitely refused, and how often it was accepted without an effect.
     """
 
     at: float
@@ -232,17 +249,17 @@ class StepChanged:
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """A call came to its end, or to none.
+    """A call ended, with or without an answer.
 
     Parameters
     ----------
     at : float
-        Seconds since the epoch, when it was sent.
+        When it was sent, in seconds since the epoch.
     operation : str
     vpn_connection_id : str
-        Empty of a call that is about a whole region.
+        Empty for a call about a whole region.
     seconds : float
-        From sending to the answer, or to giving up.
+        From sending to the answer, or until it was given up.
     outcome : str
         ``ok``, the kind of the refusal, or ``unknown``.
     code : str or None
@@ -258,7 +275,7 @@ class CallEnded:
 
 @dataclass(frozen=True, slots=True)
 class RolloutChanged:
-    """The rollout as a whole went into another state.
+    """The state of the whole rollout changed.
 
     Parameters
     ----------
@@ -274,29 +291,48 @@ class RolloutChanged:
     message: str | None = None
 
 
-Event: TypeAlias = StepChanged | CallEnded | RolloutChanged
+@dataclass(frozen=True, slots=True)
+class WaveDone:
+    """Every step of a wave was done, so the next one begins. The end of the last is the rollout's.
+
+    Parameters
+    ----------
+    at : float
+        Seconds since the epoch.
+    wave : int
+        Its number, from 1.
+    waves : int
+        How many there are.
+    """
+
+    at: float
+    wave: int
+    waves: int
+
+
+Event: TypeAlias = RolloutBegan | StepChanged | CallEnded | WaveDone | RolloutChanged
 Observer: TypeAlias = Callable[[Event], None]
 
-#: States a rollout ends in.
+#: States in which a rollout ends.
 ENDED: Final = ("finished", "cancelled", "stale", "stopped", "interrupted")
 
 
 def state_of(written: str | None, *, held: bool, left: bool) -> str:
-    """Return in a word how the rollout of a journal stands, for whoever looks at it.
+    """Return the state of a journal's rollout as one word, to display.
 
     Parameters
     ----------
     written : str, optional
-        The state in the journal: ready, running from the start on, or how it ended.
+        The state in the journal: ready, running once it has started, or how it ended.
     held : bool
         Whether somebody holds the journal.
     left : bool
-        Whether steps are in no final state.
+        Whether some steps are in no final state.
 
     Returns
     -------
     str
-        As `Rollout.state`; ``broken off`` where it neither runs nor came to an end.
+        As `Rollout.state`; ``broken off`` if it neither runs nor has ended.
 
     Examples
     --------
@@ -312,12 +348,12 @@ def state_of(written: str | None, *, held: bool, left: bool) -> str:
 
 @dataclass
 class Tally:
-    """Counts that follow the events, and nothing else: a view shows a tally.
+    """Counts, updated by events only; views display them.
 
     Parameters
     ----------
     states : mapping of str to int
-        Steps by state, to begin with.
+        Steps by state before the first event.
     """
 
     states: Counter[str]
@@ -329,7 +365,7 @@ class Tally:
     latest: float | None = None
 
     def add(self, event: Event) -> None:
-        """Take one event into account."""
+        """Count one event."""
         self.latest = event.at if self.latest is None else max(self.latest, event.at)
         if isinstance(event, StepChanged):
             self.states[event.old] -= 1
@@ -337,7 +373,7 @@ class Tally:
         elif isinstance(event, CallEnded):
             self.calls[event.operation] += 1
             self.outcomes[event.outcome] += 1
-        else:
+        elif isinstance(event, RolloutChanged):
             self.rollout, self.message = event.state, event.message
             if self.started is None:
                 self.started = event.at
@@ -354,7 +390,7 @@ class Tally:
 
 
 def tally(events: Iterable[Event], states: Mapping[str, int]) -> Tally:
-    """Count events.
+    """Count events and return the counts.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How a rollout goes about it, from the settings."""
+"""Options of a rollout: those that its user chose, and those of the settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vcokit.contract import limit
 from vcokit.errors import InputError
 from vcokit.rollout.windows import Window
 
-#: What the user of one rollout wishes; kept in its journal.
+#: Options that the user of one rollout chooses; kept in its journal.
 WISHES: Final = ("waves", "stop_after", "rate_share", "deadline", "allow_gap", "windows")
 _FRESH: Final = 30.0
 _PAUSE: Final = float(limit("task_conflict_seconds"))
@@ -20,47 +20,49 @@ _PAUSE: Final = float(limit("task_conflict_seconds"))
 
 @dataclass(frozen=True)
 class Options:
-    """How the scheduler goes about it; times in seconds of its own clock.
+    """Options of the scheduler; times are in seconds of its own clock.
 
     Parameters
     ----------
     in_flight : int
-        Calls under way at most.
+        Maximum number of calls in progress.
     step_attempts : int
-        Accepted attempts of a step whose task comes to nothing before the step has failed.
+        Number of accepted attempts without an effect after which a step fails.
     lost_attempts : int
-        Lost answers, each with a look that shows nothing, before it has.
+        Number of lost answers, each followed by a listing without the change, after which a step
+        fails.
     poll_interval : float
-        Wait between two looks at a state.
+        Time between two reads of a state.
     task_seconds : float
-        Time a task is thought to take until one was seen.
+        Expected duration of a task until one was measured.
     pause : float
-        Time that a connection is left alone after a task, where the cloud wants it, until it is
-        known better.
+        Time to leave a connection alone after a task, if the cloud requires it; used until the
+        pause is measured.
     backoff, backoff_cap : float
         First and longest wait of a connection after a call without an answer.
     list_after : int
-        Settled steps of a connection after which it is listed though more are to be sent; at least
-        half as many as it listed last, so that long ones are not listed too often.
+        Number of settled steps after which a connection is listed even though more steps are to be
+        sent. The number is at least half of the routes in its last listing, so that long lists are
+        not read too often.
     lost_after : float
-        Time without any answer after which the rollout stops, to be resumed.
+        Time without any answer after which the rollout stops; it can be resumed.
     fresh : float
-        Age of a listing up to which it need not be read back at the end.
+        Maximum age of a listing that need not be read again at the end.
     read_share : float
-        Part of the limits of reads that is used.
+        Share of the rate limits of reads that is used.
     waves : tuple of int or None
         Connections of each wave, None for the rest; empty for no waves.
     stop_after : int or None
-        Failed steps after which the rollout stops, of this run: who goes on after a look at them
-        means to go on.
+        Number of failed steps of this run after which the rollout stops. Earlier runs do not
+        count: whoever resumes the rollout has accepted their failures.
     rate_share : float
-        Part of every limit that is used, where another job uses the same account.
+        Share of every rate limit that is used; below 1 if another job uses the same account.
     deadline : float or None
-        Time since this run's start after which nothing new is sent.
+        Time since the start of this run after which nothing new is sent.
     allow_gap : bool
         Whether a plan that cannot be ordered without a gap is carried out.
     windows : tuple of str
-        Times in which something new is sent, see `vcokit.rollout.windows`; empty for any time.
+        Times in which new writes are sent, see `vcokit.rollout.windows`; empty for any time.
     """
 
     in_flight: int
@@ -90,7 +92,7 @@ class Options:
                 raise InputError(f"{name}={getattr(self, name)!r}", remedy=remedy)
 
     def _wishes(self) -> dict[str, tuple[bool, str]]:
-        """Return of each wish whether it can be kept, and what to write instead."""
+        """Return whether each chosen option is valid, and what to write instead."""
         most = self.stop_after
         return {
             "waves": (
@@ -103,7 +105,7 @@ class Options:
         }
 
     def wishing(self, **wishes: object) -> Options:
-        """Return the same with some of `WISHES` as given."""
+        """Return a copy with some of `WISHES` replaced."""
         given = dict(wishes)
         if "waves" in given:
             waves = () if given["waves"] is None else given["waves"]
@@ -114,19 +116,19 @@ class Options:
         return replace(self, **given)  # type: ignore[arg-type]
 
     def to_json(self) -> str:
-        """Return the wishes as text, for the journal."""
+        """Return the options of `WISHES` as JSON text, for the journal."""
         return json.dumps({name: getattr(self, name) for name in WISHES})
 
     def from_json(self, text: str | None) -> Options:
-        """Return the same with the wishes that a journal keeps."""
+        """Return a copy with the options that a journal keeps."""
         kept = json.loads(text) if text else {}
         return self.wishing(**{name: value for name, value in kept.items() if name in WISHES})
 
     @classmethod
     def in_force(cls, speed: float = 1.0, settings: config.Settings | None = None) -> Options:
-        """Return what the settings say, for a cloud whose clock runs so many times faster.
+        """Return the options of the settings, for a cloud whose clock runs `speed` times faster.
 
-        Waits for the cloud's own work run on its clock; waits after a lost answer on ours.
+        Waits for the cloud's own work use the cloud's clock; waits after a lost answer use ours.
         """
         settings = settings or config.Settings()
         return cls(

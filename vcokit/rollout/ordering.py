@@ -1,36 +1,38 @@
-"""Which steps wait for which others, so that no address is uncovered in between: make before break.
+"""Decide which steps wait for which others, so that every address stays covered: make before break.
 
-A create or a raise *adds coverage*: it counts from the end of its task. A delete or a lower
-*removes coverage*: it counts from its acceptance. A step that removes coverage waits until all
-steps of its scope are done that add coverage and whose networks share an address with its own::
+A create or a raised weight *adds coverage*, from the end of its task. A delete or a lowered weight
+*removes coverage*, from its acceptance. A step that removes coverage waits until all steps of its
+scope that add coverage and whose networks share an address with its own network are done::
 
     vco-A    create 10.0.0.0/8 ────▶ cover 10.0.0.0/8 ───┐
     vco-B    raise  10.1.0.0/16 ───▶ cover 10.1.0.0/16 ──┤
                                                          ▼
                                                barrier 10.0.0.0/9 ──▶ delete it on A, B, C …
 
-Two prefixes that hold one address nest. So when the first route over an address goes, all are done
-that add coverage to that address: what covers it after the plan covers it already. A step that
-fails takes those that wait for it with it, and what was to go stays.
+Of two prefixes that share an address, one contains the other. So when the first route over an
+address is removed, all steps that add coverage to that address are done: whatever covers it after
+the plan covers it already. If a step fails, the steps that wait for it are skipped, so the routes
+that they would remove stay.
 
-Covers and barriers are groups by distinct network, never pairs of steps: any number of connections
-that move one network cost one entry each. A network has at most 32 shorter ones that hold it, which
-bounds the waits of all groups by 33 a cover and 33 a barrier.
+Covers and barriers are groups by distinct network, not pairs of steps: if any number of connections
+move one network, this costs one entry each. A network is contained in at most 32 shorter ones,
+which limits the waits of all groups to 33 per cover and 33 per barrier.
 
-Two waits go the other way, from a step to one that removes: a create on a full connection waits for
-a delete there, and a route that cannot stand beside another waits until that one is gone. Only
-these can close a cycle. Two full connections that swap routes::
+Two kinds of waits go in the other direction, towards a step that removes coverage: a create on a
+full connection waits for a delete there, and a route that cannot exist beside another one waits
+until that one is deleted. Only these can close a cycle. Two full connections that swap routes::
 
     delete d1 on A ──waits for──▶ create d1 on B ──needs room──▶ delete d2 on B
           ▲                                                            │ waits for
           └────────────────needs room──── create d2 on A ◀─────────────┘
 
-To find cycles, all steps are played through once, without time. A create that finds its connection
-full waits for the next delete there; which create goes first is settled by what it lets go. Where
-all stand still, a cycle is found by following the waits until one comes again, and one step of it
-that removes coverage goes without that wait. This is a *gap*: its network may be uncovered for a
-while. Whether a cleverer order of the creates has no gap would be a search through all orders; what
-cannot be ordered this way is reported, and a rollout refuses it unless it was allowed.
+To find cycles, all steps are simulated once, without time. A create whose connection is full waits
+for the next delete there; creates that release deletes soonest go first. If no step can
+proceed, a cycle is found by following the waits until a node repeats; then one step of the cycle
+that removes coverage is done without its wait. This is a *gap*: its network may be uncovered for a
+while. Another order of the creates might have no gap, but to find it would need a search through
+all orders. So what cannot be ordered this way is reported, and a rollout refuses it unless gaps are
+allowed.
 """
 
 from __future__ import annotations
@@ -49,24 +51,24 @@ from vcokit.cidr.relations import pack, span
 from vcokit.rollout.dependencies import Countdown, Node
 from vcokit.rollout.steps import Action, Route, Step
 
-#: Bits of a packed key below the network: those of the length.
+#: Bits of a packed key below the network; they hold the length.
 _LENGTH_BITS: Final = np.uint64(6)
 _LONGEST: Final = np.uint64(63)
-#: Steps that a gap names in words; the others are counted.
+#: Steps that a gap names; the others are counted.
 _NAMED: Final = 3
 
 
 @dataclass(frozen=True)
 class Gap:
-    """What cannot be ordered so that every address stays covered.
+    """Steps that cannot be ordered so that every address stays covered.
 
     Parameters
     ----------
     steps : tuple of int
-        The step that removes coverage, then those that add it and cannot be done before, in the
-        order in which they can be done after it.
+        The step that removes coverage, then the steps that add it and cannot be done before it, in
+        the order in which they can be done after it.
     reason : str
-        With networks and connections.
+        The reason, with networks and connections.
     """
 
     steps: tuple[int, ...]
@@ -78,16 +80,15 @@ class Gap:
 
 @dataclass(frozen=True)
 class Order:
-    """Which steps wait for which others.
+    """The waits between steps.
 
     Parameters
     ----------
     waits : mapping of int or str to tuple of int or str
-        From a step, by its number, to what must be done before it: steps, and groups by name. A
-        group is done when all that it waits for is done. Nothing waits for itself, through
-        whatever else.
+        From a step, by its number, to what must be done before it: steps by number, and groups by
+        name. A group is done when all that it waits for is done. There are no cycles.
     gaps : tuple of Gap
-        What cannot be ordered. The waits that would close a cycle are left out.
+        What cannot be ordered. Waits that would close a cycle are left out.
     """
 
     waits: Mapping[Node, tuple[Node, ...]] = field(default_factory=dict)
@@ -95,11 +96,11 @@ class Order:
 
     @property
     def waiting(self) -> tuple[int, ...]:
-        """The steps that wait for another one."""
+        """The steps that wait for something."""
         return tuple(sorted(node for node in self.waits if isinstance(node, int)))
 
     def first(self, number: int) -> set[int]:
-        """Return all steps that one waits for, directly or through groups."""
+        """Return all steps that a step waits for, directly or through groups."""
         found: set[int] = set()
         nodes = list(self.waits.get(number, ()))
         while nodes:
@@ -114,25 +115,25 @@ class Order:
 def order_of(
     steps: Iterable[Step], live: Mapping[str, frozenset[Route]], quota: int | None = None
 ) -> Order:
-    """Say which steps wait for which others.
+    """Decide which steps wait for which others.
 
     Parameters
     ----------
     steps : iterable of Step
-        Those that send nothing are passed over.
+        Steps that send nothing are ignored.
     live : mapping of str to frozenset of Route
-        By connection, what it holds before the first step.
+        The routes of each connection before the first step.
     quota : int, optional
-        Routes a connection may have; by default no connection is taken to be full.
+        Routes per connection; by default, no connection counts as full.
 
     Notes
     -----
-    A standby route covers nothing, but steps for it are ordered all the same: a destination should
-    not be without its standby either. Where that cannot be had, it is given up without a gap.
+    A standby route covers nothing, but steps for it are ordered too, because a destination should
+    not be without its standby. If that is not possible, the wait is dropped without a gap.
 
     Examples
     --------
-    Two halves become one whole on another connection:
+    Two halves are replaced by one prefix on another connection:
 
     >>> ends = dict(region_id="r", next_hop="h", weight=100, scope="r")
     >>> plan = [Step(0, "delete", vpn_connection_id="vco-a", route_dest="10.0.0.0/9", **ends),
@@ -162,15 +163,15 @@ def order_of(
 
 
 def is_of_an_active_route(step: Step) -> bool:
-    """Tell whether the route that a step adds or removes is active."""
+    """Return whether the route that a step adds or removes is active."""
     return max(step.weight, step.old_weight or 0) > 0
 
 
 def _waits_for_coverage(steps: list[Step]) -> dict[Node, list[Node]]:
-    """Return what waits for what, so that no address is uncovered.
+    """Return the waits that keep every address covered.
 
     A step that removes coverage waits for a barrier, a barrier for the covers that share an address
-    with it, a cover for the steps that add it. Covers of active and of standby routes are two.
+    with it, a cover for the steps that add it. Active and standby routes have separate covers.
     """
     added: defaultdict[int, dict[bool, list[Step]]] = defaultdict(dict)
     removed: defaultdict[int, list[Step]] = defaultdict(list)
@@ -199,7 +200,7 @@ def _place(step: Step) -> str:
 def _with_keys(steps: list[Step]) -> Iterator[tuple[Step, int]]:
     """Yield each step with its scope, network and length as one number.
 
-    A step whose destination is no prefix is left out: it overlaps none, and waits for nothing.
+    A step whose destination is not a prefix is left out: it overlaps nothing and waits for nothing.
     """
     found = parse(pd.Series([step.route_dest for step in steps], dtype="str"))
     scope, _ = pd.factorize(np.array([step.scope for step in steps], dtype=object))
@@ -212,9 +213,9 @@ def _with_keys(steps: list[Step]) -> Iterator[tuple[Step, int]]:
 def _overlapping(some: list[int], others: list[int]) -> Iterator[tuple[int, int]]:
     """Yield all pairs of packed prefixes that share an address.
 
-    Sorted, what lies within a prefix is one run behind it. So the others within or equal to one of
-    the first are a run of theirs, and the first that lie within one of the others, but for the
-    equal ones, are a run too.
+    In sorted order, the prefixes within a prefix follow it as one run. So for each of `some`, the
+    others that are within it or equal to it are a run; and for each of `others`, the prefixes of
+    `some` that are within it but not equal to it are a run too.
     """
     left, right = sorted(some), sorted(others)
     for key, begin, end in _runs(left, right, side="left"):
@@ -226,7 +227,7 @@ def _overlapping(some: list[int], others: list[int]) -> Iterator[tuple[int, int]
 def _runs(
     outer: list[int], inner: list[int], side: Literal["left", "right"]
 ) -> Iterator[tuple[int, int, int]]:
-    """Yield each outer prefix with the bounds of the run of inner ones within it."""
+    """Yield each outer prefix with the bounds of the run of inner prefixes within it."""
     keys, others = np.array(outer, np.uint64), np.array(inner, np.uint64)
     _, last = span(keys)
     begin = np.searchsorted(others, keys, side=side)
@@ -234,14 +235,14 @@ def _runs(
     yield from zip(outer, begin.tolist(), end.tolist(), strict=True)
 
 
-# -- waits for a place, and for room ---------------------------------------------------------------
+# -- waits for another route to go, and for room ---------------------------------------------------
 
 
 def _waits_for_place(steps: list[Step]) -> dict[int, list[int]]:
-    """Return waits of steps whose route the cloud refuses while another step's is there.
+    """Return the waits of steps whose route the cloud refuses while another step's route is live.
 
-    On one connection and network it takes no second route with the same next hop
-    (``VpnRouteEntry.Conflict``), nor one with the same weight (``VpnRouteEntry.BackupRoute``).
+    For one connection and network, the cloud accepts no second route with the same next hop
+    (``VpnRouteEntry.Conflict``), and none with the same weight (``VpnRouteEntry.BackupRoute``).
     """
     together: defaultdict[tuple[str, str], list[Step]] = defaultdict(list)
     for step in steps:
@@ -265,10 +266,11 @@ def _is_in_the_way(other: Step, step: Step) -> bool:
 def _room(
     steps: list[Step], live: Mapping[str, frozenset[Route]], quota: int | None
 ) -> dict[str, int]:
-    """Return how many routes more fit on each connection that cannot take all creates at once.
+    """Return how many more routes fit on each connection that cannot take all creates at once.
 
-    Below zero, so many deletes go before there is room at all. Where not even all deletes make room
-    enough, the creates that never fit are taken to fit: the cloud refuses them by itself.
+    A negative number is the number of deletes that must come before there is any room. If not even
+    all deletes make enough room, the creates that never fit are treated as if they fit: the cloud
+    refuses them anyway.
     """
     if quota is None:
         return {}
@@ -286,22 +288,22 @@ def _room(
 
 
 class _Play:
-    """All steps, played through one by one without time, to settle room and to find cycles.
+    """Simulates all steps one by one without time, to assign room and to find cycles.
 
     Parameters
     ----------
     steps : iterable of Step
     waits : dict of node to list of node
-        Changed: creates get the deletes that make room for them.
+        Modified: creates get waits for the deletes that make room for them.
     room : mapping of str to int
-        Routes more that fit, by connection; of full connections alone.
+        How many more routes fit, by connection; only for full connections.
 
     Attributes
     ----------
     place : dict of int to int
-        As which one a step was done.
+        Position at which a step was done.
     given_up : dict of int to list of node
-        What steps went without.
+        Waits that a step was done without.
     """
 
     def __init__(
@@ -312,16 +314,16 @@ class _Play:
         self.place: dict[int, int] = {}
         self.given_up: dict[int, list[Node]] = {}
         self._countdown = Countdown(waits)
-        #: What each node still waits for, the next one last; made when first looked at.
+        #: What each node still waits for, the next one last; filled on first use.
         self._rest: dict[Node, list[Node]] = {}
-        #: By full connection: deletes that must go before there is room at all, deletes that went,
-        #: and what must be done before each of the routes for which there is room.
+        #: By full connection: the number of deletes before there is any room, the deletes done,
+        #: and for each route for which there is room, what must be done before it.
         self._debt = {connection: max(0, -free) for connection, free in room.items()}
         self._gone: dict[str, list[Node]] = {connection: [] for connection in room}
         self._slots: dict[str, deque[list[Node]]] = {
             connection: deque([] for _ in range(free)) for connection, free in room.items()
         }
-        #: Full connections on which a create may find room now.
+        #: Full connections on which there may be room for a create now.
         self._roomy = dict.fromkeys(room)
         self._deletes, self._creates = self._of_full_connections()
         self._ready = deque(
@@ -331,11 +333,11 @@ class _Play:
         )
 
     def _of_full_connections(self) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
-        """Return deletes, and creates in the order in which they go: what lets most go soonest.
+        """Return deletes, and creates in the order in which they are done.
 
-        First come those that a barrier waits for behind which a delete of their own connection
-        stands, then those of a delete of any full connection; of these, where fewer steps are
-        waited for in all.
+        Creates that release deletes soonest come first: those in a barrier before a delete on
+        their own connection, then those in a barrier before a delete on any full connection; among
+        these, those whose barrier waits for fewer steps in total.
         """
         deletes: dict[str, list[int]] = {connection: [] for connection in self._slots}
         creates: dict[str, list[int]] = {connection: [] for connection in self._slots}
@@ -363,7 +365,7 @@ class _Play:
         return step.action == Action.CREATE and step.vpn_connection_id in self._slots
 
     def to_the_end(self) -> None:
-        """Play until every step is done, giving up waits where all stand still."""
+        """Do steps until all are done; drop a wait whenever no step can proceed."""
         for number in self.steps:
             while number not in self.place:
                 if self._ready:
@@ -372,7 +374,7 @@ class _Play:
                     self._open(self._cycle(number))
 
     def _create_where_there_is_room(self) -> bool:
-        """Let one create go; tell whether one could."""
+        """Do one create for which there is room; return whether there was one."""
         while self._roomy:
             connection = next(iter(self._roomy))
             creates, slots = self._creates[connection], self._slots[connection]
@@ -400,7 +402,7 @@ class _Play:
             self._let_go(other)
 
     def _settle(self, number: int) -> None:
-        """Let a step wait for what is done by now; the rest of its waits it goes without."""
+        """Limit the waits of a step to what is done now; record the others as dropped."""
         over: list[Node] = []
         missing: list[Node] = []
         for node in self.waits[number]:
@@ -421,10 +423,10 @@ class _Play:
     def _is_barrier(self, node: Node) -> bool:
         return isinstance(node, str) and isinstance(self.waits[node][0], str)
 
-    # -- where all stand still ------------------------------------------------------------------
+    # -- cycles, if no step can proceed ---------------------------------------------------------
 
     def _cycle(self, node: Node) -> list[Node]:
-        """Return nodes that wait for one another, each for the next, the last for the first."""
+        """Return a cycle: each node waits for the next one, and the last for the first."""
         way: dict[Node, None] = {}
         while node not in way:
             way[node] = None
@@ -433,7 +435,7 @@ class _Play:
         return nodes[nodes.index(node) :]
 
     def _waits_for(self, node: Node) -> Node:
-        """Return what keeps a node: what it waits for next, or a delete that makes room."""
+        """Return the next node that a node waits for, or a delete that makes room for it."""
         if node not in self._rest:
             self._rest[node] = self.waits.get(node, [])[::-1]
         rest = self._rest[node]
@@ -445,7 +447,7 @@ class _Play:
         return next(number for number in deletes if number not in self.place)
 
     def _open(self, cycle: list[Node]) -> None:
-        """Let a step of a cycle go without a wait: where it can be, without a gap."""
+        """Drop one wait of a cycle, if possible one that leaves no gap."""
         number, barrier, other = min(self._ways_out(cycle), key=self._harm)
         self.given_up.setdefault(number, [])
         self._rest[number].pop()
@@ -461,7 +463,7 @@ class _Play:
             self._let_go(number)
 
     def _ways_out(self, cycle: list[Node]) -> Iterator[tuple[int, Node | None, Node]]:
-        """Yield each wait that may be given up: a step, its barrier if there is one, for what."""
+        """Yield each wait that may be dropped: the step, its barrier or None, and the target."""
         for place, node in enumerate(cycle):
             following, next_but_one = (
                 cycle[(place + 1) % len(cycle)],
@@ -475,21 +477,21 @@ class _Play:
                 yield node, None, following
 
     def _harm(self, way_out: tuple[int, Node | None, Node]) -> int:
-        """Return how bad it is to give up a wait: least where a standby route is on either side."""
+        """Return how bad it is to drop a wait; 0 if it is for a standby route, on either side."""
         number, _, other = way_out
         if isinstance(other, int):
             return 2
         return 1 if self._uncovers(number, other) else 0
 
     def _uncovers(self, number: int, other: Node) -> bool:
-        """Tell whether an address may be uncovered if a step does not wait for a cover."""
+        """Return whether an address may be uncovered if a step does not wait for a cover."""
         steps = self.steps[number], self.steps[int(self.waits[other][0])]
         return all(map(is_of_an_active_route, steps))
 
-    # -- what came of it ------------------------------------------------------------------------
+    # -- result ---------------------------------------------------------------------------------
 
     def gaps(self, quota: int | None) -> tuple[Gap, ...]:
-        """Return what steps went without that leaves a gap, in words too."""
+        """Return the dropped waits that leave a gap, with the reason in words."""
         found = []
         for number, missing in sorted(self.given_up.items()):
             others = [each for each in missing if isinstance(each, int)]

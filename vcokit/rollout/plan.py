@@ -1,9 +1,9 @@
-"""Desired routes against live ones: a frozen, fingerprinted list of steps.
+"""Compare desired routes with live ones: a frozen, fingerprinted list of steps.
 
-What is to be done about each row, and which live routes that no row names may go, is told by
-`vcokit.rollout.reconcile`; what waits for what by `vcokit.rollout.ordering`. Here they become one
-value that can be looked at (`vcokit.rollout.plan_text`), filtered, saved
-(`vcokit.rollout.plan_io`), and carried out.
+`vcokit.rollout.reconcile` decides what to do about each row, and which live routes that no row
+names may be deleted; `vcokit.rollout.ordering` decides which step waits for which. This module
+makes one value of them that can be shown (`vcokit.rollout.plan_text`), filtered, saved
+(`vcokit.rollout.plan_io`) and carried out.
 """
 
 from __future__ import annotations
@@ -23,20 +23,22 @@ from vcokit import schema
 from vcokit.audit.audit import Audit
 from vcokit.audit.impact import forwarding_changes
 from vcokit.audit.plannable import plannable_rows
+from vcokit.audit.review import Review
 from vcokit.audit.rules import Rule
 from vcokit.cidr.parse import Mask, parse
 from vcokit.cidr.relations import covered_by
 from vcokit.errors import InputError, PlanError
 from vcokit.rollout import earlier, plan_io, plan_text, rehearsal
 from vcokit.rollout.ordering import Gap, Order, order_of
+from vcokit.rollout.provenance import ORIGIN, Origin
 from vcokit.rollout.reconcile import deletes, meetings, routes_there, scopes, steps_of_rows
 from vcokit.rollout.steps import LIVE_COLUMNS, OPERATION, PLAN_COLUMNS, Action, Route, Step
 
 __all__ = ["PLAN_COLUMNS", "Plan", "plan_routes"]
 
 
-#: Columns of the steps that the fingerprint is made of, in the order in which it was made of them
-#: since version 1 of the file: others, or another order, would be other fingerprints.
+#: Columns of the steps that the fingerprint covers, in this order since version 1 of the file:
+#: other columns, or another order, would give other fingerprints.
 _DIGESTED = (
     "action",
     "scope",
@@ -54,26 +56,30 @@ _DIGESTED = (
 class Plan:
     """What a rollout will do, and the live routes it was made from.
 
-    ``print(plan)`` gives the counts; `frame` gives a row a step.
+    ``print(plan)`` gives the counts; `frame` gives a row per step.
 
     Parameters
     ----------
     steps : DataFrame
-        Of `PLAN_COLUMNS`; private to the plan.
+        Of `PLAN_COLUMNS`; do not modify it.
     live : DataFrame
         Destination routes that the plan's connections held: region_id, vpn_connection_id,
-        route_dest, next_hop, weight; private to the plan.
+        route_dest, next_hop, weight; do not modify it.
     quota : int, optional
-        Routes a connection may have, as it was given to `plan_routes`; None where it was not. Rows
-        beyond it are blocked, and `order` never has more live at once. It is part of the
-        fingerprint, and kept in files and journals.
+        Routes per connection, as given to `plan_routes`; None if it was not given. Rows beyond it
+        are blocked, and `order` never has more routes live at once. It is part of the fingerprint,
+        and is kept in files and journals.
     lost : tuple of Gap
-        Steps that this plan does without waiting for what a larger plan would have made first; see
-        `only`.
+        Steps of this plan that no longer wait for steps of a larger plan, because those are left
+        out; see `only`.
     simulated : bool, optional
-        Whether the live routes are a simulator's: such a plan is never carried out in the cloud,
-        nor one of the cloud on a simulator. None where they did not say. It is kept in files and
-        journals, and no part of the fingerprint: a rehearsal may have that of the real plan.
+        Whether the live routes are a simulator's. Such a plan is never carried out in the cloud,
+        and a plan of the cloud never on a simulator. None if the live routes did not say. It is
+        kept in files and journals, but is not part of the fingerprint: a rehearsal may have the
+        fingerprint of the real plan.
+    origin : Origin, optional
+        The files that the inventory was read from and the findings in them, for the change record.
+        It is kept in files and journals, but is not part of the fingerprint.
 
     Examples
     --------
@@ -99,6 +105,7 @@ class Plan:
     quota: int | None = None
     lost: tuple[Gap, ...] = ()
     simulated: bool | None = None
+    origin: Origin | None = None
 
     @cached_property
     def counts(self) -> dict[str, int]:
@@ -108,11 +115,11 @@ class Plan:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256, in hex, of what is to be done and of the live routes it was made from.
+        """SHA-256, in hex, of the steps and of the live routes that the plan was made from.
 
-        It is of the values, whatever dtypes, index or order of columns the frames have. By it
-        accidents and careless edits are found. It is no signature: who wants to change a plan
-        unseen can make it anew.
+        It covers the values, not the dtypes, index or column order of the frames. It detects
+        accidents and careless edits. It is not a signature: anyone who wants to change a plan
+        unnoticed can compute a new one.
         """
         digest = hashlib.sha256()
         live = sorted(map(json.dumps, plan_io.rows(self.live, LIVE_COLUMNS)))
@@ -122,26 +129,28 @@ class Plan:
         return digest.hexdigest()
 
     def has_fingerprint(self, told: str | None) -> bool:
-        """Tell whether a file or a journal, of an earlier version too, tells of this very plan."""
+        """Return whether a fingerprint, also one of an earlier version, is that of this plan."""
         return told == self.fingerprint or told == earlier.fingerprint(
             self.steps, self.live, _DIGESTED, self._given()
         )
 
     @cached_property
     def order(self) -> Order:
-        """What waits for what, and what cannot be ordered: ``plan.order.gaps``."""
+        """Which step waits for which, and what cannot be ordered: ``plan.order.gaps``."""
         found = order_of(self.each(), self.live_by_connection(), self.quota)
         return replace(found, gaps=self.lost + found.gaps)
 
     def meta(self) -> dict[str, str]:
-        """Return what of the plan stands in neither of its frames, as text; for a journal."""
+        """Return what is in neither frame of the plan, as text, for a journal."""
         given = self._given()
         if self.simulated is not None:
             given[rehearsal.NAME] = rehearsal.TEXTS[self.simulated]
+        if self.origin is not None:
+            given[ORIGIN] = json.dumps(self.origin.to_json())
         return given
 
     def _given(self) -> dict[str, str]:
-        """Return what of the plan stands in neither frame and is part of its fingerprint."""
+        """Return what is in neither frame of the plan but is part of its fingerprint."""
         given: dict[str, str] = {}
         if self.quota is not None:
             given["quota"] = str(self.quota)
@@ -151,42 +160,52 @@ class Plan:
 
     @classmethod
     def of(cls, steps: pd.DataFrame, live: pd.DataFrame, meta: Mapping[str, str]) -> Plan:
-        """Return the plan of two frames and what `meta` gave."""
+        """Return the plan of two frames and the texts that `meta` returned."""
         lost = [
             Gap(tuple(numbers), reason) for numbers, reason in json.loads(meta.get("lost", "[]"))
         ]
         quota = int(meta["quota"]) if "quota" in meta else None
-        return cls(steps, live, quota, tuple(lost), rehearsal.of_text(meta.get(rehearsal.NAME)))
+        simulated = rehearsal.of_text(meta.get(rehearsal.NAME))
+        origin = Origin.from_json(json.loads(meta[ORIGIN])) if ORIGIN in meta else None
+        return cls(steps, live, quota, tuple(lost), simulated, origin)
 
     # -- files ----------------------------------------------------------------------------------
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the plan to a file of JSON lines: a head, a step a line, a live route a line.
+        """Write the plan to a file of JSON lines: a header, then a line per step and live route.
 
-        A file of that name is replaced in one step: where it cannot be, the old one stays whole.
+        An existing file of that name is replaced atomically: if that fails, it stays intact.
 
         Raises
         ------
         PlanError
-            If it cannot be written.
+            If the file cannot be written.
         """
         gaps = [(gap.steps, gap.reason) for gap in self.lost]
-        given = (self.steps, self.live, self.fingerprint, self.quota, gaps, self.simulated)
+        origin = None if self.origin is None else self.origin.to_json()
+        given = (self.steps, self.live, self.fingerprint, self.quota, gaps, self.simulated, origin)
         plan_io.write(path, plan_io.Contents(*given))
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Plan:
-        """Return the plan that `save` wrote, that of an earlier version too.
+        """Return the plan that `save` wrote, also with an earlier version.
 
         Raises
         ------
         PlanError
-            If the file cannot be read, is no plan, is damaged, or was changed since by somebody
-            who did not also make its digests anew; with file, line and remedy.
+            If the file cannot be read, is not a plan, is damaged, or was changed without computing
+            its digests anew; with file, line and remedy.
         """
         found = plan_io.read(path)
         lost = tuple(Gap(tuple(steps), reason) for steps, reason in found.gaps)
-        plan = cls(found.steps, found.live, found.quota, lost, found.simulated)
+        try:
+            origin = None if found.origin is None else Origin.from_json(found.origin)
+        except (ValueError, TypeError):
+            raise PlanError(
+                f"{path}, line 1: what it says of its origin is not understood",
+                remedy="Make the plan again",
+            ) from None
+        plan = cls(found.steps, found.live, found.quota, lost, found.simulated, origin)
         if not plan.has_fingerprint(found.fingerprint):
             raise PlanError(
                 f"{path}, line 1: the plan is not the one of this fingerprint",
@@ -194,24 +213,24 @@ class Plan:
             )
         return plan
 
-    # -- looks ----------------------------------------------------------------------------------
+    # -- views ----------------------------------------------------------------------------------
 
     def text(self) -> str:
-        """Return what changes and what is blocked, a line a step, by connection; then the counts.
+        """Return changed and blocked steps, a line per step, by connection; then the counts.
 
         Lines begin with ``+`` (create), ``~`` (modify), ``-`` (delete) or ``!`` (blocked).
         """
         return "\n".join(plan_text.changes(self.steps))
 
     def markdown(self) -> str:
-        """Return the same as Markdown, for a comment on a change, with the whole fingerprint.
+        """Return the same as Markdown, with the full fingerprint, for a comment on a change.
 
-        What would not fit into a comment of 64 KiB is counted.
+        Lines that do not fit into a comment of 64 KiB are only counted.
         """
         return plan_text.markdown(self.steps, self.fingerprint)
 
     def table(self) -> str:
-        """Return all steps as aligned text, by connection, whatever they hold made harmless."""
+        """Return all steps as aligned text, by connection, with unsafe characters escaped."""
         return plan_text.table(self.steps)
 
     def diff(self) -> str:
@@ -219,20 +238,20 @@ class Plan:
         return plan_text.diff(self.each(), self.live_by_connection())
 
     def impact(self, live: pd.DataFrame | None = None) -> pd.DataFrame:
-        """Return the blocks of addresses that are forwarded differently once the plan is done.
+        """Return the address blocks that are forwarded differently once the plan is done.
 
         Parameters
         ----------
         live : DataFrame, optional
-            All live routes of the regions, from `live_routes`; by default those that the plan's
-            own connections held when it was made. Routes of other connections may carry what these
-            no longer do, so that the answer is whole only with all of them.
+            All live routes of the regions, from `live_routes`; by default the routes that the
+            plan's own connections held when it was made. Routes of other connections may carry
+            traffic that these no longer do, so the answer is complete only with all live routes.
 
         Returns
         -------
         DataFrame
-            As of `forwarding_changes`, the worst change first. Blocked rows change nothing. Before
-            and after only: what happens in between says `order`.
+            As of `forwarding_changes`, the worst change first. Blocked rows change nothing. It
+            compares before and after only; for what happens in between, see `order`.
 
         Examples
         --------
@@ -269,31 +288,32 @@ class Plan:
         actions: str | Iterable[str] | None = None,
         networks: str | Iterable[str] | None = None,
     ) -> Plan:
-        """Return a plan of some of the steps, numbered anew, with a fingerprint of its own.
+        """Return a plan of some of the steps, renumbered, with a fingerprint of its own.
 
         Parameters
         ----------
         connections, regions, actions : str or iterable of str, optional
-            Which steps to keep; all where nothing is given.
+            Which steps to keep; all by default.
         networks : str or iterable of str, optional
             Keep steps whose network is one of these prefixes, or lies within one.
 
         Returns
         -------
         Plan
-            A step that breaks, and was to wait for one that is left out, is a gap in its `order`.
+            If a step removes coverage and waited for a step that is left out, the `order` of the
+            plan has a gap.
 
         Raises
         ------
         InputError
-            If an action or a network is none, or no step has a connection or region.
+            If an action or a network is invalid, or no step has a connection or region.
         """
         keep = mask_of(self.steps, connections, regions, actions, networks)
         steps = self.steps[keep].reset_index(drop=True)
         lost = lost_waits(self.each(), self.order, keep, self.lost)
         changed = steps.loc[steps["action"] != Action.BLOCKED, "vpn_connection_id"].unique()
         live = self.live[self.live["vpn_connection_id"].isin(changed)].reset_index(drop=True)
-        return Plan(_numbered(steps), live, self.quota, lost, self.simulated)
+        return Plan(_numbered(steps), live, self.quota, lost, self.simulated, self.origin)
 
     def __str__(self) -> str:
         return ", ".join(f"{count} {action}" for action, count in self.counts.items())
@@ -305,7 +325,7 @@ class Plan:
         return len(self.steps)
 
     def frame(self) -> pd.DataFrame:
-        """Return a row a step: action, route, what blocks it, and the row it comes from."""
+        """Return a row per step: action, route, what blocks it, and the row it comes from."""
         return self.steps.copy()
 
     def _repr_html_(self) -> str:
@@ -325,7 +345,7 @@ class Plan:
         return tuple(Step(number, Action(action), *rest) for number, action, *rest in rows)
 
     def live_by_connection(self) -> Mapping[str, frozenset[Route]]:
-        """Return the live routes the plan was made from, by connection."""
+        """Return the live routes that the plan was made from, by connection."""
         steps, live = self.steps, self.live
         found: dict[str, set[Route]] = {
             connection: set()
@@ -350,8 +370,9 @@ def plan_routes(
     prune: bool = False,
     max_delete: int | None = None,
     rules: Rule | Iterable[Rule] = (),
+    findings: pd.DataFrame | Review | None = None,
 ) -> Plan:
-    """Compare an inventory with the live routes and plan what makes them agree.
+    """Compare an inventory with the live routes and plan the steps that make them agree.
 
     Parameters
     ----------
@@ -363,27 +384,30 @@ def plan_routes(
         As in `audit_routes`; rows with errors are blocked. With `prune`, routes that the plan
         deletes do not count.
     prune : bool
-        Whether to delete live routes that no row names, on connections that some row names; see
+        Whether to delete live routes that no row names, on connections that a row names; see
         `vcokit.rollout.reconcile` for what is never deleted.
     max_delete : int, optional
-        Deletes a connection may have; by default 10, or a tenth of its live routes where that is
-        more.
+        Maximum number of deletes per connection; by default 10, or a tenth of its live routes if
+        that is more.
     rules : iterable of Rule
-        Rules of one's own, from `rule` or `load_rules`, beside the built-in ones: a row with an
-        error of theirs is blocked.
+        Your own rules, from `rule` or `load_rules`, in addition to the built-in ones: a row with
+        an error of such a rule is blocked.
+    findings : DataFrame or Review, optional
+        The findings of the inventory, from `audit_routes`, or with what was accepted of them, from
+        `review_findings`. They do not change the plan; it keeps them for the change record.
 
     Returns
     -------
     Plan
-        A step a row of the inventory, in its order, then the deletes, in the order of `live`.
+        A step per row of the inventory, in its order, then the deletes, in the order of `live`.
 
     Raises
     ------
     InputError
-        If a frame lacks columns, an argument is no number of routes, or the live routes cannot say
-        which connections were not listed, and `prune` is asked for.
+        If a frame lacks columns, an argument is not a number of routes, or `prune` is True and
+        the live routes do not say which connections could not be listed.
     PlanError
-        If a live route lacks a part of its identity, more would be deleted than may be, or the
+        If a live route lacks a part of its identity, more would be deleted than allowed, or the
         live routes are partly a simulator's and partly the cloud's.
 
     Examples
@@ -421,14 +445,15 @@ def plan_routes(
     touched = pd.concat([rows.routes.loc[rows.plannable, "vpn_connection_id"], taken]).unique()
     kept = there[there["vpn_connection_id"].isin(touched)].drop_duplicates(ignore_index=True)
     steps = _numbered(pd.concat([steps, gone], ignore_index=True) if len(gone) else steps)
-    return Plan(steps, kept, quota, simulated=rehearsal.of_live(live))
+    origin = Origin.of(routes, findings)
+    return Plan(steps, kept, quota, simulated=rehearsal.of_live(live), origin=origin)
 
 
 def _numbered(steps: pd.DataFrame) -> pd.DataFrame:
     return steps.assign(step=np.arange(len(steps)))
 
 
-# -- some of the steps, and what they lose with the others ---------------------------------------
+# -- some of the steps, and what they no longer wait for -----------------------------------------
 Names = str | Iterable[str] | None
 #: Steps that a reason names; the others are counted.
 _NAMED = 3
@@ -437,7 +462,7 @@ _NAMED = 3
 def mask_of(
     steps: pd.DataFrame, connections: Names, regions: Names, actions: Names, networks: Names
 ) -> Mask:
-    """Tell which steps to keep; see `Plan.only`."""
+    """Return which steps to keep; see `Plan.only`."""
     keep = np.ones(len(steps), dtype=np.bool_)
     _refuse_unknown(steps["vpn_connection_id"], connections, "connection")
     _refuse_unknown(steps["region_id"], regions, "region")
@@ -455,7 +480,7 @@ def mask_of(
 
 
 def _refuse_unknown(column: pd.Series, names: Names, what: str) -> None:
-    """Refuse names that no step has: a slip of the pen would leave a plan of nothing."""
+    """Refuse names that no step has: a typing error would give an empty plan."""
     wanted = _listed(names)
     there = set(column[column.isin(wanted)]) if wanted else set()
     unknown = sorted(set(wanted) - there)
@@ -474,7 +499,7 @@ def _listed(names: Names) -> list[str]:
 
 
 def _within(column: pd.Series, networks: list[str]) -> Mask:
-    """Tell which destinations lie in some one of the networks."""
+    """Return which destinations lie in at least one of the networks."""
     outer = parse(pd.Series(networks, dtype="str"))
     wrong = [name for name, flags in zip(networks, outer.flags, strict=True) if flags]
     if wrong:
@@ -491,23 +516,23 @@ def _within(column: pd.Series, networks: list[str]) -> Mask:
 def lost_waits(
     steps: Iterable[Step], order: Order, keep: Mask, before: tuple[Gap, ...]
 ) -> tuple[Gap, ...]:
-    """Return what kept steps no longer wait for, because it is left out.
+    """Return what kept steps no longer wait for, because those steps are left out.
 
     Parameters
     ----------
     steps : iterable of Step
-        All of the plan.
+        All steps of the plan.
     order : Order
-        Of all of them.
+        The order of all of them.
     keep : ndarray of bool
         Which of the plan's steps are kept, by number.
     before : tuple of Gap
-        What had been lost before.
+        Gaps that earlier selections left.
 
     Returns
     -------
     tuple of Gap
-        By the new number of the step that breaks, which is the only one a gap has.
+        By the new number of the step that removes coverage, the only step number in such a gap.
     """
     number = np.cumsum(keep) - 1
     known = [gap for gap in before if keep[gap.steps[0]]]
@@ -522,7 +547,7 @@ def lost_waits(
 def _left_out(
     steps: dict[int, Step], order: Order, keep: Mask
 ) -> Iterator[tuple[Step, list[Step]]]:
-    """Yield each kept step that takes an active route, and the steps left out that it waits for."""
+    """Yield each kept step that removes an active route, with the left out steps it waited for."""
     for number, step in steps.items():
         route = step.before
         if not keep[number] or not step.sends or route is None or route.weight == 0:

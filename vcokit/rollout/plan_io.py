@@ -1,20 +1,20 @@
-"""A plan as a file: a JSON object a line, under the names of the frames' columns.
+"""Plan files: one JSON object per line, with the column names of the frames.
 
 ::
 
     {"format": "vcokit plan", "version": 2, "fingerprint": "5f3c…", "digest": "9e1b…",
      "regions": ["cn-hangzhou"], "simulated": false, "actions": {"create": 1, …},
-     "live_routes": 1, "quota": 50}                                        one line, the head
+     "live_routes": 1, "quota": 50, "origin": {"files": {…}, …}}           one line, the header
     {"step": 0, "action": "create", "region_id": "cn-hangzhou", …}         a step, by its number
     {"region_id": "cn-hangzhou", "vpn_connection_id": "vco-a", …}          a live route
 
-What is missing has no name in its line; a step's state is left out, because its action tells it.
-Whatever cannot be seen is spelt out. ``digest`` is the SHA-256 of the rest of the head and of all
-lines below it, so that no edit goes unnoticed; ``fingerprint`` is the plan's own. Neither is a
-signature: anybody who has vcokit can make both anew. Who may have changed a plan, version control
-knows, or whoever keeps the file. Line ends of any system are taken.
+A missing value has no name in its line; the state of a step is left out, because it follows from
+the action. Invisible characters are escaped. ``digest`` is the SHA-256 of the rest of the header
+and of all lines below it, so every edit is noticed; ``fingerprint`` is the plan's own. Neither is a
+signature: anybody who has vcokit can compute both anew. To know who may have changed a plan, use
+version control, or control who can write the file. Line ends of any system are accepted.
 
-Version 1 was no JSON; `vcokit.rollout.earlier` reads it.
+Version 1 was not JSON; `vcokit.rollout.earlier` reads it.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ from vcokit.rollout.steps import BORN, LIVE_COLUMNS, PLAN_COLUMNS, State
 FORMAT: Final = "vcokit plan"
 VERSION: Final = 2
 
-#: How a file of a plan begins, whatever its version.
+#: The beginning of a plan file of any version.
 _BEGINS: Final = re.compile(
     rb'(?:\xef\xbb\xbf)?(?:%b |\s*\{\s*"format"\s*:\s*"%b")' % (2 * (FORMAT.encode(),))
 )
-#: What the head says, by name; the last two only where there is something to say.
+#: The values of the header, by name; the names in `_NOT_ALWAYS` are optional.
 _HEAD: Final = {
     "fingerprint": str,
     "regions": list,
@@ -53,21 +53,22 @@ _HEAD: Final = {
     "live_routes": int,
     "quota": int,
     "gaps": list,
+    "origin": dict,
 }
-_NOT_ALWAYS: Final = {"quota", "gaps"}
+_NOT_ALWAYS: Final = {"quota", "gaps", "origin"}
 _STEP: Final = tuple(name for name in PLAN_COLUMNS if name != "state")
-#: Made once: 100,000 lines take a third of the time.
+#: Created once: then 100,000 lines take a third of the time.
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
-#: Rows that are turned into values at once.
+#: Rows that are converted to values at once.
 _AT_ONCE: Final = 10_000
 _AGAIN: Final = "Make the plan again, or take the file from where it was saved"
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file of a plan holds; the fields are those of `vcokit.rollout.plan.Plan`.
+    """The contents of a plan file; the fields are those of `vcokit.rollout.plan.Plan`.
 
-    ``gaps`` are (numbers of steps, reason) of what the plan lost.
+    ``gaps`` are pairs of step numbers and reason, from the plan's `lost`.
     """
 
     steps: pd.DataFrame
@@ -76,10 +77,11 @@ class Contents:
     quota: int | None
     gaps: Sequence[tuple[Sequence[int], str]]
     simulated: bool | None
+    origin: Mapping[str, Any] | None = None
 
 
 def is_plan(path: str | PathLike[str]) -> bool:
-    """Tell whether a file begins as a plan does; one that cannot be read does not."""
+    """Return whether a file begins like a plan; False if it cannot be read."""
     try:
         with Path(path).open("rb") as file:
             return _BEGINS.match(file.read(100)) is not None
@@ -88,7 +90,7 @@ def is_plan(path: str | PathLike[str]) -> bool:
 
 
 def rows(frame: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    """Yield rows as plain values, whatever dtypes they have: text, int, or None where missing.
+    """Yield rows as plain values for any dtypes: text, int, or None if missing.
 
     Examples
     --------
@@ -110,16 +112,16 @@ def _values(column: pd.Series, kind: type) -> list[Any]:
     return [kind(value) if has else None for value, has in zip(column.tolist(), there, strict=True)]
 
 
-# -- to a file ------------------------------------------------------------------------------------
+# -- write ----------------------------------------------------------------------------------------
 
 
 def write(path: str | PathLike[str], contents: Contents) -> None:
-    """Write a plan's file; one that is there stays until the new one is whole and on the disk.
+    """Write a plan file; an existing file stays until the new one is complete and on disk.
 
     Raises
     ------
     PlanError
-        If it cannot be written.
+        If the file cannot be written.
     """
     head = _head(contents)
     kind = {"format": FORMAT, "version": VERSION, "digest": str(_Digest(head, _body(contents)))}
@@ -148,11 +150,13 @@ def _head(contents: Contents) -> dict[str, Any]:
         head["quota"] = contents.quota
     if contents.gaps:
         head["gaps"] = [{"steps": list(steps), "reason": said} for steps, said in contents.gaps]
+    if contents.origin is not None:
+        head["origin"] = dict(contents.origin)
     return head
 
 
 def _body(contents: Contents) -> Iterator[str]:
-    """Yield the lines below the head."""
+    """Yield the lines below the header."""
     for frame, names in ((contents.steps, _STEP), (contents.live, LIVE_COLUMNS)):
         for row in rows(frame, names):
             named = zip(names, row, strict=True)
@@ -160,13 +164,13 @@ def _body(contents: Contents) -> Iterator[str]:
 
 
 def _line(record: Mapping[str, Any]) -> str:
-    """Return a record as one line in which everything can be seen."""
+    """Return a record as one line without invisible characters."""
     text = _ENCODER.encode(record)
     return text if text.isprintable() else json.dumps(record)
 
 
 class _Digest:
-    """SHA-256 of a head, as values, and of the lines below it, as they stand."""
+    """SHA-256 of the values of a header, and of the text of the lines below it."""
 
     def __init__(self, head: Mapping[str, Any], body: Iterable[str] = ()) -> None:
         self._sha = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
@@ -181,16 +185,16 @@ class _Digest:
         return self._sha.hexdigest()
 
 
-# -- from a file ----------------------------------------------------------------------------------
+# -- read -----------------------------------------------------------------------------------------
 
 
 def read(path: str | PathLike[str]) -> Contents:
-    """Read a plan's file; whether its fingerprint is true, the caller checks.
+    """Read a plan file; the caller checks the fingerprint.
 
     Raises
     ------
     PlanError
-        If it cannot be read, is no plan, is damaged or was changed; with file, line and remedy.
+        If it cannot be read, is not a plan, is damaged or was changed; with file, line and remedy.
     """
     try:
         with Path(path).open(encoding="utf-8-sig") as file:
@@ -202,7 +206,7 @@ def read(path: str | PathLike[str]) -> Contents:
 
 
 def _whole(digits: str) -> int:
-    """Read a whole number that a column can hold."""
+    """Return an integer that fits into a column."""
     number = int(digits)
     if abs(number) >= 1 << 63:
         raise ValueError(digits)
@@ -213,13 +217,13 @@ _DECODER: Final = json.JSONDecoder(parse_int=_whole)
 
 
 class _Reader:
-    """A file that is read line by line; errors name the line that was read last."""
+    """Reads a file line by line; errors name the last line that was read."""
 
     def __init__(self, path: str, lines: Iterator[str]) -> None:
         self._path, self._lines, self._number = path, lines, 0
 
     def contents(self) -> Contents:
-        """Read all of the file."""
+        """Read the whole file."""
         first = self._next()
         if first.startswith(f"{FORMAT} "):
             return self._version_1(first)
@@ -236,11 +240,11 @@ class _Reader:
             raise self._error("the plan was changed after it was saved")
         try:
             return _contents(head, steps, live)
-        except (KeyError, TypeError, ValueError):  # not what was ever written
+        except (KeyError, TypeError, ValueError):  # vcokit never writes this
             raise self._error("what stands above is no plan") from None
 
     def _next(self) -> str:
-        """Return the next line; an empty text behind the last one."""
+        """Return the next line; an empty text after the last one."""
         self._number += 1
         return next(self._lines, "")
 
@@ -255,7 +259,7 @@ class _Reader:
             raise self._error(message) from None
 
     def _head(self, line: str) -> dict[str, Any]:
-        """Return what the head says, without what tells the format."""
+        """Return the values of the header, without those that name the format."""
         if not _BEGINS.match(line.encode()):
             raise self._error("this is no plan of vcokit", "Name a file that plan.save wrote")
         head = self._record(line)
@@ -275,7 +279,7 @@ class _Reader:
         return head
 
     def _columns(self, names: Sequence[str], count: int, seen: _Digest) -> dict[str, list[Any]]:
-        """Return the columns of so many lines."""
+        """Return the columns of the next `count` lines."""
         kinds = {name: _kind(name) for name in names}
         columns: dict[str, list[Any]] = {name: [] for name in names}
         for place in range(count):
@@ -318,4 +322,5 @@ def _contents(
         head.get("quota"),
         [(tuple(map(int, gap["steps"])), str(gap["reason"])) for gap in head.get("gaps", ())],
         head["simulated"],
+        head.get("origin"),
     )

@@ -1,6 +1,6 @@
-"""A plan as a person reads it: what changes, as a diff, as a table, as Markdown and HTML.
+"""A plan in readable forms: its changes, a diff, a table, Markdown and HTML.
 
-What changes, by connection, and what is blocked, with the reason::
+The changes, by connection, and the blocked steps, with the reason::
 
     vco-a (cn-hangzhou)
     + 10.0.0.0/8     100       Hub, 2nd
@@ -10,12 +10,12 @@ What changes, by connection, and what is blocked, with the reason::
 
     Plan: 1 to create, 1 to modify, 1 to delete, 4 to keep, 1 blocked.
 
-The diff shows what each connection holds, and what it will hold, routes in the order of their
-networks, unchanged ones around each change. The table has a line a step. A notebook shows some
-steps of each action, without the columns that say nothing: empty ones, a scope that is the region,
-a next hop that is the connection, a file where there is but one. All of it is in `Plan.frame`.
+The diff shows the routes that each connection holds and will hold, sorted by network, with some
+unchanged routes around each change. The table has a line per step. A notebook shows some steps of
+each action, without columns that add nothing: empty ones, a scope that is the region, a next hop
+that is the connection, a file name if there is only one file. `Plan.frame` has everything.
 
-Whatever a cell holds is harmless: what cannot be seen is spelt out, markup is escaped.
+Any cell is safe to display: invisible characters and markup are escaped.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from vcokit._text import printable
 from vcokit.rollout.plan_io import rows
 from vcokit.rollout.steps import PLAN_COLUMNS, UNKNOWN_WEIGHT, Action, Route, Step
 
-# -- what changes ---------------------------------------------------------------------------------
-#: How the line of a step begins. What is kept has none.
+# -- changes --------------------------------------------------------------------------------------
+#: How the line of a step begins. Kept steps have no line.
 SIGNS: Final = {Action.CREATE: "+", Action.MODIFY: "~", Action.DELETE: "-", Action.BLOCKED: "!"}
 
 
 def changes(steps: pd.DataFrame) -> Iterator[str]:
-    r"""Yield a line for each step that is not kept, under its connection; the counts come last.
+    r"""Yield a line per step that is not kept, under its connection, and at the end the counts.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def changes(steps: pd.DataFrame) -> Iterator[str]:
 
 
 def count_line(steps: pd.DataFrame) -> str:
-    """Return how many steps there are of each action, as a sentence."""
+    """Return the number of steps of each action, as a sentence."""
     found = steps["action"].value_counts()
     counted = [
         f"{found.get(action, 0):,} {'' if action == Action.BLOCKED else 'to '}{action}"
@@ -78,14 +78,14 @@ def count_line(steps: pd.DataFrame) -> str:
     return f"Plan: {', '.join(counted)}."
 
 
-#: Bytes of Markdown that changes fill at most: code hosts refuse comments beyond 64 KiB.
+#: Maximum size of the changes in Markdown, in bytes: code hosts refuse comments beyond 64 KiB.
 _COMMENT: Final = 50_000
 
 
 def markdown(steps: pd.DataFrame, fingerprint: str) -> str:
-    """Return what changes as Markdown, for a comment on a change; code hosts colour the lines.
+    """Return the changes as Markdown, for a comment on a change; code hosts colour the lines.
 
-    What does not fit into a comment is counted.
+    Lines that do not fit into a comment are only counted.
     """
     *lines, total = changes(steps)
     head = f"**{total}**\n\nFingerprint: `{fingerprint}`"
@@ -100,7 +100,7 @@ def markdown(steps: pd.DataFrame, fingerprint: str) -> str:
 
 
 def fenced(text: str, language: str = "") -> str:
-    """Return text as a block of code in Markdown, whatever it holds."""
+    """Return any text as a code block in Markdown."""
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence}{language}\n{text}\n{fence}"
 
@@ -111,7 +111,7 @@ _NOBODY: Final = "no route"
 
 
 def impact(changes: pd.DataFrame) -> str:
-    """Return what goes another way as text: the addresses of each change, then block by block.
+    """Return changes of forwarding as text: addresses per kind of change, then the blocks.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def impact(changes: pd.DataFrame) -> str:
 
 
 def _by_connection(steps: pd.DataFrame) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Yield each connection, in the order of appearance, as a title with its steps."""
+    """Yield a title and the steps of each connection, in the order of appearance."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows(steps, PLAN_COLUMNS):
         step = dict(zip(PLAN_COLUMNS, row, strict=True))
@@ -166,7 +166,7 @@ def _weight(step: Mapping[str, Any]) -> str:
 
 
 def _remarks(step: Mapping[str, Any], of_several_files: bool) -> Iterator[str]:
-    """Yield what else is worth a word: another next hop, and the description or what blocks it."""
+    """Yield remarks: the next hop if it is another, and the description or why it is blocked."""
     if step["next_hop"] not in (None, step["vpn_connection_id"]):
         yield f"via {printable(step['next_hop'])}"
     if step["action"] != Action.BLOCKED:
@@ -178,14 +178,14 @@ def _remarks(step: Mapping[str, Any], of_several_files: bool) -> Iterator[str]:
 
 
 def _aligned(cells: Sequence[tuple[str, ...]]) -> Iterator[str]:
-    """Yield rows of cells as lines; a hostile cell moves no others further than a screen."""
+    """Yield rows of cells as aligned lines; no cell widens its column beyond 60 characters."""
     widths = [min(max(map(len, column)), 60) for column in zip(*cells, strict=True)]
     for row in cells:
         padded = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
         yield "  ".join(padded).rstrip()
 
 
-# -- a line a step --------------------------------------------------------------------------------
+# -- table ----------------------------------------------------------------------------------------
 _COLUMNS: Final = ("route_dest", "weight", "next_hop", "row", "line", "source", "description")
 
 
@@ -209,22 +209,22 @@ def table(steps: pd.DataFrame) -> str:
     return "\n".join(lines).rstrip("\n")
 
 
-# -- as a diff ------------------------------------------------------------------------------------
+# -- diff -----------------------------------------------------------------------------------------
 
 
 def diff(steps: Iterable[Step], live: Mapping[str, frozenset[Route]]) -> str:
-    """Return what changes, connection by connection.
+    """Return the changes of each connection as a unified diff.
 
     Parameters
     ----------
     steps : iterable of Step
     live : mapping of str to frozenset of Route
-        What each connection holds before.
+        The routes of each connection before the plan.
 
     Returns
     -------
     str
-        Lines of a unified diff; empty where nothing changes.
+        Lines of a unified diff; empty if nothing changes.
 
     Examples
     --------
@@ -251,7 +251,7 @@ def diff(steps: Iterable[Step], live: Mapping[str, frozenset[Route]]) -> str:
 
 
 def _listings(*tables: Iterable[Route]) -> list[list[str]]:
-    """Return tables of routes as lines with common columns."""
+    """Return tables of routes as lines with aligned columns."""
     every = [(one.route_dest, _told(one.weight)) for table in tables for one in table]
     dest, weight = (max(map(len, column)) for column in zip(*every, strict=True))
 
@@ -267,7 +267,7 @@ def _told(weight: int) -> str:
 
 
 def _place(route: Route) -> tuple[bool, object, str, int]:
-    """Return what sorts routes: by network; what is no network comes last."""
+    """Return the sort key of a route: its network; destinations that are no network come last."""
     try:
         numbers = [int(part) for part in route.route_dest.replace("/", ".").split(".")]
         return False, numbers, route.next_hop, route.weight
@@ -275,10 +275,10 @@ def _place(route: Route) -> tuple[bool, object, str, int]:
         return True, route.route_dest, route.next_hop, route.weight
 
 
-# -- as a notebook shows it -----------------------------------------------------------------------
+# -- HTML -----------------------------------------------------------------------------------------
 #: Steps of each action that are shown.
 _EACH: Final = 5
-#: What is shown of a step, if it says something; ``row`` only where there are no lines.
+#: Columns that are shown if they add something; ``row`` only if there are no lines.
 _SHOWN: Final = (
     "source",
     "line",
@@ -293,13 +293,13 @@ _SHOWN: Final = (
     "weight",
     "message",
 )
-#: A column that says nothing where it equals another.
+#: A column adds nothing if it equals the other one.
 _TWINS: Final = {"scope": "region_id", "next_hop": "vpn_connection_id"}
 _LEFT: Final = ' style="text-align:left"'
 
 
 def html_table(steps: pd.DataFrame) -> str:
-    """Return some steps of each action as an HTML table, and how many there are.
+    """Return some steps of each action as an HTML table, and the number of the others.
 
     Parameters
     ----------
@@ -329,7 +329,7 @@ def html_table(steps: pd.DataFrame) -> str:
 
 
 def telling(steps: pd.DataFrame) -> list[str]:
-    """Return the columns that say something of these steps.
+    """Return the columns that add something for these steps.
 
     Examples
     --------
@@ -344,7 +344,7 @@ def telling(steps: pd.DataFrame) -> list[str]:
 
 
 def _equal(one: pd.Series, other: pd.Series) -> bool:
-    """Tell whether two columns hold the same text; missing is the same as empty."""
+    """Return whether two columns hold the same text; missing is the same as empty."""
     left, right = (column.astype("str").fillna("") for column in (one, other))
     return bool((left == right).all())
 

@@ -1,29 +1,31 @@
-"""Whose turn it is, and when a look at a connection is worth a call.
+"""Which connection is next, and when a read of a connection's state is worth a call.
 
-A connection that wants a call stands in one place, until the call ends or its wishes change::
+A connection that needs a call is in one of these places, until the call ends or its need changes::
 
-    timers   a heap by time        those that must wait a while
-    ready    a heap an operation   those that may go; first those in a hurry, then by time left
-    parked   in `Pages`            those that wait for a page which says where they stand
+    timers   a heap by time           connections that must wait until a time
+    ready    a heap per operation     connections that may go; urgent first, then by time needed
+    parked   in `Pages`               connections that wait to learn their page of the list
 
-They are never searched for: an entry whose version is no longer the place's is passed over.
+Old entries are not searched for and removed: an entry whose version differs from that of its
+`Place` is ignored.
 
-From the times of tasks seen so far (`Durations`) follows how long each connection still takes, and
-each window; the longest of them is the *horizon*, the time that the rollout cannot be shorter than.
-A connection that takes less has *slack*::
+The times of tasks measured so far (`Durations`) give the time that each connection and each rate
+limit window still needs. The longest of these times is the *horizon*: the rollout cannot be
+shorter. A connection that needs less has *slack*::
 
     horizon ├──────────────────────────────────────────────┤
-    vco-a   ├─ task ─┼─ task ─┼─ task ─┼─ task ─┼─ task ───┤   no slack: looked at tightly
-    vco-b   ├─ task ─┼·········┼─ task ─┼··················    slack: looked at once, late
+    vco-a   ├─ task ─┼─ task ─┼─ task ─┼─ task ─┼─ task ───┤   no slack: read often
+    vco-b   ├─ task ─┼·········┼─ task ─┼··················    slack: read rarely, and late
 
-*Patient* is one that reaches the horizon with at most two calls or so in a window. The others need
-slots in the middle of a window, when the patient ones would have taken them all; so the patient
-share what the others leave, and get no less than what brings them to the horizon in time.
+A connection is *patient* if about two calls per window are enough to reach the horizon in time. The
+others are urgent: they need slots in the middle of a window, when the patient ones would have taken
+all of them. So patient connections share the slots that the urgent ones do not need, but always get
+enough to reach the horizon in time.
 
-A look that comes too early costs a call, one that comes too late costs the connection. The first
-one comes between the time in which a few tasks end and that in which most do, the later the more
-slack there is; the next ones follow at a part of the slack. Some tasks are looked at from early on
-whatever the slack, so that the times stay known.
+A read that comes too early wastes a call; one that comes too late delays the connection. The first
+read of a task comes between the time in which a few tasks end and the time in which most do; with
+more slack it comes later. The next reads follow at intervals of a part of the slack. Some tasks are
+read early whatever the slack, to keep the measured times accurate.
 """
 
 from __future__ import annotations
@@ -43,26 +45,28 @@ from vcokit.rollout.connection import Connection, Want
 from vcokit.rollout.messages import LIST, POLL, POLL_ALL, PollAll
 from vcokit.rollout.options import Options
 
-# -- how long tasks take, and the pause after them ------------------------------------------------
+# -- durations of tasks, and the pause after them --------------------------------------------------
 
 
-#: Tasks that are remembered; older ones are forgotten, so that a cloud may become slower or faster.
+#: Number of latest tasks that count; older ones are dropped, as the cloud may become slower or
+#: faster.
 _REMEMBERED: Final = 256
-#: A bracket wider than this part of its upper end is a wide one.
+#: An interval is wide if its width is more than this part of its upper end.
 _NARROW: Final = 0.3
 
 
 class Durations:
-    """Times of the latest tasks, seconds, from looks that only bracket their end.
+    """Durations of the latest tasks, in seconds, from reads that only give an interval of the end.
 
-    Between a look that saw a task running and one that saw it over lies its end, anywhere. A narrow
-    bracket is taken by its middle. A wide one tells little by itself, so it is taken by the mean of
-    what is known to fall into it: looks that come late on purpose do not make tasks seem longer.
+    A task ends at some time between a read that saw it running and a read that saw it over. For a
+    narrow interval, the middle is used. A wide one contains little information, so the mean of the
+    known durations that fall into it is used: then reads that come late on purpose do not make
+    tasks seem longer.
 
     Parameters
     ----------
     guess : float
-        Time a task is thought to take before one was seen.
+        Expected duration of a task before one was measured.
 
     Examples
     --------
@@ -83,7 +87,7 @@ class Durations:
         return len(self._sorted)
 
     def add(self, low: float, high: float) -> float:
-        """Note a task that ended between two times; return the time it is taken for."""
+        """Record a task that ended between two times; return the duration that is used for it."""
         known = self._within(low, high) if high - low > _NARROW * high else None
         value = (low + high) / 2 if known is None else known
         if len(self._order) == _REMEMBERED:
@@ -101,61 +105,62 @@ class Durations:
 
     @property
     def mean(self) -> float:
-        """Mean time of a task."""
+        """Mean duration of a task."""
         return self._sum / len(self._sorted) if self._sorted else self._guess
 
     def quantile(self, part: float) -> float:
-        """Return the time that a part of the tasks end within."""
+        """Return the time within which a given part of the tasks ends."""
         if not self._sorted:
             return self._guess
         return self._sorted[min(len(self._sorted) - 1, int(part * len(self._sorted)))]
 
 
-#: How much longer the pause is after a refusal, at first and at most, and how much shorter it is
-#: tried.
+#: Factors of the pause: after a refusal it becomes longer by the first, but at most by the second;
+#: the third is tried to make it shorter.
 _LONGER: Final = 1.25
 _MOST_LONGER: Final = 2.0
 _SHORTER: Final = 0.9
-#: Guesses that the pause is long at most: what is refused later has another cause.
+#: The pause is at most this multiple of the guess: a later refusal has another cause.
 _LONGEST: Final = 10.0
-#: Part of the guess below which there is no pause.
+#: A pause below this part of the guess becomes no pause.
 _NONE: Final = 0.1
-#: Writes that must be taken before a shorter pause is tried, at first and at most.
+#: Number of accepted writes before a shorter pause is tried, at first and at most.
 _PATIENCE: Final = 4
 _LONGEST_PATIENCE: Final = 512
-#: Seconds by which two times may differ because numbers are rounded.
+#: Tolerance for rounding when two times are compared; seconds.
 _ROUNDING: Final = 1e-6
 
 
 class Pause:
-    """The time between the end of a connection's task, as it is seen, and its next write.
+    """The time from when a connection's task is seen to be over to the connection's next write.
 
-    A write that comes too soon after the end of its connection's last task is refused
-    (``TaskConflict``); how soon is too soon the vendor does not say. So the pause is learnt, by one
-    rollout for all its connections. It is counted from the answer that showed the task over to the
-    sending of the next write, so that a pause as long as the cloud's own is never too short::
+    The cloud refuses a write that comes too soon after the end of the connection's last task
+    (``TaskConflict``). The vendor does not document how soon is too soon, so each rollout learns
+    one pause for all its connections. The pause begins with the answer that showed the end of the
+    task and ends when the next write is sent, so a pause as long as the cloud's own is never too
+    short::
 
-        task runs ─┤ over ── seen over ├─────── pause ───────┤ the next write leaves
+        task runs ─┤ over ── seen over ├─────── pause ───────┤ next write is sent
 
         0 ──refused──▶ the guess ──refused──▶ a quarter longer … up to ten guesses
                            │  ▲
-           a tenth shorter │  │ back to what did well
+           a tenth shorter │  │ back to the last pause that worked
                            ▼  │
                          refused, or not
 
-    It is shortened after some writes that left right at its end were taken; each refusal doubles
-    how many. A cloud that wants no pause costs nothing, one that does a few refused writes a
-    rollout.
+    A shorter pause is tried after some writes sent right at the end of the pause were accepted;
+    each refusal doubles the number of such writes. If the cloud needs no pause, this costs nothing;
+    if it does, it costs a few refused writes per rollout.
 
     Parameters
     ----------
     guess : float
-        How long it is, seconds, once the cloud was found to want one and until it is known better.
+        First value, in seconds, after the cloud was found to need a pause.
 
     Attributes
     ----------
     seconds : float
-        How long it is now.
+        The current pause.
 
     Examples
     --------
@@ -174,7 +179,7 @@ class Pause:
         self._patience = _PATIENCE
 
     def refused(self, waited: float) -> bool:
-        """Learn from a write that came too soon; tell whether the pause is longer now.
+        """Learn from a write that came too soon; return whether the pause is longer now.
 
         Parameters
         ----------
@@ -183,7 +188,7 @@ class Pause:
         """
         longest = _LONGEST * self._guess
         if waited + _ROUNDING < self.seconds or waited > longest:
-            return False  # it left before the pause was what it is now, or no pause would help
+            return False  # it was sent under an earlier, shorter pause, or no pause would help
         if self.seconds < self._did_well:
             self.seconds = self._did_well
         else:
@@ -194,7 +199,7 @@ class Pause:
         return True
 
     def taken(self, waited: float) -> None:
-        """Learn from a write that was not too soon; those that waited longer anyway say nothing."""
+        """Learn from an accepted write; one that waited longer anyway proves nothing."""
         if not self.seconds or waited > _LONGER * self.seconds:
             return
         self._taken += 1
@@ -205,39 +210,39 @@ class Pause:
                 self.seconds = 0.0
 
 
-# -- who is in a hurry ----------------------------------------------------------------------------
+# -- which connections are urgent -----------------------------------------------------------------
 
-#: Calls in a window that a patient connection needs at most to reach the horizon.
+#: Maximum number of calls per window that a patient connection needs to reach the horizon.
 _PATIENT: Final = 2.2
-#: A connection with less slack a step than this part of a task is critical.
+#: A connection whose slack per step is below this part of a task is critical.
 _CRITICAL: Final = 0.25
-#: Part of the read limit that looks at critical connections may take.
+#: Part of the read limit that reads of critical connections may use.
 _LOOKS: Final = 0.7
-#: Of so many tasks of a connection one is looked at from early on.
+#: One of this number of tasks of a connection is read early.
 _EXPLORED: Final = 8
-#: Tasks of others that count as much as a connection's own when its times are guessed.
+#: Weight of the mean of all tasks, in tasks, when a connection's own task time is estimated.
 _OTHERS: Final = 8
-#: Shortest time to go by, where neither steps nor times seen give one; seconds.
+#: Shortest horizon, if neither steps nor measured times give one; seconds.
 _INSTANT: Final = 0.001
-#: How much of a new round trip goes into their mean.
+#: Weight of a new round trip in the mean round trip.
 _LEAN: Final = 0.1
 
 
 @dataclass(eq=False, slots=True)
 class Place:
-    """Where a connection stands in the queues, and what its pace is.
+    """Where a connection is in the queues, and its pace.
 
     Attributes
     ----------
     version : int
-        Rises whenever it is put elsewhere, so that earlier entries hold no more.
+        Rises whenever the connection is queued elsewhere, so that earlier entries become invalid.
     due : bool
         Whether its state is to be read now.
     calling : bool
-        Whether a call of it is under way, which left at ``called_at`` through a slot for those
-        that can wait, or not (``slot``).
+        Whether a call of it is in progress, sent at ``called_at``; ``slot`` says whether the call
+        took a slot for patient connections.
     patient : bool
-        Whether it has time.
+        Whether the connection is patient.
     slack : float
         Seconds that each of its steps may take longer.
     tasks, spent : int, float
@@ -256,13 +261,13 @@ class Place:
     spent: float = 0.0
 
     def leave(self, *, calling: bool) -> None:
-        """Take it out of the queues: its call is under way, or it waits for a page."""
+        """Invalidate its queue entries: its call is in progress, or it waits for a page."""
         self.calling, self.due = calling, False
         self.version += 1
 
 
 class Pace:
-    """What the times seen so far say about connections."""
+    """What the measured times say about the pace of connections."""
 
     def __init__(self, options: Options) -> None:
         self.times = Durations(options.task_seconds)
@@ -272,11 +277,11 @@ class Pace:
         self._tight: dict[str, float] = {}
 
     def answered(self, seconds: float) -> None:
-        """Note a round trip."""
+        """Record a round trip."""
         self.trip += (seconds - self.trip) * (_LEAN if self.trip else 1.0)
 
     def task_over(self, place: Place, now: float) -> None:
-        """Note that a task was seen over."""
+        """Record that a task was seen to be over."""
         one = place.connection
         low = max(0.0, one.running_at - one.accepted_at)
         high = max(low, now - one.accepted_at - self.trip / 2)
@@ -284,32 +289,35 @@ class Pace:
         place.tasks += 1
 
     def remaining(self, place: Place) -> float:
-        """Return the time that a connection still needs, were it never kept waiting."""
+        """Return the time that a connection still needs if it never waits for a slot."""
         task = (_OTHERS * self.times.mean + place.spent) / (_OTHERS + place.tasks)
         return place.connection.left * (task + self.pause.seconds + 1.5 * self.trip)
 
     def horizon(self, times: Iterable[float]) -> float:
-        """Return the longest of the times that are needed."""
+        """Return the longest of the needed times."""
         return max([*times, self.times.mean, _INSTANT])
 
     def is_critical(self, place: Place) -> bool:
-        """Tell whether a connection has no time to lose."""
+        """Return whether a connection has almost no slack."""
         return place.slack < _CRITICAL * self.times.mean
 
     def look_tightly(self, look_seconds: Mapping[str, float]) -> None:
-        """Say, by region, what one look at all its critical connections costs of its windows."""
+        """Set, by region, how often critical connections are read.
+
+        `look_seconds` is the window time that one read of all of them takes.
+        """
         self._tight = {
             region: max(self._tightest(), seconds / _LOOKS)
             for region, seconds in look_seconds.items()
         }
 
     def _tightest(self) -> float:
-        """Return the shortest time between two looks: more would not be seen any earlier."""
+        """Return the shortest useful time between two reads of a task."""
         wanted = min(self._interval, self.times.mean / 40)
         return max(wanted, self._interval / 4, self.trip / 2)
 
     def first_look(self, place: Place) -> float:
-        """Return the seconds after its acceptance at which a task is looked at first."""
+        """Return the seconds from the acceptance of a step to the first read of its task."""
         low = self.times.quantile(0.02) if len(self.times) else 0.5 * self.times.mean
         latest = self.times.quantile(0.9)
         if place.tasks % _EXPLORED == 0:
@@ -317,21 +325,21 @@ class Pace:
         return 0.9 * low + min(max(0.0, place.slack), latest - 0.9 * low)
 
     def next_look(self, place: Place, elapsed: float) -> float:
-        """Return the seconds until the next look at a task that runs for some time already."""
+        """Return the seconds to the next read of a task that has run for `elapsed` seconds."""
         tight = self._tight.get(place.connection.region_id, self._tightest())
         return max(tight, min(max(0.0, place.slack) / 4, elapsed / 4))
 
 
-# -- many connections by one look -----------------------------------------------------------------
+# -- many connections in one read -----------------------------------------------------------------
 
 
-#: Connections of a region from which a read through its list is tried.
+#: Smallest number of connections of a region for which reading its whole list is tried.
 _WORTH_A_SWEEP: Final = 3
 
 
 @dataclass
 class Flight:
-    """A page that was asked for, and the connections that wait for it."""
+    """A page that was requested, and the connections that wait for it."""
 
     sent: float
     places: list[Place]
@@ -339,18 +347,18 @@ class Flight:
 
 @dataclass
 class Pages:
-    """Where a region's connections stand in its list, so that one call looks at up to fifty.
+    """The pages of a region's list of connections; one page gives the state of up to fifty.
 
-    DescribeVpnConnections gives the state of every connection of a page; which page a connection
-    stands on is known once it was seen there. A region with several of ours is therefore read
-    through once, as long as that takes fewer calls than one for each::
+    DescribeVpnConnections returns the state of every connection of a page. The page of a connection
+    is known only after the connection was seen on it. So a region with several of our connections
+    is read page by page once, if that takes fewer calls than a call for each of them::
 
-        unknown ─first look→ sweeping, page by page; others wait parked ─all read→ known
+        unknown ─first read→ sweeping, page by page; others wait parked ─all read→ known
            ↑                     │ no answer, or throttled                 refused │
            └──── a while later ──┘                            off: a call for each ┘
 
-    What a page says of a connection counts only if its last write had ended when the page was asked
-    for; else it may be older than the write.
+    The state on a page counts only if the connection's last write had ended when the page was
+    requested; otherwise the state may be older than the write.
 
     Parameters
     ----------
@@ -360,13 +368,13 @@ class Pages:
     Attributes
     ----------
     page_of : dict of str to int
-        Page that a connection was seen on last.
+        Page on which a connection was last seen.
     on_page : dict of int to dict of str to None
-        Connections by page, in its order.
+        Connections by page, in the order of the page.
     to_read : list of int
-        Pages that are still to be asked for in a sweep.
+        Pages that the sweep still has to request.
     last : int
-        The last page that the sweep has asked for, or will.
+        The last page that the sweep has requested, or will request.
     parked : list of Place
         Connections that wait for the end of the sweep.
     """
@@ -384,16 +392,16 @@ class Pages:
     last: int = 0
 
     def may_sweep(self, now: float) -> bool:
-        """Tell whether the list is to be read through now."""
+        """Return whether the whole list should be read now."""
         worth = self.size >= _WORTH_A_SWEEP and now >= self.not_before
         return worth and not (self.swept or self.sweeping or self.refused)
 
     def sweep(self) -> None:
-        """Begin to read the list through."""
+        """Start to read the whole list."""
         self.sweeping, self.to_read, self.last = True, self._not_on_its_way([1]), 1
 
     def place(self, page: int, names: Collection[str], ours: Collection[str]) -> None:
-        """Note which of our connections a page shows, in its order."""
+        """Record which of our connections a page shows, in its order."""
         for name in self.on_page[page]:
             if name not in names:
                 self.page_of.pop(name, None)
@@ -405,10 +413,10 @@ class Pages:
             self.page_of[name] = page
 
     def go_on(self, page: int, total: int) -> list[Place]:
-        """Go on with a sweep after a page; return those that are let go when it has ended."""
+        """Continue a sweep after a page; return the places that are released if it has ended."""
         pages = -(-total // PAGE_SIZE)
         if page == 1 and pages <= max(1, self.size // 2):
-            # Page 1 may come again while others are read: those on it have asked for it.
+            # Page 1 may be read again during the sweep, for the connections that are known on it.
             self.to_read += self._not_on_its_way(range(self.last + 1, pages + 1))
             self.last = max(self.last, pages)
         if self.to_read or self.flights:
@@ -421,14 +429,14 @@ class Pages:
         return [page for page in pages if page not in self.flights]
 
     def give_up(self, *, for_good: bool, until: float) -> list[Place]:
-        """End a sweep that cannot go on; return those that are let go."""
+        """End a sweep that cannot continue; return the places that are released."""
         self.refused = self.refused or for_good
         self.not_before, self.sweeping, self.to_read = until, False, []
         parked, self.parked = self.parked, []
         return parked
 
 
-# -- whose turn it is ------------------------------------------------------------------------------
+# -- the queue -------------------------------------------------------------------------------------
 
 
 Entry: TypeAlias = tuple[bool, float, int, Place, int]
@@ -439,19 +447,19 @@ _READS: Final = {Want.LIST: LIST, Want.POLL: POLL}
 
 
 class Queue:
-    """Lets calls go while there are slots.
+    """Selects the connections that may call now, while slots are free.
 
     Parameters
     ----------
     connections : iterable of Connection
     limiter : Limiter
-        Of the client: it knows what others have of the same limits.
+        Of the client: it knows which slots other users of the same limits hold.
     options : Options
 
     Attributes
     ----------
     flying : int
-        Calls under way.
+        Number of calls in progress.
     pace : Pace
     """
 
@@ -471,10 +479,10 @@ class Queue:
         sizes = Counter(place.connection.region_id for place in self._places.values())
         self._pages = {region: Pages(size) for region, size in sizes.items()}
 
-    # -- windows --------------------------------------------------------------------------------
+    # -- rate limit windows ---------------------------------------------------------------------
 
     def _share(self, region: str, operation: str) -> Share:
-        """Return what the rollout has of the window of an operation in a region."""
+        """Return the rollout's share of the window of an operation in a region."""
         key = (region, operation)
         if key not in self._shares:
             part = self._options.rate_share
@@ -484,44 +492,44 @@ class Queue:
         return self._shares[key]
 
     def shut(self, region: str, operation: str, until: float) -> None:
-        """Let nothing through the window of an operation before a time."""
+        """Let no call of an operation start before a time."""
         self._share(region, operation).shut(until)
 
     def close(self, now: float) -> None:
-        """Leave the limits to others."""
+        """Release the rollout's shares of the limits to others."""
         for share in self._shares.values():
             share.close(now)
 
     # -- pace -----------------------------------------------------------------------------------
 
     def task_over(self, connection: Connection, now: float) -> None:
-        """Note that the task of a connection was seen over."""
+        """Record that the task of a connection was seen to be over."""
         self.pace.task_over(self._places[connection.name], now)
 
     def first_look(self, connection: Connection) -> float:
-        """Return the seconds after its acceptance at which a task is looked at first."""
+        """Return the seconds from the acceptance of a step to the first read of its task."""
         return self.pace.first_look(self._places[connection.name])
 
     def next_look(self, connection: Connection, elapsed: float) -> float:
-        """Return the seconds until the next look at a task that runs for some time already."""
+        """Return the seconds to the next read of a task that has run for `elapsed` seconds."""
         return self.pace.next_look(self._places[connection.name], elapsed)
 
     def refresh(
         self, active: Iterable[Connection], left: Mapping[tuple[str, str], int]
     ) -> list[Connection]:
-        """Decide anew who is in a hurry.
+        """Recompute which connections are urgent.
 
         Parameters
         ----------
         active : iterable of Connection
-            Those that have not ended.
+            Connections that have not ended.
         left : mapping of (str, str) to int
-            By region and operation, the steps that are still to be sent.
+            By region and operation, the number of steps that are still to be sent.
 
         Returns
         -------
         list of Connection
-            Those that have time now and had none before, or the other way round.
+            Connections that have become patient or urgent.
         """
         windows = {key: (self._share(*key), number) for key, number in left.items()}
         places = (self._places[one.name] for one in active)
@@ -551,7 +559,7 @@ class Queue:
         return changed
 
     def _look_seconds(self, region: str, names: list[str]) -> float:
-        """Return the time that one look at some connections of a region takes of its windows."""
+        """Return how much window time one read of some connections of a region takes."""
         pages = self._pages[region]
         known = {pages.page_of[name] for name in names if name in pages.page_of}
         alone = sum(name not in pages.page_of for name in names)
@@ -566,7 +574,7 @@ class Queue:
         return connection.wants(sending=sending, patient=patient)
 
     def put(self, connection: Connection, now: float, *, sending: bool) -> None:
-        """Put a connection where it belongs now, and forget where it stood."""
+        """Put a connection in the right queue and invalidate its earlier entries."""
         self._put(self._places[connection.name], now, sending=sending)
 
     def _put(self, place: Place, now: float, *, sending: bool) -> None:
@@ -595,7 +603,7 @@ class Queue:
         heapq.heappush(heap, (place.patient, urgency, next(self._tie), place, place.version))
 
     def go(self, now: float, *, may_send: bool, sending: bool) -> Iterator[Connection | PollAll]:
-        """Yield the connections, and pages, whose call goes now, each with its slot taken."""
+        """Yield the connections and pages to call now; each has taken its slot."""
         while self._timers and self._timers[0][0] <= now:
             _, _, place, version = heapq.heappop(self._timers)
             if place.version == version:
@@ -625,7 +633,7 @@ class Queue:
     def ended(
         self, connection: Connection, operation: str, now: float, *, throttled: bool = False
     ) -> float:
-        """Note that a call has ended, one way or another; return when it left."""
+        """Record that a call has ended, with or without an answer; return when it was sent."""
         place = self._places[connection.name]
         place.calling = False
         self.flying -= 1
@@ -637,7 +645,7 @@ class Queue:
             share.give_back(now, patient=place.slot)
         return place.called_at
 
-    # -- states, one by one or a page at a time -------------------------------------------------
+    # -- states, of one connection or of a page -------------------------------------------------
 
     def _polls(self, region: str, heap: list[Entry], now: float) -> Iterator[Connection | PollAll]:
         pages = self._pages[region]
@@ -665,7 +673,7 @@ class Queue:
                 return
 
     def _goes_by_page(self, pages: Pages, page: int, one: Share, many: Share, now: float) -> bool:
-        """Take a slot for a page, where it is worth one; tell whether it was taken."""
+        """Take a slot for a page if that is worth it; return whether it was taken."""
         worth = not pages.refused and (len(self._due_on(pages, page)) > 1 or not one.free(now))
         return worth and many.take(now)
 
@@ -682,7 +690,7 @@ class Queue:
     def page_ended(
         self, region: str, page: int, now: float, *, throttled: bool = False
     ) -> tuple[float, list[Connection]]:
-        """Note that a page has come, or not; return when it was asked for, and who waited."""
+        """Record the end of a page's call; return when it was sent, and who waited for it."""
         flight = self._pages[region].flights.pop(page)
         self.flying -= 1
         self.pace.answered(now - flight.sent)
@@ -696,7 +704,7 @@ class Queue:
     def page_read(
         self, region: str, page: int, names: Collection[str], total: int
     ) -> list[Connection]:
-        """Note what a page shows; return those that need not wait for pages any longer."""
+        """Record what a page shows; return the connections that need not wait for pages now."""
         pages = self._pages[region]
         pages.place(page, names, self._places)
         released = [place for place in pages.parked if place.connection.name in names]
@@ -706,13 +714,13 @@ class Queue:
         return _let_loose(released)
 
     def page_lost(self, region: str, *, for_good: bool, until: float) -> list[Connection]:
-        """Read no more pages until a time, or for good; return those that have waited for them."""
+        """Read no more pages until a time, or permanently; return the released connections."""
         return _let_loose(self._pages[region].give_up(for_good=for_good, until=until))
 
     # -- time -----------------------------------------------------------------------------------
 
     def next_time(self, now: float, *, may_send: bool) -> float | None:
-        """Return when somebody may go though nothing is told before; None: only when told."""
+        """Return when the next call may start without new input; None if only input allows one."""
         while self._timers and self._timers[0][2].version != self._timers[0][3]:
             heapq.heappop(self._timers)
         times = [self._timers[0][0]] if self._timers else []
@@ -741,7 +749,7 @@ class Queue:
 
 
 def _leave_slots(window: Share, left: int, hurried: float, rate: float) -> None:
-    """Say how many calls of a window those that have time may hold."""
+    """Set how many calls of a window patient connections may have at once."""
     calls = window.calls
     if not hurried:
         window.patient = calls
@@ -749,12 +757,12 @@ def _leave_slots(window: Share, left: int, hurried: float, rate: float) -> None:
     theirs = hurried * rate
     needed = math.ceil(1.1 * (left - hurried) * rate) + 1
     share = max(needed, int(calls - 2 * theirs - 2))
-    # One more than they need, since tasks do not end in step with the slots.
+    # One slot is kept for the urgent ones, since their tasks do not end in step with the slots.
     window.patient = max(1, min(share, calls - math.ceil(theirs) - 1))
 
 
 def _top(heap: list[Entry]) -> Place | None:
-    """Return who goes first, with entries that hold no more taken away."""
+    """Return the first place of a heap, after dropping invalid entries."""
     while heap and heap[0][4] != heap[0][3].version:
         heapq.heappop(heap)
     return heap[0][3] if heap else None

@@ -1,4 +1,4 @@
-"""Desired routes beside live ones: one comparison, of which plans and verdicts are labels.
+"""Compare desired routes with live ones: one comparison, for plans and for verification.
 
 ::
 
@@ -6,51 +6,55 @@
                                                   ├─▶ meet ──┼─▶ verify_routes     verdicts
     planned routes, latest listings ──────────────┘          └─▶ unlike_planned    verdicts
 
-Each row meets at most one live route: the very same one, else one of its connection, network and
-next hop, else one of its connection and network. What the plan does about a row that is plannable
-(see `vcokit.audit.plannable`), and what verifying calls it:
+Each row is matched with at most one live route: the identical route, else one of its connection,
+network and next hop, else one of its connection and network. The match decides what a plan does
+about a row that is plannable (see `vcokit.audit.plannable`), and the verdict of a verification:
 
 ==========================================  =======================================  ==============
-the live route that it meets                a plan                                   verdict
+the matching live route                     a plan                                   verdict
 ==========================================  =======================================  ==============
-the very route                              keep                                     as planned
+the identical route                         keep                                     as planned
 same next hop, the other weight             modify, in place                         different
 same next hop, a weight that is not 0, 100  blocked: no call can name that route     different
-same next hop, a weight that is not told    keep; a message says so                  weight unknown
+same next hop, a weight that is not listed  keep; a message says so                  weight unknown
 another next hop                            blocked: it cannot be changed in place   different
 none                                        create                                   missing
 (the cloud does not list the connection)    blocked                                  missing
 ==========================================  =======================================  ==============
 
-A listing may leave weights out (the vendor's page calls them "not in use"). Then what a changed
-weight came to cannot be seen, and a live route is not deleted: a call names its weight too.
+A listing may omit weights (the vendor's page calls them "not in use"). Then the effect of a changed
+weight cannot be seen, and a live route is not deleted, because the call must name its weight.
 
-A live destination with host bits set, which the cloud should not hold, is met by no row.
+A live destination with host bits set, which the cloud should not hold, matches no row.
 
 Live routes that no row names are deleted only with ``prune=True``, and only
 
-- on connections that the inventory names, and there routes of type custom, never BGP's,
-- where no row, blocked or not, names the connection and network, and
-- up to a number a connection: a file that lost half its rows should not empty a cloud.
+- on connections that the inventory names, and there only routes of type custom, never BGP routes,
+- if no row, blocked or not, names the connection and network, and
+- up to a number per connection: a file that lost half its rows should not delete most live routes.
 
-Where a row cannot be read to its end, nobody knows what it names. Then the deletes it might have
-prevented are blocked, with the reason, and all the rest of the plan stands: one bad row among a
-hundred thousand should stop what is dangerous and nothing else.
+If a row cannot be read completely, it is unknown what it names. Then the deletes that it might have
+prevented are blocked, with the reason, and the rest of the plan is not affected: one bad row among
+a hundred thousand should stop only what is dangerous.
 
 ==========================================  ====================================================
 a row that names                            blocks deletes
 ==========================================  ====================================================
-a connection, no destination                of that connection
-a destination, no connection that is known  of that network, on all connections
-neither                                     all
-a connection whose rows name other scopes   of that connection: what else covers is not known
+a connection, no destination                on that connection
+a destination, no known connection          of that network, on all connections
+neither                                     everywhere
+a connection whose rows name other scopes   on that connection: other coverage is unknown
 ==========================================  ====================================================
 
-A connection is not known where the cell is empty, is no id, or names one that the cloud does not
-list: whoever typed ``vco-c0.`` meant ``vco-c0``, and its routes are not to go for a full stop.
+A connection is unknown if the cell is empty, is not an id, or names a connection that the cloud
+does not list: whoever typed ``vco-c0.`` meant ``vco-c0``, and its routes must not be deleted
+because of a full stop.
 
-While a plan is carried out, listings are held against what should be there: before anything is
-sent by `differences`, where steps in doubt may or may not have had their effect.
+A listed route may still not forward. If tunnels and the tables of transit routers were read as
+well, a live route may be ``tunnel down`` or ``not in router`` instead.
+
+While a plan is carried out, `differences` compares each first listing with the routes that are
+expected; steps in doubt may or may not have taken effect.
 """
 
 from __future__ import annotations
@@ -69,6 +73,7 @@ from vcokit.audit.plannable import PlannableRows, plannable_rows
 from vcokit.audit.rules import Rule
 from vcokit.cidr.parse import I64, Mask, parse
 from vcokit.cidr.relations import pack
+from vcokit.contract import CONTRACT, TUNNEL_UP
 from vcokit.errors import InputError, PlanError, Remedy
 from vcokit.rollout.steps import (
     BORN,
@@ -82,25 +87,25 @@ from vcokit.rollout.steps import (
     Step,
 )
 
-#: Weights that a call may give; a route is named by its weight too.
+#: Weights that a call may name; a call identifies a route by its weight too.
 WEIGHTS: Final = (0, 100)
 
 _PLAN: Final = {name: schema.STEPS[name] for name in PLAN_COLUMNS}
 
 
 def routes_there(live: pd.DataFrame) -> pd.DataFrame:
-    """Return the destination routes among live ones, with the columns that tell them apart.
+    """Return the destination routes among live ones, with the columns that identify them.
 
     Returns
     -------
     DataFrame
-        Of `LIVE_COLUMNS`, on a fresh index, a row a destination route, repeats included. A weight
-        that is not told is `UNKNOWN_WEIGHT`.
+        Of `LIVE_COLUMNS`, on a new index, a row per destination route, including repeats. A weight
+        that the listing does not report is `UNKNOWN_WEIGHT`.
 
     Raises
     ------
     InputError
-        If a column is not there.
+        If a column is missing.
     PlanError
         If a route lacks a part of its identity.
     """
@@ -119,7 +124,7 @@ def routes_there(live: pd.DataFrame) -> pd.DataFrame:
 
 
 def scopes(routes: pd.DataFrame, names: Sequence[str]) -> pd.Series:
-    """Return the scope of each row as text: the cells of its columns, an empty one as nothing."""
+    """Return the scope of each row as text: its scope columns, joined; empty cells as ``""``."""
     parts = [schema.text_column(routes[name]).fillna("").reset_index(drop=True) for name in names]
     joined = parts[0]
     for part in parts[1:]:
@@ -131,7 +136,7 @@ def scopes(routes: pd.DataFrame, names: Sequence[str]) -> pd.Series:
 
 
 def meetings(columns: RouteColumns, there: pd.DataFrame, plannable: Mask) -> I64:
-    """Return, by row of an inventory, the position of the live route that it meets; -1 where none.
+    """Return the position of the live route that matches each row of an inventory; -1 if none.
 
     Parameters
     ----------
@@ -140,7 +145,7 @@ def meetings(columns: RouteColumns, there: pd.DataFrame, plannable: Mask) -> I64
     there : DataFrame
         From `routes_there`.
     plannable : ndarray of bool
-        Rows that meet live routes at all.
+        Rows that are matched at all.
     """
     rows, live = _numbers_of_rows(columns), _numbers_of_live(columns, there)
     wanted = rows[plannable[rows.index] & rows["place"].isin(live["place"])]
@@ -150,7 +155,7 @@ def meetings(columns: RouteColumns, there: pd.DataFrame, plannable: Mask) -> I64
 
 
 def unnamed(columns: RouteColumns, there: pd.DataFrame) -> Mask:
-    """Tell which live routes are on a connection that some row names, but on no network of it."""
+    """Return which live routes no row names, although a row names their connection."""
     rows, live = _numbers_of_rows(columns), _numbers_of_live(columns, there)
     named = np.append(np.bincount(columns.connection[columns.connection != NONE]) > 0, False)
     found = named[np.minimum(columns.live_connection, len(named) - 1)]
@@ -159,17 +164,17 @@ def unnamed(columns: RouteColumns, there: pd.DataFrame) -> Mask:
 
 
 def meet(wanted: pd.DataFrame, there: pd.DataFrame, place: list[str]) -> I64:
-    """Return the label of the live route that each wanted one meets; -1 where there is none.
+    """Return the label of the live route that matches each wanted one; -1 if there is none.
 
-    Of several live routes at one place the very same one is met, else one by the same next hop,
-    else the first; none is met twice.
+    Of several live routes with the same connection and network, the identical one matches first,
+    then one with the same next hop, then the first one. No live route matches twice.
 
     Parameters
     ----------
     wanted, there : DataFrame
-        With the columns of the place, next_hop and weight.
+        With the columns of `place`, next_hop and weight.
     place : list of str
-        Columns that tell connection and network.
+        Columns that identify connection and network.
     """
     met = np.full(len(wanted), NONE, dtype=np.int64)
     for names in ([*place, "next_hop", "weight"], [*place, "next_hop"], place):
@@ -183,7 +188,7 @@ def meet(wanted: pd.DataFrame, there: pd.DataFrame, place: list[str]) -> I64:
 
 
 def _numbers_of_rows(columns: RouteColumns) -> pd.DataFrame:
-    """Return place, next hop and weight of the rows that have a place: connection and network."""
+    """Return place, next hop and weight of rows with a place, that is a connection and network."""
     prefixes = columns.prefixes
     rows = np.flatnonzero(prefixes.valid & (columns.connection != NONE))
     connection = columns.connection[rows].astype(np.int64)
@@ -196,10 +201,10 @@ def _numbers_of_rows(columns: RouteColumns) -> pd.DataFrame:
 
 
 def _numbers_of_live(columns: RouteColumns, there: pd.DataFrame) -> pd.DataFrame:
-    """Return the same of live routes, and whether the destination is that very network."""
+    """Return the same for live routes, and whether the destination is exactly that network."""
     prefixes = parse(there["route_dest"])
     known = np.flatnonzero(prefixes.valid)
-    # A connection that no row names has a number above those of rows, and need not fit a key.
+    # Connections that no row names all get one number above those of rows, to fit into a key.
     connection = np.minimum(columns.live_connection[known].astype(np.int64), columns.id_count)
     numbers = {
         "place": pack(prefixes.network[known], prefixes.length[known], connection),
@@ -210,7 +215,7 @@ def _numbers_of_live(columns: RouteColumns, there: pd.DataFrame) -> pd.DataFrame
     return pd.DataFrame(numbers, index=known)
 
 
-# -- as steps -------------------------------------------------------------------------------------
+# -- steps ----------------------------------------------------------------------------------------
 
 
 def steps_of_rows(
@@ -220,7 +225,7 @@ def steps_of_rows(
     unlisted: Mapping[str, str],
     scope: pd.Series,
 ) -> pd.DataFrame:
-    """Return a step a row, of `PLAN_COLUMNS`.
+    """Return a step per row, of `PLAN_COLUMNS`.
 
     Parameters
     ----------
@@ -230,7 +235,7 @@ def steps_of_rows(
     met : ndarray of int64
         From `meetings`.
     unlisted : mapping of str to str
-        The cloud's code, by connections that it does not list.
+        The cloud's error code by connection, for connections that it does not list.
     scope : Series of str
         From `scopes`.
     """
@@ -276,7 +281,7 @@ def steps_of_rows(
 
 
 def _taken(there: pd.DataFrame, met: I64) -> pd.DataFrame:
-    """Return next hop and weight of the live routes at some positions, missing at -1."""
+    """Return next hop and weight of the live routes at some positions; missing for -1."""
     columns = ("next_hop", "weight")
     return pd.DataFrame({name: there[name].array.take(met, allow_fill=True) for name in columns})
 
@@ -285,7 +290,7 @@ def _born(action: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.select([action == born for born in BORN], list(BORN.values()), State.PENDING)
 
 
-# -- as verdicts ----------------------------------------------------------------------------------
+# -- verdicts -------------------------------------------------------------------------------------
 
 
 def verify_routes(
@@ -294,32 +299,40 @@ def verify_routes(
     *,
     quota: int | None = None,
     rules: Rule | Iterable[Rule] = (),
+    tunnels: pd.DataFrame | None = None,
+    router_routes: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Compare what an inventory asks for with what is live, route by route.
+    """Compare the routes of an inventory with the live ones, route by route.
 
     Parameters
     ----------
     routes : DataFrame
-        The inventory. Rows that a plan would block are passed over.
+        The inventory. Rows that a plan would block are ignored.
     live : DataFrame
-        From `live_routes`; connections that the inventory does not name are passed over.
+        From `live_routes`; connections that the inventory does not name are ignored.
     quota : int, optional
         As in `audit_routes`.
     rules : iterable of Rule
-        Rules of one's own, as in `plan_routes`.
+        Your own rules, as in `plan_routes`.
+    tunnels : DataFrame, optional
+        From `live_tunnels`: a live route may then be ``tunnel down``.
+    router_routes : DataFrame, optional
+        From `live_router_routes`: a live route may then be ``not in router``.
 
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.DIFFERENCES`: a row each route asked for, ``as planned``, ``missing``,
-        ``different`` or ``weight unknown`` (it is there, and the listing does not tell its weight),
-        and behind them a row each live route whose connection some row names, and whose network
-        none does there, ``unexpected``.
+        Of `vcokit.schema.DIFFERENCES`. First a row per desired route: ``as planned``, ``missing``,
+        ``different`` or ``weight unknown`` (it is live, but the listing does not report its
+        weight). A live route is ``tunnel down`` if no tunnel of its connection is up, and ``not in
+        router`` if it has weight 100 and no table of the transit router has it. Then a row per
+        ``unexpected`` live route: a row names its connection, but none names its network on that
+        connection.
 
     Raises
     ------
     InputError
-        If a frame lacks columns, or `quota` is no number of routes.
+        If a frame lacks columns, or `quota` is not a number of routes.
     PlanError
         If a live route lacks a part of its identity.
 
@@ -339,13 +352,14 @@ def verify_routes(
     met = meetings(audit.columns, there, rows.plannable)
     wanted = rows.routes.assign(route_dest=rows.network, row=np.arange(len(met)))
     unexpected = unnamed(audit.columns, there)
-    return _verdicts(wanted[rows.plannable], there, met[rows.plannable], unexpected)
+    found = _verdicts(wanted[rows.plannable], there, met[rows.plannable], unexpected)
+    return _beyond_the_listing(found, tunnels, router_routes)
 
 
 def _verdicts(
     wanted: pd.DataFrame, there: pd.DataFrame, met: I64, unexpected: Mask
 ) -> pd.DataFrame:
-    """Return wanted routes beside those that they meet, then unexpected ones."""
+    """Return wanted routes with their matches, then unexpected routes."""
     wanted = wanted.reset_index(drop=True)
     live = _taken(there, met)
     same = ((live["next_hop"] == wanted["next_hop"]) & (live["weight"] == wanted["weight"])).fillna(
@@ -368,9 +382,48 @@ def _verdicts(
     )
 
 
+#: Statuses of a route that has arrived in a route table, the best first.
+_ARRIVED: Final = CONTRACT["services"]["transit_router"]["arrived"]["value"]
+
+
+def _beyond_the_listing(
+    found: pd.DataFrame, tunnels: pd.DataFrame | None, router_routes: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Return verdicts with what becomes of routes that are listed: in tunnels, in routers."""
+    there = found["verdict"].isin(["as planned", "weight unknown"])
+    if router_routes is not None:
+        found["router"] = _in_router(found, router_routes)
+        arrived = found["router"].isin([status.lower() for status in _ARRIVED])
+        lost = there & found["router"].notna() & ~arrived & (found["weight"] != 0)
+        found.loc[lost, "verdict"] = "not in router"
+    if tunnels is not None:
+        # The cause comes before what follows from it: such a route is published to no router.
+        found["tunnel"] = found["vpn_connection_id"].map(_tunnel_states(tunnels))
+        found.loc[there & (found["tunnel"] == "down"), "verdict"] = "tunnel down"
+    return found
+
+
+def _tunnel_states(tunnels: pd.DataFrame) -> pd.Series:
+    """Return by connection whether its tunnels are ``up``, ``degraded`` or ``down``."""
+    known = tunnels.dropna(subset="status")
+    up = (known["status"] == TUNNEL_UP).groupby(known["vpn_connection_id"])
+    state = pd.Series("degraded", index=up.all().index, dtype="str")
+    return state.mask(up.all(), "up").mask(~up.any(), "down")
+
+
+def _in_router(found: pd.DataFrame, router_routes: pd.DataFrame) -> pd.Series:
+    """Return the status of each route in the tables of its router; NA where none was read."""
+    place = ["vpn_connection_id", "route_dest"]
+    rank = router_routes["status"].map({status: at for at, status in enumerate(_ARRIVED)})
+    best = router_routes.iloc[rank.argsort(kind="stable")].drop_duplicates(place)
+    status = found[place].merge(best, how="left", on=place)["status"].str.lower()
+    read = router_routes.loc[router_routes["note"].isna(), "vpn_connection_id"]
+    return status.fillna("absent").where(found["vpn_connection_id"].isin(read))
+
+
 # -- live routes that no row names ----------------------------------------------------------------
-#: What may be deleted on a connection without being asked for: so many routes, or that share of
-#: its live ones, whichever is more.
+#: What may be deleted on a connection by default: `FEW` routes, or the `SHARE` of its live routes,
+#: whichever is more.
 FEW: Final = 10
 SHARE: Final = 0.1
 #: Connections that an error names; the others are counted.
@@ -384,7 +437,7 @@ def deletes(
     nameless: Mask,
     max_delete: int | None = None,
 ) -> pd.DataFrame:
-    """Return the steps that delete what no row names.
+    """Return the steps that delete live routes that no row names.
 
     Parameters
     ----------
@@ -393,11 +446,11 @@ def deletes(
     there : DataFrame
         Live destination routes; from `routes_there`.
     scope : Series of str
-        Of each row.
+        The scope of each row.
     nameless : ndarray of bool
-        Rows whose connection nobody knows.
+        Rows whose connection is unknown.
     max_delete : int, optional
-        Deletes a connection may have; by default `FEW`, or a `SHARE` of its live routes.
+        Deletes per connection; by default `FEW`, or a `SHARE` of its live routes if that is more.
 
     Returns
     -------
@@ -407,9 +460,9 @@ def deletes(
     Raises
     ------
     InputError
-        If `max_delete` is no number of routes.
+        If `max_delete` is not a number of routes.
     PlanError
-        If a connection would lose more than it may.
+        If more would be deleted on a connection than allowed.
     """
     if max_delete is not None and (isinstance(max_delete, bool) or max_delete < 0):
         raise InputError(f"max_delete={max_delete!r} is not a number of routes")
@@ -419,7 +472,7 @@ def deletes(
     blocked = reason.notna().to_numpy()
     _check_number(columns, connection[~blocked], max_delete)
     action = np.where(blocked, Action.BLOCKED, Action.DELETE)
-    # The scope of a connection's first row that takes part; else of the first row of all.
+    # The scope of the connection's first row that takes part, else of its first row.
     part = first_row(np.where(columns.takes_part, columns.connection, NONE), columns.id_count)
     first = np.where(part == NONE, first_row(columns.connection, columns.id_count), part)
     values: dict[str, object] = {name: gone[name] for name in LIVE_COLUMNS}
@@ -436,7 +489,7 @@ def deletes(
 def _what_blocks(
     columns: RouteColumns, gone: pd.DataFrame, connection: npt.NDArray[Any], nameless: Mask
 ) -> pd.Series:
-    """Return what blocks each delete, the last that does of the table above; NA where nothing."""
+    """Return the reason that blocks each delete; the last one that applies, NA if none does."""
     prefixes, live = columns.prefixes, parse(gone["route_dest"])
     unread = ~prefixes.valid
     mine = pack(prefixes.network[nameless & ~unread], prefixes.length[nameless & ~unread])
@@ -467,7 +520,7 @@ def _what_blocks(
     return reason
 
 
-# -- how many -----------------------------------------------------------------------------------
+# -- the number of deletes ----------------------------------------------------------------------
 
 
 def _check_number(facts: RouteColumns, connection: np.ndarray, max_delete: int | None) -> None:
@@ -498,11 +551,11 @@ def _check_number(facts: RouteColumns, connection: np.ndarray, max_delete: int |
     )
 
 
-# -- a listing against what should be there -------------------------------------------------------
+# -- a listing and the expected routes ------------------------------------------------------------
 
 
 class Holdings(NamedTuple):
-    """What a connection held when its plan was made, what is planned for it, and what it holds.
+    """The routes that a connection held for the plan, its steps, and the routes it holds now.
 
     Parameters
     ----------
@@ -510,9 +563,9 @@ class Holdings(NamedTuple):
     start : frozenset of Route
         Live routes that the plan was made from.
     steps : tuple of (Step, str)
-        With the state of each.
+        Each step with its state.
     seen : frozenset of Route or None
-        Of its latest listing; None where it was never listed.
+        From its latest listing; None if it was never listed.
     """
 
     region_id: str
@@ -523,15 +576,15 @@ class Holdings(NamedTuple):
 
 
 def differences(held: Holdings) -> list[str]:
-    """Hold a listing against what the plan saw, plus what its steps have done since.
+    """Compare a listing with the routes of the plan, changed by the steps that are done.
 
-    Steps in doubt, failed and skipped ones, may or may not have had their effect: their routes
-    count as neither there nor gone.
+    Steps in doubt, and failed and skipped ones, may or may not have taken effect: their routes
+    count neither as present nor as gone.
 
     Returns
     -------
     list of str
-        One line a difference, sorted.
+        One line per difference, sorted.
     """
     listed = held.seen or frozenset()
     expected: set[Route | None] = set(held.start)
@@ -564,14 +617,14 @@ def unlike_planned(connections: Iterable[Holdings]) -> pd.DataFrame:
     Parameters
     ----------
     connections : iterable of Holdings
-        Those that were never listed are passed over.
+        Connections that were never listed are ignored.
 
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.DIFFERENCES`, a row a route: ``missing`` (planned, and no route of that
-        network is there), ``different`` (one with another weight or next hop is) or
-        ``unexpected`` (there, and neither planned nor live when the plan was made). ``row`` is NA.
+        Of `vcokit.schema.DIFFERENCES`, a row per route: ``missing`` (planned, but no route of that
+        network is live), ``different`` (one with another weight or next hop is live) or
+        ``unexpected`` (live, but neither planned nor live when the plan was made). ``row`` is NA.
 
     Examples
     --------
@@ -590,7 +643,7 @@ def unlike_planned(connections: Iterable[Holdings]) -> pd.DataFrame:
 
 
 def _planned(held: Holdings) -> set[Route]:
-    """Return the routes that a connection has once all its steps are done."""
+    """Return the routes that a connection holds when all its steps are done."""
     routes: set[Route | None] = set(held.start)
     before = {step.before for step, _ in held.steps if step.before is not None}
     routes -= before | {route._replace(weight=UNKNOWN_WEIGHT) for route in before}

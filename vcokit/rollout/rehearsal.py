@@ -1,17 +1,17 @@
-"""A rehearsal stays a rehearsal: what was begun on a simulator does not go on in the cloud.
+"""A rehearsal stays a rehearsal: a rollout begun on a simulator is never resumed in the cloud.
 
-Nor the other way round. Who knows on which of the two it was made:
+A rollout begun in the cloud is never resumed on a simulator either. Where this is recorded:
 
 =============  ====================================================================
-a client       `Client.simulated`: whether a simulator answers it
-live routes    the column ``simulated``; ``attrs`` where there is no row to say it
+a client       `Client.simulated`: whether a simulator answers its calls
+live routes    the column ``simulated``; ``attrs`` if there are no rows
 a plan         `Plan.simulated`, from its live routes, kept in its file
 a journal      ``simulated`` in its meta, sealed, from its plan or its first client
 =============  ====================================================================
 
-A plan of live routes that say nothing does not know (None); its first journal decides. A journal
-that does not say it, as those of the earliest versions, is read, and never gone on with. No name of
-a file decides anything.
+If the live routes do not say it, their plan has None; then its first journal decides. A journal
+that does not say it, such as those of the earliest versions, can be read but never resumed. The
+name of a file decides nothing.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ import pandas as pd
 
 from vcokit.errors import JournalError, PlanError, Remedy
 
-#: Name of the fact in files and journals, and its texts.
+#: Name of the value in files and journals, and its texts.
 NAME: Final = "simulated"
 TEXTS: Final[Mapping[bool, str]] = {True: "yes", False: "no"}
 
 
 def of_live(live: pd.DataFrame) -> bool | None:
-    """Tell whether live routes are a simulator's; None where they do not say.
+    """Return whether live routes are a simulator's; None if they do not say.
 
     Raises
     ------
@@ -43,23 +43,23 @@ def of_live(live: pd.DataFrame) -> bool | None:
             "some of the live routes are a simulator's, some the cloud's",
             remedy="Make a plan for each of the two",
         )
-    # Live routes without a row: the first rollout of all.
+    # There are no live routes, as in a first rollout.
     found = said.pop() if said else live.attrs.get(NAME)
     return None if found is None else bool(found)
 
 
 def of_text(text: str | None) -> bool | None:
-    """Return the fact as a file or a journal has it; None where it has none."""
+    """Return the value of a text in a file or journal; None if it has none."""
     return {said: fact for fact, said in TEXTS.items()}.get(text or "")
 
 
 def refuse_plan(plan: bool | None, *, client: bool) -> None:
-    """Refuse a plan that was made for the other of the two.
+    """Refuse a plan made for a simulator if the client is the cloud's, and the other way round.
 
     Parameters
     ----------
     plan, client : bool or None
-        Whether each is a simulator's.
+        Whether each belongs to a simulator.
     """
     if plan is not None and plan != client:
         raise PlanError(
@@ -71,13 +71,13 @@ def refuse_plan(plan: bool | None, *, client: bool) -> None:
 
 
 def refuse_journal(path: Path, journal: bool | None, *, client: bool) -> None:
-    """Refuse to go on with a journal that was begun on the other of the two, or does not say.
+    """Refuse to resume a journal that was begun on the other side, or does not say where.
 
     Parameters
     ----------
     path : Path
     journal, client : bool or None
-        Whether each is a simulator's.
+        Whether each belongs to a simulator.
     """
     if journal is None:
         raise JournalError(

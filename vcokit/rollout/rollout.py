@@ -1,21 +1,22 @@
-"""A rollout: the carrying out of a plan, in the background, survived by its journal.
+"""Carry out a plan in the background, with a journal that survives crashes.
 
 ::
 
     Rollout(plan, client, journal=…)   the journal is made; nothing is sent
-        .start()                       a thread looks, then sends
+        .start()                       a thread reads the live routes, then sends
         .pause() .resume() .cancel()   at any time, from any thread
         .wait()  or  await rollout     until it has ended
-    Rollout.open(journal, client)      the same, where an earlier one broke off
-        .undo()                        the plan that takes back what it provably did
+    Rollout.open(journal, client)      resumes a rollout that was interrupted
+        .undo()                        the plan that reverts what it provably did
     apply_plan(plan, client, …)        all of it in one call
 
-How signals end it stands in `vcokit.rollout.signals`.
+For how signals end a rollout, see `vcokit.rollout.signals`.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 import math
 import sys
 import threading
@@ -23,6 +24,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from types import EllipsisType
@@ -60,27 +62,29 @@ from vcokit.rollout.messages import (
     Event,
     Finished,
     Observer,
+    RolloutBegan,
     RolloutChanged,
     Tally,
 )
 from vcokit.rollout.options import Options
 from vcokit.rollout.plan import Plan
+from vcokit.rollout.provenance import LISTED, RUNS, Run, approval, user_name
 from vcokit.rollout.reconcile import unlike_planned
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.signals import interrupted, say_if_buttons_are_dead, terminating
 from vcokit.rollout.steps import State
 from vcokit.rollout.undo import undo_plan
 
-#: How often a waiting thread looks up, so that an interrupt reaches it; seconds.
+#: How often a waiting thread wakes up, so that an interrupt reaches it; seconds.
 _LOOK_UP: Final = 0.2
-#: How long a command is waited for at most: the thread may hang on a slow disk; seconds.
+#: The longest wait for a command to take effect: the thread may hang on a slow disk; seconds.
 _MOMENT: Final = 1.0
 
-#: A call that left longer ago was counted or lost, answered or not; seconds.
+#: A call sent longer ago was either counted or lost, with or without an answer; seconds.
 _LONGEST_CALL: Final = 120.0
-#: Calls that are looked at; all limits together let some 2,000 a minute through a region.
+#: The latest calls that are checked; all limits together allow about 2,000 per minute and region.
 _LATEST: Final = 20_000
-#: Gaps that an error names.
+#: Gaps that an error names; the others are counted.
 _NAMED: Final = 5
 
 _going: list[Rollout] = []
@@ -88,13 +92,13 @@ _view: Callable[[Rollout], object] | None = None
 
 
 def show_with(view: Callable[[Rollout], object] | None) -> None:
-    """Set what a notebook shows of a rollout; the top floor does, this one knows no view."""
+    """Set what a notebook shows of a rollout; a higher layer calls it, as this one has no view."""
     global _view
     _view = view
 
 
 class Rollout:
-    """The carrying out of a plan.
+    """Carries out a plan in the background.
 
     Parameters
     ----------
@@ -102,43 +106,46 @@ class Rollout:
     client : Client
         From `connect`.
     journal : path
-        File to be made; it must not be there yet.
+        File to create; it must not exist yet.
     observers : iterable of callable
         Each is called with every event, in the rollout's thread.
     waves : sequence of int or None, optional
-        Connections of each wave, ``[1, 5, None]``: the next wave begins when every step of the last
-        one was seen in a listing; where one came to nothing, the rollout stops. None for the rest.
+        Connections of each wave, ``[1, 5, None]``; None means all the rest. The next wave begins
+        when a listing has shown every step of the last one. If a step of a wave had no effect, the
+        rollout stops.
     stop_after : int, optional
-        Failed steps of this run after which the rollout stops.
+        Number of failed steps in this run after which the rollout stops.
     rate_share : float
-        Part of every rate limit that is used, where another job uses the same account.
+        Share of every rate limit that is used; lower it if another job uses the same account.
     deadline : float, optional
         Seconds from `start` after which nothing new is sent.
     allow_gap : bool
-        Whether a plan is carried out that cannot be ordered without leaving an address uncovered.
+        Whether to carry out a plan that cannot be ordered without leaving an address uncovered.
     windows : str or iterable of str, optional
-        When something new is sent, ``"22:00-05:00 Asia/Shanghai"`` or ``"Sat,Sun 00:00-24:00
-        UTC"``; any time by default. Outside of them it waits, sees through what is under way, and
-        goes on by itself when the next one opens.
+        When new writes may be sent, ``"22:00-05:00 Asia/Shanghai"`` or ``"Sat,Sun 00:00-24:00
+        UTC"``; any time by default. Outside the windows the rollout completes what is in progress,
+        waits, and resumes automatically when the next window opens.
+    approved_by, ticket : str, optional
+        Who approved the change, and where it was requested, in any words: for the change record.
     options : Options, optional
-        By default those of the settings, on the client's clock.
+        By default the options of the settings, on the client's clock.
     clocks : Clocks, optional
-        By default those of the machine.
+        By default the clocks of this machine.
 
     Raises
     ------
     JournalError
-        If the journal is there already.
+        If the journal exists already.
     PlanError
-        If the plan cannot be ordered without a gap, or is one of a simulator and the client is
-        the cloud's, or the other way round.
+        If the plan cannot be ordered without a gap, or if one of plan and client belongs to a
+        simulator and the other to the cloud.
     InputError
-        If an option is none.
+        If an option is invalid.
 
     Notes
     -----
-    All six options are kept in the journal. A rollout that they stop ends as ``stopped`` once all
-    that was sent was seen, and `open` goes on with it, given other ones.
+    The journal keeps the options from `waves` to `ticket`. A rollout that they stop ends as
+    ``stopped`` after everything it sent was seen in a listing; `open` resumes it with new options.
     """
 
     def __init__(
@@ -154,6 +161,8 @@ class Rollout:
         deadline: float | None = None,
         allow_gap: bool = False,
         windows: str | Iterable[str] | None = None,
+        approved_by: str | None = None,
+        ticket: str | None = None,
         options: Options | None = None,
         clocks: Clocks | None = None,
     ) -> None:
@@ -167,6 +176,7 @@ class Rollout:
             allow_gap=allow_gap,
             windows=windows,
         )
+        approved = approval(approved_by=approved_by, ticket=ticket)
         refuse_gaps(plan, allowed=allow_gap)
         rollout_id = uuid.uuid4().hex
         clocks = clocks or Clocks(time.time, time.monotonic)
@@ -175,6 +185,7 @@ class Rollout:
         meta = {
             "options": wishes.to_json(),
             rehearsal.NAME: rehearsal.TEXTS[client.simulated],
+            **approved,
         }
         made = Journal.create(journal, plan, rollout_id, meta=meta, now=clocks.wall)
         self._begin(made, rollout_id)
@@ -195,23 +206,24 @@ class Rollout:
         options: Options | None = None,
         clocks: Clocks | None = None,
     ) -> Rollout:
-        """Go on with the rollout of a journal; nothing is sent before `start`.
+        """Open a journal to resume its rollout; nothing is sent before `start`.
 
         Parameters
         ----------
         journal, client, observers, options, clocks
-            As of a new rollout.
+            As for a new rollout.
         waves, stop_after, rate_share, deadline, windows
-            Those that are given take the place of the ones in the journal.
+            An option that is given replaces the one in the journal.
         take_over : bool
-            Whether to take the journal from a rollout on another host, which is surely dead: from
-            here that cannot be seen. If it lives, it ends with an error and sends nothing more.
+            Whether to take the journal from a rollout on another host. Pass True only if you are
+            sure that it is dead: this cannot be checked from here. If it is still alive, it ends
+            with an error and sends nothing more.
 
         Raises
         ------
         JournalError
-            If there is no such journal, or it cannot be read, or it is that of a rehearsal and the
-            client is the cloud's, or the other way round.
+            If the journal does not exist or cannot be read, or if one of journal and client
+            belongs to a simulator and the other to the cloud.
         JournalLockedError
             If its rollout still runs, or may still run on another host.
         """
@@ -250,7 +262,7 @@ class Rollout:
         options: Options,
         clocks: Clocks,
     ) -> None:
-        """Make all that needs no journal."""
+        """Set up everything that needs no journal."""
         self.plan = plan
         self.options = options
         self.limits = client.limits
@@ -262,7 +274,7 @@ class Rollout:
         self._scheduler = Scheduler(
             plan.each(), plan.live_by_connection(), client.limiter, options, records, plan.order
         )
-        # As they stand before the scheduler's first changes, which are told like all others.
+        # The states before the scheduler's first changes, which are notified like all others.
         states: Counter[str] = Counter(plan.steps["state"].tolist())
         if records:
             states = Counter(record.state for record in records.values())
@@ -272,7 +284,7 @@ class Rollout:
         self._told = guarded(self._observers)
 
     def _begin(self, journal: Journal, rollout_id: str) -> None:
-        """Take a journal that is held, the last thing that a rollout needs."""
+        """Attach the locked journal, the last thing that a rollout needs."""
         self.journal = journal.path
         self._journal = journal
         self._rollout_id = rollout_id
@@ -283,17 +295,17 @@ class Rollout:
             self._scheduler, journal, rollout_id, self._client, self._tell, self._clocks
         )
 
-    # -- go -------------------------------------------------------------------------------------
+    # -- start and close ------------------------------------------------------------------------
 
     def start(self) -> Rollout:
-        """Begin, or go on, in the background; return at once.
+        """Start or resume the rollout in the background and return at once.
 
         Returns
         -------
         Rollout
-            Itself.
+            The rollout itself.
         """
-        _going.append(self)  # before it runs: it takes itself out at its end
+        _going.append(self)  # before it runs: it removes itself at its end
         try:
             self._background.start()
         except BaseException:
@@ -303,24 +315,25 @@ class Rollout:
 
     @staticmethod
     def running() -> list[Rollout]:
-        """Return the rollouts that run in this program, in the order they were started."""
+        """Return the rollouts that run in this process, in the order they were started."""
         return [rollout for rollout in _going if rollout._background.running]
 
     def close(self) -> None:
-        """Let go of the journal of a rollout that was not started; `open` goes on with it.
+        """Release the journal of a rollout that was not started; `open` can resume it.
 
-        One that was started lets go of it by itself, at its end.
+        A started rollout releases its journal automatically when it ends.
         """
         if not self._background.begun:
             self._journal.close()
 
     def _run(self) -> None:
         try:
-            self._journal.write(meta={"state": "running", "message": None})
+            self._journal.write(meta={"state": "running", "message": None, **self._begun()})
+            self._tell(RolloutBegan(self._clocks.wall(), self.journal))
             self._say("looking")
             ended = self._engine.run()
         except BaseException as error:
-            # Whatever it is, it belongs to whoever waits; the journal is intact in any case.
+            # `wait` raises any error again; the journal is intact in any case.
             self._error = error
             ended = Finished("stopped", str(error))
         self._finish(ended)
@@ -331,7 +344,8 @@ class Rollout:
         try:
             made = range(self._first_call, self._journal.last_call() + 1)
             self._client.limiter.counted.setdefault(self._rollout_id, []).append(made)
-            self._journal.write(meta={"state": ended.reason, "message": ended.message})
+            meta = {"state": ended.reason, "message": ended.message}
+            self._journal.write(meta={**meta, **self._came_to(ended)})
         except BaseException as error:
             self._error = self._error or error
         try:
@@ -340,25 +354,59 @@ class Rollout:
             self._error = self._error or error
         self._say(ended.reason, ended.message)
 
-    # -- steer ----------------------------------------------------------------------------------
+    def _begun(self) -> dict[str, str | None]:
+        """Return what the journal keeps of this run as it begins; what was listed is history."""
+        owner, client = self._journal.owner(), self._client
+        try:
+            account = client.account
+        except CredentialsError:  # the first call says it
+            account = ""
+        earlier = json.loads(self._journal.meta().get(RUNS, "[]"))
+        run = Run(
+            user=user_name(),
+            host="" if owner is None else owner.host,
+            process=0 if owner is None else owner.process,
+            version="" if owner is None else owner.version,
+            account=account,
+            endpoint="" if client.simulated else client.endpoint,
+            options=json.loads(self.options.to_json()),
+            began=self._clocks.wall(),
+        )
+        return {RUNS: json.dumps([*earlier, asdict(run)]), LISTED: None}
 
-    # A command is taken in by the rollout's own thread, which takes a moment; the state says so
-    # when the call comes back. One that comes after the end does nothing.
+    def _came_to(self, ended: Finished) -> dict[str, str | None]:
+        """Return what the journal keeps of this run at its end."""
+        *earlier, run = json.loads(self._journal.meta().get(RUNS, "[null]"))
+        if run is None:  # it ended before it began
+            return {}
+        run |= {"ended": self._clocks.wall(), "state": ended.reason}
+        seen = {held.vpn_connection_id: held.seen for held in self._scheduler.holdings()}
+        listed = {
+            name: Counter(route.weight for route in routes)
+            for name, routes in seen.items()
+            if routes is not None
+        }
+        return {RUNS: json.dumps([*earlier, run]), LISTED: json.dumps(listed)}
+
+    # -- control --------------------------------------------------------------------------------
+
+    # The rollout's own thread processes a command, which takes a moment; when the call returns,
+    # the state shows the command. A command after the end has no effect.
 
     def pause(self) -> None:
-        """Send nothing new; what is on its way is seen to its end."""
+        """Send nothing new; calls in progress are completed."""
         self._command("pause")
 
     def resume(self) -> None:
-        """Go on after a pause."""
+        """Resume after a pause."""
         self._command("resume")
 
     def cancel(self) -> None:
-        """Skip what is pending; what is on its way is seen to its end."""
+        """Skip pending steps; calls in progress are completed."""
         self._command("cancel")
 
     def stop(self) -> None:
-        """Leave what is pending for another day: `open` goes on with it."""
+        """Stop and keep the pending steps for later: `open` resumes the rollout."""
         self._engine.command(Command("stop"))
 
     def _command(self, name: Literal["pause", "resume", "cancel"]) -> None:
@@ -367,7 +415,7 @@ class Rollout:
             taken.wait(_MOMENT)
 
     def observe(self, observer: Observer) -> None:
-        """Tell an observer of every event from now on."""
+        """Add an observer, which receives every event from now on."""
         self._observers.append(observer)
 
     # -- wait -----------------------------------------------------------------------------------
@@ -375,34 +423,35 @@ class Rollout:
     def wait(self, timeout: float | None = None, *, detach: bool = True) -> Rollout:
         """Block until the rollout has ended.
 
-        An interrupt (Ctrl-C, SIGTERM) stops it in order: calls under way come back, the journal is
-        closed, and the way to go on is printed. In a notebook only the cell is interrupted.
+        An interrupt (Ctrl-C, SIGTERM) stops it gracefully: calls in progress return, the journal
+        is closed, and the command to resume is printed. In a notebook, the interrupt ends only the
+        cell.
 
         Parameters
         ----------
         timeout : float, optional
-            Seconds to wait at most; the rollout goes on.
+            Seconds to wait at most; the rollout continues after that.
         detach : bool
-            Whether in a notebook it goes on after an interrupt too.
+            Whether the rollout continues after an interrupt in a notebook.
 
         Returns
         -------
         Rollout
-            Itself. Failed steps raise nothing here: see `raise_on_error`.
+            The rollout itself. Failed steps raise nothing here: see `raise_on_error`.
 
         Raises
         ------
         StalePlanError
             If the live routes were not those of the plan; nothing was sent.
         CredentialsError, ClockError, NoAnswerError
-            If the AccessKey was refused, this machine's clock is wrong, or the cloud fell silent;
-            `open` goes on.
+            If the AccessKey was refused, the clock of this machine is wrong, or the cloud stopped
+            answering; `open` resumes the rollout.
         RolloutError
-            If a connection could not be read, for another reason than being gone; `open` goes on.
+            If a connection could not be read although it still exists; `open` resumes the rollout.
         JournalError
             If the journal cannot be written, for example because the disk is full.
         TimeoutError
-            If the time is over.
+            If the rollout has not ended within `timeout`.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         if self._observers:
@@ -417,17 +466,17 @@ class Rollout:
         return self._result()
 
     def join(self, timeout: float | None = None) -> bool:
-        """Block until the rollout has ended, or for a time; tell whether it has.
+        """Block until the rollout has ended or the time is over; return whether it has ended.
 
         Parameters
         ----------
         timeout : float, optional
-            Seconds. Unlike `wait`, neither the end of the time nor that of the rollout raises.
+            Seconds. Unlike `wait`, this raises no error of the rollout and no TimeoutError.
         """
         return self._background.wait(timeout)
 
     def _land(self) -> None:
-        """Block until it has ended; one more interrupt ends the program at once."""
+        """Block until it has ended; a second interrupt ends the program at once."""
         try:
             self._background.wait()
         except KeyboardInterrupt:
@@ -435,7 +484,7 @@ class Rollout:
             raise
 
     def let_go(self) -> None:
-        """Let the program end at once, whatever is under way: `open` looks at it first."""
+        """Let the program end at once, even with calls in progress: `open` checks those first."""
         self._background.let_go()
 
     def __await__(self) -> Generator[Any, None, Rollout]:
@@ -452,14 +501,14 @@ class Rollout:
         return self
 
     def how_to_resume(self) -> str:
-        """Return the line of code that goes on with this rollout."""
+        """Return the line of code that resumes this rollout."""
         return as_argument("resume", self.journal)
 
     def _say_how_to_resume(self) -> None:
         if self.state != "finished":
             print(f"Stopped. Resume with: {self.how_to_resume()}", file=sys.stderr)
 
-    # -- look -----------------------------------------------------------------------------------
+    # -- read -----------------------------------------------------------------------------------
 
     @property
     def state(self) -> str:
@@ -469,32 +518,32 @@ class Rollout:
 
     @property
     def ended(self) -> bool:
-        """Whether it has come to an end, one way or another."""
+        """Whether the rollout has ended, for any reason."""
         return self.state in ENDED
 
     def tally(self) -> Tally:
-        """Return the counts of this moment."""
+        """Return the current counts."""
         with self._guard:
             return copy.deepcopy(self._tally)
 
     def frame(self) -> pd.DataFrame:
-        """Return a row a step, of `vcokit.schema.STEPS`: state, code, times, attempts."""
+        """Return a row per step, of `vcokit.schema.STEPS`: state, code, times, attempts."""
         with Journal.read(self.journal) as journal:
             return journal.steps()
 
     def calls(self) -> pd.DataFrame:
-        """Return a row a call that was made, of `vcokit.schema.CALLS`."""
+        """Return a row per call that was made, of `vcokit.schema.CALLS`."""
         with Journal.read(self.journal) as journal:
             return journal.calls()
 
     def differences(self) -> pd.DataFrame:
-        """Return where the cloud differs from the plan, by what each connection was seen to hold.
+        """Return where the cloud differs from the plan, by the latest listing of each connection.
 
         Returns
         -------
         DataFrame
-            Of `vcokit.schema.DIFFERENCES`; empty where all is as planned. Connections that
-            something was sent to are read back at the end of the rollout.
+            Of `vcokit.schema.DIFFERENCES`; empty if everything is as planned. At the end of the
+            rollout, every connection that it wrote to is listed once more.
         """
         found = unlike_planned(self._scheduler.holdings())
         names = ["vpn_connection_id", "route_dest"]
@@ -503,13 +552,13 @@ class Rollout:
         return found
 
     def raise_on_error(self) -> Self:
-        """Return the rollout if it has ended and every step of it was done.
+        """Return the rollout if it has ended and every step is done.
 
         Raises
         ------
         RolloutError
-            If a step failed or was skipped, or some are left: because it was stopped, interrupted
-            or cancelled, or has not ended.
+            If steps failed or were skipped, or if steps are left because the rollout was stopped,
+            interrupted or cancelled, or has not ended.
         """
         tally = self.tally()
         harmed = {name: tally.states[name] for name in ("failed", "skipped") if tally.states[name]}
@@ -528,10 +577,10 @@ class Rollout:
         raise RolloutError(f"the rollout has not ended ({tally.rollout})", remedy="wait() for it")
 
     def undo(self) -> Plan:
-        """Return the plan that takes back what this rollout provably did.
+        """Return the plan that reverts what this rollout provably did.
 
-        The live routes of its connections are read for it. Nothing is sent: carry the plan out
-        by `apply_plan`, with a journal of its own.
+        This reads the live routes of its connections and sends nothing else. Carry the plan out
+        with `apply_plan` and a journal of its own.
 
         Raises
         ------
@@ -543,7 +592,7 @@ class Rollout:
         with Journal.read(self.journal) as journal:
             steps, calls = journal.steps(), journal.calls()
         live = live_routes(self._client, steps[steps["action"] != "blocked"])
-        return undo_plan(steps, calls, live, quota=self.plan.quota)
+        return undo_plan(steps, calls, live, quota=self.plan.quota, rollout_id=self._rollout_id)
 
     def __repr__(self) -> str:
         tally = self.tally()
@@ -557,7 +606,7 @@ class Rollout:
             return {"text/plain": repr(self)}
         made = bundle(include=include, exclude=exclude)
         data = made[0] if isinstance(made, tuple) else made
-        # Where no widget can be shown, one line says more than the widget's own parts.
+        # Where no widget can be shown, one line is more useful than the widget's text form.
         data["text/plain"] = repr(self)
         return made
 
@@ -582,20 +631,23 @@ def apply_plan(
     deadline: float | None = None,
     allow_gap: bool = False,
     windows: str | Iterable[str] | None = None,
+    approved_by: str | None = None,
+    ticket: str | None = None,
 ) -> Rollout:
     """Carry out a plan and wait for its end.
 
-    An interrupt stops it in order, in a notebook too, and the way to go on is printed.
+    An interrupt stops it gracefully, in a notebook too, and prints the command to resume.
 
     Parameters
     ----------
-    plan, client, journal, observers, waves, stop_after, rate_share, deadline, allow_gap, windows
+    plan, client, journal, observers, waves, stop_after, rate_share, deadline, allow_gap, windows, \
+approved_by, ticket
         See `Rollout`.
 
     Returns
     -------
     Rollout
-        Ended. Failed steps raise nothing here: see `Rollout.raise_on_error`.
+        The rollout, ended. Failed steps raise nothing here: see `Rollout.raise_on_error`.
 
     Raises
     ------
@@ -613,21 +665,23 @@ def apply_plan(
         deadline=deadline,
         allow_gap=allow_gap,
         windows=windows,
+        approved_by=approved_by,
+        ticket=ticket,
     )
     return rollout.start().wait(detach=False)
 
 
-# -- before it begins, and how it ended ------------------------------------------------------------
+# -- checks before the start, and the error at the end ---------------------------------------------
 
 
 def error_of(ended: Finished, journal: Path) -> VcokitError | None:
-    """Return the error of an end; None where it ended well, or as it was told to.
+    """Return the error of an end; None if the rollout finished or ended on command.
 
     Parameters
     ----------
     ended : Finished
     journal : Path
-        By which the rollout can go on.
+        The journal to resume from.
 
     Examples
     --------
@@ -654,7 +708,7 @@ def error_of(ended: Finished, journal: Path) -> VcokitError | None:
 
 
 def helped(error: BaseException | None, journal: Path) -> BaseException | None:
-    """Return an error with the way to go on beside its remedy, where it is one of ours.
+    """Return an error; if it is one of ours, its remedy also names the command to resume.
 
     Examples
     --------
@@ -675,12 +729,12 @@ def helped(error: BaseException | None, journal: Path) -> BaseException | None:
 
 
 def require_plan_and_client(plan: object, client: object) -> None:
-    """Refuse what is no plan, or no client, before anything is made.
+    """Refuse a value that is not a plan, or not a client, before anything is created.
 
     Raises
     ------
     InputError
-        It names the call that makes one.
+        It names the call that returns one.
     """
     if not isinstance(plan, Plan):
         raise InputError(
@@ -691,8 +745,8 @@ def require_plan_and_client(plan: object, client: object) -> None:
 
 
 def require_client(client: object) -> None:
-    """Refuse what is no client."""
-    # By what it can do: the simulation hands over one of its own.
+    """Refuse a value that is not a client."""
+    # The check is by attributes, because the simulation passes a client of its own.
     needed = ("limits", "limiter", "simulated", "speed", "settings", "call", "page")
     if not all(hasattr(client, name) for name in needed):
         raise InputError(
@@ -722,16 +776,16 @@ def refuse_gaps(plan: Plan, *, allowed: bool) -> None:
         )
 
 
-# -- what is taken over from a journal -------------------------------------------------------------
+# -- what is read from a journal -------------------------------------------------------------------
 
 
 def options_in(journal: Journal, others: Options) -> Options:
-    """Return what the user of a rollout wished when it was begun, and others for the rest.
+    """Return the options that the journal keeps; `others` give the rest.
 
     Raises
     ------
     JournalError
-        If the journal's wishes are none.
+        If the options in the journal are not valid.
     """
     try:
         return others.from_json(journal.meta().get("options"))
@@ -740,7 +794,7 @@ def options_in(journal: Journal, others: Options) -> Options:
 
 
 def records_in(journal: Journal) -> dict[int, Record]:
-    """Return where each step stands."""
+    """Return the record of each step."""
     return {
         number: Record(State(state), attempt, misses)
         for number, state, attempt, misses in journal.standing()
@@ -748,7 +802,7 @@ def records_in(journal: Journal) -> dict[int, Record]:
 
 
 def count_in(limiter: Limiter, journal: Journal, rollout_id: str, clocks: Clocks) -> None:
-    """Let a client count the latest calls of a journal, but for those that it has made itself."""
+    """Count the latest calls of a journal in a client, except those that the client made itself."""
     calls = journal.calls(after=journal.last_call() - _LATEST)
     for made in limiter.counted.get(rollout_id, ()):
         calls = calls[~calls["call"].between(made.start, made.stop - 1)]
@@ -760,10 +814,10 @@ def count_in(limiter: Limiter, journal: Journal, rollout_id: str, clocks: Clocks
 def slots_held(
     calls: pd.DataFrame, limits: Mapping[str, Limit], now: float
 ) -> Iterator[tuple[str, str, float]]:
-    """Yield the slots that calls of an earlier run still hold in the cloud's windows.
+    """Yield the rate limit slots that calls of an earlier run still hold in the cloud's windows.
 
-    A call without an answer may have been counted at any moment until now, or be on its way still.
-    A wall clock that was set back makes no slot last longer than its window.
+    A call without an answer may have been counted at any time until now, or may still be on its
+    way. If the wall clock was set back, no slot is held longer than its window.
 
     Parameters
     ----------

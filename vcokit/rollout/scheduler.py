@@ -1,35 +1,37 @@
-"""Which call next, at what time: pure, told everything, doing nothing.
+"""Decide which call is next, and when: pure logic without I/O.
 
-The scheduler is given steps, live routes and limits, and then told what happens (see
-`vcokit.rollout.messages`); it answers with changes of steps and decisions. It reads no clock and
-sends nothing, so that it can be run in virtual time against any cloud::
+The scheduler gets steps, live routes and limits, and then inputs about what happened (see
+`vcokit.rollout.messages`); it returns changes of steps, and decisions. It reads no clock and sends
+nothing, so it can be run in virtual time against any cloud::
 
     advance(inputs, now)
         handlers       what each input means; they ask the connection to move steps
-        dependencies   what may go now, or is lost, because steps have come to their end
-        queue          whose call goes
-        → Round        changes to be written down, then calls to be made
+        dependencies   which steps may be sent now, or are skipped, because others have ended
+        queue          which connection's call is next
+        → Round        changes to write to the journal, then calls to send
 
-Every connection goes its own round, one call at a time::
+Every connection follows its own cycle, one call at a time::
 
-    list ─all seen, none stale→ poll ─attached→ send ─200→ (task) → poll → send …
+    list ─all listed, no diffs→ poll ─attached→ send ─200→ (task) → poll → send …
      ↑                           ↑                │ no answer   │      │ nothing left to send
      └── not there: send again ──┴── in doubt ────┘             │      ↓
                                                                 └─→ list ─seen→ done
 
-One route, walked through: create 10.1.0.0/16 on vco-a. The connection is listed, as all are, and
-holds what the plan saw. Its state is read, alone or with the page of the list it stands on:
-attached. The step waits for nothing, or for routes that others make, and then stands in the heap of
-CreateVcoRouteEntry, behind connections with more time left to fill. A slot comes free: `Send`, and
-the slot is held. Answer 200: accepted; the connection is looked at when a task is likely over.
-Attached: settled, and the next step may go. While that one's task runs, or when there is none, the
-connection is listed; the listing shows the route: done, and what waited for it may go. At the end,
-connections whose listing has grown old are listed once more, and what differs from the plan is
-reported.
+An example: create 10.1.0.0/16 on vco-a. The connection is listed, as all are, and holds the routes
+that the plan was made from. Its state is read, alone or with a page of the region's connections:
+attached. The step waits for nothing, or for routes that other steps create. Then its connection
+enters the heap of CreateVcoRouteEntry, behind connections that need more time. When a rate limit
+slot is free, the decision is `Send`, and the slot is used. Answer 200: the step is accepted, and
+the state is read again when a task is likely to be over. Attached: the step is settled, and the
+next step may be sent. While the next step's task runs, or if there is none, the connection is
+listed. The listing shows the route: the step is done, and steps that waited for it may be sent. At
+the end, connections whose last listing is old are listed once more, and differences from the plan
+are reported.
 
-It ends when no connection has anything left: finished, or cancelled; or early, when nothing new is
-to be sent: *drained*, when all that was sent was seen first (deadline, failures, a spoilt wave), or
-at once when the calls under way have come back (stop, a refused key, silence, a stale plan).
+The rollout ends when no connection has anything left to do: finished, or cancelled. It ends early
+when nothing new is to be sent: either *drained*, after everything that was sent was seen in a
+listing (deadline, failures, a failed wave), or as soon as the calls in progress have returned
+(stop, a refused key, no answers, a stale plan).
 """
 
 from __future__ import annotations
@@ -74,27 +76,28 @@ from vcokit.rollout.reconcile import Holdings
 from vcokit.rollout.steps import BORN, FINAL, OPERATION, Route, State, Step
 from vcokit.rollout.windows import Timetable
 
-#: A refresh of the pace looks at all connections; it comes after as many events, so that it costs
-#: little.
+#: Updating the pace visits all connections; it happens only after a number of events, so that it
+#: costs little. This is the smallest such number.
 _LEAST_EVENTS: Final = 16
 
 
 class Scheduler:
-    """The decisions of one rollout.
+    """Makes the decisions of one rollout.
 
     Parameters
     ----------
     steps : iterable of Step
-        A connection sends them by number, those first that wait for nothing.
+        A connection sends them by number; steps that wait for nothing are first.
     live : mapping of str to frozenset of Route
         By connection, the live routes that the plan was made from.
     limits : Limiter, or mapping of str to Limit
-        Of the client, which others share; or by operation, for a rollout that is alone.
+        The limiter of the client, which others share; or limits by operation, for a rollout that
+        shares with nobody.
     options : Options
     records : mapping of int to Record, optional
-        Where steps stand that have gone on already, from a journal.
+        From a journal: the state of steps of an earlier run.
     order : Order, optional
-        Which steps wait for which others; by default none for any.
+        Which steps wait for which others; by default no step waits.
 
     Attributes
     ----------
@@ -119,12 +122,12 @@ class Scheduler:
         self._paused = self._verified = False
         self._start: float | None = None
         self._changes: list[StepChanged] = []
-        #: Steps that came to their end and are not followed yet.
+        #: Steps that ended and whose consequences are not handled yet.
         self._finals: deque[tuple[int, State]] = deque()
         #: Pending steps by region and operation.
         self._left: Counter[tuple[str, str]] = Counter()
-        #: Set when the rollout ends as soon as no call is under way, and when nothing new is sent
-        #: and it ends once all that was sent was seen.
+        #: `_ending` ends the rollout as soon as no call is in progress. `_draining` ends it once
+        #: everything that was sent was seen in a listing; nothing new is sent.
         self._ending: Finished | None = None
         self._draining: Finished | None = None
         self._differences: list[str] = []
@@ -139,14 +142,14 @@ class Scheduler:
         limiter = limits if isinstance(limits, Limiter) else Limiter(limits)
         self.queue = Queue(self.connections.values(), limiter, self.options)
         self._unseen = len(self.connections)
-        #: Connections that have not ended, and those of which something is not seen yet.
+        #: Connections that have not ended, and those with steps in doubt.
         self._active = set(self.connections)
         self._in_doubt: set[str] = set()
         self._follow(0.0)
         self.requeue_all(0.0)
 
     def _take_in(self, live: Mapping[str, frozenset[Route]], records: Mapping[int, Record]) -> None:
-        """Make the connections, each step where its record has it."""
+        """Create the connections, with each step in the state of its record."""
         standing = {
             number: records.get(number) or Record(BORN.get(step.action, State.PENDING))
             for number, step in self.steps.items()
@@ -155,7 +158,7 @@ class Scheduler:
             state = standing[number].state
             if state in FINAL and step.sends:
                 self._finals.append((number, state))
-                # Those of earlier runs are followed once more, and do not count.
+                # Failures of earlier runs are handled once more, but do not count.
                 self._failures -= state == State.FAILED
             if state == State.PENDING:
                 self._left[step.region_id, OPERATION[step.action]] += 1
@@ -170,7 +173,7 @@ class Scheduler:
             one.add(step, standing[number], may_go=self.dependencies.may_go(number))
 
     def _changed(self, change: StepChanged) -> None:
-        """Note a change of a step."""
+        """Record a change of a step."""
         was, is_ = change.old == State.PENDING, change.new == State.PENDING
         if was != is_:
             step = self.steps[change.step]
@@ -181,7 +184,7 @@ class Scheduler:
 
     @property
     def steered(self) -> str | None:
-        """What holds it up: paused, cancelling, or waiting for a window; None where it goes on."""
+        """Why it is not sending: cancelling, paused, or waiting for a window; None if it may."""
         if self.cancelled:
             return "cancelling"
         if self._paused:
@@ -194,32 +197,32 @@ class Scheduler:
         return self.cancelled or self._draining is not None or self._ending is not None
 
     def holdings(self) -> list[Holdings]:
-        """Return what each connection was seen to hold, beside what is planned for it."""
+        """Return what each connection was seen to hold, together with what is planned for it."""
         return [one.holdings() for one in list(self.connections.values())]
 
     def close(self, now: float) -> None:
-        """Leave the limits to others; nothing is asked of it any more."""
+        """Release its share of the limits to others; it makes no more decisions."""
         self.queue.close(now)
 
     # -- the loop -------------------------------------------------------------------------------
 
     def advance(self, inputs: Iterable[Input], now: float, at: float = 0.0) -> Round:
-        """Take in what happened and return what changed and what to do.
+        """Process what happened and return what changed and what to do.
 
         Parameters
         ----------
         inputs : iterable of Input
-            In order of arrival; none when only time has passed.
+            In order of arrival; empty if only time has passed.
         now : float
-            Seconds of a clock that never goes back, the one of the limiter.
+            Seconds of a monotonic clock, the one of the limiter.
         at : float
-            Seconds since the epoch, when what changes is written down.
+            Seconds since the epoch, for the records of changes.
 
         Returns
         -------
         Round
-            Changes first to be written down, then decisions to be carried out. The decisions end
-            in `WaitUntil` or `Finished`, or in neither while only an answer can bring news.
+            Changes to write to the journal first, then decisions to carry out. The decisions end
+            with `WaitUntil` or `Finished`, or with neither if only an answer can bring progress.
         """
         if self._start is None:
             self._start = now
@@ -293,7 +296,7 @@ class Scheduler:
         return self._timetable.is_open and not self._paused and self._draining is None
 
     def requeue(self, connection: Connection, now: float) -> None:
-        """Put a connection where it belongs after something has changed."""
+        """Put a connection in the right queue after a change."""
         name, ended = connection.name, connection.ended
         (self._active.discard if ended else self._active.add)(name)
         doubted = connection.in_doubt and not ended  # a suspended one may have ended in doubt
@@ -301,12 +304,12 @@ class Scheduler:
         self.queue.put(connection, now, sending=self._sending)
 
     def requeue_all(self, now: float) -> None:
-        """Put all connections where they belong."""
+        """Put every connection in the right queue."""
         for connection in self.connections.values():
             self.requeue(connection, now)
 
     def _refresh(self, now: float) -> None:
-        """Decide anew which connections are in a hurry, now and then."""
+        """Recompute from time to time which connections are in a hurry."""
         self._events += 1
         if self._events < max(_LEAST_EVENTS, len(self._active) // 2):
             return
@@ -316,17 +319,17 @@ class Scheduler:
             self.queue.put(connection, now, sending=self._sending)
 
     def compared(self, connection: Connection, differences: list[str]) -> None:
-        """Note in what a connection differs from what the plan saw."""
+        """Record how a connection differs from the routes of the plan."""
         connection.need_no_baseline()
         self._unseen -= 1
         self._differences += differences
         if self._unseen == 0 and self._differences and not self.cancelled:
             self.end("stale", "the live routes are not those the plan was made from")
 
-    # -- what follows when steps come to their end ----------------------------------------------
+    # -- what happens after steps have ended ----------------------------------------------------
 
     def _follow(self, now: float) -> None:
-        """Let go, or take along, what waited for steps that have come to their end."""
+        """Release, or skip, the steps that waited for steps that have ended."""
         touched: dict[str, Connection] = {}
         while True:
             while self._finals:
@@ -362,7 +365,7 @@ class Scheduler:
                 touched[connection.name] = connection
 
     def _mind_the_failures(self, now: float) -> None:
-        """Drain when too much has failed."""
+        """Send nothing new if too many steps have failed."""
         if self.cancelled or self._draining is not None:
             return
         most, spoilt = self.options.stop_after, self.dependencies.spoilt
@@ -380,18 +383,18 @@ class Scheduler:
     # -- ends -----------------------------------------------------------------------------------
 
     def end(self, reason: str, message: str, cause: Cause | None = None) -> None:
-        """End as soon as no call is under way."""
+        """End as soon as no call is in progress."""
         if self._ending is None:
             self._ending = Finished(reason, message, cause, tuple(self._differences))
 
     def _drain(self, message: str, cause: Cause, now: float) -> None:
-        """Send nothing new; end once all that was sent was seen."""
+        """Send nothing new; end once everything that was sent was seen in a listing."""
         self._draining = Finished("stopped", message, cause)
         self.requeue_all(now)
 
     @property
     def _deadline(self) -> float:
-        """The time at which the deadline passes; infinite where there is none."""
+        """The time at which the deadline passes; infinite if there is none."""
         seconds = self.options.deadline
         return inf if seconds is None or self._start is None else self._start + seconds
 
@@ -406,10 +409,10 @@ class Scheduler:
             self._drain(message, Cause.DEADLINE, now)
 
     def _mind_the_windows(self, now: float, at: float) -> None:
-        """Send nothing new outside of the windows; what is under way is seen through.
+        """Send nothing new outside the windows; calls and tasks in progress are completed.
 
-        Hours may have passed when one opens: then connections are listed again before anything is
-        sent, as at the start.
+        Hours may have passed when a window opens: then connections are listed again before anything
+        is sent, as at the start.
         """
         closed_for = self._timetable.update(now, at)
         if closed_for is None:
@@ -419,7 +422,7 @@ class Scheduler:
         self.requeue_all(now)
 
     def _look_again(self) -> None:
-        """Have connections with steps to send compared anew with what the plan saw."""
+        """Require a new comparison with the plan for connections with steps to send."""
         if self.closing:
             return
         for one in self.connections.values():
@@ -428,7 +431,7 @@ class Scheduler:
                 self._unseen += 1
 
     def _mind_the_end(self, now: float) -> None:
-        """End when nothing is left to do, once all was read back."""
+        """End when nothing is left to do and old listings were read again."""
         if self._ending is not None or self.queue.flying:
             return
         if not self._active:
@@ -441,7 +444,7 @@ class Scheduler:
             self._ending = self._draining
 
     def _verify(self, now: float) -> None:
-        """Have connections listed once more whose listing has grown old since they changed."""
+        """List changed connections once more if their last listing is old."""
         self._verified = True
         for one in self.connections.values():
             is_old = now - one.seen_at > self.options.fresh
@@ -450,7 +453,7 @@ class Scheduler:
                 self.requeue(one, now)
 
     def _held_up(self) -> Finished | None:
-        """Return the end of a rollout of which some connections could not be brought to theirs."""
+        """Return the end of a rollout that was stopped by connections it could not read."""
         held = [one for one in self.connections.values() if one.suspended and one.undone]
         if not held:
             return None
@@ -458,10 +461,11 @@ class Scheduler:
         return Finished("stopped", f"{held[0].name}: {held[0].suspended}{more}", Cause.REFUSED)
 
     def _get_unstuck(self, now: float) -> bool:
-        """End, or let go of waits, where nothing moves any more; tell whether that helped.
+        """End, or skip steps, if nothing can progress any more; return whether that helped.
 
-        What waits for a connection that cannot be read, or for another day, is left as it is. What
-        waits for something that will never come is skipped, so that every rollout ends.
+        Steps are left as they are if their connection cannot be read, or if they are kept for a
+        later run. Steps that wait for something that will never happen are skipped, so that every
+        rollout ends.
         """
         self._ending = self._draining or self._held_up()
         if self._ending is not None:
@@ -474,21 +478,24 @@ class Scheduler:
         self._follow(now)
         return bool(stuck)
 
-    # -- answers, and their absence -------------------------------------------------------------
+    # -- answers and missing answers ------------------------------------------------------------
 
     def heard(self, now: float) -> None:
-        """Note that the cloud has answered."""
+        """Record that the cloud has answered."""
         self._silent_since, self._heard_at = None, now
 
     def silent(self, sent: float, now: float) -> None:
-        """Note a call without an answer; when it has been silent for long, all stops."""
+        """Record a call without an answer; after a long time without any, the rollout stops."""
         if self._silent_since is None:
             self._silent_since = max(sent, self._heard_at)
         if now - self._silent_since >= self.options.lost_after:
             self.end("stopped", f"no answer for {self.options.lost_after:g} s", Cause.SILENCE)
 
     def refused_key(self, code: str | None) -> bool:
-        """End if a code says that the AccessKey is refused, or the clock is wrong."""
+        """End if a code says that the AccessKey is refused, or the clock is wrong.
+
+        Return whether it does.
+        """
         if code == WRONG_CLOCK:
             self.end("stopped", f"this machine's clock is wrong: {code}", Cause.CLOCK)
         elif is_key(code):

@@ -1,20 +1,20 @@
-"""Signals while somebody waits for a rollout: an end in order in a script, none in a notebook.
+"""Signals during a wait for a rollout: a script ends gracefully, a notebook's rollout continues.
 
 =============  ==================================  ===========================================
-where          first Ctrl-C, or SIGTERM            second
+where          first Ctrl-C or SIGTERM             second
 =============  ==================================  ===========================================
-script, shell  the rollout is stopped in order:    the program ends at once; the journal holds
-               calls under way come back, the      what was intended, and the rollout can go
-               journal is closed, the way to go    on all the same
-               on is printed
-notebook       only the cell ends, the rollout     likewise
-               goes on in the background; but
-               `apply_plan` stops it in order,
-               as nobody else holds it
+script, shell  the rollout stops gracefully:       the program ends at once; the journal has
+               calls in progress return, the       all intents, so the rollout can be resumed
+               journal is closed, the command to
+               resume is printed
+notebook       only the cell ends, the rollout     the same
+               continues in the background; but
+               `apply_plan` stops it gracefully,
+               because nothing else refers to it
 =============  ==================================  ===========================================
 
-A notebook's kernel is interrupted to get the prompt back; ending hours of work by that would be a
-surprise.
+Users interrupt a notebook's kernel to get the prompt back; they do not expect this to end hours of
+work.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-#: What a shell reports of a program that was ended by a signal, over its number.
+#: A shell reports this number plus the signal number for a program that a signal ended.
 _SIGNALLED = 128
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM came: an interrupt by somebody who does not sit at the keyboard."""
+    """SIGTERM was received: an interrupt that does not come from the keyboard."""
 
 
 @contextmanager
 def terminating() -> Iterator[None]:
-    """Let SIGTERM interrupt the main thread as Ctrl-C does, unless the program has a say in it.
+    """Let SIGTERM interrupt the main thread as Ctrl-C does, unless the program handles it itself.
 
-    A second one, once the first has been raised, ends the program as it would have without us.
+    A second SIGTERM, after the first was raised, has its default effect: it ends the program.
 
     Examples
     --------
@@ -73,16 +73,16 @@ def interrupted(
     *,
     detach: bool,
 ) -> NoReturn:
-    """Go on with an interrupt once all is in order: SIGTERM ends the program, Ctrl-C is raised.
+    """Handle an interrupt: end gracefully, then SIGTERM ends the program and Ctrl-C is raised.
 
     Parameters
     ----------
     caught : KeyboardInterrupt
     stop, wait : callable
-        Ask the rollout to end in order, and block until it has; one more interrupt ends that.
+        Ask the rollout to end gracefully, and block until it has; another interrupt ends the wait.
     how_to_resume : str
     detach : bool
-        Whether a notebook's rollout goes on without its cell.
+        Whether a notebook's rollout continues without its cell.
     """
     if detach and in_notebook():
         print(
@@ -103,13 +103,13 @@ def interrupted(
 
 
 def in_notebook() -> bool:
-    """Tell whether this is a notebook's kernel; found without loading IPython."""
+    """Return whether this is a notebook's kernel, without importing IPython."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return getattr(shell, "kernel", None) is not None
 
 
 def say_if_buttons_are_dead() -> None:
-    """Print, in a notebook, that its kernel hears no clicks while a cell blocks it."""
+    """Print, in a notebook, that its kernel receives no clicks while a cell blocks it."""
     if in_notebook():
         print("While this cell waits, the view's buttons are dead. Write instead: await rollout")

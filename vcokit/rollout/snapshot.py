@@ -1,4 +1,4 @@
-"""Where a rollout stands, by its journal: one frozen record, made by a few SQL aggregates.
+"""The progress of a rollout, from its journal: one frozen record, made by a few SQL aggregates.
 
 ::
 
@@ -6,8 +6,8 @@
                           state, counts, calls, recent changes, failures, pace, holder
 
 Only what is shown becomes a Python object, so 50,000 steps take less than a tenth of a second.
-There are more calls than steps, and the outcome of a call never changes: a snapshot that is given
-an earlier one counts only the calls that came after it, and saves other work as well.
+There are more calls than steps, and the outcome of a call never changes: given an earlier
+snapshot, a new one counts only the calls after it, and saves other work as well.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ PACE_WINDOW: Final = 300.0
 RATE_WINDOW: Final = 10.0
 #: Recent changes in a snapshot.
 RECENT: Final = 8
-#: The last calls, of which the rates are taken: more than any account may make in `RATE_WINDOW`.
+#: The latest calls, which give the rates: more than any account can make in `RATE_WINDOW`.
 _LAST_CALLS: Final = 5_000
 
 
 def _rows(columns: str, query: str) -> str:
-    """Return SQL of one value: the rows of a query, as JSON."""
+    """Return an SQL expression for the rows of a query as one JSON value."""
     return f"(SELECT json_group_array(json_array({columns})) FROM ({query}))"  # noqa: S608
 
 
-# While a cell is busy, each row that SQLite hands over waits for Python's lock. So there is one
-# statement, with one row.
+# While a notebook cell is busy, SQLite waits for Python's lock at each row that it returns. So
+# there is only one statement, and it returns one row.
 _COUNTS: Final = """
 SELECT coalesce(vpn_connection_id, '') AS name, state, count(*) AS steps, min(step) AS first
 FROM step WHERE state != :usual GROUP BY 1, 2
@@ -113,7 +113,7 @@ class RecentChange(NamedTuple):
         Seconds since the epoch.
     step : int
     state : str
-        The state that it went into then.
+        The state that the step changed to.
     action, vpn_connection_id, route_dest, code : str
     """
 
@@ -137,7 +137,7 @@ class FailedStep(NamedTuple):
     action, vpn_connection_id, route_dest : str
     line : int or None
     code, message, request_id : str
-        Of the last answer; empty where there was none.
+        Of the last answer; empty if there was none.
     """
 
     step: int
@@ -153,22 +153,22 @@ class FailedStep(NamedTuple):
 
 @dataclass(frozen=True)
 class RolloutSnapshot:
-    """Where a rollout stands at one moment.
+    """The progress of a rollout at one time.
 
     Parameters
     ----------
     at : float
-        The moment, in seconds since the epoch.
+        Time of the snapshot, in seconds since the epoch.
     rollout_id, fingerprint : str
         The fingerprint is that of the plan.
     state : str
         See `vcokit.rollout.messages.state_of`.
     message : str or None
-        What the rollout said at its end.
+        The message that the rollout ended with.
     simulated : bool or None
-        Whether it is a rehearsal; None where the journal does not say.
+        Whether it is a rehearsal; None if the journal does not say.
     holder : Owner or None
-        Who holds the journal, and so can write to it.
+        Who holds the journal and can write to it.
     actions : mapping of str to int
         Steps by action.
     connections : mapping of str to mapping of str to int
@@ -177,24 +177,24 @@ class RolloutSnapshot:
     calls : mapping of (str, str) to int
         Calls that have ended, by operation and outcome.
     open_calls : tuple of int
-        Numbers of the calls without an outcome: under way, or cut off when a process was killed.
+        Numbers of the calls without an outcome: in progress, or cut off when a process was killed.
     last_call : int
         Number of the last call; 0 before the first.
     recent : tuple of RecentChange
         The last changes, one per step, the last one at the end.
     failures : tuple of FailedStep
-        The first failures that were asked for: failed steps, then unknown ones.
+        The first failures, up to the requested number: failed steps, then unknown ones.
     failures_found : int
-        How many there are in all.
+        The number of all failures that match.
     started : float or None
-        When the first call was sent.
+        When the first call was sent; seconds since the epoch.
     latest : float or None
-        When something was last sent or changed.
+        When something was last sent or changed; seconds since the epoch.
     pace : float or None
-        Steps per second that came to an end in the last five minutes: until now if somebody holds
-        the journal, else until the last call. None before the first step was sent.
+        Steps per second that ended in the last five minutes: until now if somebody holds the
+        journal, else until the last call. None before the first step was sent.
     rates : mapping of (str, str) to float
-        Writing calls per second in the last ten seconds, by operation and region, the most
+        Write calls per second in the last ten seconds, by operation and region, the most
         frequent first.
     """
 
@@ -273,12 +273,13 @@ def take_snapshot(
     Raises
     ------
     sqlite3.Error, TypeError, ValueError, OverflowError
-        If something in the tables is not what was ever written.
+        If something in the tables has a value that vcokit never writes.
     """
     rollout_id = meta.get("rollout_id", "")
     if earlier is not None and (earlier.rollout_id != rollout_id or not earlier.connections):
         earlier = None
-    # Grouping takes most of the time, and most steps are in one state: how many are, follows.
+    # Grouping takes most of the time, and most steps are in one state. So this state is left out of
+    # the query, and its count is computed from the earlier totals below.
     usual = earlier.states.most_common(1)[0][0] if earlier else ""
     given = {
         "usual": usual,
@@ -364,7 +365,7 @@ def _recent_change(
     code: str | None,
     *times: float | None,
 ) -> RecentChange:
-    """Return the latest change: it led to the state whose time is the last."""
+    """Return the latest change: the step reached the state that has the latest time."""
     at, place = max((at, place) for place, at in enumerate(times) if at is not None)
     reached = (State.SENT, State.ACCEPTED, State.SETTLED, state)[place]
     texts = (str(text or "") for text in (name, route_dest, code))

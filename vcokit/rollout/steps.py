@@ -1,16 +1,16 @@
-"""One planned change of one route, and the states it goes through.
+"""One planned change of one route, and its states.
 
 ::
 
     pending ─send→ sent ─200→ accepted ─attached again→ settled ─seen in a listing→ done
        ↑            │ time-out, reset, cut answer, crash                 │ not there
-       │            └──────→ unknown ─look→ pending or accepted          │
+       │            └──────→ unknown ─listing→ pending or accepted       │
        └──────────── busy, throttled ─────────────────────────────────────┘
     pending ─cancel→ skipped          any of these ─definite refusal→ failed
-    born so: keep → done, blocked → blocked
+    initial states other than pending: keep → done, blocked → blocked
 
-*unknown* is never final. A task that fails in the background leaves its connection attached, so
-nothing is done before a listing shows it.
+*unknown* is never final. A background task that fails also leaves its connection attached, so no
+step is done before a listing shows it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from vcokit.cloud.operations import TOKEN_LENGTH
 
 
 class State(StrEnum):
-    """Where a step stands."""
+    """The state of a step."""
 
     PENDING = "pending"
     SENT = "sent"
@@ -39,7 +39,7 @@ class State(StrEnum):
 
 
 FINAL: Final = frozenset({State.DONE, State.FAILED, State.SKIPPED, State.BLOCKED})
-#: States in which the cloud may hold the change already, though no listing has shown it.
+#: States in which the cloud may already hold the change although no listing has shown it.
 IN_DOUBT: Final = frozenset({State.SENT, State.UNKNOWN, State.ACCEPTED, State.SETTLED})
 
 
@@ -60,11 +60,11 @@ OPERATION: Final[Mapping[str, str]] = {
     Action.DELETE: "DeleteVcoRouteEntry",
 }
 
-#: What tells a live route, its connection and its region.
+#: What identifies a live route, with its connection and region.
 LIVE_COLUMNS: Final = ("region_id", "vpn_connection_id", "route_dest", "next_hop", "weight")
 
-#: Columns of a plan's steps: those of `vcokit.schema.STEPS` that are known before it is carried
-#: out. ``message`` says what blocks a step.
+#: Columns of a plan's steps: those of `vcokit.schema.STEPS` that are known before the rollout.
+#: ``message`` says why a step is blocked.
 PLAN_COLUMNS: Final = (
     "step",
     "action",
@@ -83,16 +83,16 @@ PLAN_COLUMNS: Final = (
     "line",
 )
 
-#: State a step is born in, where it is not pending.
+#: Initial states other than pending.
 BORN: Final[Mapping[str, State]] = {Action.KEEP: State.DONE, Action.BLOCKED: State.BLOCKED}
 
 
-#: Weight of a live route where the cloud's listing does not tell it.
+#: Weight of a live route if the cloud's listing does not report weights.
 UNKNOWN_WEIGHT: Final = -1
 
 
 class Route(NamedTuple):
-    """What tells a live route from the others of its connection.
+    """What identifies a live route among the routes of its connection.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class Route(NamedTuple):
         Network in strict form.
     next_hop : str
     weight : int
-        `UNKNOWN_WEIGHT` where a listing does not tell it.
+        `UNKNOWN_WEIGHT` if the listing does not report it.
     """
 
     route_dest: str
@@ -108,7 +108,7 @@ class Route(NamedTuple):
     weight: int
 
     def is_in(self, listed: frozenset[Route]) -> bool:
-        """Tell whether a listing shows it, as far as the listing tells weights."""
+        """Return whether a listing shows the route; a weight that is not reported also matches."""
         return self in listed or self._replace(weight=UNKNOWN_WEIGHT) in listed
 
 
@@ -124,16 +124,17 @@ class Step:
     region_id, vpn_connection_id : str
     route_dest, next_hop : str
     weight : int or None
-        Weight after the step; of a delete, the weight of the route that goes.
+        Weight after the step; for a delete, the weight of the deleted route.
     old_weight : int or None
         Weight before a modify.
     description : str or None
-        Goes out with a create; the cloud's listing never shows it.
+        Sent with a create; the cloud's listing never shows it.
     scope : str
-        Within which forwarding is decided: the region, unless the plan was given more columns.
+        The part of the network in which forwarding is decided: the region, unless the plan was
+        made with other scope columns.
     """
 
-    #: Columns of a plan that the fields behind the number come from, in their order.
+    #: Columns of a plan that give the fields after `number`, in their order.
     COLUMNS: ClassVar[tuple[str, ...]] = (
         "action",
         *LIVE_COLUMNS,
@@ -175,13 +176,13 @@ class Step:
 
     @property
     def adds_coverage(self) -> bool:
-        """Whether it brings a route, or brings one into force."""
+        """Whether it creates a route, or makes a standby route active."""
         raises = self.old_weight is not None and self.weight > self.old_weight
         return self.action == Action.CREATE or (self.action == Action.MODIFY and raises)
 
     @property
     def removes_coverage(self) -> bool:
-        """Whether it takes a route away, or out of force."""
+        """Whether it deletes a route, or makes an active route standby."""
         lowers = self.old_weight is not None and self.weight < self.old_weight
         return self.action == Action.DELETE or (self.action == Action.MODIFY and lowers)
 
@@ -202,7 +203,7 @@ class Step:
         return given
 
     def shows(self, listed: frozenset[Route]) -> bool:
-        """Tell whether a listing of the connection shows the step's effect."""
+        """Return whether a listing of the connection shows the step's effect."""
         if self.after is not None and not self.after.is_in(listed):
             return False
         if self.action == Action.MODIFY:
@@ -210,9 +211,9 @@ class Step:
         return self.action != Action.DELETE or self.before is None or not self.before.is_in(listed)
 
     def is_shown_by(self, listed: frozenset[Route]) -> bool:
-        """Tell whether a listing tells anything of the step's effect.
+        """Return whether a listing can show the step's effect.
 
-        A listing that does not tell weights says nothing of a changed one.
+        A listing that does not report weights cannot show a changed weight.
         """
         unknown = Route(self.route_dest, self.next_hop, UNKNOWN_WEIGHT)
         return self.action != Action.MODIFY or unknown not in listed
@@ -225,7 +226,7 @@ class Step:
 
 
 def client_token(rollout_id: str, step: int, attempt: int) -> str:
-    """Return the token that makes one attempt of one step of one rollout happen once.
+    """Return the token that makes the cloud carry out an attempt of a step only once.
 
     The attempt rises only after a definite refusal, so that a resend after an unknown outcome is
     the same request to the cloud.

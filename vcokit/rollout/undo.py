@@ -1,21 +1,21 @@
-"""The plan that takes back what a rollout provably did, and nothing else.
+"""The plan that reverts what a rollout provably did, and nothing else.
 
-A step is *ours* where its last write was answered with success, and a listing has shown the effect:
-in the rollout (done), or now (accepted, settled, or broken off before it was known). Then
+A step is *ours* if its last write was answered with success and a listing has shown the effect:
+during the rollout (done), or now (accepted, settled, or interrupted before it was known). Then
 
 ========  =================================  ==================================================
-was       is taken back by                   only while
+step      is reverted by                     only if
 ========  =================================  ==================================================
-create    delete                             the very route is there
-modify    modify, to the old weight          the very route is there, the old one is not
-delete    create                             no route stands in its way
+create    delete                             the identical route is live
+modify    modify, to the old weight          the identical route is live, the old one is not
+delete    create                             no live route conflicts with it
 ========  =================================  ==================================================
 
-The cloud's listing shows no description, so that a route deleted and made again has none.
+The cloud's listing shows no description, so a route that was deleted and is created again has none.
 
-What is not proven is listed as blocked, with the reason: an answer that was lost may have been
-somebody else's doing as well, ``AlreadyExists`` says that it was, and a change that was not seen
-yet may still come. A step that had no effect and can have none leaves nothing to take back.
+What is not proven is listed as blocked, with the reason: after a lost answer somebody else may have
+made the change, ``AlreadyExists`` says that somebody did, and a change that was not seen yet may
+still happen. A step that had no effect and can have none needs no undo.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ import pandas as pd
 from vcokit import schema
 from vcokit.rollout import rehearsal
 from vcokit.rollout.plan import Plan
+from vcokit.rollout.provenance import Origin
 from vcokit.rollout.reconcile import routes_there
 from vcokit.rollout.steps import (
     LIVE_COLUMNS,
@@ -41,11 +42,11 @@ from vcokit.rollout.steps import (
     Step,
 )
 
-#: What came of a write that may have happened all the same: no answer, or a fault of the server.
+#: Outcomes of a write that may have taken effect: no answer, or a server error.
 _UNCERTAIN: Final = frozenset({"unknown", "server", None})
 
-#: States in which a step stands whose last write was answered with success, unless it was looked
-#: for and came to nothing.
+#: States of a step whose last write was answered with success, except a step that listings later
+#: showed to have had no effect.
 _TOOK: Final = frozenset({State.SENT, State.UNKNOWN, State.ACCEPTED, State.SETTLED, State.DONE})
 
 _CHANGED: Final = "changed since: "
@@ -54,9 +55,14 @@ _DESCRIPTION: Final = "made again without a description, which no listing shows"
 
 
 def undo_plan(
-    steps: pd.DataFrame, calls: pd.DataFrame, live: pd.DataFrame, *, quota: int | None = None
+    steps: pd.DataFrame,
+    calls: pd.DataFrame,
+    live: pd.DataFrame,
+    *,
+    quota: int | None = None,
+    rollout_id: str | None = None,
 ) -> Plan:
-    """Return the plan that takes back what a rollout provably did.
+    """Return the plan that reverts what a rollout provably did.
 
     Parameters
     ----------
@@ -65,21 +71,23 @@ def undo_plan(
     calls : DataFrame
         From `Journal.calls`.
     live : DataFrame
-        What the connections of the rollout hold now, from `live_routes`.
+        The routes that the connections of the rollout hold now, from `live_routes`.
     quota : int, optional
-        Routes a connection may have, so that what is made again waits for room.
+        Routes per connection, so that routes that are created again wait for room.
+    rollout_id : str, optional
+        Id of the rollout, so that the change records of both can refer to each other.
 
     Returns
     -------
     Plan
-        A step for each step of the rollout that did something or may have done, the last one
-        first; those that are not provably ours are blocked, with the reason. ``row``, ``source``
-        and ``line`` are those of the step that is taken back.
+        A step for each step of the rollout that had an effect or may have had one, the last one
+        first; steps that are not provably ours are blocked, with the reason. ``row``, ``source``
+        and ``line`` are those of the reverted step.
 
     Raises
     ------
     InputError, PlanError
-        If `live` are no live routes.
+        If `live` does not hold live routes.
 
     Examples
     --------
@@ -101,18 +109,19 @@ def undo_plan(
     taken = {(step.vpn_connection_id, route) for step in gone for route in _spellings(step.after)}
     rows = [_row(mark, now, taken) for mark in reversed(found)]
     plan = _plan(rows, steps, there, quota)
-    return replace(plan, simulated=rehearsal.of_live(live))
+    origin = Origin(undoes=rollout_id)
+    return replace(plan, simulated=rehearsal.of_live(live), origin=origin)
 
 
 class _Live:
-    """The routes that are there now, by connection.
+    """The current live routes, by connection.
 
     Parameters
     ----------
     there : DataFrame
         Of `LIVE_COLUMNS`.
     unlisted : mapping of str to str
-        The cloud's code, by connections that it does not list.
+        The cloud's error code by connection, for connections that it does not list.
     """
 
     def __init__(self, there: pd.DataFrame, unlisted: Mapping[str, str]) -> None:
@@ -132,7 +141,7 @@ class _Live:
         return self.routes.get(connection, frozenset())
 
     def in_the_way(self, step: Step, route: Route, taken: set[tuple[str, Route]]) -> Route | None:
-        """Return a route that the cloud would not let another stand beside, unless it goes too."""
+        """Return a live route that conflicts with a new one, unless it is deleted as well."""
         for other in self.places.get((step.vpn_connection_id, route.route_dest), ()):
             alike = other.next_hop == route.next_hop or other.weight == route.weight
             if alike and (step.vpn_connection_id, other) not in taken:
@@ -142,13 +151,13 @@ class _Live:
 
 @dataclass(frozen=True)
 class _Mark:
-    """A step that did something, or may have.
+    """A step that had an effect, or may have had one.
 
     Parameters
     ----------
     step : Step
     reason : str or None
-        Why it cannot be taken back; None where it is ours.
+        Why it cannot be reverted; None if it can.
     """
 
     step: Step
@@ -156,7 +165,7 @@ class _Mark:
 
 
 def _marks(steps: pd.DataFrame, calls: pd.DataFrame, live: _Live) -> Iterator[_Mark]:
-    """Yield the steps that did something or may have, in their order."""
+    """Yield the steps that had an effect or may have had one, in their order."""
     answers = _answers(calls)
     states = dict(zip(steps["step"].tolist(), steps["state"].tolist(), strict=True))
     for step in Plan(steps, schema.frame(schema.LIVE_ROUTES)).each():
@@ -183,7 +192,7 @@ def _marks(steps: pd.DataFrame, calls: pd.DataFrame, live: _Live) -> Iterator[_M
 
 
 def _answers(calls: pd.DataFrame) -> dict[int, str | None]:
-    """Return what came of the last write of each step; None where no end is known."""
+    """Return the outcome of the last write of each step; None if it is unknown."""
     writes = calls[calls["step"].notna() & calls["operation"].isin(list(OPERATION.values()))]
     last = writes.sort_values("call").drop_duplicates("step", keep="last")
     outcome = last["outcome"].astype("object")
@@ -192,7 +201,7 @@ def _answers(calls: pd.DataFrame) -> dict[int, str | None]:
 
 
 def _why_not(step: Step, state: str, *, shows: bool) -> str | None:
-    """Return why a step that was answered with success cannot be taken back; None if it can."""
+    """Return why a step that was answered with success cannot be reverted; None if it can."""
     if shows:
         return None
     if state != State.DONE:
@@ -203,9 +212,9 @@ def _why_not(step: Step, state: str, *, shows: bool) -> str | None:
 
 
 def _may_be_ours(state: str, answer: str | None) -> bool:
-    """Tell whether an effect that is there may be of a step that no answer proves.
+    """Return whether a visible effect may come from a step that no answer proves.
 
-    A definite refusal had none, unless it was settled by looking (``AlreadyExists`` and the like).
+    A refused step had no effect, unless a listing decided it (after ``AlreadyExists`` and others).
     """
     return answer == "ok" or answer in _UNCERTAIN or state in (State.DONE, State.UNKNOWN)
 
@@ -222,12 +231,12 @@ def _unproven(answer: str | None) -> str:
 
 
 def _spellings(route: Route | None) -> tuple[Route, ...]:
-    """Return how listings may show a route: with its weight, or without."""
+    """Return the forms in which listings may show a route: with its weight, or without."""
     return () if route is None else (route, route._replace(weight=UNKNOWN_WEIGHT))
 
 
 def _row(mark: _Mark, live: _Live, taken: set[tuple[str, Route]]) -> dict[str, Any]:
-    """Return a mark as what a plan does about it."""
+    """Return a plan row for a mark."""
     step, reason, message = mark.step, mark.reason, None
     back = step.before
     if reason is None and back is not None:

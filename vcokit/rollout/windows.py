@@ -1,8 +1,9 @@
 """Windows: the times of day and week in which a rollout may send something new.
 
 ``"22:00-05:00 Asia/Shanghai"`` is open every night, ``"Sat,Sun 00:00-24:00 UTC"`` at weekends,
-``"Mon-Fri 22:00-05:00 Europe/Berlin"`` in the nights that begin on those days. Times are those of
-the zone's clocks, when these are set forward or back too. Several windows are open together.
+``"Mon-Fri 22:00-05:00 Europe/Berlin"`` in the nights that begin on those days. Times follow the
+clocks of the zone, also when the clocks change. With several windows, a rollout may send while at
+least one is open.
 """
 
 from __future__ import annotations
@@ -25,20 +26,20 @@ _WINDOW: Final = re.compile(
 )
 _REMEDY: Final = 'Write "22:00-05:00 Asia/Shanghai", or with days "Mon-Fri 22:00-05:00 UTC"'
 _DAY_MINUTES: Final = 24 * 60
-#: Days looked ahead: a week, and the night before it and after it.
+#: Days to compute: a week, the day before it and the day after it.
 _AHEAD: Final = range(-1, 9)
 
 
 @dataclass(frozen=True)
 class Window:
-    """One stretch of the day, on some days of the week, by the clocks of a zone.
+    """A period of the day, on some days of the week, in a time zone.
 
     Parameters
     ----------
     days : frozenset of int
-        On which it begins; Monday is 0.
+        Days on which it begins; Monday is 0.
     begin, end : int
-        Minutes of the day; an end that is not later is on the next day.
+        Minutes of the day; an end that is not later than the begin is on the next day.
     zone : str
         Name in the time zone database.
 
@@ -55,12 +56,12 @@ class Window:
 
     @classmethod
     def parse(cls, text: str) -> Window:
-        """Return the window that a text says.
+        """Return the window that a text describes.
 
         Raises
         ------
         InputError
-            If it says none, or its zone is not known.
+            If the text is not a valid window, or its zone is unknown.
         """
         match = _WINDOW.fullmatch(text.strip()) if isinstance(text, str) else None
         if match is None:
@@ -82,7 +83,9 @@ class Window:
         return ZoneInfo(self.zone)
 
     def around(self, at: float) -> Iterator[tuple[float, float]]:
-        """Yield when it opens and closes, seconds since the epoch, from the day before for a week.
+        """Yield opening and closing times from the day before a time until a week after it.
+
+        They are seconds since the epoch.
 
         Parameters
         ----------
@@ -99,12 +102,12 @@ class Window:
                 yield self._seconds(opens), self._seconds(closes)
 
     def _seconds(self, moment: datetime) -> float:
-        """Return when the zone's clocks show a moment; the first time, where they do twice."""
+        """Return when the zone's clocks show a time; the first time if they show it twice."""
         return moment.replace(tzinfo=self._zone).timestamp()
 
 
 def _days(text: str | None) -> Iterator[int]:
-    """Yield the days that a list names; a range may go over the end of the week."""
+    """Yield the days that a list names; a range may cross the end of the week."""
     if text is None:
         yield from range(7)
         return
@@ -115,7 +118,7 @@ def _days(text: str | None) -> Iterator[int]:
 
 
 def next_change(windows: Iterable[Window], at: float) -> tuple[bool, float]:
-    """Return whether any window is open at a time, and until when that stays so.
+    """Return whether any window is open at a time, and until when that does not change.
 
     Parameters
     ----------
@@ -127,7 +130,7 @@ def next_change(windows: Iterable[Window], at: float) -> tuple[bool, float]:
     -------
     is_open : bool
     until : float
-        Seconds since the epoch; a time at which it is to be asked again, at the latest.
+        Seconds since the epoch; call again at this time at the latest.
 
     Examples
     --------
@@ -147,41 +150,41 @@ def next_change(windows: Iterable[Window], at: float) -> tuple[bool, float]:
 
 
 class Timetable:
-    """When a rollout may send something new, as time passes.
+    """Tracks whether a rollout may send something new, as time passes.
 
     Parameters
     ----------
     windows : iterable of str
-        None of them: always.
+        If there are none, it is always open.
 
     Attributes
     ----------
     is_open : bool
     opens_at : float or None
-        On the rollout's clock; None while it is open.
+        When it opens, on the rollout's clock; None while it is open.
     """
 
     def __init__(self, windows: Iterable[str]) -> None:
         self._windows = [Window.parse(text) for text in windows]
         self.is_open = not self._windows
         self.opens_at: float | None = None
-        #: Between which times, in seconds since the epoch, it is known to be open or closed.
+        #: From when until when it is known to be open or closed, in seconds since the epoch.
         self._known = inf, -inf
         self._closed_since: float | None = None
 
     def update(self, now: float, at: float) -> float | None:
-        """Take the time into account.
+        """Update the state to a new time.
 
         Parameters
         ----------
         now, at : float
-            On the rollout's clock, and in seconds since the epoch.
+            The same time on the rollout's clock, and in seconds since the epoch.
 
         Returns
         -------
         float or None
-            None where nothing has changed; otherwise how long it was closed before it opened, in
-            seconds, 0 where it was not.
+            None if nothing has changed. Otherwise the number of seconds it was closed before it
+            opened; 0 if it was not closed before, or has just closed.
 
         Examples
         --------

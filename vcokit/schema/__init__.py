@@ -1,14 +1,16 @@
 """The frames of vcokit: names, order and dtypes of their columns.
 
-==================  =====================================================================
-`ROUTES`            a row per route of an inventory; `conform_routes` converts any frame to it
-`FINDINGS`          a row per finding of an audit
-`LIVE_ROUTES`       a row per route in the cloud now, or per connection that cannot be listed
-`LIVE_CONNECTIONS`  a row per IPsec connection in the cloud now
-`STEPS`             a row per step of a plan or rollout
-`CALLS`             a row per call of a rollout
-`DIFFERENCES`       a row per route compared by `verify_routes`
-==================  =====================================================================
+====================  =====================================================================
+`ROUTES`              a row a route of an inventory; `conform_routes` brings any frame to it
+`FINDINGS`            a row a finding of an audit
+`LIVE_ROUTES`         a row a route that the cloud holds now, or a connection that it does not list
+`LIVE_CONNECTIONS`    a row an IPsec connection that the cloud holds now
+`LIVE_TUNNELS`        a row a tunnel of a connection, and what is wrong with it
+`LIVE_ROUTER_ROUTES`  a row a route in a route table of a transit router
+`STEPS`               a row a step of a plan or rollout
+`CALLS`               a row a call that a rollout made
+`DIFFERENCES`         a row a route compared by `verify_routes`
+====================  =====================================================================
 
 Strings are pandas' ``str`` (Arrow-backed, missing is NA), whole numbers ``Int64``, times
 ``datetime64[us, UTC]``. A missing value is NA, never an empty string or a magic number.
@@ -35,7 +37,9 @@ from vcokit.schema.tables import (
     FLOAT,
     INT,
     LIVE_CONNECTIONS,
+    LIVE_ROUTER_ROUTES,
     LIVE_ROUTES,
+    LIVE_TUNNELS,
     ROUTES,
     ROUTES_REQUIRED,
     SEVERITIES,
@@ -58,7 +62,9 @@ __all__ = [
     "FLOAT",
     "INT",
     "LIVE_CONNECTIONS",
+    "LIVE_ROUTER_ROUTES",
     "LIVE_ROUTES",
+    "LIVE_TUNNELS",
     "ROUTES",
     "ROUTES_REQUIRED",
     "SEVERITIES",

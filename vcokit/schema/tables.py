@@ -34,7 +34,15 @@ STATES: Final = pd.CategoricalDtype(
     ]
 )
 VERDICTS: Final = pd.CategoricalDtype(
-    ["as planned", "missing", "different", "unexpected", "weight unknown"]
+    [
+        "as planned",
+        "missing",
+        "different",
+        "unexpected",
+        "weight unknown",
+        "tunnel down",
+        "not in router",
+    ]
 )
 
 ROUTES: Final[Schema] = {
@@ -81,6 +89,7 @@ LIVE_ROUTES: Final[Schema] = {
     "as_path": STR,
     "community": STR,
     "origin": STR,
+    "next_hop_tunnels": STR,  # ids of those that are up, joined by commas; NA with a single tunnel
     "simulated": BOOL,  # whether it comes from a simulator; NA if unknown
 }
 
@@ -101,6 +110,31 @@ LIVE_CONNECTIONS: Final[Schema] = {
     "zone": STR,  # of each tunnel, joined by commas; NA with a single tunnel unless requested
     "cross_account": BOOL,  # whether the transit router is another account's
     "attached": BOOL,  # whether it is in the list of attachments; NA if that was not read
+}
+
+LIVE_TUNNELS: Final[Schema] = {
+    "region_id": STR,
+    "vpn_connection_id": STR,
+    "tunnel_id": STR,  # NA with a single tunnel
+    "status": STR,  # of IKE and IPsec; NA where it could not be read
+    "severity": STR,  # of what is wrong: Critical, Warn or Normal
+    "code": STR,
+    "reason": STR,
+    "local_value": STR,  # of the parameter that differs, as the connection has it …
+    "remote_value": STR,  # … and as the peer has it
+    "failed_at": TIME,
+    "note": STR,  # what could not be read, and why
+}
+
+LIVE_ROUTER_ROUTES: Final[Schema] = {
+    "region_id": STR,
+    "vpn_connection_id": STR,
+    "transit_router_id": STR,
+    "route_table_id": STR,
+    "route_dest": STR,  # NA where the router has no route to the connection
+    "status": STR,  # Active, Standby, Candidate, Rejected, Prohibited, Creating or Deleting
+    "route_type": STR,  # Propagated (learned from the connection) or Static
+    "note": STR,  # what could not be read, and why
 }
 
 STEPS: Final[Schema] = {
@@ -154,6 +188,8 @@ DIFFERENCES: Final[Schema] = {
     "live_next_hop": STR,
     "live_weight": INT,
     "row": INT,
+    "tunnel": STR,  # up, degraded (some are down) or down; NA where nobody asked
+    "router": STR,  # status in the route table, or absent; NA where nobody asked
 }
 
 

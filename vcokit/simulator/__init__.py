@@ -34,6 +34,7 @@ from vcokit.simulator.models import (
     LearnedRoute,
     Route,
     Switches,
+    TunnelFailure,
 )
 from vcokit.simulator.server import Simulator
 
@@ -48,4 +49,5 @@ __all__ = [
     "Route",
     "Simulator",
     "Switches",
+    "TunnelFailure",
 ]

@@ -36,14 +36,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import quote, unquote_to_bytes
 
 from vcokit.simulator.errors import ApiError, describe_error
-from vcokit.simulator.models import CONTRACT, OPERATION_FACTS, Account
+from vcokit.simulator.models import CONTRACT, SERVICE_OF, Account
 
-VERSION: Final[str] = CONTRACT["version"]
-_CENTER: Final[Mapping[str, Any]] = CONTRACT["quota_center"]
 JSON, XML = "JSON", "XML"
 #: Parameters of the protocol, not of an operation.
 COMMON_PARAMETERS: Final = frozenset(CONTRACT["common_parameters"]["names"])
@@ -134,7 +132,7 @@ class HttpRequest:
     def action(self) -> str:
         """The operation that it names; empty if there is no such operation."""
         action = self.auth_field("Action")
-        return action if action in OPERATION_FACTS else ""
+        return action if action in SERVICE_OF else ""
 
     @cached_property
     def format(self) -> str | None:
@@ -369,8 +367,7 @@ class Authenticator:
             raise ApiError("UnsupportedHTTPMethod")
         if request.format is None:
             raise ApiError("InvalidParameter.Format")
-        center = request.action in _CENTER["operations"]
-        version = _CENTER["version"] if center else VERSION
+        version = SERVICE_OF.get(request.action, CONTRACT)["version"]
         if _required_auth_field(request, "Version") != version:
             raise ApiError("InvalidVersion")
         _required_auth_field(request, "Action")
@@ -454,9 +451,10 @@ def operation_parameters(parameters: Mapping[str, str]) -> dict[str, str]:
 
 def _check_permission(account: Account, operation: str, parameters: Mapping[str, str]) -> None:
     """Check the policy of the key; a call that names no connection needs access to all."""
-    ram = (_CENTER if operation in _CENTER["operations"] else CONTRACT)["ram"]
+    ram = SERVICE_OF[operation]["ram"]
     action = ram["action"].format(operation=operation)
-    resource = ram["resource"].format(
+    anything = operation in ram.get("any_resource", ())
+    resource = ("*" if anything else ram["resource"]).format(
         region=parameters.get("RegionId") or "*",
         account=account.account_id,
         connection=parameters.get("VpnConnectionId") or "*",

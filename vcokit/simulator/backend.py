@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
-from vcokit.simulator import quotas as _registers_its_operations  # noqa: F401
+from vcokit.simulator import quotas, transit_routers  # noqa: F401 - they register operations
 from vcokit.simulator.errors import ApiError, describe_error
 from vcokit.simulator.faults import CALL, NO_FAULTS, TASK, ActiveFaults, Fault, FaultPlan
 from vcokit.simulator.models import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from vcokit.simulator.models import CONTRACT
+from vcokit.simulator.models import CONTRACT, OPERATION_FACTS
 
 #: Code → its ``status``, ``text`` and ``class``.
 ERRORS: Final[Mapping[str, Mapping[str, Any]]] = CONTRACT["errors"]
@@ -32,7 +32,7 @@ def describe_error(code: str, operation: str = "") -> tuple[int, str]:
     for beginning, family in CONTRACT["families"].items():
         if code not in ERRORS and code.startswith(beginning):
             return family["status"], family["text"].format(code.removeprefix(beginning))
-    own = CONTRACT["operations"].get(operation, {}).get("errors", {}).get("texts", {})
+    own = OPERATION_FACTS.get(operation, {}).get("errors", {}).get("texts", {})
     return ERRORS[code]["status"], own.get(code, ERRORS[code]["text"])
 
 

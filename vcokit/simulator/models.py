@@ -29,10 +29,15 @@ CONTRACT: Final[Mapping[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "contract.json").read_text(encoding="utf-8")
 )
 
-#: The documented facts of each operation of the VPC API and of the Quota Center.
+#: What is documented of the service of each operation: the VPC API, or another.
+SERVICE_OF: Final[Mapping[str, Mapping[str, Any]]] = {
+    name: service
+    for service in (CONTRACT, *CONTRACT["services"].values())
+    for name in service["operations"]
+}
+#: What is documented of each operation.
 OPERATION_FACTS: Final[Mapping[str, Any]] = {
-    **CONTRACT["operations"],
-    **CONTRACT["quota_center"]["operations"],
+    name: service["operations"][name] for name, service in SERVICE_OF.items()
 }
 
 #: The defaults of all options; `None` in a signature means the vendor's value.
@@ -54,7 +59,7 @@ _STATES: Final = CONTRACT["states"]
 #: What a connection may be attached to, and its State while no task runs.
 ATTACH_TYPES: Final[Mapping[str, str]] = _STATES["idle"]
 STATUSES: Final[Sequence[str]] = _STATES["status"]
-TUNNEL_DOWN: Final = STATUSES[0]
+SEVERITIES: Final[Sequence[str]] = _STATES["severities"]
 TUNNEL_UP: Final = STATUSES[-1]
 CONNECTION_ID: Final = re.compile(r"vco-[A-Za-z0-9*]+")
 
@@ -323,6 +328,39 @@ class LearnedRoute:
         _check_choice("learned route: source", self.source, ("CLOUD", "VPN_BGP"))
 
 
+@dataclass(frozen=True)
+class TunnelFailure:
+    """Why a tunnel of a connection is down.
+
+    Parameters
+    ----------
+    tunnel : int
+        1, or 2 of a connection with two tunnels.
+    status : str
+        How far the IKE/IPsec negotiation came.
+    code, reason : str
+        What the cloud's diagnosis says.
+    severity : str
+        ``Critical``, ``Warn`` or ``Normal``.
+    local, remote : str
+        Values of a parameter that differ, here and at the peer; empty where none does.
+    """
+
+    tunnel: int = 1
+    status: str = STATUSES[0]
+    code: str = "Phase1NegotiationTimeout"
+    reason: str = "Phase1 negotiation timeout"
+    severity: str = SEVERITIES[0]
+    local: str = ""
+    remote: str = ""
+
+    def __post_init__(self) -> None:
+        if self.tunnel not in (1, 2):
+            raise ValueError("failure: tunnel is 1 or 2")
+        _check_choice("failure: status", self.status, STATUSES[:-1])
+        _check_choice("failure: severity", self.severity, SEVERITIES)
+
+
 class RouteTable:
     """The routes of one connection, in the order in which they were added."""
 
@@ -454,7 +492,11 @@ class Connection:
     ssl_client_pools : sequence of str
         Networks of SSL clients; a destination that overlaps one of them is refused.
     learned_routes : sequence of LearnedRoute
-        Routes learnt by BGP.
+        Routes that came by BGP.
+    failures : sequence of TunnelFailure
+        Its tunnels that are down, and why.
+    withheld : sequence of str
+        Networks of its routes that do not come into the route table of the transit router.
 
     Attributes
     ----------
@@ -492,6 +534,8 @@ class Connection:
     tags: Mapping[str, str] = field(default_factory=dict)
     ssl_client_pools: Sequence[str] = ()
     learned_routes: Sequence[LearnedRoute] = ()
+    failures: Sequence[TunnelFailure] = ()
+    withheld: Sequence[str] = ()
     table: RouteTable = field(default_factory=RouteTable, init=False, repr=False, compare=False)
     task: Task | None = field(default=None, init=False, repr=False, compare=False)
     task_ended: float = field(default=-math.inf, init=False, repr=False, compare=False)
@@ -512,6 +556,10 @@ class Connection:
             raise ValueError(f"{this} tunnels is 0, 1 or 2")
         for pool in self.ssl_client_pools:
             check_network(pool, f"{this} pool")
+        if any(failure.tunnel > max(1, self.tunnels) for failure in self.failures):
+            raise ValueError(f"{this} failures name tunnel 2, but tunnels is {self.tunnels}")
+        for network in self.withheld:
+            check_network(network, f"{this} withheld")
         if self.task_seconds is not None:
             read_duration(self.task_seconds)
 
@@ -541,9 +589,30 @@ class Connection:
         return str(_STATES["busy"]) if self.task else self.idle_state
 
     @property
+    def tunnel_ids(self) -> list[str]:
+        """Ids of its tunnels; one empty id of a single tunnel, which has none."""
+        name = self.vpn_connection_id.removeprefix("vco-")
+        return [f"tun-{name}{number + 1}" for number in range(self.tunnels)] or [""]
+
+    def failure_of(self, tunnel_id: str) -> TunnelFailure | None:
+        """Return why a tunnel is down, None where it is up; a harmful route brings down all."""
+        number = self.tunnel_ids.index(tunnel_id) + 1
+        if self.table.breaks_tunnel:
+            return TunnelFailure(number)
+        named = (failure for failure in self.failures if failure.tunnel == number)
+        other = None if self.status == TUNNEL_UP else TunnelFailure(number, self.status)
+        return next(named, other)
+
+    def status_of(self, tunnel_id: str) -> str:
+        """Return the IKE/IPsec Status of one of its tunnels."""
+        failure = self.failure_of(tunnel_id)
+        return failure.status if failure else TUNNEL_UP
+
+    @property
     def shown_status(self) -> str:
-        """The IKE/IPsec Status that the cloud shows; down while a harmful route exists."""
-        return TUNNEL_DOWN if self.table.breaks_tunnel else self.status
+        """The IKE/IPsec Status the cloud shows: up while one tunnel is."""
+        statuses = [self.status_of(tunnel_id) for tunnel_id in self.tunnel_ids]
+        return TUNNEL_UP if TUNNEL_UP in statuses else statuses[0]
 
     @property
     def pending_route(self) -> Route | None:

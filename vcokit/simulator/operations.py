@@ -26,12 +26,15 @@ from vcokit.simulator.models import (
     CANARY_PSK,
     CONTRACT,
     OPERATION_FACTS,
+    SERVICE_OF,
+    TUNNEL_UP,
     Change,
     Connection,
     Destination,
     Limit,
     Route,
     RouteKey,
+    TunnelFailure,
     parse_destination,
 )
 
@@ -450,6 +453,31 @@ def _read_page(request: RequestContext) -> tuple[Fields, slice]:
     return page, slice(start, start + page["PageSize"])
 
 
+def read_tokened_page(request: RequestContext, found: list[Fields], wrong_token: str) -> Fields:
+    """Return the page of some rows that MaxResults and NextToken name, and the token of the next.
+
+    Parameters
+    ----------
+    request : RequestContext
+    found : list of dict
+        The rows of all pages.
+    wrong_token : str
+        How a token that cannot be one is refused.
+    """
+    facts = SERVICE_OF[request.operation.name]
+    most = facts["parameters"]["MaxResults"]
+    size, start = request.text("MaxResults") or str(most["default"]), request.text("NextToken")
+    if not _POSITIVE.fullmatch(size) or int(size) > most["most"]:
+        raise ApiError("InvalidMaxResults")
+    if start and not _POSITIVE.fullmatch(start):
+        raise ApiError(wrong_token)
+    first = int(start or 0)
+    end = first + int(size)
+    rows = facts["operations"][request.operation.name]["rows"]
+    page = {rows: found[first:end], "TotalCount": len(found), "MaxResults": int(size)}
+    return page | ({"NextToken": str(end)} if end < len(found) else {})
+
+
 @operation("DescribeVcoRouteEntries", check_connection)
 def list_routes(request: RequestContext) -> Fields:
     """Return a page of the destination routes or BGP routes of a connection."""
@@ -473,6 +501,9 @@ def list_routes(request: RequestContext) -> Fields:
         routes += more[max(rows.start - there, 0) : max(rows.stop - there, 0)]
         shown = [_custom_route(route, switches.listing_weight) for route in routes]
         total = there + len(more)
+    if connection.tunnels:
+        ids = [one for one in connection.tunnel_ids if connection.status_of(one) == TUNNEL_UP]
+        shown = [row | {"NextHopTunnelIdList": ids} for row in shown]
     listing = {"TotalCount": total, **page, "VcoRouteEntries": shown}
     return listing | (_route_counts(connection) if connection.tunnels else {})
 
@@ -564,6 +595,46 @@ def _passes(request: RequestContext, connection: Connection) -> bool:
     return True
 
 
+@operation("DiagnoseVpnConnections")
+def diagnose_connections(request: RequestContext) -> Fields:
+    """Return a page of what is wrong with tunnels: of connections by id, or of tunnels by theirs.
+
+    A connection of several tunnels is asked for by those.
+    """
+    page, rows = _read_page(request)
+    wanted = {
+        name: [text for key, text in request.parameters.items() if key.startswith(f"{name}.")]
+        for name in ("VpnConnectionIds", "TunnelIds")
+    }
+    if not any(wanted.values()):
+        raise ApiError("MissingVpnConnectionIds")
+    found = []
+    for connection in _caller_s(request):
+        named = connection.vpn_connection_id in wanted["VpnConnectionIds"]
+        if named and connection.tunnels and not wanted["TunnelIds"]:
+            raise ApiError("MissingTunnelIds")
+        for tunnel_id in connection.tunnel_ids:
+            asked = tunnel_id in wanted["TunnelIds"] if connection.tunnels else named
+            failure = connection.failure_of(tunnel_id)
+            if asked and failure:
+                found.append(_diagnosis(connection, tunnel_id, failure))
+    return {"TotalCount": len(found), **page, "VpnConnections": found[rows]}
+
+
+def _diagnosis(connection: Connection, tunnel_id: str, failure: TunnelFailure) -> Fields:
+    fields = {
+        "VpnConnectionId": connection.vpn_connection_id,
+        "TunnelId": tunnel_id,
+        "Severity": failure.severity,
+        "FailedReasonCode": failure.code,
+        "FailedReason": failure.reason,
+        "FailedTime": connection.created_ms,
+        "MismatchLocalParam": failure.local,
+        "MismatchRemoteParam": failure.remote,
+    }
+    return {name: value for name, value in fields.items() if value != ""}
+
+
 @operation("DescribeVpnAttachments")
 def list_attachments(request: RequestContext) -> Fields:
     """Return a page of the connections that are attached to transit routers."""
@@ -639,7 +710,8 @@ def _connection_fields(connection: Connection) -> Fields:
         },
         "VPNGW": {"VpnGatewayId": connection.vpn_gateway_id},
     }
-    tunnels = [_tunnel_fields(connection, number) for number in range(connection.tunnels)]
+    several = connection.tunnel_ids if connection.tunnels else []
+    tunnels = [_tunnel_fields(connection, number, one) for number, one in enumerate(several)]
     return {
         "VpnConnectionId": connection.vpn_connection_id,
         "Name": connection.name,
@@ -668,15 +740,15 @@ def _connection_fields(connection: Connection) -> Fields:
     }
 
 
-def _tunnel_fields(connection: Connection, number: int) -> Fields:
+def _tunnel_fields(connection: Connection, number: int, tunnel_id: str) -> Fields:
     asn = {"LocalAsn": str(_BGP["LocalAsn"]), "PeerAsn": str(_BGP["PeerAsn"])}
     addresses = {name: _BGP[name] for name in ("LocalBgpIp", "PeerBgpIp", "TunnelCidr")}
     return {
-        "TunnelId": f"tun-{connection.vpn_connection_id.removeprefix('vco-')}{number + 1}",
+        "TunnelId": tunnel_id,
         "TunnelIndex": number + 1,
         "Role": ("master", "slave")[number],
         "State": "updating" if connection.task else "active",
-        "Status": connection.shown_status,
+        "Status": connection.status_of(tunnel_id),
         "CustomerGatewayId": connection.customer_gateway_id,
         "InternetIp": connection.internet_ip,
         "ZoneNo": connection.zone,

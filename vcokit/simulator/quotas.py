@@ -11,12 +11,10 @@ from typing import Any, Final
 
 from vcokit.simulator.errors import ApiError
 from vcokit.simulator.models import CONTRACT
-from vcokit.simulator.operations import Fields, RequestContext, operation
+from vcokit.simulator.operations import Fields, RequestContext, operation, read_tokened_page
 
-_FACTS: Final = CONTRACT["quota_center"]
+_FACTS: Final = CONTRACT["services"]["quota_center"]
 _CATEGORIES: Final = _FACTS["categories"]["value"]
-_MOST: Final[int] = _FACTS["parameters"]["MaxResults"]["most"]
-_DEFAULT: Final[int] = _FACTS["parameters"]["MaxResults"]["default"]
 
 
 @operation("ListProductQuotas")
@@ -25,17 +23,10 @@ def list_quotas(request: RequestContext) -> Fields:
     category = request.text("QuotaCategory") or _CATEGORIES["quotas"]
     if category not in _FACTS["parameters"]["QuotaCategory"]["choices"]:
         raise ApiError("InvalidQuotaCategory")
-    size, start = request.text("MaxResults") or str(_DEFAULT), request.text("NextToken") or "0"
-    if not size.isdecimal() or not 1 <= int(size) <= _MOST:
-        raise ApiError("InvalidMaxResults")
-    if not start.isdecimal() or len(start) > 9:
-        raise ApiError("InvalidNextToken")
     rows = [row for row in _quotas(request) if row["QuotaCategory"] == category]
     wanted = request.text("QuotaActionCode")
     rows = [row for row in rows if wanted in ("", row["QuotaActionCode"])]
-    end = int(start) + int(size)
-    page: Fields = {"Quotas": rows[int(start) : end], "TotalCount": len(rows)}
-    return page | {"MaxResults": int(size)} | ({"NextToken": str(end)} if end < len(rows) else {})
+    return read_tokened_page(request, rows, "InvalidNextToken")
 
 
 @operation("GetProductQuota")
