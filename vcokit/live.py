@@ -165,7 +165,7 @@ def _side_by_side(
 
 # -- beyond the listing: tunnels, and the tables of transit routers --------------------------------
 
-#: Connections, or tunnels, that one call asks about.
+#: Most connections or tunnels in one call.
 _DIAGNOSED: Final = 20
 _BY_TUNNEL: Final = "tunnel_id"
 _BY_CONNECTION: Final = "vpn_connection_id"
@@ -175,8 +175,8 @@ _FOUND: Final = ["severity", "code", "reason", "local_value", "remote_value", "f
 def live_tunnels(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
     """Return the tunnels of the connections of an inventory, and what is wrong with them.
 
-    Only tunnels that are not up are diagnosed. Both reads are optional: what the key may not read
-    is missing, and a note says so.
+    Only tunnels that are not up are diagnosed. Both reads are optional: values that the key may not
+    read are missing, and a note gives the reason.
 
     Parameters
     ----------
@@ -188,8 +188,8 @@ def live_tunnels(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.LIVE_TUNNELS`: at least one row for each connection, and one for each
-        thing that is wrong with a tunnel. ``status`` is missing where it could not be read.
+        With the schema `vcokit.schema.LIVE_TUNNELS`: at least one row for each connection, and one
+        for each fault of a tunnel. ``status`` is missing if it could not be read.
 
     Raises
     ------
@@ -249,15 +249,15 @@ def _tunnels_in(client: Client, region: str, names: list[str]) -> pd.DataFrame:
 
 
 def _tunnels_of(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the tunnels of a connection as the cloud describes it; a single one has no id."""
+    """Return the tunnels in the cloud's description of a connection; a single tunnel has no id."""
     several = (row.get("TunnelOptionsSpecification") or {}).get("TunnelOptions")
     return several or [{"Status": row.get("Status")}]
 
 
 def _diagnosed(client: Client, region: str, tunnels: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Return tunnels with what is wrong with them; a tunnel with several faults has several rows.
+    """Return tunnels with their faults; a tunnel with several faults has several rows.
 
-    Connections of one tunnel are asked for by their own ids, others by those of their tunnels.
+    Connections with one tunnel are requested by their own ids, others by the ids of their tunnels.
     """
     ids = tunnels[by].tolist()
     parts = [ids[start : start + _DIAGNOSED] for start in range(0, len(ids), _DIAGNOSED)]
@@ -278,23 +278,23 @@ def _diagnosed(client: Client, region: str, tunnels: pd.DataFrame, by: str) -> p
 def live_router_routes(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
     """Return the routes to the connections of an inventory in the tables of transit routers.
 
-    The route tables of each transit router that a connection is attached to are read. These reads
-    are optional: what the key may not read is missing, and a note says so.
+    All route tables of the transit routers with these connections are read. These reads are
+    optional: values that the key may not read are missing, and a note gives the reason.
 
     Parameters
     ----------
     client : Client
         From `connect`. Calls go to Cloud Enterprise Network's own host, or to the client's
-        endpoint where one is set.
+        endpoint if one is set.
     routes : DataFrame
         As in `live_routes`.
 
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.LIVE_ROUTER_ROUTES`, at least one row for each connection. One without a
-        destination says that no table has a route to the connection, or, by its note, that this
-        could not be read.
+        With the schema `vcokit.schema.LIVE_ROUTER_ROUTES`, at least one row for each connection. A
+        row without a destination means that no table has a route to the connection or, if it has a
+        note, that the tables could not be read.
 
     Raises
     ------
@@ -356,7 +356,7 @@ def _entries_of(client: Client, router: str) -> pd.DataFrame:
 
 
 def _by_region(routes: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the connections of each region that can be asked for."""
+    """Return the connections that can be listed, by region."""
     found: dict[str, list[str]] = {}
     for region, name in connections_of(routes):
         found.setdefault(region, []).append(name)

@@ -41,7 +41,7 @@ _HEADERS: Final = {
     "user-agent": "vcokit",
 }
 
-#: Letters of the shortest key id of which some are shown.
+#: Length of the shortest key id of which some characters are shown.
 _MASKED: Final = 16
 #: Most rows of a list that are read (2,000 pages). A longer list is taken to be endless.
 MOST_ROWS: Final = 100_000
@@ -151,7 +151,7 @@ class Client:
 
     @property
     def account(self) -> str:
-        """Id of the AccessKey that signs, masked: its first and its last four letters."""
+        """Id of the AccessKey that signs, masked: its first and its last four characters."""
         key = self.target.credentials().access_key_id
         return f"{key[:4]}***{key[-4:]}" if len(key) >= _MASKED else "***"
 
@@ -364,7 +364,7 @@ class Client:
     def _tokened_pages(
         self, operation: Operation, parameters: Mapping[str, object]
     ) -> Iterator[Page]:
-        """Yield the pages of a listing in which each names the next by a token."""
+        """Yield the pages of a listing in which each page has a token for the next."""
         asked = {"MaxResults": operation.longest_page, **parameters}
         for _ in range(_MOST_PAGES):
             answer = self.call(operation, asked)
@@ -567,15 +567,15 @@ class Client:
         Parameters
         ----------
         vpn_connection_ids : sequence of str, optional
-            Connections of a single tunnel.
+            Connections with a single tunnel.
         tunnel_ids : sequence of str, optional
-            Tunnels of connections that have two.
+            Tunnels of connections with two tunnels.
         region_id : str, optional
 
         Returns
         -------
         DataFrame
-            Of `vcokit.schema.LIVE_TUNNELS`, without a status.
+            With the schema `vcokit.schema.LIVE_TUNNELS`, without a status.
         """
         return self._list(
             "DiagnoseVpnConnections",
@@ -591,7 +591,7 @@ class Client:
     def list_transit_router_route_entries(self, *, route_table_id: str) -> pd.DataFrame:
         """List the routes to connections in a route table (ListTransitRouterRouteEntries).
 
-        Those of every status, as `vcokit.schema.LIVE_ROUTER_ROUTES`.
+        Routes of every status, with the schema `vcokit.schema.LIVE_ROUTER_ROUTES`.
         """
         return self._list(
             "ListTransitRouterRouteEntries",

@@ -1,7 +1,7 @@
 """The operations of the API: the parameters, answers and rate limit of each.
 
-`OPERATIONS` are those of the VPC API; `KNOWN` holds those of other services of the vendor as well:
-the Quota Center, and the transit routers. The facts are the vendor's, from ``contract.json``::
+`OPERATIONS` are those of the VPC API. `KNOWN` also contains those of other services of the vendor:
+the Quota Center and the transit routers. The facts are the vendor's, from ``contract.json``::
 
     Operation ─┬─ Parameter …   its type and bounds, and how a value is sent
                ├─ Limit         the number of calls allowed per window
@@ -33,7 +33,7 @@ class Service:
     version : str
         Version of its API.
     host : str
-        The one that answers for all regions; empty where each region has its own.
+        The single host for all regions; empty if each region has its own host.
     """
 
     version: str
@@ -221,11 +221,11 @@ class Operation:
         Calls per account and region.
     answers : mapping of str to str
         Type of each field of the answer: ``string``, ``integer``, ``number``, ``boolean``,
-        ``array`` or ``object``. A field inside another is written with a dot, one inside the rows
-        of a list with ``[]``: ``TunnelOptionsSpecification.TunnelOptions[].Status``. An answer may
-        leave out any field but those that it *needs*.
+        ``array`` or ``object``. A field inside another is written with a dot, a field inside the
+        rows of a list with ``[]``: ``TunnelOptionsSpecification.TunnelOptions[].Status``. An
+        answer may omit any field that is not in `needs`.
     action : str
-        What a RAM policy calls it.
+        Its action in a RAM policy.
     resource : str
         Its resource in a RAM policy, with ``{region}``, ``{account}`` and ``{connection}`` to be
         filled in; ``*`` for everything.
@@ -265,17 +265,17 @@ class Operation:
 
     @cached_property
     def paged(self) -> bool:
-        """Whether the list comes in pages that have numbers (PageNumber, PageSize, TotalCount)."""
+        """Whether the list has numbered pages (PageNumber, PageSize, TotalCount)."""
         return "PageSize" in self._by_name
 
     @cached_property
     def tokened(self) -> bool:
-        """Whether the list comes in pages, each of which names the next (MaxResults, NextToken)."""
+        """Whether each page of the list has a token for the next (MaxResults, NextToken)."""
         return "NextToken" in self._by_name
 
     @property
     def longest_page(self) -> int:
-        """Rows of the longest page that can be asked for; 0 where the list has no pages."""
+        """Most rows of a page that can be requested; 0 if the list has no pages."""
         found = self._by_name.get("PageSize") or self._by_name.get("MaxResults")
         return (found.most or 0) if found else 0
 
@@ -443,7 +443,7 @@ def _parameter(name: str, required: bool, facts: Mapping[str, Any]) -> Parameter
 
 
 def _operations(facts: Mapping[str, Any]) -> Iterator[tuple[str, Operation]]:
-    """Yield the operations of a service's facts, read as `_READINGS` says."""
+    """Yield the operations from a service's facts and their entries in `_READINGS`."""
     service = Service(facts["version"], facts.get("host", {}).get("value", ""))
     ram = facts["ram"]
     for name, fact in facts["operations"].items():

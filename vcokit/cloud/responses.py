@@ -303,13 +303,13 @@ def _remedy(known: Code, operation: Operation, code: str, http_status: int) -> s
 
 
 def note_of(error: CloudError, otherwise: str) -> str:
-    """Return in a line why a read that nothing depends on failed, and what stands without it.
+    """Return one line about a failed optional read: the reason, and what applies without it.
 
     Parameters
     ----------
     error : CloudError
     otherwise : str
-        Such as ``so the defaults stand``.
+        What applies without the read, such as ``so the defaults stand``.
 
     Raises
     ------

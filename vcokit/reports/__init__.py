@@ -8,15 +8,15 @@
 ================  ============================================================================
 `tables`          text for a pipe or a log, Markdown for a merge request, CSV for spreadsheets,
                   JSON for programs (`findings.schema.json`)
-`sarif`           a code host that marks the lines of a change, SARIF 2.1.0
-`junit`           a pipeline that knows tests: a case for each rule
+`sarif`           SARIF 2.1.0, for code hosts that mark the lines of a change
+`junit`           JUnit's XML, for pipelines that show tests: a test case per rule
 `html`            pages that need no network: an audit (search, sort, print), a change record
-`record`          the record of a change, by the journal of its rollout
-`record_text`     the words of it, and the record as Markdown
+`record`          the record of a change, from the journal of its rollout
+`record_text`     the texts of a change record, and the record as Markdown
 `svg`             a plot as a part of a page
-`report`          what all writers of findings are given
-`csv_locations`   where in the file a cell stands, for `sarif`
-`escape`          text from outside, as each format can hold it
+`report`          the common input of all writers of findings
+`csv_locations`   the position of a cell in its file, for `sarif`
+`escape`          external text, escaped for each format
 ================  ============================================================================
 
 Writers are pure: the same frames give the same bytes. The text contains no time of day and no path

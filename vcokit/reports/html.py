@@ -1,10 +1,10 @@
-"""Pages of HTML that need no network: an audit, and a change record.
+"""HTML pages that need no network: an audit, and a change record.
 
-Both are made of one set of templates. Light and dark follow the reader, pictures too; paper is
-light. A Content-Security-Policy names the digests of the page's style sheet and script: nothing
-else runs, nothing is loaded, and nothing is sent, whatever a cell of the inventory holds. The page
-of an audit holds its findings as JSON, which its own script shows as text: search, sort, print.
-That of a record has no script.
+Both use the same templates. The colours, also of pictures, follow the reader's light or dark theme;
+print is light. A Content-Security-Policy contains the digests of the page's style sheet and script:
+nothing else runs, nothing is loaded and nothing is sent, whatever a cell of the inventory contains.
+The page of an audit contains its findings as JSON, which its own script shows as text: search,
+sort, print. The page of a record has no script.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from vcokit.rollout.steps import Action
 if TYPE_CHECKING:
     from vcokit.reports.record import ChangeRecord
 
-#: Rows of the picture of connections.
+#: Most rows in the picture of connections.
 _CONNECTIONS: Final = 12
-#: Steps that the page of a record lists, and blocks of addresses, and connections: more make a page
-#: that a browser takes seconds to lay out, and nobody reads.
+#: Most steps and connections on the page of a record, and most blocks of addresses. A browser would
+#: need seconds to render a longer page, and nobody would read it.
 _STEPS: Final = 2_000
 _BLOCKS: Final = 100
 #: A field without its own column: it is shown below the message.
@@ -113,7 +113,7 @@ def record_page(record: ChangeRecord) -> str:
 
 
 def _look(facts: Mapping[str, Any]) -> str:
-    """Return the state whose colour the whole has."""
+    """Return the state that gives the colour of the whole record."""
     if facts["left"]:
         return "sent" if facts["state"] in ("running", "ready") else "skipped"
     return "failed" if {"failed", "skipped"} & facts["states"].keys() else "done"

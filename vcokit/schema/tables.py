@@ -89,7 +89,7 @@ LIVE_ROUTES: Final[Schema] = {
     "as_path": STR,
     "community": STR,
     "origin": STR,
-    "next_hop_tunnels": STR,  # ids of those that are up, joined by commas; NA with a single tunnel
+    "next_hop_tunnels": STR,  # ids of tunnels that are up, with commas; NA with a single tunnel
     "simulated": BOOL,  # whether it comes from a simulator; NA if unknown
 }
 
@@ -116,12 +116,12 @@ LIVE_TUNNELS: Final[Schema] = {
     "region_id": STR,
     "vpn_connection_id": STR,
     "tunnel_id": STR,  # NA with a single tunnel
-    "status": STR,  # of IKE and IPsec; NA where it could not be read
-    "severity": STR,  # of what is wrong: Critical, Warn or Normal
+    "status": STR,  # of IKE and IPsec; NA if it could not be read
+    "severity": STR,  # of the fault: Critical, Warn or Normal
     "code": STR,
     "reason": STR,
-    "local_value": STR,  # of the parameter that differs, as the connection has it …
-    "remote_value": STR,  # … and as the peer has it
+    "local_value": STR,  # of a parameter that differs, at the connection …
+    "remote_value": STR,  # … and at the peer
     "failed_at": TIME,
     "note": STR,  # what could not be read, and why
 }
@@ -131,7 +131,7 @@ LIVE_ROUTER_ROUTES: Final[Schema] = {
     "vpn_connection_id": STR,
     "transit_router_id": STR,
     "route_table_id": STR,
-    "route_dest": STR,  # NA where the router has no route to the connection
+    "route_dest": STR,  # NA if the router has no route to the connection
     "status": STR,  # Active, Standby, Candidate, Rejected, Prohibited, Creating or Deleting
     "route_type": STR,  # Propagated (learned from the connection) or Static
     "note": STR,  # what could not be read, and why
@@ -188,8 +188,8 @@ DIFFERENCES: Final[Schema] = {
     "live_next_hop": STR,
     "live_weight": INT,
     "row": INT,
-    "tunnel": STR,  # up, degraded (some are down) or down; NA where nobody asked
-    "router": STR,  # status in the route table, or absent; NA where nobody asked
+    "tunnel": STR,  # up, degraded (some are down) or down; NA if not checked
+    "router": STR,  # status in the route table, or absent; NA if not checked
 }
 
 

@@ -29,13 +29,13 @@ CONTRACT: Final[Mapping[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "contract.json").read_text(encoding="utf-8")
 )
 
-#: What is documented of the service of each operation: the VPC API, or another.
+#: The documented facts of the service of each operation: the VPC API, or another.
 SERVICE_OF: Final[Mapping[str, Mapping[str, Any]]] = {
     name: service
     for service in (CONTRACT, *CONTRACT["services"].values())
     for name in service["operations"]
 }
-#: What is documented of each operation.
+#: The documented facts of each operation.
 OPERATION_FACTS: Final[Mapping[str, Any]] = {
     name: service["operations"][name] for name, service in SERVICE_OF.items()
 }
@@ -335,15 +335,15 @@ class TunnelFailure:
     Parameters
     ----------
     tunnel : int
-        1, or 2 of a connection with two tunnels.
+        1, or 2 for a connection with two tunnels.
     status : str
-        How far the IKE/IPsec negotiation came.
+        How far the IKE/IPsec negotiation progressed.
     code, reason : str
-        What the cloud's diagnosis says.
+        The cloud's diagnosis.
     severity : str
         ``Critical``, ``Warn`` or ``Normal``.
     local, remote : str
-        Values of a parameter that differ, here and at the peer; empty where none does.
+        Different values of a parameter, here and at the peer; empty if none differs.
     """
 
     tunnel: int = 1
@@ -496,7 +496,7 @@ class Connection:
     failures : sequence of TunnelFailure
         Its tunnels that are down, and why.
     withheld : sequence of str
-        Networks of its routes that do not come into the route table of the transit router.
+        Networks of its routes that are not published to the route table of the transit router.
 
     Attributes
     ----------
@@ -590,12 +590,12 @@ class Connection:
 
     @property
     def tunnel_ids(self) -> list[str]:
-        """Ids of its tunnels; one empty id of a single tunnel, which has none."""
+        """Ids of its tunnels; one empty id for a single tunnel, which has no id."""
         name = self.vpn_connection_id.removeprefix("vco-")
         return [f"tun-{name}{number + 1}" for number in range(self.tunnels)] or [""]
 
     def failure_of(self, tunnel_id: str) -> TunnelFailure | None:
-        """Return why a tunnel is down, None where it is up; a harmful route brings down all."""
+        """Return why a tunnel is down, or None if it is up; a harmful route brings all down."""
         number = self.tunnel_ids.index(tunnel_id) + 1
         if self.table.breaks_tunnel:
             return TunnelFailure(number)
@@ -610,7 +610,7 @@ class Connection:
 
     @property
     def shown_status(self) -> str:
-        """The IKE/IPsec Status the cloud shows: up while one tunnel is."""
+        """The IKE/IPsec Status that the cloud shows: up while at least one tunnel is up."""
         statuses = [self.status_of(tunnel_id) for tunnel_id in self.tunnel_ids]
         return TUNNEL_UP if TUNNEL_UP in statuses else statuses[0]
 

@@ -454,7 +454,7 @@ def _read_page(request: RequestContext) -> tuple[Fields, slice]:
 
 
 def read_tokened_page(request: RequestContext, found: list[Fields], wrong_token: str) -> Fields:
-    """Return the page of some rows that MaxResults and NextToken name, and the token of the next.
+    """Return the page of rows for MaxResults and NextToken, and the token of the next page.
 
     Parameters
     ----------
@@ -462,7 +462,7 @@ def read_tokened_page(request: RequestContext, found: list[Fields], wrong_token:
     found : list of dict
         The rows of all pages.
     wrong_token : str
-        How a token that cannot be one is refused.
+        Error code for an invalid token.
     """
     facts = SERVICE_OF[request.operation.name]
     most = facts["parameters"]["MaxResults"]
@@ -597,9 +597,9 @@ def _passes(request: RequestContext, connection: Connection) -> bool:
 
 @operation("DiagnoseVpnConnections")
 def diagnose_connections(request: RequestContext) -> Fields:
-    """Return a page of what is wrong with tunnels: of connections by id, or of tunnels by theirs.
+    """Return a page of faults of tunnels, requested by connection ids or by tunnel ids.
 
-    A connection of several tunnels is asked for by those.
+    A connection with several tunnels is requested by tunnel ids.
     """
     page, rows = _read_page(request)
     wanted = {
