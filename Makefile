@@ -8,19 +8,22 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 # Where the home folder cannot be written, pip keeps nothing in it.
 CACHE  := $(shell d="$${PIP_CACHE_DIR:-$${XDG_CACHE_HOME:-$$HOME/.cache}/pip}"; mkdir -p "$$d" 2>/dev/null && test -w "$$d" || echo --no-cache-dir)
-INSTALL := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-build-isolation $(CACHE)
+# pip would compile one file after another. What the tests need is compiled on all cores, below.
+INSTALL := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-build-isolation --no-compile $(CACHE)
 PIP    := $(INSTALL) --constraint constraints.txt
 
 # What builds this package and those that come as source. It is installed first, pinned as all else:
 # a build in isolation would fetch the newest of it.
 BACKEND := hatchling editables setuptools wheel
 
-.PHONY: demo test coverage explore lint bench differential pictures crash browser campaign badinput mutants commands docs site notebooks pins clean
+.PHONY: demo test coverage explore lint bench differential pictures crash probes browser campaign badinput mutants commands docs site notebooks pins clean
 
 demo: $(VENV)/.core
 	$(BIN)/vcokit demo
 
-test: lint browser
+# The checks need one core, and Debian's Chromium hardly any: they come side by side.
+test:
+	$(MAKE) --no-print-directory -j 2 lint browser
 	$(BIN)/python -m pytest -n auto --dist worksteal --durations 10
 
 # Which lines the tests reach; fails below the part that pyproject.toml names. Counting lines doubles
@@ -53,7 +56,7 @@ browser:
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks $(ARGS)
 
-# The audit against the simulator on 2,000 random inventories (`make test` plays 240 of them): two
+# The audit against the simulator on 2,000 random inventories (`make test` plays 160 of them): two
 # minutes on two cores; ARGS='--seeds 100000' for a night, ARGS='--seed 7' for one of them again.
 differential: $(VENV)/.test
 	$(BIN)/python -m tests.differential $(ARGS)
@@ -74,6 +77,12 @@ notebooks: $(VENV)/.test
 N ?= 300
 crash: $(VENV)/.test
 	$(BIN)/python -m tests.crash --kills $(N) $(ARGS)
+
+# Probes of random clouds, probes killed with SIGKILL, and rollouts beside their rehearsal on what a
+# probe saw: WHAT=found, killed or forecast, N of them.
+WHAT ?= found
+probes: $(VENV)/.test
+	$(BIN)/python -m tests.probe $(WHAT) --count $(N) $(ARGS)
 
 # Damaged files of every kind and wrong arguments, N of each of nine kinds; `make test` plays 30.
 badinput: $(VENV)/.test
@@ -135,6 +144,7 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/.python
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/.python
 	$(PIP) $(BACKEND)
 	$(PIP) --editable '.[test]'
+	$(BIN)/python -m compileall -q -j 0 $(VENV)/lib
 	touch $@ $(VENV)/.core
 
 $(VENV)/.mutants: pyproject.toml constraints.txt | $(VENV)/.test

@@ -46,6 +46,7 @@ CONTENTS: Final = {
         "real-cloud",
         "verify",
         "probe",
+        "recording",
         "unattended",
         "monitoring",
         "in-a-repository",

@@ -38,6 +38,7 @@ TOLD = (
     "own-rules.md",
     "verify.md",
     "faq.md",
+    "recording.md",
 )
 #: Pages whose commands run from top to bottom, in one folder.
 TYPED = (
@@ -46,6 +47,7 @@ TYPED = (
     "docs/tutorial-bulk-import.md",
     "docs/verify.md",
     "docs/faq.md",
+    "docs/recording.md",
     "README.md",
 )
 # What is run here is run elsewhere under a count of lines, which doubles the time.
@@ -284,12 +286,13 @@ def test_the_rules_are_those_of_the_code(shell) -> None:
         for rule in made["tool"]["driver"]["rules"]
     ]
     maker = made_by("rules")
+    page = maker.page()
+    assert page == maker.PAGE.read_text("utf-8"), "run python docs/rules.py"
     listed = r"^\| \[`([a-z0-9-]+)`\]\(#\1\) \| (error|warning|info) \| (.*) \|$"
-    assert re.findall(listed, maker.page(), re.M) == rules
+    assert re.findall(listed, page, re.M) == rules
     assert list(maker.EXAMPLES) == [name for name, _, _ in rules]
     for name, example in maker.EXAMPLES.items():
         assert set(example.findings(name)["rule"]) == {name}
-    assert maker.page() == maker.PAGE.read_text("utf-8"), "run python docs/rules.py"
 
 
 def test_tables_are_those_of_the_code() -> None:

@@ -130,8 +130,6 @@ ROUTES, LIVE = hand_made(), hand_made(route_dest=["10.0.0.0/8"])
         (lambda it: vk.verify_routes(ROUTES, it), r"live_routes\(client, routes\)"),
         (lambda it: vk.audit_routes(ROUTES, connections=it), "live_connections"),
         (lambda it: vk.apply_suggestions(ROUTES, it), "audit_routes"),
-        (lambda it: vk.plots.rollout_progress(it), r"rollout\.frame\(\)"),
-        (lambda it: vk.plots.call_latency(it), r"rollout\.calls\(\)"),
     ],
 )
 def test_what_is_no_frame_is_told_how_to_get_one(

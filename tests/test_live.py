@@ -13,8 +13,6 @@ from vcokit import errors
 from vcokit.cloud.policy import policy_document
 from vcokit.contract import TUNNEL_UP
 from vcokit.simulator import (
-    CANARY_AUTH_KEY,
-    CANARY_PSK,
     Account,
     Connection,
     Fault,
@@ -254,15 +252,6 @@ def test_connections_that_only_a_list_knows() -> None:
     assert (row["transit_router_id"], row["transit_router_name"]) == ("tr-1", "hub")
     assert (row["attach_type"], row["cross_account"]) == ("CEN", True)
     assert pd.isna(found.iloc[1]["state"])
-
-
-def test_no_key_reaches_a_frame(simulate) -> None:
-    """Pre-shared and BGP keys, which the cloud sends with each connection, are in no frame."""
-    _, client = simulate([Connection(A, "r")])
-    said = vk.live_connections(client, "r", details=True).to_csv()
-    assert A in said
-    assert CANARY_PSK not in said
-    assert CANARY_AUTH_KEY not in said
 
 
 # -- verifying ----------------------------------------------------------------------------------

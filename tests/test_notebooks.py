@@ -6,10 +6,12 @@ import ast
 import asyncio
 import re
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pandas as pd
 import pytest
+from matplotlib import pyplot
 
 import vcokit as vk
 from notebooks.run import FOLDER, LARGEST, executed
@@ -133,20 +135,32 @@ def test_runs_and_shows_the_same(path: Path) -> None:
         assert kinds(new) == kinds(old)
 
 
-@pytest.mark.filterwarnings("default")
-def test_parameters_can_be_injected(tmp_path: Path) -> None:
+async def played(cells: list[nbformat.NotebookNode]) -> dict[str, Any]:
+    """Run cells here, but for what is the shell's; return the names that there are then."""
+    names: dict[str, Any] = {}
+    for cell in cells:
+        if not cell.source.startswith("!"):
+            code = compile(cell.source, "cell", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            waits = eval(code, names)  # noqa: S307 - our own notebook
+            if waits is not None:
+                await waits
+    return names
+
+
+def test_parameters_can_be_injected() -> None:
     """A cell of other values behind the parameters, as papermill adds it, is what the rest uses."""
     for path in NOTEBOOKS[:3]:
         assert len(tagged(code_cells(nbformat.read(path, as_version=4)))) == 1
-    notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
-    place = notebook.cells.index(*tagged(notebook.cells))
+    cells = code_cells(nbformat.read(NOTEBOOKS[0], as_version=4))
     other = FOLDER.parent / "data" / "routes-small.csv"
     cell = nbformat.v4.new_code_cell(f"inventory, speed = {str(other)!r}, 1000.0")
-    notebook.cells.insert(place + 1, cell)
-    nbformat.write(notebook, tmp_path / "other.ipynb")
-    told = "".join(said(cell) for cell in code_cells(executed(tmp_path / "other.ipynb")))
-    assert "create, 0 modify, 0 delete, 0 keep" in told
-    assert f"{len(vk.read_routes(other))}" in told
+    cells.insert(cells.index(*tagged(cells)) + 1, cell)
+    names = asyncio.run(played(cells))
+    assert names["routes"].equals(vk.read_routes(other))
+    assert names["cloud"].speed == 1000.0
+    assert set(names["rollout"].frame()["state"]) == {"done", "blocked"}
+    names["folder"].cleanup()
+    pyplot.close("all")
 
 
 # -- on the real cloud ---------------------------------------------------------------------------
@@ -167,22 +181,12 @@ class RealRegion:
         monkeypatch.chdir(folder)
 
     def run(self) -> Exception:
-        """Run the cells, but for what is the shell's; return the error that ends them."""
+        """Run the cells; return the error that ends them."""
         for name, value in environment_of(self.cloud).items():
             self.set(name, value)
         cells = code_cells(nbformat.read(REAL, as_version=4))
-
-        async def all_of_it() -> None:
-            names: dict[str, object] = {}
-            for cell in cells:
-                if not cell.source.startswith("!"):
-                    code = compile(cell.source, "cell", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-                    waits = eval(code, names)  # noqa: S307 - our own notebook
-                    if waits is not None:
-                        await waits
-
         with pytest.raises((AssertionError, vk.errors.RolloutError)) as error:
-            asyncio.run(all_of_it())
+            asyncio.run(played(cells))
         return error.value
 
     def writes(self) -> pd.DataFrame:

@@ -68,7 +68,7 @@ def blocks(changes: pd.DataFrame) -> Iterator[tuple[str, netaddr.IPNetwork, tupl
         yield one.region_id, netaddr.IPNetwork(one.block), (one.change, one.before, one.after)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(ROUTES, ROUTES)
 def test_every_address_by_itself(
     before: list[tuple[str, str, str, int]], after: list[tuple[str, str, str, int]]
@@ -90,7 +90,7 @@ def test_every_address_by_itself(
     assert changes["addresses"].sum() == len(expected)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(ROUTES, ROUTES)
 def test_the_fewest_blocks(
     before: list[tuple[str, str, str, int]], after: list[tuple[str, str, str, int]]
@@ -108,7 +108,7 @@ def test_the_fewest_blocks(
     assert all(size.is_monotonic_decreasing for _, size in sizes)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(ROUTES)
 def test_nothing_changes(rows: list[tuple[str, str, str, int]]) -> None:
     """A frame beside itself, in any order, differs nowhere; nor does what aggregate makes of it."""
@@ -116,7 +116,7 @@ def test_nothing_changes(rows: list[tuple[str, str, str, int]]) -> None:
     assert vk.forwarding_changes(routes, routes[::-1]).empty
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(ROUTES)
 def test_what_is_aggregated_forwards_alike(rows: list[tuple[str, str, str, int]]) -> None:
     """Fewer destinations, put together by the library, send no address another way."""

@@ -48,17 +48,10 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def page(request: pytest.FixtureRequest, browser: Browser, large: Path) -> Iterator[Page]:
-    """The page, opened without a network; fails where it asks for one or anything is run.
-
-    Its colours are light unless the test says otherwise.
-    """
+def page(browser: Browser, large: Path) -> Iterator[Page]:
+    """The page, opened without a network; fails where it asks for one or anything is run."""
     said: list[str] = []
-    context = browser.new_context(
-        offline=True,
-        color_scheme=getattr(request, "param", "light"),
-        viewport={"width": 1440, "height": 1200},
-    )
+    context = browser.new_context(offline=True, viewport={"width": 1440, "height": 1200})
     opened = context.new_page()
     opened.set_default_timeout(PATIENCE)
     opened.on("dialog", lambda dialog: (said.append(dialog.message), dialog.dismiss()))
@@ -77,7 +70,6 @@ def column(page: Page, name: str) -> list[str]:
     return page.locator(f"#findings tbody td:nth-child({place})").all_inner_texts()
 
 
-@pytest.mark.parametrize("page", ["light", "dark"], indirect=True)
 def test_it_searches_and_sorts(page: Page, picture: Callable[..., None]) -> None:
     """Words narrow 10,000 findings, heads sort all of them, in either direction; few are drawn."""
     expect(page.locator("#count")).to_have_text(re.compile("10,0[0-9]+ findings"))
@@ -94,7 +86,9 @@ def test_it_searches_and_sorts(page: Page, picture: Callable[..., None]) -> None
     lines = [int(cell) for cell in column(page, "Line")]
     assert lines[0] == 10_001
     assert lines == sorted(lines, reverse=True)
-    picture(page, "audit-page")
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        picture(page, f"audit-page-{scheme}")
     for words in ("10.1", ""):
         page.locator("#words").fill(words)
         assert len(column(page, "Line")) == DRAWN

@@ -55,6 +55,17 @@ def test_a_probe_is_a_file_that_a_simulator_takes(shell) -> None:
         assert cloud.calls().empty
 
 
+def test_settings_go_to_a_new_file(shell) -> None:
+    """They are written beside the probe; no file that is there is replaced."""
+    asked = ("probe", *HERE, "--connection", CONNECTION, "--settings", "vcokit.toml")
+    assert shell(*asked)[0] == 0
+    assert "quota_hint = 77" in Path("vcokit.toml").read_text()
+    before = Path("vcokit.toml").read_text()
+    code, _, err = shell(*asked)
+    assert (code, "exists already" in err) == (2, True)
+    assert Path("vcokit.toml").read_text() == before
+
+
 def test_the_sandbox_asks(shell) -> None:
     """It needs a connection, and where there is no terminal to ask on, --yes."""
     code, _, err = shell("probe", "--sandbox")

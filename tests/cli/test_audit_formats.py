@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -18,7 +17,7 @@ from tests.cli.stage import GOOD, HEAD, ROOT, SMALL, on_terminal
 from tests.reports import published
 from vcokit import reports
 from vcokit.audit.rules import RULES
-from vcokit.cli.audit import Format, _skipped
+from vcokit.cli.audit import _skipped
 from vcokit.reports.csv_locations import locate_cells
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
@@ -34,11 +33,6 @@ def test_audit_says_what_the_library_finds(shell) -> None:
             assert re.search(rf"{rule}\s+{count} ", out), rule
     for line in findings["line"]:
         assert re.search(rf"^ *{line}\s", out, re.M)
-
-
-def test_the_command_has_every_format() -> None:
-    """The shell's formats are the library's."""
-    assert [one.value for one in Format] == list(reports.KINDS)
 
 
 @pytest.mark.parametrize("kind", [kind for kind in reports.KINDS if kind != "html"])
@@ -113,15 +107,6 @@ def test_several_files_and_patterns(shell, tmp_path: Path) -> None:
     assert code == 1
     assert re.search(r"^\S*a\.csv +2 +error +host-bits-set", out, re.M)
     assert re.search(r"^\S*b\.csv +2 +error +host-bits-set", out, re.M)
-
-
-def test_standard_input(shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A dash is standard input."""
-    text = io.TextIOWrapper(io.BytesIO(f"{HEAD}cn-a,vco-a,10.0.0.1/8,vco-a,100,\n".encode()))
-    monkeypatch.setattr(sys, "stdin", text)
-    code, out, _ = shell("audit", "-", "--format", "csv")
-    assert code == 1
-    assert "host-bits-set" in out
 
 
 def test_live_quota_and_rules(shell, tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def piped(command: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_rollout_outlives_its_reader(inventory: Path) -> None:
     """``apply … | head -1`` goes on to its end, and its code and summary are those of the end."""
-    done = piped(f"apply {inventory} --simulate --speed 5 --summary s.json | head -1")
+    done = piped(f"apply {inventory} --simulate --speed 30 --summary s.json | head -1")
     assert (done.returncode, done.stdout) == (0, f"{inventory}: 10 routes\n")
     facts = summed(Path("s.json"))
     assert (facts["state"], facts["exit_code"], facts["states"]) == ("finished", 0, {"done": 10})

@@ -108,23 +108,17 @@ def test_the_small_scenario_serves_the_official_sdk(tmp_path):
     assert "testAccessKeySecret" not in err, "a key of somebody's own is not shown"
 
 
-def test_options_win_over_the_scenario(tmp_path):
-    """--port, --speed and --seed, whatever the file says."""
+def test_a_scenario_can_stand_beside_an_inventory(tmp_path):
+    """Connections from the file of routes, everything else from the scenario, but for options."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    path = written(tmp_path, "speed = 5\nseed = 1\n" + SMALL)
-    with serving("--scenario", path, "--port", port, "--seed", "7") as (_, host):
-        assert host == f"127.0.0.1:{port}"
-
-
-def test_a_scenario_can_stand_beside_an_inventory(tmp_path):
-    """Connections from the file of routes, everything else from the scenario."""
     text = SMALL[: SMALL.index("[[connections]]")]
     text += '[[faults]]\nkind = "refuse"\ncode = "SystemBusy"\ncount = 1\n'
     text += 'vpn_connection_id = "vco-1"\n'
     arguments = (written(tmp_path, INVENTORY, "r.csv"), "--scenario", written(tmp_path, text))
     request = models.DescribeVpnConnectionRequest(region_id="r", vpn_connection_id="vco-1")
-    with serving(*arguments) as (_, host):
+    with serving(*arguments, "--port", port) as (_, host):
+        assert host == f"127.0.0.1:{port}"
         sdk = client(host, "r")
         with pytest.raises(ClientException) as caught:
             sdk.describe_vpn_connection(request)

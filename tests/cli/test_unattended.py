@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import vcokit as vk
@@ -38,6 +38,8 @@ def under_way(journal: Path, *arguments: object, **options) -> Iterator[subproce
     )
     try:
         while not _settled(journal):
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(0.05)  # a look takes time from what is looked at
             assert child.poll() is None
         yield child
     finally:

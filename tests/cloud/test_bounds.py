@@ -83,7 +83,7 @@ def test_no_answer_fills_the_memory(kind: str) -> None:
 
 
 def test_one_layer_is_read() -> None:
-    """What a proxy packs once is read, in each of the three forms that there are."""
+    """What a proxy packs once, unasked, is read, in each of the three forms that there are."""
     body = json.dumps(state()).encode()
     bare = zlib.compressobj(wbits=-15)
     for coding, data in {
@@ -94,6 +94,7 @@ def test_one_layer_is_read() -> None:
     }.items():
         with Stub([reply(data, content_encoding=coding)]) as stub, stub.client() as client:
             assert look(client) == "attached"
+            assert "accept-encoding" not in stub.asked[0].headers
 
 
 @pytest.mark.parametrize("field", ["Message", "Code", "RequestId"])

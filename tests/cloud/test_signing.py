@@ -57,23 +57,3 @@ def test_request_as_it_leaves() -> None:
     )
     assert request.headers["host"] == "127.0.0.1:8080"
     assert request.headers["authorization"] == expected.authorization
-
-
-def test_temporary_keys() -> None:
-    """The token of a temporary key travels in a signed header, with its key's id."""
-    request = signed("http://127.0.0.1/", Credentials("id", "secret", "token"))
-    assert request.headers["x-acs-security-token"] == "token"
-    assert request.headers["x-acs-accesskey-id"] == "id"
-    assert "x-acs-accesskey-id;" in request.headers["authorization"]
-    assert "x-acs-security-token;" in request.headers["authorization"]
-
-
-def test_each_request_is_new() -> None:
-    """Two requests never share a nonce."""
-    signer = Signer(lambda: Credentials("id", "secret"))
-    nonces = set()
-    for _ in range(100):
-        headers = {"host": "127.0.0.1"}
-        signer.sign("POST", b"", headers)
-        nonces.add(headers["x-acs-signature-nonce"])
-    assert len(nonces) == 100

@@ -33,7 +33,13 @@ FAULTS = (
         count=1,
         code="IllegalParam.RouteDest",
     ),
-    Fault("throttle", operation="CreateVcoRouteEntry", count=2, seconds=1.0),
+    Fault(
+        "throttle",
+        operation="CreateVcoRouteEntry",
+        vpn_connection_id="vco-2",
+        count=2,
+        seconds=1.0,
+    ),
     Fault("drop_after", operation="CreateVcoRouteEntry", vpn_connection_id="vco-0", count=1),
 )
 

@@ -1,8 +1,7 @@
-"""The curve of the address map is Hilbert's: told by a scalar textbook walk, and by its nature."""
+"""The curve of the address map is Hilbert's: cell by cell, that of a scalar textbook walk."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from vcokit.plots.address_map import hilbert_cells as cells
@@ -31,21 +30,3 @@ def test_equals_the_textbook(order: int) -> None:
     x, y = cells(order)
     expected = [textbook(order, d) for d in range(4**order)]
     assert list(zip(x.tolist(), y.tolist(), strict=True)) == expected
-
-
-@pytest.mark.parametrize("order", range(1, 10))
-def test_neighbours_are_adjacent_and_every_cell_is_met_once(order: int) -> None:
-    """It is a walk: each step to a cell with a common edge, through all cells of the square."""
-    x, y = cells(order)
-    assert (np.abs(np.diff(x)) + np.abs(np.diff(y)) == 1).all()
-    assert len(np.unique(y * 2**order + x)) == 4**order
-    assert x.min() == y.min() == 0
-    assert x.max() == y.max() == 2**order - 1
-
-
-def test_a_finer_curve_moves_nothing() -> None:
-    """A cell of one order is the same place as its four cells of the next."""
-    for order in range(1, 8):
-        coarse, fine = cells(order), cells(order + 1)
-        for one, two in zip(coarse, fine, strict=True):
-            assert (np.repeat(one, 4) == two // 2).all()

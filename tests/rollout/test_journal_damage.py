@@ -104,11 +104,11 @@ def flip(data: bytes, position: int, bit: int) -> bytes:
     return data[:position] + bytes([data[position] ^ (1 << bit)]) + data[position + 1 :]
 
 
-def cuts(size: int, count: int = 60) -> list[int]:
+def cuts(size: int, count: int = 30) -> list[int]:
     """Return lengths to cut a file to: its first bytes, its last, page ends, and some at random."""
     rng = random.Random(size)
     pages = [page + by for page in range(0, size, 4096 * 60 // count) for by in (-1, 0, 1)]
-    picked = [*range(0, 120, 7), *pages, *rng.sample(range(size), count), size - 1]
+    picked = [*range(0, 120, 15), *pages, *rng.sample(range(size), count), size - 1]
     return sorted({cut for cut in picked if 0 <= cut < size})
 
 
@@ -123,18 +123,18 @@ def test_cut_anywhere(closed: Path, path: Path) -> None:
                 continue
             for frame, wanted in zip(look(path, use), whole, strict=True):
                 pd.testing.assert_frame_equal(frame, wanted)
-    assert found > 100
+    assert found > 50
 
 
 def test_any_bit_turned(closed: Path, path: Path) -> None:
     """A journal with a bit turned is refused or read; a plan or an id that changed never passes."""
     rng = random.Random(5)
     size, found = closed.stat().st_size, 0
-    for _ in range(60):
+    for _ in range(30):
         position, bit = rng.randrange(size), rng.randrange(8)
         damaged(closed, path, lambda data, p=position, b=bit: flip(data, p, b))
         found += refusals(path)
-    assert found > 10  # most bits of a small file are unused
+    assert found > 5  # most bits of a small file are unused
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_damage_beside(killed: Path, path: Path) -> None:
     rng = random.Random(11)
     for end in ("", "-wal"):
         size = Path(f"{killed}{end}").stat().st_size
-        for _ in range(25):
+        for _ in range(12):
             position, bit = rng.randrange(size), rng.randrange(8)
             damaged(killed, path, lambda data, p=position, b=bit: flip(data, p, b), end)
             refusals(path)

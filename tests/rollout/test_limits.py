@@ -17,13 +17,13 @@ def throttled(stage: Stage) -> int:
 
 def test_one_after_the_other_and_back(tmp_path: Path) -> None:
     """A rollout, a second one right behind it, and its undoing: no call is one too many."""
-    with Stage(tmp_path, speed=60.0, lanes=50, each=2) as stage:
+    with Stage(tmp_path, speed=60.0, lanes=40, each=2) as stage:
         parts = [stage.routes.iloc[::2], stage.routes.iloc[1::2]]
         for number, part in enumerate(parts):
             plan = plan_routes(part, live_routes(stage.client, part))
             done = apply_plan(plan, stage.client, journal=tmp_path / f"{number}.db")
         back = apply_plan(done.undo(), stage.client, journal=tmp_path / "back.db")
-        assert back.tally().states["done"] == 50
+        assert back.tally().states["done"] == 40
         assert throttled(stage) == 0
 
 

@@ -259,18 +259,6 @@ def test_the_owner_is_in_the_file_itself(plan: Plan, path: Path) -> None:
             assert reader.owner() == journal.owner()
 
 
-def test_a_rollout_is_taken_over(tmp_path: Path) -> None:
-    """`Rollout.open` needs to be told that a rollout on another host is dead; then it goes on."""
-    with Stage(tmp_path, lanes=1, each=3) as stage:
-        rollout = stage.rollout()
-        rollout.close()
-        owned(rollout.journal)
-        with pytest.raises(JournalLockedError, match="elsewhere"):
-            vk.Rollout.open(rollout.journal, stage.client)
-        again = vk.Rollout.open(rollout.journal, stage.client, take_over=True)
-        assert again.start().wait().state == "finished"
-
-
 # -- earlier formats ----------------------------------------------------------------------------
 
 

@@ -181,17 +181,6 @@ def test_a_refused_listing_leaves_what_is_in_doubt() -> None:
     assert play.states == {0: State.UNKNOWN}
 
 
-def test_a_request_that_came_twice() -> None:
-    """A used nonce says that another copy of the write came: look, then the same request again."""
-    play = Play(1).sending()
-    assert play.tell(Answered(0, "auth", "SignatureNonceUsed")) == [Poll("vco-0")]
-    assert play.states[0] == State.UNKNOWN
-    assert play.tell(Polled("vco-0", None, "auth", "SignatureNonceUsed")) == []
-    assert play.until_asked() == [Poll("vco-0")]
-    play.tell(Polled("vco-0", "attached"))
-    assert play.tell(play.listed("vco-0")) == [Send(0, 0)]
-
-
 def test_a_page_tells_of_a_task_by_others() -> None:
     """A connection that somebody else changes is waited for, though it was attached before."""
     play = Play(2, 2, 2, limits={})

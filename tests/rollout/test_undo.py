@@ -9,9 +9,8 @@ import pytest
 
 from tests.rollout.stage import Stage
 from tests.rollout.test_plan import A, B, live, unlisted
-from vcokit import schema
+from vcokit import errors, schema
 from vcokit.live import live_routes
-from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.rollout import Rollout
 from vcokit.rollout.steps import OPERATION, PLAN_COLUMNS
@@ -234,15 +233,23 @@ def routes_of(stage: Stage) -> set[tuple]:
 
 @pytest.mark.parametrize("lost", [0, 2])
 def test_a_rollout_is_taken_back(tmp_path: Path, lost: int) -> None:
-    """Over HTTP: after the undo the connections hold what they held, but for what is listed."""
-    faults = [Fault("drop_after", operation=OPERATION["create"], count=lost)] if lost else []
+    """Over HTTP: after the undo the connections hold what they held, but for what is listed.
+
+    A rollout that still runs is not taken back.
+    """
+    fault = Fault("drop_after", operation=OPERATION["create"], after=1, count=lost)
+    faults = [fault] if lost else []
     with Stage(tmp_path, *faults, lanes=3, each=4) as stage:
-        before = routes_of(stage)
-        rollout = stage.rollout().start().wait()
-        assert rollout.tally().states["done"] == 12
-        with Journal.read(rollout.journal) as kept:
-            steps, calls = kept.steps(), kept.calls()
-        undo = undo_plan(steps, calls, live_routes(stage.client, stage.routes))
+        stage.client.create_vco_route_entry(
+            region_id="cn-hangzhou", vpn_connection_id="vco-0", route_dest="9.0.0.0/8", weight=0
+        )
+        while not (before := routes_of(stage)):
+            pass
+        rollout = stage.rollout()
+        with pytest.raises(errors.PlanError, match="still runs"):
+            rollout.start().undo()
+        assert rollout.wait().tally().states["done"] == 12
+        undo = rollout.undo()
         Rollout(undo, stage.client, journal=tmp_path / "undo.db").start().wait().raise_on_error()
         listed = undo.frame().query("action == 'blocked'")
         names = ["vpn_connection_id", "route_dest", "next_hop", "weight"]

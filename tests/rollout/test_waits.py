@@ -116,18 +116,6 @@ def test_no_step_goes_before_what_it_waits_for(seed: int) -> None:
         assert all(model.done.get(other, 1e9) <= moment for other in order.first(step))
 
 
-def test_waves_wait_for_listings() -> None:
-    """The second wave begins when the canary's route was seen, not before."""
-    play = Play(1, 1, 1, waves=(1, None))
-    play.look()
-    sent = []
-    for decision in play.attach(0, 1, 2):
-        sent += [decision.step] if isinstance(decision, Send) else []
-    assert sent == [0]
-    play.do(0)
-    assert {d.step for d in play.attach(1, 2) if isinstance(d, Send)} == {1, 2}
-
-
 def test_a_spoilt_wave_stops_the_rollout() -> None:
     """Where a canary's step failed, nothing else is sent; the rest is pending."""
     play = Play(2, 2, waves=(1, None))
@@ -235,15 +223,6 @@ def test_wishes_that_cannot_be_kept(wish: dict) -> None:
     """A wish that makes no sense is refused, with what to write instead."""
     with pytest.raises(errors.InputError, match="Write"):
         Options.in_force().wishing(**wish)
-
-
-def test_wishes_go_through_the_journal() -> None:
-    """What is written down of the options reads back equal; none written is none wished."""
-    wishes = Options.in_force().wishing(
-        waves=[1, 5, None], stop_after=3, rate_share=0.5, deadline=60.0, allow_gap=True
-    )
-    assert Options.in_force().from_json(wishes.to_json()) == wishes
-    assert Options.in_force().from_json(None) == Options.in_force()
 
 
 def test_waves_take_no_more_memory_than_connections() -> None:

@@ -19,7 +19,7 @@ from tests.simulation.scenario import Scenario, scenario_of
 from tests.simulation.trace import trace
 
 #: Seeds that every run of the tests plays, a block a test; `make campaign` plays many more.
-SEEDS = 200
+SEEDS = 100
 BLOCK = SEEDS_A_CASE
 
 #: Seeds whose stories between them have it all; others where the generator draws other numbers.

@@ -16,7 +16,6 @@ from tests.rollout.stage import Stage, inventory
 from vcokit import schema
 from vcokit.cloud.operations import Limit
 from vcokit.errors import InputError, JournalError
-from vcokit.rollout import rollout as room
 from vcokit.rollout.forecast import Forecast
 from vcokit.rollout.journal import CallEnd, CallRow, Journal
 from vcokit.rollout.messages import StepChanged
@@ -332,11 +331,6 @@ def test_waiting_in_a_cell_says_that_buttons_are_dead(
         monkeypatch.setitem(sys.modules, "IPython", module)
         rollout.wait()
         assert "await rollout" in capsys.readouterr().out
-
-
-def test_the_executor_knows_no_view() -> None:
-    """It shows itself through a hook that the top floor sets."""
-    assert "widgets" not in Path(room.__file__).read_text()
 
 
 def test_what_is_no_rollout(tmp_path: Path) -> None:

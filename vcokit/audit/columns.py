@@ -31,7 +31,6 @@ from vcokit.cidr.relations import is_new
 from vcokit.cloud.endpoints import is_region
 from vcokit.errors import InputError
 
-I32: TypeAlias = npt.NDArray[np.int32]
 I64: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 #: An Arrow array of large_string. pyarrow has no types.
@@ -200,13 +199,13 @@ class RouteColumns:
     def id_ok(self) -> Mask:
         """Where there is a connection id of the right form."""
         good = pc.match_substring_regex(self.ids.words, f"^{CONNECTION_ID}$")
-        return np.asarray(np.append(_mask(good), False)[self.connection])  # code -1 reads the last
+        return np.append(_mask(good), False).take(self.connection)  # code -1 reads the last
 
     @cached_property
     def region_ok(self) -> Mask:
         """Where there is a region of the right form."""
         by_code = [*map(is_region, self.regions.words.to_pylist()), False]
-        return np.asarray(by_code, dtype=np.bool_)[self.region]
+        return np.asarray(by_code, dtype=np.bool_).take(self.region)
 
     @cached_property
     def description_bytes(self) -> I64:
@@ -256,13 +255,13 @@ class RouteColumns:
         """Code of each row's scope."""
         code = np.zeros(self.size, dtype=np.int64)
         for name in self._scope:
-            codes = self._codes(name).astype(np.int64) + 1
+            codes = self._codes(name) + 1
             code = code * (int(codes.max(initial=0)) + 1) + codes
             if len(self._scope) > 1:
                 code = dense(code)
         return code
 
-    def _codes(self, name: str) -> I32:
+    def _codes(self, name: str) -> I64:
         if name == "region_id":
             return self.region
         if name in self._others:
@@ -330,12 +329,12 @@ class Dictionary:
         # Arrow gives all chunks of one column the same dictionary.
         chunks = encoded.chunks if isinstance(encoded, pa.ChunkedArray) else [encoded]
         self.words = chunks[0].dictionary
-        self.codes: I32 = np.concatenate([_indices(chunk.indices) for chunk in chunks])
+        self.codes: I64 = np.concatenate([_indices(chunk.indices) for chunk in chunks])
 
     def __len__(self) -> int:
         return len(self.words)
 
-    def number(self, words: Any) -> I32:
+    def number(self, words: Any) -> I64:
         """Return the codes of more words; those not met before get new ones."""
         codes = _indices(pc.index_in(words, value_set=self.words))
         new = (codes == NONE) & _mask(pc.is_valid(words))
@@ -345,15 +344,15 @@ class Dictionary:
             self.words = pa.concat_arrays([self.words, more.words])
         return codes
 
-    def text(self, codes: I32) -> Text:
+    def text(self, codes: I64) -> Text:
         """Return the words of some codes; null for -1."""
         missing = codes == NONE
         return self.words.take(pa.array(codes, mask=missing if missing.any() else None))
 
 
-def _indices(indices: Any) -> I32:
+def _indices(indices: Any) -> I64:
     filled = pc.fill_null(indices, NONE) if indices.null_count else indices
-    return np.array(filled.to_numpy(zero_copy_only=False), dtype=np.int32)
+    return np.array(filled.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _mask(values: Any) -> Mask:
@@ -375,7 +374,7 @@ def dense(codes: I64) -> I64:
 
 
 def first_row(codes: npt.NDArray[Any], count: int | None = None) -> I64:
-    """Return, by code, the first row that has it; -1 where none has. Codes below 0 are passed over.
+    """Return, by code, the first row that has it; -1 where none has. Code -1 is passed over.
 
     Examples
     --------
@@ -383,11 +382,11 @@ def first_row(codes: npt.NDArray[Any], count: int | None = None) -> I64:
     [2, 0, -1]
     """
     size = int(codes.max(initial=NONE)) + 1 if count is None else count
-    first = np.full(size, NONE, dtype=np.int64)
-    # Backwards, so that of equal codes the first row is the last that is written.
-    rows = np.flatnonzero(codes >= 0)[::-1]
-    first[codes[rows]] = rows
-    return first
+    first = np.full(size + 1, NONE, dtype=np.int64)
+    # Backwards, so that of equal codes the first row is the last that is written. Code -1 writes
+    # behind the others.
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    return first[:-1]
 
 
 def first_other(codes: I64, values: npt.NDArray[Any]) -> I64:

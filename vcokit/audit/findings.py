@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -16,6 +17,7 @@ from vcokit.audit.columns import I64, NONE, TEXT, Text
 from vcokit.audit.own_rules import own_rules
 from vcokit.audit.prediction import Check, api_codes
 from vcokit.audit.rules import NOTHING, PASSES, RULES, LooksAt, Rule, rule_names
+from vcokit.cidr.relations import stable_sort
 from vcokit.errors import InputError
 
 _ROW_TEXTS: Final = ("region_id", "vpn_connection_id", "route_dest")
@@ -174,12 +176,12 @@ def _assemble(
         np.full(size, NONE) if matches.related is None else matches.related
         for size, (_, matches) in zip(sizes, found, strict=True)
     ]
-    row = np.concatenate([matches.rows for _, matches in found])
-    order = np.argsort(row, kind="stable")  # the rules are in order, and stay so
-    row = row[order]
-    number = np.repeat(np.array(numbers), sizes)[order]
+    rows = np.concatenate([matches.rows for _, matches in found])
+    order, sorted_rows = stable_sort(rows.view(np.uint64))  # the rules are in order, and stay so
+    row = sorted_rows.view(np.int64)
+    number = np.repeat(np.array(numbers, dtype=np.int16), sizes).take(order)
     severity = schema.SEVERITIES.categories.get_indexer(pd.Index(severities)).astype(np.int8)
-    related_row = np.concatenate(related)[order]
+    related_row = np.concatenate(related).take(order)
     parts = {
         name: [getattr(matches, name) for _, matches in found]
         for name in ("column", "message", "suggestion")
@@ -197,7 +199,7 @@ def _assemble(
         "row": row,
         "rule": pd.Categorical.from_codes(number, dtype=rule_names(known)),
         "severity": pd.Categorical.from_codes(
-            np.repeat(severity, sizes)[order], dtype=schema.SEVERITIES
+            np.repeat(severity, sizes).take(order), dtype=schema.SEVERITIES
         ),
         "related_row": pd.arrays.IntegerArray(related_row, related_row < 0),
         "related_line": line,
@@ -206,17 +208,19 @@ def _assemble(
     return schema.frame(findings_schema(known), columns, copy=False)
 
 
-def _codes(audit: Audit, row: I64, number: I64) -> pd.Series:
+def _codes(audit: Audit, row: I64, number: npt.NDArray[np.int16]) -> pd.Series:
     """Return the API code of each finding that causes it; null for the others.
 
     It is of the rule that stands for the check that decides its row.
     """
-    check = audit.check[row]
-    rule = np.where(check <= Check.NEXT_HOP, audit.row_rule[row], _RULE_OF[check])
-    is_cause = rule == number
-    codes = api_codes(audit.columns, audit.check, row[is_cause])
-    place = np.cumsum(is_cause) - 1
-    return _series(codes.take(pa.array(place, mask=~is_cause)))
+    refused = np.flatnonzero(audit.check.take(row) != Check.ACCEPTED)
+    check = audit.check[row[refused]]
+    rule = np.where(check <= Check.NEXT_HOP, audit.row_rule[row[refused]], _RULE_OF[check])
+    cause = refused[rule == number[refused]]
+    codes = api_codes(audit.columns, audit.check, row[cause])
+    place, missing = np.zeros(len(row), dtype=np.int64), np.ones(len(row), dtype=np.bool_)
+    place[cause], missing[cause] = np.arange(len(cause)), False
+    return _series(codes.take(pa.array(place, mask=missing)))
 
 
 def _joined(parts: list[str | Text | None], sizes: list[int], order: I64) -> pd.Series:

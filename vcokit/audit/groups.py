@@ -14,10 +14,10 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from vcokit.audit.columns import I32, I64, NONE, Mask, RouteColumns, dense, first_other, first_row
-from vcokit.cidr.relations import closest_cover_sorted, is_new, pack, stable_order
+from vcokit.audit.columns import I64, NONE, Mask, RouteColumns, dense, first_other, first_row
+from vcokit.cidr.parse import U64
+from vcokit.cidr.relations import GROUP_BITS, closest_cover_sorted, is_new, pack, stable_sort
 
 
 class Groups:
@@ -31,7 +31,7 @@ class Groups:
     ----------
     rows : ndarray of int64
         Rows that take part, sorted as the module says; equal ones in their own order.
-    destination : ndarray of int32
+    destination : ndarray of int64
         Number of each row's destination, in sorted order; -1 of rows that take no part.
     count : int
         Number of destinations.
@@ -45,15 +45,13 @@ class Groups:
             prefixes.network.take(rows), prefixes.length.take(rows), columns.scope.take(rows)
         )
         connection = columns.connection.take(rows)
-        order = _order(key, connection, columns.id_count)
+        order, self._key, self._connection = _sorted(key, connection, columns.id_count)
         self.rows = rows.take(order)
-        self._key = key.take(order)
-        self._connection = connection.take(order)
         starts = is_new(self._key)
         self._starts = np.flatnonzero(starts)
         self.count = len(self._starts)
-        self._of_sorted: I32 = np.cumsum(starts, dtype=np.int32) - np.int32(1)
-        self.destination = np.full(columns.size, NONE, dtype=np.int32)
+        self._of_sorted: I64 = np.cumsum(starts) - 1
+        self.destination = np.full(columns.size, NONE, dtype=np.int64)
         self.destination[self.rows] = self._of_sorted
 
     # -- destinations ---------------------------------------------------------------------------
@@ -66,17 +64,15 @@ class Groups:
         return np.minimum.reduceat(self.rows, self._starts)
 
     @cached_property
-    def has_active(self) -> Mask:
-        """By destination, whether it has an active route; one more at the end, False."""
-        active = np.zeros(self.count + 1, dtype=np.bool_)
-        active[self.destination[self._columns.takes_part & self._columns.is_active]] = True
-        return active
+    def active(self) -> I64:
+        """Active rows, ascending."""
+        return np.flatnonzero(self._columns.takes_part & self._columns.is_active)
 
     @cached_property
     def first_active(self) -> I64:
         """First active row of each destination; -1 where there is none."""
-        active = self._columns.takes_part & self._columns.is_active
-        return first_row(np.where(active, self.destination, NONE), self.count)
+        place = first_row(self.destination.take(self.active), self.count)
+        return np.append(self.active, NONE).take(place)  # place -1 takes the last
 
     @cached_property
     def cover(self) -> I64:
@@ -113,26 +109,33 @@ class Groups:
         """Return the distinct routes of some destinations, sorted by both, and how many of each."""
         chosen = wanted[self._of_sorted]
         rows, columns = self.rows[chosen], self._columns
-        hop = columns.connection[rows].astype(np.int64) * columns.code_count
+        hop = columns.connection[rows] * columns.code_count
         route = dense((hop + columns.next_hop[rows]) * 2 + columns.is_active[rows])
         count = int(route.max(initial=0)) + 1
-        both = np.sort(self._of_sorted[chosen].astype(np.int64) * count + route)
+        both = np.sort(self._of_sorted[chosen] * count + route)
         both = both[is_new(both)]
         destination, route = np.divmod(both, count)
         return route, np.bincount(destination, minlength=self.count)
 
     def redundant(self, has_row_error: Mask) -> Mask:
-        """Tell of which destinations a plan makes all routes of the cover, and all or none of it.
+        """Tell which destinations can be dropped: they have the routes of their cover.
 
-        Of those that have the routes of their cover, these can be dropped: without them no address
-        goes another way, neither as things are nor once rows in error are corrected.
+        A plan makes all routes of the cover, and all or none of the destination. So without it no
+        address goes another way, neither as things are nor once rows in error are corrected.
         """
-        lost = self._unmade(has_row_error)[self.rows]
+        inner = np.flatnonzero(self.same_next_hop_set)
+        outer = self.cover[inner]
+        asked = np.zeros(self.count, dtype=np.bool_)
+        asked[inner] = asked[outer] = True
+        chosen = asked[self._of_sorted]
+        destination = self._of_sorted[chosen]
+        lost = self._unmade(has_row_error)[self.rows[chosen]]
         some_lost, some_made = (
-            np.append(np.bincount(self._of_sorted[which], minlength=self.count) > 0, False)
-            for which in (lost, ~lost)
+            np.bincount(destination[which], minlength=self.count) > 0 for which in (lost, ~lost)
         )
-        return np.asarray(~some_lost[self.cover] & ~(some_lost & some_made))
+        result = np.zeros(self.count + 1, dtype=np.bool_)
+        result[inner] = ~some_lost[outer] & ~(some_lost & some_made)[inner]
+        return result
 
     def _unmade(self, has_row_error: Mask) -> Mask:
         """Tell of which rows no row of their destination makes the route."""
@@ -153,7 +156,7 @@ class Groups:
         rows = np.sort(self.rows[self._may_contend()])
         columns = self._columns
         prefixes = columns.prefixes
-        connection = columns.connection[rows].astype(np.int64)
+        connection = columns.connection[rows]
         key = pack(prefixes.network[rows], prefixes.length[rows], connection)
         prefix_key = dense(key.view(np.int64))
         nexthop_key = dense(prefix_key * columns.code_count + columns.next_hop[rows])
@@ -170,13 +173,15 @@ class Groups:
         if self.count == 0:
             return np.zeros(0, dtype=np.bool_)
         same = (self._key[1:] == self._key[:-1]) & (self._connection[1:] == self._connection[:-1])
-        neighbours = np.concatenate([[False], same]) | np.concatenate([same, [False]])
-        scope = self._columns.scope.take(self.rows)
-        usual = np.zeros(self._columns.id_count, dtype=np.int64)
+        neighbours: Mask = np.concatenate([[False], same]) | np.concatenate([same, [False]])
+        scope = self._key >> np.uint64(GROUP_BITS)
+        if scope[0] == scope[-1]:
+            return neighbours
+        usual = np.zeros(self._columns.id_count, dtype=np.uint64)
         usual[self._connection] = scope
         elsewhere = scope != usual.take(self._connection)
         if not elsewhere.any():
-            return np.asarray(neighbours)
+            return neighbours
         split = np.zeros(self._columns.id_count, dtype=np.bool_)
         split[self._connection[elsewhere]] = True
         return np.asarray(neighbours | split.take(self._connection))
@@ -222,14 +227,18 @@ class Contending:
         return np.isin(self.prefix_key, differing)
 
 
-def _order(key: npt.NDArray[np.uint64], connection: I32, count: int) -> I64:
-    """Return the order by (key, connection), equal rows in their own order.
+def _sorted(key: U64, connection: I64, count: int) -> tuple[I64, U64, I64]:
+    """Return the order by (key, connection), equal rows in their own order; and both in it.
 
     One sort of one number where the connection fits below the key.
     """
-    bits = max(1, int(count).bit_length())
-    if len(key) and int(key.max()).bit_length() + bits <= 64:
-        packed = (key << np.uint64(bits)) | connection.astype(np.uint64)
-        return stable_order(packed)
-    inner = stable_order(connection.astype(np.uint64))
-    return inner[stable_order(key[inner])]
+    bits = count.bit_length()
+    if int(key.max(initial=0)).bit_length() + bits <= 64:
+        below = np.uint64(bits)
+        order, ordered = stable_sort((key << below) | connection.astype(np.uint64))
+        found = ordered & np.uint64((1 << bits) - 1)
+        return order, ordered >> below, found.view(np.int64)
+    inner, _ = stable_sort(connection.astype(np.uint64))
+    outer, ordered = stable_sort(key.take(inner))
+    order = inner.take(outer)
+    return order, ordered, connection.take(order)

@@ -21,9 +21,8 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit.cidr.longest_match import segments
-from vcokit.cidr.parse import I64, NONE, U32, U64, parse, to_text
-from vcokit.cidr.relations import is_new, pack
-from vcokit.cidr.scalar import LENGTH_BITS
+from vcokit.cidr.parse import I64, NONE, U32, U64, Mask, parse, to_text
+from vcokit.cidr.relations import GROUP_BITS, is_new, pack
 from vcokit.cidr.sets import fewest_prefixes
 from vcokit.errors import InputError
 
@@ -35,8 +34,8 @@ _COLUMNS: Final = ("block", "addresses", "change", "before", "after")
 _READ: Final = ("vpn_connection_id", "route_dest", "weight")
 _ADDRESS_BITS: Final = np.uint64(32)
 #: Below the group of a packed prefix.
-_GROUP_BITS: Final = np.uint64(32 + LENGTH_BITS)
-_PREFIX: Final = np.uint64((1 << (32 + LENGTH_BITS)) - 1)
+_GROUP_BITS: Final = np.uint64(GROUP_BITS)
+_PREFIX: Final = np.uint64((1 << GROUP_BITS) - 1)
 _ONE: Final = np.uint64(1)
 #: One past the last address.
 _END: Final = np.uint64(1 << 32)
@@ -51,6 +50,17 @@ class _Ranges(NamedTuple):
     last: U64
     was: I64
     will: I64
+
+
+class _Winners(NamedTuple):
+    """Routes that win, sorted by destination, then connection; each destination has one weight.
+
+    ``key`` packs scope, side and prefix. Connections are numbered in the order of their names.
+    """
+
+    key: U64
+    connection: I64
+    active: Mask
 
 
 class _Side(NamedTuple):
@@ -144,18 +154,8 @@ def _answers(both: pd.DataFrame, scopes: int) -> tuple[list[_Side], pd.DataFrame
 
     An answer is the connections whose routes win, and whether these are active.
     """
-    side = 2 * both["scope"].to_numpy(np.int64) + both["side"].to_numpy(np.int64)
-    network, length = both["network"].to_numpy(np.uint32), both["length"].to_numpy(np.uint8)
     connection, names = pd.factorize(both["connection"], sort=True)
-    active = (both["weight"] == _ACTIVE).to_numpy()
-    key = pack(network, length, side)
-    order = np.lexsort((connection, ~active, key))
-    key, connection, active = key.take(order), connection.take(order), active.take(order)
-    starts = np.flatnonzero(is_new(key))
-    # Active routes stand first: where there is one, standby routes win nothing.
-    wins = active == np.repeat(active.take(starts), np.diff(starts, append=len(key)))
-    wins &= is_new(key) | is_new(connection)
-    key, connection, active = key[wins], connection[wins], active[wins]
+    key, connection, active = _winners(both, connection)
     starts = np.flatnonzero(is_new(key))
     size = np.diff(starts, append=len(key))
     number = _set_numbers(2 * connection + active, starts, size)
@@ -173,6 +173,21 @@ def _answers(both: pd.DataFrame, scopes: int) -> tuple[list[_Side], pd.DataFrame
     edges = np.searchsorted(keys, np.arange(2 * scopes + 1, dtype=np.uint64) << _GROUP_BITS)
     parts = (slice(begin, end) for begin, end in pairwise(edges))
     return [_Side(keys[part] & _PREFIX, number[part]) for part in parts], known
+
+
+def _winners(both: pd.DataFrame, connection: I64) -> _Winners:
+    """Return the routes that win at their destination, those of one connection once."""
+    side = 2 * both["scope"].to_numpy(np.int64) + both["side"].to_numpy(np.int64)
+    network, length = both["network"].to_numpy(np.uint32), both["length"].to_numpy(np.uint8)
+    active = (both["weight"] == _ACTIVE).to_numpy()
+    key = pack(network, length, side)
+    order = np.lexsort((connection, ~active, key))
+    key, connection, active = key.take(order), connection.take(order), active.take(order)
+    starts = np.flatnonzero(is_new(key))
+    # Active routes stand first: where there is one, standby routes win nothing.
+    wins = active == np.repeat(active.take(starts), np.diff(starts, append=len(key)))
+    wins &= is_new(key) | is_new(connection)
+    return _Winners(key[wins], connection[wins], active[wins])
 
 
 def _set_numbers(members: I64, starts: I64, size: I64) -> I64:

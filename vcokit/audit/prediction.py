@@ -143,13 +143,13 @@ def _pairs(columns: RouteColumns, live: pd.DataFrame) -> tuple[I64, I64]:
     theirs = pack(
         prefixes.network[known],
         prefixes.length[known],
-        columns.live_connection[known].astype(np.int64),
+        columns.live_connection[known],
     )
     order = np.argsort(theirs)
     theirs, known = theirs[order], known[order]
     rows = np.flatnonzero(columns.takes_part)
     own = columns.prefixes
-    mine = pack(own.network[rows], own.length[rows], columns.connection[rows].astype(np.int64))
+    mine = pack(own.network[rows], own.length[rows], columns.connection[rows])
     begin = np.searchsorted(theirs, mine)
     count = np.searchsorted(theirs, mine, side="right") - begin
     which = np.repeat(np.arange(len(rows)), count)

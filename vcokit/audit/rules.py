@@ -40,7 +40,7 @@ from vcokit.audit.columns import (
     say,
 )
 from vcokit.audit.prediction import Check
-from vcokit.cidr.parse import to_text
+from vcokit.cidr.parse import U8, U32, to_text
 from vcokit.cidr.relations import touches
 from vcokit.cidr.suggest import suggestions
 
@@ -118,6 +118,14 @@ SPECIAL: Final = (
     (0xA9FE0000, 16),
     (0xE0000000, 4),
     (0xF0000000, 4),
+)
+_FIRST_OCTETS: Final = np.arange(256, dtype=np.uint32) << np.uint32(24)
+#: By first octet, whether one of these networks has an address that begins so.
+_NEAR: Final = np.logical_or.reduce(
+    [
+        touches(_FIRST_OCTETS, np.full(256, 8, dtype=np.uint8), *network)
+        for network in (SHARED, *SPECIAL)
+    ]
 )
 _SHOWN: Final = 64  # characters of a cell in a message
 #: A weight as a spreadsheet shows it, in any locale.
@@ -257,7 +265,10 @@ def _not_attached(audit: Audit) -> Matches:
 
 @_rule("region-mismatch", "error", "The connection's first row names another region.", "connection")
 def _region_mismatch(audit: Audit) -> Matches:
-    columns, first = audit.columns, audit.region_row
+    columns = audit.columns
+    if len(columns.regions) < 2:
+        return NOTHING
+    first = audit.region_row
     differs = columns.region != columns.region[first]
     rows = _rows((columns.connection >= 0) & (columns.region >= 0) & (first != NONE) & differs)
     related = first[rows]
@@ -328,6 +339,14 @@ def _next_hop_mismatch(audit: Audit) -> Matches:
     return Matches(rows, "next_hop", message, _where(columns.id_ok[rows], ids))
 
 
+def _near_special(audit: Audit) -> tuple[I64, U32, U8]:
+    """Return the rows that alone can touch a network of special purpose, and their prefixes."""
+    prefixes = audit.columns.prefixes
+    near = _NEAR.take(prefixes.network >> 24) | (prefixes.length < 8)
+    rows = _rows(audit.columns.has_network & near)
+    return rows, prefixes.network[rows], prefixes.length[rows]
+
+
 @_rule(
     "shared-address-space",
     "error",
@@ -336,22 +355,20 @@ def _next_hop_mismatch(audit: Audit) -> Matches:
     breaks_tunnel=True,
 )
 def _shared_address_space(audit: Audit) -> Matches:
-    prefixes = audit.columns.prefixes
-    touching = touches(prefixes.network, prefixes.length, *SHARED)
-    rows = _rows(audit.columns.has_network & touching)
+    rows, network, length = _near_special(audit)
+    rows = rows[touches(network, length, *SHARED)]
     ending = " touches 100.64.0.0/10: it may be accepted, and then the tunnel breaks"
     return Matches(rows, "route_dest", say(audit.network(rows), ending))
 
 
 @_rule("special-purpose", "warning", "The destination touches a network of special purpose.", "row")
 def _special_purpose(audit: Audit) -> Matches:
-    prefixes = audit.columns.prefixes
-    which = np.full(audit.columns.size, NONE, dtype=np.int8)
-    for number, special in reversed(list(enumerate(SPECIAL))):
-        which[touches(prefixes.network, prefixes.length, *special)] = number
-    rows = _rows(audit.columns.has_network & (which != NONE))
-    network, length = np.array(SPECIAL, dtype=np.int64)[which[rows]].T
-    touched = as_text(to_text(network.astype(np.uint32), length.astype(np.uint8)))
+    rows, network, length = _near_special(audit)
+    touching = np.array([touches(network, length, *special) for special in SPECIAL])
+    found = touching.any(axis=0)
+    rows, which = rows[found], touching.argmax(axis=0)[found]
+    network, length = np.array(SPECIAL, dtype=np.uint32)[which].T
+    touched = as_text(to_text(network, length.astype(np.uint8)))
     ending = ", which has a meaning of its own"
     return Matches(rows, "route_dest", say(audit.network(rows), " touches ", touched, ending))
 
@@ -472,7 +489,8 @@ def _over_default_quota(audit: Audit) -> Matches:
 @_rule("no-active-route", "warning", "All routes of the destination are standby.", "destination")
 def _no_active_route(audit: Audit) -> Matches:
     groups = audit.groups
-    rows = _rows((groups.destination >= 0) & ~groups.has_active[groups.destination])
+    is_standby = np.append(groups.first_active == NONE, False)  # rows that take no part read it
+    rows = _rows(is_standby[groups.destination])
     which, one = audit.alike(rows, groups.destination[rows])
     message = say("all routes to ", audit.network(rows[one]), " are standby (weight 0)")
     return Matches(rows, "weight", _shared(message, which))
@@ -483,10 +501,10 @@ def _no_active_route(audit: Audit) -> Matches:
 )
 def _equal_cost(audit: Audit) -> Matches:
     columns, destination = audit.columns, audit.groups.destination
-    active = _rows(columns.takes_part & columns.is_active)
+    active = audit.groups.active
     several = np.bincount(destination[active], minlength=audit.groups.count) > 1
     active = active[several[destination[active]]]
-    first = first_other(destination[active].astype(np.int64), columns.connection[active])
+    first = first_other(destination[active], columns.connection[active])
     found = _rows(first != NONE)
     rows, other = active[found], active[first[found]]
     which, one = audit.alike(rows, other)
@@ -500,8 +518,7 @@ def _covered(audit: Audit) -> Matches:
     groups = audit.groups
     if not groups.same_next_hop_set.any():
         return NOTHING
-    redundant = groups.redundant(audit.has_row_error)
-    rows, cover = _within(audit, groups.same_next_hop_set & redundant)
+    rows, cover = _within(audit, groups.redundant(audit.has_row_error))
     which, one = audit.alike(rows, groups.destination[rows])
     inner, outer = rows[one], cover[one]
     message = say(

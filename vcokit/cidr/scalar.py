@@ -147,7 +147,7 @@ class Cidr:
         return self.network <= first and last <= self.last
 
     def __str__(self) -> str:
-        return f"{ipaddress.IPv4Address(self.network)}/{self.prefix_length}"
+        return f"{'.'.join(map(str, self.network.to_bytes(4)))}/{self.prefix_length}"
 
     def __repr__(self) -> str:
         return f"Cidr('{self}')"
@@ -197,7 +197,7 @@ def key_of(prefix: Cidr) -> int:
 
 def address_number(text: str) -> int:
     """Return an address that matches `ADDRESS` as a number."""
-    return int(ipaddress.IPv4Address(text))
+    return int.from_bytes(map(int, text.split(".")), "big")
 
 
 def netmask_length(mask: int) -> int | None:

@@ -65,6 +65,13 @@ def probe_command(
     region: Annotated[
         str | None, typer.Option(metavar="REGION", help="Region of the connection.")
     ] = None,
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.toml",
+            help="Write also the settings that follow, for vcokit.toml. FILE must be new.",
+        ),
+    ] = None,
     among_others: Annotated[
         bool,
         typer.Option(
@@ -79,11 +86,17 @@ def probe_command(
     """Ask the account how its cloud behaves, with reads and dry runs.
 
     The answers stand beside what vcokit assumes, and go to a file that a simulator can be given.
-    With --sandbox routes are written too: it asks first, or needs --yes.
+    With --sandbox routes are written too: it asks first, or needs --yes. --settings writes the
+    settings that follow from the answers.
 
     Example: vcokit probe --connection vco-p0w2jpkhi2eeop6q6test
     """
-    check_output_paths({"--output": output, "--journal": journal}, [cloud.scenario])
+    outputs = {"--output": output, "--journal": journal, "--settings": settings}
+    check_output_paths(outputs, [cloud.scenario])
+    if settings is not None and settings.exists():
+        raise InputError(
+            f"{settings}: exists already", remedy="Name a new file for --settings, and compare both"
+        )
     if sandbox and connection is None:
         raise InputError("--sandbox needs a connection", remedy="Name one that nobody needs")
     if sandbox and not (yes or cloud.simulated):
@@ -101,6 +114,9 @@ def probe_command(
     for line in str(found).splitlines():
         console().print(printable(line), soft_wrap=True)
     error_console().print(f"→ {printable(output)}")
+    if settings is not None:
+        write_atomic(settings, [found.settings_toml() + "\n"])
+        error_console().print(f"→ {printable(settings)}")
 
 
 def _confirm(connection: str) -> None:

@@ -258,7 +258,7 @@ def diff_command(
         before = read.read([old])
         with cloud.connect(before) as client:
             after = schema.destination_routes(live_routes(client, before))
-    elif cloud.simulated or cloud.profile is not None:
+    elif cloud.simulated or cloud.profile is not None or cloud.record is not None:
         raise InputError("two inventories need no cloud", remedy="Leave B out to compare with it")
     else:
         before, after = read.read([old]), read.read([new])

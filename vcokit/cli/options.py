@@ -722,14 +722,31 @@ class CloudOptions:
             help="Use a simulator that behaves as vcokit probe saw the account, by its probe.json.",
         ),
     ] = None
+    replay: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Use a simulator that plays again what --record wrote. The inventory is its "
+            "routes.csv.",
+        ),
+    ] = None
     speed: Annotated[
         float | None, typer.Option(metavar="N", help="The simulator's clock runs N times faster.")
+    ] = None
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write all calls and answers into a new folder, for a bug report: without keys, "
+            "with pseudonyms for ids, addresses, names and descriptions.",
+        ),
     ] = None
 
     @property
     def simulated(self) -> bool:
         """Whether the cloud is a simulated one."""
-        return self.simulate or self.scenario is not None or self.facts is not None
+        made_of = (self.scenario, self.facts, self.replay)
+        return self.simulate or any(one is not None for one in made_of)
 
     @property
     def may_be_simulated(self) -> bool:
@@ -745,7 +762,7 @@ class CloudOptions:
         >>> CloudOptions(scenario=Path("my cloud.toml")).resume_args, CloudOptions().resume_args
         (" --scenario 'my cloud.toml'", '')
         """
-        files = {"--scenario": self.scenario, "--facts": self.facts}
+        files = {"--scenario": self.scenario, "--facts": self.facts, "--replay": self.replay}
         named = [f" {name} {shlex.quote(str(path))}" for name, path in files.items() if path]
         if named or self.simulate:
             return "".join(named) or " --simulate"
@@ -761,6 +778,10 @@ class CloudOptions:
         if self.simulated and self.profile is not None:
             raise InputError(
                 "--profile is for the real cloud", remedy="Leave it out, or leave out --simulate"
+            )
+        if self.replay is not None and (self.scenario or self.facts):
+            raise InputError(
+                "--replay is a cloud by itself", remedy="Leave out --scenario and --facts"
             )
         if not self.simulated and self.speed is not None:
             raise InputError(
@@ -796,14 +817,23 @@ class CloudOptions:
 
         self.check()
         if not self.simulated:
-            with connect(profile=self.profile) as client:
+            with connect(profile=self.profile, record=self.record) as client:
+                self._record(client, routes)
                 if client.endpoint_note:
                     kind = ", which is a simulator" if client.simulated else ""
                     on_note(f"{client.endpoint_note}{kind}")
                 yield client
             return
-        with self._simulator(routes, live) as cloud, connect(cloud) as client:
+        with (
+            self._simulator(routes, live) as cloud,
+            connect(cloud, record=self.record) as client,
+        ):
+            self._record(client, routes)
             yield client
+
+    def _record(self, client: Client, routes: pd.DataFrame) -> None:
+        if self.record is not None and len(routes):
+            client.record_routes(routes)
 
     def _simulator(self, routes: pd.DataFrame, live: pd.DataFrame | None) -> Any:
         from vcokit.simulator import Route, Simulator
@@ -812,6 +842,8 @@ class CloudOptions:
         columns = ["vpn_connection_id", "route_dest", "weight", "next_hop"]
         most = 0  # live routes of one connection
         try:
+            if self.replay is not None:
+                return Simulator.replay(self.replay, speed=config.get("speed", self.speed))
             options = {} if self.scenario is None else read_scenario(self.scenario)
             if self.speed is not None or "speed" not in options:
                 options["speed"] = config.get("speed", self.speed)

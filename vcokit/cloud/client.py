@@ -26,6 +26,7 @@ from vcokit.cloud.error_codes import Kind, kind_of, may_try_again
 from vcokit.cloud.masking import Secret
 from vcokit.cloud.operations import KNOWN, OPERATIONS, PAGE_SIZE, Limit, Operation
 from vcokit.cloud.ratelimit import Limiter, Pacer, backoff
+from vcokit.cloud.recording import Recorder
 from vcokit.cloud.responses import Answer, frame_of, read, rows_in, skew_of
 from vcokit.cloud.signing import Signer, canonical_query
 from vcokit.cloud.simulated import is_simulator
@@ -106,6 +107,11 @@ class Client:
         self._sleep, self._luck = sleep, luck
         self._pacer = Pacer(self.limiter, target.read_share, now, sleep)
         self._signer = Signer(target.credentials, clock=target.clock)
+        self._recorder = None
+        if target.record is not None:
+            self._recorder = Recorder(
+                target.record, limits=target.limits, speed=target.speed, now=now, clock=target.clock
+            )
         self._transport = Transport(
             self._signer,
             connect_timeout=target.connect_timeout,
@@ -114,6 +120,7 @@ class Client:
             proxy=Secret.of(target.proxy),
             now=now,
             instead=target.transport,
+            note=None if self._recorder is None else self._recorder.note,
         )
         self._simulated = False
         self._round_trip: float | None = None
@@ -193,6 +200,25 @@ class Client:
         if not self._simulated:
             self._simulated = is_simulator(self.target.endpoint, self.target.connect_timeout)
         return self._simulated
+
+    def record_routes(self, routes: pd.DataFrame) -> None:
+        """Write an inventory into the folder of the recording, in the same pseudonyms.
+
+        So whoever is sent the recording can repeat what was done with these routes.
+
+        Parameters
+        ----------
+        routes : DataFrame
+            From `read_routes`.
+
+        Raises
+        ------
+        InputError
+            If nothing is recorded, or the frame is none of routes.
+        """
+        if self._recorder is None:
+            raise InputError("nothing is recorded", remedy='Pass connect(record="folder")')
+        self._recorder.routes(routes)
 
     # -- calls ----------------------------------------------------------------------------------
 

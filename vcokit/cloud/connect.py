@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from vcokit import config
@@ -61,7 +62,9 @@ class Target:
     clock : callable
         Seconds since the epoch, for signatures.
     transport : httpx.BaseTransport, optional
-        Replaces the network.
+        Takes the place of the network.
+    record : str or Path, optional
+        Folder to record all calls in, in pseudonyms.
     settings : Settings
         The current settings, for everything that uses this client.
     """
@@ -82,6 +85,7 @@ class Target:
     proxy: str | Secret | None = None
     clock: Callable[[], float] = time.time
     transport: Any = None
+    record: str | Path | None = None
     settings: config.Settings = field(default_factory=config.Settings)
 
     def __post_init__(self) -> None:
@@ -173,6 +177,7 @@ def connect(
     sleep: Callable[[float], None] = time.sleep,
     luck: Callable[[], float] = random.random,
     transport: Any = None,
+    record: str | Path | None = None,
 ) -> Client:
     """Return a client. Nothing is sent yet.
 
@@ -207,7 +212,11 @@ def connect(
     luck : callable
         Returns a number from 0 to 1, which shortens a wait between tries by up to half.
     transport : httpx.BaseTransport, optional
-        Replaces the network in tests, for example `httpx.MockTransport`.
+        Takes the place of the network, for tests: `httpx.MockTransport`, for example.
+    record : str or Path, optional
+        A new folder: all calls and answers are written there, keys left out and ids, addresses,
+        names and descriptions replaced, so that it can be sent to others. `Simulator.replay` plays
+        it again; see `vcokit.cloud.recording`.
 
     Returns
     -------
@@ -218,7 +227,7 @@ def connect(
     CredentialsError
         If there is no AccessKey, or it cannot be used.
     InputError
-        If the AccessKey is given in more than one way.
+        If the AccessKey is given in more than one way, or the folder of `record` is not empty.
     ConfigError
         If a setting cannot be used, or a key would be sent over plain http.
 
@@ -260,6 +269,7 @@ def connect(
             proxy=proxy,
             clock=clock,
             transport=transport,
+            record=record,
             settings=settings,
         ),
         sleep=sleep,

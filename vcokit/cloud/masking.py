@@ -1,9 +1,12 @@
-r"""Secrets: hidden in objects, and removed from text before it is shown.
+r"""Secrets and what tells whose something is: kept where nothing shows them, taken out of what is
+to be shown.
 
 `Secret` contains a text that no repr, no traceback with local variables and no ``vars()`` shows.
-`mask` removes secrets from text of unknown origin: values that follow the name of a secret, and
-known secrets themselves. The answer of a proxy may repeat a request with its token, and a truncated
-answer may contain a pre-shared key. A name is recognised in any of these notations::
+`Pseudonyms` replaces ids, addresses, names and descriptions, so that a recording can be sent to
+others. `mask` takes secrets out of text of strangers: by the names they stand under, and by
+themselves.
+What a stranger between us and the cloud sends back may repeat a request with its token, and a
+cut-off answer may hold a pre-shared key. A name is recognised whatever stands around it::
 
     "Psk":"…"   \"Psk\": \"…\"   <Psk>…</Psk>   Psk=…&   Psk: …
 
@@ -19,13 +22,19 @@ Not recognised: a shorter piece, hex, and a secret that is reversed or encrypted
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import html
+import ipaddress
 import re
-from collections.abc import Callable, Iterable
+import uuid
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, Final, overload
 
+from vcokit.cloud.endpoints import REGIONS
 from vcokit.cloud.operations import SECRET_FIELDS
+from vcokit.contract import CONTRACT
 
 MASK: Final = "***"
 
@@ -202,3 +211,208 @@ def _spelt_plainly(text: str) -> tuple[str, list[tuple[int, int]]]:
                 letters.append(letter)
                 spans.append(found.span())
     return "".join(letters), spans
+
+
+# -- pseudonyms -----------------------------------------------------------------------------------
+
+#: Fields of requests and answers whose words and numbers tell nothing of whose they are. All
+#: others are replaced, so that a field that nobody knows yet gives nothing away.
+_KEPT: Final = frozenset(
+    {
+        "AcceptLanguage",
+        "AttachType",
+        "BgpStatus",
+        "Code",
+        "DryRun",
+        "Enable",
+        "EnableBgp",
+        "EnableDpd",
+        "EnableNatTraversal",
+        "Interval",
+        "LocalName",
+        "MaxResults",
+        "NetworkType",
+        "NewWeight",
+        "OverlayMode",
+        "PageNumber",
+        "PageSize",
+        "PeriodUnit",
+        "PeriodValue",
+        "Policy",
+        "ProductCode",
+        "ProductType",
+        "QuotaActionCode",
+        "QuotaCategory",
+        "QuotaDescription",
+        "QuotaName",
+        "QuotaUnit",
+        "RegionEndpoint",
+        "Retry",
+        "Role",
+        "RouteCount",
+        "RouteEntryType",
+        "Source",
+        "Spec",
+        "State",
+        "Status",
+        "TotalCount",
+        "TotalQuota",
+        "TotalUsage",
+        "TunnelIndex",
+        "Weight",
+    }
+)
+#: Fields with a time in milliseconds since the epoch.
+_TIMES: Final = frozenset({"CreateTime"})
+#: An id: what kind of thing it is of, and the rest. Others become a text like any other.
+_ID: Final = re.compile(r"(vco|tun|tr|cen|cgw|rg|vpn)-[A-Za-z0-9*]+")
+_UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+#: What even a field that is kept must not hold.
+_TELLING: Final = re.compile(rf"\b{_ID.pattern}|[0-9]+(?:\.[0-9]+){{3}}")
+#: The name of a field, as the vendor writes them.
+_FIELD: Final = re.compile(r"[A-Za-z]{1,40}(?:\.[0-9]{1,2}\.[A-Z][a-z]+)?")
+_WORD: Final = re.compile(r"\w+")
+#: Words of error messages that the vendor documents; a message keeps those alone.
+_WORDS: Final = frozenset(
+    word
+    for text in (
+        *(of["text"] for of in CONTRACT["errors"].values()),
+        *(of["text"] for of in CONTRACT["families"].values()),
+    )
+    for word in _WORD.findall(text)
+)
+#: 100.64.0.0/10, which means the same to everybody, and stays where it is.
+_SHARED: Final = (0x64400000, 10)
+
+
+class Pseudonyms:
+    """Replaces ids, addresses, names, descriptions and times, the same by the same each time.
+
+    ==================  ====================================================================
+    what it is          what becomes of it
+    ==================  ====================================================================
+    id                  its kind, and other letters: ``vco-…``
+    address, network    another one of the same length; two that begin with the same k bits and no
+                        more do so afterwards: what contains what stays. Host bits that are zero
+                        stay zero. What lies within 100.64.0.0/10 stays within it; so it and what
+                        contains it, 0.0.0.0/0 for one, stand for themselves, with the other half of
+                        each. Nothing else does
+    time                milliseconds since the recording began
+    name, description   ``text-…``
+    message             only the words that the vendor's documented messages have
+    region, state,      stay: they are the vendor's words, not the account's
+    code, weight, count
+    ==================  ====================================================================
+
+    The addresses follow the idea of Crypto-PAn (Xu, Fan, Ammar, Moon: "Prefix-preserving IP address
+    anonymization", 2002): whether a bit is turned is drawn from the bits before it, by a key.
+    Whoever has the key can tell what was replaced: throw it away.
+
+    Parameters
+    ----------
+    key : bytes
+        Random, of 16 bytes or more.
+    start : float
+        Seconds since the epoch from which times are counted.
+
+    Examples
+    --------
+    >>> replace = Pseudonyms(b"a random key, thrown away", 0.0).text
+    >>> replace("vco-p0w2jpkhi2eeop6q6mine") == replace("vco-p0w2jpkhi2eeop6q6mine")
+    True
+    >>> replace("10.1.0.0/16"), replace("10.1.2.0/24"), replace("0.0.0.0/0")
+    ('44.17.0.0/16', '44.17.229.0/24', '0.0.0.0/0')
+    """
+
+    def __init__(self, key: bytes, start: float) -> None:
+        # Neither stands in an attribute: a traceback may show this object.
+        self._digest: Callable[[str], bytes] = lambda text: hmac.digest(
+            key, text.encode("utf-8", "replace"), hashlib.sha256
+        )
+        self._milliseconds: Callable[[float], int] = lambda time: round(time - start * 1000)
+        self._turns: Callable[[int, int, int], int] = cache(self._turn)
+
+    def text(self, value: str) -> str:
+        """Return what stands for an id, an address, a network or any other text."""
+        if not value:
+            return value
+        if (address := self._address(value)) is not None:
+            return address
+        digest = self._digest(value)
+        if _UUID.fullmatch(value):
+            return str(uuid.UUID(bytes=digest[:16], version=4)).upper()
+        letters = base64.b32encode(digest).decode().lower()
+        if found := _ID.fullmatch(value):
+            return f"{found[1]}-{letters[:16]}"
+        return f"text-{letters[:12]}"
+
+    def region(self, value: str) -> str:
+        """Return a region as it is; what is none of the vendor's is a text like any other."""
+        return value if value in REGIONS else self.text(value)
+
+    def fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters of a request, or the fields of an answer, all that is in them."""
+        return {self._name(name): self._value(name, value) for name, value in fields.items()}
+
+    def _name(self, name: str) -> str:
+        return name if _FIELD.fullmatch(name) else self.text(name)
+
+    def _value(self, name: str, value: Any) -> Any:
+        if isinstance(value, dict):
+            return self.fields(value)
+        if isinstance(value, list):
+            return [self._value(name, one) for one in value]
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int | float):
+            if name in _TIMES:
+                return self._milliseconds(value)
+            return value if name in _KEPT else 0
+        if name == "RegionId":
+            return self.region(value)
+        if name == "Message":
+            return _WORD.sub(lambda found: found[0] if found[0] in _WORDS else "…", value)
+        return value if name in _KEPT and not _TELLING.search(value) else self.text(value)
+
+    def _address(self, value: str) -> str | None:
+        """Return what stands for an address or a network; None for what is neither."""
+        written, slash, length = value.partition("/")
+        try:
+            address = ipaddress.ip_address(written)
+        except ValueError:
+            return None
+        width = address.max_prefixlen
+        if slash and not (length.isascii() and length.isdecimal() and int(length) <= width):
+            return None
+        host = width - int(length) if slash else 0
+        number = int(address)
+        if number & ((1 << host) - 1):
+            moved = self._moved(number, width, width)
+            if moved & ((1 << host) - 1) == 0:
+                moved += 1  # what has host bits keeps some: an audit says so of both
+        else:
+            moved = self._moved(number, width - host, width) << host
+        return f"{type(address)(moved)}{slash}{length}"
+
+    def _moved(self, number: int, bits: int, width: int) -> int:
+        """Return the first bits of an address, each turned or not."""
+        moved = 0
+        for depth in range(bits):
+            before = number >> (width - depth)
+            bit = number >> (width - depth - 1) & 1
+            moved = moved << 1 | bit ^ self._turns(width, depth, before)
+        return moved
+
+    def _turn(self, width: int, depth: int, before: int) -> int:
+        """Tell whether the bit that follows some bits is turned."""
+        if _leads_to_shared(width, depth, before):
+            return 0
+        if depth == 0 or _leads_to_shared(width, depth - 1, before >> 1):
+            return 1  # the first that may turn does, so that nothing stands for itself
+        return self._digest(f"{width}/{depth}/{before}")[0] & 1
+
+
+def _leads_to_shared(width: int, depth: int, before: int) -> bool:
+    """Tell whether 100.64.0.0/10 begins with some bits, and has more."""
+    network, length = _SHARED
+    return width == 32 and depth < length and before == network >> (width - depth)

@@ -153,7 +153,7 @@ def read(
     ProtocolError
         For anything that is not an answer of this API.
     """
-    body = _parse(reply.content)
+    body = parse(reply.content)
     if (wrong := _wrong_with(reply, body)) is None and body is not None:
         if reply.status_code >= 400:
             raise _refusal(operation, reply, body, retry_cap, secrets, now)
@@ -210,7 +210,7 @@ def _refusal(
 ) -> ApiError:
     code = _shown(_either(body, "Code"), secrets)
     known = classify(code, reply.status_code)
-    wait = _milliseconds(reply.headers.get("x-acs-retry-after"))
+    wait = wait_of(reply)
     request_id = _either(body, "RequestId") or reply.headers.get("x-acs-request-id", "")
     message = _SIGNED_TEXT.sub("", _shown(_either(body, "Message") or "", secrets)).rstrip()
     evidence: dict[str, Any] = {
@@ -218,7 +218,7 @@ def _refusal(
         "operation": operation.name,
         "request_id": _shown(request_id, secrets),
         "http_status": reply.status_code,
-        "retry_after": min(wait / 1000, retry_cap) if wait else None,
+        "retry_after": min(wait, retry_cap) if wait else None,
         "remedy": _remedy(known, operation, code, reply.status_code),
     }
     if code == WRONG_CLOCK:
@@ -262,8 +262,8 @@ def _wrong_clock(
     return ClockError(message, skew=skew, **evidence)
 
 
-def _parse(content: bytes) -> dict[str, Any] | None:
-    """Return the fields of JSON or of an XML error; None if it is neither."""
+def parse(content: bytes) -> dict[str, Any] | None:
+    """Return the fields of JSON, or of an error in XML, secrets left out; None of anything else."""
     body = None
     if not _has_too_many_values(content):
         with contextlib.suppress(ValueError, RecursionError, MemoryError):
@@ -325,9 +325,10 @@ def note_of(error: CloudError, otherwise: str) -> str:
     return note
 
 
-def _milliseconds(header: str | None) -> int:
-    """Return a header's milliseconds; 0 for anything that is not a sensible number."""
-    return int(header) if header and re.fullmatch(r"[0-9]{1,9}", header) else 0
+def wait_of(reply: Reply) -> float:
+    """Return the seconds that a reply asks to wait; 0 where it asks for none that make sense."""
+    header = reply.headers.get("x-acs-retry-after")
+    return int(header) / 1000 if header and re.fullmatch(r"[0-9]{1,9}", header) else 0.0
 
 
 def skew_of(date: str | None, now: float) -> float | None:

@@ -3,6 +3,7 @@
 ::
 
     Transport.send ─▶ httpx.BaseTransport ─▶ kept connections to each host ─▶ Reply
+          └─▶ note, where somebody records what is sent and what comes back
 
 This is the only module that uses httpx. Nothing is added to a request, no redirect is followed, no
 cookie is sent, and only `proxy_for` decides about a proxy of the environment. An `httpx.Client` is
@@ -136,7 +137,9 @@ class Transport:
     now : callable
         Returns seconds of a monotonic clock that measures the call.
     instead : httpx.BaseTransport, optional
-        Replaces the network; it must apply the time-outs itself.
+        Takes the place of the network; it keeps to the time-outs by itself.
+    note : callable, optional
+        Told each request, what came of it (a `Reply` or the error), and when it was sent.
     """
 
     def __init__(
@@ -149,8 +152,10 @@ class Transport:
         proxy: Secret | None = None,
         now: Callable[[], float] = time.monotonic,
         instead: httpx.BaseTransport | None = None,
+        note: Callable[[Request, Reply | CloudError, float], None] | None = None,
     ) -> None:
         self._signer = signer
+        self._note = note
         self._end = _End(now)
         self._seconds = seconds
         self._timeouts = httpx.Timeout(read_timeout, connect=connect_timeout).as_dict()
@@ -180,13 +185,20 @@ class Transport:
         except httpx.InvalidURL as error:
             raise InputError(f"{request.operation} cannot be asked: {error}") from None
         self._signer.sign(signed.method, signed.url.query, signed.headers)
+        came: Reply | CloudError
+        sent = self._end.now()
         try:
-            return self._sent(signed)
+            came = self._sent(signed)
         except httpx.RequestError as error:
-            raise error_of(request.operation, error, self._signer.secrets) from None
+            came = error_of(request.operation, error, self._signer.secrets)
         finally:
             # Errors and local variables refer to the headers, which contain the token.
             self._signer.forget(signed.headers)
+        if self._note is not None:
+            self._note(request, came, sent)
+        if isinstance(came, CloudError):
+            raise came from None
+        return came
 
     def _sent(self, request: httpx.Request) -> Reply:
         begin = time.perf_counter()

@@ -15,8 +15,8 @@
 `excel_reader`   workbooks: sheets, merged cells, what numbers and dates are as text
 `json_parquet`   JSON lines or a list; Parquet
 `clean`          what a cell means: blanks, protection, case, weight words, masks, several networks
-`read`           `read_routes`: the order of the above, and the report in ``attrs["read"]``
-`partitions`     `read_partitions`: many files as one Dask frame
+`read`           `read_routes`: the order of the above, and the report in ``attrs["read"]``;
+                 `read_partitions`: many files as one Dask frame
 `write`          `write_routes`: quoting, protection, the atomic replacement of a file
 ===============  ============================================================================
 
@@ -26,8 +26,7 @@ routes at all raises `vcokit.errors.InventoryError`, which names file, line and 
 
 from __future__ import annotations
 
-from vcokit.inventory.partitions import read_partitions
-from vcokit.inventory.read import read_routes
+from vcokit.inventory.read import read_partitions, read_routes
 from vcokit.inventory.write import write_routes
 
 __all__ = ["read_partitions", "read_routes", "write_routes"]

@@ -47,8 +47,8 @@ from vcokit._text import PROTECTED
 from vcokit.errors import InventoryError
 from vcokit.inventory.sources import Budget
 from vcokit.schema import BLANKS, STR, split_weight
-from vcokit.schema.conform import BLANK_BEGINS, BLANK_ENDS
-from vcokit.schema.glance import Bytes, count_bytes, holds_byte, outer_bytes
+from vcokit.schema.conform import may_be_blank
+from vcokit.schema.glance import Bytes, count_bytes, first_bytes, holds_byte, last_bytes
 from vcokit.schema.tables import missing
 
 Column: TypeAlias = Any  # pa.ChunkedArray of large_string; pyarrow has no types of its own
@@ -238,14 +238,14 @@ def trim(rows: Rows, protected: Sequence[bool]) -> None:
     In the tables whose format may have one, take away a protective ``'`` too.
     """
     for name, column in rows.columns.items():
-        begin, end = outer_bytes(column)
-        if begin & BLANK_BEGINS or end & BLANK_ENDS:
+        first = first_bytes(column)
+        if may_be_blank(first) or may_be_blank(last_bytes(column)):
             trimmed = pc.utf8_trim(column, characters=BLANKS)
             lengths = pc.binary_length(column), pc.binary_length(trimmed)
             if rows.count("trimmed", pc.not_equal(*lengths)):
                 rows.columns[name] = column = empty_to_null(trimmed)
-                begin, _ = outer_bytes(column)
-        if any(protected) and ord("'") in begin:
+                first = first_bytes(column)
+        if any(protected) and (first == ord("'")).any():
             marked = pc.match_substring_regex(column, f"^'{RISKY}")
             if not all(protected):
                 marked = pc.and_(marked, rows.of_tables(protected))

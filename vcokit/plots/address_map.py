@@ -112,9 +112,10 @@ def address_map(
     '8.39 M addresses of 10.0.0.0/8 are routed (50 %), by 2 routes; < 1 % nest'
     """
     _style.check_top(top)
+    rows = route_arrays(routes, by)
     if by == "vpn_connection_id":
         names = known_names(routes, names)
-    found = _Map(route_arrays(routes, by).named(names), zoom)
+    found = _Map(rows.named(names), zoom)
     extent = found.extent
     ax = _style.new_axes(ax, height=7.6 if len(found.rows.length) else 2.4, width=7.2)
     ax.set(xticks=[], yticks=[])
@@ -169,9 +170,9 @@ def address_map_data(
     2  10.0.0.2/32  1  1             vco-b  vco-b     1.0    True
     3  10.0.0.3/32  1  0             vco-a  vco-a     1.0   False
     """
+    found = _Map(route_arrays(routes, by), zoom)
     if by == "vpn_connection_id":
         names = known_names(routes, names)
-    found = _Map(route_arrays(routes, by), zoom)
     owner, routed = found.cells
     extent, here = found.extent, np.flatnonzero(routed > 0)
     x, y = hilbert_cells(extent.order)

@@ -87,6 +87,9 @@ class Asker:
         self._sleep, self._now = sleep, now
         #: Seconds between two reads.
         self.step = client.settings.get("poll_interval") / 2
+        #: Seconds of the cloud's clock that were slept. Patience counts these alone: a simulator's
+        #: clock may run so fast that a minute passes in one round trip.
+        self.waited = 0.0
         #: The longest wait that is accepted from an answer.
         self.longest_wait = client.target.retry_cap * client.speed
 
@@ -98,6 +101,7 @@ class Asker:
     def sleep(self, seconds: float) -> None:
         """Wait for seconds of the cloud's clock."""
         self._sleep(seconds / self.client.speed)
+        self.waited += seconds
 
     def ask(self, name: str, **parameters: object) -> Heard:
         """Make one call.
@@ -127,10 +131,14 @@ class Asker:
         named = {"RouteDest": network, "Weight": weight, "NextHop": self.connection}
         return self.ask(name, VpnConnectionId=self.connection, **{**named, **more})
 
+    def look(self) -> tuple[Heard, str | None]:
+        """Look at the connection; its State is None where it cannot be had."""
+        heard = self.ask(LOOK, VpnConnectionId=self.connection)
+        return heard, str(heard.data.get("State") or "") if heard.accepted else None
+
     def state(self) -> str | None:
         """Return the State of the connection; None if it cannot be read."""
-        heard = self.ask(LOOK, VpnConnectionId=self.connection)
-        return str(heard.data.get("State") or "") if heard.accepted else None
+        return self.look()[1]
 
     def listing(self) -> tuple[Heard, list[Mapping[str, Any]]]:
         """List the destination routes of the connection, all pages."""
@@ -144,11 +152,19 @@ class Asker:
         custom = [row for row in rows if row.get("RouteEntryType", "custom") == "custom"]
         return heard, custom
 
-    def wait_until_idle(self, seconds: float) -> bool:
-        """Wait until no task runs on the connection; return whether that happened in time."""
-        end = self.now + seconds
-        while (state := self.state()) != ATTACHED:
-            if self.now >= end or state not in (None, *ARRIVING):
-                return False
+    def wait_until_idle(self, seconds: float, seen: float | None = None) -> float | None:
+        """Wait until no task runs on the connection; return when it ended, as far as looks tell.
+
+        That is midway between the last look that saw it and the first that did not, each by when
+        it was sent: a round trip is no part of the time that a task takes. `seen` is when an
+        earlier look saw it. None where the end did not come in time.
+        """
+        end = self.waited + seconds
+        while True:
+            heard, state = self.look()
+            if state == ATTACHED:
+                return heard.at if seen is None else (seen + heard.at) / 2
+            seen = heard.at
+            if self.waited >= end or state not in (None, *ARRIVING):
+                return None
             self.sleep(self.step)
-        return True

@@ -159,7 +159,7 @@ def _check(asker: Asker, rows: list[Mapping[str, Any]], among_others: bool) -> N
             f"{asker.connection} has {len(others)} routes outside {RANGE}",
             remedy="Name a connection that nobody needs, or pass among_others=True",
         )
-    if not asker.wait_until_idle(60.0):
+    if asker.wait_until_idle(60.0) is None:
         raise StateError(
             f"{asker.connection} is not {ATTACHED}, so no route can be written",
             code=asker.state() or "no answer",

@@ -10,11 +10,14 @@ from typing import Any, Final
 
 import pandas as pd
 
-from vcokit import schema
+from vcokit import config, schema
 from vcokit.contract import CONTRACT, limit
 
 FORMAT: Final = "vcokit probe"
 VERSION: Final = 1
+
+#: Seconds between two looks at a connection, at least and at most.
+_OFTEN, _SELDOM = 0.5, 10.0
 
 _AS_ASSUMED: Final = "As assumed: nothing to do."
 
@@ -304,6 +307,45 @@ class Probe:
             "means": question.means(seen.value) if known else seen.why,
             "evidence": ", ".join(seen.evidence) or None,
         }
+
+    def settings_toml(self) -> str:
+        """Return the settings that follow, as lines for ``vcokit.toml``.
+
+        Only what was seen, and only where it is not the default.
+
+        Returns
+        -------
+        str
+            TOML; comments alone where every default fits.
+
+        Examples
+        --------
+        >>> probe = Probe("cn-hangzhou", "2026-12-01T08:00:00Z", simulated=False, sandbox=False)
+        >>> probe.note("quota", 200)
+        >>> print(probe.settings_toml())
+        # What a probe saw in cn-hangzhou, 2026-12-01T08:00:00Z, where it is not the default.
+        quota_hint = 200
+        """
+        lines = [f"# What a probe saw in {self.region}, {self.when}, where it is not the default."]
+        lines += [
+            f"{name} = {json.dumps(value)}"
+            for name, value in self._settings().items()
+            if value != config.SETTINGS[name].default
+        ]
+        return "\n".join(lines)
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the settings that answers give."""
+        found: dict[str, Any] = {}
+        if weight := self.value("listing_weight"):
+            found["listing_weight"] = "shown" if weight == "shown" else "unknown"
+        if tasks := self.value("task_seconds"):
+            found["task_seconds"] = round(sum(tasks) / 2, 1)
+            # Three looks at the shortest task are enough, and two a second as well.
+            found["poll_interval"] = round(min(max(tasks[0] / 3, _OFTEN), _SELDOM), 1)
+        if quota := self.value("quota"):
+            found["quota_hint"] = quota
+        return found
 
     def to_json(self, path: str | Path | None = None) -> str:
         """Return the answers as JSON, and write them to a file if a path is given.

@@ -39,6 +39,8 @@ _PATIENCE: Final = 120.0
 _LONGEST: Final = 900.0
 #: Consecutive listings without a route after which it counts as removed.
 _QUIET: Final = 3
+#: Listings of one look at a deleted route.
+_IN_A_ROW: Final = 3
 #: Seconds for which listings are checked for a deleted route.
 _WATCH: Final = 20.0
 #: Most creates that are sent to find their rate limit, and the assumed window of that limit.
@@ -145,7 +147,7 @@ def free_networks(
 
 def take_back(asker: Asker, journal: Journal) -> list[str]:
     """Delete all routes in the journal; return those that could not be deleted in time."""
-    end, quiet = asker.now + _LONGEST, 0
+    end, quiet = asker.waited + _LONGEST, 0
     mine: list[Mapping[str, Any]] = []
     while journal.networks:
         idle = asker.state() == ATTACHED
@@ -155,7 +157,7 @@ def take_back(asker: Asker, journal: Journal) -> list[str]:
         if quiet == _QUIET:
             journal.forget()
             return []
-        if asker.now >= end:
+        if asker.waited >= end:
             return sorted({_network(row) for row in mine} or journal.networks)
         if idle and mine:
             _delete(asker, mine[0])
@@ -210,6 +212,7 @@ class Sandbox:
         self.asker, self.probe, self.journal = asker, probe, journal
         self._free, self._luck = list(free), luck
         self._tasks: list[float] = []
+        self._ended = 0.0
         self._busy: Heard | None = None
         self._busy_parts: tuple[str, str] = ("", "")
 
@@ -256,20 +259,27 @@ class Sandbox:
         heard, rows = self.asker.listing()
         return heard, next((row for row in rows if _network(row) == network), None)
 
-    def _settle(self, since: float) -> float:
-        """Wait for the end of a task; return the time at which the end was observed."""
-        self.asker.wait_until_idle(_PATIENCE)
-        ended = self.asker.now
+    def _watched(self, network: str) -> list[tuple[float, bool]]:
+        """List several times in a row, for one may show by chance what is gone; tell when, what."""
+        listings = [self._shows(network) for _ in range(_IN_A_ROW)]
+        return [(heard.at, row is not None) for heard, row in listings if heard.accepted]
+
+    def _settle(self, since: float, seen: float | None = None) -> float:
+        """Wait for the end of a task that a look may have seen; return when it ended."""
+        ended = self.asker.wait_until_idle(_PATIENCE, seen)
+        if ended is None:
+            ended = self.asker.now
         self._tasks.append(round(ended - since, 3))
+        self._ended = ended
         return ended
 
     def _calmly(self, write: Callable[[], Heard]) -> Heard:
         """Write when no task runs; repeat while the cloud answers busy or throttled."""
-        end = self.asker.now + _PATIENCE
+        end = self.asker.waited + _PATIENCE
         while True:
             self.asker.wait_until_idle(_PATIENCE)
             heard = write()
-            if not (heard.is_busy or heard.is_throttled) or self.asker.now >= end:
+            if not (heard.is_busy or heard.is_throttled) or self.asker.waited >= end:
                 return heard
             self.asker.sleep(max(self.asker.step, heard.wait or 0.0))
 
@@ -311,18 +321,21 @@ class Sandbox:
 
     def _ask_about_pauses(self) -> str | None:
         """Write immediately after a task, until the write is accepted; return the network."""
-        network, ended = self._next(), self.asker.now
-        refused: list[str] = []
-        while self.asker.now - ended <= _PATIENCE:
+        network, ended, end = self._next(), self._ended, self.asker.waited + _PATIENCE
+        refused: list[Heard] = []
+        while True:
             heard = self._create(network)
             if heard.accepted:
-                pause = round(heard.at - ended, 3) if refused else 0.0
-                self.probe.note("task_conflict_seconds", pause, *refused[-1:], heard.request_id)
+                # It is over between the last refusal and this.
+                over = (refused[-1].at + heard.at) / 2 if refused else ended
+                ids = [one.request_id for one in (*refused[-1:], heard)]
+                self.probe.note("task_conflict_seconds", round(over - ended, 3), *ids)
                 self._settle(heard.at)
                 return network
-            if not (heard.is_busy or heard.is_throttled):
+            tired = self.asker.waited >= end
+            if tired or not (heard.is_busy or heard.is_throttled):
                 break
-            refused.append(heard.request_id)
+            refused.append(heard)
             self.asker.sleep(self.asker.step)
         self.probe.seen["task_conflict_seconds"] = Seen(why=f"A create was answered {heard.code}.")
         return None
@@ -373,28 +386,27 @@ class Sandbox:
             probe.notes.append(f"A delete was answered {deleted.code}.")
             return
         looks: list[tuple[float, bool]] = []  # time, and whether it was listed
-        during = True
+        during, seen = True, None
         while during:
-            heard, row = self._shows(network)
-            during = asker.state() == BUSY_STATE
-            if during and heard.accepted:
-                looks.append((heard.at, row is not None))
-            asker.sleep(asker.step * during)
+            some = self._watched(network)
+            heard, state = asker.look()
+            during = state == BUSY_STATE
+            if during:
+                looks, seen = looks + some, heard.at
+                asker.sleep(asker.step)
         at_once = not all(there for _, there in looks)  # also if it is listed again
         if looks:
-            probe.note("removed_at_acceptance", at_once, deleted.request_id, heard.request_id)
-        ended = self._settle(deleted.at)
-        while asker.now - ended < _WATCH:
-            heard, row = self._shows(network)
-            if heard.accepted:
-                looks.append((heard.at, row is not None))
+            probe.note("removed_at_acceptance", at_once, deleted.request_id)
+        ended, over = self._settle(deleted.at, seen), asker.waited + _WATCH
+        while asker.waited < over:
+            looks += self._watched(network)
             asker.sleep(asker.step)
         gone = next((at for at, there in looks if not there), ended)
         again = [at for at, there in looks if there and at > gone]
         # The route may have been listed until the next listing.
         since = deleted.at if at_once else ended
         back = again[-1] + asker.step - since if again else 0.0
-        probe.note("deleted_reappears", round(back, 3), deleted.request_id, heard.request_id)
+        probe.note("deleted_reappears", round(back, 3), deleted.request_id)
         if again:
             times = pluralize(len(again), "time")
             probe.notes.append(f"A deleted route was listed again {times}, once it was gone.")

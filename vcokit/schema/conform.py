@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from vcokit._text import as_text
 from vcokit.errors import InputError
-from vcokit.schema.glance import outer_bytes
+from vcokit.schema.glance import Bytes, first_bytes
 from vcokit.schema.tables import (
     CATEGORY,
     INT,
@@ -32,9 +32,6 @@ BLANKS: Final = (
     "\u2028\u2029\u202f\u205f\u3000"
     "\u200b\u200c\u200d\u2060\ufeff"
 )
-#: The first bytes and the last bytes of these characters in UTF-8.
-BLANK_BEGINS: Final = frozenset(sign.encode()[0] for sign in BLANKS)
-BLANK_ENDS: Final = frozenset(sign.encode()[-1] for sign in BLANKS)
 
 #: The form of an integer weight: no sign on zero, no leading zero, and the ``.0`` that
 #: spreadsheets add. Only ASCII digits; 18 digits fit an int64.
@@ -96,7 +93,11 @@ def conform_routes(routes: pd.DataFrame, names: Iterable[str] = tuple(ROUTES)) -
         columns[name] = text_column(column) if dtype == STR else _cast(column, dtype)
     weight, weight_text = split_weight(routes["weight"])
     if "weight_text" in routes.columns and routes["weight_text"].notna().any():
-        weight_text = weight_text.fillna(text_column(routes["weight_text"]).where(weight.isna()))
+        earlier = text_column(routes["weight_text"])
+        doubtful = weight.notna() & earlier.notna()
+        if doubtful.any():
+            earlier = earlier.mask(doubtful)
+        weight_text = weight_text.fillna(earlier) if weight_text.notna().any() else earlier
     given = {**columns, "weight": weight, "weight_text": weight_text}
     return frame(ROUTES, given, copy=False)
 
@@ -148,13 +149,17 @@ def text_column(column: pd.Series) -> pd.Series:
     """
     text = column if column.dtype == STR else pd.Series(as_text(column).array)
     cells = pa.array(text.array, from_pandas=True).cast(pa.large_string())
-    begin, _ = outer_bytes(cells)
-    if begin.isdisjoint(BLANK_BEGINS) and pc.min(pc.binary_length(cells)).as_py() != 0:
+    if not may_be_blank(first_bytes(cells)) and pc.min(pc.binary_length(cells)).as_py() != 0:
         return pd.Series(text.array)
     blank = pc.equal(pc.utf8_ltrim(cells, characters=BLANKS), "")
     if not pc.any(blank).as_py():
         return pd.Series(text.array)
     return pd.Series(pc.if_else(blank, pa.scalar(None, cells.type), cells), dtype=STR)
+
+
+def may_be_blank(codes: Bytes) -> bool:
+    """Tell whether any byte may be one of `BLANKS`: it is no printable sign of ASCII."""
+    return bool(((codes - np.uint8(ord("!"))) > ord("~") - ord("!")).any())  # below !, uint8 wraps
 
 
 def destination_routes(live: pd.DataFrame) -> pd.DataFrame:

@@ -17,25 +17,34 @@ Bytes: TypeAlias = npt.NDArray[np.uint8]
 Wanted: TypeAlias = Callable[[Bytes], npt.NDArray[np.bool_]]
 
 
-def outer_bytes(text: Any) -> tuple[set[int], set[int]]:
-    """Return the first bytes and the last bytes of all cells of a large_string column.
+def first_bytes(text: Any) -> Bytes:
+    """Return the byte that each cell of large_string begins with; an empty one has a neighbour's.
 
     Examples
     --------
     >>> import pyarrow as pa
-    >>> begin, end = outer_bytes(pa.array(["abc", "a", None, ""], pa.large_string()))
-    >>> bytes(begin), sorted(map(chr, end))
-    (b'a', ['a', 'c'])
+    >>> bytes(first_bytes(pa.array(["abc", "a", None, "xy"], pa.large_string())))
+    b'aaxx'
     """
-    begin = np.zeros(256, dtype=np.int64)
-    end = begin.copy()
-    for bounds, data in _chunks(text):
-        if not len(data):
-            continue
-        # For an empty cell this is a byte of its neighbour, which is counted anyway.
-        begin += np.bincount(data.take(bounds[:-1], mode="clip"), minlength=256)
-        end += np.bincount(data.take(bounds[1:] - 1, mode="clip"), minlength=256)
-    return set(np.flatnonzero(begin).tolist()), set(np.flatnonzero(end).tolist())
+    return _taken(text, lambda bounds: bounds[:-1])
+
+
+def last_bytes(text: Any) -> Bytes:
+    """Return the byte that each cell of large_string ends with; an empty one has a neighbour's.
+
+    Examples
+    --------
+    >>> import pyarrow as pa
+    >>> bytes(last_bytes(pa.array(["abc", "a", None, "xy"], pa.large_string())))
+    b'caay'
+    """
+    return _taken(text, lambda bounds: bounds[1:] - 1)
+
+
+def _taken(text: Any, places: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]) -> Bytes:
+    """Return a byte of each cell, by the bounds of the cells of a chunk."""
+    taken = [data.take(places(bounds), mode="clip") for bounds, data in _chunks(text) if len(data)]
+    return np.concatenate(taken) if taken else np.zeros(0, dtype=np.uint8)
 
 
 def holds_byte(text: Any, wanted: Wanted) -> bool:

@@ -69,6 +69,7 @@ from vcokit.simulator.models import (
     Route,
     Switches,
 )
+from vcokit.simulator.recorded import Recorded
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -762,6 +763,47 @@ class Simulator:
 
     #: A file from `save` is a scenario like any other.
     load = from_scenario
+
+    @classmethod
+    def replay(
+        cls, folder: str | Path, *, speed: float = INVENTORY_SPEED, **options: Any
+    ) -> Simulator:
+        """Return a simulator that plays a recording again: it answers as was answered then.
+
+        A request is looked for by its operation and parameters. One that was never recorded is
+        answered ``NotRecorded``, with what differs from the nearest that was. There are no
+        routes and connections in it; `calls` tells what was asked. See
+        `vcokit.simulator.recorded`.
+
+        Parameters
+        ----------
+        folder : str or Path
+            What ``connect(record=…)`` or ``--record`` wrote. Its ``routes.csv`` is the inventory.
+        speed : float
+            By default a minute passes in a second.
+        **options
+            ``accounts``, ``host``, ``port`` and clocks, as for `Simulator`.
+
+        Raises
+        ------
+        RecordingError
+            If the folder holds no recording.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from vcokit.cloud.connect import connect
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     with Simulator([Connection("vco-1")]) as cloud, connect(cloud, record=folder) as c:
+        ...         regions = len(c.describe_regions())
+        ...     with Simulator.replay(folder) as again, connect(again) as client:
+        ...         len(client.describe_regions()) == regions
+        True
+        """
+        made = cls(speed=speed, **options)
+        made._cloud = Recorded(folder, speed=speed)
+        made._service = Service(made._cloud, options.get("accounts") or (Account(),))
+        return made
 
     def save(self, path: str | Path) -> None:
         """Write connections, routes and quotas to a file; running tasks count as ended."""

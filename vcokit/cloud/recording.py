@@ -1,0 +1,192 @@
+"""A recording of all calls, in pseudonyms: a folder that can be sent to others.
+
+======================  ==========================================================================
+file                    holds
+======================  ==========================================================================
+``exchanges.jsonl``     a line that says what it is, then a line for each exchange, in the order in
+                        which they ended
+``routes.csv``          the inventory of the command, in the same pseudonyms
+======================  ==========================================================================
+
+One file of lines, and not a file an exchange: a rollout has thousands of them, their order is part
+of what is told, a line is whole or missing wherever a process is killed, and each can be searched
+and cut out with the tools of any shell.
+
+An exchange has ``at`` and ``seconds`` (by the cloud's clock, from the beginning of the recording),
+``operation``, ``parameters``, and what came: ``status`` and ``answer``, ``retry_after`` where one
+was told, or ``failure`` for what was no answer::
+
+    not sent · no answer · garbled · cut · empty · page (HTML, or anything else that is no JSON)
+
+What is replaced, and how, is in `vcokit.cloud.masking.Pseudonyms`. Its key is drawn here and never
+written. Keys and signatures never come here: they are headers, and headers are not recorded, nor
+is the body of what is no answer. A simulator plays it again: ``Simulator.replay``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
+
+import pandas as pd
+
+from vcokit import schema
+from vcokit.cloud.masking import Pseudonyms
+from vcokit.cloud.operations import Limit
+from vcokit.cloud.responses import parse, wait_of
+from vcokit.cloud.transport import Reply, Request
+from vcokit.errors import CloudError, InputError, NotSentError, ProtocolError
+
+FORMAT: Final = "vcokit recording"
+VERSION: Final = 1
+EXCHANGES: Final = "exchanges.jsonl"
+ROUTES: Final = "routes.csv"
+
+_ABOUT: Final = (
+    "Calls and answers in pseudonyms, their key thrown away: Simulator.replay plays them again."
+)
+_log: Final = logging.getLogger("vcokit.cloud")
+
+
+class Recorder:
+    """Writes exchanges into a folder. Safe to share between threads.
+
+    Parameters
+    ----------
+    folder : str or Path
+        One that is new or empty: another recording has other pseudonyms.
+    limits : mapping of str to Limit
+        The rate limits, in seconds of `now`.
+    speed : float
+        How many times faster than `now` the cloud's clock runs.
+    now, clock : callable
+        Seconds that never go back, and seconds since the epoch.
+    key : bytes, optional
+        Of the pseudonyms; by default a random one.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be used.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        limits: Mapping[str, Limit],
+        speed: float,
+        now: Callable[[], float],
+        clock: Callable[[], float],
+        key: bytes | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self._pseudonyms = Pseudonyms(key or secrets.token_bytes(32), clock())
+        self._now, self._begin, self._speed = now, now(), speed
+        self._lock = threading.Lock()
+        self._ended = False
+        _make(self.folder)
+        told = {name: [one.calls, one.seconds * speed] for name, one in limits.items()}
+        self._write({"format": FORMAT, "version": VERSION, "about": _ABOUT, "limits": told})
+
+    def note(self, request: Request, came: Reply | CloudError, sent: float) -> None:
+        """Write down an exchange.
+
+        Parameters
+        ----------
+        request : Request
+        came : Reply or CloudError
+            What came back, or why nothing did.
+        sent : float
+            When it was sent, by the clock `now`.
+        """
+        query = parse_qsl(urlsplit(request.url).query, keep_blank_values=True)
+        self._write(
+            {
+                "at": round((sent - self._begin) * self._speed, 6),
+                "seconds": round((self._now() - sent) * self._speed, 6),
+                "operation": request.operation,
+                "parameters": self._pseudonyms.fields(dict(query)),
+                **self._came(came),
+            }
+        )
+
+    def _came(self, came: Reply | CloudError) -> dict[str, Any]:
+        if isinstance(came, NotSentError):
+            return {"failure": "not sent"}
+        if isinstance(came, CloudError):
+            return {"failure": "garbled" if isinstance(came, ProtocolError) else "no answer"}
+        if came.cut:
+            return {"status": came.status_code, "failure": "cut"}
+        if not came.content.strip():
+            return {"status": came.status_code, "failure": "empty"}
+        fields = parse(came.content)
+        if fields is None:
+            return {"status": came.status_code, "failure": "page"}
+        told: dict[str, Any] = {"status": came.status_code}
+        if wait := wait_of(came):
+            told["retry_after"] = round(wait * self._speed, 6)
+        return {**told, "answer": self._pseudonyms.fields(fields)}
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        text = json.dumps(line, ensure_ascii=False, separators=(",", ":"))
+        with self._lock:
+            if self._ended:
+                return
+            try:
+                with open(self.folder / EXCHANGES, "a", encoding="utf-8") as file:
+                    file.write(f"{text}\n")
+            except OSError as error:
+                # A rollout shall not fail because its recording does.
+                self._ended = True
+                _log.warning("the recording ends: %s: %s", self.folder, error.strerror or error)
+
+    def routes(self, routes: pd.DataFrame) -> None:
+        """Write an inventory beside the exchanges, in the same pseudonyms.
+
+        Raises
+        ------
+        InputError
+            If it is no frame of routes.
+        """
+        rows = schema.conform_routes(routes)
+        text = self._pseudonyms.text
+        weight = rows["weight"].astype("str")
+        weight = weight.where(weight.notna(), _each(rows["weight_text"], text))
+        table = pd.DataFrame(
+            {
+                "RegionId": _each(rows["region_id"], self._pseudonyms.region),
+                "VpnConnectionId": _each(rows["vpn_connection_id"], text),
+                "RouteDest": _each(rows["route_dest"], text),
+                "NextHop": _each(rows["next_hop"], text),
+                "Weight": weight,
+                "Description": _each(rows["description"], text),
+            }
+        )
+        table.to_csv(self.folder / ROUTES, index=False)
+
+
+def _each(cells: pd.Series, replace: Callable[[str], str]) -> pd.Series:
+    return cells.astype("str").map(replace, na_action="ignore").astype("str")
+
+
+def _make(folder: Path) -> None:
+    """Make the folder of a recording, and its file."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise InputError(
+                f"{folder}: is not empty", remedy="Name a folder that is new for each recording"
+            )
+        (folder / EXCHANGES).touch()
+    except OSError as error:
+        raise InputError(
+            f"{folder}: cannot be written ({error.strerror or error})",
+            remedy="Name another folder for the recording",
+        ) from None
