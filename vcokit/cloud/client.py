@@ -204,7 +204,7 @@ class Client:
     def record_routes(self, routes: pd.DataFrame) -> None:
         """Write an inventory into the folder of the recording, in the same pseudonyms.
 
-        So whoever is sent the recording can repeat what was done with these routes.
+        The receiver of the recording can then repeat the work with these routes.
 
         Parameters
         ----------
@@ -214,7 +214,7 @@ class Client:
         Raises
         ------
         InputError
-            If nothing is recorded, or the frame is none of routes.
+            If the client does not record, or the frame does not contain routes.
         """
         if self._recorder is None:
             raise InputError("nothing is recorded", remedy='Pass connect(record="folder")')

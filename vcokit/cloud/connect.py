@@ -214,9 +214,9 @@ def connect(
     transport : httpx.BaseTransport, optional
         Takes the place of the network, for tests: `httpx.MockTransport`, for example.
     record : str or Path, optional
-        A new folder: all calls and answers are written there, keys left out and ids, addresses,
-        names and descriptions replaced, so that it can be sent to others. `Simulator.replay` plays
-        it again; see `vcokit.cloud.recording`.
+        A new folder for all calls and answers. Keys are omitted, and ids, addresses, names and
+        descriptions are replaced, so that the folder can be sent to others. `Simulator.replay`
+        replays it; see `vcokit.cloud.recording`.
 
     Returns
     -------

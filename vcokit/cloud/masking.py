@@ -1,12 +1,10 @@
-r"""Secrets and what tells whose something is: kept where nothing shows them, taken out of what is
-to be shown.
+r"""Secrets and identifying values: hidden in objects, and removed from text before it is shown.
 
 `Secret` contains a text that no repr, no traceback with local variables and no ``vars()`` shows.
 `Pseudonyms` replaces ids, addresses, names and descriptions, so that a recording can be sent to
-others. `mask` takes secrets out of text of strangers: by the names they stand under, and by
-themselves.
-What a stranger between us and the cloud sends back may repeat a request with its token, and a
-cut-off answer may hold a pre-shared key. A name is recognised whatever stands around it::
+others. `mask` removes secrets from text of unknown origin: values that follow the name of a secret,
+and known secrets themselves. The answer of a proxy may repeat a request with its token, and a
+truncated answer may contain a pre-shared key. A name is recognised in any of these notations::
 
     "Psk":"…"   \"Psk\": \"…\"   <Psk>…</Psk>   Psk=…&   Psk: …
 
@@ -215,8 +213,8 @@ def _spelt_plainly(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 # -- pseudonyms -----------------------------------------------------------------------------------
 
-#: Fields of requests and answers whose words and numbers tell nothing of whose they are. All
-#: others are replaced, so that a field that nobody knows yet gives nothing away.
+#: Fields of requests and answers whose values do not identify an account. All other fields are
+#: replaced, so that an unknown field reveals nothing.
 _KEPT: Final = frozenset(
     {
         "AcceptLanguage",
@@ -264,15 +262,15 @@ _KEPT: Final = frozenset(
 )
 #: Fields with a time in milliseconds since the epoch.
 _TIMES: Final = frozenset({"CreateTime"})
-#: An id: what kind of thing it is of, and the rest. Others become a text like any other.
+#: An id: the kind of resource, and the rest. Other ids are treated as text.
 _ID: Final = re.compile(r"(vco|tun|tr|cen|cgw|rg|vpn)-[A-Za-z0-9*]+")
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-#: What even a field that is kept must not hold.
+#: Values that even a kept field must not contain.
 _TELLING: Final = re.compile(rf"\b{_ID.pattern}|[0-9]+(?:\.[0-9]+){{3}}")
 #: The name of a field, as the vendor writes them.
 _FIELD: Final = re.compile(r"[A-Za-z]{1,40}(?:\.[0-9]{1,2}\.[A-Z][a-z]+)?")
 _WORD: Final = re.compile(r"\w+")
-#: Words of error messages that the vendor documents; a message keeps those alone.
+#: Words of the vendor's documented error messages; a message keeps only these.
 _WORDS: Final = frozenset(
     word
     for text in (
@@ -281,12 +279,12 @@ _WORDS: Final = frozenset(
     )
     for word in _WORD.findall(text)
 )
-#: 100.64.0.0/10, which means the same to everybody, and stays where it is.
+#: 100.64.0.0/10, which has the same meaning for all accounts and is not replaced.
 _SHARED: Final = (0x64400000, 10)
 
 
 class Pseudonyms:
-    """Replaces ids, addresses, names, descriptions and times, the same by the same each time.
+    """Replaces ids, addresses, names, descriptions and times; equal values stay equal.
 
     ==================  ====================================================================
     what it is          what becomes of it
@@ -305,8 +303,8 @@ class Pseudonyms:
     ==================  ====================================================================
 
     The addresses follow the idea of Crypto-PAn (Xu, Fan, Ammar, Moon: "Prefix-preserving IP address
-    anonymization", 2002): whether a bit is turned is drawn from the bits before it, by a key.
-    Whoever has the key can tell what was replaced: throw it away.
+    anonymization", 2002): a key and the preceding bits decide whether a bit is flipped. The key
+    makes it possible to recover the original values, so discard it.
 
     Parameters
     ----------
@@ -325,7 +323,7 @@ class Pseudonyms:
     """
 
     def __init__(self, key: bytes, start: float) -> None:
-        # Neither stands in an attribute: a traceback may show this object.
+        # Neither is kept in an attribute: a traceback may show this object.
         self._digest: Callable[[str], bytes] = lambda text: hmac.digest(
             key, text.encode("utf-8", "replace"), hashlib.sha256
         )
@@ -333,7 +331,7 @@ class Pseudonyms:
         self._turns: Callable[[int, int, int], int] = cache(self._turn)
 
     def text(self, value: str) -> str:
-        """Return what stands for an id, an address, a network or any other text."""
+        """Return the pseudonym of an id, an address, a network or any other text."""
         if not value:
             return value
         if (address := self._address(value)) is not None:
@@ -347,11 +345,11 @@ class Pseudonyms:
         return f"text-{letters[:12]}"
 
     def region(self, value: str) -> str:
-        """Return a region as it is; what is none of the vendor's is a text like any other."""
+        """Return a region of the vendor unchanged, and the pseudonym of any other text."""
         return value if value in REGIONS else self.text(value)
 
     def fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the parameters of a request, or the fields of an answer, all that is in them."""
+        """Return the parameters of a request, or the fields of an answer, with pseudonyms."""
         return {self._name(name): self._value(name, value) for name, value in fields.items()}
 
     def _name(self, name: str) -> str:
@@ -375,7 +373,7 @@ class Pseudonyms:
         return value if name in _KEPT and not _TELLING.search(value) else self.text(value)
 
     def _address(self, value: str) -> str | None:
-        """Return what stands for an address or a network; None for what is neither."""
+        """Return the pseudonym of an address or a network; None for any other text."""
         written, slash, length = value.partition("/")
         try:
             address = ipaddress.ip_address(written)
@@ -395,7 +393,7 @@ class Pseudonyms:
         return f"{type(address)(moved)}{slash}{length}"
 
     def _moved(self, number: int, bits: int, width: int) -> int:
-        """Return the first bits of an address, each turned or not."""
+        """Return the first bits of an address, each flipped or not."""
         moved = 0
         for depth in range(bits):
             before = number >> (width - depth)
@@ -404,7 +402,7 @@ class Pseudonyms:
         return moved
 
     def _turn(self, width: int, depth: int, before: int) -> int:
-        """Tell whether the bit that follows some bits is turned."""
+        """Return whether the bit after some bits is flipped."""
         if _leads_to_shared(width, depth, before):
             return 0
         if depth == 0 or _leads_to_shared(width, depth - 1, before >> 1):
@@ -413,6 +411,6 @@ class Pseudonyms:
 
 
 def _leads_to_shared(width: int, depth: int, before: int) -> bool:
-    """Tell whether 100.64.0.0/10 begins with some bits, and has more."""
+    """Return whether 100.64.0.0/10 begins with some bits and has more."""
     network, length = _SHARED
     return width == 32 and depth < length and before == network >> (width - depth)

@@ -263,7 +263,7 @@ def _wrong_clock(
 
 
 def parse(content: bytes) -> dict[str, Any] | None:
-    """Return the fields of JSON, or of an error in XML, secrets left out; None of anything else."""
+    """Return the fields of JSON or of an XML error, without secrets; None if it is neither."""
     body = None
     if not _has_too_many_values(content):
         with contextlib.suppress(ValueError, RecursionError, MemoryError):
@@ -326,7 +326,7 @@ def note_of(error: CloudError, otherwise: str) -> str:
 
 
 def wait_of(reply: Reply) -> float:
-    """Return the seconds that a reply asks to wait; 0 where it asks for none that make sense."""
+    """Return the seconds that a reply asks to wait; 0 if there is no sensible value."""
     header = reply.headers.get("x-acs-retry-after")
     return int(header) / 1000 if header and re.fullmatch(r"[0-9]{1,9}", header) else 0.0
 

@@ -139,7 +139,7 @@ class Transport:
     instead : httpx.BaseTransport, optional
         Takes the place of the network; it keeps to the time-outs by itself.
     note : callable, optional
-        Told each request, what came of it (a `Reply` or the error), and when it was sent.
+        Called with each request, its result (a `Reply` or the error), and when it was sent.
     """
 
     def __init__(

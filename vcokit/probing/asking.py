@@ -87,8 +87,8 @@ class Asker:
         self._sleep, self._now = sleep, now
         #: Seconds between two reads.
         self.step = client.settings.get("poll_interval") / 2
-        #: Seconds of the cloud's clock that were slept. Patience counts these alone: a simulator's
-        #: clock may run so fast that a minute passes in one round trip.
+        #: Seconds of the cloud's clock that were slept. Only these count for time-outs, because a
+        #: simulator's clock may run so fast that a minute passes in one round trip.
         self.waited = 0.0
         #: The longest wait that is accepted from an answer.
         self.longest_wait = client.target.retry_cap * client.speed
@@ -132,7 +132,7 @@ class Asker:
         return self.ask(name, VpnConnectionId=self.connection, **{**named, **more})
 
     def look(self) -> tuple[Heard, str | None]:
-        """Look at the connection; its State is None where it cannot be had."""
+        """Read the connection; its State is None if it cannot be read."""
         heard = self.ask(LOOK, VpnConnectionId=self.connection)
         return heard, str(heard.data.get("State") or "") if heard.accepted else None
 
@@ -153,7 +153,7 @@ class Asker:
         return heard, custom
 
     def wait_until_idle(self, seconds: float, seen: float | None = None) -> float | None:
-        """Wait until no task runs on the connection; return when it ended, as far as looks tell.
+        """Wait until no task runs on the connection; return when it ended, estimated from reads.
 
         That is midway between the last look that saw it and the first that did not, each by when
         it was sent: a round trip is no part of the time that a task takes. `seen` is when an

@@ -16,7 +16,7 @@ from vcokit.contract import CONTRACT, limit
 FORMAT: Final = "vcokit probe"
 VERSION: Final = 1
 
-#: Seconds between two looks at a connection, at least and at most.
+#: Shortest and longest time between two reads of a connection, in seconds.
 _OFTEN, _SELDOM = 0.5, 10.0
 
 _AS_ASSUMED: Final = "As assumed: nothing to do."
@@ -309,14 +309,14 @@ class Probe:
         }
 
     def settings_toml(self) -> str:
-        """Return the settings that follow, as lines for ``vcokit.toml``.
+        """Return the settings that follow from the answers, as lines for ``vcokit.toml``.
 
-        Only what was seen, and only where it is not the default.
+        Only settings with an answer, and only if they differ from the default.
 
         Returns
         -------
         str
-            TOML; comments alone where every default fits.
+            TOML; only comments if all defaults are right.
 
         Examples
         --------
@@ -335,13 +335,13 @@ class Probe:
         return "\n".join(lines)
 
     def _settings(self) -> dict[str, Any]:
-        """Return the settings that answers give."""
+        """Return the settings that follow from the answers."""
         found: dict[str, Any] = {}
         if weight := self.value("listing_weight"):
             found["listing_weight"] = "shown" if weight == "shown" else "unknown"
         if tasks := self.value("task_seconds"):
             found["task_seconds"] = round(sum(tasks) / 2, 1)
-            # Three looks at the shortest task are enough, and two a second as well.
+            # Three reads during the shortest task are enough, and at most two reads per second.
             found["poll_interval"] = round(min(max(tasks[0] / 3, _OFTEN), _SELDOM), 1)
         if quota := self.value("quota"):
             found["quota_hint"] = quota

@@ -39,7 +39,7 @@ _PATIENCE: Final = 120.0
 _LONGEST: Final = 900.0
 #: Consecutive listings without a route after which it counts as removed.
 _QUIET: Final = 3
-#: Listings of one look at a deleted route.
+#: Number of listings in one check of a deleted route.
 _IN_A_ROW: Final = 3
 #: Seconds for which listings are checked for a deleted route.
 _WATCH: Final = 20.0
@@ -260,12 +260,12 @@ class Sandbox:
         return heard, next((row for row in rows if _network(row) == network), None)
 
     def _watched(self, network: str) -> list[tuple[float, bool]]:
-        """List several times in a row, for one may show by chance what is gone; tell when, what."""
+        """List several times, because one listing may be outdated; return times and results."""
         listings = [self._shows(network) for _ in range(_IN_A_ROW)]
         return [(heard.at, row is not None) for heard, row in listings if heard.accepted]
 
     def _settle(self, since: float, seen: float | None = None) -> float:
-        """Wait for the end of a task that a look may have seen; return when it ended."""
+        """Wait for the end of a task that was seen running at `seen`; return when it ended."""
         ended = self.asker.wait_until_idle(_PATIENCE, seen)
         if ended is None:
             ended = self.asker.now
@@ -326,7 +326,7 @@ class Sandbox:
         while True:
             heard = self._create(network)
             if heard.accepted:
-                # It is over between the last refusal and this.
+                # The pause ended between the last refusal and this write.
                 over = (refused[-1].at + heard.at) / 2 if refused else ended
                 ids = [one.request_id for one in (*refused[-1:], heard)]
                 self.probe.note("task_conflict_seconds", round(over - ended, 3), *ids)

@@ -158,7 +158,7 @@ def text_column(column: pd.Series) -> pd.Series:
 
 
 def may_be_blank(codes: Bytes) -> bool:
-    """Tell whether any byte may be one of `BLANKS`: it is no printable sign of ASCII."""
+    """Return whether any byte may belong to `BLANKS`: it is not a printable ASCII character."""
     return bool(((codes - np.uint8(ord("!"))) > ord("~") - ord("!")).any())  # below !, uint8 wraps
 
 

@@ -18,7 +18,7 @@ Wanted: TypeAlias = Callable[[Bytes], npt.NDArray[np.bool_]]
 
 
 def first_bytes(text: Any) -> Bytes:
-    """Return the byte that each cell of large_string begins with; an empty one has a neighbour's.
+    """Return the first byte of each large_string cell; for an empty cell that of a neighbour.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def first_bytes(text: Any) -> Bytes:
 
 
 def last_bytes(text: Any) -> Bytes:
-    """Return the byte that each cell of large_string ends with; an empty one has a neighbour's.
+    """Return the last byte of each large_string cell; for an empty cell that of a neighbour.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def last_bytes(text: Any) -> Bytes:
 
 
 def _taken(text: Any, places: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]) -> Bytes:
-    """Return a byte of each cell, by the bounds of the cells of a chunk."""
+    """Return one byte of each cell, at positions computed from the cell bounds of a chunk."""
     taken = [data.take(places(bounds), mode="clip") for bounds, data in _chunks(text) if len(data)]
     return np.concatenate(taken) if taken else np.zeros(0, dtype=np.uint8)
 

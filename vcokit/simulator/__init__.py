@@ -3,7 +3,7 @@
 ::
 
     server ──▶ scenario       a cloud from a file, or for an inventory
-      ├──────▶ recorded       a cloud that plays a recording again
+      ├──────▶ recorded       a cloud that replays a recording
       │
       ├──────▶ auth           who may call: signatures, nonces, dates, permissions
       ▼

@@ -768,7 +768,7 @@ class Simulator:
     def replay(
         cls, folder: str | Path, *, speed: float = INVENTORY_SPEED, **options: Any
     ) -> Simulator:
-        """Return a simulator that plays a recording again: it answers as was answered then.
+        """Return a simulator that replays a recording: it gives the recorded answers.
 
         A request is looked for by its operation and parameters. One that was never recorded is
         answered ``NotRecorded``, with what differs from the nearest that was. There are no
@@ -778,7 +778,7 @@ class Simulator:
         Parameters
         ----------
         folder : str or Path
-            What ``connect(record=…)`` or ``--record`` wrote. Its ``routes.csv`` is the inventory.
+            Folder from ``connect(record=…)`` or ``--record``. Its ``routes.csv`` is the inventory.
         speed : float
             By default a minute passes in a second.
         **options
@@ -787,7 +787,7 @@ class Simulator:
         Raises
         ------
         RecordingError
-            If the folder holds no recording.
+            If the folder does not contain a recording.
 
         Examples
         --------
