@@ -13,8 +13,8 @@ read → audit → plan → apply → verify, every step a DataFrame::
         rollout = vk.apply_plan(plan, client, journal="rollout.db")
         check   = vk.verify_routes(routes, vk.live_routes(client, routes))
 
-Importing it loads pandas and registers the dtype ``cidr`` and ``Series.cidr``; everything else is
-loaded when it is first named, so that an audit loads neither matplotlib nor ipywidgets nor the
+The import loads pandas and registers the dtype ``cidr`` and ``Series.cidr``. Everything else is
+loaded at its first use, so that an audit loads neither matplotlib nor ipywidgets nor the
 simulator's server.
 """
 
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-#: Public names and the rooms they live in; a name without a room is a module.
+#: Public names and their modules; a name without a module is a module itself.
 _ROOMS = {
     "AuditView": "vcokit.widgets",
     "ChangeRecord": "vcokit.reports.record",
@@ -126,10 +126,10 @@ _ROOMS = {
 __all__ = ["__version__", *_ROOMS]
 
 
-if not TYPE_CHECKING:  # a checker that saw it would take any name for a public one
+if not TYPE_CHECKING:  # otherwise a type checker would accept any name as public
 
     def __getattr__(name: str) -> Any:
-        """Load a public name from its room."""
+        """Load a public name from its module."""
         if name not in _ROOMS:
             raise AttributeError(f"module 'vcokit' has no attribute {name!r}")
         room = _ROOMS[name]
@@ -142,7 +142,7 @@ if not TYPE_CHECKING:  # a checker that saw it would take any name for a public 
 
 
 def _show_rollouts(room: Any) -> None:
-    """Let a notebook show a rollout as its live view; the room itself knows none."""
+    """Make notebooks display a rollout as its live view, which its own module does not know."""
     room.show_with(lambda rollout: importlib.import_module("vcokit.widgets").view_of(rollout))
 
 

@@ -1,4 +1,4 @@
-"""Text for people: what came from outside, made safe to show; counts and times."""
+"""Text for people: external text made safe to display, counts, and durations."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any, Final
 
 import pandas as pd
 
-#: A cell of CSV that starts with one of these is written with a ``'`` before it: a spreadsheet, of
-#: some language or other, would take it for a formula, or the ``'`` for its own protection.
+#: A CSV cell that starts with one of these is written with a ``'`` before it. In some locale, a
+#: spreadsheet would read such a cell as a formula, or a leading ``'`` as its own protection.
 PROTECTED: Final = "=+-@'\t＝＋－＠"
-#: A cell of CSV that holds one of these stands in quotes: each parts cells somewhere.
+#: A CSV cell that contains one of these is quoted: each of them separates cells in some locale.
 QUOTED: Final = '[",;|\t\r\n]'
 
 _NEEDS_QUOTES: Final = re.compile(rf"{QUOTED}|^\s|\s$")
 
 
 def printable(value: object) -> str:
-    r"""Return text in which control characters are spelt out, and a missing value is empty.
+    r"""Return text with control characters escaped; a missing value becomes an empty text.
 
     Examples
     --------
@@ -28,7 +28,7 @@ def printable(value: object) -> str:
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):
         return ""
     text = str(value)
-    if text.isprintable():  # nearly all text: ten times as fast
+    if text.isprintable():  # true for nearly all text, and ten times as fast
         return text
     return "".join(
         letter.encode("unicode_escape").decode("ascii")
@@ -39,9 +39,9 @@ def printable(value: object) -> str:
 
 
 def as_text(values: Any) -> pd.Series:
-    r"""Return values as a column of ``str``, each by what it prints; missing ones stay missing.
+    r"""Return values as a column of ``str`` by their printed form; missing values stay missing.
 
-    Half a surrogate pair, which Python's text can hold and UTF-8 cannot, is spelt out.
+    A lone surrogate, which a Python string can contain but UTF-8 cannot encode, is escaped.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def as_text(values: Any) -> pd.Series:
 
 
 def pluralize(number: int, thing: str) -> str:
-    """Say how many there are of a thing.
+    """Return a number with its noun, in the singular or plural.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def pluralize(number: int, thing: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Say a time in its two greatest units; below a minute in two figures.
+    """Return a duration in its two largest units; below a minute with two significant digits.
 
     Examples
     --------
@@ -93,9 +93,9 @@ def duration(seconds: float) -> str:
 
 
 def csv_cell(value: object) -> str:
-    r"""Return a cell of a CSV file, visible, and harmless in a spreadsheet of any locale.
+    r"""Return a CSV cell without control characters and safe in a spreadsheet of any locale.
 
-    A number stands as it is.
+    A number is unchanged.
 
     Examples
     --------

@@ -1,8 +1,8 @@
-"""The one place of each default: argument > environment > ``vcokit.toml`` > default.
+"""Settings and their defaults: argument > environment > ``vcokit.toml`` > default.
 
-A setting ``read_timeout`` is the argument ``read_timeout=`` of whatever uses it, the environment
-variable ``VCOKIT_READ_TIMEOUT``, and the key ``read_timeout`` of a file ``vcokit.toml`` in the
-working directory. Secrets are no settings: see `vcokit.cloud.credentials`.
+A setting ``read_timeout`` is the argument ``read_timeout=`` of the functions that use it, the
+environment variable ``VCOKIT_READ_TIMEOUT``, and the key ``read_timeout`` in a file ``vcokit.toml``
+in the working directory. Secrets are not settings: see `vcokit.cloud.credentials`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from vcokit.errors import ConfigError
 FILE_NAME: Final = "vcokit.toml"
 PREFIX: Final = "VCOKIT_"
 
-#: User and password in a URL: all up to its last ``@``, as a password may hold any sign.
+#: User and password in a URL: all up to its last ``@``, because a password may contain any
+#: character.
 _USER: Final = re.compile(r"(?<=//).*@|^(?!.*//).*@", re.DOTALL)
 
 
@@ -36,17 +37,17 @@ class Setting:
     Parameters
     ----------
     name : str
-        As an argument and in ``vcokit.toml``.
+        Name as an argument and in ``vcokit.toml``.
     default : int, float or str
-        Also gives the type that other values are read as.
+        Its type is also the type of all other values.
     unit : str
-        Unit of the value, empty where there is none.
+        Unit of the value; empty if it has none.
     meaning : str
         One sentence.
     minimum : float
-        Least value of a number that is accepted.
+        Smallest accepted number.
     choices : tuple of str
-        Texts that are accepted; any where there are none.
+        Accepted texts; empty if any text is accepted.
     """
 
     name: str
@@ -62,7 +63,7 @@ class Setting:
         Raises
         ------
         ConfigError
-            If it cannot be read so, or is below the minimum.
+            If it cannot be converted, or is below the minimum.
         """
         try:
             return self._parsed(value)
@@ -75,7 +76,7 @@ class Setting:
             ) from None
 
     def _parsed(self, value: Any) -> Any:
-        """Return a value in the setting's type; raise where it is of no use."""
+        """Return a value in the setting's type; raise if it cannot be used."""
         if isinstance(self.default, str):
             if not isinstance(value, str):
                 raise TypeError
@@ -144,15 +145,15 @@ SETTINGS: Final[Mapping[str, Setting]] = {setting.name: setting for setting in _
 
 
 class Settings:
-    """What set the settings at one moment: variables of the environment, and the settings file.
+    """A snapshot of the settings: variables of the environment, and the settings file.
 
-    A client keeps the ones of the moment it was made, so that neither another working directory nor
-    another environment changes them within a run.
+    A client keeps the snapshot from its creation, so that neither another working directory nor
+    another environment changes the settings within a run.
 
     Parameters
     ----------
     environ : mapping of str to str, optional
-        Environment to look in, by default that of the process.
+        Environment to read, by default that of the process.
 
     Raises
     ------
@@ -170,7 +171,7 @@ class Settings:
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
         self._text, self._table = _file()
-        # No other variable, one of which may be the AccessKey: tracebacks may show what is here.
+        # Only these variables: others may contain the AccessKey, and tracebacks may show this.
         self._variables = {
             name: value
             for name, value in (os.environ if environ is None else environ).items()
@@ -181,24 +182,24 @@ class Settings:
         return f"<settings, {len(self._variables)} variables, {len(self._table)} in {FILE_NAME}>"
 
     def get(self, name: str, argument: object = None) -> Any:
-        """Return the value of a setting that is in force, in the type of its default.
+        """Return the effective value of a setting, in the type of its default.
 
         Parameters
         ----------
         name : str
             One of `SETTINGS`.
         argument : object, optional
-            The value a caller gave; None where none was given.
+            The value from the caller; None if the caller gave none.
 
         Raises
         ------
         ConfigError
-            If the value in force cannot be used; the error says where it came from.
+            If the effective value cannot be used; the error names its origin.
         """
         return self.find(name, argument)[0]
 
     def find(self, name: str, argument: object = None) -> tuple[Any, str]:
-        """Return the value of a setting that is in force, and where it came from.
+        """Return the effective value of a setting, and its origin.
 
         Returns
         -------
@@ -216,7 +217,7 @@ class Settings:
 
 
 def get(name: str, argument: object = None) -> Any:
-    """Return the value of a setting that is in force now; see `Settings.get`.
+    """Return the effective value of a setting now; see `Settings.get`.
 
     Examples
     --------
@@ -229,7 +230,7 @@ def get(name: str, argument: object = None) -> Any:
 
 
 def _file() -> tuple[str, Mapping[str, object]]:
-    """Return the text of the settings file, and its table; both are empty where there is none."""
+    """Return the text of the settings file, and its table; both are empty if there is no file."""
     path = Path(FILE_NAME)
     try:
         text = path.read_bytes().decode("utf-8")
@@ -257,7 +258,7 @@ def _file() -> tuple[str, Mapping[str, object]]:
 
 
 def _place(text: str, name: str) -> str:
-    """Return the settings file and, where it can be found, the line that gives a key."""
+    """Return the name of the settings file and, if it can be found, the line of a key."""
     key = re.compile(rf"""\s*["']?{re.escape(name)}["']?\s*=""")
     found = (number for number, line in enumerate(text.splitlines(), 1) if key.match(line))
     number = next(found, None)
@@ -265,7 +266,7 @@ def _place(text: str, name: str) -> str:
 
 
 def masked(text: str) -> str:
-    """Return a setting without the user and the password that a URL may carry.
+    """Return a setting without the user and password that a URL may contain.
 
     Examples
     --------
@@ -276,12 +277,12 @@ def masked(text: str) -> str:
 
 
 def in_force() -> pd.DataFrame:
-    """Return every setting with the value in force and where it came from, to be shown.
+    """Return every setting with its effective value and origin, for display.
 
     Returns
     -------
     DataFrame
-        Columns name, value, unit, origin, meaning; all strings; a URL without its password.
+        Columns name, value, unit, origin, meaning; all strings; URLs without their passwords.
     """
     settings = Settings()
     rows = []

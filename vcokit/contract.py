@@ -1,7 +1,7 @@
-"""What is known of the vendor's API: ``contract.json``, as everything but the simulator reads it.
+"""The facts about the vendor's API from ``contract.json``, for all modules but the simulator.
 
-Names, types, numbers and texts stand in that file alone, each with its confidence; what follows
-from them stands in code. The simulator is the judge of the client: it shares the file and no code.
+Names, types, numbers and texts are only in that file, each with its confidence; conclusions from
+them are in code. The simulator tests the client, so it shares the file but no code.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ CONTRACT: Final[Mapping[str, Any]] = json.loads(
 )
 
 _STATES: Final = CONTRACT["states"]
-#: The state of a connection that takes writes.
+#: The state of a connection that accepts writes.
 ATTACHED: Final[str] = _STATES["idle"]["CEN"]
 #: The status of a tunnel that forwards.
 TUNNEL_UP: Final[str] = _STATES["status"][-1]
-#: States that end in being attached, without anybody's doing.
+#: States that change to attached automatically.
 ARRIVING: Final = frozenset(
     {_STATES["busy"], *(one for one, end in _STATES["passing"].items() if end == ATTACHED)}
 )
 
 
 def limit(name: str) -> int:
-    """Return a number that the vendor sets, or that is assumed where none is published.
+    """Return a limit that the vendor sets, or an assumed one if none is published.
 
     Parameters
     ----------
     name : str
-        As among the ``limits`` of the contract.
+        Name in the ``limits`` of the contract.
 
     Examples
     --------

@@ -1,17 +1,17 @@
-"""Every error vcokit raises on purpose, each with its evidence and its remedy.
+"""All errors that vcokit raises deliberately, each with its evidence and its remedy.
 
 ::
 
     VcokitError
-    ├── InputError               what was handed over cannot be used
+    ├── InputError               an argument, frame or file cannot be used
     │   ├── InventoryError       a file that cannot be read as routes (file, line, column)
     │   ├── ConfigError          a setting with a wrong value (name, origin)
-    │   └── RuleError            a rule of one's own that cannot be used (rule, file, line)
+    │   └── RuleError            a custom rule that cannot be used (rule, file, line)
     ├── CredentialsError         no usable AccessKey was found
     ├── CloudError               a call to the cloud gave no usable result
-    │   ├── NoAnswerError        nothing came back: the outcome of a write is unknown
-    │   │   └── NotSentError     the request never left: nothing happened
-    │   ├── ProtocolError        something came back that is no answer of this API
+    │   ├── NoAnswerError        no answer was received: the outcome of a write is unknown
+    │   │   └── NotSentError     the request was never sent: nothing happened
+    │   ├── ProtocolError        the answer is not one of this API
     │   └── ApiError             a definite refusal, with code and request id
     │       ├── BusyError        another task runs on the connection
     │       ├── ThrottledError   a rate limit (``retry_after`` in seconds)
@@ -26,12 +26,12 @@
     ├── PlanError                a plan cannot be made or carried out
     │   └── StalePlanError       the live routes are not those the plan was made from
     ├── JournalError             a journal cannot be read or written
-    │   └── JournalLockedError   another rollout holds the journal
-    └── RolloutError             steps failed (raised by ``raise_on_error`` alone)
+    │   └── JournalLockedError   another rollout is using the journal
+    └── RolloutError             steps failed (raised only by ``raise_on_error``)
 
-``str(error)`` is one line that says what was wrong, where, and what to do, in which control
-characters are spelt out, whoever sent them. No error carries a secret: requests are named by
-operation, never by signed headers.
+``str(error)`` is one line: what was wrong, where, and what to do. Control characters in it are
+always escaped. No error contains a secret: requests are identified by operation, never by signed
+headers.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ __all__ = [
 
 
 def as_argument(name: str, value: object) -> str:
-    """Spell an option as an argument of Python; `...` stands for any value."""
+    """Return an option as a Python argument; `...` stands for any value."""
     if name == "new_plan":
         return "make a new plan"
     if name == "resume":
@@ -91,16 +91,16 @@ def as_argument(name: str, value: object) -> str:
 class Remedy(str):
     """What to do about an error, with the options that it names as data.
 
-    As a string it is worded for Python. A shell has other words for the same options.
+    The string itself is written for Python. A shell writes the same options differently.
 
     Parameters
     ----------
     sentence : str
-        What to do, as an imperative; an option stands in it as its name in braces.
+        What to do, in the imperative; it contains the name of each option in braces.
     **options
-        Value of each option; ``...`` where any value may stand. Three are no arguments: `resume`,
-        with the journal of a rollout that can go on; `simulate`, where a simulator has to be
-        connected; `new_plan`, where a new plan has to be made.
+        Value of each option; ``...`` stands for any value. Three options are not arguments:
+        `resume`, with the journal of a rollout that can be resumed; `simulate`, if a simulator must
+        be connected; `new_plan`, if a new plan must be made.
 
     Examples
     --------
@@ -121,7 +121,7 @@ class Remedy(str):
         return self
 
     def __add__(self, more: str) -> Remedy:
-        """Return this remedy and what follows it."""
+        """Return this remedy with more text after it."""
         other = more if isinstance(more, Remedy) else Remedy(more)
         return Remedy(self.sentence + other.sentence, **(self.options | other.options))
 
@@ -130,27 +130,27 @@ class Remedy(str):
         return _filled(self.sentence, self.options, spell)
 
     def reworded(self, **words: str) -> Remedy:
-        """Return the remedy with some of its options in words that stay as they are."""
+        """Return the remedy with some of its options replaced by fixed words."""
         sentence = _filled(self.sentence, {**words}, lambda _, text: str(text))
         return Remedy(sentence, **self.options)
 
 
 def _filled(sentence: str, options: dict[str, object], spell: Callable[[str, object], str]) -> str:
-    # Not `str.format`: a sentence may name a file that has braces in its name.
+    # Not `str.format`: the sentence may contain a file name with braces.
     for name, value in options.items():
         sentence = sentence.replace(f"{{{name}}}", spell(name, value))
     return sentence
 
 
 class VcokitError(Exception):
-    """Base of all errors that vcokit raises on purpose.
+    """Base of all errors that vcokit raises deliberately.
 
     Parameters
     ----------
     message : str
-        What was wrong, without a closing full stop.
+        What was wrong, without a full stop at the end.
     remedy : str, optional
-        What to do about it, as an imperative; a `Remedy` where it names options.
+        What to do about it, in the imperative; a `Remedy` if it names options.
     """
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
@@ -167,28 +167,28 @@ class VcokitError(Exception):
         Parameters
         ----------
         spell : callable
-            Called with name and value of each option that the remedy names; returns its words.
+            Called with name and value of each option in the remedy; returns the text for it.
         """
         parts = [self.where(), self.message]
         text = ": ".join(part for part in parts if part)
         remedy = self.remedy.spelled(spell) if isinstance(self.remedy, Remedy) else self.remedy
         if remedy:
-            # What the cloud says ends like a sentence, what we say does not.
+            # A message from the cloud may end like a sentence; this package's messages do not.
             stop = " " if text.endswith((".", "!", "?")) else ". "
             text = f"{text}{stop}{remedy}"
-        return printable(text)  # a traceback prints it to a terminal as it is
+        return printable(text)  # a traceback prints it to a terminal unchanged
 
     def where(self) -> str:
-        """Return the place of the fault as a prefix of the message; empty where there is none."""
+        """Return the place of the fault as a prefix of the message; empty if it has none."""
         return ""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Evidence is given by keyword, which the usual way of pickling errors forgets.
+        # Evidence is passed by keyword, which the default pickling of exceptions loses.
         return _revive, (type(self), self.args, dict(self.__dict__))
 
 
 class InputError(VcokitError):
-    """What was handed over (a frame, an argument, a file) cannot be used as it is."""
+    """An argument, a frame or a file cannot be used as it is."""
 
 
 class InventoryError(InputError):
@@ -201,9 +201,9 @@ class InventoryError(InputError):
     source : str or Path, optional
         Name of the file.
     line : int, optional
-        Line in the file, from 1, the header included.
+        Line in the file, from 1, including the header.
     column : str, optional
-        Name of the column at fault.
+        Name of the faulty column.
 
     Examples
     --------
@@ -227,7 +227,7 @@ class InventoryError(InputError):
         self.column = column
 
     def where(self) -> str:
-        """Return file, line and column, as far as they are known."""
+        """Return file, line and column, if known."""
         parts = [
             self.source,
             None if self.line is None else f"line {self.line}",
@@ -262,14 +262,14 @@ class ConfigError(InputError):
         self.origin = origin
 
     def where(self) -> str:
-        """Return the setting and where its value came from."""
+        """Return the setting and the origin of its value."""
         if self.name is None:
             return self.origin or ""
         return f"setting {self.name}" + (f" ({self.origin})" if self.origin else "")
 
 
 class RuleError(InputError):
-    """A rule of one's own that cannot be used, or fails on the routes.
+    """A custom rule cannot be used, or fails on the routes.
 
     Parameters
     ----------
@@ -278,7 +278,7 @@ class RuleError(InputError):
     rule : str, optional
         Name of the rule.
     source : str or Path, optional
-        File that holds it.
+        File that contains it.
     line : int, optional
         Line in the file, from 1.
 
@@ -304,7 +304,7 @@ class RuleError(InputError):
         self.line = line
 
     def where(self) -> str:
-        """Return file, line and rule, as far as they are known."""
+        """Return file, line and rule, if known."""
         parts = [
             self.source,
             None if self.line is None else f"line {self.line}",
@@ -327,9 +327,9 @@ class CloudError(VcokitError):
     operation : str, optional
         Name of the API operation, for example ``CreateVcoRouteEntry``.
     request_id : str, optional
-        The server's id of the call, to quote to the vendor's support.
+        The server's id of the call, for the vendor's support.
     http_status : int, optional
-        Status of the answer, where there was one.
+        Status of the answer, if there was one.
     """
 
     def __init__(
@@ -347,29 +347,29 @@ class CloudError(VcokitError):
         self.http_status = http_status
 
     def where(self) -> str:
-        """Return the operation and the request id, as far as they are known."""
+        """Return the operation and the request id, if known."""
         if self.request_id:
             return f"{self.operation or 'call'} (request id {self.request_id})"
         return self.operation or ""
 
 
 class NoAnswerError(CloudError):
-    """Nothing came back in time, or the connection broke: a write may or may not have happened."""
+    """No answer in time, or the connection broke: a write may or may not have happened."""
 
 
 class NotSentError(NoAnswerError):
-    """The connection could not be opened, so the request never left: nothing happened."""
+    """The connection could not be opened, so the request was never sent: nothing happened."""
 
 
 class ProtocolError(CloudError):
-    """Something came back that is no answer of this API: cut off, empty, HTML, wrong type.
+    """The answer is not one of this API: truncated, empty, HTML, or with a wrong type.
 
     Parameters
     ----------
     message, operation, request_id, http_status, remedy
         See `CloudError`.
     received : str, optional
-        The beginning of what came, with secrets taken out.
+        The beginning of the answer, without secrets.
     """
 
     def __init__(
@@ -395,8 +395,8 @@ class ProtocolError(CloudError):
 class ApiError(CloudError):
     """The cloud answered with an error code: a definite refusal.
 
-    The class attribute ``kind`` is the word for the class in the table of error codes
-    (`vcokit.cloud.error_codes`); ``other`` is a code of no known class.
+    The class attribute ``kind`` is the name of the class in the table of error codes
+    (`vcokit.cloud.error_codes`); ``other`` is for a code of no known class.
 
     Parameters
     ----------
@@ -405,7 +405,7 @@ class ApiError(CloudError):
     code : str
         The code of the answer, for example ``VpnConnection.Configuring``.
     retry_after : float, optional
-        Seconds the server asked to wait (header ``x-acs-retry-after``), capped by the client.
+        Seconds that the server asked to wait (header ``x-acs-retry-after``), capped by the client.
     """
 
     kind = "other"
@@ -476,8 +476,8 @@ class ClockError(AuthError):
     message, code, operation, request_id, http_status, retry_after, remedy
         See `ApiError`.
     skew : float, optional
-        Seconds that the cloud's clock is ahead of this machine's, negative where it is behind;
-        None where the answer bore no date.
+        Seconds by which the cloud's clock is ahead of this machine's; negative if it is behind;
+        None if the answer had no date.
     """
 
     def __init__(self, message: str, *, skew: float | None = None, **evidence: Any) -> None:
@@ -515,7 +515,7 @@ class StalePlanError(PlanError):
     message, remedy : str
         See `VcokitError`.
     differences : tuple of str
-        One line a difference: connection, route, what the plan saw, what is there now.
+        One line per difference: connection, route, what the plan saw, what is there now.
     """
 
     def __init__(
@@ -548,7 +548,7 @@ class JournalError(VcokitError):
 
 
 class JournalLockedError(JournalError):
-    """Another rollout holds the journal."""
+    """Another rollout is using the journal."""
 
 
 class RolloutError(VcokitError):

@@ -1,4 +1,4 @@
-"""What the cloud holds now, as frames."""
+"""The present routes and connections in the cloud, as frames."""
 
 from __future__ import annotations
 
@@ -26,32 +26,32 @@ _Told = TypeVar("_Told")
 def live_routes(
     client: Client, routes: pd.DataFrame, *, workers: int | None = None
 ) -> pd.DataFrame:
-    """Return the destination routes that the connections of an inventory hold now.
+    """Return the present destination routes of the connections of an inventory.
 
     Parameters
     ----------
     client : Client
         From `connect`.
     routes : DataFrame
-        Anything with the columns region_id and vpn_connection_id: routes, or live connections.
-        Ids that are none of a connection are passed over; a connection that stands in several
-        regions is looked for in that of its first row.
+        Any frame with the columns region_id and vpn_connection_id: routes, or live connections.
+        Invalid connection ids are skipped. A connection with several regions is looked up in the
+        region of its first row.
     workers : int, optional
-        Connections listed side by side; setting ``list_workers``.
+        Number of connections listed in parallel; by default the setting ``list_workers``.
 
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.LIVE_ROUTES`, connections in order of appearance. A connection that is
-        not listed has one row at the end, without a destination: its ``route_entry_type`` is
-        ``unlisted``, its ``state`` the cloud's code, or what is wrong with its region or its
-        listing. A plan creates and deletes nothing there. Frames of several clients may be put
-        together with ``pd.concat``.
+        With the schema `vcokit.schema.LIVE_ROUTES`, connections in order of appearance. A
+        connection that cannot be listed has one row at the end, without a destination: its
+        ``route_entry_type`` is ``unlisted``, its ``state`` the cloud's code, or what is wrong with
+        its region or its listing. A plan creates and deletes nothing on such a connection. Frames
+        of several clients can be combined with ``pd.concat``.
 
     Raises
     ------
     InputError
-        If an argument is not what it should be.
+        If an argument is invalid.
     CloudError
         If the cloud cannot be reached or refuses for another reason.
 
@@ -87,7 +87,7 @@ def live_routes(
             unlisted[connection] = lacking
         except (NotFoundError, StateError) as error:
             unlisted[connection] = error.code
-        except (InputError, UnicodeError) as error:  # its name is too long for any request
+        except (InputError, UnicodeError) as error:  # its id is too long for a request
             unlisted[connection] = str(error)
         return None
 
@@ -97,12 +97,12 @@ def live_routes(
     live = pd.concat(frames, ignore_index=True) if frames else schema.frame(schema.LIVE_ROUTES)
     live = pd.concat([live, _unlisted(named, unlisted)], ignore_index=True) if unlisted else live
     live["simulated"] = pd.array([client.simulated] * len(live), dtype="boolean")
-    live.attrs["simulated"] = client.simulated  # for where there is no row to say it
+    live.attrs["simulated"] = client.simulated  # needed if there is no row with this value
     return live
 
 
 def _first_lack(found: pd.DataFrame) -> str | None:
-    """Return what the cloud leaves out of a destination route; such a route cannot be named."""
+    """Return what is wrong if a destination route has a missing field and cannot be identified."""
     custom = found["route_entry_type"].fillna("custom") == "custom"
     for name, said in (("route_dest", "destination"), ("next_hop", "next hop")):
         lacking = found[custom & found[name].isna()]
@@ -114,7 +114,7 @@ def _first_lack(found: pd.DataFrame) -> str | None:
 
 
 def _unlisted(named: list[tuple[str, str]], reasons: dict[str, str]) -> pd.DataFrame:
-    """Return the rows of connections that are not listed, of `vcokit.schema.LIVE_ROUTES`."""
+    """Return the rows of unlisted connections, with the schema `vcokit.schema.LIVE_ROUTES`."""
     pairs = [pair for pair in named if pair[1] in reasons]
     columns = {
         "region_id": [region for region, _ in pairs],
@@ -128,10 +128,10 @@ def _unlisted(named: list[tuple[str, str]], reasons: dict[str, str]) -> pd.DataF
 def _side_by_side(
     ask: Callable[[_Asked], _Told], asked: Sequence[_Asked], most: int
 ) -> list[_Told]:
-    """Return what is told of each, asked for by so many threads at most; the first error is raised.
+    """Return the result for each item, with at most `workers` threads; raise the first error.
 
-    An interrupt ends it at once: threads that still wait for an answer hold up nobody's end, as
-    those of a pool would.
+    An interrupt ends it immediately. Unlike the threads of a pool, threads that still wait for an
+    answer do not delay the exit.
     """
     told: dict[int, _Told] = {}
     errors: dict[int, BaseException] = {}
@@ -165,7 +165,7 @@ def _side_by_side(
 
 # -- beyond the listing: tunnels, and the tables of transit routers --------------------------------
 
-#: Connections, or tunnels, that one call asks about.
+#: Most connections or tunnels in one call.
 _DIAGNOSED: Final = 20
 _BY_TUNNEL: Final = "tunnel_id"
 _BY_CONNECTION: Final = "vpn_connection_id"
@@ -175,8 +175,8 @@ _FOUND: Final = ["severity", "code", "reason", "local_value", "remote_value", "f
 def live_tunnels(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
     """Return the tunnels of the connections of an inventory, and what is wrong with them.
 
-    Only tunnels that are not up are diagnosed. Both reads are optional: what the key may not read
-    is missing, and a note says so.
+    Only tunnels that are not up are diagnosed. Both reads are optional: values that the key may not
+    read are missing, and a note gives the reason.
 
     Parameters
     ----------
@@ -188,8 +188,8 @@ def live_tunnels(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.LIVE_TUNNELS`: at least one row for each connection, and one for each
-        thing that is wrong with a tunnel. ``status`` is missing where it could not be read.
+        With the schema `vcokit.schema.LIVE_TUNNELS`: at least one row for each connection, and one
+        for each fault of a tunnel. ``status`` is missing if it could not be read.
 
     Raises
     ------
@@ -249,15 +249,15 @@ def _tunnels_in(client: Client, region: str, names: list[str]) -> pd.DataFrame:
 
 
 def _tunnels_of(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the tunnels of a connection as the cloud describes it; a single one has no id."""
+    """Return the tunnels in the cloud's description of a connection; a single tunnel has no id."""
     several = (row.get("TunnelOptionsSpecification") or {}).get("TunnelOptions")
     return several or [{"Status": row.get("Status")}]
 
 
 def _diagnosed(client: Client, region: str, tunnels: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Return tunnels with what is wrong with them; a tunnel with several faults has several rows.
+    """Return tunnels with their faults; a tunnel with several faults has several rows.
 
-    Connections of one tunnel are asked for by their own ids, others by those of their tunnels.
+    Connections with one tunnel are requested by their own ids, others by the ids of their tunnels.
     """
     ids = tunnels[by].tolist()
     parts = [ids[start : start + _DIAGNOSED] for start in range(0, len(ids), _DIAGNOSED)]
@@ -278,23 +278,23 @@ def _diagnosed(client: Client, region: str, tunnels: pd.DataFrame, by: str) -> p
 def live_router_routes(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
     """Return the routes to the connections of an inventory in the tables of transit routers.
 
-    The route tables of each transit router that a connection is attached to are read. These reads
-    are optional: what the key may not read is missing, and a note says so.
+    All route tables of the transit routers with these connections are read. These reads are
+    optional: values that the key may not read are missing, and a note gives the reason.
 
     Parameters
     ----------
     client : Client
         From `connect`. Calls go to Cloud Enterprise Network's own host, or to the client's
-        endpoint where one is set.
+        endpoint if one is set.
     routes : DataFrame
         As in `live_routes`.
 
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.LIVE_ROUTER_ROUTES`, at least one row for each connection. One without a
-        destination says that no table has a route to the connection, or, by its note, that this
-        could not be read.
+        With the schema `vcokit.schema.LIVE_ROUTER_ROUTES`, at least one row for each connection. A
+        row without a destination means that no table has a route to the connection or, if it has a
+        note, that the tables could not be read.
 
     Raises
     ------
@@ -356,7 +356,7 @@ def _entries_of(client: Client, router: str) -> pd.DataFrame:
 
 
 def _by_region(routes: pd.DataFrame) -> dict[str, list[str]]:
-    """Return the connections of each region that can be asked for."""
+    """Return the connections that can be listed, by region."""
     found: dict[str, list[str]] = {}
     for region, name in connections_of(routes):
         found.setdefault(region, []).append(name)
@@ -364,12 +364,12 @@ def _by_region(routes: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def connections_of(routes: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return (region, connection) of every connection that can be asked for, as rows name them."""
+    """Return (region, connection) of every connection that can be listed, as given in the rows."""
     return [(region, name) for region, name in _named(routes) if is_region(region)]
 
 
 def _named(routes: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return (region, connection) of every connection that rows name, in order of appearance."""
+    """Return (region, connection) of every connection in the rows, in order of appearance."""
     schema.require_columns(routes, ("region_id", "vpn_connection_id"), what="routes")
     names = pd.DataFrame(
         {name: schema.text_column(routes[name]) for name in ("region_id", "vpn_connection_id")}
@@ -388,34 +388,34 @@ def live_connections(
 ) -> pd.DataFrame:
     """Return the IPsec connections of some regions, and which are attached to a transit router.
 
-    Two lists of each region are put together: DescribeVpnConnections knows State and tunnels,
-    DescribeVpnAttachments which connections a transit router has, another account's too. Pre-shared
-    and BGP keys, which the cloud does send, are dropped where its answers are parsed.
+    Two listings of each region are combined: DescribeVpnConnections has State and tunnels.
+    DescribeVpnAttachments has the connections of transit routers, also those of other accounts.
+    Pre-shared keys and BGP keys, which the cloud sends, are dropped when its answers are parsed.
 
     Parameters
     ----------
     client : Client
         From `connect`.
     regions : DataFrame, str or iterable of str, optional
-        Routes (anything with a column region_id), or region ids; by default the client's region.
-        What has not the form of a region id is passed over.
+        Routes (any frame with a column region_id), or region ids; by default the client's region.
+        Invalid region ids are skipped.
     details : bool
-        Whether to ask for each connection by itself, one call each: only then the zone of a
-        single-tunnel connection is known.
+        Whether to read each connection with a separate call. Only then is the zone of a
+        single-tunnel connection known.
     workers : int, optional
-        Calls side by side; setting ``list_workers``.
+        Number of parallel calls; by default the setting ``list_workers``.
 
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.LIVE_CONNECTIONS`, all text but two nullable booleans, cross_account and
-        attached; for `with_connection_ids` and ``audit_routes(connections=…)``. Regions in order
-        of appearance, which stand in ``attrs["regions"]`` as well.
+        With the schema `vcokit.schema.LIVE_CONNECTIONS`: all text except two nullable booleans,
+        cross_account and attached. For `with_connection_ids` and ``audit_routes(connections=…)``.
+        Regions are in order of appearance; ``attrs["regions"]`` also contains them.
 
     Raises
     ------
     InputError
-        If no region is known at all, or an argument is not what it should be.
+        If no region is known, or an argument is invalid.
     CloudError
         If the cloud cannot be reached or refuses.
 
@@ -474,7 +474,7 @@ def _require_client(client: object, call: str) -> None:
 
 
 def _connections_in(client: Client, region: str) -> pd.DataFrame:
-    """Return the connections of a region; those that only the attachments know come last."""
+    """Return the connections of a region; those that are only in the attachments are last."""
     known = client.describe_vpn_connections(region_id=region)
     attached = client.describe_vpn_attachments(region_id=region).assign(attached=True)
     by_id = attached.drop_duplicates("vpn_connection_id").set_index("vpn_connection_id")
@@ -493,6 +493,6 @@ def _zone(client: Client, region: str, connection: str) -> str | None:
     try:
         answer = client.describe_vpn_connection(region_id=region, vpn_connection_id=connection)
     except NotFoundError:
-        return None  # gone since it was listed, or another account's
+        return None  # deleted since it was listed, or it belongs to another account
     zone = answer.get("ZoneNo")
     return zone if isinstance(zone, str) and zone else None

@@ -1,8 +1,9 @@
-"""One colour a state, a severity and a weight: the same in plot, widget, report and shell.
+"""One colour per state, severity and weight, the same in plots, widgets, reports and the shell.
 
-From the palette of Okabe and Ito, which people with any colour vision can tell apart. What has no
-meaning of its own, one connection beside another, has colours of another palette made for the same
-purpose, "bright" of P. Tol, Colour Schemes, SRON/EPS/TN/09-002: no connection looks like a state.
+The colours are from the palette of Okabe and Ito, which people with any colour vision can
+distinguish. Colours without a meaning, for example to separate connections, are from another
+palette made for the same purpose, "bright" of P. Tol, Colour Schemes, SRON/EPS/TN/09-002. No
+connection therefore looks like a state.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ STATES: Final[Mapping[str, str]] = {
     "blocked": "#6B7077",
 }
 
-#: On a dark background: what is still to do must not be the brightest and largest area there.
+#: For a dark background: pending steps must not be its brightest and largest area.
 STATES_ON_DARK: Final[Mapping[str, str]] = {**STATES, "pending": "#4A4F57"}
 
 SEVERITIES: Final[Mapping[str, str]] = {
@@ -33,6 +34,6 @@ SEVERITIES: Final[Mapping[str, str]] = {
 
 WEIGHTS: Final[Mapping[str, str]] = {"active": "#0072B2", "standby": "#8FC1E3"}
 
-#: Colours of groups, the first for the greatest; and of all groups that have none of their own.
+#: Colours of groups, the first for the largest; and of all groups without a colour of their own.
 GROUPS: Final = ("#4477AA", "#EE6677", "#228833", "#CCBB44", "#66CCEE", "#AA3377")
 REST: Final = "#9A9A9A"

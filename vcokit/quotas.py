@@ -1,8 +1,8 @@
-"""What an account may have, as the Quota Center tells it: how many routes, how many calls.
+"""The quotas of an account from the Quota Center: number of routes, number of calls.
 
-The Quota Center is another service of the vendor, with an endpoint and a permission of its own,
-``quotas:ListProductQuotas``. Nothing depends on it: where it tells nothing, one note says why, and
-the defaults stand.
+The Quota Center is another service of the vendor, with its own endpoint and its own permission,
+``quotas:ListProductQuotas``. Nothing depends on it: if it gives no answer, a note gives the reason
+and the defaults apply.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vcokit.cloud.responses import note_of
 from vcokit.contract import CONTRACT, limit
 from vcokit.errors import CloudError, InputError
 
-#: What a row is about that tells how many routes a connection may have.
+#: Value of the column `about` for the quota of routes per connection.
 ROUTES: Final = "routes of a connection"
 #: The columns of `Quotas.frame`.
 QUOTA_COLUMNS: Final[schema.Schema] = {
@@ -41,7 +41,7 @@ _CENTER: Final[Mapping[str, Any]] = CONTRACT["services"]["quota_center"]
 _LIST: Final = KNOWN["ListProductQuotas"]
 _SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800}
 
-#: Words of a quota that is about the destination routes of a connection, and of others like it.
+#: Words in the quota for destination routes of a connection, and in similar quotas.
 _CONNECTION: Final = re.compile(r"\bvco\b|ipsec|vpn.?connection|_vco_|_connection", re.IGNORECASE)
 _ROUTE: Final = re.compile(r"route", re.IGNORECASE)
 _OTHER: Final = re.compile(r"pbr|polic|bgp|ssl|route.?table|gateway.?num", re.IGNORECASE)
@@ -49,19 +49,19 @@ _OTHER: Final = re.compile(r"pbr|polic|bgp|ssl|route.?table|gateway.?num", re.IG
 
 @dataclass(frozen=True)
 class Quotas:
-    """What the Quota Center told of an account; from `live_quota`.
+    """The quotas of an account; from `live_quota`.
 
     Parameters
     ----------
     routes : int or None
-        Routes that a connection may have; None where it is not told. Pass it as ``quota=`` either
-        way: with None the default stands.
+        Number of routes that a connection may have; None if unknown. It can always be passed as
+        ``quota=``: with None the default applies.
     source : str
-        Where the number is from.
+        Where the number comes from.
     limits : mapping of str to Limit
-        Calls of operations, as far as they are told.
+        Rate limits of operations, if known.
     notes : tuple of str
-        What could not be asked, and why.
+        What could not be read, and why.
     """
 
     routes: int | None
@@ -73,14 +73,13 @@ class Quotas:
     )
 
     def frame(self) -> pd.DataFrame:
-        """Return all that was told, a row for each quota, those that are understood first.
+        """Return one row per quota, the recognised quotas first.
 
         Returns
         -------
         DataFrame
-            Columns about (``routes of a connection``, or an operation; missing where it is not
-            known what a quota is about), code, name, value, used, unit, seconds (of a limit),
-            adjustable, source.
+            Columns about (``routes of a connection``, or an operation; missing if the quota is not
+            recognised), code, name, value, used, unit, seconds (of a limit), adjustable, source.
         """
         return self.table.copy()
 
@@ -95,19 +94,19 @@ class Quotas:
 
 
 def live_quota(client: Client) -> Quotas:
-    """Return what the account may have, as the Quota Center tells it.
+    """Return the quotas of the account from the Quota Center.
 
     Parameters
     ----------
     client : Client
-        From `connect`. Calls go to the Quota Center's own host, or to the client's endpoint where
+        From `connect`. Calls go to the Quota Center's own host, or to the client's endpoint if
         one is set.
 
     Returns
     -------
     Quotas
-        ``routes`` is the number of routes that a connection may have; it can be passed on as
-        ``quota=`` of ``audit_routes`` and ``plan_routes``.
+        ``routes`` is the number of routes that a connection may have; pass it as ``quota=`` to
+        ``audit_routes`` and ``plan_routes``.
 
     Raises
     ------
@@ -150,7 +149,7 @@ def live_quota(client: Client) -> Quotas:
 
 
 def _quotas(client: Client, category: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the VPN quotas of one category, of the first product that has some."""
+    """Yield the VPN quotas of one category, from the first product that has any."""
     for product in _CENTER["products"]["value"]:
         asked = {"ProductCode": product, "QuotaCategory": _CENTER["categories"]["value"][category]}
         pages = client.listing(_LIST, asked)
@@ -167,7 +166,7 @@ def _is_ours(row: Mapping[str, Any], category: str) -> bool:
 
 
 def _operation_of(row: Mapping[str, Any]) -> str | None:
-    """Return the operation whose limit a quota is: the longest name that its texts hold."""
+    """Return the operation whose limit a quota is: the longest name that its texts contain."""
     text = _text(row)
     named = [name for name in OPERATIONS if re.search(rf"(?<![A-Za-z]){name}(?![A-Za-z])", text)]
     return max(named, key=len, default=None)
@@ -210,5 +209,5 @@ def _table(rows: list[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _whole(number: Any) -> int | None:
-    """Return a quota as a whole number; None where there is none, or no bound."""
+    """Return a quota as an integer; None if it is missing or unlimited."""
     return None if number is None or not 0 <= number < 2**62 else int(number)

@@ -1,20 +1,20 @@
-"""The VPC API: what its operations are, how a request is signed, and a client.
+"""The VPC API: its operations, the signature of requests, and a client.
 
-The vendor's facts are data, in ``vcokit/contract.json``; what follows from them stands here.
+The vendor's facts are data in ``vcokit/contract.json``. The modules here build on them.
 
 ==============  =====================================================================
-`operations`    what each takes and answers, and how often it may be called
-`error_codes`   the kind of each code, what a kind means, and the remedy
+`operations`    the parameters, answers and rate limit of each operation
+`error_codes`   the kind of each error code, the meaning of a kind, and the remedy
 `endpoints`     which host answers for a region
-`simulated`     whether a simulator answers, and not the cloud
-`credentials`   whose AccessKey signs, and until when
-`masking`       secrets: kept where nothing shows them, and taken out of text
+`simulated`     whether an endpoint is a simulator or the cloud
+`credentials`   where the AccessKey is found and when it is renewed
+`masking`       secrets: hidden in objects, and removed from text
 `signing`       signature V3
-`transport`     one HTTP exchange: sent, and what came back; knows httpx, nobody else does
-`responses`     what came back: a parsed answer, or the error that it is; rows as frames
-`ratelimit`     sliding windows, shared by all who call by one client; the wait between tries
+`transport`     one HTTP exchange; the only module that uses httpx
+`responses`     parses a reply into an answer or an error, and rows into frames
+`ratelimit`     sliding windows shared by all callers of a client; the wait between tries
 `client`        the operations, tries and pages
-`connect`       from a region or a simulator to a client
+`connect`       makes a client from a region or a simulator
 `policy`        what a RAM policy must allow for some operations
 ==============  =====================================================================
 """

@@ -1,13 +1,13 @@
-"""The client of the API: its operations, tries, pages and limits, all by blocking calls.
+"""The client of the API: operations, tries, pages and rate limits. All calls block.
 
 ::
 
     create_vco_route_entry(…) ─▶ call: up to `read_attempts` tries ─▶ Pacer ─▶ Transport ─▶ Answer
     describe_vco_route_entries(…) ─▶ page, page, … ─▶ frame
 
-Calls keep to the limits by themselves (`vcokit.cloud.ratelimit`). Reads are tried again on
+Calls keep to the rate limits automatically (`vcokit.cloud.ratelimit`). Reads are tried again after
 throttling, server faults and lost answers, with a wait that doubles up to ``retry_cap``. Writes are
-never tried again here: whoever sends a write must know its outcome.
+never tried again here, because the sender of a write must first know its outcome.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _HEADERS: Final = {
     "user-agent": "vcokit",
 }
 
-#: Letters of the shortest key id of which some are shown.
+#: Length of the shortest key id of which some characters are shown.
 _MASKED: Final = 16
-#: Longest list that is read, of 2,000 pages: what is longer has no end.
+#: Most rows of a list that are read (2,000 pages). A longer list is taken to be endless.
 MOST_ROWS: Final = 100_000
 _MOST_PAGES: Final = 2_000
 
-#: How much of a new round trip goes into their mean.
+#: Weight of a new round trip in the moving average.
 _LEAN: Final = 0.2
 
 
@@ -59,9 +59,9 @@ class Page:
     Parameters
     ----------
     rows : list of dict
-        Under the API's names.
+        With the API's field names.
     total : int
-        Rows of all pages.
+        Number of rows on all pages.
     request_id : str
     """
 
@@ -75,7 +75,7 @@ class _ListChangedError(ProtocolError):
 
 
 class Client:
-    """The client. Safe to share between threads; ``with`` and `close` are optional.
+    """A client of the API. Safe to share between threads; ``with`` and `close` are optional.
 
     Parameters
     ----------
@@ -84,14 +84,14 @@ class Client:
     sleep : callable
         Called with the seconds to wait before a read.
     now : callable
-        Seconds of the clock that it sleeps by, and measures how long a call takes.
+        Returns seconds of the clock that `sleep` follows; it also measures how long calls take.
     luck : callable
-        A number from 0 to 1, by which waits between tries are made shorter, by up to half.
+        Returns a number from 0 to 1, which shortens a wait between tries by up to half.
 
     Attributes
     ----------
     limiter : Limiter
-        The limits, shared by all who call by this client.
+        The rate limits, shared by all callers of this client.
     """
 
     def __init__(
@@ -125,14 +125,14 @@ class Client:
         self._simulated = False
         self._round_trip: float | None = None
         self._skew: float | None = None
-        # In a notebook nobody closes a client: it closes itself when it is forgotten.
+        # In a notebook nobody closes a client, so it closes itself when it is garbage collected.
         weakref.finalize(self, self._transport.close)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.target!r})"
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
+        """Close the idle connections."""
         self._transport.close()
 
     def __enter__(self) -> Client:
@@ -143,14 +143,14 @@ class Client:
 
     @property
     def endpoint(self) -> str:
-        """URL that all calls go to; empty where each goes to the endpoint of its own region."""
+        """URL of all calls; empty if each call goes to the endpoint of its own region."""
         return self.target.endpoint
 
     @property
     def endpoint_note(self) -> str:
-        """One line to show before anything is sent: where calls go, and what set it.
+        """One line to show before anything is sent: the endpoint, and where it was set.
 
-        Empty where calls go to their region's own endpoint. Otherwise for example ``calls go to
+        Empty if calls go to their region's own endpoint. Otherwise for example ``calls go to
         https://10.0.0.9 (endpoint set by vcokit.toml)``; the other origins are ``argument`` and
         ``VCOKIT_ENDPOINT``.
         """
@@ -158,35 +158,35 @@ class Client:
 
     @property
     def account(self) -> str:
-        """Id of the AccessKey that signs, masked: its first and its last four letters."""
+        """Id of the AccessKey that signs, masked: its first and its last four characters."""
         key = self.target.credentials().access_key_id
         return f"{key[:4]}***{key[-4:]}" if len(key) >= _MASKED else "***"
 
     @property
     def limits(self) -> Mapping[str, Limit]:
-        """Rate limit of each operation, per account and region, in wall seconds."""
+        """Rate limit of each operation, per account and region, in real seconds."""
         return self.target.limits
 
     @property
     def speed(self) -> float:
-        """How many times faster than ours the cloud's clock runs; 1 but for a simulator."""
+        """Speed of the cloud's clock relative to this machine's; 1 except for a simulator."""
         return self.target.speed
 
     @property
     def settings(self) -> Settings:
-        """Settings of the moment it was made, for whatever goes on by this client."""
+        """Settings at the time the client was made, for everything that uses this client."""
         return self.target.settings
 
     @property
     def round_trip(self) -> float | None:
-        """Seconds from sending to answer, a mean that leans to the latest; None before any."""
+        """Moving average of the seconds from request to answer; None before the first answer."""
         return self._round_trip
 
     @property
     def skew(self) -> float | None:
         """Seconds by which the cloud's clock was ahead of this machine's at the last answer.
 
-        To a second, which is all that an answer's date says; None before any.
+        Whole seconds, because the date of an answer has no fraction; None before the first answer.
         """
         return self._skew
 
@@ -194,7 +194,8 @@ class Client:
     def simulated(self) -> bool:
         """Whether a simulator answers, and not the cloud; see `vcokit.cloud.simulated`.
 
-        An endpoint on this machine is asked, until it has once said that it is one; no other is.
+        An endpoint on this machine is asked until it has once confirmed that it is a simulator.
+        Other endpoints are never asked.
         """
         if not self._simulated:
             self._simulated = is_simulator(self.target.endpoint, self.target.connect_timeout)
@@ -203,7 +204,7 @@ class Client:
     def record_routes(self, routes: pd.DataFrame) -> None:
         """Write an inventory into the folder of the recording, in the same pseudonyms.
 
-        So whoever is sent the recording can repeat what was done with these routes.
+        The receiver of the recording can then repeat the work with these routes.
 
         Parameters
         ----------
@@ -213,7 +214,7 @@ class Client:
         Raises
         ------
         InputError
-            If nothing is recorded, or the frame is none of routes.
+            If the client does not record, or the frame does not contain routes.
         """
         if self._recorder is None:
             raise InputError("nothing is recorded", remedy='Pass connect(record="folder")')
@@ -224,22 +225,23 @@ class Client:
     def call(
         self, operation: Operation, parameters: Mapping[str, object], attempts: int | None = None
     ) -> Answer:
-        """Make one call; a read is tried again, with waits between the tries.
+        """Make one call; a read that fails is tried again after a wait.
 
         Parameters
         ----------
         operation : Operation
         parameters : mapping of str to object
-            Under the API's names.
+            With the API's names.
         attempts : int, optional
-            Tries of a caller that keeps to the limits itself; by default as the target says, paced.
+            Number of tries, for a caller that keeps to the rate limits itself. By default the
+            target's number, and this client keeps to the limits.
 
         Raises
         ------
         InputError
             If a parameter is missing, unknown, or can never be accepted.
         CloudError
-            If no usable answer came.
+            If no usable answer was received.
         """
         region = str(parameters.get("RegionId") or self.target.region or "")
         tries = 1 if operation.writes else attempts or self.target.read_attempts
@@ -288,9 +290,10 @@ class Client:
         return Request(operation.name, f"{url}/?{query}", headers)
 
     def _pause(self, attempt: int, error: CloudError, operation: Operation) -> float:
-        """Return the seconds before the next try; as the cloud asks, else longer each time.
+        """Return the seconds before the next try: as the cloud asks, else longer each time.
 
-        A limit is counted over a window, on an average half of which is over.
+        After a throttled call the wait is at least half a window of its limit, because on average
+        half of the window is over.
         """
         base, cap = self.target.retry_base, self.target.retry_cap
         wait = backoff(attempt, base=base, cap=cap, luck=self._luck())
@@ -307,7 +310,7 @@ class Client:
         number: int,
         attempts: int | None = None,
     ) -> Page:
-        """Read one page of a listing, from 1; otherwise as `call`."""
+        """Read one page of a listing; page numbers start at 1. Otherwise as `call`."""
         paging = {"PageSize": PAGE_SIZE, "PageNumber": number} if operation.paged else {}
         return self._page_of(operation, self.call(operation, {**paging, **parameters}, attempts))
 
@@ -322,25 +325,25 @@ class Client:
         return Page(rows, total, answer.request_id)
 
     def pages(self, operation: str, **parameters: object) -> Iterator[pd.DataFrame]:
-        """Yield a listing page by page, for lists too long to wait for.
+        """Yield a listing page by page, for lists that take too long to read at once.
 
         Parameters
         ----------
         operation : str
-            One that lists, for example ``DescribeVcoRouteEntries``.
+            A listing operation, for example ``DescribeVcoRouteEntries``.
         **parameters
-            As of the operation's own method, for example ``vpn_connection_id=``; ``page_size=``
-            is 50 unless given.
+            Those of the operation's own method, for example ``vpn_connection_id=``;
+            ``page_size=`` is 50 unless given.
 
         Yields
         ------
         DataFrame
-            Of the operation's schema; the first one comes even where the list is empty.
+            With the operation's schema; at least one, even if the list is empty.
 
         Raises
         ------
         ProtocolError
-            If the list changes meanwhile.
+            If the list changes while it is read.
         """
         found = KNOWN.get(operation)
         if found is None or not found.columns:
@@ -353,10 +356,10 @@ class Client:
     def _pages(self, operation: Operation, parameters: Mapping[str, object]) -> Iterator[Page]:
         """Yield the pages of a listing.
 
-        The cloud keeps no picture of a list between two pages: a route that comes or goes shifts
-        all that follow. Another total than before, and rows that stood on an earlier page too, mean
-        that the list has changed under the reader. One that goes from a page that was read, while
-        another comes behind, leaves no such trace.
+        The cloud keeps no snapshot of a list between two pages: a route that is added or removed
+        shifts all rows after it. If the total changes, or a row was already on an earlier page,
+        then the list changed during the read. One change cannot be detected: a row is removed from
+        a page that was already read while another row is added after it.
         """
         if operation.tokened:
             yield from self._tokened_pages(operation, parameters)
@@ -365,7 +368,7 @@ class Client:
         total, rows, seen = None, 0, set[tuple[Any, ...]]()
         for number in count(1):
             page = self.page(operation, parameters, number)
-            # A page by itself is one picture: what stands on it twice is so in the cloud.
+            # One page is consistent in itself: a row that is on it twice is in the cloud twice.
             keys = {tuple(row.get(name) for name in operation.identity) for row in page.rows}
             twice = len(keys & seen)
             seen |= keys
@@ -387,7 +390,7 @@ class Client:
     def _tokened_pages(
         self, operation: Operation, parameters: Mapping[str, object]
     ) -> Iterator[Page]:
-        """Yield the pages of a listing in which each names the next by a token."""
+        """Yield the pages of a listing in which each page has a token for the next."""
         asked = {"MaxResults": operation.longest_page, **parameters}
         for _ in range(_MOST_PAGES):
             answer = self.call(operation, asked)
@@ -417,7 +420,7 @@ class Client:
         return self._frame(KNOWN[name], parameters, rows, pages[-1].request_id)
 
     def listing(self, operation: Operation, parameters: Mapping[str, object]) -> list[Page]:
-        """Read a listing to its end; one that changes meanwhile is read again from the start."""
+        """Read a whole listing; start again if the listing changes while it is read."""
         attempt = 1
         while True:
             try:
@@ -453,20 +456,21 @@ class Client:
         weight : int
             100 active, 0 standby.
         next_hop : str, optional
-            By default the connection, as in every documented call.
+            By default the connection itself, as in every documented call.
         region_id : str, optional
             By default the client's region.
         description : str, optional
         client_token : str, optional
-            Up to 64 ASCII characters; the same token makes the same request happen once.
+            Up to 64 ASCII characters; the cloud executes a repeated request with the same token
+            only once.
         dry_run : bool, optional
             Only check; a passed check is raised as `vcokit.errors.DryRunPassed`.
 
         Returns
         -------
         Answer
-            The cloud has accepted the route; it is there when the connection is attached again
-            and a listing shows it.
+            The cloud has accepted the route. The route exists once the connection is attached
+            again and a listing shows it.
         """
         return self._call(
             "CreateVcoRouteEntry",
@@ -486,7 +490,7 @@ class Client:
         region_id: str | None = None,
         client_token: str | None = None,
     ) -> Answer:
-        """Delete one destination route, named by all its parts (DeleteVcoRouteEntry)."""
+        """Delete one destination route, identified by all its parts (DeleteVcoRouteEntry)."""
         return self._call(
             "DeleteVcoRouteEntry",
             **_route(region_id, vpn_connection_id, route_dest, weight, next_hop),
@@ -504,7 +508,10 @@ class Client:
         region_id: str | None = None,
         client_token: str | None = None,
     ) -> Answer:
-        """Change the weight of one route, named by its present one (ModifyVcoRouteEntryWeight)."""
+        """Change the weight of one route (ModifyVcoRouteEntryWeight).
+
+        The present weight is part of what identifies the route.
+        """
         return self._call(
             "ModifyVcoRouteEntryWeight",
             **_route(region_id, vpn_connection_id, route_dest, weight, next_hop),
@@ -531,7 +538,7 @@ class Client:
         Returns
         -------
         DataFrame
-            Of `vcokit.schema.LIVE_ROUTES`.
+            With the schema `vcokit.schema.LIVE_ROUTES`.
         """
         return self._list(
             "DescribeVcoRouteEntries",
@@ -543,7 +550,10 @@ class Client:
     def describe_vpn_connection(
         self, *, vpn_connection_id: str, region_id: str | None = None
     ) -> Answer:
-        """Read one connection; its ``State`` says whether a task runs (DescribeVpnConnection)."""
+        """Read one connection (DescribeVpnConnection).
+
+        The field ``State`` shows whether a task is running.
+        """
         return self._call(
             "DescribeVpnConnection", RegionId=region_id, VpnConnectionId=vpn_connection_id
         )
@@ -583,15 +593,15 @@ class Client:
         Parameters
         ----------
         vpn_connection_ids : sequence of str, optional
-            Connections of a single tunnel.
+            Connections with a single tunnel.
         tunnel_ids : sequence of str, optional
-            Tunnels of connections that have two.
+            Tunnels of connections with two tunnels.
         region_id : str, optional
 
         Returns
         -------
         DataFrame
-            Of `vcokit.schema.LIVE_TUNNELS`, without a status.
+            With the schema `vcokit.schema.LIVE_TUNNELS`, without a status.
         """
         return self._list(
             "DiagnoseVpnConnections",
@@ -607,7 +617,7 @@ class Client:
     def list_transit_router_route_entries(self, *, route_table_id: str) -> pd.DataFrame:
         """List the routes to connections in a route table (ListTransitRouterRouteEntries).
 
-        Those of every status, as `vcokit.schema.LIVE_ROUTER_ROUTES`.
+        Routes of every status, with the schema `vcokit.schema.LIVE_ROUTER_ROUTES`.
         """
         return self._list(
             "ListTransitRouterRouteEntries",
@@ -624,7 +634,7 @@ class Client:
 def _route(
     region_id: str | None, connection: str, dest: str, weight: int, next_hop: str | None
 ) -> dict[str, object]:
-    """Return the parameters that name a route; the next hop is the connection unless it is not."""
+    """Return the parameters that identify a route; the connection is the default next hop."""
     return {
         "RegionId": region_id,
         "VpnConnectionId": connection,
@@ -644,5 +654,5 @@ def _endless(operation: Operation, request_id: str) -> ProtocolError:
 
 
 def _api_name(name: str) -> str:
-    """Return the API's name of a parameter that is written as Python writes names."""
+    """Return the API's name of a parameter from its Python name."""
     return "".join(word.capitalize() for word in name.split("_"))

@@ -1,7 +1,8 @@
-"""From a region, or anything that can say where it listens, to a client.
+"""Makes a client from a region, or from an object that has an endpoint.
 
-`Target` is what a client needs to know: where calls go, who signs them, how long to wait, which
-limits hold. `connect` makes one from its arguments and the settings, and a client of it.
+A `Target` holds what a client needs to know: where calls go, who signs them, how long to wait, and
+the rate limits. `connect` makes a target from its arguments and the settings, and a client from
+the target.
 """
 
 from __future__ import annotations
@@ -34,30 +35,30 @@ class Target:
     Parameters
     ----------
     credentials : callable
-        Returns the `Credentials` of the moment.
+        Returns the current `Credentials`.
     endpoint : str
-        URL without path, or empty: the endpoint of each call's region.
+        URL without path. Empty: each call goes to the endpoint of its region.
     endpoint_origin : str
         Where the endpoint came from: ``argument``, the name of a variable, or ``vcokit.toml``.
     region : str or None
-        Region of calls that name none.
+        Region of calls that name no region.
     speed : float
-        How many times faster than ours the cloud's clock runs; 1 but for a simulator.
+        Speed of the cloud's clock relative to this machine's; 1 except for a simulator.
     limits : mapping of str to Limit
-        By operation, in wall seconds.
+        By operation, in real seconds.
     connect_timeout, read_timeout : float
         Seconds; a whole call ends after `longest_call` seconds.
     read_attempts : int
-        Times a read is tried.
+        Number of tries of a read.
     retry_base, retry_cap : float
-        First and longest wait between two tries, seconds.
+        First and longest wait between two tries, in seconds.
     read_share : float
-        Part of the limits that reads of the client itself use.
+        Part of the rate limits that the client's own reads may use.
     listing_weight : str
-        ``unknown`` where the weights of listings are not to be trusted.
+        ``unknown`` if the weights in listings must not be trusted.
     proxy : str, Secret or None
-        URL of a proxy, kept as a secret, for it may hold a password; None leaves it to the
-        environment (``HTTPS_PROXY``, ``NO_PROXY``). This machine is never asked for through one.
+        URL of a proxy, kept as a secret because it may contain a password; None means that of the
+        environment (``HTTPS_PROXY``, ``NO_PROXY``). Calls to this machine never use a proxy.
     clock : callable
         Seconds since the epoch, for signatures.
     transport : httpx.BaseTransport, optional
@@ -65,7 +66,7 @@ class Target:
     record : str or Path, optional
         Folder to record all calls in, in pseudonyms.
     settings : Settings
-        Those of the moment, for whatever goes on by this client.
+        The current settings, for everything that uses this client.
     """
 
     credentials: Callable[[], keys.Credentials]
@@ -91,7 +92,7 @@ class Target:
         object.__setattr__(self, "endpoint", checked_endpoint(self.endpoint, self.endpoint_origin))
         proxy = checked_proxy(Secret.of(self.proxy))
         object.__setattr__(self, "proxy", proxy)
-        # The environment's is looked at here as well, and not only in the middle of the work.
+        # Also checks the environment's proxy, so that an error shows now and not during the work.
         proxy_for(self.endpoint or f"https://{CENTRAL}", proxy)
 
     def __repr__(self) -> str:
@@ -101,7 +102,7 @@ class Target:
         return f"<{place}{speed}{proxy}, {self.credentials!r}>"
 
     def url(self, region_id: str, host: str = "") -> str:
-        """Return the URL that calls of a region go to, or those of a service of one host.
+        """Return the URL for calls of a region, or of a service that has a single `host`.
 
         Raises
         ------
@@ -120,7 +121,7 @@ class Target:
 
     @property
     def endpoint_note(self) -> str:
-        """Where calls go and what set it; empty where each goes to its region's own endpoint."""
+        """Where calls go and where that was set; empty if they go to their region's endpoint."""
         region = self.region or ""
         own = f"https://{endpoint_host(region)}" if is_region(region) else ""
         if self.endpoint in ("", own):
@@ -129,16 +130,19 @@ class Target:
 
     @property
     def longest_call(self) -> float:
-        """Seconds after which a call ends, whatever drips: to connect, and three times to read."""
+        """Seconds after which a call ends, however slowly data arrives.
+
+        The connect time-out plus three times the read time-out.
+        """
         return self.connect_timeout + 3 * self.read_timeout
 
 
 @runtime_checkable
 class Cloud(Protocol):
-    """Anything that calls can be sent to: the simulator, or a cloud of your own.
+    """An object that calls can be sent to: the simulator, or a cloud of your own.
 
-    It may also have ``limits``, a mapping from operation to (calls, seconds), in the seconds of
-    its own clock.
+    It may also have ``limits``, a mapping from operation to (calls, seconds), in seconds of its
+    own clock.
     """
 
     @property
@@ -147,11 +151,11 @@ class Cloud(Protocol):
 
     @property
     def credentials(self) -> Any:
-        """Something with access_key_id, access_key_secret and perhaps security_token."""
+        """An object with access_key_id, access_key_secret and optionally security_token."""
 
     @property
     def speed(self) -> float:
-        """How many times faster than ours its clock runs."""
+        """Speed of its clock relative to this machine's."""
 
 
 def connect(
@@ -175,44 +179,44 @@ def connect(
     transport: Any = None,
     record: str | Path | None = None,
 ) -> Client:
-    """Return a client; nothing is sent yet.
+    """Return a client. Nothing is sent yet.
 
     Parameters
     ----------
     cloud : Cloud or str, optional
-        A `Simulator`, or anything with endpoint, credentials and speed; or a region.
+        A `Simulator`, or any object with endpoint, credentials and speed; or a region.
     region : str, optional
-        Region of calls that name none. Routes name their own.
+        Region of calls that name no region. Routes name their own region.
     endpoint : str, optional
-        Host or URL to use instead of each region's own.
+        Host or URL to use instead of the endpoint of each region.
     access_key_id, access_key_secret, security_token : str, optional
-        By default those of `cloud`, else those of the environment, of the vendor's CLI, or of the
+        By default those of `cloud`, else those of the environment, the vendor's CLI or the
         official package: see `vcokit.cloud.credentials`.
     profile : str, optional
-        Profile of the vendor's CLI whose key, and whose region unless one is given, are used.
+        Profile of the vendor's CLI. Its key is used, and its region unless a region is given.
     credentials : object, optional
-        A callable that returns `Credentials`, or a client of the official package; asked again
-        before a key ends.
+        A callable that returns `Credentials`, or a client of the official package. It is called
+        again before a key expires.
     proxy : str, optional
         URL of a proxy; by default that of the environment (``HTTPS_PROXY``, ``NO_PROXY``).
     connect_timeout, read_timeout : float, optional
-        Seconds; settings of the same name.
+        Seconds; by default the settings of the same names.
     read_attempts : int, optional
-        Times a read is tried; setting of the same name.
+        Number of tries of a read; by default the setting of the same name.
     clock : callable
-        Seconds since the epoch, for signatures.
+        Returns seconds since the epoch, for signatures.
     steady : callable
-        Seconds of a clock that never goes back, for rate limits.
+        Returns seconds of a monotonic clock, for rate limits.
     sleep : callable
         Called with the seconds to wait before a read.
     luck : callable
-        A number from 0 to 1, by which waits between tries are made shorter, by up to half.
+        Returns a number from 0 to 1, which shortens a wait between tries by up to half.
     transport : httpx.BaseTransport, optional
         Takes the place of the network, for tests: `httpx.MockTransport`, for example.
     record : str or Path, optional
-        A new folder: all calls and answers are written there, keys left out and ids, addresses,
-        names and descriptions replaced, so that it can be sent to others. `Simulator.replay` plays
-        it again; see `vcokit.cloud.recording`.
+        A new folder for all calls and answers. Keys are omitted, and ids, addresses, names and
+        descriptions are replaced, so that the folder can be sent to others. `Simulator.replay`
+        replays it; see `vcokit.cloud.recording`.
 
     Returns
     -------
@@ -225,14 +229,14 @@ def connect(
     InputError
         If the AccessKey is given in more than one way, or the folder of `record` is not empty.
     ConfigError
-        If a setting cannot be used, or a key would travel over plain http.
+        If a setting cannot be used, or a key would be sent over plain http.
 
     Examples
     --------
     >>> connect("eu-central-1", access_key_id="LTAIexample", access_key_secret="s3cret")
     Client(<region eu-central-1, Credentials(access_key_id='LTAI***', access_key_secret='***')>)
     """
-    # Hidden before anything can fail: a traceback may show local variables.
+    # Secrets are wrapped before anything can fail, because a traceback may show local variables.
     access_key_secret, security_token = Secret.of(access_key_secret), Secret.of(security_token)
     proxy = Secret.of(proxy)
     if isinstance(cloud, str):
@@ -297,7 +301,7 @@ def _keyring(
 
 
 def _limits(cloud: Cloud | None) -> Mapping[str, Limit]:
-    """Return the contract's limits, with those that the cloud says of itself over them."""
+    """Return the contract's limits, overridden by the limits that the cloud object gives."""
     limits = {name: operation.limit for name, operation in KNOWN.items()}
     for name, (calls, seconds) in dict(getattr(cloud, "limits", {})).items():
         if name in limits:

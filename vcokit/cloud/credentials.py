@@ -1,4 +1,4 @@
-"""Whose AccessKey signs: found in one of four places, renewed in time, masked wherever it is shown.
+"""The AccessKey that signs: found in one of four places, renewed in time, masked when shown.
 
 ::
 
@@ -8,25 +8,26 @@
        │ none, or profile= was given
     profile       the vendor's CLI, ~/.aliyun/config.json
        │ none
-    official      alibabacloud-credentials, where it is installed: RAM roles of machines, OIDC …
+    official      alibabacloud-credentials, if it is installed: RAM roles of machines, OIDC …
 
-The first place that has a key decides; half a key there is an error and is never completed from
-the next. The order is that of the vendor's own default chain. Profiles by their mode:
+The first place that has a key is used. If only half of a key is there, that is an error; the other
+half is never taken from the next place. The order is that of the vendor's own default chain.
+Profiles by their mode:
 
 ============================================================  ================================
 mode of the profile                                           read by
 ============================================================  ================================
-``AK``, ``StsToken``                                          us, again whenever the file changes
+``AK``, ``StsToken``                                          vcokit, again when the file changes
 ``RamRoleArn``, ``ChainableRamRoleArn``, ``EcsRamRole``,      ``alibabacloud-credentials``
 ``OIDC``, ``CloudSSO``, ``OAuth``, ``External``               (``pip install vcokit[credentials]``)
 ``RsaKeyPair``, ``RamRoleArnWithRoleName``,                   nobody: the official package for
 ``CredentialsURI``, ``BearerToken``, ``Anonymous``            Python does not read them
 ============================================================  ================================
 
-The profile is the one that is named, else ``ALIBABA_CLOUD_PROFILE``, else the file's ``current``.
-``ALIBABA_CLOUD_CLI_PROFILE_DISABLED=true`` leaves the file alone unless a profile is named. Without
-a profile the official package is asked for its default chain; on a machine that is none of the
-vendor's, ``ALIBABA_CLOUD_ECS_METADATA_DISABLED=true`` spares the wait for an answer of its metadata
+The profile is the named one, else ``ALIBABA_CLOUD_PROFILE``, else the file's ``current``. With
+``ALIBABA_CLOUD_CLI_PROFILE_DISABLED=true`` the file is not read unless a profile is named. Without
+a profile the default chain of the official package is used. On a machine that is not in the
+vendor's cloud, ``ALIBABA_CLOUD_ECS_METADATA_DISABLED=true`` avoids waiting for its metadata
 service. (Fields: the vendor's CLI, config/profile.go; modes: alibabacloud-credentials 1.0.)
 """
 
@@ -57,18 +58,19 @@ REMEDY: Final = Remedy(
     profile=...,
 )
 
-#: Seconds before its end at which a temporary key is renewed: longer than any call with its
-#: retries takes, a third of the shortest life that the vendor gives a token (900 s).
+#: Seconds before its expiry at which a temporary key is renewed: longer than any call with its
+#: retries takes, and a third of the shortest lifetime that the vendor gives a token (900 s).
 EARLY: Final = 300.0
-#: Seconds after which a source is asked again that does not say when its key ends, or that failed
-#: while the key in hand is still good. Sources keep what they have got, so that costs nothing.
+#: Seconds after which a source is called again if it gave no expiry, or if it failed while the
+#: present key is still valid. Sources cache their keys, so this costs nothing.
 ASK_AGAIN: Final = 60.0
-#: Characters of what a source said when it failed that are shown.
+#: Characters of a failed source's message that are shown.
 _SHOWN: Final = 200
-#: How much of it is looked at: a secret that begins among those shown ends among these.
+#: Characters of it that are searched for secrets: a secret that begins in the part that is shown
+#: ends within these.
 _LOOKED_AT: Final = 8192
 
-#: Modes that need no call to anybody.
+#: Modes that need no network call.
 OURS: Final = ("AK", "StsToken")
 THEIRS: Final = (
     "RamRoleArn",
@@ -81,16 +83,16 @@ THEIRS: Final = (
 )
 _EXTRA: Final = "Install it: pip install 'vcokit[credentials]'"
 _PACKAGE: Final = "alibabacloud_credentials"
-#: Loggers of the package, and of what it calls with (alibabacloud-credentials 1.0).
+#: Loggers of the official package and of its HTTP library (alibabacloud-credentials 1.0).
 _LOGGERS: Final = ("credentials", "alibabacloud-tea")
-#: Texts of a profile that are no secrets; all others are read as such.
+#: Text fields of a profile that are not secret; all others are read as secrets.
 _OPEN: Final = frozenset({"current", "name", "mode", "region_id", "access_key_id"})
-#: Letters of its own words that an error repeats.
+#: Most characters of a value in the profile that an error repeats.
 _MOST_SAID: Final = 300
 
 
 class Credentials:
-    """An AccessKey, with the token of a temporary one. It never changes.
+    """An AccessKey, with a token if it is temporary. Immutable.
 
     Parameters
     ----------
@@ -98,7 +100,7 @@ class Credentials:
     access_key_secret : str
     security_token : str, optional
     expires : float, optional
-        Seconds since the epoch; None where it is not known or never.
+        Seconds since the epoch; None if unknown or if it never expires.
 
     Examples
     --------
@@ -147,17 +149,17 @@ class Credentials:
 
     @property
     def access_key_secret(self) -> str:
-        """The secret, to be given no name: a traceback may show local variables."""
+        """The secret. Bind it to no variable: a traceback may show local variables."""
         return self._secret.reveal()
 
     @property
     def security_token(self) -> str | None:
-        """The token, likewise; None where the key is not a temporary one."""
+        """The token, with the same caution; None if the key is not temporary."""
         return self._token.reveal() if self._token else None
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What must never be shown."""
+        """The texts that must never be shown."""
         return (self._secret,) if self._token is None else (self._secret, self._token)
 
 
@@ -173,19 +175,19 @@ Source = Callable[[], Credentials]
 
 
 class Keyring:
-    """The AccessKey of the moment: called, it returns `Credentials` that are still good.
+    """Provides the current AccessKey: a call returns `Credentials` that are still valid.
 
-    A key that ends is renewed `EARLY` seconds before. A source that fails while the key in hand is
-    good is asked again later; only when the key has ended is its failure an error.
+    A key is renewed `EARLY` seconds before it expires. If the source fails while the present key
+    is valid, it is called again later; the failure is an error only when the key has expired.
 
     Parameters
     ----------
     source : callable
         Returns `Credentials`.
     fixed : bool
-        Whether the source never has another one.
+        Whether the source always returns the same key.
     region : str, optional
-        Region that stands beside the key.
+        Region that is configured beside the key.
     clock : callable
         Seconds since the epoch.
     """
@@ -206,17 +208,17 @@ class Keyring:
 
     @classmethod
     def of(cls, credentials: Credentials, **options: Any) -> Keyring:
-        """Return the keyring of one key that never changes."""
+        """Return a keyring with one key that never changes."""
         return cls(lambda: credentials, fixed=True, **options)
 
     def __call__(self) -> Credentials:
-        """Return the key, renewed where it is time.
+        """Return the key; renew it first if that is due.
 
         Raises
         ------
         CredentialsError
-            If there is none, or the one in hand has ended and the source has no other; what the
-            source raised is its cause.
+            If there is no key, or the present key has expired and the source has no other. The
+            source's own exception is its cause.
         """
         held = self._held
         if held is None or self.is_due:
@@ -231,7 +233,7 @@ class Keyring:
 
     @property
     def is_due(self) -> bool:
-        """Whether the next call asks the source, which may take as long as a call to the cloud."""
+        """Whether the next call uses the source, which may take as long as a call to the cloud."""
         return self._clock() >= self._due
 
     def _renew(self) -> Credentials:
@@ -242,7 +244,7 @@ class Keyring:
                 raise CredentialsError(
                     "the security token has expired", remedy="Get a new one, or use a profile"
                 )
-        except Exception as error:  # whatever a source of somebody else's raises
+        except Exception as error:  # a caller's source may raise anything
             held = self._held
             if held is not None and not _has_ended(held, now):
                 self._due = now + ASK_AGAIN
@@ -278,12 +280,12 @@ def explicit(
     access_key_secret: str | Secret | None,
     security_token: str | Secret | None,
 ) -> Credentials | None:
-    """Return an AccessKey from its parts, None where neither id nor secret is there.
+    """Return an AccessKey from its parts, or None if there is neither id nor secret.
 
     Raises
     ------
     CredentialsError
-        If it is half a key.
+        If only half of the key is given.
     """
     access_key_secret, security_token = Secret.of(access_key_secret), Secret.of(security_token)
     if not access_key_id and not access_key_secret:
@@ -296,7 +298,7 @@ def explicit(
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> Credentials | None:
-    """Return the AccessKey of the environment, None where there is none.
+    """Return the AccessKey of the environment, or None if it has no key.
 
     Parameters
     ----------
@@ -306,7 +308,7 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Credentials | 
     Raises
     ------
     CredentialsError
-        If it is half a key.
+        If only half of the key is set.
 
     Examples
     --------
@@ -321,28 +323,28 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Credentials | 
 
 
 def variable(name: str, environ: Mapping[str, str] | None = None) -> str | None:
-    """Return a variable of an environment, by default the process's, None where there is none.
+    """Return a variable of an environment, by default the process's; None if it is not set.
 
-    No function that may fail holds the environment itself: a traceback with local variables would
-    show all of it.
+    No function that may fail has the environment in a local variable, because a traceback with
+    local variables would show all of it.
     """
     return (os.environ if environ is None else environ).get(name)
 
 
 def from_object(given: Any) -> Source:
-    """Return a source of whatever somebody else keeps keys in.
+    """Return a source of keys from an object of the caller.
 
     Parameters
     ----------
     given : object
         A callable that returns such an object; the client of the official package
-        (``get_credential()``); or anything with access_key_id, access_key_secret and perhaps
+        (``get_credential()``); or any object with access_key_id, access_key_secret and optionally
         security_token and expires.
 
     Raises
     ------
     CredentialsError
-        When it is called, if the object is none of these.
+        When the source is called, if the object is none of these.
     """
     if hasattr(given, "get_credential"):
         return lambda: _copy(given.get_credential())
@@ -380,18 +382,18 @@ def find(
     home: Path | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Keyring:
-    """Return the keyring of the first place that has an AccessKey; it is looked at once.
+    """Return the keyring of the first place that has an AccessKey; the key is read immediately.
 
     Parameters
     ----------
     access_key_id, access_key_secret, security_token : str, optional
-        Given together; half a key is an error, it is never completed from elsewhere.
+        Given together. Half a key is an error; it is never completed from another place.
     profile : str, optional
-        Name of a profile of the vendor's CLI; the environment's key is then passed over.
+        Name of a profile of the vendor's CLI; the environment's key is then ignored.
     environ : mapping of str to str, optional
         By default the environment of the process.
     home : Path, optional
-        Directory of ``.aliyun``; by default that of the user.
+        Directory that contains ``.aliyun``; by default the user's home.
     clock : callable
         Seconds since the epoch.
 
@@ -402,7 +404,7 @@ def find(
     Raises
     ------
     CredentialsError
-        If none is found, or half of one, or one that cannot be used.
+        If no key is found, or only half of one, or one that cannot be used.
 
     Examples
     --------
@@ -437,7 +439,7 @@ def _from_profile(
     mode, region = str(profile.get("mode", "")), profile.get("region_id") or None
     if mode.lower() in (ours.lower() for ours in OURS):
         if name is None and not profile.get("access_key_id"):
-            return None  # what the CLI leaves behind before it is configured
+            return None  # the CLI writes such a profile before it is configured
         return Keyring(
             lambda: _key_of(read_profile(path, wanted), path), region=region, clock=clock
         )
@@ -451,12 +453,12 @@ def _from_profile(
 
 
 def read_profile(path: Path, name: str | None) -> Mapping[str, Any]:
-    """Return the profile of a name, or the current one.
+    """Return the profile with a name, or the current profile.
 
     Raises
     ------
     CredentialsError
-        If the file cannot be read, or has none of that name.
+        If the file cannot be read, or has no profile with that name.
     """
     remedy: str
     try:
@@ -466,7 +468,7 @@ def read_profile(path: Path, name: str | None) -> Mapping[str, Any]:
     except OSError:
         fault, remedy = "cannot be read", REMEDY
     except (ValueError, TypeError, KeyError, AttributeError):
-        # Outside of this block its error is none of ours: one of JSON carries the whole file.
+        # Raised outside of the except block: the error of JSON contains the whole file.
         fault, remedy = "is no configuration of the vendor's CLI", "Run aliyun configure"
     else:
         fault, remedy = "", ""
@@ -480,7 +482,7 @@ def read_profile(path: Path, name: str | None) -> Mapping[str, Any]:
 
 
 def _hidden(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return the fields of a profile, every text that may be a secret as one."""
+    """Return the fields of a profile, with every text that may be secret wrapped as a secret."""
     return {
         name: Secret(value) if isinstance(value, str) and name not in _OPEN else value
         for name, value in pairs
@@ -503,16 +505,16 @@ def _key_of(profile: Mapping[str, Any], path: Path) -> Credentials:
 
 
 def official(profile: str | None = None, path: Path | None = None) -> Source:
-    """Return the official package's chain, or its reading of a profile, as a source.
+    """Return a source that uses the official package: a profile, or its default chain.
 
-    The package renews what it hands out by itself; it does not say when that ends.
+    The package renews its keys automatically; it does not report when they expire.
 
     Parameters
     ----------
     profile : str, optional
-        Of the vendor's CLI; without it the package's default chain.
+        Profile of the vendor's CLI; without it the package's default chain is used.
     path : Path, optional
-        File of the profile.
+        File that contains the profile.
 
     Raises
     ------
@@ -542,7 +544,7 @@ def _ask(provider: Any, profile: str | None) -> Credentials:
     try:
         with _silent():
             found = provider.get_credentials()
-    except Exception as error:  # of a package that documents none
+    except Exception as error:  # the package documents no exceptions
         why = textwrap.shorten(
             f"{type(error).__name__}: {mask(str(error))}", _MOST_SAID, placeholder=" …"
         )
@@ -556,9 +558,9 @@ def _ask(provider: Any, profile: str | None) -> Credentials:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keep what the official package logs out of sight: pages of tracebacks, and keys.
+    """Suppress the log of the official package, which contains long tracebacks and keys.
 
-    It hangs handlers of its own on its loggers. What other threads log meanwhile is not touched.
+    The package adds handlers of its own to its loggers. Logs of other threads are not affected.
     """
     here = threading.get_ident()
 

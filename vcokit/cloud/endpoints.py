@@ -1,8 +1,8 @@
-"""Which host answers for a region: ``vpc.<region>.aliyuncs.com``, but for some exceptions.
+"""Which host answers for a region: ``vpc.<region>.aliyuncs.com``, with some exceptions.
 
-Rule, exceptions and regions are of ``contract.json``. The exceptions are those of the official SDK;
-the vendor's metadata names a regional host for cn-hangzhou and the two finance regions as well.
-Both answer, and the SDK's is the one that is used every day.
+The rule, the exceptions and the regions come from ``contract.json``. The exceptions are those of
+the official SDK. For cn-hangzhou and the two finance regions, the vendor's metadata also names a
+regional host. Both hosts answer; the SDK's is used here because it is in daily use.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from vcokit.errors import InputError
 
 _FACTS: Final[Mapping[str, Any]] = CONTRACT["endpoints"]
 
-#: Host of each region that the rule does not give.
+#: Host of each region that is an exception to the rule.
 HOSTS: Final[Mapping[str, str]] = {
     region: host for host, regions in _FACTS["exceptions"]["hosts"].items() for region in regions
 }
-#: The host of all regions that have none of their own.
+#: The host of all regions that have no host of their own.
 CENTRAL: Final = HOSTS["cn-hangzhou"]
-#: The regions that the vendor's metadata names, and those of the exceptions.
+#: The regions in the vendor's metadata, and those of the exceptions.
 REGIONS: Final = frozenset((*CONTRACT["regions"]["names"], *HOSTS))
 
-#: Most characters of a label of a host name (RFC 1035, 2.3.4).
+#: Most characters in a label of a host name (RFC 1035, 2.3.4).
 _LABEL: Final = 63
 _REGION: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 def is_region(text: str) -> bool:
-    """Tell whether a text has the form of a region id, and is one label of a host name.
+    """Return whether a text has the form of a region id and is a single host name label.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def endpoint_host(region_id: str) -> str:
     Raises
     ------
     InputError
-        If the text is no region id: a cell of a file must never choose a host.
+        If the text is not a region id: a cell of a file must never choose a host.
 
     Examples
     --------
@@ -61,7 +61,7 @@ def endpoint_host(region_id: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine.
+    """Return whether a host is this machine.
 
     Examples
     --------

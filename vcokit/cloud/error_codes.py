@@ -1,4 +1,4 @@
-"""Error codes of the API: the kind of each, what a kind means, and the remedy.
+"""Error codes of the API: the kind of each code, the meaning of a kind, and the remedy.
 
 ==============  ======  =======  =========================================================
 kind            a read  a write  meaning
@@ -12,14 +12,15 @@ kind            a read  a write  meaning
 ``not-found``   raise   refused  a named resource does not exist
 ``server``      again   unknown  a fault on the server's side
 ``dry-run-ok``  raise   passed   not a failure: the dry run found nothing wrong
-``other``       raise   refused  a code of no known kind
-``no-answer``   again   unknown  nothing came back: no code at all
-``protocol``    again   unknown  what came back is no answer of this API: no code at all
+``other``       raise   refused  an unknown code
+``no-answer``   again   unknown  no answer was received, so there is no code
+``protocol``    again   unknown  the answer is not one of this API, so there is no code
 ==============  ======  =======  =========================================================
 
-A read is sent *again* by the client; a write never is, its sender must first learn what became of
-it. Codes in `REPEATED` tell of an earlier copy of the same request: a write that is answered so is
-*unknown*, whatever the kind. Codes and their kinds are of ``contract.json``.
+A read is sent *again* by the client. A write never is, because its sender must first learn its
+outcome. Codes in `REPEATED` mean that an earlier copy of the same request arrived: the outcome of
+a write with such an answer is *unknown*, whatever the kind. Codes and their kinds come from
+``contract.json``.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from vcokit.errors import ApiError, CloudError, NoAnswerError
 
 
 class Kind(StrEnum):
-    """The kinds of errors. Those up to ``dry-run-ok`` are the classes of the contract."""
+    """The kinds of errors. Those up to ``dry-run-ok`` are the classes in the contract."""
 
     BUSY = "busy"
     THROTTLED = "throttled"
@@ -51,7 +52,7 @@ class Kind(StrEnum):
 
 
 class Fate(StrEnum):
-    """What became of a write that met an error; *unknown* is looked at before it is sent again."""
+    """The outcome of a write that got an error; if *unknown*, check before sending it again."""
 
     REFUSED = "refused"
     UNKNOWN = "unknown"
@@ -60,14 +61,14 @@ class Fate(StrEnum):
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a kind of error means for the call that met it.
+    """What a kind of error means for the failed call.
 
     Parameters
     ----------
     again : bool
         Whether a read may be sent again.
     write : Fate
-        What became of a write.
+        The outcome of a write.
     """
 
     again: bool
@@ -98,7 +99,7 @@ class Code:
     ----------
     kind : Kind
     remedy : str
-        As an imperative; empty where the code says it all.
+        In the imperative; empty if the code needs no explanation.
     """
 
     kind: Kind
@@ -113,7 +114,7 @@ _RAM: Final = "Allow the RAM user this operation on the connection"
 _KEY: Final = "Check the AccessKey and its secret"
 _TOKEN: Final = f"Use at most {CONTRACT['parameters']['ClientToken']['longest']} ASCII characters"
 
-#: What to do about a code, where it does not say it all.
+#: What to do about a code, if the code itself does not make it clear.
 _REMEDIES: Final[Mapping[str, str]] = {
     "VpnConnection.Configuring": _WAIT,
     "VpnGateway.Configuring": _WAIT,
@@ -162,25 +163,25 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "InvalidSecurityToken.Expired": "Get a new STS token",
 }
 
-#: Codes that name no parameter. `classify` knows the families of the others.
+#: Codes that contain no parameter name. `classify` knows the families of the others.
 CODES: Final[Mapping[str, Code]] = {
     code: Code(Kind(fact["class"]), _REMEDIES.get(code, ""))
     for code, fact in CONTRACT["errors"].items()
 }
 
-#: The code of a date that is too far from the cloud's.
+#: The code for a date that is too far from the cloud's.
 WRONG_CLOCK: Final = "InvalidTimeStamp.Expired"
 
-#: Refusals that a new nonce and date cure.
+#: Refusals that a new nonce and date resolve.
 RESIGNED: Final = frozenset({"SignatureNonceUsed"})
 
-#: Refusals of a request because the same one came before. Nonces and tokens are new for each call,
-#: so only its own copy can have used them up (a proxy that sent it twice, say), and what became of
-#: that copy the refusal does not tell.
+#: Refusals of a request because the same request arrived before. Nonces and tokens are new for each
+#: call, so only a copy of this request can have used them (sent twice by a proxy, for example). The
+#: refusal does not report the outcome of that copy.
 REPEATED: Final = RESIGNED | {"OperationFailed.IdempotentTokenProcessing"}
 
-#: How codes begin that refuse the key, its signature or its date, and with them every call, as
-#: against those that refuse a permission. The vendor's tables name some of each family.
+#: Prefixes of codes that refuse the key, its signature or its date, and therefore every call; other
+#: codes refuse only a permission. The vendor's tables name some codes of each family.
 _OF_THE_KEY: Final = (
     "InvalidAccessKey",
     "InvalidSecurityToken",
@@ -192,8 +193,8 @@ _OF_THE_KEY: Final = (
     "IllegalTimestamp",
 )
 
-#: Families of codes by how they begin and how they end, for those the table does not name. The
-#: gateway makes codes of parameters' names: MissingRouteDest, InvalidWeight.
+#: Families of codes by prefix and suffix, for codes that are not in the table. The gateway builds
+#: codes from parameter names: MissingRouteDest, InvalidWeight.
 _BEGINNINGS: Final = (
     ("Throttling", Kind.THROTTLED),
     ("Forbidden", Kind.AUTH),
@@ -212,14 +213,14 @@ _ENDINGS: Final = (
 
 
 def classify(code: str, http_status: int) -> Code:
-    """Return kind and remedy of an error code, of an unknown one too.
+    """Return kind and remedy of an error code, even of an unknown code.
 
     Parameters
     ----------
     code : str
         As in the answer's ``Code``.
     http_status : int
-        Decides where the code says nothing.
+        Decides the kind if the code is unknown.
 
     Examples
     --------
@@ -242,7 +243,7 @@ def classify(code: str, http_status: int) -> Code:
 
 
 def is_key(code: str | None) -> bool:
-    """Tell whether a code refuses the AccessKey: no call can work until it is put right.
+    """Return whether a code refuses the AccessKey, so that no call works until it is corrected.
 
     Examples
     --------
@@ -253,7 +254,7 @@ def is_key(code: str | None) -> bool:
 
 
 def kind_of(error: CloudError) -> Kind:
-    """Return the kind of an error, one without a code too.
+    """Return the kind of an error, even of an error without a code.
 
     Examples
     --------
@@ -266,7 +267,7 @@ def kind_of(error: CloudError) -> Kind:
 
 
 def fate_of_write(code: str, http_status: int) -> Fate:
-    """Return what became of a write that was answered with a code.
+    """Return the outcome of a write that was answered with an error code.
 
     Examples
     --------
@@ -277,7 +278,7 @@ def fate_of_write(code: str, http_status: int) -> Fate:
 
 
 def may_try_again(error: CloudError) -> bool:
-    """Tell whether a read that met an error may be sent again, signed anew.
+    """Return whether a read that got an error may be sent again with a new signature.
 
     Examples
     --------

@@ -1,21 +1,20 @@
-r"""Secrets and what tells whose something is: kept where nothing shows them, taken out of what is
-to be shown.
+r"""Secrets and identifying values: hidden in objects, and removed from text before it is shown.
 
-`Secret` holds a text that no repr, no traceback with local variables and no ``vars()`` shows.
+`Secret` contains a text that no repr, no traceback with local variables and no ``vars()`` shows.
 `Pseudonyms` replaces ids, addresses, names and descriptions, so that a recording can be sent to
-others. `mask` takes secrets out of text of strangers: by the names they stand under, and by
-themselves.
-What a stranger between us and the cloud sends back may repeat a request with its token, and a
-cut-off answer may hold a pre-shared key. A name is recognised whatever stands around it::
+others. `mask` removes secrets from text of unknown origin: values that follow the name of a secret,
+and known secrets themselves. The answer of a proxy may repeat a request with its token, and a
+truncated answer may contain a pre-shared key. A name is recognised in any of these notations::
 
     "Psk":"…"   \"Psk\": \"…\"   <Psk>…</Psk>   Psk=…&   Psk: …
 
-A secret by itself is recognised by any `_PIECE` of its letters in a row, in either case, broken by
-blanks or not, each letter written in any of these ways, and in base64 of a longer text::
+A known secret is recognised by any `_PIECE` consecutive characters of it, in upper or lower case,
+with or without blanks in between, with each character written in any of these ways, and in base64
+of a longer text::
 
     /   \/   \u002f   \x2f   %2F   %2f   %252F   &#x2F;   &#47;   &sol;
 
-Not recognised: a piece that is shorter, hex, a secret that is written backwards or encrypted.
+Not recognised: a shorter piece, hex, and a secret that is reversed or encrypted.
 """
 
 from __future__ import annotations
@@ -37,7 +36,8 @@ from vcokit.contract import CONTRACT
 
 MASK: Final = "***"
 
-#: Names of secrets, those of requests too; the longest first, for an alternative that fits ends it.
+#: Names of secrets, also those in requests. The longest first, because a pattern stops at the first
+#: alternative that fits.
 _NAMES: Final = sorted(
     {
         *SECRET_FIELDS,
@@ -56,9 +56,9 @@ _NAMES: Final = sorted(
     reverse=True,
 )
 
-#: Behind a name: what separates it, and the value up to what ends it. A quoted value ends with its
-#: quote, one between tags with a tag, any other with the line or, in a query, its parameter. JSON
-#: inside JSON is masked to the end of the text: which quote ends it cannot be told for certain.
+#: After a name: the separator, and the value up to its end. A quoted value ends at its quote, a
+#: value between tags at a tag, any other at the end of the line or, in a query, of its parameter.
+#: JSON inside JSON is masked to the end of the text, because the closing quote is ambiguous.
 _NAMED: Final = re.compile(
     rf"(?P<name>\b(?<!</)(?:{'|'.join(map(re.escape, _NAMES))}))"
     r"(?P<between>(?:\\*[\"'])?\s*(?:[:=]|>|%3D|%3A)\s*)"
@@ -69,29 +69,29 @@ _NAMED: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 
-#: Letters in a row by which a secret is recognised.
+#: Number of consecutive characters by which a secret is recognised.
 _PIECE: Final = 12
-#: Shorter ones would be found in words that mean something else.
+#: Shorter secrets are not searched for, because they would be found in ordinary words.
 _SHORTEST: Final = 4
 
-#: One letter, however it is written.
+#: One character, in any notation.
 _LETTER: Final = re.compile(
     r"%(?:25){0,3}(?P<percent>[0-9a-f]{2})|\\+(?:u00|x)(?P<escape>[0-9a-f]{2})"
     r"|&#?\w{1,8};|\\+|\s+|.",
     re.IGNORECASE | re.DOTALL,
 )
-#: A text in which every letter is written as it is: a request id, for example.
+#: A text without escapes: a request id, for example.
 _AS_IT_IS: Final = re.compile(r"[\w.:/+=-]*", re.ASCII)
-#: Base64 of URLs has two letters of its own.
+#: Base64 for URLs has two characters of its own.
 _ONE_BASE64: Final = str.maketrans("-_", "+/")
 
 
 class Secret:
-    """A text that is shown nowhere; ``reveal()`` returns it.
+    """A text that is never shown; ``reveal()`` returns it.
 
-    It stands in closures alone, so that neither a repr nor ``vars()`` nor pickle gets at it. Call
-    ``reveal()`` where the text is used up, and give it no name: a traceback may show local
-    variables.
+    It is kept only in closures, so that repr, ``vars()`` and pickle cannot reach it. Call
+    ``reveal()`` where the text is used, and bind the result to no variable: a traceback may show
+    local variables.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class Secret:
 
     def __init__(self, text: str) -> None:
         self.reveal: Callable[[], str] = lambda: text
-        #: Runs of letters by which it is recognised, and their length.
+        #: Runs of characters by which it is recognised, and their length.
         self.pieces: Callable[[], tuple[frozenset[str], int]] = cache(lambda: _pieces(text))
 
     @overload
@@ -120,7 +120,7 @@ class Secret:
 
     @classmethod
     def of(cls, value: Any) -> Secret | None:
-        """Return a value as a secret; one that is a secret, or None, as it is."""
+        """Return a value as a secret; return a secret or None unchanged."""
         return value if value is None or isinstance(value, Secret) else cls(value)
 
     def __repr__(self) -> str:
@@ -142,9 +142,9 @@ def mask(text: str, secrets: Iterable[Secret] = ()) -> str:
     Parameters
     ----------
     text : str
-        Anything at all, of a bounded length.
+        Any text of a bounded length.
     secrets : iterable of Secret
-        Those that are known, to be taken out wherever and however they are written.
+        Known secrets, removed wherever they are and in every notation.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def mask(text: str, secrets: Iterable[Secret] = ()) -> str:
 
 
 def _without(text: str, secrets: Iterable[Secret]) -> str:
-    """Return a text without the pieces of secrets."""
+    """Return a text without any piece of the secrets."""
     plain, spans = _spelt_plainly(text)
     hidden = [False] * len(plain)
     for secret in secrets:
@@ -178,12 +178,13 @@ def _without(text: str, secrets: Iterable[Secret]) -> str:
 
 
 def _pieces(text: str) -> tuple[frozenset[str], int]:
-    """Return the runs of letters by which a secret is recognised, and how long each is."""
+    """Return the runs of characters by which a secret is recognised, and the length of each."""
     plain = _spelt_plainly(text)[0]
     length = min(_PIECE, len(plain))
     if len(text) < _SHORTEST or not length:
         return frozenset(), 0
-    # Base64 of a longer text has it in one of three ways; letters at its ends have neighbours.
+    # Base64 of a longer text contains it in one of three alignments. The characters at both ends
+    # also depend on the neighbouring text.
     coded = (base64.b64encode(b"\0" * n + text.encode("utf-8", "replace")) for n in range(3))
     forms = [plain, *(one.decode()[4:].rstrip("=")[:-1].lower() for one in coded)]
     runs = {form[n : n + length] for form in forms for n in range(len(form) - length + 1)}
@@ -191,7 +192,7 @@ def _pieces(text: str) -> tuple[frozenset[str], int]:
 
 
 def _spelt_plainly(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Return a text's letters, each as it is in lower case, and where each of them stands in it."""
+    """Return a text without escapes in lower case, and the position of each character in it."""
     if _AS_IT_IS.fullmatch(text):
         spans = [(n, n + 1) for n in range(len(text))]
         return text.lower().translate(_ONE_BASE64), spans
@@ -212,8 +213,8 @@ def _spelt_plainly(text: str) -> tuple[str, list[tuple[int, int]]]:
 
 # -- pseudonyms -----------------------------------------------------------------------------------
 
-#: Fields of requests and answers whose words and numbers tell nothing of whose they are. All
-#: others are replaced, so that a field that nobody knows yet gives nothing away.
+#: Fields of requests and answers whose values do not identify an account. All other fields are
+#: replaced, so that an unknown field reveals nothing.
 _KEPT: Final = frozenset(
     {
         "AcceptLanguage",
@@ -261,15 +262,15 @@ _KEPT: Final = frozenset(
 )
 #: Fields with a time in milliseconds since the epoch.
 _TIMES: Final = frozenset({"CreateTime"})
-#: An id: what kind of thing it is of, and the rest. Others become a text like any other.
+#: An id: the kind of resource, and the rest. Other ids are treated as text.
 _ID: Final = re.compile(r"(vco|tun|tr|cen|cgw|rg|vpn)-[A-Za-z0-9*]+")
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-#: What even a field that is kept must not hold.
+#: Values that even a kept field must not contain.
 _TELLING: Final = re.compile(rf"\b{_ID.pattern}|[0-9]+(?:\.[0-9]+){{3}}")
 #: The name of a field, as the vendor writes them.
 _FIELD: Final = re.compile(r"[A-Za-z]{1,40}(?:\.[0-9]{1,2}\.[A-Z][a-z]+)?")
 _WORD: Final = re.compile(r"\w+")
-#: Words of error messages that the vendor documents; a message keeps those alone.
+#: Words of the vendor's documented error messages; a message keeps only these.
 _WORDS: Final = frozenset(
     word
     for text in (
@@ -278,12 +279,12 @@ _WORDS: Final = frozenset(
     )
     for word in _WORD.findall(text)
 )
-#: 100.64.0.0/10, which means the same to everybody, and stays where it is.
+#: 100.64.0.0/10, which has the same meaning for all accounts and is not replaced.
 _SHARED: Final = (0x64400000, 10)
 
 
 class Pseudonyms:
-    """Replaces ids, addresses, names, descriptions and times, the same by the same each time.
+    """Replaces ids, addresses, names, descriptions and times; equal values stay equal.
 
     ==================  ====================================================================
     what it is          what becomes of it
@@ -302,8 +303,8 @@ class Pseudonyms:
     ==================  ====================================================================
 
     The addresses follow the idea of Crypto-PAn (Xu, Fan, Ammar, Moon: "Prefix-preserving IP address
-    anonymization", 2002): whether a bit is turned is drawn from the bits before it, by a key.
-    Whoever has the key can tell what was replaced: throw it away.
+    anonymization", 2002): a key and the preceding bits decide whether a bit is flipped. The key
+    makes it possible to recover the original values, so discard it.
 
     Parameters
     ----------
@@ -322,7 +323,7 @@ class Pseudonyms:
     """
 
     def __init__(self, key: bytes, start: float) -> None:
-        # Neither stands in an attribute: a traceback may show this object.
+        # Neither is kept in an attribute: a traceback may show this object.
         self._digest: Callable[[str], bytes] = lambda text: hmac.digest(
             key, text.encode("utf-8", "replace"), hashlib.sha256
         )
@@ -330,7 +331,7 @@ class Pseudonyms:
         self._turns: Callable[[int, int, int], int] = cache(self._turn)
 
     def text(self, value: str) -> str:
-        """Return what stands for an id, an address, a network or any other text."""
+        """Return the pseudonym of an id, an address, a network or any other text."""
         if not value:
             return value
         if (address := self._address(value)) is not None:
@@ -344,11 +345,11 @@ class Pseudonyms:
         return f"text-{letters[:12]}"
 
     def region(self, value: str) -> str:
-        """Return a region as it is; what is none of the vendor's is a text like any other."""
+        """Return a region of the vendor unchanged, and the pseudonym of any other text."""
         return value if value in REGIONS else self.text(value)
 
     def fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the parameters of a request, or the fields of an answer, all that is in them."""
+        """Return the parameters of a request, or the fields of an answer, with pseudonyms."""
         return {self._name(name): self._value(name, value) for name, value in fields.items()}
 
     def _name(self, name: str) -> str:
@@ -372,7 +373,7 @@ class Pseudonyms:
         return value if name in _KEPT and not _TELLING.search(value) else self.text(value)
 
     def _address(self, value: str) -> str | None:
-        """Return what stands for an address or a network; None for what is neither."""
+        """Return the pseudonym of an address or a network; None for any other text."""
         written, slash, length = value.partition("/")
         try:
             address = ipaddress.ip_address(written)
@@ -392,7 +393,7 @@ class Pseudonyms:
         return f"{type(address)(moved)}{slash}{length}"
 
     def _moved(self, number: int, bits: int, width: int) -> int:
-        """Return the first bits of an address, each turned or not."""
+        """Return the first bits of an address, each flipped or not."""
         moved = 0
         for depth in range(bits):
             before = number >> (width - depth)
@@ -401,7 +402,7 @@ class Pseudonyms:
         return moved
 
     def _turn(self, width: int, depth: int, before: int) -> int:
-        """Tell whether the bit that follows some bits is turned."""
+        """Return whether the bit after some bits is flipped."""
         if _leads_to_shared(width, depth, before):
             return 0
         if depth == 0 or _leads_to_shared(width, depth - 1, before >> 1):
@@ -410,6 +411,6 @@ class Pseudonyms:
 
 
 def _leads_to_shared(width: int, depth: int, before: int) -> bool:
-    """Tell whether 100.64.0.0/10 begins with some bits, and has more."""
+    """Return whether 100.64.0.0/10 begins with some bits and has more."""
     network, length = _SHARED
     return width == 32 and depth < length and before == network >> (width - depth)

@@ -1,14 +1,14 @@
-"""The operations of the API: what each takes and answers, and how often it may be called.
+"""The operations of the API: the parameters, answers and rate limit of each.
 
-`OPERATIONS` are those of the VPC API; `KNOWN` holds those of other services of the vendor as well:
-the Quota Center, and the transit routers. The facts are the vendor's, from ``contract.json``::
+`OPERATIONS` are those of the VPC API. `KNOWN` also contains those of other services of the vendor:
+the Quota Center and the transit routers. The facts are the vendor's, from ``contract.json``::
 
-    Operation ─┬─ Parameter …   its type and bounds, and how a value travels
-               ├─ Limit         so many calls in a window
+    Operation ─┬─ Parameter …   its type and bounds, and how a value is sent
+               ├─ Limit         the number of calls allowed per window
                └─ answers       the type of each field
 
-What this package makes of an answer stands here, in `_READINGS`: which fields it cannot do without,
-and which columns a list fills. An operation that has no entry there answers fields, no frame.
+How this package reads an answer is defined in `_READINGS`: which fields it requires, and which
+columns a list fills. An operation that has no entry there returns fields, not a frame.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ class Service:
     Parameters
     ----------
     version : str
-        Of its API.
+        Version of its API.
     host : str
-        The one that answers for all regions; empty where each region has its own.
+        The single host for all regions; empty if each region has its own host.
     """
 
     version: str
@@ -47,13 +47,13 @@ TOKEN_LENGTH: Final[int] = CONTRACT["parameters"]["ClientToken"]["longest"]
 #: Most tags that a listing can be filtered by.
 MOST_TAGS: Final = limit("tags_in_a_filter")
 
-#: Fields of answers that are secrets. They are dropped where an answer is parsed.
+#: Fields of answers that are secrets. They are dropped when an answer is parsed.
 SECRET_FIELDS: Final[frozenset[str]] = frozenset(CONTRACT["secret_fields"]["names"])
 
 
 @dataclass(frozen=True)
 class Limit:
-    """So many calls in any window of so many seconds, per account, region and operation.
+    """The number of calls allowed per window, for each account, region and operation.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Limit:
     seconds: float
 
     def faster(self, speed: float) -> Limit:
-        """Return the limit of a cloud whose clock runs so many times faster."""
+        """Return the limit for a cloud whose clock runs `speed` times faster."""
         return Limit(self.calls, self.seconds / speed)
 
 
@@ -77,7 +77,7 @@ class Parameter:
     """One parameter of an operation.
 
     ==========  ==============================================  ==========================
-    type        given as                                        travels as
+    type        given as                                        sent as
     ==========  ==============================================  ==========================
     ``string``  str                                             itself
     ``integer`` int, or any integer that indexes (NumPy's too)  decimal digits
@@ -86,24 +86,23 @@ class Parameter:
     ``tags``    mapping of str to str, at most 20               ``Tag.1.Key``, ``Tag.1.Value``
     ==========  ==============================================  ==========================
 
-    Booleans are written as the official SDK for Python writes them; the cloud compares without
-    case.
+    Booleans are sent as the official SDK for Python sends them; the cloud ignores their case.
 
     Parameters
     ----------
     name : str
         As the API writes it.
     type : str
-        One of the table.
+        One of those in the table.
     required : bool
     choices : tuple
-        Values that are allowed; empty where there is no list of them.
+        Allowed values; empty if there is no list of them.
     default : object
-        What the cloud takes where nothing is given; None where nothing is documented.
+        Value that the cloud uses if none is given; None if none is documented.
     least, most : int, optional
         Bounds of an integer.
     longest : int, optional
-        Characters of a string, which then must be ASCII.
+        Most characters of a string, which then must be ASCII.
 
     Examples
     --------
@@ -123,7 +122,7 @@ class Parameter:
     longest: int | None = None
 
     def wire(self, value: object) -> Iterator[tuple[str, str]]:
-        """Yield name and value as they travel.
+        """Yield name and value as they are sent.
 
         Raises
         ------
@@ -133,7 +132,7 @@ class Parameter:
         return _WIRE[self.type](self, value)
 
     def refuse(self, value: object, wanted: str) -> InputError:
-        """Return the error that a value is not what is wanted."""
+        """Return the error for a value that is not what is wanted."""
         return InputError(f"{self.name} is {value!r}", remedy=f"Give {wanted}")
 
 
@@ -217,32 +216,32 @@ class Operation:
     writes : bool
         Whether it changes something; a write is asynchronous and is never retried by the client.
     parameters : tuple of Parameter
-        All that it takes.
+        All its parameters.
     limit : Limit
         Calls per account and region.
     answers : mapping of str to str
         Type of each field of the answer: ``string``, ``integer``, ``number``, ``boolean``,
-        ``array`` or ``object``. A field inside another is written with a dot, one inside the rows
-        of a list with ``[]``: ``TunnelOptionsSpecification.TunnelOptions[].Status``. An answer may
-        leave out any field but those that it *needs*.
+        ``array`` or ``object``. A field inside another is written with a dot, a field inside the
+        rows of a list with ``[]``: ``TunnelOptionsSpecification.TunnelOptions[].Status``. An
+        answer may omit any field that is not in `needs`.
     action : str
-        What a RAM policy calls it.
+        Its action in a RAM policy.
     resource : str
-        What a RAM policy allows it on, with ``{region}``, ``{account}`` and ``{connection}`` to be
+        Its resource in a RAM policy, with ``{region}``, ``{account}`` and ``{connection}`` to be
         filled in; ``*`` for everything.
     needs : tuple of str
-        Fields without which an answer is none.
+        Fields without which an answer is invalid.
     rows : tuple of str
-        Where the list stands in the answer; empty where the answer is no list.
+        Path of the list in the answer; empty if the answer is not a list.
     columns : mapping of str to str
         Column of the frame for each field of a list's rows; fields not named here are dropped.
-        Of several fields of one column the first that has a value counts.
+        If several fields have the same column, the first one with a value is used.
     identity : tuple of str
-        Fields that tell one row of a list from another, whatever else of it changes.
+        Fields that identify a row of a list, even if other fields change.
     frame : mapping of str to dtype
         Schema of the frame.
     service : Service
-        Whose operation it is.
+        The service that the operation belongs to.
     """
 
     name: str
@@ -266,27 +265,27 @@ class Operation:
 
     @cached_property
     def paged(self) -> bool:
-        """Whether the list comes in pages that have numbers (PageNumber, PageSize, TotalCount)."""
+        """Whether the list has numbered pages (PageNumber, PageSize, TotalCount)."""
         return "PageSize" in self._by_name
 
     @cached_property
     def tokened(self) -> bool:
-        """Whether the list comes in pages, each of which names the next (MaxResults, NextToken)."""
+        """Whether each page of the list has a token for the next (MaxResults, NextToken)."""
         return "NextToken" in self._by_name
 
     @property
     def longest_page(self) -> int:
-        """Rows of the longest page that can be asked for; 0 where the list has no pages."""
+        """Most rows of a page that can be requested; 0 if the list has no pages."""
         found = self._by_name.get("PageSize") or self._by_name.get("MaxResults")
         return (found.most or 0) if found else 0
 
     def wire(self, given: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-        """Yield parameters as they travel; those given as None are left out.
+        """Yield parameters as they are sent; omit those that are None.
 
         Raises
         ------
         InputError
-            If one is missing, unknown, or has a value that the cloud could never accept.
+            If a parameter is missing, unknown, or has a value that the cloud could never accept.
         """
         present = {name: value for name, value in given.items() if value is not None}
         missing = [name for name in self.required if present.get(name, "") == ""]
@@ -305,8 +304,8 @@ class Operation:
 
 # -- answers --------------------------------------------------------------------------------------
 
-#: Python's type of each type in parsed JSON: that one and no other, for a boolean is no integer;
-#: but a number may be written as a whole one.
+#: Python's type of each type in parsed JSON. The match is exact, because a boolean must not pass as
+#: an integer; but a number may be an integer.
 TYPES: Final[Mapping[str, type]] = {
     "string": str,
     "integer": int,
@@ -319,7 +318,7 @@ TYPES: Final[Mapping[str, type]] = {
 
 @dataclass(frozen=True)
 class _Reading:
-    """What this package makes of an operation's answer; the attributes are those of `Operation`."""
+    """How this package reads an operation's answer; the attributes are those of `Operation`."""
 
     needs: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -367,7 +366,7 @@ _READINGS: Final[Mapping[str, _Reading]] = {
     "DescribeVpnAttachments": _Reading(
         needs=("TotalCount",),
         columns={
-            "InstanceId": "vpn_connection_id",  # so named in this answer alone
+            "InstanceId": "vpn_connection_id",  # this name occurs only in this answer
             "Name": "name",
             "AttachType": "attach_type",
             "TransitRouterId": "transit_router_id",
@@ -444,7 +443,7 @@ def _parameter(name: str, required: bool, facts: Mapping[str, Any]) -> Parameter
 
 
 def _operations(facts: Mapping[str, Any]) -> Iterator[tuple[str, Operation]]:
-    """Yield the operations of a service's facts, read as `_READINGS` says."""
+    """Yield the operations from a service's facts and their entries in `_READINGS`."""
     service = Service(facts["version"], facts.get("host", {}).get("value", ""))
     ram = facts["ram"]
     for name, fact in facts["operations"].items():

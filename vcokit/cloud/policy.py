@@ -1,4 +1,4 @@
-"""RAM policies from the table of operations: what calls need, and no more.
+"""RAM policies from the table of operations: only the permissions that the calls need.
 
 A policy names actions (``vpc:CreateVcoRouteEntry``) and resources
 (``acs:vpc:<region>:<account>:vpnconnection/<id>``, ``*`` for any).
@@ -40,19 +40,19 @@ def policy_document(
     region, account : str
         A region id and an account's number, or ``*``.
     connections : sequence of str
-        Connections that the policy is for; all where none is named. Operations that list take no
-        connection and are allowed on all of the region.
+        Connections that the policy covers; all connections if empty. Listing operations take no
+        connection and are allowed on the whole region.
 
     Returns
     -------
     dict
-        To be written as JSON; a statement for each set of resources.
+        To be written as JSON; one statement for each set of resources.
 
     Raises
     ------
     InputError
-        If there is no such operation, a part could not stand in a resource's name, or the document
-        were too long.
+        If an operation is unknown, a value is not valid in a resource's name, or the document is
+        too long.
 
     Examples
     --------
@@ -99,7 +99,7 @@ def _check(
         raise InputError(
             f"{unknown[0]!r} is no operation", remedy=f"Name some of {', '.join(KNOWN)}"
         )
-    # A * inside a name would widen the policy without anybody noticing.
+    # A * inside a name would silently widen the policy.
     if region != ANY and not is_region(region):
         raise InputError(f"{region!r} is no region id", remedy="Write it like cn-hangzhou, or *")
     if account != ANY and not _ACCOUNT.fullmatch(account):

@@ -1,27 +1,27 @@
-"""Sliding windows: so many calls in any stretch of so many seconds, and fewer where that is wrong.
+"""Sliding windows: a number of calls per window, and fewer if the cloud still throttles.
 
-When the cloud counts a call is not known, only that it is between sending and answer. A slot is
-therefore held from the sending until the answer plus the window; then the limit holds whenever the
-cloud counted::
+The cloud counts a call at some moment between request and answer. A slot is therefore held from
+the request until one window after the answer, so that the limit is kept whenever the cloud counted
+the call::
 
     send ├── on its way ──┤ answer ├────────── window ──────────┤ slot is free again
 
-A throttled answer says that the true limit is lower, or that somebody else has part of it. The pace
-falls to the calls that the cloud did take in this window, and at most by half; after some windows
-without another one it creeps up, by one, two, four …, never above the limit. Each creep that ends
-in a throttled answer doubles the wait for the next, so that a limit that is known wrongly costs a
-few refused calls an hour.
+A throttled answer means that the true limit is lower, or that another client uses part of it. The
+pace drops to the number of calls that the cloud accepted in this window, but at most by half. After
+some windows without another throttled answer, the pace rises by one, two, four …, never above the
+limit. Each rise that ends in a throttled answer doubles the wait before the next rise. A wrong
+limit therefore costs only a few refused calls per hour.
 
-The limits are the account's, so a client has one `Limiter`, and all who call by it have a `Share`
-of each window: its own reads, and every rollout, side by side or one after another::
+The limits belong to the account, so a client has one `Limiter`. All callers of the client have a
+`Share` of each window: its own reads, and every rollout, in parallel or one after another::
 
     Client ── Limiter ── Window (region, operation) ─┬─ Share of the client's own calls
                                                      ├─ Share of a rollout
                                                      └─ slots of those that have ended
 
-A share takes whatever slots are free, until another one has to wait that has fewer: then that one
-goes first. Callers of one share that can wait may be kept from taking all its slots at once, so
-that one that cannot finds a slot in the middle of a window.
+A share takes any free slot, until another share with fewer slots has to wait: then that share is
+first. A share can limit the slots of its patient callers (those that can wait), so that an urgent
+caller finds a slot in the middle of a window.
 """
 
 from __future__ import annotations
@@ -38,33 +38,33 @@ from vcokit.errors import ThrottledError
 
 _Result = TypeVar("_Result")
 
-#: Seconds added to a window, so that rounding of clocks never lets a call in early.
+#: Seconds added to a window, so that rounding of clocks never allows a call too early.
 MARGIN: Final = 0.001
-#: Time within which a request that left reaches the cloud; seconds.
+#: Seconds within which a sent request reaches the cloud.
 ON_ITS_WAY: Final = 1.0
-#: Windows without a throttled answer before the pace creeps up, at first and at most.
+#: Windows without a throttled answer before the pace rises: at first, and at most.
 _PATIENCE: Final = 4
 _LONGEST_PATIENCE: Final = 64
-#: Parts of a window: how long a slot is kept for a share that was told to come for it, and after
-#: how long one that depends on what others do asks again.
+#: Fractions of a window: how long a slot is reserved for a share that waits for it, and how long a
+#: share that depends on other shares waits before it tries again.
 _KEPT: Final = 1 / 60
 _AGAIN: Final = 1 / 1200
-#: Seconds after which it is asked again for a slot while every one is on its way.
+#: Seconds before a slot is tried again while all calls are still waiting for their answers.
 _A_MOMENT: Final = 0.05
 
 
 def backoff(attempt: int, *, base: float, cap: float, luck: float = 0.0) -> float:
-    """Return the seconds before the next try, which double each time.
+    """Return the seconds to wait before the next try; they double each time.
 
     Parameters
     ----------
     attempt : int
-        Tries that have failed, from 1.
+        Number of failed tries, from 1.
     base, cap : float
         The first wait, and the longest.
     luck : float
-        A number from 0 to 1: how much of half the wait is left out, so that calls that failed
-        together do not come back together.
+        A number from 0 to 1; 1 shortens the wait by half. Calls that failed together are then not
+        repeated together.
 
     Examples
     --------
@@ -73,24 +73,24 @@ def backoff(attempt: int, *, base: float, cap: float, luck: float = 0.0) -> floa
     >>> backoff(3, base=0.5, cap=30.0, luck=1.0)
     1.0
     """
-    doubled = base * 2.0 ** min(attempt - 1, 60)  # more is beyond any cap
+    doubled = base * 2.0 ** min(attempt - 1, 60)  # larger powers exceed any cap
     return float(min(cap, doubled * (1 - luck / 2)))
 
 
 class Window:
-    """The calls of one operation in one region, of all who share it. Safe between threads.
+    """The calls of one operation in one region, by all its shares. Safe between threads.
 
     Parameters
     ----------
     calls : int
-        How many may fall into any window.
+        Number of calls allowed in any window.
     seconds : float
         Length of the window.
 
     Attributes
     ----------
     calls : int
-        How many are let through a window now; at most the limit.
+        Number of calls currently allowed per window; at most the limit.
     """
 
     def __init__(self, calls: int, seconds: float) -> None:
@@ -99,52 +99,52 @@ class Window:
         self.lock = threading.Lock()
         self.shares: list[Share] = []
         self.shut_until = 0.0
-        self._former: list[float] = []  # a heap: until when slots are held that nobody has now
+        self._former: list[float] = []  # a heap: when the slots that belong to no share end
         self._lowered_at = -1.0
         self._raise_at = 0.0
         self._patience = _PATIENCE
         self._by = 1
 
     def share(self, most: int | None = None) -> Share:
-        """Return a new share, of so many calls at most."""
+        """Return a new share of at most `most` calls per window."""
         share = Share(self, self.limit if most is None else most)
         with self.lock:
             self.shares.append(share)
         return share
 
     def hold(self, until: float) -> None:
-        """Hold a slot for a call that somebody else has made."""
+        """Hold a slot for a call that was made elsewhere."""
         with self.lock:
             heapq.heappush(self._former, until)
 
     # -- for shares, which hold the lock --------------------------------------------------------
 
     def expire(self, now: float) -> None:
-        """Let go of the slots whose time is over."""
+        """Release the slots whose time is over."""
         while self._former and self._former[0] <= now:
             heapq.heappop(self._former)
         for share in self.shares:
             share.expire(now)
 
     def is_full(self) -> bool:
-        """Tell whether all slots are taken."""
+        """Return whether all slots are taken."""
         return len(self._former) + sum(share.used for share in self.shares) >= self.calls
 
     def next_end(self) -> float | None:
-        """Return when the first of the slots that are held is free."""
+        """Return when the first held slot becomes free."""
         ends = [end for share in self.shares if (end := share.next_end()) is not None]
         return min(ends + self._former[:1], default=None)
 
     def leave(self, share: Share, ends: list[float]) -> None:
-        """Take a share away; its slots are held as long as they are."""
+        """Remove a share; its slots stay held until their ends."""
         self.shares.remove(share)
         for end in ends:
             heapq.heappush(self._former, end)
 
     def lower(self, now: float, sent: float, calls: int) -> None:
-        """Lower the pace, from so many calls, after one that was refused as too many."""
+        """Lower the pace from `calls` after a throttled answer to a call sent at `sent`."""
         if sent < self._lowered_at:
-            return  # it left before the pace was lowered last, and says nothing new
+            return  # it was sent before the pace was lowered last, so it is no new information
         if self._lowered_at >= 0.0:
             self._patience = min(_LONGEST_PATIENCE, 2 * self._patience)
         self._lowered_at, self._by = now, 1
@@ -155,7 +155,7 @@ class Window:
             share.patient = min(share.patient, self.calls)
 
     def creep(self, now: float) -> None:
-        """Raise the pace a little, if it was lowered long enough ago."""
+        """Raise the pace a little if the last throttled answer was long enough ago."""
         if self.calls >= self.limit or now < self._raise_at:
             return
         self.calls = min(self.limit, self.calls + self._by)
@@ -168,18 +168,18 @@ class Window:
 
 
 class Share:
-    """What one caller has of a window.
+    """One caller's share of a window.
 
     Parameters
     ----------
     window : Window
     most : int
-        Calls of any window that are its own at most.
+        Most calls of the share per window.
 
     Attributes
     ----------
     patient : int
-        How many of them callers that can wait may hold.
+        Most slots that callers that can wait may hold.
 
     Examples
     --------
@@ -193,7 +193,7 @@ class Share:
     def __init__(self, window: Window, most: int) -> None:
         self.patient = most
         self._window, self._most = window, most
-        # By whether the caller can wait: calls on their way, and until when slots are held.
+        # Index 1 is for callers that can wait: calls without an answer; ends of held slots.
         self._flying = [0, 0]
         self._held: tuple[deque[float], deque[float]] = (deque(), deque())
         self._waits_until = -inf
@@ -205,7 +205,7 @@ class Share:
 
     @property
     def calls(self) -> int:
-        """How many calls a window it may reckon with: what others leave, an even part at least."""
+        """Calls per window that it can expect: what others do not use, at least an equal part."""
         window = self._window
         with window.lock:
             others = [s.used for s in window.shares if s is not self and s.used]
@@ -213,11 +213,11 @@ class Share:
             return max(1, min(self._most, max(even, window.calls - sum(others))))
 
     def free(self, now: float, *, patient: bool = False) -> bool:
-        """Tell whether a call may be sent now."""
+        """Return whether a call may be sent now."""
         return self.opens(now, patient=patient) == now
 
     def take(self, now: float, *, patient: bool = False) -> bool:
-        """Take a slot for a call that is sent now, if it may be."""
+        """Take a slot for a call that is sent now; return whether there was one."""
         with self._window.lock:
             opens = self._opens(now, patient=patient)
             taken = opens == now
@@ -228,30 +228,30 @@ class Share:
             return taken
 
     def give_back(self, now: float, *, patient: bool = False) -> None:
-        """Let the slot of an answered call run out."""
+        """Hold the slot of an answered call for one more window."""
         with self._window.lock:
             self._flying[patient] -= 1
             self._held[patient].append(now + self.seconds + MARGIN)
             self._window.creep(now)
 
     def throttled(self, now: float, sent: float, *, patient: bool = False) -> None:
-        """Give back the slot of a call that was refused as too many, and lower the pace."""
+        """Release the slot of a throttled call, and lower the pace."""
         with self._window.lock:
             self._flying[patient] -= 1
             self._window.lower(now, sent, min(self._window.calls, self._most))
 
     def shut(self, until: float) -> None:
-        """Send nothing before a time, because the cloud said so."""
+        """Allow no call before a time that the cloud asked for."""
         with self._window.lock:
             self._window.shut_until = max(self._window.shut_until, until)
 
     def opens(self, now: float, *, patient: bool = False) -> float | None:
-        """Return when a call may be sent, if no answer comes before; None: not before one does."""
+        """Return when a call may be sent at the latest; None if that needs an answer first."""
         with self._window.lock:
             return self._opens(now, patient=patient)
 
     def close(self, now: float) -> None:
-        """Take no more; a call whose answer never came may still be counted."""
+        """Close the share. Slots of calls without an answer stay held: the cloud may count them."""
         with self._window.lock:
             late = now + ON_ITS_WAY + self.seconds + MARGIN
             self._window.leave(self, [*self._held[0], *self._held[1], *[late] * sum(self._flying)])
@@ -265,18 +265,18 @@ class Share:
         elif window.is_full():
             end = window.next_end()
             if end is None and any(s.used for s in window.shares if s is not self):
-                end = again  # nobody tells us what comes of calls of others
+                end = again  # the calls of other shares end without a notice to this share
         else:
             end = again if self._comes_after_another(now) else now
         return None if end is None else max(end, window.shut_until)
 
     def _is_spent(self, *, patient: bool) -> bool:
-        """Tell whether it has all that is its own, whatever others leave."""
+        """Return whether it has used all its calls, regardless of other shares."""
         patiently = self._flying[1] + len(self._held[1])
         return self.used >= self._most or (patient and patiently >= self.patient)
 
     def _comes_after_another(self, now: float) -> bool:
-        """Tell whether somebody waits for a slot who has fewer."""
+        """Return whether another share with fewer slots waits for one."""
         others = (share for share in self._window.shares if share is not self)
         return any(other._waits_until >= now and other.used < self.used for other in others)
 
@@ -284,22 +284,22 @@ class Share:
 
     @property
     def held(self) -> int:
-        """Slots of calls that were answered."""
+        """Number of slots of answered calls."""
         return len(self._held[0]) + len(self._held[1])
 
     @property
     def used(self) -> int:
-        """Slots that are taken."""
+        """Number of taken slots."""
         return self.held + sum(self._flying)
 
     def expire(self, now: float) -> None:
-        """Let go of the slots whose time is over."""
+        """Release the slots whose time is over."""
         for held in self._held:
             while held and held[0] <= now:
                 held.popleft()
 
     def next_end(self, *, patient: bool = False) -> float | None:
-        """Return when its first slot is free; where patient callers have theirs, of those."""
+        """Return when its first slot is free, or the first patient one if these are used up."""
         patiently = patient and self._flying[1] + len(self._held[1]) >= self.patient
         some = self._held[1:] if patiently else self._held
         return min((held[0] for held in some if held), default=None)
@@ -308,7 +308,7 @@ class Share:
 class Limiter:
     """The windows of one client. Safe between threads.
 
-    All who share it go by one clock, the one by which the client waits.
+    All shares use the same clock, the one by which the client waits.
 
     Parameters
     ----------
@@ -328,13 +328,13 @@ class Limiter:
         self._lock = threading.Lock()
 
     def share(self, region: str, operation: str, part: float = 1.0) -> Share:
-        """Return a new share of a window, of a part of its limit at most."""
+        """Return a new share of a window, of at most a part of its limit."""
         return self._window(region, operation).share(
             max(1, int(self.limits[operation].calls * part))
         )
 
     def hold(self, region: str, operation: str, until: float) -> None:
-        """Hold a slot for a call that somebody else has made."""
+        """Hold a slot for a call that was made elsewhere."""
         self._window(region, operation).hold(until)
 
     def _window(self, region: str, operation: str) -> Window:
@@ -346,17 +346,17 @@ class Limiter:
 
 
 class Pacer:
-    """What a client's own calls have of the limits, and how they wait. Safe between threads.
+    """Makes a client's own calls wait for the rate limits. Safe between threads.
 
     Parameters
     ----------
     limiter : Limiter
     read_share : float
-        Part of each limit of reads that is used, above 0 and at most 1.
+        Part of each read limit that is used, above 0 and at most 1.
     now : callable
-        Seconds of a clock that never goes back.
+        Returns seconds of a monotonic clock.
     sleep : callable
-        Lets so many seconds of it pass.
+        Waits for a number of seconds of that clock.
     """
 
     def __init__(
@@ -372,7 +372,7 @@ class Pacer:
         self._lock = threading.Lock()
 
     def paced(self, region: str, operation: str, call: Callable[[], _Result]) -> _Result:
-        """Make one try of a call as soon as there is room for it."""
+        """Make one try of a call as soon as a slot is free."""
         share = self._share(region, operation)
         while (wait := self._take(share)) > 0.0:
             self._sleep(wait)
@@ -382,14 +382,14 @@ class Pacer:
         except ThrottledError:
             throttled = True
             raise
-        finally:  # also where the caller gives up in the middle
+        finally:  # also if the caller interrupts the call
             if throttled:
                 share.throttled(self._now(), sent)
             else:
                 share.give_back(self._now())
 
     def shut(self, region: str, operation: str, seconds: float) -> None:
-        """Let nobody ask for some time, because the cloud said that it is too much."""
+        """Allow no call for some seconds, because the cloud asked for it."""
         self._share(region, operation).shut(self._now() + seconds)
 
     def _share(self, region: str, operation: str) -> Share:
@@ -401,7 +401,7 @@ class Pacer:
             return self._shares[key]
 
     def _take(self, share: Share) -> float:
-        """Take a slot and return 0, or return the seconds to wait before it is asked again."""
+        """Take a slot and return 0, or return the seconds to wait before the next attempt."""
         now = self._now()
         if share.take(now):
             return 0.0

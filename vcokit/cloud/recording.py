@@ -1,4 +1,4 @@
-"""A recording of all calls, in pseudonyms: a folder that can be sent to others.
+"""A recording of all calls with pseudonyms: a folder that can be sent to others.
 
 ======================  ==========================================================================
 file                    holds
@@ -8,9 +8,9 @@ file                    holds
 ``routes.csv``          the inventory of the command, in the same pseudonyms
 ======================  ==========================================================================
 
-One file of lines, and not a file an exchange: a rollout has thousands of them, their order is part
-of what is told, a line is whole or missing wherever a process is killed, and each can be searched
-and cut out with the tools of any shell.
+There is one file with a line per exchange, and not a file per exchange: a rollout has thousands of
+exchanges, their order is part of the information, a line is either complete or missing if the
+process is killed, and shell tools can search and extract lines.
 
 An exchange has ``at`` and ``seconds`` (by the cloud's clock, from the beginning of the recording),
 ``operation``, ``parameters``, and what came: ``status`` and ``answer``, ``retry_after`` where one
@@ -18,9 +18,9 @@ was told, or ``failure`` for what was no answer::
 
     not sent · no answer · garbled · cut · empty · page (HTML, or anything else that is no JSON)
 
-What is replaced, and how, is in `vcokit.cloud.masking.Pseudonyms`. Its key is drawn here and never
-written. Keys and signatures never come here: they are headers, and headers are not recorded, nor
-is the body of what is no answer. A simulator plays it again: ``Simulator.replay``.
+`vcokit.cloud.masking.Pseudonyms` defines what is replaced, and how. Its key is random and never
+written. AccessKeys and signatures are never recorded, because they are headers, and headers are not
+recorded. The body of an invalid answer is not recorded either. ``Simulator.replay`` replays it.
 """
 
 from __future__ import annotations
@@ -60,15 +60,15 @@ class Recorder:
     Parameters
     ----------
     folder : str or Path
-        One that is new or empty: another recording has other pseudonyms.
+        A new or empty folder: another recording has other pseudonyms.
     limits : mapping of str to Limit
         The rate limits, in seconds of `now`.
     speed : float
-        How many times faster than `now` the cloud's clock runs.
+        Speed of the cloud's clock relative to `now`.
     now, clock : callable
-        Seconds that never go back, and seconds since the epoch.
+        Monotonic seconds, and seconds since the epoch.
     key : bytes, optional
-        Of the pseudonyms; by default a random one.
+        Key of the pseudonyms; by default a random one.
 
     Raises
     ------
@@ -96,13 +96,13 @@ class Recorder:
         self._write({"format": FORMAT, "version": VERSION, "about": _ABOUT, "limits": told})
 
     def note(self, request: Request, came: Reply | CloudError, sent: float) -> None:
-        """Write down an exchange.
+        """Record an exchange.
 
         Parameters
         ----------
         request : Request
         came : Reply or CloudError
-            What came back, or why nothing did.
+            The answer, or the error if there is none.
         sent : float
             When it was sent, by the clock `now`.
         """
@@ -143,7 +143,7 @@ class Recorder:
                 with open(self.folder / EXCHANGES, "a", encoding="utf-8") as file:
                     file.write(f"{text}\n")
             except OSError as error:
-                # A rollout shall not fail because its recording does.
+                # A rollout must not fail because its recording fails.
                 self._ended = True
                 _log.warning("the recording ends: %s: %s", self.folder, error.strerror or error)
 
@@ -153,7 +153,7 @@ class Recorder:
         Raises
         ------
         InputError
-            If it is no frame of routes.
+            If it is not a frame of routes.
         """
         rows = schema.conform_routes(routes)
         text = self._pseudonyms.text

@@ -1,15 +1,15 @@
-"""What came back from the cloud: a parsed answer, or the error that it is.
+"""Parses a reply of the cloud into an answer or an error.
 
 ::
 
     Reply ─┬─ cut off, empty, HTML, no JSON, fields missing or of the wrong type ─▶ ProtocolError
            ├─ status 400 and up, with a code ─▶ the ApiError of the code's kind
-           └─ else ─▶ Answer ─▶ rows of a page ─▶ a frame, under the columns of its operation
+           └─ else ─▶ Answer ─▶ rows of a page ─▶ a frame with the columns of its operation
 
 Secrets in answers (`Psk`, `AuthKey`) are dropped while the JSON is parsed: no object of this
-package ever holds them. What an error shows of a strange answer is masked. How much is parsed and
-looked at is bounded, so that no answer costs more than some megabytes and a moment, and an answer
-about another connection than the one that was asked for is no answer.
+package ever holds them. What an error shows of an invalid answer is masked. The amount that is
+parsed and searched is bounded, so that no answer costs more than some megabytes and a moment. An
+answer about a connection that was not asked for is an error.
 """
 
 from __future__ import annotations
@@ -72,41 +72,42 @@ _BY_KIND: Final[Mapping[Kind, type[ApiError]]] = {
     )
 }
 
-#: Characters of a strange answer that its error carries.
+#: Characters of an invalid answer that its error contains.
 _SHOWN: Final = 200
-#: How much of it is looked at: a secret that begins among those shown ends among these.
+#: Characters of it that are searched for secrets: a secret that begins in the part that is shown
+#: ends within these.
 _LOOKED_AT: Final = 8192
 #: Characters of a message, a code or a request id that are kept.
 _LONGEST: Final = 2000
-#: Commas, colons and brackets of JSON that is parsed; a page of fifty connections has 10,000.
+#: Most commas, colons and brackets in JSON that is parsed; a page of 50 connections has 10,000.
 _MOST_VALUES: Final = 50_000
 
-#: Between the values of a list that stand in one cell.
+#: Between the values of a list in one cell.
 _SEPARATOR: Final = ", "
 
-#: Names of secrets, in the case of JSON as the vendor writes it and as others do.
+#: Names of secrets: as the vendor writes them, and with a lower-case first letter.
 _DROPPED: Final = SECRET_FIELDS | {name[0].lower() + name[1:] for name in SECRET_FIELDS}
 
-#: A refused signature comes back with all that the server would have signed, tokens included.
+#: The error for a wrong signature repeats all that the server would have signed, also tokens.
 _SIGNED_TEXT: Final = re.compile(
     r"server (?:StringToSign|string to sign|CanonicalRequest) is.*", re.DOTALL | re.IGNORECASE
 )
 
-#: An error in XML, which a gateway may send before it has read which form is wanted.
+#: An error in XML, which a gateway may send before it has read the requested format.
 _XML_ERROR: Final = re.compile(r"(?:<\?xml[^>]*\?>\s*)?<Error>(.*)</Error>", re.DOTALL)
 _XML_FIELD: Final = re.compile(r"<(\w+)>([^<]*)</\1>")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A definite success.
+    """The answer to a successful call.
 
     Parameters
     ----------
     operation : str
     request_id : str
     data : dict
-        The answer's fields under the API's names, secrets left out.
+        The answer's fields with the API's names, without secrets.
     """
 
     operation: str
@@ -117,7 +118,7 @@ class Answer:
         return self.data[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return a field, or the default where the answer has none."""
+        """Return a field, or the default if the answer does not have it."""
         return self.data.get(name, default)
 
 
@@ -130,27 +131,27 @@ def read(
     secrets: tuple[Secret, ...] = (),
     now: float | None = None,
 ) -> Answer:
-    """Return the answer of a reply, or raise the error that it is.
+    """Return the answer in a reply, or raise its error.
 
     Parameters
     ----------
     operation : Operation
     reply : Reply
     retry_cap : float
-        Longest ``x-acs-retry-after`` that is believed, in seconds.
+        Longest ``x-acs-retry-after`` that is accepted, in seconds.
     asked : str, optional
         The connection that was asked for.
     secrets : tuple of Secret
-        What no error may show, wherever it stands.
+        Secrets that no error may show.
     now : float, optional
-        Seconds since the epoch by this machine's clock; tells how wrong it is.
+        Seconds since the epoch by this machine's clock, to report how wrong that clock is.
 
     Raises
     ------
     ApiError
-        For an answer with an error code, of the class of its code.
+        For an answer with an error code; the class depends on the code.
     ProtocolError
-        For anything that is no answer of this API.
+        For anything that is not an answer of this API.
     """
     body = parse(reply.content)
     if (wrong := _wrong_with(reply, body)) is None and body is not None:
@@ -167,7 +168,7 @@ def read(
 
 
 def _wrong_with(reply: Reply, body: dict[str, Any] | None) -> str | None:
-    """Return what is wrong with a reply of any operation, None where nothing is."""
+    """Return what is wrong with a reply of any operation, or None."""
     content = reply.content.lstrip()
     if reply.cut:
         return f"an answer that is cut off ({reply.cut})"
@@ -227,7 +228,7 @@ def _refusal(
 
 
 def _shown(value: Any, secrets: tuple[Secret, ...], longest: int = _LONGEST) -> str:
-    """Return a text of an answer as it may be shown: without secrets, and not too long."""
+    """Return a text of an answer that is safe to display: without secrets, and not too long."""
     text = str(value)
     shown = mask(text[:_LOOKED_AT], secrets)
     if len(text) <= _LOOKED_AT and len(shown) <= longest:
@@ -236,17 +237,18 @@ def _shown(value: Any, secrets: tuple[Secret, ...], longest: int = _LONGEST) -> 
 
 
 def _may_be_a_limit(known: Code, code: str, http_status: int) -> bool:
-    """Tell whether a refusal that asks for a wait is taken for a rate limit.
+    """Return whether a refusal that asks for a wait is treated as a rate limit.
 
-    The vendor's SDKs raise their throttling error for any answer with x-acs-retry-after. That says
-    when to ask again, not what became of a write: a server's fault leaves it unknown all the same.
+    The vendor's SDKs raise their throttling error for any answer with x-acs-retry-after. The header
+    gives the time of the next try, not the outcome of a write: after a server fault the outcome is
+    still unknown.
     """
     refused = fate_of_write(code, http_status) is Fate.REFUSED
     return known.kind in (Kind.OTHER, Kind.BUSY, Kind.THROTTLED) and refused and http_status < 500
 
 
 def _either(body: Mapping[str, Any], name: str) -> Any:
-    """Return a field of an error; the official SDK takes either case of its first letter."""
+    """Return a field of an error; as in the official SDK, its first letter may have either case."""
     return body.get(name) or body.get(name[0].lower() + name[1:])
 
 
@@ -261,7 +263,7 @@ def _wrong_clock(
 
 
 def parse(content: bytes) -> dict[str, Any] | None:
-    """Return the fields of JSON, or of an error in XML, secrets left out; None of anything else."""
+    """Return the fields of JSON or of an XML error, without secrets; None if it is neither."""
     body = None
     if not _has_too_many_values(content):
         with contextlib.suppress(ValueError, RecursionError, MemoryError):
@@ -276,19 +278,19 @@ def _has_too_many_values(content: bytes) -> bool:
 
 
 def _kept(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return fields without secrets, and their text without what no file could take."""
+    """Return fields without secrets, and with texts that can be encoded in UTF-8."""
     return {_writable(name): _writable(value) for name, value in pairs if name not in _DROPPED}
 
 
 def _writable(value: Any) -> Any:
-    # JSON can write half a pair of surrogates, and Python reads it; UTF-8 has no form for it.
+    # JSON can contain a lone surrogate, and Python reads it; UTF-8 cannot encode it.
     if isinstance(value, str) and not value.isascii():
         return value.encode("utf-8", "replace").decode("utf-8")
     return [_writable(one) for one in value] if isinstance(value, list) else value
 
 
 def _text(content: bytes) -> str:
-    # JSON may come in UTF-16, in which no name of a secret would be found as it stands.
+    # JSON may be in UTF-16; without decoding, no name of a secret would be found in it.
     return content.decode(json.detect_encoding(content), "replace")
 
 
@@ -301,13 +303,13 @@ def _remedy(known: Code, operation: Operation, code: str, http_status: int) -> s
 
 
 def note_of(error: CloudError, otherwise: str) -> str:
-    """Return in a line why a read that nothing depends on failed, and what stands without it.
+    """Return one line about a failed optional read: the reason, and what applies without it.
 
     Parameters
     ----------
     error : CloudError
     otherwise : str
-        Such as ``so the defaults stand``.
+        What applies without the read, such as ``so the defaults stand``.
 
     Raises
     ------
@@ -324,13 +326,13 @@ def note_of(error: CloudError, otherwise: str) -> str:
 
 
 def wait_of(reply: Reply) -> float:
-    """Return the seconds that a reply asks to wait; 0 where it asks for none that make sense."""
+    """Return the seconds that a reply asks to wait; 0 if there is no sensible value."""
     header = reply.headers.get("x-acs-retry-after")
     return int(header) / 1000 if header and re.fullmatch(r"[0-9]{1,9}", header) else 0.0
 
 
 def skew_of(date: str | None, now: float) -> float | None:
-    """Return how far a server's clock is ahead of ours, in seconds; None without a date."""
+    """Return the seconds by which a server's clock is ahead of this one; None without a date."""
     try:
         return email.utils.parsedate_to_datetime(date or "").timestamp() - now
     except (ValueError, OverflowError):
@@ -341,9 +343,9 @@ def skew_of(date: str | None, now: float) -> float | None:
 
 
 def rows_in(operation: Operation, body: Mapping[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the rows of a list answer ([] for other answers), or None where it has no list.
+    """Return the rows of a list answer ([] for other answers), or None if the list is missing.
 
-    Of no rows the list itself may be null or left out: servers' JSON libraries differ there.
+    If there are no rows, the list may be null or absent: servers' JSON libraries differ here.
     """
     here: Any = body if operation.rows else []
     for name in operation.rows:
@@ -358,9 +360,9 @@ def rows_in(operation: Operation, body: Mapping[str, Any]) -> list[dict[str, Any
 
 
 def misfit(operation: Operation, body: Mapping[str, Any]) -> str | None:
-    """Return the first field that is needed and missing, or not of the contract's type.
+    """Return the first required field that is missing, or field of a wrong type.
 
-    None where all fit; one that is null is taken for left out.
+    None if all are correct. A field that is null counts as absent.
     """
     missing = (name for name in ("RequestId", *operation.needs) if body.get(name) is None)
     if (name := next(missing, None)) is not None:
@@ -370,14 +372,14 @@ def misfit(operation: Operation, body: Mapping[str, Any]) -> str | None:
     return _first_misfit(body, _shape(operation.name))
 
 
-#: What an answer is made of: the type of each field, and what stands in it or in each of its rows.
-#: A row that is no object stands under no name.
+#: The structure of an answer: the type of each field, and the structure inside it or in each of its
+#: rows. A row that is not an object has an empty name.
 _Shape: TypeAlias = "dict[str, tuple[type, _Shape]]"
 
 
 @cache
 def _shape(operation: str) -> _Shape:
-    """Return the fields of an operation's answer, those within others within them."""
+    """Return the fields of an operation's answer as a nested structure."""
     shape: _Shape = {}
     for path, kind in KNOWN[operation].answers.items():
         *outer, name = re.sub(r"\[\]$", ".", path).replace("[]", "").split(".")
@@ -389,7 +391,7 @@ def _shape(operation: str) -> _Shape:
 
 
 def _first_misfit(value: Mapping[str, Any], shape: _Shape) -> str | None:
-    """Return the path of the first field of another type than its own, in objects and lists."""
+    """Return the path of the first field of a wrong type, in objects and lists."""
     for name, found in value.items():
         if found is None or name not in shape:
             continue
@@ -410,9 +412,9 @@ def _first_misfit(value: Mapping[str, Any], shape: _Shape) -> str | None:
 
 
 def stranger(operation: Operation, body: Mapping[str, Any], asked: object) -> str | None:
-    """Return another connection than the one asked for that an answer is about; None of none.
+    """Return a connection in an answer that was not asked for, or None.
 
-    An answer, or a row, that names no connection is taken for what was asked.
+    An answer or a row that names no connection counts as the one that was asked for.
     """
     if asked is None:
         return None
@@ -429,32 +431,32 @@ def frame_of(
     region_id: str | None,
     request_id: str | None = None,
 ) -> pd.DataFrame:
-    """Return rows as a frame of the operation; fields that it does not name are dropped.
+    """Return rows as a frame of the operation; drop fields that the operation does not name.
 
-    An empty text is a missing one. A column may be fed by a field inside another, or by a list: the
-    values of a list are joined by commas, in the cloud's order, so that a dual-tunnel connection
-    stays one row.
+    An empty text becomes a missing value. The value of a column may come from a nested field or a
+    list. The values of a list are joined by commas in the cloud's order, so that a dual-tunnel
+    connection stays one row.
 
     Parameters
     ----------
     operation : Operation
-        One whose answer is a list.
+        An operation whose answer is a list.
     rows : list of dict
-        Under the API's names.
+        With the API's names.
     region_id : str or None
-        The region that was asked, which rows do not repeat.
+        The requested region, which the rows do not repeat.
     request_id : str, optional
-        Of the last page, for an error.
+        That of the last page, for errors.
 
     Returns
     -------
     DataFrame
-        Of the operation's schema.
+        With the operation's schema.
 
     Raises
     ------
     ProtocolError
-        If a value does not go into its column.
+        If a value does not fit the type of its column.
     """
     columns: dict[str, list[Any]] = {}
     for path, column in operation.columns.items():
@@ -488,7 +490,7 @@ def _cell(row: Mapping[str, Any], path: str) -> Any:
 
 
 def _values(row: Any, path: str) -> list[Any]:
-    """Return what stands at a path: one value, or one for each row of the lists on the way."""
+    """Return the values at a path: one value, or one for each row of the lists on the path."""
     if "." not in path:
         value = row.get(path.removesuffix("[]"))
         return value if path.endswith("[]") and isinstance(value, list) else [value]

@@ -1,14 +1,14 @@
-"""Request signature V3 (``ACS3-HMAC-SHA256``), as pure functions and for requests that leave.
+"""Request signature V3 (``ACS3-HMAC-SHA256``): pure functions, and a signer for requests.
 
-The operation is named by headers and the parameters travel in the query::
+Headers name the operation, and the query contains the parameters::
 
     canonical request = METHOD / query headers names body-hash      (joined by newlines)
     string to sign    = "ACS3-HMAC-SHA256" newline hex(SHA256(canonical request))
     signature         = hex(HMAC-SHA256(secret, string to sign))
 
-``host``, ``content-type`` where there is a body, and every ``x-acs-*`` header are signed. A clock
-more than 15 minutes off, or a nonce used twice, is refused. (Vendor: "Request syntax and signature
-method V3".)
+``host``, ``content-type`` if there is a body, and every ``x-acs-*`` header are signed. The cloud
+refuses a date that is more than 15 minutes wrong, and a nonce that was used before. (Vendor:
+"Request syntax and signature method V3".)
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ EMPTY_HASH: Final = hashlib.sha256(b"").hexdigest()
 
 @dataclass(frozen=True)
 class Signature:
-    """A signature and what it was made from.
+    """A signature and the texts that it was made from.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Signature:
 
 
 def encode(text: str) -> str:
-    """Percent-encode as both schemes do: UTF-8, all but letters, digits and ``-_.~``.
+    """Percent-encode a text: UTF-8, everything except letters, digits and ``-_.~``.
 
     Examples
     --------
@@ -56,7 +56,7 @@ def encode(text: str) -> str:
 
 
 def canonical_query(parameters: Iterable[tuple[str, str]]) -> str:
-    """Return parameters sorted by raw name, encoded and joined; an empty value stays as ``name=``.
+    """Return parameters sorted by raw name, encoded and joined; an empty value gives ``name=``.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def sign(
     parameters : iterable of (name, value)
         Those of the query, decoded; never those of a body.
     headers : mapping of str to str
-        All headers to be signed.
+        All headers to sign.
     credentials : Credentials
     payload_hash : str
         Lower-case hex SHA-256 of the body.
@@ -97,7 +97,7 @@ def sign(
     query = canonical_query(parameters)
     request = "\n".join([method, "/", query, lines, names, payload_hash])
     to_sign = f"{ALGORITHM}\n{hashlib.sha256(request.encode()).hexdigest()}"
-    # The secret gets no name here: a traceback may show local variables.
+    # The secret is bound to no variable here: a traceback may show local variables.
     signature = hmac.new(
         credentials.access_key_secret.encode(), to_sign.encode(), hashlib.sha256
     ).hexdigest()
@@ -109,16 +109,16 @@ def sign(
 
 
 class Signer:
-    """Signs each request as it leaves, with a nonce and a time of its own.
+    """Signs each request when it is sent, with its own nonce and date.
 
     Parameters
     ----------
     credentials : callable
-        Returns the `Credentials` of the moment.
+        Returns the current `Credentials`.
     clock : callable
         Returns seconds since the epoch.
     nonce : callable
-        Returns text never returned before.
+        Returns a new text at each call.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Signer:
         self._credentials = credentials
         self._clock = clock
         self._nonce = nonce
-        #: Secrets of the key that signed last: what no error about its calls may show.
+        #: Secrets of the key that signed last. No error about its calls may show them.
         self.secrets: tuple[Secret, ...] = ()
 
     def __repr__(self) -> str:
@@ -140,7 +140,7 @@ class Signer:
     def sign(self, method: str, query: bytes, headers: MutableMapping[str, str]) -> None:
         """Add date, nonce, hash and signature to the headers of a request without a body.
 
-        Signing them again makes all of these anew.
+        Signing the same headers again replaces all of these.
         """
         credentials = self._credentials()
         self.secrets = credentials.secrets
@@ -160,7 +160,7 @@ class Signer:
 
     @staticmethod
     def forget(headers: MutableMapping[str, str]) -> None:
-        """Take the token out of the headers of a request that is over."""
+        """Remove the token from the headers of a finished request."""
         headers.pop("x-acs-security-token", None)
 
 
@@ -169,5 +169,5 @@ def _date(now: float) -> str:
 
 
 def _is_signed(name: str) -> bool:
-    """Tell whether a header must be signed; names are in lower case."""
+    """Return whether a header must be signed; names are in lower case."""
     return name in ("host", "content-type") or name.startswith("x-acs-")

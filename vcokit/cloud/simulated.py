@@ -1,15 +1,15 @@
-"""Whether a simulator answers at an endpoint, which no cloud and no stranger can pretend.
+"""Whether an endpoint is a simulator; a remote server can never claim to be one.
 
-==============================================  ===========
-endpoint                                        is taken for
-==============================================  ===========
+==============================================  ============
+endpoint                                        treated as
+==============================================  ============
 a region's own, or any other https              the cloud
-this machine by plain http, says it is one      a simulator
-this machine by plain http, says anything else  the cloud
-==============================================  ===========
+this machine by plain http, confirms it         a simulator
+this machine by plain http, any other answer    the cloud
+==============================================  ============
 
-Nobody else is asked, so that nothing from outside can call itself a simulator. A tunnel or a proxy
-on this machine that leads to the cloud hands the question on, and the cloud does not know it.
+Only this machine is asked, so that no server outside can claim to be a simulator. A tunnel or a
+proxy on this machine that leads to the cloud forwards the question, and the cloud does not know it.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from urllib.parse import urlsplit
 
 from vcokit.cloud.endpoints import is_loopback
 
-#: What a simulator is asked, and what it answers; `vcokit.simulator.server` has the same two.
+#: The question to a simulator, and its answer; `vcokit.simulator.server` has the same two.
 QUESTION: Final = "/.vcokit-simulator"
 ANSWER: Final = b"a simulator of vcokit\n"
 
 
 def may_be_simulator(endpoint: str) -> bool:
-    """Tell whether an endpoint is one that a simulator can have: this machine, by plain http.
+    """Return whether an endpoint may be a simulator: this machine, by plain http.
 
     Examples
     --------
@@ -41,19 +41,21 @@ def may_be_simulator(endpoint: str) -> bool:
 
 
 def is_simulator(endpoint: str, seconds: float) -> bool:
-    """Ask an endpoint of this machine whether it is a simulator; any other is none, unasked.
+    """Ask an endpoint on this machine whether it is a simulator.
+
+    Other endpoints are not asked; for them the result is False.
 
     Parameters
     ----------
     endpoint : str
         URL without path.
     seconds : float
-        How long to wait for an answer. Where none comes, there is no simulator.
+        How long to wait for an answer. Without an answer the result is False.
     """
     if not may_be_simulator(endpoint):
         return False
     url = urlsplit(endpoint)
-    # By no proxy and no client of httpx: it is one question to this machine, without a key.
+    # Without proxy and httpx: it is one question to this machine, without a key.
     line = http.client.HTTPConnection(url.hostname or "", url.port, timeout=seconds)
     try:
         line.request("GET", QUESTION)

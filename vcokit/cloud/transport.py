@@ -1,24 +1,25 @@
-"""One HTTP exchange: a request that is built here, signed, sent, and what came back whole.
+"""One HTTP exchange: builds, signs and sends a request, and reads the complete answer.
 
 ::
 
     Transport.send ─▶ httpx.BaseTransport ─▶ kept connections to each host ─▶ Reply
           └─▶ note, where somebody records what is sent and what comes back
 
-The only file that knows httpx. Nothing is added to a request, no redirect is followed, no cookie is
-sent, and a proxy of the environment is asked for by the rules of `proxy_for` alone. So there is
-nothing to do for an `httpx.Client`, which would log the URL of each call and take 0.15 ms for it:
-requests go through the door that it uses itself, and so do transports of others.
+This is the only module that uses httpx. Nothing is added to a request, no redirect is followed, no
+cookie is sent, and only `proxy_for` decides about a proxy of the environment. An `httpx.Client` is
+therefore not needed; it would log the URL of each call and take 0.15 ms for it. Requests go to the
+transport interface that it uses itself, so a transport of the caller works too.
 
 Pools, their reuse and the time-outs of single steps are those of httpcore, as in httpx. Three
-promises need more, and so our transport opens streams of its own by httpcore's public doors:
+promises need more, so this transport opens its own streams with httpcore's public interface:
 
 ================================  =================================================================
 promise                           why httpx alone does not keep it
 ================================  =================================================================
-a call ends, whatever drips       its time-outs are of one step each, and a head may come in many
-what an answer costs is bounded   it unpacks before anybody can count
-a surplus answer is nobody's      what came in one piece with an answer it keeps for the next one
+a call ends, however slowly       each of its time-outs covers one step, and headers may arrive in
+data arrives                      many steps
+the size of an answer is bounded  it decompresses before the size can be checked
+surplus data is discarded         data after an answer is kept and used as the next answer
 ================================  =================================================================
 """
 
@@ -52,27 +53,27 @@ from vcokit.errors import (
     ProtocolError,
 )
 
-#: Longest answer that is read; a page of fifty connections takes a tenth of it. JSON takes up to
-#: thirty times as much when it is parsed.
+#: Most bytes of an answer; a page of fifty connections has a tenth of it. Parsed JSON takes up to
+#: thirty times as much memory.
 MOST_BYTES: Final = 1 << 21
 
-#: Pieces that an answer may come in. A proxy that sends single bytes makes one of each.
+#: Most pieces of an answer. If a proxy sends single bytes, each byte is one piece.
 _MOST_PIECES: Final = 10_000
 
-#: How an answer may be packed, though nobody asks for it.
+#: Accepted compressions of an answer, although none is requested.
 _PACKED: Final = ("gzip", "x-gzip", "deflate")
 
-#: Connections of one host that are kept open while nobody uses them, and for how long.
+#: Most idle connections that are kept for one host, and for how many seconds.
 _MOST_IDLE: Final = 64
 _LONGEST_IDLE: Final = 30.0
 
-#: What ends an answer that has begun.
+#: Exceptions that can end an answer after its headers.
 _CUT: Final = (httpx.TransportError, MemoryError)
 
-#: The end of the head of an answer, as h11 finds it.
+#: The end of the headers of an answer, as h11 finds it.
 _END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
 
-#: Characters of what a library says that an error carries, and how much of it is looked at.
+#: Characters of a library's message that an error shows, and that are searched for secrets.
 _SHOWN: Final = 200
 _LOOKED_AT: Final = 8192
 
@@ -82,14 +83,14 @@ UNKNOWN: Final = "A write may have happened: read the live routes before it is s
 
 @dataclass(frozen=True)
 class Request:
-    """One call on its way: all parameters in the URL, an empty body.
+    """The request of one call: all parameters in the URL, an empty body.
 
     Parameters
     ----------
     operation : str
     url : str
     headers : mapping of str to str
-        Those that are not of the signature.
+        Those that do not belong to the signature.
     """
 
     operation: str
@@ -99,19 +100,19 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back: a whole answer, or as much of it as came.
+    """An HTTP answer: complete, or the part that was received.
 
     Parameters
     ----------
     status_code : int
     headers : mapping of str to str
-        Names are compared without case.
+        Names are case-insensitive.
     content : bytes
-        The body, unpacked.
+        The body, decompressed.
     seconds : float
-        From sending to the end.
+        From the request to the end of the answer.
     cut : str
-        Why it ended too early; empty for a whole answer.
+        Why it ended too early; empty for a complete answer.
     """
 
     status_code: int
@@ -122,7 +123,7 @@ class Reply:
 
 
 class Transport:
-    """Sends requests and waits for the whole answer. Safe to share between threads.
+    """Sends requests and waits for the complete answer. Safe to share between threads.
 
     Parameters
     ----------
@@ -130,15 +131,15 @@ class Transport:
     connect_timeout, read_timeout : float
         Seconds of a step.
     seconds : float
-        Longest time of a whole call, whatever drips.
+        Longest time of a whole call, however slowly data arrives.
     proxy : Secret or None
-        URL of a proxy; None leaves it to the environment.
+        URL of a proxy; None means that of the environment.
     now : callable
-        Seconds of a clock that never goes back, to measure that by.
+        Returns seconds of a monotonic clock that measures the call.
     instead : httpx.BaseTransport, optional
         Takes the place of the network; it keeps to the time-outs by itself.
     note : callable, optional
-        Told each request, what came of it (a `Reply` or the error), and when it was sent.
+        Called with each request, its result (a `Reply` or the error), and when it was sent.
     """
 
     def __init__(
@@ -166,13 +167,13 @@ class Transport:
         Raises
         ------
         NotSentError
-            If no connection could be opened, so that the request never left.
+            If no connection could be opened, so that the request was never sent.
         NoAnswerError
-            If nothing came back in time.
+            If no answer was received in time.
         ProtocolError
-            If what came back is no HTTP.
+            If the answer is not HTTP.
         InputError
-            If the request cannot be written.
+            If the request cannot be built.
         """
         try:
             signed = httpx.Request(
@@ -191,7 +192,7 @@ class Transport:
         except httpx.RequestError as error:
             came = error_of(request.operation, error, self._signer.secrets)
         finally:
-            # Errors and local variables lead to it.
+            # Errors and local variables refer to the headers, which contain the token.
             self._signer.forget(signed.headers)
         if self._note is not None:
             self._note(request, came, sent)
@@ -210,17 +211,17 @@ class Transport:
         return Reply(response.status_code, response.headers, content, seconds, cut)
 
     def close(self) -> None:
-        """Close the connections that are kept; another call opens new ones."""
+        """Close the idle connections; another call opens new ones."""
         self._network.close()
 
 
 def error_of(
     operation: str, error: httpx.RequestError, secrets: tuple[Secret, ...] = ()
 ) -> CloudError:
-    """Return the error that a failed exchange is, in this package's words.
+    """Return this package's error for a failed exchange.
 
-    A connection that could not be opened never carried the request; of anything later it is
-    unknown whether it arrived.
+    If the connection could not be opened, the request was not sent. After that it is unknown
+    whether the request arrived.
     """
     said = mask(str(error)[:_LOOKED_AT], secrets)
     never_left = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -230,7 +231,7 @@ def error_of(
             operation=operation,
             remedy="Check the endpoint, the network and the proxy",
         )
-    closed = "without sending a response" in said  # h11's word for: not a byte came
+    closed = "without sending a response" in said  # h11's text if no byte was received
     if isinstance(error, httpx.RemoteProtocolError | httpx.DecodingError) and not closed:
         return ProtocolError(
             f"the answer was cut off or garbled ({said[:_SHOWN]})",
@@ -249,14 +250,14 @@ def error_of(
 
 
 class _End(threading.local):
-    """When the call of this thread ends: seconds of the clock `now`."""
+    """The deadline of this thread's call, in seconds of the clock `now`."""
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.now = now
         self.at = math.inf
 
     def within(self, seconds: float) -> _End:
-        """Let a call begin that may take so many seconds; for ``with``."""
+        """Start a call that may take `seconds`; for ``with``."""
         self.at = self.now() + seconds
         return self
 
@@ -267,11 +268,11 @@ class _End(threading.local):
 
     @property
     def passed(self) -> bool:
-        """Whether that is over."""
+        """Whether the deadline has passed."""
         return self.now() >= self.at
 
     def left(self, timeout: float | None, over: type[httpcore.TimeoutException]) -> float | None:
-        """Return how long one step of the call may take; raise where no time is left."""
+        """Return how long one step of the call may take; raise if no time is left."""
         if self.at == math.inf:
             return timeout
         seconds = self.at - self.now()
@@ -281,23 +282,23 @@ class _End(threading.local):
 
 
 class _Network(httpx.BaseTransport):
-    """The way to each host: connections of httpcore over streams that know when the call ends.
+    """Connections of httpcore to each host, over streams that know the deadline of the call.
 
-    Each connection is a pool of its own, taken by one call at a time: a pool of many looks at all
-    of them at every call, which takes as long as the call itself where there are 32.
+    Each connection is a pool of its own, used by one call at a time. A pool of many connections
+    checks all of them at every call; with 32 connections that takes as long as the call itself.
     """
 
     def __init__(self, end: _End, proxy: Secret | None) -> None:
         self._end = end
         self._backend = _Backend(end)
         self._proxy = proxy
-        #: By host: connections that nobody uses, the latest last, and since when.
+        #: By host: idle connections, the latest last, each with the time since which it is idle.
         self._idle: dict[tuple[str, str], deque[tuple[httpcore.ConnectionPool, float]]] = {}
         self._lock = threading.Lock()
 
     @cached_property
     def _certificates(self) -> ssl.SSLContext:
-        # Reading the authorities takes 20 ms, too long to do for every host.
+        # Reading the CA certificates takes 20 ms, too long to do it for every host.
         return httpx.create_ssl_context()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -320,7 +321,7 @@ class _Network(httpx.BaseTransport):
             raise
         stream = came.extensions["network_stream"]
         headers = httpx.Headers(came.headers)
-        chunked = "transfer-encoding" in headers  # which then decides how long it is
+        chunked = "transfer-encoding" in headers  # takes precedence over content-length
         stream.body_follows("" if chunked else headers.get("content-length", ""))
         body = _Pieces(came, lambda: self._give_back(url, pool))
         return httpx.Response(came.status, headers=headers, stream=body, extensions=came.extensions)
@@ -344,7 +345,7 @@ class _Network(httpx.BaseTransport):
 
     def _made(self, url: httpx.URL) -> httpcore.ConnectionPool:
         options: dict[str, Any] = {
-            # Plain http goes to this machine alone and needs no authorities.
+            # Plain http goes only to this machine and needs no CA certificates.
             "ssl_context": self._certificates if url.scheme == "https" else None,
             "max_connections": 1,
             "keepalive_expiry": _LONGEST_IDLE,
@@ -372,7 +373,7 @@ def _by_proxy(proxy: httpx.Proxy, options: dict[str, Any]) -> httpcore.Connectio
 
 
 class _Translated:
-    """Raises errors of httpcore as those of the same name of httpx."""
+    """Raises errors of httpcore as the httpx errors of the same name."""
 
     def __enter__(self) -> None: ...
 
@@ -383,7 +384,7 @@ class _Translated:
 
 
 class _Pieces(httpx.SyncByteStream):
-    """The body of an answer, as it comes."""
+    """The body of an answer, as it is received."""
 
     def __init__(self, response: httpcore.Response, after: Callable[[], None]) -> None:
         self._response, self._after = response, after
@@ -398,7 +399,7 @@ class _Pieces(httpx.SyncByteStream):
 
 
 class _Backend(httpcore.SyncBackend):
-    """Opens streams whose every step ends with the call."""
+    """Opens streams whose steps all end at the deadline of the call."""
 
     def __init__(self, end: _End) -> None:
         self._end = end
@@ -411,19 +412,19 @@ class _Backend(httpcore.SyncBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection whose every step ends with the call, and which gives one answer to a request.
+    """A connection whose steps all end at the deadline, and which gives one answer per request.
 
-    The head of an answer and its body are handed on apart, and of the body as much as the head
-    says. What comes behind it stays here: the connection then has data that nobody has asked for,
-    and is not used again. So it is where a head does not say how long its body is.
+    The headers and the body of an answer are returned by separate reads, and the body only up to
+    the length in the headers. If more data follows, it is kept here and the connection is not used
+    again. The same applies if the headers do not give the length of the body.
     """
 
     def __init__(self, stream: httpcore.NetworkStream, end: _End) -> None:
         self._stream, self._end = stream, end
-        self._held = b""  # has come and is not handed on
-        self._tail = b""  # of the head, as far as it was handed on
-        self._counts = False  # whether an answer is awaited whose bytes are counted
-        self._left: int | None = None  # bytes of its body; None: its head
+        self._held = b""  # received but not yet returned
+        self._tail = b""  # last bytes of the headers returned so far
+        self._counts = False  # whether the bytes of the expected answer are counted
+        self._left: int | None = None  # missing bytes of its body; None: still in the headers
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         if buffer.startswith(b"POST "):
@@ -431,7 +432,7 @@ class _Stream(httpcore.NetworkStream):
         self._stream.write(buffer, self._end.left(timeout, httpcore.WriteTimeout))
 
     def body_follows(self, length: str) -> None:
-        """Count the body of the answer whose head has come."""
+        """Count the body of the answer whose headers were received."""
         self._counts = length.isascii() and length.isdecimal()
         self._left = int(length) if self._counts else None
 
@@ -443,7 +444,7 @@ class _Stream(httpcore.NetworkStream):
         return data[:size]
 
     def _wanted(self, data: bytes) -> int:
-        """Return how many of these bytes are handed on now."""
+        """Return how many of these bytes are returned now."""
         if not self._counts:
             return len(data)
         if self._left is not None:
@@ -468,7 +469,7 @@ class _Stream(httpcore.NetworkStream):
         return _Stream(self._stream.start_tls(ssl_context, server_hostname, timeout), self._end)
 
     def get_extra_info(self, info: str) -> Any:
-        # A pool asks this of a connection that is idle: what has data then is not used again.
+        # A pool asks this for an idle connection, and does not reuse it if it has data.
         if info == "is_readable" and (self._held or not self._counts):
             return True
         return self._stream.get_extra_info(info)
@@ -500,12 +501,15 @@ def _whole(response: httpx.Response) -> tuple[bytes, str]:
 
 
 def _unpacked(content: bytes, coding: str) -> tuple[bytes, str]:
-    """Unpack a body that is packed once, in one of two ways; more would hide its size."""
+    """Decompress a body that was compressed once with gzip or deflate.
+
+    Repeated compression is not accepted, because it would hide the size.
+    """
     if coding in ("", "identity"):
         return content, ""
     if coding not in _PACKED:
         return content, f"it is packed as {coding[:60]!r}, which was not asked for"
-    for form in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):  # with a head of its own, then without
+    for form in (zlib.MAX_WBITS | 32, -zlib.MAX_WBITS):  # with a header of its own, then without
         unpack = zlib.decompressobj(form)
         try:
             plain = unpack.decompress(content, MOST_BYTES + 1)
@@ -521,14 +525,14 @@ def _unpacked(content: bytes, coding: str) -> tuple[bytes, str]:
 
 
 def checked_endpoint(endpoint: str, origin: str | None = None) -> str:
-    """Return an endpoint as a URL; plain http is for this machine alone.
+    """Return an endpoint as a URL; plain http is allowed only for this machine.
 
-    What is no URL is not repeated: it may hold a password.
+    The error for an invalid URL does not repeat it, because it may contain a password.
 
     Raises
     ------
     ConfigError
-        If it is no endpoint.
+        If it is not a valid endpoint.
 
     Examples
     --------
@@ -572,7 +576,7 @@ def proxy_for(url: str, explicit: Secret | None) -> Secret | None:
     Raises
     ------
     ConfigError
-        If the environment's cannot be used.
+        If the environment's proxy cannot be used.
 
     Examples
     --------
@@ -591,12 +595,14 @@ def proxy_for(url: str, explicit: Secret | None) -> Secret | None:
 
 
 def checked_proxy(proxy: Secret | None, origin: str = "argument") -> Secret | None:
-    """Return a proxy's URL if it can be used; an error never repeats it, it may hold a password.
+    """Return a proxy's URL if it can be used.
+
+    Errors never repeat the URL, because it may contain a password.
 
     Raises
     ------
     ConfigError
-        If it cannot.
+        If it cannot be used.
     """
     if proxy and not _is_usable(proxy):
         raise ConfigError(
@@ -609,9 +615,9 @@ def checked_proxy(proxy: Secret | None, origin: str = "argument") -> Secret | No
 
 
 def _is_usable(proxy: Secret) -> bool:
-    """Tell whether a transport by way of a proxy can be made."""
+    """Return whether a transport with this proxy can be made."""
     try:
-        # No connection is made, so that no authorities are needed.
+        # No connection is opened, so no CA certificates are needed.
         verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         httpx.HTTPTransport(proxy=httpx.Proxy(proxy.reveal()), verify=verify).close()
     except (TypeError, ValueError, ImportError, httpx.InvalidURL):

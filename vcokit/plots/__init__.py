@@ -1,25 +1,26 @@
-"""Pictures of routes, findings and rollouts: each takes a frame and ``ax=None``, returns `Axes`.
+"""Plots of routes, findings and rollouts: each takes a frame and ``ax=None`` and returns `Axes`.
 
 =======================  ======================================================================
 `weight_distribution`    routes and address space of connections, active against standby
-`prefix_lengths`         how long the prefixes are
+`prefix_lengths`         number of routes by prefix length
 `address_map`            the address space as a Hilbert curve, by connection, nesting outlined
 `nesting_tree`           the routes in and around one prefix
-`findings_by_rule`       what an audit found
+`findings_by_rule`       the findings of an audit
 `rollout_progress`       steps by state over time, with limit and forecast
 `lane_timeline`          connections over time: queue, call, task, wait
-`call_latency`           how long calls took, by operation
+`call_latency`           duration of calls, by operation
 =======================  ======================================================================
 
-The frame behind each of them is to be had by its name and ``_data``, such as
-`weight_distribution_data`: the same arguments, without matplotlib. Below them stand `_style` (axes,
-titles, legends, labels and numbers) and `_arrays` (routes as arrays, names of connections).
+For each plot, a function with ``_data`` after its name returns the frame behind it, for example
+`weight_distribution_data`: with the same arguments, and without matplotlib. The shared modules are
+`_style` (axes, titles, legends, labels and numbers) and `_arrays` (routes as arrays, names of
+connections).
 
-Without an ``ax`` a new figure is made by pyplot, so that a notebook shows it; nothing is ever
-shown, and no setting of matplotlib is changed. Data have the colours of `vcokit.palette`, which
-hold on light and on dark; text and lines take theirs from the axes drawn on, so that
-``with plt.style.context("dark_background")`` is all that a dark picture needs. Text from outside
-is shown as it stands, never as mathematics. matplotlib is loaded by the first picture.
+Without ``ax`` a new figure is made by pyplot, so that a notebook shows it. The functions never call
+``show``, and change no setting of matplotlib. Data have the colours of `vcokit.palette`, which work
+on light and dark backgrounds. Text and lines use the colours of the axes, so a dark picture only
+needs ``with plt.style.context("dark_background")``. External text is shown literally, never as
+mathematics. matplotlib is loaded by the first plot.
 """
 
 from vcokit.plots.address_map import address_map, address_map_data

@@ -1,10 +1,10 @@
-"""A frame of routes as arrays, and what its connections are called.
+"""A frame of routes as arrays, and the names of its connections.
 
-A missing text has code -1, a cell that is no IPv4 prefix has length `NO_LENGTH`, a weight that is
-no integer is -1; no row is left out, so that plots can say what they do not show.
+A missing text has code -1, a cell that is not an IPv4 prefix has length `NO_LENGTH`, and a weight
+that is not an integer is -1. No row is dropped, so that plots can report what they do not show.
 
-A connection is called by the name that the caller gives (``names=``), else by the name in the
-frame's own column ``vpn_connection_name``, else by its id.
+The name of a connection is the one from the caller (``names=``), else the one in the frame's own
+column ``vpn_connection_name``, else its id.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ NONE = -1
 
 @dataclass(frozen=True)
 class RouteArrays:
-    """Routes as arrays of one length.
+    """Routes as arrays of the same length.
 
     Parameters
     ----------
     names : ndarray of object
         Name of each group, in the order of their first rows.
     group : ndarray of int64
-        Group of each row; -1 where there is none.
+        Group of each row; -1 if it has none.
     region : ndarray of int64
-        Region of each row, from 0; missing is a region of its own.
+        Region of each row, from 0; a missing region counts as a separate region.
     network : ndarray of uint32
     length : ndarray of uint8
-        `vcokit.cidr.parse.NO_LENGTH` where there is no prefix.
+        `vcokit.cidr.parse.NO_LENGTH` if there is no prefix.
     weight : ndarray of int64
-        -1 where there is none.
+        -1 if there is none.
     """
 
     names: npt.NDArray[np.object_]
@@ -57,21 +57,21 @@ class RouteArrays:
 
     @property
     def active(self) -> Mask:
-        """Where the weight is 100."""
+        """Mask of rows with weight 100."""
         return np.asarray(self.weight == ACTIVE)
 
     @property
     def standby(self) -> Mask:
-        """Where the weight is 0."""
+        """Mask of rows with weight 0."""
         return np.asarray(self.weight == STANDBY)
 
     @property
     def valid(self) -> Mask:
-        """Where there is a prefix longer than /0: the cloud takes no default route."""
+        """Mask of rows with a prefix longer than /0; the cloud accepts no default route."""
         return np.asarray((self.length > 0) & (self.length <= 32))
 
     def destinations(self) -> npt.NDArray[np.int64]:
-        """Return a number for each row's (region, network); -1 where it is not `valid`."""
+        """Return a number for each row's (region, network); -1 if the row is not `valid`."""
         numbers = np.full(len(self.group), NONE, dtype=np.int64)
         valid = self.valid
         key = pack(self.network[valid], self.length[valid], self.region[valid])
@@ -80,15 +80,16 @@ class RouteArrays:
 
     @property
     def on_connection(self) -> Mask:
-        """Where there is a group that is a connection.
+        """Mask of rows whose group is a connection.
 
-        Where none has the form of an id, connections go by other names, and all groups are.
+        If no group has the form of a connection id, connections have other names, and all groups
+        count as connections.
         """
         valid = is_connection(pd.Series(self.names))
         return np.asarray(np.append(valid | (not valid.any()), False)[self.group])
 
     def named(self, names: Names | None) -> RouteArrays:
-        """Return the same rows with groups called as `drawable_names` says."""
+        """Return the same rows with the names from `drawable_names`."""
         return replace(self, names=drawable_names(self.names, names))
 
     def take(self, wanted: Mask | I64) -> RouteArrays:
@@ -98,13 +99,13 @@ class RouteArrays:
 
 
 def route_arrays(routes: pd.DataFrame, by: str = "vpn_connection_id") -> RouteArrays:
-    """Read a frame of routes.
+    """Return a frame of routes as arrays.
 
     Parameters
     ----------
     routes : DataFrame
-        Routes, live routes or steps: with route_dest (text or cidr), weight and `by`; region_id
-        too where destinations of regions are to be kept apart.
+        Routes, live routes or steps: with route_dest (text or cidr), weight and `by`; also
+        region_id if destinations of different regions are to be distinguished.
     by : str
         Column that groups rows.
 
@@ -142,17 +143,17 @@ def route_arrays(routes: pd.DataFrame, by: str = "vpn_connection_id") -> RouteAr
     )
 
 
-#: Id → name; a frame is one of live connections.
+#: Id → name; a frame contains live connections.
 Names: TypeAlias = Mapping[str, str] | pd.Series | pd.DataFrame
 
 #: The columns of such a frame.
 _COLUMNS = ("vpn_connection_id", "name")
-#: Where a frame of routes or steps may have names of its own.
+#: Column in which a frame of routes or steps may have its own names.
 _OWN_NAME = "vpn_connection_name"
 
 
 def known_names(frame: pd.DataFrame, names: Names | None) -> Names | None:
-    """Return the names given, else those that a frame of routes or steps has itself."""
+    """Return the given names, else those in the frame of routes or steps itself."""
     if names is not None or _OWN_NAME not in frame.columns:
         return names
     known = frame[frame[_OWN_NAME].notna()]
@@ -160,7 +161,7 @@ def known_names(frame: pd.DataFrame, names: Names | None) -> Names | None:
 
 
 def display_names(ids: npt.NDArray[np.object_], names: Names | None) -> npt.NDArray[np.object_]:
-    """Return what to call some connections.
+    """Return the names of connections for display.
 
     Parameters
     ----------
@@ -171,12 +172,12 @@ def display_names(ids: npt.NDArray[np.object_], names: Names | None) -> npt.NDAr
     Returns
     -------
     ndarray of object
-        The id where there is no name; the name and the id where several have that name.
+        The id if there is no name; name and id if several connections have the same name.
 
     Raises
     ------
     InputError
-        If a frame lacks a column.
+        If a column of the frame is missing.
 
     Examples
     --------
@@ -199,7 +200,7 @@ def display_names(ids: npt.NDArray[np.object_], names: Names | None) -> npt.NDAr
 
 
 def drawable_names(ids: npt.NDArray[np.object_], names: Names | None) -> npt.NDArray[np.object_]:
-    """Return `display_names`, but the id in place of a name whose letters no font has."""
+    """Return `display_names`, but the id instead of a name with letters that no font has."""
     found = display_names(ids, names)
     if names is None:
         return found

@@ -1,19 +1,19 @@
-"""What all plots share: axes, title, legend, labels of rows, colours, text from outside, numbers.
+"""Shared parts of all plots: axes, title, legend, row labels, colours, external text, numbers.
 
 ::
 
-    title: the finding in figures                 wrapped to the width that there is
+    title: the result in figures                  wrapped to the available width
     ■ name  ■ name                                legend, in rows
     ┌──────────────────────────┐
     │ data                     │ column  column   `side_column`: text beside the rows of a bar chart
     └──────────────────────────┘
 
-Colours of text and lines are those the axes were made with (`text_color`), not today's settings:
-axes made under a dark style stay readable when they are drawn on after it.
+Text and lines have the colours that the axes were made with (`text_color`), not those of the
+current settings: axes made with a dark style stay readable when something is drawn on them later.
 
-Three things of matplotlib would act on text from outside: ``$`` begins mathematics (and an
-unfinished formula raises), a setting sends all text through TeX, and a letter that no font has is
-drawn as a box, with a warning. `set_literal` and `shorten` see to that.
+Three features of matplotlib affect external text: ``$`` starts mathematics (and an incomplete
+formula raises an exception), a setting sends all text through TeX, and a letter that no font has is
+drawn as a box, with a warning. `set_literal` and `shorten` prevent this.
 """
 
 from __future__ import annotations
@@ -40,22 +40,23 @@ if TYPE_CHECKING:
 
 _log: Final = logging.getLogger("vcokit.plots")
 
-#: Looks of an artist, by matplotlib's names.
+#: Style of an artist, by matplotlib's names.
 Style: TypeAlias = dict[str, Any]
 
-#: Sizes of text, points.
+#: Sizes of text in points.
 TITLE: Final = 11
 TEXT: Final = 9
 ROW: Final = 8.5
-#: Characters of a name that are shown; the vendor's ids of connections have 25.
+#: Most characters of a name that are shown; the vendor's connection ids have 25.
 LIMIT: Final = 28
-#: Room that a layout leaves for an axis and its label, points.
+#: Space that a layout reserves for an axis and its label, in points.
 _AXIS: Final = 22
-#: What is left, at a guess, of the width of axes in a grid when all names have their room.
+#: Estimated part of the width of axes in a grid that remains beside all names.
 _BESIDE_OTHERS: Final = 0.6
-#: Of a low resolution, letters are widened to whole dots: what that leaves of a width.
+#: At a low resolution, letters are widened to whole dots: the part of a width that remains usable.
 _HINTED: Final = 0.93
-#: Attribute of axes in a grid: what fits title and legend to a width, and the width of the columns.
+#: Attribute of axes in a grid: a function that fits title and legend to a width, and the width of
+#: the columns.
 _PLACE: Final = "_vcokit_place"
 
 
@@ -63,10 +64,10 @@ _PLACE: Final = "_vcokit_place"
 
 
 def new_axes(ax: Axes | None, *, height: float, width: float = 9.0) -> Axes:
-    """Return the axes given, or those of a new figure of this size, inches.
+    """Return the given axes, or those of a new figure of this size in inches.
 
-    A grid of subplots without a layout gets matplotlib's own ("constrained"), so that the names
-    beside one plot do not run into the next.
+    A grid of subplots without a layout gets matplotlib's "constrained" layout, so that the names
+    beside one plot do not overlap the next plot.
     """
     if ax is None:
         from matplotlib import pyplot
@@ -80,12 +81,12 @@ def new_axes(ax: Axes | None, *, height: float, width: float = 9.0) -> Axes:
 
 
 def text_color(ax: Axes) -> Any:
-    """Return the colour of the text of these axes."""
+    """Return the text colour of these axes."""
     return ax.xaxis.label.get_color()
 
 
 def is_dark(ax: Axes) -> bool:
-    """Tell whether these axes have light text, which means a dark background."""
+    """Return whether these axes have light text, which means a dark background."""
     from matplotlib.colors import to_rgb
 
     red, green, blue = to_rgb(text_color(ax))
@@ -98,7 +99,7 @@ def state_colors(ax: Axes) -> Mapping[str, str]:
 
 
 def check_top(top: object) -> None:
-    """Refuse what is no number of rows.
+    """Refuse an invalid number of rows.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def check_top(top: object) -> None:
 
 
 def require_columns(frame: pd.DataFrame, names: Iterable[str], *, what: str, remedy: str) -> None:
-    """Refuse what is no frame with some columns, and say where to get one.
+    """Refuse a value that is not a frame with these columns; the error names where to get one.
 
     Raises
     ------
@@ -123,7 +124,7 @@ def require_columns(frame: pd.DataFrame, names: Iterable[str], *, what: str, rem
 
 
 def rows_height(rows: int) -> float:
-    """Return the height of a figure with so many rows of bars, inches.
+    """Return the height in inches of a figure with a number of rows of bars.
 
     Examples
     --------
@@ -134,7 +135,7 @@ def rows_height(rows: int) -> float:
 
 
 def despine(ax: Axes, *, grid: str = "") -> None:
-    """Leave the left and lower spine and, along ``x`` or ``y``, faint lines behind the data."""
+    """Keep only the left and lower spines; add faint grid lines for the axis ``x`` or ``y``."""
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
     ax.tick_params(labelsize=TEXT)
@@ -146,13 +147,13 @@ def despine(ax: Axes, *, grid: str = "") -> None:
 
 
 def integer_ticks(axis: Any) -> None:
-    """Put ticks of an axis at whole numbers only, written with commas."""
+    """Put ticks of an axis only at integers, written with commas."""
     axis.get_major_locator().set_params(integer=True)
     axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 
 def annotate_empty(ax: Axes, sentence: str) -> Axes:
-    """Say in the middle of the axes that there is nothing to show."""
+    """Write in the middle of the axes that there is nothing to show."""
     ax.set(xticks=[], yticks=[])
     for side in ax.spines.values():
         side.set_visible(False)
@@ -173,21 +174,21 @@ def title_and_legend(
     *,
     columns: float = 0,
 ) -> None:
-    """Write the title, and below it the legend; rows and columns have their names by then.
+    """Write the title, and below it the legend; names of rows and columns must exist already.
 
     Parameters
     ----------
     ax : Axes
     title : str or None
-        The caller's own; "" for none, None for the sentence.
+        Title from the caller; "" for no title, None for the sentence.
     sentence : str
-        What the plot itself has to say.
+        The plot's own title.
     handles : sequence of Artist
-        Of the legend.
+        Handles of the legend.
     names : sequence of str
         One for each handle.
     columns : float
-        Width of the columns of figures to the right, points; their headers stand beside the
+        Width in points of the columns of figures on the right; their headers are beside the
         legend.
     """
     text = sentence if title is None else shorten(title, 400)
@@ -198,7 +199,7 @@ def title_and_legend(
         above = 0.0
         if len(handles):
             above, fits = _legend(ax, handles, names, width - columns)
-            if columns and not fits:  # not beside the headers of columns, but above them
+            if columns and not fits:  # above the headers of columns, not beside them
                 above = header + _legend(ax, handles, names, width, lift=header)[0]
         wrapped = _wrap(text, width)
         above = max(above, header) + 7
@@ -207,7 +208,7 @@ def title_and_legend(
     place(room(ax))
     figure: Any = ax.get_figure(root=True)
     if len(figure.axes) > 1:
-        # What is drawn beside a plot takes room from it: all plots of a grid are fitted anew.
+        # Text beside a plot takes space from it, so all plots of a grid are fitted again.
         setattr(ax, _PLACE, (place, columns))
         figure.draw_without_rendering()
         for other in figure.axes:
@@ -217,9 +218,9 @@ def title_and_legend(
 
 
 def room(ax: Axes) -> float:
-    """Return the points from the left edge of the axes to the end of the room they have.
+    """Return the points from the left edge of the axes to the end of the available space.
 
-    A layout that is made when the figure is drawn will put the edge beside the names of the rows.
+    A layout that runs when the figure is drawn will put the edge beside the names of the rows.
     """
     figure: Any = ax.get_figure(root=True)
     points = 72 / figure.dpi
@@ -235,7 +236,7 @@ def room(ax: Axes) -> float:
 
 
 def text_width(text: str, size: float, *, mono: bool = False) -> float:
-    """Return how wide a text is, points."""
+    """Return the width of a text in points."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
@@ -244,7 +245,7 @@ def text_width(text: str, size: float, *, mono: bool = False) -> float:
 
 
 def _wrap(text: str, width: float) -> str:
-    """Break a text into lines of a width, points; a number stays on the line of its unit."""
+    """Break a text into lines of a width in points; a number stays on the line of its unit."""
     lines: list[list[str]] = []
     left = 0.0
     space = text_width("a a", TITLE) - text_width("aa", TITLE)
@@ -259,7 +260,7 @@ def _wrap(text: str, width: float) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of a sentence; a unit belongs to its number.
+    """Return the words of a sentence; a number and its unit are one word.
 
     Examples
     --------
@@ -279,9 +280,9 @@ def _words(text: str) -> list[str]:
 def _legend(
     ax: Axes, handles: Sequence[Any], names: Sequence[str], width: float, *, lift: float = 0
 ) -> tuple[float, bool]:
-    """Draw the legend above the axes, in as few rows as fit a width; all lengths are points.
+    """Draw the legend above the axes, in as few rows as fit the width.
 
-    Return its height, and whether it fits.
+    Return its height in points, and whether it fits.
     """
     from matplotlib.transforms import ScaledTranslation
 
@@ -317,7 +318,7 @@ def _legend(
 
 
 def legend_patch(colour: str, **style: Any) -> Any:
-    """Return a patch of a colour, for a legend."""
+    """Return a patch of a colour for a legend."""
     from matplotlib.patches import Patch
 
     return Patch(facecolor=colour, **style)
@@ -327,16 +328,16 @@ def legend_patch(colour: str, **style: Any) -> Any:
 
 
 def label_rows(ax: Axes, names: Iterable[object], *, limit: int = LIMIT, tall: float = 1.0) -> None:
-    """Name the rows 0, 1, … from above, in text that comes from outside.
+    """Label the rows 0, 1, … from the top with external text.
 
     Parameters
     ----------
     ax : Axes
     names : iterable of str
     limit : int
-        Characters shown; what is longer loses its middle, or what it has in common with others.
+        Most characters; a longer name loses its middle, or the part that it shares with others.
     tall : float
-        Height of the last row, rows.
+        Height of the last row, in rows.
     """
     shown = unique_labels(names, limit)
     places = [*range(len(shown) - 1), len(shown) - 1 + (tall - 1) / 2]
@@ -356,11 +357,11 @@ def side_column(ax: Axes, name: str, cells: Sequence[str], *, left: float = 0) -
     ----------
     ax : Axes
     name : str
-        Its header; may have line breaks.
+        Its header; may contain line breaks.
     cells : sequence of str
         One for each row, right-aligned.
     left : float
-        Where it begins, points from the right spine.
+        Where it begins, in points from the right spine.
     """
     style: Style = {
         "textcoords": "offset points",
@@ -379,14 +380,14 @@ def side_column(ax: Axes, name: str, cells: Sequence[str], *, left: float = 0) -
 
 # -- text from outside -----------------------------------------------------------------------------
 
-#: A text as it is shown, letter by letter: one that is spelt out has several signs.
+#: A text as it is shown, letter by letter: an escaped letter has several characters.
 Letters: TypeAlias = tuple[str, ...]
 
 _CUT: Final = "…"
-#: Letters looked at, however long a text is.
+#: Most letters of a text that are read, however long it is.
 _READ: Final = 400
 
-#: Fonts with Chinese letters, of Linux, Windows and macOS; used where they are installed.
+#: Fonts with Chinese letters, of Linux, Windows and macOS; used if they are installed.
 _CHINESE: Final = (
     "Noto Sans CJK SC",
     "Noto Sans CJK JP",
@@ -409,12 +410,12 @@ def shorten(text: object, limit: int = LIMIT) -> str:
     text : object
         A missing value is empty.
     limit : int
-        Signs; what is longer loses its middle, never a part of a letter that is spelt out.
+        Most characters; a longer text loses its middle, but never a part of an escaped letter.
 
     Returns
     -------
     str
-        Letters that no font has are spelt out, ``\ue000``; of Chinese ones that is said once.
+        Letters that no font has are escaped, ``\ue000``; for Chinese letters that is logged once.
 
     Examples
     --------
@@ -427,14 +428,14 @@ def shorten(text: object, limit: int = LIMIT) -> str:
 
 
 def unique_labels(texts: Iterable[object], limit: int = LIMIT) -> list[str]:
-    """Return texts as `shorten` does, so that those that differ can be told apart.
+    """Shorten texts as `shorten` does, but so that different texts have different labels.
 
     Parameters
     ----------
     texts : iterable of object
-        Of one picture.
+        Those of one picture.
     limit : int
-        As of `shorten`. Where labels coincide, each keeps its beginning and what is different.
+        As for `shorten`. If labels are equal, each keeps its beginning and the different part.
 
     Examples
     --------
@@ -447,7 +448,7 @@ def unique_labels(texts: Iterable[object], limit: int = LIMIT) -> list[str]:
     labels = _apart(list(dict.fromkeys(every)), limit)
     met = Counter[str]()
     for letters, label in labels.items():
-        # Texts that look alike, or whose difference a short label has no room for.
+        # Texts that look the same, or whose difference does not fit into a short label.
         met[label] += 1
         if met[label] > 1:
             number = f" ({met[label]})"
@@ -456,7 +457,7 @@ def unique_labels(texts: Iterable[object], limit: int = LIMIT) -> list[str]:
 
 
 def _apart(texts: list[Letters], limit: int, place: int = 0) -> dict[Letters, str]:
-    """Label texts; those whose labels coincide are labelled again, by where they first differ."""
+    """Label texts; texts with equal labels are labelled again, around their first difference."""
     found = {text: "".join(_window(text, place, limit)) for text in texts}
     alike: dict[str, list[Letters]] = {}
     for text, label in found.items():
@@ -472,7 +473,7 @@ def _first_difference(texts: list[Letters]) -> int:
 
 
 def _window(letters: Letters, place: int, limit: int) -> Letters:
-    """Return the beginning of a text and what stands around a place; place 0 for both its ends."""
+    """Return the beginning of a text and the part around a position; for position 0 both ends."""
     if not place or sum(map(len, letters)) <= limit:
         return _shorten(letters, limit)
     first = _fitting(letters, limit // 3)
@@ -486,7 +487,7 @@ def _window(letters: Letters, place: int, limit: int) -> Letters:
 
 
 def _shorten(letters: Letters, limit: int) -> Letters:
-    """Return letters without those in the middle where they are longer than a limit."""
+    """Return letters without the middle if they are longer than a limit."""
     if sum(map(len, letters)) <= limit:
         return letters
     back = _fitting(letters[::-1], (limit - 1) // 2)[::-1]
@@ -495,22 +496,22 @@ def _shorten(letters: Letters, limit: int) -> Letters:
 
 
 def _fitting(letters: Letters, room: int) -> Letters:
-    """Return the first letters, as many as there is room for."""
+    """Return the first letters, as many as fit."""
     widths = accumulate(map(len, letters))
     return letters[: sum(1 for _ in takewhile(lambda width: width <= room, widths))]
 
 
 def set_literal(artist: Text, text: str, *, mono: bool = False) -> Text:
-    """Make an artist show text as it stands: no mathematics, no TeX, and with Chinese letters.
+    """Make an artist show text literally: no mathematics, no TeX, and with Chinese letters.
 
     Parameters
     ----------
     artist : Text
-        What shows it.
+        The artist that shows it.
     text : str
-        What is shown, which says which fonts it needs.
+        The text, which determines the fonts.
     mono : bool
-        Whether in a font of equal widths.
+        Whether to use a monospaced font.
     """
     artist.set_parse_math(False)
     artist.set_usetex(False)
@@ -519,12 +520,12 @@ def set_literal(artist: Text, text: str, *, mono: bool = False) -> Text:
 
 
 def is_drawable(text: str) -> bool:
-    """Tell whether the fonts have all letters of a text; where they do not, that is logged once."""
+    """Return whether the fonts have all letters of a text; if not, log that once."""
     return "".join(_letters(text)) == printable(text[:_READ])
 
 
 def _families(text: str, *, mono: bool = False) -> list[str]:
-    """Return the fonts that a text needs, the usual ones first."""
+    """Return the fonts that a text needs, the usual fonts first."""
     import matplotlib as mpl
 
     usual = list(mpl.rcParams["font.family"])
@@ -534,7 +535,7 @@ def _families(text: str, *, mono: bool = False) -> list[str]:
 
 
 def _letters(text: object) -> Letters:
-    """Return the letters of a text as they are shown, some spelt out; a missing value has none."""
+    """Return the letters of a text as they are shown, some escaped; a missing value has none."""
     whole = "" if printable(text) == "" else str(text)[:_READ]
     if whole.isascii() and whole.isprintable():
         return tuple(whole)
@@ -543,7 +544,7 @@ def _letters(text: object) -> Letters:
 
 
 def _letter(letter: str, fonts: tuple[Any, ...]) -> str:
-    """Spell a letter out if it is none to be shown, or no font has it."""
+    """Return a letter, escaped if it is not printable or no font has it."""
     plainly = printable(letter)
     if plainly.isascii() or any(font.get_char_index(ord(letter)) for font in fonts):
         return plainly
@@ -554,7 +555,7 @@ def _letter(letter: str, fonts: tuple[Any, ...]) -> str:
 
 @lru_cache(maxsize=1)
 def _say_what_to_install() -> None:
-    """Say once that a font is missing, and which one helps."""
+    """Log once that a font is missing, and which font to install."""
     _log.warning(
         "No font of this machine has Chinese letters: plots show the id of a connection in place "
         "of its name, and spell out other text. Install one, such as %s",
@@ -564,7 +565,7 @@ def _say_what_to_install() -> None:
 
 @lru_cache(maxsize=1)
 def _chinese() -> tuple[str, ...]:
-    """Return the fonts of `_CHINESE` that are installed, also since matplotlib last looked."""
+    """Return the installed fonts of `_CHINESE`, also those that matplotlib has not listed yet."""
     from matplotlib.font_manager import fontManager
 
     installed = {font.name for font in fontManager.ttflist}
@@ -575,13 +576,13 @@ def _chinese() -> tuple[str, ...]:
 
 
 def _look_again() -> None:
-    """Make Chinese fonts known that were installed after matplotlib wrote its list of fonts."""
+    """Add Chinese fonts that were installed after matplotlib wrote its list of fonts."""
     from matplotlib.font_manager import findSystemFonts, fontManager, get_font
 
     known = {font.fname for font in fontManager.ttflist}
     for path in findSystemFonts():
         if path not in known:
-            # Whatever is wrong with a font of the system, it is not the picture's business.
+            # A damaged system font must not prevent the picture.
             with suppress(OSError, RuntimeError):
                 if get_font(path).family_name in _CHINESE:
                     fontManager.addfont(path)
@@ -589,7 +590,7 @@ def _look_again() -> None:
 
 @lru_cache(maxsize=8)
 def _fonts(families: tuple[str, ...]) -> tuple[Any, ...]:
-    """Return the fonts in which text may be drawn."""
+    """Return the fonts with which text may be drawn."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     return tuple(get_font(findfont(FontProperties(family=[name]))) for name in families)
@@ -601,12 +602,12 @@ def _fonts(families: tuple[str, ...]) -> tuple[Any, ...]:
 # -- numbers ---------------------------------------------------------------------------------------
 
 _POWERS: Final = ((1_000_000_000, "bn"), (1_000_000, "M"), (1_000, "k"))
-#: Up to this many a count is written out.
+#: Largest count that is written in full.
 _WRITTEN_OUT: Final = 9_999
 
 
 def compact(number: float) -> str:
-    """Return a count in at most three figures and a letter; small ones as they are.
+    """Return a count with at most three digits and a letter; small counts in full.
 
     Examples
     --------
@@ -623,7 +624,7 @@ def compact(number: float) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """Return a share in per cent; less than one, but not nothing, is "< 1 %".
+    """Return a share in per cent; a share above zero but below one per cent is "< 1 %".
 
     Examples
     --------
@@ -641,7 +642,7 @@ def percent(part: float, whole: float) -> str:
 
 
 def time_unit(seconds: float) -> tuple[str, float]:
-    """Return the unit of a time axis of such a length, and how many seconds it has.
+    """Return the unit for a time axis of a length, and the seconds in that unit.
 
     Examples
     --------

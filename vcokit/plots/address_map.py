@@ -1,21 +1,21 @@
 """The address space as a map: what is routed, through which connection, and where routes nest.
 
-The map is a square of cells along Hilbert's curve, a walk through all cells that keeps neighbours
-together. Of order 1 the curve is one cup, and each order puts four turned copies of the last in
-its cells::
+The map is a square of cells along Hilbert's curve, a path through all cells that keeps neighbours
+together. The curve of order 1 is one cup. Each higher order puts four turned copies of the previous
+order in its cells::
 
     order 1    0 3     order 2    0  1 14 15
                1 2                3  2 13 12
                                   4  7  8 11
                                   5  6  9 10
 
-Cells that follow one another on the curve share an edge, and any block of 4^n cells that starts at
-a multiple of 4^n is a square: a prefix of even length is a square, one of odd length two squares
-side by side. A higher order draws each cell finer, and moves none. After D. Hilbert, "Ueber die
-stetige Abbildung einer Linie auf ein Flächenstück", Mathematische Annalen 38 (1891).
+Consecutive cells on the curve share an edge, and any block of 4^n cells that starts at a multiple
+of 4^n is a square. A prefix of even length is therefore a square, and a prefix of odd length is two
+squares side by side. A higher order draws each cell finer and moves none. After D. Hilbert, "Ueber
+die stetige Abbildung einer Linie auf ein Flächenstück", Mathematische Annalen 38 (1891).
 
-A cell belongs to the connection to which most of its addresses go by the longest prefix; where
-routes nest, so that the longest prefix decides, an outline is drawn.
+A cell belongs to the connection that receives most of its addresses by longest-prefix match. An
+outline shows where routes nest, so that the longest prefix decides.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ if TYPE_CHECKING:
 
     from vcokit.cidr.scalar import Prefix
 
-#: The map has 2^8 by 2^8 cells at most: a cell of the whole address space is a /16.
+#: The map has at most 2^8 by 2^8 cells: on a map of the whole address space a cell is a /16.
 _ORDER: Final = 8
-#: Blocks that have a name on the map: at most 4^3 of them.
+#: Order of the blocks with a name on the map: at most 4^3 blocks.
 _BLOCKS_ORDER: Final = 3
-#: Room that a block's name needs on axes that may yet become smaller, points.
+#: Space for a block's name, in points, on axes that may become smaller later.
 _BLOCK_WIDTH: Final = 45
-#: Opacity of a cell of which next to nothing is routed, and of one that is all routed.
+#: Opacity of a cell of which almost nothing is routed, and of a completely routed cell.
 _PALE, _FULL = 0.45, 1.0
 
 
@@ -67,35 +67,37 @@ def address_map(
     Parameters
     ----------
     routes : DataFrame
-        Routes, planned steps or live routes: with route_dest, weight and the column `by`. Where a
-        destination has several routes, an active one comes before a standby, then the first.
+        Routes, planned steps or live routes: with route_dest, weight and the column `by`. If a
+        destination has several routes, an active route takes precedence over a standby route, then
+        the first one.
     ax : Axes, optional
     zoom : str, Cidr or IPv4Network, optional
-        The prefix to show, such as ``"10.0.0.0/8"``; by default the longest that holds all routes.
+        The prefix to show, such as ``"10.0.0.0/8"``; by default the longest prefix that contains
+        all routes.
     by : str
         Column whose values have colours.
     top : int
-        Values that have a colour of their own, those that most addresses shown go to; at most as
-        many as there are colours. The others share a grey.
+        Number of values with their own colour, those with most of the shown addresses; at most the
+        number of colours. The others share a grey.
     names : mapping of str to str, Series or DataFrame, optional
-        What the values of `by` are called: names by value, or live connections. By default
-        connections have the name in the column vpn_connection_name, where there is one.
+        Names of the values of `by`: names by value, or live connections. By default connections
+        have the name in the column vpn_connection_name, if there is one.
     title : str, optional
         By default a sentence with the main figures; "" for no title.
 
     Returns
     -------
     Axes
-        A square of at most 256 by 256 cells, `zoom` beginning in the upper left corner. A cell is
-        the paler the less of it is routed; a nested route is outlined. Blocks have the first
-        address of theirs in a corner, and a thin line runs through them in the order of addresses.
+        A square of at most 256 by 256 cells; `zoom` begins in the upper left corner. A cell is
+        paler if less of it is routed; nested routes are outlined. Each block has its first address
+        in a corner, and a thin line connects the blocks in the order of addresses.
 
     Raises
     ------
     InputError
-        If a column is missing, or `top` is no number of values.
+        If a column is missing, or `top` is not a valid number.
     ValueError, TypeError
-        If `zoom` is no prefix.
+        If `zoom` is not a prefix.
 
     See Also
     --------
@@ -139,7 +141,7 @@ def address_map_data(
     by: str = "vpn_connection_id",
     names: Names | None = None,
 ) -> pd.DataFrame:
-    """Return the cells of `address_map` of which something is routed.
+    """Return the cells of `address_map` in which addresses are routed.
 
     Parameters
     ----------
@@ -147,14 +149,14 @@ def address_map_data(
     zoom : str, Cidr or IPv4Network, optional
     by : str
     names : mapping of str to str, Series or DataFrame, optional
-        All as of the plot.
+        All as for the plot.
 
     Returns
     -------
     DataFrame
-        One row for each cell, in the order of addresses: prefix (text); x and y, its column from
-        the left and row from above (int64); the value of `by` that most of its routed addresses go
-        to, and its name; routed, the part of its addresses that is routed (float64, up to 1); and
+        One row per cell, in the order of addresses: prefix (text); x and y, its column from the
+        left and its row from the top (int64); the value of `by` with most of its routed addresses,
+        and its name; routed, the part of its addresses that is routed (float64, up to 1); and
         nested (bool).
 
     Examples
@@ -188,7 +190,7 @@ def address_map_data(
     return table.assign(routed=routed[here], nested=found.nested[here])
 
 
-# -- who holds what --------------------------------------------------------------------------------
+# -- the group of each address ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ class MapExtent:
     ----------
     prefix : Cidr
     order : int
-        Of the curve.
+        Order of the curve.
     """
 
     prefix: Cidr
@@ -217,17 +219,17 @@ class MapExtent:
 
     @property
     def cell(self) -> int:
-        """Addresses in a cell."""
+        """Number of addresses in a cell."""
         return self.size >> (2 * self.order)
 
     @property
     def side(self) -> int:
-        """Cells along a side."""
+        """Number of cells along a side."""
         return 1 << self.order
 
 
 class _Map:
-    """Which group each address shown goes to.
+    """The group of each shown address.
 
     Parameters
     ----------
@@ -238,8 +240,7 @@ class _Map:
     ----------
     extent : MapExtent
     rows : RouteArrays
-        Those with addresses that are shown; active ones first, since of equal prefixes the first
-        row wins.
+        Rows with shown addresses; active rows first, because the first of equal prefixes wins.
     """
 
     def __init__(self, rows: RouteArrays, zoom: Prefix | None) -> None:
@@ -260,9 +261,9 @@ class _Map:
 
     @cached_property
     def _segments(self) -> tuple[I64, I64]:
-        """Cut the extent where a route or a cell begins or ends: length and group of each piece.
+        """Split the extent at each start and end of a route or cell.
 
-        The group is -1 where nothing is routed.
+        Return length and group of each piece; the group is -1 if nothing is routed.
         """
         first, last = span(pack(self.rows.network, self.rows.length))
         edges = np.concatenate([first, last + np.uint64(1)]).astype(np.int64)
@@ -275,7 +276,7 @@ class _Map:
 
     @cached_property
     def held(self) -> F64:
-        """Addresses shown that each group holds."""
+        """Number of shown addresses of each group."""
         length, group = self._segments
         routed = group >= 0
         held = np.bincount(group[routed], length[routed], minlength=len(self.rows.names))
@@ -283,27 +284,27 @@ class _Map:
 
     @cached_property
     def ranking(self) -> I64:
-        """Groups that hold addresses shown, those with most first."""
+        """Groups with shown addresses, those with most first."""
         order = np.argsort(-self.held, kind="stable")
         return order[self.held[order] > 0]
 
     @cached_property
     def cells(self) -> tuple[I64, F64]:
-        """The group with most routed addresses of each cell, and the part that is routed.
+        """The group with most routed addresses in each cell, and the routed part of the cell.
 
-        Of groups with equally many, the one that holds most of all wins.
+        If groups have equally many addresses in the cell, the group with most shown addresses wins.
         """
         return self.owners(len(self.ranking))
 
     def owners(self, top: int) -> tuple[I64, F64]:
-        """Return `cells` where all groups behind the first `top` count as one, by its first."""
+        """Return `cells` with all groups after the first `top` counted as one group."""
         length, group = self._segments
         count = self.extent.side**2
         if not len(self.ranking):
             return np.zeros(count, dtype=np.int64), np.zeros(count)
         rank = np.full(len(self.rows.names), min(top, len(self.ranking) - 1))
         rank[self.ranking[:top]] = np.arange(min(top, len(self.ranking)))
-        cell = (np.cumsum(length) - length) // self.extent.cell  # no piece crosses a cell's edge
+        cell = (np.cumsum(length) - length) // self.extent.cell  # pieces lie within cells
         routed = group >= 0
         held = pd.Series(length[routed]).groupby([cell[routed], rank[group[routed]]]).sum()
         most = held.sort_values(ascending=False, kind="stable").index.to_frame(index=False)
@@ -316,7 +317,7 @@ class _Map:
 
     @cached_property
     def _nested_ranges(self) -> tuple[I64, I64]:
-        """Ranges, first and past the last, of routes that lie in a shorter one of their region."""
+        """First and past-the-last addresses of routes inside a shorter route of their region."""
         rows = self.rows
         inside = closest_cover(rows.network, rows.length, rows.region) >= 0
         network, length, _ = aggregate(rows.network[inside], rows.length[inside])
@@ -327,13 +328,13 @@ class _Map:
 
     @property
     def nested_addresses(self) -> float:
-        """Addresses shown that lie in a nested route."""
+        """Number of shown addresses in nested routes."""
         low, high = self._nested_ranges
         return float((high - low).sum())
 
     @cached_property
     def nested(self) -> Mask:
-        """Cells that hold a part of a nested route."""
+        """Mask of cells with a part of a nested route."""
         low, high = self._nested_ranges
         first = (low - self.extent.first) // self.extent.cell
         last = (high - 1 - self.extent.first) // self.extent.cell
@@ -363,7 +364,7 @@ def _paint(ax: Axes, found: _Map, colours: list[str]) -> None:
 
 
 def _outline(ax: Axes, extent: MapExtent, marked: Mask) -> None:
-    """Draw lines between cells that are marked and cells that are not."""
+    """Draw lines between marked and unmarked cells."""
     from matplotlib.collections import LineCollection
 
     grid = np.zeros((extent.side + 2, extent.side + 2), dtype=np.bool_)
@@ -383,9 +384,9 @@ def _outline(ax: Axes, extent: MapExtent, marked: Mask) -> None:
 
 
 def _label_blocks(ax: Axes, extent: MapExtent) -> str:
-    """Draw a faint grid of blocks, name each in its corner, and join them in their order.
+    """Draw a faint grid of blocks, name each in its corner, and connect them in order.
 
-    Return what the axis has to say about that line.
+    Return the axis label that explains the connecting line.
     """
     from matplotlib.patheffects import withStroke
 
@@ -395,7 +396,7 @@ def _label_blocks(ax: Axes, extent: MapExtent) -> str:
     side = min(ax.bbox.width, ax.bbox.height) * 72 / figure.dpi
     while finest and side < _BLOCK_WIDTH << finest:
         finest -= 1
-    # Names of one octet leave room for the map.
+    # Names of one octet leave enough space for the map.
     fitting = (n for n in range(finest, 0, -1) if -(-(length + 2 * n) // 8) - length // 8 <= 1)
     order = next(fitting, min(2, finest))
     per_side = 1 << order
@@ -405,7 +406,7 @@ def _label_blocks(ax: Axes, extent: MapExtent) -> str:
     ax.hlines(lines, 0, extent.side, **style)
     ax.vlines(lines, 0, extent.side, **style)
     x, y = hilbert_cells(order)
-    # A rim of the background's kind keeps a name readable on a cell of any colour.
+    # An outline in black or white, like the background, keeps a name readable on any colour.
     rim = withStroke(linewidth=2.2, foreground="black" if _style.is_dark(ax) else "white")
     for place, (column, row) in enumerate(zip(x, y, strict=True)):
         network = extent.first + place * (extent.size >> (2 * order))
@@ -427,7 +428,7 @@ def _label_blocks(ax: Axes, extent: MapExtent) -> str:
 
 
 def _block_name(network: int, bits: int, shown: int) -> str:
-    """Return a block's name without the octets that all blocks have in common.
+    """Return a block's name without the octets that all blocks share.
 
     Examples
     --------
@@ -467,26 +468,26 @@ def _legend(ax: Axes, title: str | None, found: _Map, colours: list[str]) -> Non
 
 # -- Hilbert's curve -------------------------------------------------------------------------------
 
-#: For each cup (how a copy is turned) and each quarter on its way: the cell's bits, and the cup of
-#: the copy in it. Cup 0 goes down, right, up; 1 right, down, left; 2 left, up, right; 3 up, left,
-#: down.
+#: For each cup (the orientation of a copy) and each quarter of its path: the bits of the cell, and
+#: the cup of the copy in it. Cup 0 goes down, right, up; 1 right, down, left; 2 left, up, right; 3
+#: up, left, down.
 _X = np.array([[0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 1]])
 _Y = np.array([[0, 1, 1, 0], [0, 0, 1, 1], [1, 0, 0, 1], [1, 1, 0, 0]])
 _NEXT = np.array([[1, 0, 0, 3], [0, 1, 1, 2], [3, 2, 2, 1], [2, 3, 3, 0]])
 
 
 def hilbert_cells(order: int) -> tuple[I64, I64]:
-    """Return the cells of the curve, in the order of the walk.
+    """Return the cells of the curve, in the order of the path.
 
     Parameters
     ----------
     order : int
-        The square is of 2**order by 2**order cells.
+        The square has 2**order by 2**order cells.
 
     Returns
     -------
     x, y : ndarray of int64
-        Column from the left and row from above.
+        Column from the left and row from the top.
 
     Examples
     --------

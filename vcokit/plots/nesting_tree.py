@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
     from vcokit.cidr.scalar import Prefix
 
-#: Connections of one destination that are named (one, where there are more), and their characters.
+#: Most connections named for one destination (one if there are more), and their characters.
 _NAMED: Final = 2
 _NAME: Final = 25
-#: What these names may take of the width, which the tree needs too.
+#: Part of the width that these names may use; the tree needs the rest.
 _RIGHT: Final = 0.6
 _WORDS: Final = {ACTIVE: "active", STANDBY: "standby", NONE: "(no weight)"}
 #: Marks of a destination: by (some route active, some route standby).
@@ -53,35 +53,36 @@ def nesting_tree(
     names: Names | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Show which routes hold a prefix, and which lie in it.
+    """Show which routes contain a prefix, and which routes are inside it.
 
     Parameters
     ----------
     routes : DataFrame
         Routes, planned steps or live routes: with vpn_connection_id, route_dest and weight.
     prefix : str, Cidr or IPv4Network
-        What is asked about; it need not be a route. A bare address is taken as its /32.
+        The prefix to examine; it does not need to be a route. A bare address is read as its /32.
     ax : Axes, optional
     top : int
-        Destinations shown, the outer ones first; what lies in them is counted.
+        Most destinations that are shown, outer ones first; hidden destinations are counted.
     names : mapping of str to str, Series or DataFrame, optional
-        What connections are called instead of by their ids: names by id, or live connections. By
-        default the column vpn_connection_name of the routes, where there is one.
+        Names of connections instead of their ids: names by id, or live connections. By default the
+        column vpn_connection_name of the routes, if there is one.
     title : str, optional
         By default a sentence with the main figures; "" for no title.
 
     Returns
     -------
     Axes
-        A row for each destination, in the order of addresses, each where its length stands on the
-        axis and tied to the closest destination that holds it. Beside it its connections.
+        A row for each destination, in the order of addresses. Each mark is at the destination's
+        length on the axis, with a line to the closest destination that contains it. Its connections
+        are beside it.
 
     Raises
     ------
     InputError
-        If a column is missing, or `top` is no number of destinations.
+        If a column is missing, or `top` is not a valid number.
     ValueError, TypeError
-        If it is no prefix.
+        If `prefix` is not a prefix.
 
     See Also
     --------
@@ -114,20 +115,21 @@ def nesting_tree(
 
 
 def nesting_tree_data(routes: pd.DataFrame, prefix: Prefix) -> pd.DataFrame:
-    """Return the destinations of `nesting_tree`, all of them.
+    """Return all destinations of `nesting_tree`.
 
     Parameters
     ----------
     routes : DataFrame
     prefix : str, Cidr or IPv4Network
-        Both as of the plot.
+        Both as for the plot.
 
     Returns
     -------
     DataFrame
-        One row for each destination that holds the prefix or lies in it, and for the prefix, in
-        the order of addresses: route_dest (text); depth, how many hold it; within, the closest of
-        them, missing at the top; and its number of active, standby and other routes (int64).
+        One row for each destination that contains the prefix or is inside it, and for the prefix
+        itself, in the order of addresses: route_dest (text); depth, the number of destinations that
+        contain it; within, the closest of these, missing at the top; and its number of active,
+        standby and other routes (int64).
 
     Examples
     --------
@@ -159,7 +161,7 @@ def _asked(prefix: Prefix) -> Cidr:
 
 
 class _Tree:
-    """Destinations in and around a prefix, that one too, each under the closest that holds it.
+    """Destinations in and around a prefix, and itself, each below the closest that contains it.
 
     Parameters
     ----------
@@ -169,15 +171,16 @@ class _Tree:
     Attributes
     ----------
     rows : RouteArrays
-        Those whose prefix holds the one asked about, or lies in it.
+        Rows whose prefix contains the examined prefix, or is inside it.
     keys : ndarray of uint64
-        Distinct destinations, sorted: a tree's rows from above.
+        Distinct destinations, sorted: the rows of the tree from the top.
     node : ndarray of int64
         Destination of each row.
     cover, depth : ndarray of int64
-        Position of the closest that holds each, -1 at the top; how many hold it.
+        Position of the closest destination that contains each, -1 at the top; the number of
+        destinations that contain it.
     asked : int
-        Position of the prefix asked about.
+        Position of the examined prefix.
     """
 
     def __init__(self, rows: RouteArrays, asked: Cidr) -> None:
@@ -203,7 +206,7 @@ class _Tree:
         return found
 
     def _climb(self, goes_on: Any) -> tuple[I64, I64]:
-        """Climb from every destination while the next one is wanted: steps, and where it ended."""
+        """Climb from each destination while a condition holds; return steps and end positions."""
         steps = np.zeros(len(self.keys), dtype=np.int64)
         at = np.arange(len(self.keys))
         while True:
@@ -215,13 +218,13 @@ class _Tree:
             steps += moves
 
     def kept(self, top: int) -> I64:
-        """Return the destinations shown: the outer ones, and all that hold what is asked about."""
+        """Return the shown destinations: outer ones, and all that contain the examined prefix."""
         order = np.lexsort((np.arange(len(self.keys)), self.depth))
         number = max(top, int(self.depth[self.asked]) + 1)
         return np.sort(order[:number])
 
     def hidden(self, kept: I64) -> I64:
-        """Return, for each destination shown, how many below it are not."""
+        """Return for each shown destination the number of hidden destinations below it."""
         is_kept = np.zeros(len(self.keys), dtype=np.bool_)
         is_kept[kept] = True
         at = np.arange(len(self.keys))
@@ -230,7 +233,7 @@ class _Tree:
         return np.bincount(at, minlength=len(self.keys))[kept] - 1
 
     def sentence(self) -> str:
-        """Say how many destinations hold the prefix, and how many lie in it."""
+        """Return a sentence: how many destinations contain the prefix, and how many are inside."""
         around = int(self.depth[self.asked])
         inside = len(self.keys) - around - 1
         what = "is a destination" if self.is_route else "is no destination itself"
@@ -245,7 +248,7 @@ class _Tree:
 
 
 def _draw_ties(ax: Axes, tree: _Tree, kept: I64) -> None:
-    """Tie each destination to the one above it: down from there, then across."""
+    """Connect each destination to the one above it: down from there, then across."""
     from matplotlib.collections import LineCollection
 
     row = np.full(len(tree.keys), NONE)
@@ -254,7 +257,7 @@ def _draw_ties(ax: Axes, tree: _Tree, kept: I64) -> None:
     upper = tree.cover[lower]
     x, end, level = tree.length[upper], tree.length[lower], row[lower]
     across = np.stack([np.column_stack([x, level]), np.column_stack([end, level])], axis=1)
-    # RouteArrays rise, so that the last child met is the lowest.
+    # Rows are in ascending order, so the last child is the lowest.
     lowest = dict(zip(upper.tolist(), level.tolist(), strict=True))
     down = [[(tree.length[node], row[node]), (tree.length[node], y)] for node, y in lowest.items()]
     lines = [*across, *down]
@@ -296,9 +299,9 @@ def _draw_marks(ax: Axes, tree: _Tree, kept: I64) -> tuple[list[Any], list[str]]
 
 
 def _label_destinations(ax: Axes, tree: _Tree, kept: I64) -> float:
-    """Name the rows: the destination on the left, its connections on the right.
+    """Label the rows: the destination on the left, its connections on the right.
 
-    Return how wide all is that stands on the right, points; 0 where no column there has a header.
+    Return the width in points of everything on the right; 0 if no column there has a header.
     """
     _style.label_rows(ax, list(to_text(tree.network[kept], tree.length[kept])))
     asked = int(np.searchsorted(kept, tree.asked))
@@ -329,7 +332,7 @@ def _label_destinations(ax: Axes, tree: _Tree, kept: I64) -> float:
 
 
 def _connections(rows: RouteArrays, node: I64, kept: I64, limit: int) -> list[str]:
-    """Name the connections of each destination shown, active ones first, in so many characters."""
+    """Return the names of the connections of each shown destination, active first, shortened."""
     table = pd.DataFrame({"node": node, "group": rows.group, "weight": rows.weight})
     table = table[np.isin(node, kept)].drop_duplicates()
     table = table.sort_values("weight", ascending=False, kind="stable")
@@ -344,7 +347,7 @@ def _connections(rows: RouteArrays, node: I64, kept: I64, limit: int) -> list[st
 
 
 def _named_routes(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the routes of one destination that are named."""
+    """Return the routes of one destination whose connections are named."""
     return table if len(table) <= _NAMED else table.iloc[:1]
 
 

@@ -1,14 +1,14 @@
-"""Plots of a rollout: steps by state, what each connection was busy with, how long calls took.
+"""Plots of a rollout: steps by state, activity of each connection, duration of calls.
 
-A step is in a state from the state's own stamp to the next stamp that it has::
+A step is in a state from the time stamp of that state to its next time stamp::
 
     pending      sent            accepted        settled        ended (done, failed, skipped)
     |--- queue --|---- call -----|---- task -----|---- wait ----|
     0            sent_at         accepted_at     settled_at     ended_at
 
-States that it did not pass through have no stamp. A step that is in doubt now (unknown) was
-*sent* last; when the doubt began is not kept, so that its whole call counts as unknown. Times are
-seconds since the first call.
+States that it did not pass through have no time stamp. The last known state of a step in doubt
+(unknown) was *sent*. The start of the doubt is not recorded, so its whole call counts as unknown.
+Times are seconds since the first call.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 # -- when steps were in which state -------------------------------------------------------------
 
 _STAMPS: Final = ("sent_at", "accepted_at", "settled_at", "ended_at")
-#: What a step does in each state that has an end.
+#: The phases of a step: the states that have an end.
 _PHASES: Final = ("pending", "sent", "accepted", "settled")
 _FINAL: Final = ("done", "failed", "skipped")
 _STEPS_REMEDY: Final = "Hand over rollout.frame(), or the steps() of vk.Journal.read('rollout.db')"
-#: Where calls are to be had.
+#: How to get a frame of calls.
 _CALLS_REMEDY: Final = "Hand over rollout.calls(), or the calls() of vk.Journal.read('rollout.db')"
 #: Actions that send something.
 _SENDS: Final = ("create", "modify", "delete")
@@ -60,12 +60,12 @@ def sending_steps(steps: pd.DataFrame) -> pd.DataFrame:
 
 
 def start_time(steps: pd.DataFrame) -> Any:
-    """Return when the first call was sent, a Timestamp; NaT before it."""
+    """Return when the first call was sent, as a Timestamp; NaT if none was sent."""
     return steps["sent_at"].min()
 
 
 def seconds(stamps: pd.Series, since: Any) -> F64:
-    """Return time stamps as seconds, at least 0; NaN where there is none.
+    """Return time stamps as seconds, at least 0; NaN if missing.
 
     Examples
     --------
@@ -80,19 +80,19 @@ def seconds(stamps: pd.Series, since: Any) -> F64:
 
 
 def state_intervals(steps: pd.DataFrame, since: Any) -> tuple[F64, F64]:
-    """Return when each step came into each phase and the end, and when it left.
+    """Return when each step entered and left each phase and the end.
 
     Parameters
     ----------
     steps : DataFrame
-        Of `vcokit.schema.STEPS`.
+        With the schema `vcokit.schema.STEPS`.
     since : Timestamp or NaT
 
     Returns
     -------
     into, out : ndarray of float64, shape (n, 5)
-        Seconds: the four `_PHASES`, and the end. ``inf`` where the step did not reach it, or is
-        in it still.
+        Seconds for the four `_PHASES` and the end. ``inf`` if the step did not reach the phase, or
+        is still in it.
     """
     into = np.full((len(steps), 6), np.inf)
     into[:, 0] = 0.0
@@ -111,15 +111,15 @@ def state_counts(
     Parameters
     ----------
     steps : DataFrame
-        That send something.
+        Steps that send something.
     since : Timestamp or NaT
     most : int, optional
-        Moments; of more, so many at equal distances are looked at.
+        Most moments; if there are more, this number at equal distances is used.
 
     Returns
     -------
     moments : ndarray of float64, shape (m,)
-        Rising, from 0.
+        Ascending, from 0.
     counts : dict of str to ndarray of float64, shape (m,)
         By state.
     """
@@ -142,7 +142,7 @@ def state_counts(
 
 
 def count_active(into: F64, out: F64, moments: F64) -> F64:
-    """Count, at each moment, the intervals that have begun and not ended.
+    """Count, at each moment, the intervals that have started and not ended.
 
     Examples
     --------
@@ -169,7 +169,7 @@ _STACK: Final = (
     "sent",
     "pending",
 )
-#: Moments drawn at most: more than a figure has dots across.
+#: Most moments that are drawn: more than the horizontal pixels of a figure.
 _MAX_MOMENTS: Final = 1_600
 
 
@@ -181,19 +181,19 @@ def rollout_progress(
     limits: Mapping[str, Limit] | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Show in which state the steps of a rollout were, over time.
+    """Show the states of the steps of a rollout over time.
 
     Parameters
     ----------
     steps : DataFrame
-        From `Rollout.frame` or `Journal.steps`. Steps that send nothing (keep, blocked) are left
-        out.
+        From `Rollout.frame` or `Journal.steps`. Steps that send nothing (keep, blocked) are
+        omitted.
     ax : Axes, optional
     forecast : Forecast, optional
-        From `vcokit.forecast` of the same plan: a dashed line of the steps it thinks done.
+        From `vcokit.forecast` of the same plan: a dashed line with its number of done steps.
     limits : mapping of str to Limit, optional
-        ``client.limits``: a dotted line of the calls that the cloud's limits, which hold per
-        account, region and operation, let through at most.
+        ``client.limits``: a dotted line with the most calls that the cloud's limits allow. The
+        limits apply per account, region and operation.
     title : str, optional
         By default a sentence with the main figures; "" for no title.
 
@@ -253,19 +253,19 @@ def rollout_progress(
 
 
 def rollout_progress_data(steps: pd.DataFrame) -> pd.DataFrame:
-    """Return the counts of `rollout_progress`; those of forecast and limits are not among them.
+    """Return the counts of `rollout_progress`, without those of forecast and limits.
 
     Parameters
     ----------
     steps : DataFrame
-        As of the plot.
+        As for the plot.
 
     Returns
     -------
     DataFrame
         One row for each moment at which a step changed its state: seconds since the first call
-        (float64), and the steps in each state from then on (int64). The states are done, failed,
-        skipped, settled, accepted, unknown, sent and pending.
+        (float64), and the number of steps in each state from then on (int64). The states are done,
+        failed, skipped, settled, accepted, unknown, sent and pending.
 
     Examples
     --------
@@ -298,7 +298,7 @@ def _draw_areas(ax: Axes, moments: F64, counts: dict[str, F64]) -> None:
 
 
 def _forecast_end(forecast: Forecast | None) -> float:
-    """Return when a forecast's last step is done, seconds since its first call."""
+    """Return when the last step of a forecast is done, in seconds since its first call."""
     if forecast is None or not len(forecast.times):
         return 0.0
     return float(forecast.times["done"].max() - forecast.times["sent"].min())
@@ -319,8 +319,10 @@ def _limit_line(
     scale: float,
     end: float,
 ) -> Any:
-    """Draw the calls that have been possible at each moment: a window's worth at once, then so
-    many a window, until an operation has no more steps in a region.
+    """Draw the number of calls that the limits allow up to each moment.
+
+    The calls of one window are possible immediately, and the same number in each further window,
+    until an operation has no more steps in a region.
     """
     if limits is None:
         return None
@@ -335,7 +337,7 @@ def _limit_line(
 
 
 def _draw_line(ax: Axes, x: F64, y: Any, style: str, label: str, **more: Any) -> Any:
-    """Draw a line that stands out from areas of any colour."""
+    """Draw a line that is visible on areas of any colour."""
     under: _style.Style = {"color": ax.get_facecolor(), "linewidth": 3.4, "alpha": 0.55}
     ax.plot(x, y, "-", **under, **more)
     look: _style.Style = {"color": _style.text_color(ax), "linewidth": 1.4, "label": label}
@@ -354,16 +356,18 @@ def _progress_sentence(steps: pd.DataFrame, end: float, forecast: Forecast | Non
     return ", ".join([text, *others])
 
 
-# -- what each connection was busy with ---------------------------------------------------------
+# -- activity of each connection ----------------------------------------------------------------
 
 #
-# A lane has one step in flight, so that queue, call and task of its steps follow one another; the
-# wait for the listing that shows a step goes on beside the next steps and is a thin line below::
+# A lane (the row of a connection) has one step in flight, so queue, call and task of its steps
+# follow one another. The wait for the listing that shows a step continues during the next steps and
+# is a thin line below::
 #
 #     vco-a   ░░░▓▓████████▓▓██████████          queue, call, task, call, task
 #                        ▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂▂      wait for a listing
 
-#: What a lane does: the state whose colour it has, the name, top and bottom in the row.
+#: Kinds of intervals in a lane: the state that gives the colour, the name, top and bottom in the
+#: row.
 _KINDS: Final = {
     "queue": ("pending", "queue (limit, or its turn)", -0.34, 0.2),
     "call": ("sent", "call", -0.34, 0.2),
@@ -371,9 +375,9 @@ _KINDS: Final = {
     "doubt": ("unknown", "no answer (unknown)", -0.34, 0.2),
     "wait": ("settled", "wait for a listing", 0.23, 0.36),
 }
-#: Height of the row that sums up the other lanes, rows.
+#: Height of the row that summarises the other lanes, in rows.
 _OTHERS_HEIGHT: Final = 4.0
-#: Steps drawn one by one at most; more would not be told apart.
+#: Number of moments drawn in that row; more could not be distinguished.
 _SUMMARY_MOMENTS: Final = 800
 
 
@@ -386,34 +390,34 @@ def lane_timeline(
     names: Names | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Show over time what each connection was busy with: queue, call, task, wait.
+    """Show the activity of each connection over time: queue, call, task, wait.
 
     Parameters
     ----------
     steps : DataFrame
-        From `Rollout.frame` or `Journal.steps`. Steps that send nothing are left out.
+        From `Rollout.frame` or `Journal.steps`. Steps that send nothing are omitted.
     ax : Axes, optional
     calls : DataFrame, optional
-        From `Rollout.calls` or `Journal.calls`: writes that were not answered well, and sent again
-        since, are marked too; a step itself knows its last call only.
+        From `Rollout.calls` or `Journal.calls`: also mark failed writes that were sent again later.
+        A step itself contains only its last call.
     top : int
-        Connections shown, those whose steps ended last (which the rollout waited for); one row
-        shows what share of the others did what.
+        Most connections that are shown, those whose steps ended last (which the rollout waited
+        for). One row shows the activities of the others as shares.
     names : mapping of str to str, Series or DataFrame, optional
-        What connections are called instead of by their ids: names by id, or live connections. By
-        default the column vpn_connection_name of the steps, where there is one.
+        Names of connections instead of their ids: names by id, or live connections. By default the
+        column vpn_connection_name of the steps, if there is one.
     title : str, optional
         By default a sentence with the main figures; "" for no title.
 
     Returns
     -------
     Axes
-        A row a connection, over the time since the first call.
+        A row per connection, over the time since the first call.
 
     Raises
     ------
     InputError
-        If a column is missing, or `top` is no number of connections.
+        If a column is missing, or `top` is not a valid number.
 
     See Also
     --------
@@ -461,20 +465,20 @@ def lane_timeline(
 
 
 def lane_timeline_data(steps: pd.DataFrame, *, names: Names | None = None) -> pd.DataFrame:
-    """Return the intervals of `lane_timeline`, of all connections.
+    """Return the intervals of `lane_timeline` for all connections.
 
     Parameters
     ----------
     steps : DataFrame
     names : mapping of str to str, Series or DataFrame, optional
-        Both as of the plot.
+        Both as for the plot.
 
     Returns
     -------
     DataFrame
         One row for each interval: vpn_connection_id, name, kind (queue, call, task, doubt, wait),
-        and begin and end (float64), seconds since the first call. By connection, then in the order
-        of time.
+        and begin and end (float64) in seconds since the first call. Sorted by connection, then by
+        time.
 
     Examples
     --------
@@ -506,7 +510,7 @@ def lane_timeline_data(steps: pd.DataFrame, *, names: Names | None = None) -> pd
 
 
 def _draw_intervals(ax: Axes, lanes: LaneIntervals, shown: I64, scale: float) -> None:
-    """Draw the intervals of the lanes shown: one collection of bars a kind."""
+    """Draw the intervals of the shown lanes: one collection of bars per kind."""
     from matplotlib.collections import PolyCollection
 
     colours = _style.state_colors(ax)
@@ -520,7 +524,7 @@ def _draw_intervals(ax: Axes, lanes: LaneIntervals, shown: I64, scale: float) ->
         upper, lower = place + top, place + bottom
         corners = [(left, lower), (left, upper), (right, upper), (right, lower)]
         bars = np.stack([np.column_stack(corner) for corner in corners], axis=1)
-        # An edge of the bar's own colour keeps calls of milliseconds visible in hours.
+        # An edge in the bar's own colour keeps calls of milliseconds visible on an axis of hours.
         style: _style.Style = {
             "facecolors": colours[state],
             "edgecolors": colours[state],
@@ -538,7 +542,7 @@ def _mark_failures(
     since: Any,
 ) -> list[Any]:
     """Mark failed steps, and calls that were refused or not answered."""
-    row = np.full(len(lanes.names) + 1, -1)  # the last is for connections that are no lane
+    row = np.full(len(lanes.names) + 1, -1)  # the last is for connections without a lane
     row[shown] = np.arange(len(shown))
     failed = np.isfinite(lanes.failed_at)
     points = {"failed": (row[lanes.lane[failed]], lanes.failed_at[failed])}
@@ -583,7 +587,7 @@ def _failed_calls(
 
 
 def _draw_others(ax: Axes, lanes: LaneIntervals, shown: I64, scale: float) -> None:
-    """Stack, below the rows, what share of the other lanes did what at each moment."""
+    """Draw the activities of the other lanes as stacked shares below the rows."""
     is_rest = np.ones(len(lanes.names), dtype=np.bool_)
     is_rest[shown] = False
     count = int(is_rest.sum())
@@ -608,7 +612,7 @@ class LaneIntervals:
     Parameters
     ----------
     steps : DataFrame
-        That send something.
+        Steps that send something.
     since : Timestamp or NaT
         When the first call was sent.
 
@@ -619,9 +623,9 @@ class LaneIntervals:
     lane : ndarray of int64
         Lane of each step.
     spans : dict of str to (lane, begin, end)
-        Intervals of each kind; seconds.
+        Intervals of each kind, in seconds.
     end : float
-        When the last stamp was made, seconds.
+        The last time stamp, in seconds.
     """
 
     def __init__(self, steps: pd.DataFrame, since: Any) -> None:
@@ -648,15 +652,15 @@ class LaneIntervals:
         return self.lane[mask], self.into[mask, place], self.out[mask, place]
 
     def _queues(self, sent: Mask) -> tuple[I64, F64, F64]:
-        """Return the gaps in which a lane had steps left and none in flight."""
-        stopped = self.out[:, 0]  # of a step that was never sent: skipped, or not yet
+        """Return the gaps in which a lane had remaining steps and none in flight."""
+        stopped = self.out[:, 0]  # of a step that was never sent: skipped or still pending
         order = np.lexsort((-stopped, self.into[:, 1], self.lane))
         lane = self.lane[order]
         free = np.where(sent, self.out[:, 2], 0.0)[order]  # its task has ended, or it has failed
         first = np.append(True, lane[1:] != lane[:-1])[: len(lane)]
         since = np.where(first, 0.0, np.append(0.0, free[:-1])[: len(lane)])
         until = np.where(sent, self.into[:, 1], stopped)[order]
-        # Of the steps not sent yet, one stands for all: the lane has one queue.
+        # One pending step represents all others, because the lane has one queue.
         waits = until > since
         again = ~sent[order] & ~first & ~np.append(True, sent[order][:-1])[: len(lane)]
         keep = waits & ~again
@@ -669,7 +673,7 @@ class LaneIntervals:
         return np.lexsort((np.arange(len(ends)), -ends))[:top]
 
     def sentence(self, last: str) -> str:
-        """Say how long it took, how busy the lanes were, and which was the last, by its label."""
+        """Return a sentence: duration, how busy the lanes were, and the label of the last one."""
         spans = [self.spans[kind] for kind in ("call", "task", "doubt")]
         busy = sum(float((out - into).sum()) for _, into, out in spans)
         lanes = len(np.unique(self.lane[self.sent]))
@@ -680,15 +684,15 @@ class LaneIntervals:
         )
 
 
-# -- how long calls took ------------------------------------------------------------------------
+# -- duration of calls --------------------------------------------------------------------------
 
-#: Shares of the calls that a row shows: thin line, thick line, point.
+#: Quantiles that a row shows: thin line, thick line, point.
 _QUANTILES: Final = {"p01": 0.01, "p25": 0.25, "median": 0.5, "p75": 0.75, "p99": 0.99}
-#: Calls of an operation that are drawn one by one when they were not answered well; the slowest.
+#: Most failed calls of an operation that are drawn separately; the slowest.
 _MAX_MARKED: Final = 2_000
-#: Shorter calls are drawn as this long, seconds: the axis is logarithmic.
+#: Shorter calls are drawn with this duration in seconds, because the axis is logarithmic.
 _SHORTEST: Final = 1e-5
-#: What came of calls: colour, mark, name.
+#: Outcomes of failed calls: colour, mark, name.
 _BAD_OUTCOMES: Final = {
     "refused": (STATES["failed"], "x", "refused"),
     "unknown": (STATES["unknown"], "D", "no answer (unknown)"),
@@ -696,12 +700,12 @@ _BAD_OUTCOMES: Final = {
 
 
 def call_latency(calls: pd.DataFrame, ax: Axes | None = None, *, title: str | None = None) -> Axes:
-    """Show how long the calls of each operation took, and which were not answered well.
+    """Show how long the calls of each operation took, and which calls failed.
 
     Parameters
     ----------
     calls : DataFrame
-        From `Rollout.calls` or `Journal.calls`. Calls that are still out are left out.
+        From `Rollout.calls` or `Journal.calls`. Calls that have not ended are omitted.
     ax : Axes, optional
     title : str, optional
         By default a sentence with the main figures; "" for no title.
@@ -709,9 +713,10 @@ def call_latency(calls: pd.DataFrame, ax: Axes | None = None, *, title: str | No
     Returns
     -------
     Axes
-        A row an operation, the most called first, time on a logarithmic axis: a line over 98 % of
-        the calls, a thicker one over the middle half, a point at the median; a mark for each call
-        that was refused or had no answer. Beside it calls, median and the 99th percentile.
+        A row per operation, the most called first, with time on a logarithmic axis: a line for 98 %
+        of the calls, a thicker line for the middle half, a point at the median, and a mark for each
+        call that was refused or had no answer. Beside it the number of calls, the median and the
+        99th percentile.
 
     Raises
     ------
@@ -765,14 +770,14 @@ def call_latency_data(calls: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     calls : DataFrame
-        As of the plot.
+        As for the plot.
 
     Returns
     -------
     DataFrame
-        One row for each operation, the most called first: operation; calls, and those of them that
-        were refused, or unknown because no answer came (int64); and, in seconds (float64), the
-        times within which 1, 25, 50, 75 and 99 % of them ended: p01, p25, median, p75, p99.
+        One row for each operation, the most called first: operation; the number of calls, of
+        refused calls, and of unknown calls, which had no answer (int64); and, in seconds (float64),
+        the times within which 1, 25, 50, 75 and 99 % of them ended: p01, p25, median, p75, p99.
 
     Examples
     --------
@@ -786,7 +791,7 @@ def call_latency_data(calls: pd.DataFrame) -> pd.DataFrame:
 
 
 def _answered(calls: pd.DataFrame) -> pd.DataFrame:
-    """Return operation, seconds and outcome (ok, refused, unknown) of the calls that have ended."""
+    """Return operation, seconds and outcome (ok, refused, unknown) of all ended calls."""
     needed = ("operation", "seconds", "outcome")
     _style.require_columns(calls, needed, what="calls", remedy=_CALLS_REMEDY)
     seconds = calls["seconds"].astype("Float64").to_numpy(dtype=float, na_value=np.nan)
@@ -816,7 +821,7 @@ def _by_operation(answered: pd.DataFrame) -> pd.DataFrame:
 def _mark_bad_calls(
     ax: Axes, table: pd.DataFrame, order: list[str]
 ) -> tuple[list[object], list[str]]:
-    """Mark the calls that were not answered well, a little below their row."""
+    """Mark the failed calls, a little below their row."""
     handles: list[object] = []
     names = []
     row = {name: place for place, name in enumerate(order)}
@@ -837,7 +842,7 @@ def _mark_bad_calls(
 
 
 def _decades(table: pd.DataFrame, marked: pd.Series) -> tuple[float, float]:
-    """Return the whole decades in which all that is drawn lies, at least one."""
+    """Return the full decades that contain everything drawn, at least one."""
     drawn = np.log10(np.append(table[list(_QUANTILES)].to_numpy().ravel(), marked))
     low, high = np.floor(drawn.min()), np.ceil(drawn.max())
     return 10.0**low, 10.0 ** max(high, low + 1)

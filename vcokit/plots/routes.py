@@ -1,4 +1,4 @@
-"""Plots of routes and findings as bars: by connection, by prefix length, by rule."""
+"""Bar plots of routes and findings: by connection, by prefix length, by rule."""
 
 from __future__ import annotations
 
@@ -44,37 +44,37 @@ def weight_distribution(
     names: Names | None = None,
     title: str | None = None,
 ) -> Axes:
-    """Show what each connection carries: active to the right, standby to the left.
+    """Show the routes of each connection: active to the right, standby to the left.
 
     Parameters
     ----------
     routes : DataFrame
         Routes, planned steps or live routes: with vpn_connection_id, route_dest and weight. Rows
-        whose weight is neither 100 nor 0 are left out.
+        whose weight is neither 100 nor 0 are omitted.
     ax : Axes, optional
     measure : {"routes", "addresses"}
-        What the bars count. Addresses are those of a connection's active, and of its standby,
-        routes; what several of its routes hold counts once.
+        What the bars count. Addresses are counted separately for the active and the standby routes
+        of a connection; an address in several of these routes counts once.
     top : int
-        Connections with a bar, those with most. One more row, without a bar, says in words what
-        the others have together.
+        Most connections with a bar, those with most routes or addresses. One more row, without a
+        bar, has the totals of the others as text.
     names : mapping of str to str, Series or DataFrame, optional
-        What connections are called instead of by their ids: names by id, or live connections. By
-        default the column vpn_connection_name of the routes, where there is one.
+        Names of connections instead of their ids: names by id, or live connections. By default the
+        column vpn_connection_name of the routes, if there is one.
     title : str, optional
         By default a sentence with the main figures; "" for no title.
 
     Returns
     -------
     Axes
-        A row for each connection; routes without a valid one are counted in the title only. Beside
-        it: the active routes' addresses (or the number of routes), and the share of its active
-        destinations for which another connection has a standby route.
+        A row for each connection; routes without a valid connection are counted only in the title.
+        Beside it: the addresses of the active routes (or the number of routes), and the share of
+        its active destinations for which another connection has a standby route.
 
     Raises
     ------
     InputError
-        If a column is missing, or the measure or `top` is none.
+        If a column is missing, or `measure` or `top` is invalid.
 
     See Also
     --------
@@ -113,13 +113,13 @@ def weight_distribution(
 
 
 def weight_distribution_data(routes: pd.DataFrame, *, names: Names | None = None) -> pd.DataFrame:
-    """Return the figures of `weight_distribution`, of all connections.
+    """Return the figures of `weight_distribution` for all connections.
 
     Parameters
     ----------
     routes : DataFrame
     names : mapping of str to str, Series or DataFrame, optional
-        As of the plot.
+        As for the plot.
 
     Returns
     -------
@@ -149,7 +149,7 @@ def weight_distribution_data(routes: pd.DataFrame, *, names: Names | None = None
 
 
 def _weighted(routes: pd.DataFrame) -> tuple[RouteArrays, int]:
-    """Return the active and standby rows on connections, and how many have no valid connection."""
+    """Return the active and standby rows on connections, and the number without a valid one."""
     rows = route_arrays(routes)
     rows = rows.take(rows.active | rows.standby)
     valid = rows.on_connection
@@ -170,10 +170,10 @@ def _by_connection(rows: RouteArrays, coverage: pd.DataFrame) -> pd.DataFrame:
 
 
 def _addresses(rows: RouteArrays, mask: Mask, count: int) -> I64:
-    """Return how many addresses some rows of each group hold, each once."""
+    """Return the number of distinct addresses in some rows of each group."""
     prefixes = aggregate(rows.network[mask], rows.length[mask], rows.group[mask])
     sizes = HOSTS.take(prefixes[1]) + np.uint64(1)
-    # Below 2^53 floats are exact, and no group holds more than 2^32.
+    # Below 2^53 floats are exact, and no group has more than 2^32.
     return np.bincount(np.asarray(prefixes[2]), sizes, minlength=count).astype(np.int64)
 
 
@@ -189,9 +189,9 @@ def _coverage(rows: RouteArrays) -> pd.DataFrame:
 
 
 def _weight_rows(ax: Axes, shown: pd.DataFrame, rest: pd.DataFrame, measure: Measure) -> float:
-    """Draw a bar for each connection shown, a sentence for the rest, and the columns beside them.
+    """Draw a bar for each shown connection, a sentence for the rest, and the columns beside them.
 
-    Return where the columns end, points.
+    Return where the columns end, in points.
     """
     places = np.arange(len(shown))
     for name, sign in (("active", 1), ("standby", -1)):
@@ -203,7 +203,7 @@ def _weight_rows(ax: Axes, shown: pd.DataFrame, rest: pd.DataFrame, measure: Mea
     ax.margins(x=0.02)
     table, labels = shown, list(shown["name"])
     if len(rest):
-        # A bar of their sum would dwarf the others, and one of their mean would be no count.
+        # A bar of their sum would be much longer than the others, and a mean is not a count.
         sums = rest.sum(numeric_only=True)
         table = pd.concat([shown, sums.to_frame().T], ignore_index=True)
         labels.append(f"{pluralize(len(rest), 'other')}, together")
@@ -244,9 +244,9 @@ def _weight_sentence(table: pd.DataFrame, coverage: pd.DataFrame, invalid: int) 
 # -- by prefix length ------------------------------------------------------------------------------
 
 _LENGTHS: Final = 33
-#: Space beside a number above a bar, points.
+#: Space beside a number above a bar, in points.
 _GAP: Final = 3
-#: What is stacked from below: colour and name.
+#: Parts of a bar, stacked from below: colour and name.
 _WEIGHT_NAMES: Final = {
     "active": (WEIGHTS["active"], "active (weight 100)"),
     "standby": (WEIGHTS["standby"], "standby (weight 0)"),
@@ -257,13 +257,13 @@ _WEIGHT_NAMES: Final = {
 def prefix_lengths(
     routes: pd.DataFrame, ax: Axes | None = None, *, title: str | None = None
 ) -> Axes:
-    """Show how many routes have a prefix of each length, by weight.
+    """Show the number of routes for each prefix length, by weight.
 
     Parameters
     ----------
     routes : DataFrame
         Routes, planned steps or live routes: with vpn_connection_id, route_dest and weight. Rows
-        without an IPv4 prefix, or with a /0, are counted in the title and left out.
+        without an IPv4 prefix, or with a /0, are counted in the title but not drawn.
     ax : Axes, optional
     title : str, optional
         By default a sentence with the main figures; "" for no title.
@@ -271,7 +271,7 @@ def prefix_lengths(
     Returns
     -------
     Axes
-        A bar for each length from /1 to /32, its number of routes above it.
+        A bar for each length from /1 to /32, with the number of routes above it.
 
     Raises
     ------
@@ -315,13 +315,13 @@ def prefix_lengths_data(routes: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     routes : DataFrame
-        As of the plot.
+        As for the plot.
 
     Returns
     -------
     DataFrame
-        One row for each length from 1 to 32, all int64: length; the routes of that length by
-        weight: active, standby, other; and addresses, those that its prefixes hold, each once.
+        One row for each length from 1 to 32, all int64: length; the number of routes by weight:
+        active, standby, other; and addresses, the number of distinct addresses in these prefixes.
 
     Examples
     --------
@@ -339,7 +339,7 @@ def prefix_lengths_data(routes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_length(rows: RouteArrays) -> pd.DataFrame:
-    """Return the routes by weight, and the addresses, of each length from 0 to 32."""
+    """Return the number of routes by weight, and of addresses, for each length from 0 to 32."""
     masks = {"active": rows.active, "standby": rows.standby, "other": ~rows.active & ~rows.standby}
     table = pd.DataFrame(
         {name: np.bincount(rows.length[m], minlength=_LENGTHS) for name, m in masks.items()}
@@ -385,7 +385,7 @@ def _length_bars(ax: Axes, table: pd.DataFrame) -> None:
 
 
 def _length_sentence(rows: RouteArrays, table: pd.DataFrame, given: int) -> str:
-    """Say what most prefixes are, and where most addresses are."""
+    """Return a sentence: the most frequent prefix length, and the one with most addresses."""
     length = aggregate(rows.network, rows.length)[1]
     addresses = float((HOSTS.take(length) + np.uint64(1)).sum())
     total = table[list(_WEIGHT_NAMES)].sum(axis=1)
@@ -402,7 +402,7 @@ def _length_sentence(rows: RouteArrays, table: pd.DataFrame, given: int) -> str:
 
 # -- by rule ---------------------------------------------------------------------------------------
 
-#: The worst first, as the bars are stacked and the legend is read.
+#: The worst first, in the order of the stacked bars and the legend.
 _WORST_FIRST: Final = tuple(reversed(schema.SEVERITIES.categories))
 _PLURAL: Final = {"error": "errors", "warning": "warnings", "info": "info"}
 
@@ -410,7 +410,7 @@ _PLURAL: Final = {"error": "errors", "warning": "warnings", "info": "info"}
 def findings_by_rule(
     findings: pd.DataFrame, ax: Axes | None = None, *, title: str | None = None
 ) -> Axes:
-    """Show how many rows have a finding of each rule of the audit.
+    """Show the number of rows with a finding for each rule of the audit.
 
     Parameters
     ----------
@@ -423,8 +423,8 @@ def findings_by_rule(
     Returns
     -------
     Axes
-        A bar for each rule that found something, in rows, coloured by severity: errors first, then
-        those with the most rows.
+        A bar for each rule with findings, with its number of rows, coloured by severity: errors
+        first, then the rules with most rows.
 
     Raises
     ------
@@ -481,13 +481,13 @@ def findings_by_rule_data(findings: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     findings : DataFrame
-        As of the plot.
+        As for the plot.
 
     Returns
     -------
     DataFrame
-        One row for each rule that found something, the worst first: rule, and the rows found, as
-        int64, by severity: error, warning, info.
+        One row for each rule with findings, the worst first: rule, and the number of rows by
+        severity (int64): error, warning, info.
 
     Examples
     --------
@@ -511,7 +511,7 @@ def findings_by_rule_data(findings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _finding_sentence(findings: pd.DataFrame, table: pd.DataFrame) -> str:
-    """Say how many rows have a finding of each severity, and the first rule of the worst."""
+    """Return a sentence: the number of rows per severity, and the first rule of the worst."""
     counts = by_severity(findings.astype({"severity": schema.SEVERITIES}))
     parts = [f"{counts[name]:,} with {_PLURAL[name]}" for name in _WORST_FIRST]
     worst = next(place for place, name in enumerate(_WORST_FIRST) if counts[name])

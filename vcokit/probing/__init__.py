@@ -1,12 +1,12 @@
-"""What only the cloud itself knows: questions that an account answers, and what follows.
+"""Questions about undocumented behaviour of the cloud, answered by calls to an account.
 
-==============  ==================================================================
-`questions`     what is asked, what is assumed, and what an answer means; `Probe`
-`asking`        one call and what it was answered, by the clock of the cloud
-`looking`       what reads and dry runs tell
-`sandbox`       what writes tell, in a range that nobody uses, and taking them back
-`course`        all of it in order
-==============  ==================================================================
+==============  =====================================================================
+`questions`     the questions, what is assumed, and what an answer means; `Probe`
+`asking`        one call and its answer, with times of the cloud's clock
+`looking`       questions that reads and dry runs answer
+`sandbox`       questions that only writes answer, in an unused range, and the clean-up
+`course`        runs all of it in order
+==============  =====================================================================
 """
 
 from vcokit.probing.course import probe

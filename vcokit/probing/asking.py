@@ -1,4 +1,4 @@
-"""One call and what it was answered: a code is an answer too, and nothing is raised for it."""
+"""One call and its answer. An error code is an answer too and raises no exception."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from vcokit.cloud.operations import OPERATIONS
 from vcokit.contract import ARRIVING, ATTACHED, CONTRACT
 from vcokit.errors import ApiError, CloudError
 
-#: Stands for the code of a call that got no usable answer.
+#: Used as the code of a call without a usable answer.
 NO_ANSWER: Final = "no usable answer"
-#: The code by which a dry run says that the call would be accepted.
+#: The code of a dry run whose call would be accepted.
 PASSED: Final = "DryRunOperation"
 BUSY_STATE: Final[str] = CONTRACT["states"]["busy"]
 CREATE: Final = "CreateVcoRouteEntry"
@@ -26,19 +26,19 @@ LOOK: Final = "DescribeVpnConnection"
 
 @dataclass(frozen=True)
 class Heard:
-    """What one call was answered.
+    """The answer to one call.
 
     Parameters
     ----------
     code : str
-        Of an error; empty for a success.
+        Error code; empty for a success.
     data : mapping
         Fields of a success.
     request_id : str
     at : float
-        When it was sent, in seconds of the cloud's clock.
+        When the call was sent, in seconds of the cloud's clock.
     wait : float, optional
-        Seconds of the cloud's clock that it asks to wait.
+        Seconds of the cloud's clock that the answer asks to wait.
     """
 
     code: str
@@ -49,30 +49,30 @@ class Heard:
 
     @property
     def accepted(self) -> bool:
-        """Whether it is a success."""
+        """Whether the call succeeded."""
         return not self.code
 
     @property
     def is_busy(self) -> bool:
-        """Whether the same call may pass later."""
+        """Whether the same call may succeed later."""
         return bool(self.code) and classify(self.code, 400).kind is Kind.BUSY
 
     @property
     def is_throttled(self) -> bool:
-        """Whether it ran into a rate limit."""
+        """Whether the call exceeded a rate limit."""
         return bool(self.code) and classify(self.code, 400).kind is Kind.THROTTLED
 
 
 class Asker:
-    """Asks about one connection; time and sleep are those of the cloud's clock.
+    """Makes calls about one connection; times and waits are those of the cloud's clock.
 
     Parameters
     ----------
     client : Client
     region, connection : str
-        What is asked about; the connection is empty where none was named.
+        Region and connection of the calls; the connection is empty if none was named.
     sleep, now : callable
-        Let seconds pass, and tell them.
+        Waits for seconds, and returns seconds.
     """
 
     def __init__(
@@ -85,12 +85,12 @@ class Asker:
     ) -> None:
         self.client, self.region, self.connection = client, region, connection
         self._sleep, self._now = sleep, now
-        #: Seconds between two looks.
+        #: Seconds between two reads.
         self.step = client.settings.get("poll_interval") / 2
-        #: Seconds of the cloud's clock that were slept. Patience counts these alone: a simulator's
-        #: clock may run so fast that a minute passes in one round trip.
+        #: Seconds of the cloud's clock that were slept. Only these count for time-outs, because a
+        #: simulator's clock may run so fast that a minute passes in one round trip.
         self.waited = 0.0
-        #: The longest wait that an answer is believed to ask for.
+        #: The longest wait that is accepted from an answer.
         self.longest_wait = client.target.retry_cap * client.speed
 
     @property
@@ -99,7 +99,7 @@ class Asker:
         return self._now() * self.client.speed
 
     def sleep(self, seconds: float) -> None:
-        """Let seconds of the cloud's clock pass."""
+        """Wait for seconds of the cloud's clock."""
         self._sleep(seconds / self.client.speed)
         self.waited += seconds
 
@@ -109,10 +109,10 @@ class Asker:
         Raises
         ------
         AuthError
-            If the AccessKey is refused: then nothing can be asked.
+            If the AccessKey is refused, so that no question can be answered.
         """
         operation, at = OPERATIONS[name], self.now
-        # A write is sent once, at once: what waits for the limits here would wait for them all.
+        # A write is sent once, without a wait: one that waits for the limit would block all others.
         attempts = 1 if operation.writes else None
         where = {"RegionId": self.region} if "RegionId" in operation.required else {}
         try:
@@ -132,12 +132,12 @@ class Asker:
         return self.ask(name, VpnConnectionId=self.connection, **{**named, **more})
 
     def look(self) -> tuple[Heard, str | None]:
-        """Look at the connection; its State is None where it cannot be had."""
+        """Read the connection; its State is None if it cannot be read."""
         heard = self.ask(LOOK, VpnConnectionId=self.connection)
         return heard, str(heard.data.get("State") or "") if heard.accepted else None
 
     def state(self) -> str | None:
-        """Return the State of the connection; None where it cannot be had."""
+        """Return the State of the connection; None if it cannot be read."""
         return self.look()[1]
 
     def listing(self) -> tuple[Heard, list[Mapping[str, Any]]]:
@@ -153,7 +153,7 @@ class Asker:
         return heard, custom
 
     def wait_until_idle(self, seconds: float, seen: float | None = None) -> float | None:
-        """Wait until no task runs on the connection; return when it ended, as far as looks tell.
+        """Wait until no task runs on the connection; return when it ended, estimated from reads.
 
         That is midway between the last look that saw it and the first that did not, each by when
         it was sent: a round trip is no part of the time that a task takes. `seen` is when an

@@ -1,4 +1,4 @@
-"""``vk.probe``: ask an account what nobody has written down."""
+"""``vk.probe``: find out undocumented behaviour of the cloud from an account."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vcokit.probing.looking import (
 from vcokit.probing.questions import QUESTIONS, Probe, Seen
 from vcokit.probing.sandbox import RANGE, Journal, Sandbox, free_networks, is_in_range, take_back
 
-#: Networks that the questions of the sandbox use at most.
+#: Most networks that the questions of the sandbox use.
 _NETWORKS: Final = 24
 
 
@@ -42,41 +42,41 @@ def probe(
     wall: Callable[[], float] = time.time,
     luck: Callable[[], float] = random.random,
 ) -> Probe:
-    """Ask an account what nobody has written down, and compare it with what vcokit assumes.
+    """Find out undocumented behaviour of an account, and compare it with what vcokit assumes.
 
-    Without ``sandbox=True`` it reads and makes dry runs, and changes nothing. Dry runs need a
-    connection to be named.
+    Without ``sandbox=True`` it only reads and makes dry runs, and changes nothing. Dry runs need
+    ``connection=``.
 
     Parameters
     ----------
     client : Client
         From `connect`.
     connection : str, optional
-        The connection to ask about. No other is ever written to.
+        The connection to examine. No other connection is ever changed.
     region : str, optional
         Its region, by default the client's.
     sandbox : bool
-        Whether to write routes in 198.18.0.0/15 on the connection as well, and to take them back,
-        whatever happens. It takes some minutes.
+        Whether to also write routes in 198.18.0.0/15 on the connection. They are always removed
+        at the end. It takes some minutes.
     among_others : bool
-        Whether to do so on a connection that has other routes. It is busy meanwhile, and so its
-        other changes have to wait.
+        Whether to do so on a connection that has other routes. The connection is busy during that
+        time, so its other changes have to wait.
     journal : str or Path
-        File that names what was written while it is there; a probe that was cut off is cleaned up
-        by the next one of the same connection.
+        File that contains the written routes while they exist. After an interrupted probe, the next
+        probe of the same connection removes them.
     sleep, now, wall, luck : callable
-        How to wait, two clocks (seconds that never go back, seconds since the epoch), and chance.
+        Waits, two clocks (monotonic seconds, seconds since the epoch), and a random number.
 
     Returns
     -------
     Probe
-        ``print`` it, look at its ``frame()``, and keep its ``to_json("probe.json")``:
-        ``Simulator(facts="probe.json")`` then behaves as this account does.
+        ``print`` it, read its ``frame()``, and keep its ``to_json("probe.json")``:
+        ``Simulator(facts="probe.json")`` then behaves like this account.
 
     Raises
     ------
     InputError
-        If the sandbox is refused, or an argument is not what it should be.
+        If the sandbox is refused, or an argument is invalid.
     StateError
         If the connection is not attached to a transit router, or a task runs on it for long.
     CloudError
@@ -116,7 +116,7 @@ def probe(
         book.connection, book.region = connection, asker.region
     try:
         if sandbox:
-            book.add(free[0])  # where a dry run is none, this is what it makes
+            book.add(free[0])  # the route that is created if dry runs are ignored
         ask_dry_runs(asker, told, free[0], rows, quota)
         if sandbox:
             Sandbox(asker, told, book, free[1:], luck).ask(quota)
@@ -152,7 +152,7 @@ def _asker(
 
 
 def _check(asker: Asker, rows: list[Mapping[str, Any]], among_others: bool) -> None:
-    """Refuse a connection that others use, or that takes no writes."""
+    """Refuse a connection that is in use, or that accepts no writes."""
     others = [row for row in rows if not is_in_range(row.get("RouteDest"))]
     if others and not among_others:
         raise InputError(
@@ -168,7 +168,7 @@ def _check(asker: Asker, rows: list[Mapping[str, Any]], among_others: bool) -> N
 
 
 def _finish(asker: Asker, book: Journal, told: Probe) -> None:
-    """Take everything back; one interrupt more does not stop that."""
+    """Remove all written routes; a single interrupt does not stop that."""
     try:
         told.left = take_back(asker, book)
     except BaseException:

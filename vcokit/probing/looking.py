@@ -1,4 +1,4 @@
-"""What reads and dry runs tell: nothing here changes anything."""
+"""Questions that reads and dry runs answer; nothing here changes anything."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from vcokit.probing.questions import Probe, Seen
 from vcokit.quotas import live_quota
 
 _STATES: Final = CONTRACT["states"]
-#: Fields that have one of some values, and those values.
+#: Fields with a fixed set of values, and these values.
 _VALUES: Final[Mapping[str, frozenset[Any]]] = {
     "State": frozenset(
         {
@@ -32,11 +32,11 @@ _VALUES: Final[Mapping[str, frozenset[Any]]] = {
     "RouteEntryType": frozenset({"custom", "bgp"}),
     "Source": frozenset({"CLOUD", "VPN_BGP"}),
 }
-#: Objects whose fields of these names are something else: health checks, BGP.
+#: Objects in which fields of these names mean something else: health checks, BGP.
 _OTHERS: Final = re.compile(r"VcoHealthCheck|Bgp|Ike|Ipsec")
-#: How often a listing is read to see whether it is stable.
+#: Number of reads of a listing to check whether it is stable.
 _LISTINGS: Final = 3
-#: How often a dry run that meets a running task is sent again.
+#: Number of times a dry run is repeated while a task is running.
 _DRY_RUNS: Final = 20
 
 
@@ -44,7 +44,7 @@ _DRY_RUNS: Final = 20
 
 
 def look(asker: Asker, probe: Probe) -> list[Mapping[str, Any]]:
-    """Ask all that reads tell; return the routes of the connection."""
+    """Answer all questions for reads; return the routes of the connection."""
     answers = dict(_answers(asker))
     took = []
     for _ in range(_LISTINGS):
@@ -54,7 +54,7 @@ def look(asker: Asker, probe: Probe) -> list[Mapping[str, Any]]:
     ids = [one.request_id for one in answers.values()]
     probe.note("endpoint", "a simulator" if asker.client.simulated else "the cloud", *ids[:1])
     skew = asker.client.skew
-    # An answer's date has whole seconds: less than two is nothing that can be told.
+    # An answer's date has whole seconds: a difference below two seconds is not significant.
     probe.note("clock_skew", 0 if skew is None or abs(skew) < 2 else round(skew), *ids[:1])
     probe.note("round_trip", round(median(took) * 1000, 1), *ids[:1])
     _note_fields(answers, probe)
@@ -62,7 +62,7 @@ def look(asker: Asker, probe: Probe) -> list[Mapping[str, Any]]:
 
 
 def _answers(asker: Asker) -> Iterator[tuple[str, Heard]]:
-    """Yield the answer of each operation that reads."""
+    """Yield the answer of each reading operation."""
     yield "DescribeRegions", asker.ask("DescribeRegions", AcceptLanguage="en-US")
     for name in ("DescribeVpnConnections", "DescribeVpnAttachments"):
         yield name, asker.ask(name, PageSize=50)
@@ -102,7 +102,7 @@ def _note_fields(answers: Mapping[str, Heard], probe: Probe) -> None:
 
 
 def _paths(value: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield path and value of each field, as the contract writes paths."""
+    """Yield the path, in the notation of the contract, and the value of each field."""
     for name, inner in value.items():
         path = before + name
         yield path, inner
@@ -141,7 +141,7 @@ def _note_listings(asker: Asker, probe: Probe) -> list[Mapping[str, Any]]:
 
 
 def ask_quota(asker: Asker, probe: Probe) -> int | None:
-    """Ask the Quota Center; return how many routes the connection may have."""
+    """Read the Quota Center; return how many routes the connection may have."""
     quotas = live_quota(asker.client)
     probe.notes += quotas.notes
     if quotas.routes is None:
@@ -155,16 +155,16 @@ def ask_quota(asker: Asker, probe: Probe) -> int | None:
 
 
 class DryRunIgnoredError(Exception):
-    """A dry run was answered as a create: nothing more may be asked that way."""
+    """The cloud executed a dry run as a create: no more dry runs may be sent."""
 
 
 def dry_run(asker: Asker, network: str, weight: int = 100, **more: object) -> Heard:
-    """Make a dry run of a create; while a task runs, again.
+    """Make a dry run of a create; repeat it while a task runs.
 
     Raises
     ------
     DryRunIgnoredError
-        If it was accepted as if it were no dry run.
+        If the cloud executed it instead.
     """
     for _ in range(_DRY_RUNS):
         heard = asker.write(CREATE, network, weight, DryRun=True, **more)
@@ -183,7 +183,7 @@ def ask_dry_runs(
     rows: list[Mapping[str, Any]],
     quota: int | None,
 ) -> None:
-    """Make dry runs of a good create in a free network, and of each kind of doubtful one."""
+    """Make dry runs of a valid create in a free network, and of each kind of doubtful create."""
     good = dry_run(asker, free)
     writable = asker.state() in (None, ATTACHED, BUSY_STATE)
     name = "dry_run" if writable else "not_attached"
@@ -196,7 +196,7 @@ def ask_dry_runs(
     elif quota is not None:
         probe.seen["beyond_quota"] = Seen(why=f"{len(rows)} of {quota} routes are there.")
     if name == "not_attached" or not (good.code == PASSED or full):
-        return  # every other answer would be about that as well
+        return  # every other answer would be the same
     start = free.rpartition(".")[0]
     doubtful: dict[str, dict[str, Any]] = {
         "host_bits": {"network": f"{start}.1/24"},
@@ -212,9 +212,9 @@ def ask_dry_runs(
 
 
 def ask_repeats(asker: Asker, probe: Probe, rows: list[Mapping[str, Any]]) -> None:
-    """Make dry runs of a route that is there, and of the same with the other weight."""
+    """Make dry runs of an existing route, and of the same route with the other weight."""
     known = [row for row in rows if row.get("RouteDest") and row.get("Weight") in (0, 100)]
-    # Where all are told to be 100, that may be a constant, and says nothing.
+    # If all listed weights are 100, that may be a constant, and no weight is known.
     if known and probe.value("listing_weight") == "shown":
         repeat_of(asker, probe, str(known[0]["RouteDest"]), int(known[0]["Weight"]))
         return
@@ -224,19 +224,19 @@ def ask_repeats(asker: Asker, probe: Probe, rows: list[Mapping[str, Any]]) -> No
 
 
 def repeat_of(asker: Asker, probe: Probe, network: str, weight: int) -> None:
-    """Make the two dry runs for a route whose weight is known."""
+    """Make both dry runs for a route whose weight is known."""
     for question, other in (("repeat", weight), ("other_weight", 100 - weight)):
         heard = dry_run(asker, network, other)
         probe.note(question, heard.code, heard.request_id)
 
 
 def _another(asker: Asker) -> str:
-    """Return another id of a connection than this one: of no connection, as far as can be."""
+    """Return a different connection id that most probably does not exist."""
     last = "0" if asker.connection[-1] != "0" else "1"
     return asker.connection[:-1] + last
 
 
 def note_ignored(probe: Probe, network: str, request_id: str) -> None:
-    """Write down that a dry run made a route."""
+    """Record that a dry run created a route."""
     probe.note("dry_run", "accepted as a create", request_id)
     probe.notes.append(f"A dry run was answered as a create: look whether {network} is there now.")

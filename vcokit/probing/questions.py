@@ -1,4 +1,4 @@
-"""The questions: what is asked, what vcokit assumes, and what another answer means; `Probe`."""
+"""The questions, what vcokit assumes, and what a different answer means; `Probe`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vcokit.contract import CONTRACT, limit
 FORMAT: Final = "vcokit probe"
 VERSION: Final = 1
 
-#: Seconds between two looks at a connection, at least and at most.
+#: Shortest and longest time between two reads of a connection, in seconds.
 _OFTEN, _SELDOM = 0.5, 10.0
 
 _AS_ASSUMED: Final = "As assumed: nothing to do."
@@ -29,13 +29,13 @@ class Question:
     Parameters
     ----------
     asks : str
-        In words.
+        The question in words.
     assumed : object
-        What vcokit takes for granted; None where it takes nothing.
+        The answer that vcokit assumes; None if it assumes nothing.
     otherwise : str
-        What another answer means for whoever uses vcokit.
+        What a different answer means for the user of vcokit.
     about : tuple of str
-        Open questions of the contract that it answers, or a part of them.
+        Open questions of the contract that it answers, at least in part.
     """
 
     asks: str
@@ -48,7 +48,7 @@ class Question:
         return _AS_ASSUMED if seen == self.assumed else self.otherwise
 
     def mark(self, seen: Any) -> str:
-        """Return a sign: as assumed, otherwise, or nothing was assumed."""
+        """Return a mark: as assumed, different, or nothing was assumed."""
         return "=" if seen == self.assumed else "·" if self.assumed is None else "!"
 
 
@@ -227,7 +227,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     ),
 }
 
-#: The questions of the contract that nobody could answer yet.
+#: The open questions of the contract.
 OPEN_QUESTIONS: Final[Mapping[str, str]] = CONTRACT["open_questions"]["asks"]
 _COLUMNS: Final[schema.Schema] = dict.fromkeys(
     ("question", "asks", "assumed", "seen", "means", "evidence"), schema.STR
@@ -236,16 +236,16 @@ _COLUMNS: Final[schema.Schema] = dict.fromkeys(
 
 @dataclass(frozen=True)
 class Seen:
-    """What one question was answered.
+    """The answer to one question.
 
     Parameters
     ----------
     value : object
-        As JSON has it; None where it could not be asked.
+        A JSON value; None if the question could not be asked.
     evidence : tuple of str
         Request ids.
     why : str
-        Why it could not be asked.
+        Why the question could not be asked.
     """
 
     value: Any = None
@@ -255,24 +255,24 @@ class Seen:
 
 @dataclass
 class Probe:
-    """What an account answered; from ``vk.probe``.
+    """The answers of an account; from ``vk.probe``.
 
     Parameters
     ----------
     region : str
-        Where it was asked.
+        Region of the calls.
     when : str
         UTC time.
     simulated : bool
         Whether a simulator answered.
     sandbox : bool
-        Whether routes were written, and taken back.
+        Whether routes were written and removed.
     seen : dict of str to Seen
-        By question.
+        Answers by question.
     notes : list of str
-        What else is worth knowing.
+        Other observations.
     left : list of str
-        Routes of its own that could not be taken back; the journal knows them.
+        Its own routes that could not be removed; the journal contains them.
     """
 
     region: str
@@ -284,15 +284,15 @@ class Probe:
     left: list[str] = field(default_factory=list)
 
     def note(self, question: str, value: Any, *evidence: str) -> None:
-        """Write down what a question was answered; of several answers the last counts."""
+        """Record the answer to a question; if there are several, the last one counts."""
         self.seen[question] = Seen(value, tuple(one for one in evidence if one))
 
     def value(self, question: str) -> Any:
-        """Return what was seen, None where nothing was."""
+        """Return the answer to a question, or None."""
         return self.seen[question].value if question in self.seen else None
 
     def frame(self) -> pd.DataFrame:
-        """Return a row for each question: what is assumed, what was seen, what that means."""
+        """Return a row per question: the assumption, the answer, and its meaning."""
         rows = [self._row(name) for name in QUESTIONS]
         return schema.frame(_COLUMNS, {name: [row[name] for row in rows] for name in _COLUMNS})
 
@@ -309,14 +309,14 @@ class Probe:
         }
 
     def settings_toml(self) -> str:
-        """Return the settings that follow, as lines for ``vcokit.toml``.
+        """Return the settings that follow from the answers, as lines for ``vcokit.toml``.
 
-        Only what was seen, and only where it is not the default.
+        Only settings with an answer, and only if they differ from the default.
 
         Returns
         -------
         str
-            TOML; comments alone where every default fits.
+            TOML; only comments if all defaults are right.
 
         Examples
         --------
@@ -335,23 +335,23 @@ class Probe:
         return "\n".join(lines)
 
     def _settings(self) -> dict[str, Any]:
-        """Return the settings that answers give."""
+        """Return the settings that follow from the answers."""
         found: dict[str, Any] = {}
         if weight := self.value("listing_weight"):
             found["listing_weight"] = "shown" if weight == "shown" else "unknown"
         if tasks := self.value("task_seconds"):
             found["task_seconds"] = round(sum(tasks) / 2, 1)
-            # Three looks at the shortest task are enough, and two a second as well.
+            # Three reads during the shortest task are enough, and at most two reads per second.
             found["poll_interval"] = round(min(max(tasks[0] / 3, _OFTEN), _SELDOM), 1)
         if quota := self.value("quota"):
             found["quota_hint"] = quota
         return found
 
     def to_json(self, path: str | Path | None = None) -> str:
-        """Return what was seen as JSON, and write it to a file where one is named.
+        """Return the answers as JSON, and write them to a file if a path is given.
 
-        It holds no key, no id of a connection and no destination of yours: request ids are the only
-        ids in it. ``Simulator(facts=…)`` reads it.
+        The JSON contains no key, no connection id and no destination of yours; request ids are the
+        only ids in it. ``Simulator(facts=…)`` reads it.
         """
         document = {
             "format": FORMAT,

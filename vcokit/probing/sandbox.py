@@ -1,9 +1,9 @@
-"""What writes tell, in 198.18.0.0/15, a range kept free for such tests (RFC 2544).
+"""Questions that only writes answer, in 198.18.0.0/15, a range reserved for tests (RFC 2544).
 
-Before a route is sent it stands in a journal, a small JSON file. All that it names is taken back at
-the end, whatever happens; where even that was cut off, the next probe of the same connection does
-so first. A network is used only where no route of the connection overlaps it, so that whatever the
-journal names is the probe's own.
+Before a route is sent, it is recorded in a journal, a small JSON file. All routes in the journal
+are always removed at the end. If even that was interrupted, the next probe of the same connection
+removes them first. A network is used only if no route of the connection overlaps it, so that every
+route in the journal belongs to the probe.
 """
 
 from __future__ import annotations
@@ -34,27 +34,26 @@ from vcokit.probing.questions import Probe, Seen
 
 RANGE: Final = ipaddress.IPv4Network("198.18.0.0/15")
 
-#: Seconds of the cloud's clock that something is waited for at most, and after which all is given
-#: up that cannot be taken back.
+#: Longest wait for an event, and for the removal of all routes, in seconds of the cloud's clock.
 _PATIENCE: Final = 120.0
 _LONGEST: Final = 900.0
-#: Listings in a row that must not show a route before it counts as gone.
+#: Consecutive listings without a route after which it counts as removed.
 _QUIET: Final = 3
-#: Listings of one look at a deleted route.
+#: Number of listings in one check of a deleted route.
 _IN_A_ROW: Final = 3
-#: Seconds for which a deleted route is watched for.
+#: Seconds for which listings are checked for a deleted route.
 _WATCH: Final = 20.0
-#: Creates that are sent at most to find their limit, and the window it is thought to have.
+#: Most creates that are sent to find their rate limit, and the assumed window of that limit.
 _MOST_CREATES: Final = 130
 _WINDOW: Final = 60.0
-#: The code of a write that meets a running task, and nothing else.
+#: The code of a write that is refused because a task runs, and for no other reason.
 _RUNNING: Final = "VpnConnection.Configuring"
-#: Routes that are written at most only to use up a quota.
+#: Most routes that are written only to use up a quota.
 _MOST_ROUTES: Final = 8
 
 
 class Journal:
-    """The routes that a probe may have written and not yet taken back, as a file."""
+    """A file with the routes that a probe may have written and not yet removed."""
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
@@ -62,12 +61,12 @@ class Journal:
         self.networks: list[str] = []
 
     def read(self) -> bool:
-        """Read what an earlier probe left; tell whether there is something.
+        """Read the routes that an earlier probe left; return whether there are any.
 
         Raises
         ------
         InputError
-            If the file is no journal of a probe.
+            If the file is not a journal of a probe.
         """
         try:
             text = self.path.read_text(encoding="utf-8")
@@ -90,7 +89,7 @@ class Journal:
         return InputError(f"{self.path}: {what}", remedy="Name another file as the journal")
 
     def add(self, network: str) -> None:
-        """Write down a network before anything is sent about it."""
+        """Record a network before a route with it is sent."""
         self.networks.append(network)
         told = {
             "what": "routes of a vcokit probe; the next probe of this connection removes them",
@@ -106,13 +105,13 @@ class Journal:
         beside.replace(self.path)
 
     def forget(self) -> None:
-        """Take the file away: all that it named is gone."""
+        """Remove the file, because all its routes are removed."""
         self.networks = []
         self.path.unlink(missing_ok=True)
 
 
 def is_in_range(destination: object) -> bool:
-    """Tell whether a destination is one of the range.
+    """Return whether a destination is in the range.
 
     Examples
     --------
@@ -128,7 +127,7 @@ def is_in_range(destination: object) -> bool:
 def free_networks(
     rows: list[Mapping[str, Any]], luck: Callable[[], float], count: int
 ) -> list[str]:
-    """Return networks of the range that no route overlaps."""
+    """Return networks of the range that overlap no route."""
     taken = []
     for row in rows:
         with contextlib.suppress(ValueError):
@@ -147,7 +146,7 @@ def free_networks(
 
 
 def take_back(asker: Asker, journal: Journal) -> list[str]:
-    """Delete all that the journal names; return what could not be deleted in time."""
+    """Delete all routes in the journal; return those that could not be deleted in time."""
     end, quiet = asker.waited + _LONGEST, 0
     mine: list[Mapping[str, Any]] = []
     while journal.networks:
@@ -167,7 +166,7 @@ def take_back(asker: Asker, journal: Journal) -> list[str]:
 
 
 def _delete(asker: Asker, row: Mapping[str, Any]) -> None:
-    """Delete a route; where its weight is not told, or told wrongly, with either."""
+    """Delete a route; try both weights if the listed weight is missing or unreliable."""
     for weight in dict.fromkeys((row.get("Weight"), 100, 0)):
         if weight in (0, 100):
             heard = asker.write(DELETE, _network(row), weight)
@@ -188,18 +187,18 @@ def _network(row: Mapping[str, Any]) -> str:
 
 
 class Sandbox:
-    """Asks what only writes tell.
+    """Asks the questions that only writes answer.
 
     Parameters
     ----------
     asker : Asker
     probe : Probe
-        Where answers are written down.
+        Where answers are recorded.
     journal : Journal
     free : list of str
         Networks that may be used, in order.
     luck : callable
-        A number from 0 to 1, of which tokens are made.
+        Returns a number from 0 to 1, from which tokens are made.
     """
 
     def __init__(
@@ -218,7 +217,7 @@ class Sandbox:
         self._busy_parts: tuple[str, str] = ("", "")
 
     def ask(self, quota: int | None) -> None:
-        """Ask all, of a connection that may have so many routes."""
+        """Ask all questions; `quota` is the number of routes that the connection may have."""
         first = self._ask_about_tasks()
         if first is None:
             return
@@ -241,7 +240,7 @@ class Sandbox:
         return self._free.pop(0)
 
     def _create(self, network: str, token: str = "") -> Heard:
-        """Create a route; its network stands in the journal before."""
+        """Record the network in the journal, then create a route."""
         token = token or self._token()
         return self.asker.write(CREATE, self._noted(network), 100, ClientToken=token)
 
@@ -249,24 +248,24 @@ class Sandbox:
         return dry_run(self.asker, self._noted(network))
 
     def _noted(self, network: str) -> str:
-        """Return a network that stands in the journal from now on."""
+        """Record a network in the journal and return it."""
         clear = str(ipaddress.IPv4Network(network, strict=False))
         if clear not in self.journal.networks:
             self.journal.add(clear)
         return network
 
     def _shows(self, network: str) -> tuple[Heard, Mapping[str, Any] | None]:
-        """List; return the row of a network, None where it is not listed."""
+        """List the routes; return the answer and the row of a network, or None."""
         heard, rows = self.asker.listing()
         return heard, next((row for row in rows if _network(row) == network), None)
 
     def _watched(self, network: str) -> list[tuple[float, bool]]:
-        """List several times in a row, for one may show by chance what is gone; tell when, what."""
+        """List several times, because one listing may be outdated; return times and results."""
         listings = [self._shows(network) for _ in range(_IN_A_ROW)]
         return [(heard.at, row is not None) for heard, row in listings if heard.accepted]
 
     def _settle(self, since: float, seen: float | None = None) -> float:
-        """Wait for the end of a task that a look may have seen; return when it ended."""
+        """Wait for the end of a task that was seen running at `seen`; return when it ended."""
         ended = self.asker.wait_until_idle(_PATIENCE, seen)
         if ended is None:
             ended = self.asker.now
@@ -275,7 +274,7 @@ class Sandbox:
         return ended
 
     def _calmly(self, write: Callable[[], Heard]) -> Heard:
-        """Write once no task runs and none has ended too short a time ago."""
+        """Write when no task runs; repeat while the cloud answers busy or throttled."""
         end = self.asker.waited + _PATIENCE
         while True:
             self.asker.wait_until_idle(_PATIENCE)
@@ -285,7 +284,7 @@ class Sandbox:
             self.asker.sleep(max(self.asker.step, heard.wait or 0.0))
 
     def _ask_about_tasks(self) -> str | None:
-        """Create a route, and look what else can be done while its task runs; return it."""
+        """Create a route, and try other calls while its task runs; return its network."""
         probe, network, token = self.probe, self._next(), ""
 
         def begin() -> Heard:
@@ -293,7 +292,7 @@ class Sandbox:
             token = self._token()
             return self._create(network, token)
 
-        self.asker.sleep(_WINDOW)  # so that no question meets the limit of creates instead
+        self.asker.sleep(_WINDOW)  # so that the rate limit of creates does not hide the answers
         first = self._calmly(begin)
         if not first.accepted:
             probe.notes.append(f"A create in the sandbox was answered {first.code}.")
@@ -306,7 +305,7 @@ class Sandbox:
         listed, row = self._shows(network)
         during = self.asker.state() == BUSY_STATE
         self._busy = second if second.is_busy else None
-        if during or second.code == _RUNNING:  # this code says by itself that the task ran then
+        if during or second.code == _RUNNING:  # this code alone proves that the task was running
             probe.note("second_write", second.code or "accepted", second.request_id)
         if during:
             probe.note("listing_needs_attached", not listed.accepted, listed.request_id)
@@ -321,13 +320,13 @@ class Sandbox:
         return network
 
     def _ask_about_pauses(self) -> str | None:
-        """Write as soon as a task has ended, until it is accepted; return the network."""
+        """Write immediately after a task, until the write is accepted; return the network."""
         network, ended, end = self._next(), self._ended, self.asker.waited + _PATIENCE
         refused: list[Heard] = []
         while True:
             heard = self._create(network)
             if heard.accepted:
-                # It is over between the last refusal and this.
+                # The pause ended between the last refusal and this write.
                 over = (refused[-1].at + heard.at) / 2 if refused else ended
                 ids = [one.request_id for one in (*refused[-1:], heard)]
                 self.probe.note("task_conflict_seconds", round(over - ended, 3), *ids)
@@ -342,7 +341,7 @@ class Sandbox:
         return None
 
     def _ask_about_tokens(self) -> None:
-        """Send the write that was refused as busy again, when nothing is in its way."""
+        """Repeat the write that was refused as busy, when no task runs."""
         if self._busy is None:
             why = "No write was refused while a task ran."
             self.probe.seen["refused_calls_bind_token"] = Seen(why=why)
@@ -360,7 +359,7 @@ class Sandbox:
             self._settle(heard.at)
 
     def _ask_about_weights(self, network: str) -> None:
-        """Change a weight, and one of a route that is not there."""
+        """Change the weight of a route, and of a route that does not exist."""
         probe = self.probe
         lowered = self._calmly(lambda: self.asker.write(MODIFY, network, 100, NewWeight=0))
         if lowered.accepted:
@@ -380,13 +379,13 @@ class Sandbox:
             self._settle(heard.at)
 
     def _ask_about_deletes(self, network: str) -> None:
-        """Delete a route, and watch whether it shows up again."""
+        """Delete a route, and check whether it is listed again."""
         asker, probe = self.asker, self.probe
         deleted = self._calmly(lambda: asker.write(DELETE, network, 100))
         if not deleted.accepted:
             probe.notes.append(f"A delete was answered {deleted.code}.")
             return
-        looks: list[tuple[float, bool]] = []  # when it was listed, and whether it was there
+        looks: list[tuple[float, bool]] = []  # time, and whether it was listed
         during, seen = True, None
         while during:
             some = self._watched(network)
@@ -395,7 +394,7 @@ class Sandbox:
             if during:
                 looks, seen = looks + some, heard.at
                 asker.sleep(asker.step)
-        at_once = not all(there for _, there in looks)  # one that flaps was gone, too
+        at_once = not all(there for _, there in looks)  # also if it is listed again
         if looks:
             probe.note("removed_at_acceptance", at_once, deleted.request_id)
         ended, over = self._settle(deleted.at, seen), asker.waited + _WATCH
@@ -404,7 +403,7 @@ class Sandbox:
             asker.sleep(asker.step)
         gone = next((at for at, there in looks if not there), ended)
         again = [at for at, there in looks if there and at > gone]
-        # Until the next look it may have been there as well.
+        # The route may have been listed until the next listing.
         since = deleted.at if at_once else ended
         back = again[-1] + asker.step - since if again else 0.0
         probe.note("deleted_reappears", round(back, 3), deleted.request_id)
@@ -413,7 +412,7 @@ class Sandbox:
             probe.notes.append(f"A deleted route was listed again {times}, once it was gone.")
 
     def _ask_about_host_bits(self) -> None:
-        """Create a route with host bits, where the dry run of one has passed."""
+        """Create a route with host bits, if a dry run of such a route passed."""
         if self.probe.value("host_bits") != PASSED:
             return
         network = self._next()
@@ -428,7 +427,7 @@ class Sandbox:
             self.probe.note("host_bits", PASSED, heard.request_id, listed.request_id)
 
     def _ask_about_quota(self, quota: int | None) -> None:
-        """Use up the quota where little is left of it, and make a dry run beyond."""
+        """If little of the quota is left, use it up and make a dry run of one more route."""
         _, rows = self.asker.listing()
         if quota is None or not 0 < quota - len(rows) <= _MOST_ROUTES:
             return
@@ -444,7 +443,7 @@ class Sandbox:
     def _ask_about_limit(self) -> None:
         """Send dry runs until one is throttled."""
         asker, network = self.asker, self._noted(self._next())
-        asker.sleep(_WINDOW)  # what was sent before shall not count
+        asker.sleep(_WINDOW)  # so that earlier calls do not count
         passed: list[Heard] = []
         while len(passed) < _MOST_CREATES:
             heard = asker.write(CREATE, network, 100, DryRun=True)

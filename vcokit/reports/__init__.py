@@ -3,24 +3,25 @@
 ::
 
     findings, routes ──report──▶ Report ──▶ a writer ──▶ parts of text
-    the inventory's files ──csv_locations──▶ line and column of the cells at fault ┘ (SARIF)
+    the inventory's files ──csv_locations──▶ line and column of the faulty cells ┘ (SARIF)
 
 ================  ============================================================================
 `tables`          text for a pipe or a log, Markdown for a merge request, CSV for spreadsheets,
                   JSON for programs (`findings.schema.json`)
-`sarif`           a code host that marks the lines of a change, SARIF 2.1.0
-`junit`           a pipeline that knows tests: a case for each rule
+`sarif`           SARIF 2.1.0, for code hosts that mark the lines of a change
+`junit`           JUnit's XML, for pipelines that show tests: a test case per rule
 `html`            pages that need no network: an audit (search, sort, print), a change record
-`record`          the record of a change, by the journal of its rollout
-`record_text`     the words of it, and the record as Markdown
+`record`          the record of a change, from the journal of its rollout
+`record_text`     the texts of a change record, and the record as Markdown
 `svg`             a plot as a part of a page
-`report`          what all writers of findings are given
-`csv_locations`   where in the file a cell stands, for `sarif`
-`escape`          text from outside, as each format can hold it
+`report`          the common input of all writers of findings
+`csv_locations`   the position of a cell in its file, for `sarif`
+`escape`          external text, escaped for each format
 ================  ============================================================================
 
-Writers are pure: the same frames give the same text, to the byte. No time of day and no path of
-this machine goes in that was not in the frames. What is left out (`Report.limit`) is said.
+Writers are pure: the same frames give the same bytes. The text contains no time of day and no path
+of this machine that is not in the frames. It states how many findings are not listed
+(`Report.limit`).
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ class Kind:
     writer : str
         Module of this package and the function in it that yields the text.
     suffixes : tuple of str
-        Ends of file names that mean it.
+        Suffixes of file names that select it.
     limit : int or None
-        Findings it holds where nobody says how many; None is all.
+        Default number of findings; None means all.
     """
 
     writer: str
@@ -61,7 +62,7 @@ class Kind:
     limit: int | None = None
 
 
-#: The formats by name. A code host takes no SARIF of more results than 25,000 a run.
+#: The formats by name. Code hosts accept at most 25,000 results per run in SARIF.
 KINDS: Final[Mapping[str, Kind]] = {
     "text": Kind("tables.text_lines", (".txt", ".log"), 50),
     "json": Kind("tables.json_lines", (".json",)),
@@ -79,23 +80,23 @@ def write(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: An
     Parameters
     ----------
     kind : str
-        Name of a format, of `KINDS`.
+        Name of a format in `KINDS`.
     findings : DataFrame
         From `vcokit.audit_routes`.
     routes : DataFrame
-        The routes that were audited, from `vcokit.read_routes` or made by hand.
+        The audited routes, from `vcokit.read_routes` or made by hand.
     **options
         See `vcokit.reports.report.report_of`: ``fail_on``, ``limit``, ``places``, ``root``.
 
     Returns
     -------
     str
-        The whole file. It has no control characters but line feeds; encode it as UTF-8.
+        The complete file. Its only control characters are line feeds; encode it as UTF-8.
 
     Raises
     ------
     InputError
-        If there is no such format, a frame lacks columns, or an option cannot be used.
+        If the format is unknown, a column is missing, or an option cannot be used.
 
     Examples
     --------
@@ -115,7 +116,7 @@ def write(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: An
 
 
 def parts(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: Any) -> Iterator[str]:
-    """Yield the text of `write` part by part, so that a million findings need no room at once.
+    """Yield the text of `write` in parts, so that a million findings do not need much memory.
 
     Examples
     --------
@@ -136,12 +137,12 @@ def parts(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: An
 
 
 def kind_of(path: str | os.PathLike[str]) -> str:
-    """Return the format that the end of a file's name means.
+    """Return the format for the suffix of a file name.
 
     Raises
     ------
     InputError
-        If it means none.
+        If no format has this suffix.
 
     Examples
     --------
@@ -150,7 +151,7 @@ def kind_of(path: str | os.PathLike[str]) -> str:
     """
     suffixes = [suffix.lower() for suffix in PurePath(path).suffixes]
     suffixes = suffixes[:-1] if suffixes[-1:] in ([".gz"], [".zst"]) else suffixes
-    if suffixes[-2:] == [".sarif", ".json"]:  # as the standard has it, beside plain .sarif
+    if suffixes[-2:] == [".sarif", ".json"]:  # the standard allows it as well as .sarif
         return "sarif"
     for name, kind in KINDS.items():
         if suffixes[-1:] and suffixes[-1] in kind.suffixes:

@@ -1,15 +1,15 @@
-r"""Where in its file a cell at fault stands: lines and columns, found by reading the file again.
+r"""Line and column of a faulty cell in its file, found by reading the file again.
 
-Only lines with findings are looked at. Columns count characters (code points) from 1, the end is
-that of the character behind the cell; quotes belong to the cell. Where a file cannot be read
-again, is no CSV, or its line has changed, places are NA and the finding keeps its line alone.
+Only lines with findings are read. Columns count characters (code points) from 1. The end is the
+position after the cell; quotes belong to the cell. If a file cannot be read again, is not CSV, or
+its line has changed, the positions are NA and the finding keeps only its line.
 
 =============  ===================================================================================
 line, column   Int64, of the cell's first character
-end_line,      Int64, of the character behind its last one; a quoted cell may hold line ends
+end_line,      Int64, of the character after its last one; a quoted cell may contain line ends
 end_column
-exact          bool: the cell is, character by character but for blanks, quotes and case, what the
-               routes say; only such a cell can be replaced
+exact          bool: the cell has the same text as the routes, except for blanks, quotes and case;
+               only such a cell can be replaced
 =============  ===================================================================================
 """
 
@@ -31,30 +31,30 @@ from vcokit.inventory.sources import open_source
 from vcokit.reports.report import to_list
 from vcokit.schema import FINDINGS, INT, ROUTES_REQUIRED, require_columns
 
-#: Lines that a record may go over; what needs more is not looked for.
+#: Most lines of a record; cells of a longer record are not located.
 _MOST_LINES: Final = 1_024
 
 Span: TypeAlias = tuple[int, int, int, int]
-#: A cell as it stands, and where in the text of its record.
+#: A cell as written in the file, and its start and end in the text of its record.
 _Cell: TypeAlias = tuple[str, int, int]
 _Record: TypeAlias = tuple[str, list[_Cell]]
 
-#: What routes say that a file may have told.
+#: Columns of routes whose values may come from a file.
 _SAID: Final = (*ROUTES_REQUIRED, "description", "weight_text")
-#: What parts several destinations in one cell.
+#: Separators of several destinations in one cell.
 _PARTS: Final = re.compile(r"[^0-9a-z./:]+")
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")*+)(?:"|\Z)(.*)', re.DOTALL)
 
 
 def locate_cells(findings: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
-    """Return the place of the cell at fault of each finding.
+    """Return the position of the faulty cell of each finding.
 
     Parameters
     ----------
     findings : DataFrame
-        Of `vcokit.schema.FINDINGS`.
+        With the schema `vcokit.schema.FINDINGS`.
     routes : DataFrame
-        From `vcokit.read_routes`; what it noted in ``attrs["read"]`` says how to read again.
+        From `vcokit.read_routes`; its ``attrs["read"]`` describes how to read the files again.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def locate_cells(findings: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
     spans: list[Span | None] = []
     exact: list[bool] = []
     names = ["source", "line", "column"]
-    # In the order of the file, so that a line is taken apart once.
+    # In the order of the file, so that each line is parsed once.
     for source, line, field, row in zip(
         *(findings[name] for name in names), values or [{}] * len(rows), strict=True
     ):
@@ -85,7 +85,7 @@ def locate_cells(findings: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
 
 
 def tables_of(routes: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return what reading noted of each table of the routes."""
+    """Return the notes of the reader about each table of the routes."""
     read = routes.attrs.get("read") or {}
     return list(read.get("tables") or ([read] if "format" in read else []))
 
@@ -106,10 +106,10 @@ def _same(cell: str, value: object) -> bool:
 
 
 def _accounts(field: str, cell: str, row: Mapping[str, Any]) -> bool:
-    """Tell whether reading a cell gives what a row says in a field, as far as can be told.
+    """Return whether a cell can be the origin of a row's value in a field.
 
-    An empty cell may have been filled: with the region of the sheet, or the connection for a next
-    hop. A destination may be one of several in its cell, or put together with the mask beside it.
+    An empty cell may have been filled: with the region of the sheet, or with the connection as next
+    hop. A destination may be one of several in its cell, or combined with a mask in another cell.
     A weight may be a word.
     """
     text = clean_cell(unquoted(cell)).casefold()
@@ -126,7 +126,7 @@ def _accounts(field: str, cell: str, row: Mapping[str, Any]) -> bool:
 
 
 def unquoted(cell: str) -> str:
-    """Return what a cell of a CSV file says, also one with something behind its quotes.
+    """Return the value of a CSV cell, even if there is text after its closing quote.
 
     Examples
     --------
@@ -149,12 +149,12 @@ class _File:
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> _File | None:
-        """Read the file of a table again; None where that cannot be, or finds other heads."""
+        """Read the file of a table again; None if that fails or the header has changed."""
         if table["format"] != "csv" or table["source"].startswith("<"):
             return None
         try:
             opened = open_source(table["source"])
-            if opened.notes:  # unpacked: nobody sees these lines
+            if opened.notes:  # decompressed: an editor does not show these lines
                 return None
             data = decode(opened.name, opened.content, table["encoding"]).data
         except (VcokitError, OSError, ValueError):
@@ -169,9 +169,9 @@ class _File:
         return file if file.fields else None
 
     def cell(self, line: int, field: object, row: Mapping[str, Any]) -> tuple[Span, str] | None:
-        """Return where the cell of a field stands in the record of a line, and its text.
+        """Return the position and text of the cell of a field in the record of a line.
 
-        None where there is no such cell, or the record is not the one that a row was read from.
+        None if there is no such cell, or if the row was not read from this record.
         """
         place = self.fields.get(str(field))
         if place is None:
@@ -192,7 +192,7 @@ class _File:
         )
 
     def _record(self, line: int) -> _Record:
-        """Return the text of the record that starts on a line, and its cells; the text may go on.
+        """Return a text that begins with the record of a line, and the cells of the record.
 
         Lines are added until no quote is open.
         """
@@ -210,7 +210,7 @@ class _File:
         return text, found
 
     def _cells(self, text: str) -> tuple[list[_Cell], bool]:
-        """Return the cells of the record that a text begins with, and whether a quote is open."""
+        """Return the cells of the first record in a text, and whether a quote is still open."""
         found = []
         is_open = False
         for match in self.cells.finditer(text):
@@ -222,10 +222,10 @@ class _File:
 
 
 def _pattern(delimiter: str) -> re.Pattern[str]:
-    """Return what a cell is, the quote that closes it, and what ends it.
+    """Return a pattern for a cell, its closing quote, and its end.
 
-    As the `csv` module has it, that reads such files: behind the closing quote the cell goes on to
-    the next delimiter, and a quote that is not its first character is one like any other.
+    It follows the `csv` module, which reads these files: text after the closing quote belongs to
+    the cell, up to the next delimiter. A quote inside an unquoted cell is an ordinary character.
     """
     mark = re.escape(delimiter)
     quoted = rf'"(?:[^"]|"")*+(?:(")[^{mark}\r\n]*|\Z)'
@@ -233,7 +233,7 @@ def _pattern(delimiter: str) -> re.Pattern[str]:
 
 
 def _starts(data: bytes) -> npt.NDArray[np.int64]:
-    """Return where each line begins, and the end of the data."""
+    """Return the offset of each line, and of the end of the data."""
     codes = np.frombuffer(data, dtype=np.uint8)
     ends = codes == ord("\n")
     alone = np.flatnonzero(codes == ord("\r"))
@@ -243,6 +243,6 @@ def _starts(data: bytes) -> npt.NDArray[np.int64]:
 
 
 def _position(text: str, offset: int, line: int) -> tuple[int, int]:
-    """Return line and column of a character of the text that begins at a line."""
+    """Return line and column of a character in a text that begins on a given line."""
     before = re.split(r"\r\n|\r|\n", text[:offset])
     return line + len(before) - 1, len(before[-1]) + 1

@@ -1,13 +1,13 @@
-r"""Text from outside, as each format can hold it.
+r"""Escapes external text for each format.
 
 ========  ====================================================================================
-all       control, bidirectional and invisible characters are spelt out: ``\x1b``, ``\u202e``
-JSON      as JSON spells them, so that what is read is what was there
-CSV       as `vcokit._text.csv_cell` has it
-Markdown  marks escaped; what would call somebody or make a link stands as code
-XML       escaped by the standard library, after the above: what XML cannot hold was spelt out
-HTML      by the template engine, or as text by the page's own script
-SARIF     braces doubled, brackets that would make a link escaped
+all       control, bidirectional and invisible characters are escaped: ``\x1b``, ``\u202e``
+JSON      with JSON's own escapes, so that a parser gets the original text
+CSV       by `vcokit._text.csv_cell`
+Markdown  markup is escaped; text that would be a mention or a link is written as code
+XML       by the standard library, after the above, which escapes what XML cannot contain
+HTML      by the template engine, or inserted as text by the page's own script
+SARIF     braces are doubled, brackets that would make a link are escaped
 ========  ====================================================================================
 """
 
@@ -21,12 +21,12 @@ from typing import Any, Final
 from vcokit._text import printable
 
 _MARKS: Final = re.compile(r"([\\`*_\[\]|~$])")
-#: What a code host makes a mention, a reference or a link of, wherever it stands.
+#: Text that a code host turns into a mention, a reference or a link.
 _CALLS: Final = re.compile(r"[@#]|:\S*:|:/|www\.|\bGH-\d|\b[0-9a-f]{7}", re.IGNORECASE)
 
 
 def dump_json(value: Any, *, indent: int | None = None) -> str:
-    r"""Return a value as JSON whose text shows every character it has.
+    r"""Return a value as JSON in which no character is invisible.
 
     Examples
     --------
@@ -46,7 +46,7 @@ def _escape_char(letter: str) -> str:
 
 
 def markdown_cell(value: object) -> str:
-    r"""Return a cell of a table in Markdown that shows a text and does nothing else.
+    r"""Return a cell of a Markdown table that shows a text without any effect of its markup.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def markdown_cell(value: object) -> str:
 
 
 def code_span(value: object) -> str:
-    r"""Return a text as code; nothing in it means anything but ``|``, which a table would see.
+    r"""Return a text as Markdown code; only ``|`` is escaped, because it would end a table cell.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def code_span(value: object) -> str:
     text = printable(value)
     if not text.strip():
         return ""
-    # A backslash before the bar is the table's affair; one that is the text's own would be eaten.
+    # In a table a backslash before the bar is an escape; a backslash of the text would be lost.
     if re.search(r"\\\|", text):
         return f"<code>{escape(_MARKS.sub(_escape_mark, text), quote=False)}</code>"
     fence = "`" * (max((len(run) for run in re.findall("`+", text)), default=0) + 1)
@@ -83,10 +83,10 @@ def _escape_mark(mark: re.Match[str]) -> str:
 
 
 def sarif_text(value: object) -> str:
-    r"""Return the plain text of a SARIF message: no placeholder and no link is in it.
+    r"""Return the plain text of a SARIF message, without placeholders and links.
 
-    Braces are doubled (SARIF 2.1.0, 3.11.5), brackets that an address in parentheses follows are
-    escaped (3.11.6).
+    Braces are doubled (SARIF 2.1.0, 3.11.5). Brackets that are followed by an address in
+    parentheses are escaped (3.11.6).
 
     Examples
     --------

@@ -1,10 +1,10 @@
-"""Pages of HTML that need no network: an audit, and a change record.
+"""HTML pages that need no network: an audit, and a change record.
 
-Both are made of one set of templates. Light and dark follow the reader, pictures too; paper is
-light. A Content-Security-Policy names the digests of the page's style sheet and script: nothing
-else runs, nothing is loaded, and nothing is sent, whatever a cell of the inventory holds. The page
-of an audit holds its findings as JSON, which its own script shows as text: search, sort, print.
-That of a record has no script.
+Both use the same templates. The colours, also of pictures, follow the reader's light or dark theme;
+print is light. A Content-Security-Policy contains the digests of the page's style sheet and script:
+nothing else runs, nothing is loaded and nothing is sent, whatever a cell of the inventory contains.
+The page of an audit contains its findings as JSON, which its own script shows as text: search,
+sort, print. The page of a record has no script.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from vcokit.rollout.steps import Action
 if TYPE_CHECKING:
     from vcokit.reports.record import ChangeRecord
 
-#: Rows of the picture of connections.
+#: Most rows in the picture of connections.
 _CONNECTIONS: Final = 12
-#: Steps that the page of a record lists, and blocks of addresses, and connections: more make a page
-#: that a browser takes seconds to lay out, and nobody reads.
+#: Most steps and connections on the page of a record, and most blocks of addresses. A browser would
+#: need seconds to render a longer page, and nobody would read it.
 _STEPS: Final = 2_000
 _BLOCKS: Final = 100
-#: Has no column of its own: it stands below the message.
+#: A field without its own column: it is shown below the message.
 _BELOW: Final = "api_code"
-#: Column of findings, its header, classes of the cells.
+#: Column of findings, its header, and the CSS classes of its cells.
 _HEADERS: Final = (
     ("source", "File", "c f"),
     ("line", "Line", "n"),
@@ -54,7 +54,7 @@ _HEADERS: Final = (
 
 
 def audit_page(report: Report) -> Iterator[str]:
-    """Yield the page of an audit, part by part."""
+    """Yield the page of an audit in parts."""
     environment = _environment()
     script = environment.get_template("audit.js").render()
     yield from environment.get_template("audit.html").generate(
@@ -113,7 +113,7 @@ def record_page(record: ChangeRecord) -> str:
 
 
 def _look(facts: Mapping[str, Any]) -> str:
-    """Return the state whose colour the whole has."""
+    """Return the state that gives the colour of the whole record."""
     if facts["left"]:
         return "sent" if facts["state"] in ("running", "ready") else "skipped"
     return "failed" if {"failed", "skipped"} & facts["states"].keys() else "done"
@@ -155,7 +155,7 @@ def _digest(text: str) -> str:
 
 
 def _data(report: Report) -> str:
-    """Return the findings as JSON in which no tag and no comment can begin or end."""
+    """Return the findings as JSON in which no tag and no comment can start or end."""
     headers = [one for one in _HEADERS if one[0] != "source" or len(report.sources) > 1]
     rows = [
         [
@@ -172,7 +172,7 @@ def _data(report: Report) -> str:
 
 
 def _state_bar(counts: Mapping[str, int]) -> list[dict[str, Any]]:
-    """Return each state that steps are in: its name, their number, and its part of the bar."""
+    """Return each state of the steps: its name, the number of steps, and its part of the bar."""
     states, left, total = [], 0.0, sum(counts.values())
     for name in STATES:
         if count := counts.get(name, 0):

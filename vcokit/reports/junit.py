@@ -1,10 +1,10 @@
-"""Findings as JUnit's XML, for pipelines that know tests: a suite per file, a case per rule.
+"""Findings as JUnit's XML, for pipelines that show tests: a suite per file, a case per rule.
 
-A rule fails where it has findings at or above ``fail_on``; those below stand in the case's
-``system-out``. One that did not run (`Report.skipped`) is skipped: it did not pass. What a review
-held back is counted in the ``system-out`` of each suite, for all files together. The layout is
-that of the Jenkins xUnit plugin's ``junit-10.xsd``: nothing is in it that other readers (GitLab,
-Azure, CircleCI) do not take.
+A rule fails if it has findings at or above ``fail_on``; lower findings are in the ``system-out`` of
+its case. A rule that did not run (`Report.skipped`) is marked as skipped, because it did not pass.
+The ``system-out`` of each suite contains the number of findings that a review held back, for all
+files together. The layout follows ``junit-10.xsd`` of the Jenkins xUnit plugin and contains only
+what other readers (GitLab, Azure, CircleCI) accept.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from vcokit._text import pluralize, printable
 from vcokit.reports.report import Report, to_records
 from vcokit.reports.tables import line_or_row
 
-#: Stands for the source of routes that have none.
+#: Used as the source of routes without a source.
 _NAMELESS: Final = "routes"
 
 
 def junit_lines(report: Report) -> Iterator[str]:
-    """Yield the document, a suite at a time."""
+    """Yield the document, one suite at a time."""
     names = report.findings["source"].astype("str").fillna("")
     rules = report.findings["rule"].astype("str")
     groups = dict(iter(report.findings.groupby([names, rules])))
@@ -71,7 +71,7 @@ def _add_case(suite: Element, report: Report, rule: str, found: pd.DataFrame) ->
 
 
 def _listing(report: Report, found: pd.DataFrame) -> Iterator[str]:
-    """Yield a line for each finding; in all no more than the report lists, shared among rules."""
+    """Yield a line per finding; the report's limit of listed findings is shared among the rules."""
     rules = max(1, len(report.by_rule))
     most = len(found) if report.limit is None else max(1, report.limit // rules)
     for record in to_records(found.iloc[:most]):

@@ -1,4 +1,4 @@
-"""The change record: what was asked, who approved and ran it, what happened, by its journal.
+"""The change record, from a journal: what was requested, who approved and ran it, what happened.
 
 ::
 
@@ -7,10 +7,10 @@
                                             ├─ .json()      all of it
                                             └─ .csv()       the steps
 
-Every figure is the journal's: all four are written from `ChangeRecord.facts`, plain values that are
-counted once. So is a journal that was interrupted, or whose rollout still runs; the record says so,
-and what is left. What a journal of an earlier version did not keep is None there, and "not kept" on
-the pages. The same journal gives the same text, to the byte.
+Every figure comes from the journal: all four formats are written from `ChangeRecord.facts`, plain
+values that are counted once. The journal may be of an interrupted or a running rollout; the record
+then states this, and what is left. Facts that a journal of an earlier version does not contain are
+None, and "not kept" on the pages. The same journal gives the same bytes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from vcokit.rollout.steps import FINAL, IN_DOUBT, OPERATION, Action, State
 
 FORMAT: Final = "vcokit change record"
 VERSION: Final = 1
-#: Endings of file names, and the method that writes such a file.
+#: Suffixes of file names, and the method that returns such a file.
 KINDS: Final[Mapping[str, str]] = {
     ".html": "html",
     ".htm": "html",
@@ -52,7 +52,7 @@ KINDS: Final[Mapping[str, str]] = {
 }
 _ROUTE: Final = ["vpn_connection_id", "route_dest", "next_hop"]
 _TIMES: Final = ("sent_at", "accepted_at", "settled_at", "ended_at")
-#: What a record says of a step, beside where it stands before and after.
+#: Fields of a step in a record, in addition to its route before and after.
 _STEP: Final = (
     "step",
     "action",
@@ -91,7 +91,7 @@ class ChangeRecord:
     Parameters
     ----------
     facts : mapping
-        All that it says, as plain values: what `json` writes. Its main parts are ``asked``,
+        All its content as plain values, as written by `json`. Its main parts are ``asked``,
         ``approval``, ``impact``, ``runs``, ``states``, ``connections``, ``steps`` and ``writes``.
     frames : tuple of DataFrame
         Steps and calls of the journal, for the plots.
@@ -104,14 +104,14 @@ class ChangeRecord:
         return f"<ChangeRecord of {self.facts['journal']}: {self.facts['verdict']}>"
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the record to a file; its name tells the form: .html, .md, .json or .csv.
+        """Write the record to a file; the suffix selects the format: .html, .md, .json or .csv.
 
-        A file of that name is replaced in one step.
+        An existing file is replaced atomically.
 
         Raises
         ------
         InputError
-            If the name tells no form, or the file cannot be written.
+            If the suffix is unknown, or the file cannot be written.
         """
         text = getattr(self, kind_of_record(path))()
         try:
@@ -124,17 +124,17 @@ class ChangeRecord:
             ) from None
 
     def html(self) -> str:
-        """Return it as one page of HTML with plots: light, dark, and printable."""
+        """Return the record as one HTML page with plots: light, dark, and printable."""
         from vcokit.reports.html import record_page
 
         return record_page(self)
 
     def markdown(self) -> str:
-        """Return it as Markdown, for a ticket or a wiki; long tables are cut, and it says so."""
+        """Return the record as Markdown, for a ticket or wiki; long tables are cut with a note."""
         return record_text.markdown(self.facts)
 
     def json(self) -> str:
-        """Return all of it as JSON, a step a line."""
+        """Return the complete record as JSON, one step per line."""
         return "\n".join(_json_lines(self.facts)) + "\n"
 
     def csv(self) -> str:
@@ -145,12 +145,12 @@ class ChangeRecord:
 
 
 def kind_of_record(path: str | os.PathLike[str]) -> str:
-    """Return the form of a record that the end of a file's name means.
+    """Return the format of a record for the suffix of a file name.
 
     Raises
     ------
     InputError
-        If it means none.
+        If no format has this suffix.
 
     Examples
     --------
@@ -171,27 +171,28 @@ def change_record(
     *,
     undo: Journal | str | os.PathLike[str] | None = None,
 ) -> ChangeRecord:
-    """Return the record of a change, by the journal of its rollout.
+    """Return the record of a change from the journal of its rollout.
 
-    The journal is only read: also while its rollout runs, and after it was interrupted.
+    The journal is only read; its rollout may be running or interrupted.
 
     Parameters
     ----------
     journal : Journal or path
     undo : Journal or path, optional
-        The journal of the rollout that took it back, so that each step says whether it was.
+        The journal of the rollout that undid the change, so that each step shows whether it was
+        undone.
 
     Returns
     -------
     ChangeRecord
-        ``write("change.html")`` makes a file of it.
+        ``write("change.html")`` writes it to a file.
 
     Raises
     ------
     JournalError
         If a journal cannot be read, or is damaged.
     InputError
-        If `undo` is the journal of something else.
+        If `undo` is the journal of another rollout.
 
     Examples
     --------
@@ -271,7 +272,7 @@ def change_record(
 
 
 def _resume(facts: Mapping[str, Any]) -> str | None:
-    """Return the command that goes on; None where nothing can."""
+    """Return the command that resumes the rollout; None if it cannot be resumed."""
     if not facts["left"] or facts["state"] in ("stale", "running"):
         return None
     simulate = " --simulate" if facts["simulated"] else ""
@@ -283,7 +284,7 @@ def _resume(facts: Mapping[str, Any]) -> str | None:
 
 @dataclass(frozen=True)
 class _Undone:
-    """What another rollout took back: its facts, and how each route's step ended."""
+    """The rollout that undid the change: its facts, and how the step of each route ended."""
 
     facts: dict[str, Any]
     routes: Mapping[tuple[Any, ...], str]
@@ -320,7 +321,7 @@ def _undone(undo: Journal | str | os.PathLike[str], rollout_id: str) -> _Undone:
 
 
 def _steps(steps: pd.DataFrame, plan: Plan, undone: _Undone | None) -> list[dict[str, Any]]:
-    """Return what happened to each step, with its route before and after, by listings."""
+    """Return the result of each step, with its route before and after according to listings."""
     rows = _records(steps, _STEP)
     weights = _records(steps, ("weight",))
     live: dict[tuple[Any, ...], int] = {}
@@ -372,7 +373,7 @@ def _whole(counts: Mapping[str, object]) -> dict[str, int]:
 
 
 def _by_weight(counts: Mapping[str, int]) -> dict[str, int]:
-    """Return routes by what their weight means."""
+    """Return counts of routes by the meaning of their weight."""
     known = {"active": counts.get("100", 0), "standby": counts.get("0", 0)}
     rest = sum(counts.values()) - sum(known.values())
     return {**known, "other": rest} if rest else known
@@ -391,7 +392,7 @@ def _impact(plan: Plan) -> dict[str, Any]:
 
 
 def _calls(calls: pd.DataFrame) -> list[dict[str, Any]]:
-    """Count calls by operation and outcome, and say how long they took."""
+    """Return the number of calls by operation and outcome, and their duration."""
     outcome = calls["outcome"].fillna("no answer")
     groups = calls.groupby([calls["operation"], outcome], sort=True)["seconds"]
     table = groups.agg(["size", "median", "max"]).reset_index()
@@ -408,7 +409,7 @@ def _calls(calls: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _span(calls: pd.DataFrame, steps: pd.DataFrame) -> dict[str, str | None]:
-    """Return when the first call left, and when something was last sent or changed."""
+    """Return when the first call was sent, and when something was last sent or changed."""
     last = pd.concat([calls["sent_at"], *(steps[name] for name in _TIMES)]).max()
     return {"first_call_at": _stamp(calls["sent_at"].min()), "last_event_at": _stamp(last)}
 
@@ -431,7 +432,7 @@ def _stamp(time: Any) -> str | None:
 
 
 def _records(frame: pd.DataFrame, names: Sequence[str]) -> list[dict[str, Any]]:
-    """Return rows as plain values: text, numbers, times as text; None for what is missing."""
+    """Return rows as plain values: text, numbers, times as text; a missing value is None."""
     columns = []
     for name in names:
         column = frame[name]
@@ -444,7 +445,7 @@ def _records(frame: pd.DataFrame, names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _json_lines(facts: Mapping[str, Any]) -> Iterator[str]:
-    """Yield an object as lines: one for each part, and for each member of a long list."""
+    """Yield an object as lines: one per part, and one per member of a long list."""
     yield "{"
     *_, last = facts
     for name, value in facts.items():

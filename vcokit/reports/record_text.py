@@ -1,4 +1,4 @@
-"""The words of a change record, for all its pages, and the record as Markdown."""
+"""The texts of a change record, for all its formats, and the record as Markdown."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from vcokit._text import duration, pluralize
 from vcokit.reports.escape import code_span, markdown_cell
 from vcokit.rollout.steps import OPERATION, UNKNOWN_WEIGHT, Action, State
 
-#: Steps, blocks of addresses and connections that Markdown lists at most.
+#: Most steps, blocks of addresses and connections in Markdown.
 _LISTED: Final = 200
 NOT_KEPT: Final = "not kept"
 NOT_GIVEN: Final = "not given"
 
 
 def changes_of(facts: Mapping[str, Any]) -> dict[str, int]:
-    """Return how many changes were asked for, and in which states they are."""
+    """Return the number of requested changes by state."""
     sends = [step["state"] for step in facts["steps"] if step["action"] in OPERATION]
     return {"asked": len(sends), **Counter(sends)}
 
 
 def verdict(facts: Mapping[str, Any]) -> str:
-    """Return in a line how the change stands."""
+    """Return the state of the change in one line."""
     changes = changes_of(facts)
     asked, left = changes["asked"], facts["left"]
     some = f"{left:,} of {pluralize(asked, 'change')} {'is' if left == 1 else 'are'} left"
@@ -37,7 +37,7 @@ def verdict(facts: Mapping[str, Any]) -> str:
     return f"{str(facts['state']).capitalize()}: {', '.join([done, *bad])}"
 
 
-#: What the state of a rollout that has changes left is called.
+#: Names for the state of a rollout with remaining changes.
 _STANDS: Final = {
     "ready": "Not begun",
     "running": "Still running",
@@ -48,7 +48,7 @@ _STANDS: Final = {
 
 
 def numbers(facts: Mapping[str, Any]) -> dict[str, int]:
-    """Return the figures by what they count."""
+    """Return the figures by label."""
     changes, states = changes_of(facts), facts["states"]
     found = {
         "routes read": facts["asked"]["routes"],
@@ -64,7 +64,7 @@ def numbers(facts: Mapping[str, Any]) -> dict[str, int]:
 
 
 def summary(facts: Mapping[str, Any]) -> dict[str, str]:
-    """Return the record in some lines: what each is about, and the text."""
+    """Return a summary of the record: a label and a text per line."""
     missing = NOT_KEPT if facts["runs"] is None else NOT_GIVEN
     runs, asked = facts["runs"] or (), facts["asked"]
     where = {True: "a simulator", False: "Alibaba Cloud", None: NOT_KEPT}[facts["simulated"]]
@@ -90,7 +90,7 @@ def summary(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 def when(facts: Mapping[str, Any]) -> str:
-    """Return from when to when something was sent or changed."""
+    """Return the period in which something was sent or changed."""
     begun, ended = facts["first_call_at"], facts["last_event_at"]
     if begun is None:
         return f"made {moment(facts['created_at'])}; nothing was sent"
@@ -114,7 +114,7 @@ def _time(text: str | None) -> datetime:
 
 
 def options(facts: Mapping[str, Any]) -> list[str]:
-    """Return what was wished of the rollout, in words; what is as usual is left out."""
+    """Return the options of the rollout in words, without those that have their default."""
     given = facts["asked"]["options"] or {}
     waves = ", ".join("the rest" if size is None else str(size) for size in given.get("waves", ()))
     said = {
@@ -131,7 +131,7 @@ def options(facts: Mapping[str, Any]) -> list[str]:
 
 
 def remains(facts: Mapping[str, Any]) -> str | None:
-    """Return what is left to do, and how; None where nothing is."""
+    """Return what remains to be done, and how; None if nothing remains."""
     if not facts["left"]:
         return None
     text = f"{pluralize(facts['left'], 'step')} {'is' if facts['left'] == 1 else 'are'} left."
@@ -148,7 +148,7 @@ def remains(facts: Mapping[str, Any]) -> str | None:
 
 
 def routes(counts: Mapping[str, int] | None) -> str:
-    """Return counts of routes by what their weight means.
+    """Return the number of routes by the meaning of their weight, as text.
 
     Examples
     --------
@@ -161,7 +161,7 @@ def routes(counts: Mapping[str, int] | None) -> str:
 
 
 def weight(step: Mapping[str, Any], side: str) -> str:
-    """Return the weight of a step's route before or after it, or what is known instead.
+    """Return the weight of a step's route before or after the step, or what else is known.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def weight(step: Mapping[str, Any], side: str) -> str:
 
 
 def why(step: Mapping[str, Any]) -> str:
-    """Return why a step stands where it does: code and message, neither of them twice.
+    """Return the reason for a step's state: code and message, without repetition.
 
     Examples
     --------
@@ -194,7 +194,7 @@ def why(step: Mapping[str, Any]) -> str:
 
 
 def not_done(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the steps that failed, that were skipped, and those whose outcome is not known."""
+    """Return the failed and skipped steps, and those with an unknown outcome."""
     return [
         step
         for step in facts["steps"]
@@ -203,9 +203,9 @@ def not_done(facts: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def listed_steps(facts: Mapping[str, Any], most: int) -> list[Mapping[str, Any]]:
-    """Return the steps that a page lists, in their order; those that keep a route are left out.
+    """Return the steps that a page lists, in their order, without those that keep a route.
 
-    Of too many, it lists what failed, then what is left, then what is done, then what is blocked.
+    If there are too many, failed steps take precedence, then remaining, done, and blocked steps.
     """
     steps = [step for step in facts["steps"] if step["action"] != Action.KEEP]
     if len(steps) <= most:
@@ -344,7 +344,7 @@ def _impact(facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _table(names: Sequence[str], rows: Any) -> Iterator[str]:
-    """Yield a table, whatever its cells hold."""
+    """Yield a table; its cells may contain any text."""
     yield f"| {' | '.join(name.replace('_', ' ') or ' ' for name in names)} |"
     yield f"|{' --- |' * len(names)}"
     for row in rows:

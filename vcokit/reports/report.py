@@ -1,4 +1,4 @@
-"""What every writer is told: findings and counts, taken from the frames once."""
+"""The common input of all writers: findings and counts, computed from the frames once."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ from vcokit.audit.rules import Rule
 from vcokit.errors import InputError
 from vcokit.inventory.read import notes_of
 
-#: Columns of findings, and of the objects and tables made of them.
+#: Columns of findings, and of the objects and tables made from them.
 COLUMNS: Final = tuple(schema.FINDINGS)
 #: Severities, the worst first.
 WORST_FIRST: Final = tuple(reversed(schema.SEVERITIES.categories))
 NEVER: Final = "never"
 
-_BATCH: Final = 10_000  # findings that are Python objects at a time
+_BATCH: Final = 10_000  # findings that are converted to Python objects at a time
 
 
 def version() -> str:
-    """Return the version of vcokit that is installed."""
+    """Return the installed version of vcokit."""
     return metadata.version("vcokit")
 
 
 @dataclass(frozen=True)
 class Report:
-    """The findings of an inventory, with what is said about them.
+    """The findings of an inventory with everything a writer needs to report them.
 
     Parameters
     ----------
     findings : DataFrame
-        Of `vcokit.schema.FINDINGS`, in the order of the audit.
+        With the schema `vcokit.schema.FINDINGS`, in the order of the audit.
     routes : DataFrame
-        What was audited.
+        The audited routes.
     fail_on : str
-        Least severity that is a failure, or ``never``.
+        Lowest severity that is a failure, or ``never``.
     limit : int or None
-        Findings that a writer lists at most; the worst are kept.
+        Most findings that a writer lists; the worst are kept.
     places : DataFrame or None
-        Where the cells at fault stand, from `vcokit.reports.csv_locations.locate_cells`.
+        Positions of the faulty cells, from `vcokit.reports.csv_locations.locate_cells`.
     root : Path or None
-        Folder that paths of files are told relative to.
+        Folder that file paths are relative to.
     skipped : mapping of str to str
         Rules that did not run, and why.
     review : Review or None
-        What held findings back; `findings` are those that it left.
+        The review that held findings back; `findings` are the remaining ones.
     """
 
     findings: pd.DataFrame
@@ -71,7 +71,7 @@ class Report:
 
     @property
     def held_back(self) -> str:
-        """How many findings are held back, and by what; empty where nothing could do so."""
+        """How many findings are held back, and by what; empty if there was no review."""
         return "" if self.review is None else str(self.review)
 
     @cached_property
@@ -83,22 +83,22 @@ class Report:
 
     @cached_property
     def listed(self) -> pd.DataFrame:
-        """The findings that are listed: the worst, in the order of the audit."""
+        """The listed findings: the worst, in the order of the audit."""
         return worst(self.findings, self.limit)
 
     @property
     def left_out(self) -> int:
-        """How many findings are not listed."""
+        """Number of findings that are not listed."""
         return len(self.findings) - len(self.listed)
 
     @cached_property
     def rows(self) -> dict[str, int]:
-        """Rows with a finding, by severity, the worst first."""
+        """Number of rows with a finding, by severity, the worst first."""
         return by_severity(self.findings)
 
     @cached_property
     def by_rule(self) -> list[dict[str, Any]]:
-        """Rule, severity, rows and sentence of what was found, the worst first."""
+        """Rule, severity, row count and sentence of each rule with findings, the worst first."""
         table = by_rule(self.findings)
         names = ("rule", "severity", "rows", "sentence")
         columns = (to_list(table[name]) for name in names)
@@ -106,8 +106,8 @@ class Report:
 
     @cached_property
     def sources(self) -> dict[str, int]:
-        """Routes by source, in the order of the routes; sources of none are passed over."""
-        names = self.routes["source"].astype("category")  # counted without a text a row
+        """Number of routes by source, in the order of the routes, without empty sources."""
+        names = self.routes["source"].astype("category")  # counts without one text per row
         counts = names.cat.remove_unused_categories().value_counts(dropna=False)
         places = {name: place for place, name in enumerate(names.cat.categories)}
         known = sorted(counts.items(), key=lambda pair: places.get(pair[0], len(places)))
@@ -115,12 +115,12 @@ class Report:
 
     @property
     def notes(self) -> list[str]:
-        """What reading the routes noted, each with its source; see `vcokit.inventory.read`."""
+        """Notes of the reader, each with its source; see `vcokit.inventory.read`."""
         return notes_of(self.routes)
 
     @cached_property
     def rules(self) -> Mapping[str, Rule]:
-        """The rules by name, built-in and the user's own."""
+        """The rules by name, built-in and custom."""
         return rules_of(self.findings)
 
     @property
@@ -132,7 +132,7 @@ class Report:
 
     @property
     def summary(self) -> str:
-        """One line: routes, and rows with findings of each severity.
+        """One line: number of routes, and of rows with findings of each severity.
 
         Examples
         --------
@@ -156,30 +156,31 @@ def report_of(
     skipped: Mapping[str, str] | None = None,
     review: Review | None = None,
 ) -> Report:
-    """Return a `Report` of frames that were looked at.
+    """Return a `Report` of checked frames.
 
     Parameters
     ----------
     findings, routes : DataFrame
-        From `vcokit.audit_routes`, and what it was given.
+        From `vcokit.audit_routes`, and its routes.
     fail_on : {"info", "warning", "error", "never"}
-        Least severity that is a failure (JUnit).
+        Lowest severity that is a failure (JUnit).
     limit : int, optional
-        Findings listed at most, the worst; counts are always of all.
+        Most findings that are listed, the worst; counts always include all findings.
     places : DataFrame, optional
-        From `vcokit.reports.csv_locations.locate_cells`, of these findings or some of them (SARIF).
+        From `vcokit.reports.csv_locations.locate_cells`, for some or all of these findings (SARIF).
     root : path, optional
-        Folder that paths of files are told relative to (SARIF).
+        Folder that file paths are relative to (SARIF).
     skipped : mapping of str to str, optional
-        Rules that did not run, by name, and why (JUnit): without a finding they did not pass.
+        Rules that did not run, by name, and why (JUnit). They did not pass although they have no
+        finding.
     review : Review, optional
-        From `vcokit.review_findings`, whose ``findings`` these are: every format says how many
-        were held back.
+        From `vcokit.review_findings`; pass its ``findings``. Every format states how many were
+        held back.
 
     Raises
     ------
     InputError
-        If a frame lacks columns, findings are of rows that the routes do not have, or an option
+        If a column is missing, findings refer to rows that the routes do not have, or an option
         cannot be used.
     """
     schema.require_columns(findings, COLUMNS, what="findings")
@@ -193,7 +194,7 @@ def report_of(
             remedy="Give the routes that were audited",
         )
     conformed = schema.conform_routes(routes)
-    conformed.attrs = routes.attrs  # what reading noted: which source is a sheet
+    conformed.attrs = routes.attrs  # notes of the reader: which source is a sheet
     findings = findings.astype({"severity": schema.SEVERITIES})
     folder = Path(root) if root else None
     if review is not None and len(review.findings) != len(findings):
@@ -202,7 +203,7 @@ def report_of(
 
 
 def worst(findings: pd.DataFrame, limit: int | None) -> pd.DataFrame:
-    """Return the worst findings, as many as there may be, in their order."""
+    """Return the worst findings, at most `limit`, in their order."""
     if limit is None or len(findings) <= limit:
         return findings
     rank = findings["severity"].cat.codes.to_numpy()
@@ -211,7 +212,7 @@ def worst(findings: pd.DataFrame, limit: int | None) -> pd.DataFrame:
 
 
 def to_records(findings: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Yield findings as dicts of plain values; what is missing is None."""
+    """Yield findings as dicts of Python values; a missing value is None."""
     for start in range(0, len(findings), _BATCH):
         part = findings.iloc[start : start + _BATCH]
         columns = [to_list(part[name]) for name in COLUMNS]
@@ -220,7 +221,7 @@ def to_records(findings: pd.DataFrame) -> Iterator[dict[str, Any]]:
 
 
 def to_list(column: pd.Series) -> list[Any]:
-    """Return a column as a list of str or int, None where a value is missing.
+    """Return a column as a list of str or int; a missing value is None.
 
     Examples
     --------

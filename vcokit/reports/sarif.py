@@ -1,20 +1,21 @@
 """Findings as SARIF 2.1.0, for code hosts that mark the lines of a change.
 
-The standard: OASIS, Static Analysis Results Interchange Format 2.1.0. Of what it leaves open:
+The standard: OASIS, Static Analysis Results Interchange Format 2.1.0. Choices that it leaves open:
 
 ===================  =============================================================================
 level                error, warning; note for info
-location             the file, relative to a root (``%SRCROOT%``) where it lies below it; the
-                     line; where `vcokit.reports.csv_locations` knows them, the columns of the cell
-relatedLocations     the row that the finding speaks of
-fixes                the suggestion in place of the cell, where the cell is known to the character
+location             the file, relative to a root (``%SRCROOT%``) if it is below it; the line;
+                     the columns of the cell if `vcokit.reports.csv_locations` found them
+relatedLocations     the row that the finding refers to
+fixes                the suggestion replaces the cell, if the exact text of the cell is known
 partialFingerprints  of rule and route: see `vcokit.audit.fingerprints`.
-                     ``primaryLocationLineHash`` is the name that GitHub looks for
+                     ``primaryLocationLineHash`` is the name that GitHub uses
 ===================  =============================================================================
 
-A workbook has sheets and rows, not lines: the location is the file, the sheet a logical location.
-So is the line of a packed file, which shows no lines to whoever opens it. What was read out of no
-file, ``<text>`` say, is a logical location alone.
+A workbook has sheets and rows, not lines: the location is the file, and the sheet is a logical
+location. The line of a compressed file is also a logical location, because an editor does not show
+these lines. Routes that were not read from a file, for example ``<text>``, have only a logical
+location.
 """
 
 from __future__ import annotations
@@ -40,14 +41,14 @@ _SCHEMA: Final = (
 _LEVELS: Final = {"error": "error", "warning": "warning", "info": "note"}
 _ROOT: Final = "%SRCROOT%"
 _SHEET: Final = re.compile(r"(.*)\[([^\[\]]*)\]")
-#: What reading calls text, an open file without a name, and standard input.
+#: The reader's names for text, an open file without a name, and standard input.
 _NO_FILE: Final = re.compile(r"<[a-z ]+>")
 
 Json = dict[str, Any]
 
 
 def sarif_lines(report: Report) -> Iterator[str]:
-    """Yield the log, a result a line."""
+    """Yield the log, one result per line."""
     yield f'{{"$schema": {dump_json(_SCHEMA)}, "version": "2.1.0", "runs": [{{\n'
     for name, value in _run(report).items():
         yield f"{dump_json(name)}: {dump_json(value)},\n"
@@ -123,7 +124,7 @@ def _properties(record: Json) -> Json:
 
 
 def _spans(report: Report) -> list[Json | None]:
-    """Return the cells' places of the listed findings, None where there is none."""
+    """Return the cell positions of the listed findings; None if unknown."""
     if report.places is None:
         return [None] * len(report.listed)
     places = report.places.reindex(report.listed.index)
@@ -149,7 +150,7 @@ def _fixes(where: _SarifLocations, record: Json, span: Json | None) -> Json:
     if span is None or not span["exact"] or record["suggestion"] is None:
         return {}
     new = record["suggestion"]
-    if re.search(r'[",;|\s]', new):  # would need quotes, or to know what parts the cells
+    if re.search(r'[",;|\s]', new):  # would need quotes or the delimiter
         return {}
     replacement = {"deletedRegion": _region(span), "insertedContent": {"text": printable(new)}}
     file = where.artifact(record["source"])
@@ -168,7 +169,7 @@ def _region(span: Json) -> Json:
 
 
 class _SarifLocations:
-    """Sources as artifacts, rows as places in them."""
+    """Sources as artifacts, and rows as locations in them."""
 
     def __init__(self, report: Report) -> None:
         self._root = report.root
@@ -187,7 +188,7 @@ class _SarifLocations:
         return None if pd.isna(name) else str(name)
 
     def location(self, source: str | None, line: int | None, span: Json | None, row: int) -> Json:
-        """Return a location: a file and a line of it, or a sheet and its row, or a row."""
+        """Return a location: a file and its line, a sheet and its row, or only a row."""
         if source is None:
             return {"logicalLocations": [{"name": f"row {row}"}]}
         at = f"row {row}" if line is None else f"{line}"
@@ -204,7 +205,7 @@ class _SarifLocations:
         return {"physicalLocation": physical}
 
     def artifact(self, source: str) -> Json:
-        """Return a source as a file below the root, or elsewhere."""
+        """Return a source as an artifact: a file below the root, or elsewhere."""
         if source not in self._known:
             self._known[source] = self._artifact(source)
         return self._known[source]

@@ -1,9 +1,9 @@
-"""A plot as an SVG element of a page: it follows the page's colours, loads nothing, runs nothing.
+"""A plot as an SVG element of a page: it uses the page's colours, loads nothing and runs nothing.
 
-matplotlib writes looks as ``style="…"``, which a page that names its one style sheet does not
-allow. Here they become attributes. The colours of text, paper and pending steps become those of
-the page, so that one picture is right on a light page, on a dark one and on paper. Letters are
-outlines: no font is needed, and no text of an inventory is markup.
+matplotlib writes styles as ``style="…"``, which the Content-Security-Policy of the page does not
+allow. Here they become attributes. The colours of text, background and pending steps become those
+of the page, so that the same picture fits a light page, a dark page and print. Letters are drawn as
+outlines: no font is needed, and no text of an inventory becomes markup.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WIDTH: Final = 6.4
-#: What a plot is drawn with, and what the page has for it; see `report.css`.
+#: Colours of a plot, and the page's colours that replace them; see `report.css`.
 _INK: Final = "#1c2024"
 _PAPER: Final = "#ffffff"
 _OF_PAGE: Final = {
@@ -48,11 +48,11 @@ def picture(name: str, draw: Callable[[Axes], Axes], rows: int) -> Markup:
     Parameters
     ----------
     name : str
-        Of the plot, unlike those of other pictures of the page: its ids begin with it.
+        Name of the plot, unique on the page: its ids begin with it.
     draw : callable
-        Draws onto the axes that it is given.
+        Draws on the given axes.
     rows : int
-        Rows of bars that it is to have room for.
+        Number of rows of bars that must fit.
 
     Examples
     --------
@@ -67,7 +67,7 @@ def picture(name: str, draw: Callable[[Axes], Axes], rows: int) -> Markup:
         figure = Figure(figsize=(_WIDTH, rows_height(rows) + 0.7), layout="constrained")
         title = draw(figure.subplots()).get_title("left").replace("\n", " ")
         drawn = io.BytesIO()
-        # Without a date and the software's name the same plot is the same text.
+        # Without a date and the software's name, the same plot gives the same text.
         figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
     root = ET.fromstring(drawn.getvalue())  # noqa: S314 - matplotlib's own
     for unused in [each for each in root if _local(each.tag) == "metadata"]:
@@ -79,7 +79,7 @@ def picture(name: str, draw: Callable[[Axes], Axes], rows: int) -> Markup:
         _rewrite(each, name)
     box = root.attrib["viewBox"]
     root.attrib.clear()
-    # As the style sheet that was taken out had it.
+    # As in the removed style sheet.
     root.attrib |= {
         "role": "img",
         "aria-label": printable(title),
@@ -95,7 +95,7 @@ def _local(tag: str) -> str:
 
 
 def _rewrite(element: ET.Element, name: str) -> None:
-    """Turn looks into attributes, and make ids those of one picture of several."""
+    """Convert styles to attributes, and make ids unique among the pictures of the page."""
     element.tag = _local(element.tag)
     given = {_local(key): value for key, value in element.attrib.items()}
     for look in given.pop("style", "").split(";"):

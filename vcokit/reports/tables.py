@@ -1,18 +1,18 @@
 """Findings as tables: text, Markdown, CSV and JSON.
 
 ========  ======================================================================================
-text      plain lines for pipes and logs: no control characters, nothing wrapped or cut
-Markdown  two tables for a comment on a change. What comes from outside stands as code or escaped:
-          it makes no markup, no link, and notifies nobody
-CSV       the columns of the frame, one line for each finding; UTF-8, comma, LF. A cell that a
-          spreadsheet would take for a formula has a ``'`` before it, as in `vcokit.write_routes`.
-          Control characters, line feeds too, are spelt out
-JSON      one object: ``format`` and ``version`` (of this layout; a key that goes or changes its
-          meaning makes it 2), ``tool``, ``sources``, ``notes`` (what reading noted), ``counts``
-          (what a review held back too), ``rules`` (those that found something), ``findings``: all
-          of them, with the columns of the frame, missing values as null, and a fingerprint by
-          which a later audit knows them again. `findings.schema.json`, beside this module, is its
-          JSON Schema (draft 2020-12)
+text      plain lines for pipes and logs: no control characters, nothing wrapped or truncated
+Markdown  two tables for a comment on a change. External text is written as code or escaped: it
+          makes no markup and no link, and notifies nobody
+CSV       the columns of the frame, one line per finding; UTF-8, comma, LF. A cell that a
+          spreadsheet would read as a formula has a ``'`` before it, as in `vcokit.write_routes`.
+          Control characters, also line feeds, are escaped
+JSON      one object: ``format`` and ``version`` (of this layout; it becomes 2 if a key is removed
+          or changes its meaning), ``tool``, ``sources``, ``notes`` (of the reader), ``counts``
+          (with the number that a review held back), ``rules`` (those with findings), ``findings``:
+          all findings, with the columns of the frame, missing values as null, and a fingerprint
+          that identifies the finding in a later audit. `findings.schema.json`, beside this module,
+          is its JSON Schema (draft 2020-12)
 ========  ======================================================================================
 """
 
@@ -27,12 +27,12 @@ from vcokit.reports.report import COLUMNS, Report, to_records, version
 
 # -- text --------------------------------------------------------------------------------------
 
-#: Columns of numbers stand to the right.
+#: Columns of numbers are aligned to the right.
 _RIGHT: Final = frozenset({"line", "rows"})
 
 
 def text_lines(report: Report) -> Iterator[str]:
-    """Yield sources, notes, findings by rule, the worst findings, and the counts, a line each."""
+    """Yield lines: sources, notes, findings by rule, the worst findings, and the counts."""
     for name, routes in report.sources.items():
         yield f"{printable(name) or 'routes'}: {pluralize(routes, 'route')}\n"
     for note in report.notes:
@@ -52,26 +52,26 @@ def text_lines(report: Report) -> Iterator[str]:
 
 
 def limit_note(report: Report) -> str:
-    """Say how many of the findings are listed, where it is not all."""
+    """Return a note with the number of listed findings, if not all are listed."""
     if not report.left_out:
         return ""
     return f", the worst {len(report.listed):,} of {len(report.findings):,}"
 
 
 def severity_counts(report: Report) -> str:
-    """Return the rows with a finding, by severity."""
+    """Return the number of rows with a finding, by severity."""
     return ", ".join(
         f"{pluralize(count, 'row')} with {name}" for name, count in report.rows.items()
     )
 
 
 def line_or_row(record: dict[str, object]) -> str:
-    """Return the line of a finding, or its row, from 0, where there are no lines."""
+    """Return the line of a finding, or its row, from 0, if there are no lines."""
     return f"{record['line']}" if record["line"] is not None else f"row {record['row']}"
 
 
 def finding_rows(report: Report) -> tuple[tuple[str, ...], list[list[str]]]:
-    """Return heads and rows of the listed findings, the worst first; with the file, if several."""
+    """Return header and rows of the listed findings, the worst first; with the file if several."""
     several = len(report.sources) > 1
     heads = ("file",) * several + ("line", "severity", "rule", "column", "message", "suggestion")
     rows = []
@@ -86,7 +86,7 @@ def _severity_rank(record: dict[str, object]) -> int:
 
 
 def _text_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield lines whose cells stand below one another; the last one is as long as it is."""
+    """Yield lines with aligned cells; the last cell is not padded."""
     widths = [max(len(cell) for cell in column) for column in zip(heads, *rows, strict=True)]
     for row in (heads, *rows):
         cells = [
@@ -154,7 +154,7 @@ def _markdown_row(cells: Sequence[str]) -> str:
 
 
 def csv_lines(report: Report) -> Iterator[str]:
-    """Yield the head and a line a finding."""
+    """Yield the header and one line per finding."""
     yield ",".join(COLUMNS) + "\n"
     for record in to_records(report.listed):
         yield ",".join(map(csv_cell, record.values())) + "\n"
@@ -167,7 +167,7 @@ _JSON_VERSION: Final = 1
 
 
 def json_lines(report: Report) -> Iterator[str]:
-    """Yield the object, a finding a line."""
+    """Yield the object, one finding per line."""
     for name, value in _json_head(report).items():
         yield f"{'{' if name == 'format' else ''}{dump_json(name)}: {dump_json(value)},\n"
     yield '"findings": ['

@@ -1,21 +1,21 @@
 """The frames of vcokit: names, order and dtypes of their columns.
 
 ====================  =====================================================================
-`ROUTES`              a row a route of an inventory; `conform_routes` brings any frame to it
-`FINDINGS`            a row a finding of an audit
-`LIVE_ROUTES`         a row a route that the cloud holds now, or a connection that it does not list
-`LIVE_CONNECTIONS`    a row an IPsec connection that the cloud holds now
-`LIVE_TUNNELS`        a row a tunnel of a connection, and what is wrong with it
-`LIVE_ROUTER_ROUTES`  a row a route in a route table of a transit router
-`STEPS`               a row a step of a plan or rollout
-`CALLS`               a row a call that a rollout made
-`DIFFERENCES`         a row a route compared by `verify_routes`
+`ROUTES`              a row per route of an inventory; `conform_routes` converts any frame to it
+`FINDINGS`            a row per finding of an audit
+`LIVE_ROUTES`         a row per route in the cloud now, or per connection that cannot be listed
+`LIVE_CONNECTIONS`    a row per IPsec connection in the cloud now
+`LIVE_TUNNELS`        a row per tunnel of a connection, or per fault of a tunnel
+`LIVE_ROUTER_ROUTES`  a row per route in a route table of a transit router
+`STEPS`               a row per step of a plan or rollout
+`CALLS`               a row per call of a rollout
+`DIFFERENCES`         a row per route compared by `verify_routes`
 ====================  =====================================================================
 
 Strings are pandas' ``str`` (Arrow-backed, missing is NA), whole numbers ``Int64``, times
 ``datetime64[us, UTC]``. A missing value is NA, never an empty string or a magic number.
 
-`tables` holds them, and `conform` brings any frame to its schema.
+`tables` defines the schemas, and `conform` converts frames to them.
 """
 
 from vcokit.schema.conform import (

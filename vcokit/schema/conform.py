@@ -1,4 +1,4 @@
-"""Frames made by hand, brought to the shape of their schema."""
+"""Converts frames made by hand to their schema."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vcokit.schema.tables import (
     missing,
 )
 
-#: Blanks of any script and characters without a width: a cell of nothing else is empty.
+#: Blanks of any script and zero-width characters: a cell with only these is empty.
 BLANKS: Final = (
     "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680"
     "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -33,13 +33,13 @@ BLANKS: Final = (
     "\u200b\u200c\u200d\u2060\ufeff"
 )
 
-#: What counts as an integer weight: no sign on zero, no leading zero, and the ``.0`` that
-#: spreadsheets add. ASCII digits alone; 18 digits fit an int64.
+#: The form of an integer weight: no sign on zero, no leading zero, and the ``.0`` that
+#: spreadsheets add. Only ASCII digits; 18 digits fit an int64.
 _WEIGHT: Final = r"(?:0|-?[1-9][0-9]{0,17})(?:\.0+)?"
-#: The greatest int64; what is more stays the text it is.
+#: The largest int64; a larger number stays text.
 _MOST: Final = np.iinfo(np.int64).max
 
-#: How each kind of frame is had.
+#: How to get each kind of frame.
 _HOW_TO_GET: Final[Mapping[str, str]] = {
     "routes": "Read a file with vk.read_routes(path)",
     "live routes": "Ask the cloud for them with vk.live_routes(client, routes)",
@@ -51,29 +51,30 @@ _HOW_TO_GET: Final[Mapping[str, str]] = {
 
 
 def conform_routes(routes: pd.DataFrame, names: Iterable[str] = tuple(ROUTES)) -> pd.DataFrame:
-    """Return any frame of routes in the shape of `ROUTES`, with a fresh ``RangeIndex``.
+    """Return any frame of routes with the schema `ROUTES` and a new ``RangeIndex``.
 
-    What `read_routes` returns comes back unchanged in its columns. In a frame made by hand,
-    strings may be objects, weights integers, floats or text, and the optional columns
-    (``description``, ``weight_text``, ``source``, ``line``) may be absent; blank strings
-    count as missing. Other columns are left out.
+    The columns of a frame from `read_routes` are unchanged. In a frame made by hand, strings may
+    be objects, weights may be integers, floats or text, and the optional columns
+    (``description``, ``weight_text``, ``source``, ``line``) may be absent. Blank strings count as
+    missing. Other columns are dropped.
 
     Parameters
     ----------
     routes : DataFrame
         With at least the columns `ROUTES_REQUIRED`.
     names : iterable of str
-        Columns that are wanted, by default all; the others are missing throughout.
+        Wanted columns, by default all; the values of the others are all missing.
 
     Returns
     -------
     DataFrame
-        Of `ROUTES`; row *i* is row *i* of the given frame.
+        With the schema `ROUTES`; row *i* is row *i* of the given frame.
 
     Raises
     ------
     InputError
-        If required columns are missing (all are named) or a column cannot be brought to its dtype.
+        If required columns are missing (the error names all) or a column cannot be converted to
+        its dtype.
 
     Examples
     --------
@@ -102,7 +103,7 @@ def conform_routes(routes: pd.DataFrame, names: Iterable[str] = tuple(ROUTES)) -
 
 
 def require_columns(frame: pd.DataFrame, names: Iterable[str], *, what: str) -> None:
-    """Raise `InputError` naming all required columns that a frame lacks, or has twice.
+    """Raise `InputError` with all required columns that are missing in a frame or are in it twice.
 
     Parameters
     ----------
@@ -111,7 +112,7 @@ def require_columns(frame: pd.DataFrame, names: Iterable[str], *, what: str) -> 
     names : iterable of str
         Columns it must have.
     what : str
-        What the frame should be, for the message and its remedy: ``routes``, ``live routes``,
+        Kind of the frame, for the message and its remedy: ``routes``, ``live routes``,
         ``connections``, ``findings``, ``steps`` or ``calls``.
     """
     if not isinstance(frame, pd.DataFrame):
@@ -134,17 +135,17 @@ def require_columns(frame: pd.DataFrame, names: Iterable[str], *, what: str) -> 
 
 
 def text_column(column: pd.Series) -> pd.Series:
-    """Return a column as ``str`` on a fresh index, blank strings as missing.
+    """Return a column as ``str`` with a new index and with blank strings as missing.
 
     Parameters
     ----------
     column : Series
-        Strings, objects or anything with a text form; half a surrogate pair is spelt out.
+        Strings, objects or anything with a text form; a lone surrogate is escaped.
 
     Returns
     -------
     Series of str
-        Of the same length.
+        With the same length.
     """
     text = column if column.dtype == STR else pd.Series(as_text(column).array)
     cells = pa.array(text.array, from_pandas=True).cast(pa.large_string())
@@ -157,14 +158,14 @@ def text_column(column: pd.Series) -> pd.Series:
 
 
 def may_be_blank(codes: Bytes) -> bool:
-    """Tell whether any byte may be one of `BLANKS`: it is no printable sign of ASCII."""
+    """Return whether any byte may belong to `BLANKS`: it is not a printable ASCII character."""
     return bool(((codes - np.uint8(ord("!"))) > ord("~") - ord("!")).any())  # below !, uint8 wraps
 
 
 def destination_routes(live: pd.DataFrame) -> pd.DataFrame:
-    """Return the destination routes among live ones; routes learnt by BGP are none.
+    """Return the destination routes among live routes.
 
-    Nor are connections that the cloud does not list.
+    Routes learnt by BGP and connections that cannot be listed are not destination routes.
 
     Parameters
     ----------
@@ -174,7 +175,7 @@ def destination_routes(live: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If it is no frame.
+        If it is not a frame.
     """
     require_columns(live, (), what="live routes")
     if "route_entry_type" not in live.columns:
@@ -184,12 +185,12 @@ def destination_routes(live: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_unlisted(live: pd.DataFrame) -> npt.NDArray[np.bool_]:
-    """Tell which rows with a column ``route_entry_type`` are connections that are not listed."""
+    """Return which rows of a frame with ``route_entry_type`` are connections without a listing."""
     return (live["route_entry_type"] == UNLISTED).fillna(False).to_numpy(dtype=np.bool_)
 
 
 def unlisted_connections(live: pd.DataFrame) -> dict[str, str]:
-    """Return the connections among live routes that the cloud does not list, with the reason.
+    """Return the connections among live routes that could not be listed, with the reason.
 
     Parameters
     ----------
@@ -210,10 +211,10 @@ def unlisted_connections(live: pd.DataFrame) -> dict[str, str]:
 
 
 def split_weight(column: pd.Series) -> tuple[pd.Series, pd.Series]:
-    """Split a column of weights into whole numbers and the text of what is none.
+    """Split a column of weights into integers and the text of all other cells.
 
-    Text counts as an integer in the form a person or a spreadsheet writes it: ASCII digits
-    without leading zeros, a minus but no plus, ``.0`` behind it. ``0100``, ``+100``, ``1e2``
+    Text counts as an integer in the form that a person or a spreadsheet writes: ASCII digits
+    without leading zeros, a minus but no plus, optionally with ``.0``. ``0100``, ``+100``, ``1e2``
     and full-width digits are text.
 
     Parameters
@@ -224,9 +225,9 @@ def split_weight(column: pd.Series) -> tuple[pd.Series, pd.Series]:
     Returns
     -------
     weight : Series of Int64
-        NA where the cell is empty or no integer.
+        NA if the cell is empty or not an integer.
     weight_text : Series of str
-        What stood in the cell where it is no integer, else NA.
+        The text of the cell if it is not an integer, else NA.
 
     Examples
     --------
@@ -242,13 +243,13 @@ def split_weight(column: pd.Series) -> tuple[pd.Series, pd.Series]:
     whole = text.str.fullmatch(_WEIGHT).fillna(False).astype(bool)
     digits = text.where(whole).str.replace(r"\.0+$", "", regex=True)
     weight = pd.Series(pd.array([pd.NA] * len(text), dtype=INT), index=text.index)
-    # As an array: a Series would be aligned by way of floats, which cannot hold 2**53 + 1.
+    # As an array: aligning a Series would convert to floats, which cannot represent 2**53 + 1.
     weight[whole] = digits[whole].astype("int64").array
     return weight, text.where(~whole)
 
 
 def _plain_floats(column: pd.Series) -> pd.Series:
-    """Write whole floats without an exponent, so that 1e18 is read as the integer it is."""
+    """Return whole floats as text without an exponent, so that 1e18 is read as an integer."""
     if not pd.api.types.is_float_dtype(column.dtype):
         return column
     values = pd.Series(column.array).astype("float64")

@@ -1,7 +1,7 @@
-"""What the bytes of a column of text show at a glance, before a kernel is run over its cells.
+"""Fast checks of the bytes of a text column, before its cells are processed one by one.
 
-Most columns need no cleaning. Their bytes say so several times faster than their cells would: they
-are one array of numbers, in which a sign of ASCII is one byte, and no byte of any other sign.
+Most columns need no cleaning. Checking the bytes is several times faster than checking the cells:
+they are one array of numbers. An ASCII character is one byte, which is part of no other character.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
-#: Tells of each byte whether it is wanted.
+#: Returns for each byte whether it is wanted.
 Wanted: TypeAlias = Callable[[Bytes], npt.NDArray[np.bool_]]
 
 
 def first_bytes(text: Any) -> Bytes:
-    """Return the byte that each cell of large_string begins with; an empty one has a neighbour's.
+    """Return the first byte of each large_string cell; for an empty cell that of a neighbour.
 
     Examples
     --------
@@ -30,7 +30,7 @@ def first_bytes(text: Any) -> Bytes:
 
 
 def last_bytes(text: Any) -> Bytes:
-    """Return the byte that each cell of large_string ends with; an empty one has a neighbour's.
+    """Return the last byte of each large_string cell; for an empty cell that of a neighbour.
 
     Examples
     --------
@@ -42,18 +42,18 @@ def last_bytes(text: Any) -> Bytes:
 
 
 def _taken(text: Any, places: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.int64]]) -> Bytes:
-    """Return a byte of each cell, by the bounds of the cells of a chunk."""
+    """Return one byte of each cell, at positions computed from the cell bounds of a chunk."""
     taken = [data.take(places(bounds), mode="clip") for bounds, data in _chunks(text) if len(data)]
     return np.concatenate(taken) if taken else np.zeros(0, dtype=np.uint8)
 
 
 def holds_byte(text: Any, wanted: Wanted) -> bool:
-    """Tell whether any cell of a column of large_string holds a byte that is wanted."""
+    """Return whether any cell of a large_string column contains a wanted byte."""
     return any(wanted(data).any() for _, data in _chunks(text))
 
 
 def count_bytes(text: Any, wanted: Wanted) -> npt.NDArray[np.int64]:
-    """Return how many bytes that are wanted each cell of a column of large_string holds.
+    """Return the number of wanted bytes in each cell of a large_string column.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def count_bytes(text: Any, wanted: Wanted) -> npt.NDArray[np.int64]:
 
 
 def _chunks(text: Any) -> Iterator[tuple[npt.NDArray[np.int64], Bytes]]:
-    """Yield the bounds of the cells of each chunk, counted from its first byte, and its bytes."""
+    """Yield the cell bounds of each chunk, relative to its first byte, and its bytes."""
     for chunk in getattr(text, "chunks", [text]):
         _, offsets, data = chunk.buffers()
         if len(chunk):

@@ -1,4 +1,4 @@
-"""Names, order and dtypes of every frame's columns, and how a frame of them is built."""
+"""Names, order and dtypes of the columns of every frame, and a function that builds a frame."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ROUTES: Final[Schema] = {
     "line": INT,
 }
 
-#: Columns a frame must have to be taken as routes; the others are filled with NA.
+#: Columns that a frame of routes must have; the others are filled with NA.
 ROUTES_REQUIRED: Final = ("region_id", "vpn_connection_id", "route_dest", "next_hop", "weight")
 
 FINDINGS: Final[Schema] = {
@@ -89,12 +89,12 @@ LIVE_ROUTES: Final[Schema] = {
     "as_path": STR,
     "community": STR,
     "origin": STR,
-    "next_hop_tunnels": STR,  # ids of those that are up, joined by commas; NA with a single tunnel
-    "simulated": BOOL,  # whether a simulator has it; NA where nobody said
+    "next_hop_tunnels": STR,  # ids of tunnels that are up, with commas; NA with a single tunnel
+    "simulated": BOOL,  # whether it comes from a simulator; NA if unknown
 }
 
-#: `route_entry_type` of a row that is no route: a connection that the cloud does not list, with
-#: the reason as its `state`. As a row, so that no operation on frames loses it.
+#: `route_entry_type` of a row that is not a route but a connection that could not be listed, with
+#: the reason in `state`. It is a row so that no operation on frames loses it.
 UNLISTED: Final = "unlisted"
 
 LIVE_CONNECTIONS: Final[Schema] = {
@@ -107,21 +107,21 @@ LIVE_CONNECTIONS: Final[Schema] = {
     "attach_type": STR,  # CEN (a transit router), VPNGW or NO_ASSOCIATED
     "transit_router_id": STR,
     "transit_router_name": STR,
-    "zone": STR,  # of each tunnel likewise; NA with a single one unless asked for
+    "zone": STR,  # of each tunnel, joined by commas; NA with a single tunnel unless requested
     "cross_account": BOOL,  # whether the transit router is another account's
-    "attached": BOOL,  # whether the cloud lists it among the attachments; NA where nobody asked
+    "attached": BOOL,  # whether it is in the list of attachments; NA if that was not read
 }
 
 LIVE_TUNNELS: Final[Schema] = {
     "region_id": STR,
     "vpn_connection_id": STR,
     "tunnel_id": STR,  # NA with a single tunnel
-    "status": STR,  # of IKE and IPsec; NA where it could not be read
-    "severity": STR,  # of what is wrong: Critical, Warn or Normal
+    "status": STR,  # of IKE and IPsec; NA if it could not be read
+    "severity": STR,  # of the fault: Critical, Warn or Normal
     "code": STR,
     "reason": STR,
-    "local_value": STR,  # of the parameter that differs, as the connection has it …
-    "remote_value": STR,  # … and as the peer has it
+    "local_value": STR,  # of a parameter that differs, at the connection …
+    "remote_value": STR,  # … and at the peer
     "failed_at": TIME,
     "note": STR,  # what could not be read, and why
 }
@@ -131,7 +131,7 @@ LIVE_ROUTER_ROUTES: Final[Schema] = {
     "vpn_connection_id": STR,
     "transit_router_id": STR,
     "route_table_id": STR,
-    "route_dest": STR,  # NA where the router has no route to the connection
+    "route_dest": STR,  # NA if the router has no route to the connection
     "status": STR,  # Active, Standby, Candidate, Rejected, Prohibited, Creating or Deleting
     "route_type": STR,  # Propagated (learned from the connection) or Static
     "note": STR,  # what could not be read, and why
@@ -188,29 +188,29 @@ DIFFERENCES: Final[Schema] = {
     "live_next_hop": STR,
     "live_weight": INT,
     "row": INT,
-    "tunnel": STR,  # up, degraded (some are down) or down; NA where nobody asked
-    "router": STR,  # status in the route table, or absent; NA where nobody asked
+    "tunnel": STR,  # up, degraded (some are down) or down; NA if not checked
+    "router": STR,  # status in the route table, or absent; NA if not checked
 }
 
 
 def frame(
     schema: Schema, columns: Mapping[str, object] | None = None, *, copy: bool = True
 ) -> pd.DataFrame:
-    """Build a frame of a schema: its columns, in its order, with its dtypes.
+    """Build a frame with the columns, the order and the dtypes of a schema.
 
     Parameters
     ----------
     schema : mapping of str to dtype
         One of the schemas of this module.
     columns : mapping of str to array-like, optional
-        Values by column, all of one length. Columns left out are missing throughout.
+        Values by column, all of the same length. The values of omitted columns are missing.
     copy : bool
-        Whether the frame gets copies of its own; without, nobody else may write to the values.
+        Whether the frame gets its own copies. Without copies, no other code may modify the values.
 
     Returns
     -------
     DataFrame
-        With a fresh ``RangeIndex``; empty, with all its columns, where nothing is given.
+        With a new ``RangeIndex``; empty but with all columns if no values are given.
 
     Examples
     --------
@@ -240,7 +240,7 @@ def _typed(values: object, dtype: Any, index: pd.Index) -> pd.Series:
 
 
 def missing(dtype: Any, index: pd.Index) -> pd.Series:
-    """Return a column of a dtype in which every value is missing; 0 where it cannot be."""
+    """Return a column of a dtype with missing values; 0 if the dtype has no missing value."""
     if dtype == "int64":
         return pd.Series(0, index=index, dtype="int64")
     if dtype == STR:

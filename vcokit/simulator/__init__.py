@@ -1,19 +1,19 @@
-"""A local server that answers as the cloud does. Imports no code of vcokit's: it is the judge.
+"""A local server that answers like the cloud. It tests vcokit, so it imports none of its code.
 
 ::
 
     server ──▶ scenario       a cloud from a file, or for an inventory
-      ├──────▶ recorded       a cloud that plays a recording again
+      ├──────▶ recorded       a cloud that replays a recording
       │
       ├──────▶ auth           who may call: signatures, nonces, dates, permissions
       ▼
-    backend ─▶ faults         what goes wrong on purpose
+    backend ─▶ faults         deliberate failures
       │
       └──────▶ operations     what each operation checks, does and answers
-                 └──▶ models, errors      what a cloud consists of; ``vcokit/contract.json``
+                 └──▶ models, errors      the parts of a cloud; ``vcokit/contract.json``
 
-Below `server` all is pure: time is an argument, chance comes from a seed. ``COVERAGE.md`` says what
-is modelled, from which source, with which confidence.
+All modules below `server` are pure: time is an argument, and random numbers come from a seed.
+``COVERAGE.md`` lists what is modelled, from which source, and with which confidence.
 
 Examples
 --------

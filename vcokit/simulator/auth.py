@@ -1,27 +1,28 @@
-"""Who may call: a request as it came, its signature in either scheme, and the checks in order.
+"""Authentication: the received request, its signature in both schemes, and the checks in order.
 
 ======================  =========================  ========================
-a request says          in V3                      in V1
+part of a request       in V3                      in V1
 ======================  =========================  ========================
 operation, version      ``x-acs-action``           ``Action``
                         ``x-acs-version``          ``Version``
-who                     ``Authorization``          ``AccessKeyId``
-temporary key           ``x-acs-security-token``   ``SecurityToken``
-once                    ``x-acs-signature-nonce``  ``SignatureNonce``
-when                    ``x-acs-date``             ``Timestamp``
+AccessKey id            ``Authorization``          ``AccessKeyId``
+token                   ``x-acs-security-token``   ``SecurityToken``
+nonce                   ``x-acs-signature-nonce``  ``SignatureNonce``
+date                    ``x-acs-date``             ``Timestamp``
 signature               ``Authorization``          ``Signature``
 ======================  =========================  ========================
 
-``Authorization`` that begins with ``ACS3-`` means V3; else a parameter ``Signature`` or ``Action``
-means V1. The headers ``x-acs-action`` and ``x-acs-version`` alone mean nothing: SDKs send them with
-V1 too. `Authenticator.authenticate` makes these checks, and the first that fails answers::
+A header ``Authorization`` that begins with ``ACS3-`` means V3; else a parameter ``Signature`` or
+``Action`` means V1. The headers ``x-acs-action`` and ``x-acs-version`` alone mean nothing, because
+SDKs also send them with V1. `Authenticator.authenticate` makes these checks, and the first one that
+fails determines the answer::
 
-    method ─▶ format ─▶ version, operation ─▶ signature's form ─▶ nonce, date: there
-      ─▶ key known, enabled ─▶ token there ─▶ date near ─▶ signature right
-      ─▶ token right, not expired ─▶ nonce unused ─▶ parameters once ─▶ permission
+    method ─▶ format ─▶ version, operation ─▶ form of the signature ─▶ nonce, date present
+      ─▶ key known, enabled ─▶ token present ─▶ date near ─▶ signature correct
+      ─▶ token correct, not expired ─▶ nonce unused ─▶ parameters once ─▶ permission
 
-The vendor documents the codes, not their order. Source of the signatures: the vendor's pages on
-requests of V3 and on signatures of RPC calls; what its SDKs send.
+The vendor documents the codes, but not their order. Sources of the signatures: the vendor's pages
+on V3 requests and on signatures of RPC calls, and the requests of its SDKs.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ from vcokit.simulator.errors import ApiError, describe_error
 from vcokit.simulator.models import CONTRACT, SERVICE_OF, Account
 
 JSON, XML = "JSON", "XML"
-#: Parameters of the protocol, no part of what is asked.
+#: Parameters of the protocol, not of an operation.
 COMMON_PARAMETERS: Final = frozenset(CONTRACT["common_parameters"]["names"])
-#: How far the date of a request may be from the server's, either way (wall time).
+#: How far the date of a request may differ from the server's, in both directions (wall time).
 TIMESTAMP_TOLERANCE: Final[int] = CONTRACT["limits"]["timestamp_tolerance_seconds"]["value"]
 
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -62,7 +63,7 @@ _HEADERS: Final = {
     "Timestamp": "x-acs-date",
 }
 
-#: Names and values, in the order in which they came; a name may be there more than once.
+#: Names and values in the order of the request; a name may occur more than once.
 Pairs: TypeAlias = list[tuple[str, str]]
 
 
@@ -71,21 +72,22 @@ Pairs: TypeAlias = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request as it came.
+    """A request as it was received.
 
-    Clients write one query in many ways: a space as ``+`` or ``%20``, a star bare or as ``%2A``,
-    names in any order, parameters in the query or in the body. What counts is what they decode to.
+    Clients write the same query in many ways: a space as ``+`` or ``%20``, a star bare or as
+    ``%2A``, names in any order, parameters in the query or in the body. Only the decoded values
+    count.
 
     Parameters
     ----------
     method, path : str
-        Of the first line.
+        Those of the request line.
     query : bytes
-        What stood behind the question mark, undecoded.
+        The text after the question mark, not decoded.
     headers : tuple of (bytes, bytes)
-        Names in lower case; a name may stand there more than once.
+        Names in lower case; a name may occur more than once.
     body : bytes
-        The whole body.
+        The complete body.
     """
 
     method: str
@@ -96,7 +98,7 @@ class HttpRequest:
 
     @cached_property
     def header_values(self) -> Mapping[str, str]:
-        """Headers as signatures see them: trimmed; several values sorted and joined by commas."""
+        """Headers as they are signed: trimmed; several values sorted and joined by commas."""
         values: dict[str, list[str]] = {}
         for name, value in self.headers:
             text = value.decode("utf-8", "replace").strip()
@@ -110,13 +112,13 @@ class HttpRequest:
 
     @cached_property
     def form_pairs(self) -> Pairs:
-        """Names and values of a form body; none where the body is no form."""
+        """Names and values of a form body; empty if the body is not a form."""
         kind = self.header_values.get("content-type", "").partition(";")[0].strip().lower()
         return _decode_form(self.body) if kind == _FORM else []
 
     @cached_property
     def parameters(self) -> Mapping[str, str]:
-        """Values by name, of query and form; of several values the first."""
+        """Values by name, from query and form; the first if there are several."""
         return dict(reversed([*self.query_pairs, *self.form_pairs]))
 
     @cached_property
@@ -128,13 +130,13 @@ class HttpRequest:
 
     @property
     def action(self) -> str:
-        """The operation that it names, empty where there is no such operation."""
+        """The operation that it names; empty if there is no such operation."""
         action = self.auth_field("Action")
         return action if action in SERVICE_OF else ""
 
     @cached_property
     def format(self) -> str | None:
-        """``JSON`` or ``XML``, as the request asks for; None where it asks for something else."""
+        """The requested format, ``JSON`` or ``XML``; None if the request asks for another."""
         named = self.parameters.get("Format", "").upper()
         if named:
             return named if named in (JSON, XML) else None
@@ -142,14 +144,14 @@ class HttpRequest:
         return XML if "xml" in accepted and "json" not in accepted else JSON
 
     def auth_field(self, name: str) -> str:
-        """Return what the request says in its scheme, by the name of V1; empty where nothing."""
+        """Return a part of the request in its scheme, by the name in V1; empty if absent."""
         if self.is_v1:
             return self.parameters.get(name, "")
         return self.header_values.get(_HEADERS[name], "")
 
 
 def _decode_form(data: bytes) -> Pairs:
-    """Return names and values of a form; bytes that are no UTF-8 become U+FFFD."""
+    """Return names and values of a form; bytes that are not UTF-8 become U+FFFD."""
     pieces = (piece.partition(b"=") for piece in data.split(b"&") if piece)
     return [(_decode(name), _decode(value)) for name, _, value in pieces]
 
@@ -165,18 +167,18 @@ def _decode(data: bytes) -> str:
 
 @dataclass(frozen=True)
 class ParsedAuth:
-    """What a request says of who sends it, nothing of it proven yet.
+    """The credentials and signature in a request, not verified yet.
 
     Parameters
     ----------
     access_key_id, security_token : str
-        The key; the token is empty where there is none.
+        The key; the token is empty if there is none.
     nonce, date : str
-        What makes the request one of its kind, empty where absent; the date not decoded.
+        These make the request unique; empty if absent. The date is not parsed.
     signature : str
-        As it came.
+        As received.
     signed_headers : tuple of str
-        Headers that the signature covers, sorted; none in V1.
+        Headers that the signature covers, sorted; empty in V1.
     """
 
     access_key_id: str
@@ -188,12 +190,12 @@ class ParsedAuth:
 
 
 def parse_auth(request: HttpRequest) -> ParsedAuth:
-    """Return what a request says of who sends it.
+    """Return the credentials and signature in a request.
 
     Raises
     ------
     ApiError
-        If something that must be there is absent or malformed.
+        If a required part is absent or malformed.
     """
     parse = _parse_v1 if request.is_v1 else _parse_v3
     key, signature, signed_headers = parse(request)
@@ -209,12 +211,12 @@ def _required_auth_field(request: HttpRequest, name: str) -> str:
 
 
 def _parse_v1(request: HttpRequest) -> tuple[str, str, tuple[str, ...]]:
-    """Return key and signature; no header is signed."""
+    """Return key and signature, and no header names: V1 signs no headers."""
     for name, known in (("SignatureMethod", "HMAC-SHA1"), ("SignatureVersion", "1.0")):
         value = request.parameters.get(name, "")
         if value != known:
             raise ApiError(f"Invalid{name}" if value else f"Missing{name}")
-    # The older SDK sends it, empty.
+    # The older SDK sends this parameter with an empty value.
     if request.parameters.get("SignatureType", ""):
         raise ApiError("InvalidSignatureType")
     pairs = [*request.query_pairs, *request.form_pairs]
@@ -250,7 +252,7 @@ def _parse_v3(request: HttpRequest) -> tuple[str, str, tuple[str, ...]]:
 
 
 def verify_signature(request: HttpRequest, auth: ParsedAuth, secret: str) -> None:
-    """Make the signature again and compare.
+    """Compute the signature again and compare it.
 
     ::
 
@@ -262,8 +264,8 @@ def verify_signature(request: HttpRequest, auth: ParsedAuth, secret: str) -> Non
     Raises
     ------
     ApiError
-        ``SignatureDoesNotMatch``, with what the server would have signed. The text of V1 has the
-        form, colon included, that the vendor's older SDK takes apart.
+        ``SignatureDoesNotMatch``, with the text that the server would have signed. The message of
+        V1 has the form, including the colon, that the vendor's older SDK parses.
     """
     if request.is_v1:
         to_sign = string_to_sign_v1(request)
@@ -284,20 +286,20 @@ def verify_signature(request: HttpRequest, auth: ParsedAuth, secret: str) -> Non
             "Specified signature does not match our calculation. "
             f"server StringToSign is [{to_sign}] server CanonicalRequest is [{canonical}]"
         )
-    # Bytes, for compare_digest takes no text outside ASCII.
+    # Bytes, because compare_digest accepts no text outside ASCII.
     if not hmac.compare_digest(expected, auth.signature.encode("utf-8", "replace")):
         raise ApiError("SignatureDoesNotMatch", message)
 
 
 def string_to_sign_v1(request: HttpRequest) -> str:
-    """Return what V1 signs: query and form together; the same pair in both counts once."""
+    """Return the text that V1 signs: query and form; the same pair in both counts once."""
     pairs = [*request.query_pairs, *request.form_pairs]
     once = dict.fromkeys(pair for pair in pairs if pair[0] != "Signature")
     return f"{request.method}&%2F&{_encode(_canonical_query(once))}"
 
 
 def canonical_request(request: HttpRequest, signed_headers: Iterable[str], payload: str) -> str:
-    """Return what V3 signs the hash of."""
+    """Return the text whose hash V3 signs."""
     names = sorted(signed_headers)
     query = _canonical_query(request.query_pairs)
     headers = "".join(f"{name}:{request.header_values[name]}\n" for name in names)
@@ -305,7 +307,7 @@ def canonical_request(request: HttpRequest, signed_headers: Iterable[str], paylo
 
 
 def _canonical_query(pairs: Iterable[tuple[str, str]]) -> str:
-    """Return names and values sorted by the raw name and encoded, as both schemes sign them.
+    """Return names and values, sorted by the raw name and encoded, as both schemes sign them.
 
     Examples
     --------
@@ -325,7 +327,7 @@ def _encode(text: str) -> str:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls what, proven."""
+    """The verified caller and the operation."""
 
     account_id: str
     operation: str
@@ -333,7 +335,7 @@ class Caller:
 
 
 class Authenticator:
-    """Lets calls in, or refuses them.
+    """Accepts or refuses calls.
 
     Parameters
     ----------
@@ -347,19 +349,19 @@ class Authenticator:
         self._nonce_ends: list[tuple[float, tuple[str, str]]] = []
 
     def authenticate(self, request: HttpRequest, wall: float) -> Caller:
-        """Make the checks, in order.
+        """Make the checks in order.
 
         Parameters
         ----------
         request : HttpRequest
-            Whatever came.
+            Any request.
         wall : float
             Epoch seconds by the server's clock.
 
         Raises
         ------
         ApiError
-            Of the first check that fails.
+            The error of the first check that fails.
         """
         if request.method not in ("GET", "POST"):
             raise ApiError("UnsupportedHTTPMethod")
@@ -382,7 +384,7 @@ class Authenticator:
             raise ApiError("InvalidSecurityToken")
         if account.token_expires is not None and wall >= account.token_expires:
             raise ApiError("InvalidSecurityToken.Expired")
-        # A nonce counts as used only when its signature was right, else anyone could use it up.
+        # A nonce counts as used only after a correct signature, else anyone could use it up.
         self._use_nonce((auth.access_key_id, auth.nonce), date, wall)
         parameters = read_parameters(request)
         _check_permission(account, operation, parameters)
@@ -399,7 +401,7 @@ class Authenticator:
         return account
 
     def _use_nonce(self, key: tuple[str, str], date: float, wall: float) -> None:
-        """Note a nonce until the date of its request is too old for another try."""
+        """Remember a nonce until the date of its request is too old to be accepted again."""
         while self._nonce_ends and self._nonce_ends[0][0] < wall:
             self._nonces.discard(heapq.heappop(self._nonce_ends)[1])
         if key in self._nonces:
@@ -427,8 +429,8 @@ def read_parameters(request: HttpRequest) -> dict[str, str]:
     Raises
     ------
     ApiError
-        If one is there twice: which of them counts nobody has written down. The same value in the
-        query and in the form is no such case, for the vendor's older SDK does that.
+        If a parameter occurs twice, because it is not documented which value counts. The same value
+        in the query and in the form is accepted, because the vendor's older SDK sends that.
     """
     found: dict[str, str] = {}
     for pairs in (request.query_pairs, request.form_pairs):
@@ -443,12 +445,12 @@ def read_parameters(request: HttpRequest) -> dict[str, str]:
 
 
 def operation_parameters(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return parameters without those of the protocol, its secrets among them."""
+    """Return parameters without those of the protocol, which include secrets."""
     return {name: value for name, value in parameters.items() if name not in COMMON_PARAMETERS}
 
 
 def _check_permission(account: Account, operation: str, parameters: Mapping[str, str]) -> None:
-    """See that the key's policy lets it do this; a call that names no connection needs them all."""
+    """Check the policy of the key; a call that names no connection needs access to all."""
     ram = SERVICE_OF[operation]["ram"]
     action = ram["action"].format(operation=operation)
     anything = operation in ram.get("any_resource", ())

@@ -1,15 +1,14 @@
-"""The cloud itself: connections, tasks, tokens, rate limits, and the history of calls.
+"""The simulated cloud: connections, tasks, tokens, rate limits, and the history of calls.
 
-A call goes through these, and the first that refuses answers it::
+A call passes these stages, and the first one that refuses it determines the answer::
 
     faults ─▶ rate limit ─▶ read:  checks ─▶ fields
                          └▶ write: token ─▶ checks ─▶ dry run ─▶ task
 
-Nothing here does input or output, looks at a clock or starts a thread: `now` is the simulated
-second, an argument of whatever depends on it, and must not run backwards. All chance comes from
-the seed, in separate streams: how often a client reads changes neither the times of tasks nor
-which calls a fault hits. So a rollout of hours can be played in a moment, and played again the
-same.
+Nothing here does input or output, reads a clock or starts a thread. The simulated second `now` is
+an argument wherever it is needed, and must never decrease. All random numbers come from the seed,
+in separate streams: the number of a client's reads changes neither the duration of tasks nor which
+calls a fault hits. A rollout of hours can therefore be simulated in a moment, and repeated exactly.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ from vcokit.simulator.models import (
 )
 from vcokit.simulator.operations import OPERATIONS, Fields, RequestContext, run_checks
 
-#: Times of the rate limits are whole: with floats the edge of a window would be a matter of luck.
+#: Times of the rate limits are integers: with floats the edge of a window would be unpredictable.
 _MICROSECONDS: Final = 1_000_000
 _TOKEN_LENGTH: Final[int] = CONTRACT["parameters"]["ClientToken"]["longest"]
 _TOKEN_SECONDS: Final[float] = CONTRACT["limits"]["client_token_seconds"]["value"]
@@ -52,38 +51,38 @@ _TOKEN_SECONDS: Final[float] = CONTRACT["limits"]["client_token_seconds"]["value
 
 @dataclass(frozen=True)
 class Answer:
-    """One call and what became of it: returned to the caller, kept in the history.
+    """One call and its result: returned to the caller, and kept in the history.
 
     Parameters
     ----------
     time : float
         Simulated second.
     operation, account_id : str
-        What was called, for whom; as far as it could be told.
+        Operation and account of the call, if known.
     parameters : mapping of str to str
-        As they came, without those of the protocol.
+        As received, without those of the protocol.
     request_id : str
-        Upper-case UUID; that of the first answer where it is replayed.
+        Upper-case UUID; that of the first answer if it is replayed.
     status : int
         HTTP status.
     code, message : str
-        Of an error; empty where there is none.
+        Those of an error; empty for a success.
     fields : mapping
-        Of a success, ``RequestId`` aside; not kept in the history.
+        Fields of a success, except ``RequestId``; not kept in the history.
     detail : mapping
-        ``AccessDeniedDetail`` of an error; empty for most.
+        ``AccessDeniedDetail`` of an error; usually empty.
     retry_after : float, optional
-        Simulated seconds the client shall wait.
+        Simulated seconds that the client should wait.
     replayed : bool
-        Whether this is the first answer to the same ClientToken again.
+        Whether it repeats the first answer to the same ClientToken.
     effect : int, optional
-        Number of the accepted write that the answer is about, from 1.
+        Number of the accepted write that the answer refers to, from 1.
     changed : bool
-        Whether this very call changed routes, or will when its task ends.
+        Whether this call itself changed routes, or will change them when its task ends.
     faults : ActiveFaults
         Faults that hit the call.
     awaited : bool
-        Whether somebody waits for the answer; not where a fault sent the call late or once more.
+        Whether a client waits for the answer; False if a fault delayed or repeated the call.
     """
 
     time: float
@@ -105,21 +104,21 @@ class Answer:
 
     @property
     def region_id(self) -> str:
-        """Region that the call names, empty where it names none."""
+        """Region in the call; empty if it has none."""
         return self.parameters.get("RegionId", "")
 
     @property
     def vpn_connection_id(self) -> str:
-        """Connection that the call names, empty where it names none."""
+        """Connection in the call; empty if it has none."""
         return self.parameters.get("VpnConnectionId", "")
 
     @property
     def client_token(self) -> str:
-        """Token that came with the call, empty where none did."""
+        """ClientToken of the call; empty if it has none."""
         return self.parameters.get("ClientToken", "")
 
     def refused(self, error: ApiError) -> Answer:
-        """Return the answer turned into an error."""
+        """Return the answer as an error."""
         status, text = describe_error(error.code, self.operation)
         return replace(
             self,
@@ -134,7 +133,7 @@ class Answer:
 
 @dataclass(frozen=True, order=True)
 class _ScheduledCall:
-    """A call that comes later, or once more; the number keeps those of one moment in order."""
+    """A delayed or repeated call; the number keeps calls of the same moment in order."""
 
     due: float
     number: int
@@ -144,7 +143,7 @@ class _ScheduledCall:
 
 @dataclass(frozen=True)
 class _BoundToken:
-    """The first call of a ClientToken: what it asked, its answer, and until when that holds."""
+    """The first call with a ClientToken: its parameters, its answer, and when the token ends."""
 
     expires: float
     asked: Mapping[str, str]
@@ -157,32 +156,32 @@ class Cloud:
     Parameters
     ----------
     connections : iterable of Connection
-        All there ever are; the cloud works on copies.
+        All connections; none is added later. The cloud works on copies.
     routes : iterable of Route
-        Those that are there at the start.
+        Routes at the start.
     seed : int
-        Of request ids, task times and faults.
+        Seed of request ids, task times and faults.
     quota : int
-        Routes a connection may have.
+        Most routes of a connection.
     router_quota : int, optional
-        Routes that the connections of one transit router may have together.
+        Most routes of all connections of one transit router together.
     task_seconds : float or (float, float)
-        Time a task takes: always the same, or anything between two.
+        Duration of a task: fixed, or between two values.
     limits : mapping of str to (int, float), optional
-        Rate limits other than the vendor's.
+        Rate limits that differ from the vendor's.
     switches : Switches
-        How it behaves where the vendor documents nothing.
+        Its behaviour where the vendor documents nothing.
     faults : sequence of Fault
-        What goes wrong on purpose.
+        Deliberate failures.
     epoch : float
         Epoch seconds of simulated second 0, for creation times.
     speed : float
-        Simulated seconds in a second of wall time, for creation times.
+        Simulated seconds per second of wall time, for creation times.
 
     Raises
     ------
     ValueError
-        If a connection is there twice, a route is none, or its connection is not there.
+        If a connection occurs twice, a route is invalid, or its connection does not exist.
 
     Examples
     --------
@@ -248,12 +247,12 @@ class Cloud:
         now: float,
         account: str = ACCOUNT_ID,
     ) -> Answer:
-        """Answer a call, and keep it in the history.
+        """Answer a call and keep it in the history.
 
         Parameters
         ----------
         operation : str
-            Its name; an unknown one is refused.
+            Its name; an unknown operation is refused.
         parameters : mapping of str to str
             As on the wire.
         now : float
@@ -264,7 +263,7 @@ class Cloud:
         Returns
         -------
         Answer
-            A refusal is an answer too, nothing is raised.
+            A refusal is also an answer; no exception is raised.
         """
         if operation not in OPERATIONS:
             error = ApiError("InvalidAction.NotFound")
@@ -293,7 +292,7 @@ class Cloud:
         now: float,
         account: str = "",
     ) -> Answer:
-        """Answer a call that was not let in, and keep it in the history."""
+        """Answer a call that was not authenticated, and keep it in the history."""
         self._deliver_due(now)
         asked = Answer(now, operation, account, dict(parameters or {}), self._new_request_id())
         answer = asked.refused(error)
@@ -306,13 +305,13 @@ class Cloud:
         heapq.heappush(self._scheduled, _ScheduledCall(due, self._schedules, later, faults))
 
     def _deliver_due(self, now: float) -> None:
-        """Do the calls that come by now; nobody waits for their answers."""
+        """Execute the delayed and repeated calls that are due; nobody waits for their answers."""
         while self._scheduled and self._scheduled[0].due <= now:
             call = heapq.heappop(self._scheduled)
             self._keep(replace(self._perform(call.request), faults=call.faults, awaited=False))
 
     def _perform(self, request: RequestContext) -> Answer:
-        """Do what a call asks, faults of the way there aside."""
+        """Execute a call; faults of the network are handled elsewhere."""
         answer = self._new_answer(request)
         try:
             self._check_rate(request)
@@ -331,15 +330,15 @@ class Cloud:
         return str(UUID(int=self._random_ids.getrandbits(128), version=4)).upper()
 
     def _keep(self, answer: Answer) -> None:
-        # Texts and fields may hold secrets, and are most of what an answer weighs.
+        # Messages and fields may contain secrets, and take most of the memory of an answer.
         self.history.append(replace(answer, message="", fields={}, detail={}))
 
     def _check_rate(self, request: RequestContext) -> None:
         """Count a call in its sliding window, or refuse it.
 
-        A call at time t passes if fewer than *calls* calls passed in (t − seconds, t]. A call that
-        is throttled leaves no trace, so waiting as long as the refusal says is always enough. Calls
-        that are refused for other reasons count.
+        A call at time t passes if fewer than *calls* calls passed in (t − seconds, t]. A throttled
+        call does not count, so the wait in the refusal is always long enough. Calls that are
+        refused for other reasons count.
         """
         name = request.operation.name
         calls, seconds = self.limits[name]
@@ -356,7 +355,7 @@ class Cloud:
     # -- writes -----------------------------------------------------------------------------------
 
     def _write(self, request: RequestContext, answer: Answer) -> Answer:
-        """Answer a write: once for each ClientToken, which is the RequestId where none came."""
+        """Answer a write once per ClientToken; without a token the RequestId is used."""
         token = request.text("ClientToken") or answer.request_id
         key = (request.account_id, request.text("RegionId"), request.operation.name, token)
         asked = {name: of for name, of in request.parameters.items() if name != "ClientToken"}
@@ -379,7 +378,7 @@ class Cloud:
             answer = answer.refused(error)
         binds = answer.status == 200 or self.switches.refused_calls_bind_token
         if binds and not request.is_dry_run:
-            # All live equally long, so the order of binding is the order of forgetting.
+            # All tokens live equally long, so they expire in the order in which they were bound.
             self._tokens[key] = _BoundToken(request.now + _TOKEN_SECONDS, asked, answer)
         return answer
 
@@ -410,7 +409,7 @@ class Cloud:
         change, fields = request.operation.perform(request)
         faults = self.faults.select(TASK, request.operation.name, connection.vpn_connection_id)
         removed = None if change.removes is None else connection.table[change.removes]
-        # Exactly one draw a task, so that another duration here changes no other.
+        # Exactly one random number per task, so that one duration does not change the others.
         shortest, longest = (
             self._task_seconds
             if connection.task_seconds is None
@@ -436,13 +435,13 @@ class Cloud:
     # -- what operations ask ----------------------------------------------------------------------
 
     def created_ms(self, now: float) -> int:
-        """Return epoch milliseconds at a simulated second, by the clock on the wall."""
+        """Return epoch milliseconds at a simulated second, by the wall clock."""
         return round((self.epoch + now / self.speed) * 1000)
 
     def find(
         self, vpn_connection_id: str, account_id: str, region_id: str, now: float
     ) -> Connection | None:
-        """Return a connection of an account in a region, None where there is none."""
+        """Return a connection of an account in a region, or None."""
         connection = self._connections.get(vpn_connection_id)
         if connection is None or (connection.account_id, connection.region_id) != (
             account_id,
@@ -453,7 +452,7 @@ class Cloud:
         return connection
 
     def siblings_on_router(self, connection: Connection, now: float) -> Iterator[Connection]:
-        """Yield the other connections on the transit router of a connection."""
+        """Yield the other connections of a connection's transit router."""
         for other in self._connections.values():
             if other is not connection and (
                 (other.attach_type, other.account_id, other.transit_router_id)
@@ -463,7 +462,7 @@ class Cloud:
                 yield other
 
     def reappearing(self, connection: Connection, now: float) -> Iterator[Route]:
-        """Yield deleted routes that this one listing shows all the same, as a fault wants it."""
+        """Yield deleted routes that this listing still shows because of a fault."""
         connection.reappearing = [one for one in connection.reappearing if now < one[0]]
         for _, route in connection.reappearing:
             if route.key not in connection.table and self._random_listings.random() < 0.5:
@@ -478,33 +477,33 @@ class Cloud:
         return list(self._connections.values())
 
     def advance(self, now: float) -> list[Connection]:
-        """Let everything happen that is due by `now`; return all connections."""
+        """Execute everything that is due at `now`; return all connections."""
         self._deliver_due(now)
         return self.connections(now)
 
     def change(self, vpn_connection_id: str, now: float, **fields: Any) -> None:
-        """Change a connection behind the API's back: lock it, rename it, detach it.
+        """Change a connection without the API: lock it, rename it, detach it.
 
         Raises
         ------
         ValueError
-            If there is no such connection, or it cannot be so.
+            If there is no such connection, or the change is invalid.
         """
         if vpn_connection_id not in self._connections:
             raise ValueError(f"no connection {vpn_connection_id}")
         self.advance(now)
         connection = self._connections[vpn_connection_id]
-        replace(connection, **fields)  # refuses what cannot be
+        replace(connection, **fields)  # refuses invalid values
         vars(connection).update(fields)
 
 
 def merge_limits(changes: Mapping[str, Limit] | None) -> Mapping[str, Limit]:
-    """Return the limit of every operation, the vendor's unless changed.
+    """Return the limit of every operation, by default the vendor's.
 
     Raises
     ------
     ValueError
-        If an operation is unknown or a limit lets nothing pass.
+        If an operation is unknown or a limit allows no call.
     """
     limits = {name: operation.limit for name, operation in OPERATIONS.items()}
     for name, (calls, seconds) in (changes or {}).items():

@@ -1,4 +1,4 @@
-"""Errors of the API: the exception that carries one, and what the contract says of each code."""
+"""Errors of the API: the exception for an error, and the facts of the contract about each code."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def codes_of(error_class: str) -> frozenset[str]:
 def describe_error(code: str, operation: str = "") -> tuple[int, str]:
     """Return the HTTP status and the text of an error code.
 
-    Codes that the gateway makes from a parameter's name are in no table; an operation's page may
-    have a text of its own.
+    Codes that the gateway builds from a parameter's name are in no table. The documentation of an
+    operation may have its own text.
 
     Examples
     --------
@@ -37,16 +37,16 @@ def describe_error(code: str, operation: str = "") -> tuple[int, str]:
 
 
 class ApiError(Exception):
-    """The call is answered with an error code: an answer of the cloud, no fault of the simulator.
+    """An error code as the answer to a call: an answer of the cloud, not a bug of the simulator.
 
     Parameters
     ----------
     code : str
-        One of the contract, or one that the gateway makes from a parameter's name.
+        A code of the contract, or one that the gateway builds from a parameter's name.
     message : str, optional
-        In place of the text of the contract.
+        Replaces the text of the contract.
     retry_after : float, optional
-        Simulated seconds the client is asked to wait.
+        Simulated seconds that the client is asked to wait.
     detail : mapping, optional
         ``AccessDeniedDetail`` of a refused permission.
     """

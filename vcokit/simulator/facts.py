@@ -1,4 +1,4 @@
-"""What a probe saw of an account, as settings: the file that ``Probe.to_json`` writes.
+"""Settings of the simulator from the answers of a probe: the file that ``Probe.to_json`` writes.
 
 ============================  =====================================================
 answer to                     sets
@@ -7,14 +7,14 @@ answer to                     sets
 `task_seconds`                `task_seconds`
 `create_limit`                `limits` of CreateVcoRouteEntry
 `deleted_reappears`           a fault `reappear` of every delete
-`shared_space`, `host_bits`,  switches of what is refused; a dry run that passed tells that it
-`other_next_hop`,             is not
+`shared_space`, `host_bits`,  switches of what is refused; a dry run that passed means that it
+`other_next_hop`,             is accepted
 `not_attached`, `repeat`
 `second_write`                `switches.busy_code`
-others of a switch's name     that switch
+others with a switch's name   that switch
 ============================  =====================================================
 
-What the probe could not ask stays as it is without facts, and so does what no switch can show.
+Settings that the probe could not find out, and answers without a matching setting, have no effect.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class FactsError(ValueError):
 
 @dataclass(frozen=True)
 class Facts:
-    """How a simulator is to behave.
+    """The behaviour of a simulator.
 
     Parameters
     ----------
     quota, task_seconds, limits, switches, faults
-        As of `Simulator`.
+        See `Simulator`.
     """
 
     quota: int = QUOTA
@@ -63,7 +63,7 @@ class Facts:
 
 
 def read_facts(path: str | Path) -> Facts:
-    """Return what a probe's file says.
+    """Return the settings in a probe's file.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def _positive(value: Any, *kinds: type) -> Any:
 
 
 def _switches(seen: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the switches that answers set."""
+    """Return the switches that the answers set."""
     defaults = Switches()
     found: dict[str, Any] = {}
     for one in fields(Switches):
@@ -133,7 +133,7 @@ def _switches(seen: Mapping[str, Any]) -> dict[str, Any]:
     for switch, question in refused.items():
         if question in seen:
             found[switch] = seen[question] != _PASSED
-    # The question has the name of the switch, and the code of a dry run for an answer.
+    # The question has the name of a switch, but its answer is the code of a dry run.
     found.pop("host_bits", None)
     if "host_bits" in seen:
         found["host_bits"] = "masked" if seen["host_bits"] == _PASSED else "refused"
@@ -143,7 +143,7 @@ def _switches(seen: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _like(default: Any, value: Any, name: str) -> Any:
-    """Return a value that is of the type of a default."""
+    """Return a value if it has the type of a default."""
     if isinstance(default, float) and type(value) is int:
         value = float(value)
     if type(value) is not type(default):

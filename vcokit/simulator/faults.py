@@ -1,35 +1,35 @@
-"""Faults: what goes wrong on purpose, how often, and on which calls.
+"""Faults: deliberate failures, how often they occur, and in which calls.
 
 ================  =========  =========================================================
-kind              call done  what the client sees
+kind              executed   what the client sees
 ================  =========  =========================================================
 `drop_before`     no         the socket closes without an answer
 `drop_after`      yes        the socket closes without an answer
-`late`            later      the socket closes; the call is done `seconds` later
-`delay`           yes        the answer comes `seconds` late
+`late`            later      the socket closes; the call is executed `seconds` later
+`delay`           yes        the answer arrives `seconds` late
 `status_500`      as asked   500 ``InternalError``
 `status_503`      as asked   503 ``ServiceUnavailable``
 `throttle`        no         ``Throttling.User``, wait `seconds`
 `busy`            no         ``VpnConnection.Configuring`` (writes only)
-`refuse`          no         the error code that is asked for
+`refuse`          no         the error code in ``code``
 `truncate`        yes        half of the answer, then the socket closes
-`empty`           as asked   200 and nothing
-`html`            as asked   200 and an HTML page, as of a proxy in between
-`content_type`    yes        the right answer under the content type of a page
-`duplicate`       twice      the first answer; the call comes again `seconds` later
-`resent`          yes        ``SignatureNonceUsed``: someone between sent it twice
-`task_fails`      yes        nothing: the task ends, nothing has changed (writes only)
-`reappear`        yes        a route that was deleted is listed now and then for `seconds`
-`skew`            as it is   answers of a server whose clock is `seconds` fast (or slow)
+`empty`           as asked   200 and an empty body
+`html`            as asked   200 and an HTML page, as from a proxy in between
+`content_type`    yes        the correct answer with the content type of a page
+`duplicate`       twice      the first answer; the call is repeated `seconds` later
+`resent`          yes        ``SignatureNonceUsed``: a proxy sent the request twice
+`task_fails`      yes        nothing: the task ends without a change (writes only)
+`reappear`        yes        a deleted route is listed now and then for `seconds`
+`skew`            unchanged  answers of a server whose clock is `seconds` fast (or slow)
 ================  =========  =========================================================
 
-"As asked" is the argument ``applied``. Seconds are simulated ones, but those of ``delay`` and
-``skew`` are of the wall clock. ``code`` names another code of the same class for ``busy``,
-``throttle``, ``status_500`` and ``status_503``; ``refuse`` needs one.
+"As asked" means the argument ``applied``. Seconds are simulated seconds, except for ``delay`` and
+``skew``, which use the wall clock. ``code`` can select another code of the same class for ``busy``,
+``throttle``, ``status_500`` and ``status_503``; ``refuse`` requires it.
 
-Several faults may hit one call: it is left undone if any of them leaves it undone, delays add up,
-a closed socket hides all else, and of several error codes the first counts. A skew is applied
-before the signature is checked; all others after it was found right and before rate limits.
+Several faults may hit one call. It is not executed if any of them prevents it, delays add up, a
+closed socket hides everything else, and the first of several error codes counts. A skew is applied
+before the signature is checked; all other faults after a correct signature and before rate limits.
 """
 
 from __future__ import annotations
@@ -43,13 +43,14 @@ from typing import Final
 from vcokit.simulator.errors import ERRORS, codes_of
 from vcokit.simulator.models import CONTRACT, OPERATION_FACTS
 
-#: When a fault is drawn: before the signature, before the call is done, or when its task begins.
+#: When a fault is drawn: before the signature, before the call is executed, or when its task
+#: begins.
 AUTH, CALL, TASK = "auth", "call", "task"
 
 
 @dataclass(frozen=True)
 class _FaultType:
-    """What faults of a kind have in common; `codes` are those that they can be given."""
+    """The properties of a kind of faults; `codes` are the allowed values of ``code``."""
 
     applied: bool
     code: str = ""
@@ -85,7 +86,7 @@ FAULT_TYPES: Final = {
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong.
+    """One deliberate failure.
 
     Parameters
     ----------
@@ -94,26 +95,26 @@ class Fault:
     operation : str, optional
         Only calls of this operation.
     vpn_connection_id : str, optional
-        Only calls that name this connection.
+        Only calls for this connection.
     count : int, optional
-        Hit at most so many calls.
+        Most calls that are hit.
     probability : float
-        Chance of each matching call to be hit.
+        Probability that a matching call is hit.
     after : int
-        Leave the first so many matching calls alone.
+        Number of matching calls at the start that are never hit.
     burst : int
-        Once it hits, hit so many matching calls in a row.
+        Number of consecutive matching calls that are hit.
     seconds : float
         How late, how long, or how far; see the table.
     applied : bool
-        Whether the call is done nevertheless, for kinds where that is open.
+        Whether the call is executed nevertheless, for kinds with "as asked" in the table.
     code : str
-        Another error code, for kinds that can have one.
+        Another error code, for kinds that allow one.
 
     Raises
     ------
     ValueError
-        If there is no such fault; the message says what to write.
+        If the fault is invalid; the message explains what to write.
 
     Examples
     --------
@@ -158,16 +159,16 @@ class Fault:
 
     @property
     def type(self) -> _FaultType:
-        """What all faults of its kind have in common."""
+        """The properties of its kind."""
         return FAULT_TYPES[self.kind]
 
     @property
     def error(self) -> str:
-        """Error code of the answer, empty where it brings none."""
+        """Error code of the answer; empty if it has none."""
         return self.code or self.type.code
 
     def matches(self, operation: str, vpn_connection_id: str) -> bool:
-        """Tell whether a call is of the kind that this fault hits."""
+        """Return whether this fault can hit a call."""
         return (
             operation in self.type.operations | {""}
             and self.operation in (None, operation)
@@ -177,7 +178,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class ActiveFaults:
-    """The faults that hit one call, and what follows."""
+    """The faults that hit one call, and their effects."""
 
     faults: tuple[Fault, ...] = ()
 
@@ -200,17 +201,17 @@ class ActiveFaults:
 
     @property
     def skip_call(self) -> bool:
-        """Whether the call is left undone, for now or for ever."""
+        """Whether the call is not executed, now or at all."""
         return any(not (fault.applied or fault.type.applied) for fault in self.faults)
 
     @property
     def error(self) -> Fault | None:
-        """The fault whose error code is answered."""
+        """The fault whose error code is the answer."""
         return next((fault for fault in self.faults if fault.error), None)
 
     @property
     def duplicate_delays(self) -> tuple[float, ...]:
-        """How many simulated seconds later the call comes, each time that it does."""
+        """Delays in simulated seconds after which the call is executed, one per execution."""
         return self._seconds("duplicate", "late")
 
     @property
@@ -225,12 +226,12 @@ class ActiveFaults:
 
     @property
     def skew(self) -> float:
-        """Seconds that the server's clock is fast."""
+        """Seconds by which the server's clock is fast."""
         return sum(self._seconds("skew"))
 
     @property
     def delay(self) -> float:
-        """Seconds of wall time that the answer is late."""
+        """Seconds of wall time by which the answer is late."""
         return sum(self._seconds("delay"))
 
     @property
@@ -240,17 +241,17 @@ class ActiveFaults:
 
     @property
     def truncates(self) -> bool:
-        """Whether the answer is cut off."""
+        """Whether the answer is truncated."""
         return self._any("truncate")
 
     @property
     def body_override(self) -> str:
-        """What replaces an answer without error: ``html``, ``empty`` or nothing."""
+        """The replacement of a successful answer: ``html``, ``empty`` or an empty text."""
         return next((fault.kind for fault in self.faults if fault.kind in ("html", "empty")), "")
 
     @property
     def wrong_content_type(self) -> bool:
-        """Whether the answer says that it is a page."""
+        """Whether the answer has the content type of a page."""
         return self._any("content_type")
 
 
@@ -258,17 +259,16 @@ NO_FAULTS: Final = ActiveFaults()
 
 
 class FaultPlan:
-    """Faults with their memory: how many calls each has seen and hit.
+    """Faults with their counters: how many calls each has seen and hit.
 
-    Each fault draws from a seeded generator of its own, so that another fault in the list changes
-    none of the others.
+    Each fault has its own seeded generator, so that another fault in the list does not change it.
 
     Parameters
     ----------
     faults : sequence of Fault
-        In the order in which their error codes take precedence.
+        The error code of an earlier fault takes precedence.
     seed : int
-        Of the draws.
+        Seed of the random numbers.
     """
 
     def __init__(self, faults: Sequence[Fault] = (), seed: int = 0) -> None:

@@ -1,15 +1,15 @@
-"""What a simulated cloud consists of: accounts, connections, routes, switches, and its defaults.
+"""The parts of a simulated cloud: accounts, connections, routes, switches, and defaults.
 
 ::
 
     Account       one AccessKey: who may call, and what the key may do
-    Connection    an IPsec connection: as its owner set it up, its routes, its running task
-      ├── RouteTable ── Route     told apart by network, next hop and weight (`RouteKey`)
-      └── Task ── Change          comes into force when the task ends
-    Switches      how the cloud behaves where the vendor documents nothing
+    Connection    an IPsec connection: its configuration, its routes, its running task
+      ├── RouteTable ── Route     identified by network, next hop and weight (`RouteKey`)
+      └── Task ── Change          takes effect when the task ends
+    Switches      behaviour where the vendor documents nothing
 
-`CONTRACT` holds what the vendor documents: ``vcokit/contract.json``, the same file that the client
-reads. Seconds are simulated seconds unless a name says wall time.
+`CONTRACT` contains what the vendor documents: ``vcokit/contract.json``, the same file that the
+client reads. Seconds are simulated seconds unless a name refers to wall time.
 """
 
 from __future__ import annotations
@@ -29,43 +29,43 @@ CONTRACT: Final[Mapping[str, Any]] = json.loads(
     (Path(__file__).parents[1] / "contract.json").read_text(encoding="utf-8")
 )
 
-#: What is documented of the service of each operation: the VPC API, or another.
+#: The documented facts of the service of each operation: the VPC API, or another.
 SERVICE_OF: Final[Mapping[str, Mapping[str, Any]]] = {
     name: service
     for service in (CONTRACT, *CONTRACT["services"].values())
     for name in service["operations"]
 }
-#: What is documented of each operation.
+#: The documented facts of each operation.
 OPERATION_FACTS: Final[Mapping[str, Any]] = {
     name: service["operations"][name] for name, service in SERVICE_OF.items()
 }
 
-#: The defaults of everything that can be set; `None` in a signature means "as the vendor has it".
+#: The defaults of all options; `None` in a signature means the vendor's value.
 REGION: Final = "cn-hangzhou"
 ACCOUNT_ID: Final = "1000000000000001"
 ACCESS_KEY_ID: Final = "simulator-access-key-id"
-ACCESS_KEY_SECRET: Final = "simulator-access-key-secret"  # noqa: S105 - opens nothing else
+ACCESS_KEY_SECRET: Final = "simulator-access-key-secret"  # noqa: S105 - valid only here
 QUOTA: Final[int] = CONTRACT["limits"]["routes_per_connection"]["value"]
 TASK_SECONDS: Final = (2.0, 5.0)
 TASK_CONFLICT_SECONDS: Final = float(CONTRACT["limits"]["task_conflict_seconds"]["value"])
-#: Epoch seconds of simulated second 0 where nobody says otherwise (2026-01-01T00:00:00Z).
+#: Default epoch seconds of simulated second 0 (2026-01-01T00:00:00Z).
 EPOCH: Final = 1_767_225_600.0
 
-#: Secrets that the cloud puts into its answers, and that no client may show or store.
+#: Secrets in the answers of the cloud, which no client may show or store.
 CANARY_PSK: Final = "canary-psk-5e0d1c7b"
 CANARY_AUTH_KEY: Final = "canary-auth-key-93fa26d8"
 
 _STATES: Final = CONTRACT["states"]
-#: What a connection may be bound to, and the State that it then has while no task runs.
+#: What a connection may be attached to, and its State while no task runs.
 ATTACH_TYPES: Final[Mapping[str, str]] = _STATES["idle"]
 STATUSES: Final[Sequence[str]] = _STATES["status"]
 SEVERITIES: Final[Sequence[str]] = _STATES["severities"]
 TUNNEL_UP: Final = STATUSES[-1]
 CONNECTION_ID: Final = re.compile(r"vco-[A-Za-z0-9*]+")
 
-#: Seconds that a task takes: always the same, or anything between two.
+#: Seconds that a task takes: fixed, or between two values.
 Duration: TypeAlias = float | Sequence[float]
-#: Calls that an account may make of an operation in a region, in any so many seconds.
+#: Number of calls of an operation per account and region, and the window in seconds.
 Limit: TypeAlias = tuple[int, float]
 
 
@@ -79,7 +79,7 @@ SHARED_SPACE: Final = ipaddress.IPv4Network("100.64.0.0/10")
 
 @dataclass(frozen=True)
 class Destination:
-    """A well-formed destination; two are the same where their networks are equal."""
+    """A well-formed destination; two destinations are equal if their networks are equal."""
 
     network: str
     length: int
@@ -88,7 +88,7 @@ class Destination:
 
 
 def parse_destination(text: str) -> Destination | None:
-    """Return what a text says, or None where it is no ``a.b.c.d/length`` in ASCII digits.
+    """Return the destination in a text; None if it is not ``a.b.c.d/length`` in ASCII digits.
 
     Examples
     --------
@@ -110,12 +110,12 @@ def parse_destination(text: str) -> Destination | None:
 
 
 def check_network(text: str, what: str) -> str:
-    """Return a text that is a network.
+    """Return a text if it is a network.
 
     Raises
     ------
     ValueError
-        If it is none; `what` says in the message what it should have been.
+        If it is not a network; the message names it with `what`.
     """
     found = parse_destination(text)
     if found is None or found.has_host_bits:
@@ -143,30 +143,31 @@ class Credentials(NamedTuple):
 
 @dataclass(frozen=True)
 class Account:
-    """An account and one of its AccessKeys; accounts with one id and several keys are one account.
+    """An account and one of its AccessKeys; entries with the same id are one account.
 
     Parameters
     ----------
     account_id : str
-        Owner of connections; rate limits and client tokens are kept by it.
+        Owner of connections; rate limits and client tokens belong to it.
     access_key_id, access_key_secret : str
         The key that signs.
     security_token : str, optional
-        Makes the key a temporary one: every call must carry the token too.
+        Makes the key temporary: every call must also contain the token.
     token_expires : float, optional
-        Epoch seconds at which the token ends; never where absent.
+        Epoch seconds at which the token expires; without it the token never expires.
     active : bool
         Whether the key is enabled.
     policy : mapping, optional
-        What the key may do, as a RAM policy document; everything where absent. Statements have
-        Effect, Action and Resource; conditions and negated elements are not modelled.
+        What the key may do, as a RAM policy document; without it the key may do everything.
+        Statements have Effect, Action and Resource; conditions and negated elements are not
+        modelled.
     denial_code : str
-        How a call that the policy does not allow is refused.
+        Error code for a call that the policy does not allow.
 
     Raises
     ------
     ValueError
-        If the key is none, or the policy or the code cannot be used.
+        If the key is invalid, or the policy or the code cannot be used.
     """
 
     account_id: str = ACCOUNT_ID
@@ -189,11 +190,11 @@ class Account:
 
     @property
     def credentials(self) -> Credentials:
-        """The AccessKey as clients take it."""
+        """The AccessKey in the form that clients accept."""
         return Credentials(self.access_key_id, self.access_key_secret, self.security_token)
 
     def may(self, action: str, resource: str) -> bool:
-        """Tell whether the policy allows an action on a resource, and no statement denies it."""
+        """Return whether the policy allows an action on a resource and no statement denies it."""
         if self.policy is None:
             return True
         effects = {
@@ -205,7 +206,7 @@ class Account:
 
 
 def _check_policy(policy: Mapping[str, Any] | None) -> None:
-    """Refuse what is no policy, or one that says something which is not modelled."""
+    """Refuse an invalid policy, or one with elements that are not modelled."""
     if policy is None:
         return
     if not isinstance(policy, Mapping):
@@ -237,7 +238,10 @@ def _texts(written: Any) -> Iterable[Any]:
 
 
 def _covers(patterns: Any, text: str, fold: Any) -> bool:
-    """Tell whether a pattern (``*`` any text, ``?`` a letter) matches; actions know no case."""
+    """Return whether a pattern matches (``*`` any text, ``?`` one character).
+
+    Actions are case-insensitive.
+    """
     folded = fold(text)
     return any(fnmatchcase(folded, fold(one).replace("[", "[[]")) for one in _texts(patterns))
 
@@ -252,7 +256,7 @@ def _check_choice(what: str, value: object, known: Iterable[str]) -> None:
 
 
 class RouteKey(NamedTuple):
-    """What tells a route from the others of its connection."""
+    """The identity of a route within its connection."""
 
     route_dest: str
     next_hop: str
@@ -272,7 +276,7 @@ class Route:
     weight : int
         100 active, 0 standby.
     next_hop : str
-        The connection itself where empty.
+        Empty means the connection itself.
     description : str
         Free text; the cloud does not list it.
     created_ms : int
@@ -291,18 +295,18 @@ class Route:
             raise ValueError("route: weight is neither 0 nor 100")
         if not self.next_hop:
             object.__setattr__(self, "next_hop", self.vpn_connection_id)
-        # Weights out of a frame are NumPy's, and those cannot be written as JSON.
+        # Weights from a frame are NumPy integers, which cannot be written as JSON.
         object.__setattr__(self, "weight", int(self.weight))
 
     @property
     def key(self) -> RouteKey:
-        """What tells it from the other routes of its connection."""
+        """Its identity among the routes of its connection."""
         return RouteKey(self.route_dest, self.next_hop, self.weight)
 
 
 @dataclass(frozen=True)
 class LearnedRoute:
-    """A route that a connection has by BGP: it is listed as ``bgp`` and never changes.
+    """A route that a connection learnt by BGP: it is listed as ``bgp`` and never changes.
 
     Parameters
     ----------
@@ -331,15 +335,15 @@ class TunnelFailure:
     Parameters
     ----------
     tunnel : int
-        1, or 2 of a connection with two tunnels.
+        1, or 2 for a connection with two tunnels.
     status : str
-        How far the IKE/IPsec negotiation came.
+        How far the IKE/IPsec negotiation progressed.
     code, reason : str
-        What the cloud's diagnosis says.
+        The cloud's diagnosis.
     severity : str
         ``Critical``, ``Warn`` or ``Normal``.
     local, remote : str
-        Values of a parameter that differ, here and at the peer; empty where none does.
+        Different values of a parameter, here and at the peer; empty if none differs.
     """
 
     tunnel: int = 1
@@ -358,7 +362,7 @@ class TunnelFailure:
 
 
 class RouteTable:
-    """The routes of one connection, in the order in which they came."""
+    """The routes of one connection, in the order in which they were added."""
 
     def __init__(self) -> None:
         self._routes: dict[RouteKey, Route] = {}
@@ -379,7 +383,7 @@ class RouteTable:
 
     @property
     def breaks_tunnel(self) -> bool:
-        """Whether a route takes addresses that the cloud needs itself."""
+        """Whether a route covers addresses that the cloud itself needs."""
         return bool(self._harmful)
 
     def keys_at(self, network: str) -> Iterable[RouteKey]:
@@ -391,7 +395,7 @@ class RouteTable:
         return list(islice(self._routes.values(), start, stop))
 
     def add(self, route: Route) -> None:
-        """Add a route; one with the same key is replaced."""
+        """Add a route; replace a route with the same key."""
         key = route.key
         self._routes[key] = route
         self._by_network.setdefault(route.route_dest, set()).add(key)
@@ -400,7 +404,7 @@ class RouteTable:
             self._harmful.add(key)
 
     def remove(self, key: RouteKey) -> Route:
-        """Remove a route that is there, and return it."""
+        """Remove an existing route and return it."""
         self._harmful.discard(key)
         keys = self._by_network[key.route_dest]
         keys.remove(key)
@@ -411,14 +415,18 @@ class RouteTable:
 
 @dataclass(frozen=True)
 class Change:
-    """What a write asks for: a route more, a route less, or one in place of another."""
+    """The change that a write requests: add, remove or replace a route."""
 
     adds: Route | None = None
     removes: RouteKey | None = None
 
     @property
     def effective_immediately(self) -> bool:
-        """Whether acceptance brings it into force: less traffic now, more when the task ends."""
+        """Whether it takes effect at acceptance.
+
+        A change that reduces traffic does. A change that adds traffic takes effect at the task's
+        end.
+        """
         if self.adds is None:
             return True
         return self.removes is not None and self.adds.weight < self.removes.weight
@@ -426,7 +434,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Task:
-    """Background work: the simulated second it ends, and the change that comes into force then."""
+    """Background work: the simulated second of its end, and the change that then takes effect."""
 
     ends: float
     change: Change
@@ -437,7 +445,7 @@ class Task:
 
 @dataclass
 class Connection:
-    """An IPsec connection: what its owner set, and what becomes of it in a cloud.
+    """An IPsec connection: its configuration, and its state in a cloud.
 
     ::
 
@@ -445,17 +453,17 @@ class Connection:
         attached ───────────────────────▶ updating
             ▲                                │
             └────────────────────────────────┘
-               the task ends: its change, if any is left, comes into force
+               the task ends: its change takes effect, if it has not yet
 
-    Nothing wakes up when a task ends: whoever looks at a connection calls `advance` first. A cloud
-    works on a copy of what it is given.
+    Nothing runs automatically when a task ends: call `advance` before reading a connection. A cloud
+    works on copies of its arguments.
 
     Parameters
     ----------
     vpn_connection_id : str
         ``vco-`` and letters, digits or ``*``.
     region_id : str
-        Where it is; calls that name another region do not find it.
+        Its region; calls for another region do not find it.
     name : str
         Free text.
     account_id : str
@@ -463,46 +471,46 @@ class Connection:
     attach_type : str
         ``CEN`` (a transit router: can have routes), ``NO_ASSOCIATED`` or ``VPNGW``.
     transit_router_id, transit_router_name, cen_id : str
-        The transit router and its network, where ``attach_type`` is ``CEN``.
+        The transit router and its network, if ``attach_type`` is ``CEN``.
     zone : str
         Zone of the gateway.
     status : str
-        IKE/IPsec negotiation state; says nothing about tasks.
+        IKE/IPsec negotiation state; it is independent of tasks.
     vpn_gateway_id, customer_gateway_id, resource_group_id, internet_ip : str
         As the cloud shows them.
     created_ms : int
         Epoch milliseconds.
     state : str
-        State while no task runs, where it is another than that of ``attach_type``:
+        State while no task runs, if it differs from that of ``attach_type``:
         ``financialLocked``, ``detaching``, …
     task_seconds : float or (float, float), optional
-        Time its tasks take, in place of the cloud's.
+        Duration of its tasks, instead of the cloud's.
     tunnels : int
-        0 for a single tunnel, or how many a connection of several has.
+        0 for a single tunnel, or the number of tunnels of a multi-tunnel connection.
     tags : mapping of str to str
         Its tags.
     ssl_client_pools : sequence of str
-        Networks of SSL clients; a destination that overlaps one is refused.
+        Networks of SSL clients; a destination that overlaps one of them is refused.
     learned_routes : sequence of LearnedRoute
         Routes that came by BGP.
     failures : sequence of TunnelFailure
         Its tunnels that are down, and why.
     withheld : sequence of str
-        Networks of its routes that do not come into the route table of the transit router.
+        Networks of its routes that are not published to the route table of the transit router.
 
     Attributes
     ----------
     table : RouteTable
         Its routes, in a cloud.
     task : Task or None
-        The one task that runs.
+        The running task.
     task_ended : float
         Simulated second at which the last task ended.
 
     Raises
     ------
     ValueError
-        If the cloud could hold no such connection; the message says what to write.
+        If the connection is invalid; the message explains what to write.
     """
 
     vpn_connection_id: str
@@ -531,7 +539,7 @@ class Connection:
     table: RouteTable = field(default_factory=RouteTable, init=False, repr=False, compare=False)
     task: Task | None = field(default=None, init=False, repr=False, compare=False)
     task_ended: float = field(default=-math.inf, init=False, repr=False, compare=False)
-    #: Deleted routes that listings still show now and then, and until when.
+    #: Deleted routes that listings still show now and then, and the time at which that ends.
     reappearing: list[tuple[float, Route]] = field(
         default_factory=list, init=False, repr=False, compare=False
     )
@@ -557,7 +565,7 @@ class Connection:
 
     @property
     def idle_state(self) -> str:
-        """The State that is shown while no task runs."""
+        """The State while no task runs."""
         return self.state or ATTACH_TYPES[self.attach_type]
 
     @property
@@ -567,27 +575,27 @@ class Connection:
 
     @property
     def is_passing(self) -> bool:
-        """Whether something else than a task of ours is under way."""
+        """Whether the connection is in a transition other than a task of a write."""
         return self.idle_state in _STATES["passing"]
 
     @property
     def is_attached(self) -> bool:
-        """Whether it is attached to a transit router; a lock leaves it attached."""
+        """Whether it is attached to a transit router; a locked connection stays attached."""
         return self.attach_type == "CEN" and (self.is_locked or self.idle_state == "attached")
 
     @property
     def shown_state(self) -> str:
-        """The State the cloud shows: this is the field that tells of a task."""
+        """The State that the cloud shows; this field indicates a running task."""
         return str(_STATES["busy"]) if self.task else self.idle_state
 
     @property
     def tunnel_ids(self) -> list[str]:
-        """Ids of its tunnels; one empty id of a single tunnel, which has none."""
+        """Ids of its tunnels; one empty id for a single tunnel, which has no id."""
         name = self.vpn_connection_id.removeprefix("vco-")
         return [f"tun-{name}{number + 1}" for number in range(self.tunnels)] or [""]
 
     def failure_of(self, tunnel_id: str) -> TunnelFailure | None:
-        """Return why a tunnel is down, None where it is up; a harmful route brings down all."""
+        """Return why a tunnel is down, or None if it is up; a harmful route brings all down."""
         number = self.tunnel_ids.index(tunnel_id) + 1
         if self.table.breaks_tunnel:
             return TunnelFailure(number)
@@ -602,13 +610,13 @@ class Connection:
 
     @property
     def shown_status(self) -> str:
-        """The IKE/IPsec Status the cloud shows: up while one tunnel is."""
+        """The IKE/IPsec Status that the cloud shows: up while at least one tunnel is up."""
         statuses = [self.status_of(tunnel_id) for tunnel_id in self.tunnel_ids]
         return TUNNEL_UP if TUNNEL_UP in statuses else statuses[0]
 
     @property
     def pending_route(self) -> Route | None:
-        """The new route that a running task will bring, None for changes of a route there."""
+        """The new route of a running task; None if the task changes an existing route."""
         if self.task is None or self.task.change.removes is not None:
             return None
         return self.task.change.adds
@@ -634,7 +642,7 @@ class Connection:
             self.table.add(change.adds)
 
     def routes_in_the_end(self) -> list[Route]:
-        """Return the routes that are there when the running task has ended."""
+        """Return the routes after the end of the running task."""
         change = self.task.change if self.task else Change()
         routes = [route for route in self.table if route.key != change.removes]
         return routes if change.adds is None else [*routes, change.adds]
@@ -646,7 +654,7 @@ def read_duration(written: Duration) -> tuple[float, float]:
     Raises
     ------
     ValueError
-        If it is none.
+        If it is not a valid duration.
 
     Examples
     --------
@@ -664,53 +672,54 @@ def read_duration(written: Duration) -> tuple[float, float]:
 
 # -- switches -------------------------------------------------------------------------------------
 
-#: What a listing may say of a route's weight.
+#: How a listing may show a route's weight.
 LISTING_WEIGHTS: Final = ("shown", "missing", "constant")
-#: What becomes of a destination with host bits.
+#: How a destination with host bits is treated.
 HOST_BITS: Final = ("refused", "masked")
-#: What a write may be answered while a task runs.
+#: Possible answers to a write while a task runs.
 BUSY_CODES: Final = ("VpnConnection.Configuring", "TaskConflict")
 
 
 @dataclass(frozen=True)
 class Switches:
-    """How the simulator behaves where the vendor documents nothing.
+    """Behaviour of the simulator where the vendor documents nothing.
 
     Parameters
     ----------
     shared_space_refused : bool
-        A destination that touches 100.64.0.0/10 is refused; else it is accepted, and brings the
+        A destination that overlaps 100.64.0.0/10 is refused; else it is accepted and brings the
         tunnel down.
     not_attached_refused : bool
         A write on a connection that is not attached to a transit router is refused:
-        ``VpnConnection.Configuring`` while it is on its way, else ``Vco.StatusNotSupport``.
+        ``VpnConnection.Configuring`` while it is being attached or detached, else
+        ``Vco.StatusNotSupport``.
     task_conflict_seconds : float
-        A write so soon (simulated) after a task of its connection has ended is answered
-        ``TaskConflict``.
+        Simulated seconds after the end of a task in which a write on the same connection is
+        answered ``TaskConflict``.
     removed_at_acceptance : bool
-        A delete or a lowered weight is in force at acceptance; else when its task ends.
+        A delete or a lower weight takes effect at acceptance; else when its task ends.
     listed_after_task : bool
-        A new route is listed when its task ends; else at once (it forwards after its task anyway).
+        A new route is listed when its task ends; else immediately. It forwards after its task in
+        both cases.
     listing_needs_attached : bool
         Routes cannot be listed while a task runs; else they can.
     listing_weight : str
         The weight of a route in a listing: ``shown``, ``missing``, or ``constant`` (100).
     host_bits : str
-        A destination with host bits is ``refused``, or its network is taken (``masked``).
+        A destination with host bits is ``refused``, or replaced by its network (``masked``).
     other_next_hop_refused : bool
         A next hop other than the connection itself is refused; else it is accepted.
     busy_code : str
-        What a write is answered while a task runs on its connection.
+        The answer to a write while a task runs on its connection.
     dry_run_checks_state : bool
-        A dry run tells what is in the way of a route: tasks, other routes, quotas; else it looks
-        at its parameters alone.
+        A dry run also checks tasks, other routes and quotas; else it checks only its parameters.
     refused_calls_bind_token : bool
-        A refused write binds its ClientToken, and is refused again; else the token stays free.
+        A refused write binds its ClientToken and is refused again; else the token stays free.
 
     Raises
     ------
     ValueError
-        If a value is none of those it may have.
+        If a value is not allowed.
     """
 
     shared_space_refused: bool = False

@@ -1,10 +1,10 @@
-"""What each operation of the API takes, refuses, does and answers: one function each.
+"""The operations of the API: one function with its checks for each.
 
-A function is registered under its name in ``contract.json``, which knows whether it writes, the
-parameters that it must have and how often it may be called. A reading function returns the fields
-of its answer; a writing one returns the `Change` that its task brings as well. The checks of an
-operation stand above it in the order in which they are made; the first that returns an error code
-refuses the call. So a new operation is an entry in the contract and a function here.
+A function is registered under its name in ``contract.json``, which contains whether it writes, its
+required parameters and its rate limit. A reading function returns the fields of its answer; a
+writing function also returns the `Change` that its task makes. The checks of an operation are
+listed above it in their order; the first one that returns an error code refuses the call. A new
+operation therefore needs an entry in the contract and a function here.
 
 ::
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from vcokit.simulator.backend import Cloud
 
 Fields: TypeAlias = dict[str, Any]
-#: Returns an error code, or None where it finds nothing wrong.
+#: Returns an error code, or None if the check passes.
 Check: TypeAlias = Callable[["RequestContext"], str | None]
 
 _PAGE_SIZE: Final = CONTRACT["parameters"]["PageSize"]
@@ -62,12 +62,12 @@ class Operation:
     limit : (int, float)
         Calls and seconds.
     required : tuple of str
-        Parameters it must have, in the order in which they are missed.
+        Required parameters, in the order in which they are checked.
     checks : tuple of Check
-        Made in this order.
+        Checks in their order.
     perform : callable
-        From a request that passed the checks to the fields of its answer; of a write, to its
-        `Change` and the fields.
+        Takes a request that passed the checks; returns the fields of its answer, and before them
+        the `Change` for a write.
     """
 
     name: str
@@ -82,7 +82,7 @@ OPERATIONS: Final[dict[str, Operation]] = {}
 
 
 def operation(name: str, *checks: Check) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a function as what an operation of the contract does."""
+    """Register a function as the implementation of an operation of the contract."""
     fact = OPERATION_FACTS[name]
 
     def register(perform: Callable[[RequestContext], Any]) -> Callable[[RequestContext], Any]:
@@ -106,12 +106,12 @@ class RequestContext:
     Parameters
     ----------
     cloud : Cloud
-        What is asked.
+        The cloud that answers.
     operation : Operation
     parameters : mapping of str to str
-        As they came.
+        As received.
     account_id : str
-        Of the caller.
+        The caller's account.
     now : float
         Simulated second.
     """
@@ -123,32 +123,32 @@ class RequestContext:
     now: float
 
     def text(self, name: str) -> str:
-        """Return a parameter, empty where it is absent: the API makes no difference."""
+        """Return a parameter; empty if absent, because the API treats both the same."""
         return self.parameters.get(name, "")
 
     def find(self, vpn_connection_id: str) -> Connection | None:
-        """Return a connection of the caller in the region that the call names, if there is one."""
+        """Return a connection of the caller in the region of the call, or None."""
         return self.cloud.find(vpn_connection_id, self.account_id, self.text("RegionId"), self.now)
 
     @cached_property
     def found(self) -> Connection | None:
-        """The connection that is named, if there is one."""
+        """The connection in the call, or None."""
         return self.find(self.text("VpnConnectionId"))
 
     @property
     def connection(self) -> Connection:
-        """The connection that is named, once `check_connection` has found it."""
+        """The connection in the call, after `check_connection` has found it."""
         assert self.found is not None  # noqa: S101 - the checks come first
         return self.found
 
     @cached_property
     def destination(self) -> Destination | None:
-        """The destination, if it is well formed."""
+        """The destination, or None if it is malformed."""
         return parse_destination(self.text("RouteDest"))
 
     @cached_property
     def key(self) -> RouteKey:
-        """The route that is named, once its parts were checked."""
+        """The identity of the route in the call, after its parts were checked."""
         assert self.destination is not None  # noqa: S101 - the checks come first
         return RouteKey(
             self.destination.network, self.text("NextHop"), _WEIGHTS[self.text("Weight")]
@@ -156,7 +156,7 @@ class RequestContext:
 
     @property
     def is_dry_run(self) -> bool:
-        """Whether the call shall only be checked."""
+        """Whether the call is only to be checked."""
         known = "DryRun" in OPERATION_FACTS[self.operation.name]["parameters"]["optional"]
         return known and self.text("DryRun").lower() == "true"
 
@@ -167,7 +167,7 @@ def run_checks(request: RequestContext) -> None:
     Raises
     ------
     ApiError
-        With the code of the first that finds something.
+        With the code of the first check that fails.
     """
     blind = request.is_dry_run and not request.cloud.switches.dry_run_checks_state
     for check in request.operation.checks:
@@ -189,22 +189,22 @@ def check_required(request: RequestContext) -> str | None:
 
 
 def check_weight(request: RequestContext) -> str | None:
-    """The weight is not the very text 0 or 100."""
+    """The weight is not exactly the text 0 or 100."""
     return None if request.text("Weight") in _WEIGHTS else "InvalidWeight"
 
 
 def check_new_weight(request: RequestContext) -> str | None:
-    """The weight to set is not the very text 0 or 100."""
+    """The new weight is not exactly the text 0 or 100."""
     return None if request.text("NewWeight") in _WEIGHTS else "InvalidNewWeight"
 
 
 def check_connection(request: RequestContext) -> str | None:
-    """The caller has no such connection in this region; a malformed id can name none."""
+    """The caller has no such connection in this region; a malformed id never matches."""
     return None if request.found else "InvalidVpnConnectionInstanceId.NotFound"
 
 
 def check_attached(request: RequestContext) -> str | None:
-    """The connection is not attached to a transit router, or not yet, or no longer."""
+    """The connection is not attached to a transit router, not yet attached, or no longer."""
     if request.connection.is_attached or not request.cloud.switches.not_attached_refused:
         return None
     is_passing = request.connection.is_passing
@@ -212,9 +212,9 @@ def check_attached(request: RequestContext) -> str | None:
 
 
 def check_destination(request: RequestContext) -> str | None:
-    """The destination is no IPv4 network, or has host bits."""
+    """The destination is not an IPv4 network, or has host bits."""
     found = request.destination
-    # A default route has no host bits to speak of; that it is one says the next check.
+    # A default route has no meaningful host bits; the next check refuses it.
     masks = request.cloud.switches.host_bits == "masked"
     if found is None or (found.has_host_bits and found.length > 0 and not masks):
         return "IllegalParam.RouteDest"
@@ -222,7 +222,7 @@ def check_destination(request: RequestContext) -> str | None:
 
 
 def check_default_route(request: RequestContext) -> str | None:
-    """The destination is everything, or space the cloud keeps to itself."""
+    """The destination is the default route, or space that the cloud reserves for itself."""
     found = request.destination
     if found is None or found.length == 0:
         return "OperationFailed.InvalidCidrBlock"
@@ -232,19 +232,19 @@ def check_default_route(request: RequestContext) -> str | None:
 
 
 def check_next_hop(request: RequestContext) -> str | None:
-    """The next hop is another than the connection itself."""
+    """The next hop is not the connection itself."""
     same = request.text("NextHop") == request.text("VpnConnectionId")
     refused = request.cloud.switches.other_next_hop_refused
     return None if same or not refused else "InvalidNextHop.NotFound"
 
 
 def check_overlay_mode(request: RequestContext) -> str | None:
-    """The tunnel protocol is another than the only one there is."""
+    """The tunnel protocol is not the only supported one."""
     return None if request.text("OverlayMode") in ("", "Ipsec") else "InvalidOverlayMode"
 
 
 def check_dry_run(request: RequestContext) -> str | None:
-    """The switch for a dry run is neither true nor false."""
+    """The parameter for a dry run is neither true nor false."""
     return None if request.text("DryRun").lower() in ("", "true", "false") else "InvalidDryRun"
 
 
@@ -257,7 +257,7 @@ def check_locked(request: RequestContext) -> str | None:
 
 
 def check_busy(request: RequestContext) -> str | None:
-    """A task runs on the connection, or ended too short a time ago."""
+    """A task runs on the connection, or ended too recently."""
     if request.connection.task:
         return request.cloud.switches.busy_code
     since = request.now - request.connection.task_ended
@@ -265,32 +265,32 @@ def check_busy(request: RequestContext) -> str | None:
 
 
 def check_same_route(request: RequestContext) -> str | None:
-    """The same route is there."""
+    """The same route exists."""
     return "VpnRouteEntry.AlreadyExists" if request.key in request.connection.table else None
 
 
 def check_other_weight(request: RequestContext) -> str | None:
-    """The network is there by this next hop with the other weight."""
+    """The network exists with this next hop and the other weight."""
     there = request.connection.table.keys_at(request.key.route_dest)
     other = any(key.next_hop == request.key.next_hop for key in there)
     return "VpnRouteEntry.Conflict" if other else None
 
 
 def check_other_next_hop(request: RequestContext) -> str | None:
-    """The network is there with this weight by another next hop."""
+    """The network exists with this weight and another next hop."""
     there = request.connection.table.keys_at(request.key.route_dest)
     other = any(key.weight == request.key.weight for key in there)
     return "VpnRouteEntry.BackupRoute" if other else None
 
 
 def check_quota(request: RequestContext) -> str | None:
-    """The connection has as many routes as it may have."""
+    """The connection already has the maximum number of routes."""
     full = len(request.connection.table) >= request.cloud.quota
     return "CreateDbrRoutesQuotaFull.QuotaFull" if full else None
 
 
 def check_learned_route(request: RequestContext) -> str | None:
-    """The network is there by BGP."""
+    """The network exists as a BGP route."""
     known = (route.route_dest for route in request.connection.learned_routes)
     return "VpnRouteEntry.Conflict" if request.key.route_dest in known else None
 
@@ -303,7 +303,7 @@ def check_ssl_clients(request: RequestContext) -> str | None:
 
 
 def check_router_quota(request: RequestContext) -> str | None:
-    """The connections of the transit router have together as many routes as they may have."""
+    """The connections of the transit router together already have the maximum number of routes."""
     quota = request.cloud.router_quota
     if quota is None:
         return None
@@ -315,17 +315,17 @@ def check_router_quota(request: RequestContext) -> str | None:
 
 
 def check_route_exists(request: RequestContext) -> str | None:
-    """No route has these four: connection, network, next hop and weight."""
+    """No route has this connection, network, next hop and weight."""
     return None if request.key in request.connection.table else "InvalidRouteEntry.NotFound"
 
 
 def check_target_exists(request: RequestContext) -> str | None:
-    """The route that the weight would make of this one is there; without a change, it is itself."""
+    """The route with the new weight already exists; if the weight is unchanged, it is the same."""
     target = request.key._replace(weight=_WEIGHTS[request.text("NewWeight")])
     return "VpnRouteEntry.AlreadyExists" if target in request.connection.table else None
 
 
-#: What a dry run leaves out that looks at its parameters alone.
+#: Checks that a dry run omits if it only checks its parameters.
 _OF_STATE: Final = frozenset(
     {
         check_locked,
@@ -354,15 +354,15 @@ _OF_STATE: Final = frozenset(
     check_next_hop,  # 6
     check_overlay_mode,
     check_dry_run,
-    # What is wrong with the parameters is wrong at any time; what is wrong with the route table
-    # cannot be told before the running task has changed it.
+    # Invalid parameters are invalid at any time. Conflicts in the route table are only known after
+    # the running task has changed it.
     check_locked,
     check_busy,
     check_same_route,  # 7
     check_other_weight,  # 8
     check_other_next_hop,  # 9
     check_quota,  # 10
-    # What lies beyond the connection's own routes: behind the numbered, so that it hides none.
+    # Checks beyond the connection's own routes are last, so that they hide no numbered check.
     check_learned_route,
     check_ssl_clients,
     check_router_quota,
@@ -385,7 +385,7 @@ def create_route(request: RequestContext) -> tuple[Change, Fields]:
         "NextHop": route.next_hop,
         "Weight": route.weight,
         "OverlayMode": "Ipsec",
-        # Always published, although the task has only begun.
+        # Always published, although the task has only started.
         "State": "published",
         "CreateTime": created_ms,
     }
@@ -399,15 +399,15 @@ def create_route(request: RequestContext) -> tuple[Change, Fields]:
     check_attached,
     check_destination,
     check_default_route,
-    # The next hop of a route that is there is part of its name, whatever it is: this operation and
-    # the next do not list InvalidNextHop.NotFound.
+    # Any next hop of an existing route is part of its identity: the documentation of this operation
+    # and the next does not list InvalidNextHop.NotFound.
     check_overlay_mode,
     check_locked,
     check_busy,
     check_route_exists,
 )
 def delete_route(request: RequestContext) -> tuple[Change, Fields]:
-    """Take a route away."""
+    """Remove a route."""
     return Change(removes=request.key), {}
 
 
@@ -426,7 +426,7 @@ def delete_route(request: RequestContext) -> tuple[Change, Fields]:
     check_target_exists,
 )
 def modify_weight(request: RequestContext) -> tuple[Change, Fields]:
-    """Give a route another weight."""
+    """Change the weight of a route."""
     route = request.connection.table[request.key]
     changed = replace(route, weight=_WEIGHTS[request.text("NewWeight")])
     return Change(adds=changed, removes=request.key), {}
@@ -434,13 +434,13 @@ def modify_weight(request: RequestContext) -> tuple[Change, Fields]:
 
 # -- reads ----------------------------------------------------------------------------------------
 
-#: More digits than any page number can need, fewer than make a slow integer.
+#: Enough digits for any page number, but not so many that parsing the integer is slow.
 _POSITIVE: Final = re.compile(r"[1-9][0-9]{0,8}")
 _TAG: Final = re.compile(r"Tag\.([0-9]+)\.Key")
 
 
 def _read_page(request: RequestContext) -> tuple[Fields, slice]:
-    """Return PageNumber and PageSize, and the rows of that page."""
+    """Return PageNumber and PageSize, and the slice of that page's rows."""
     page: Fields = {}
     for name, default in (("PageNumber", 1), ("PageSize", _PAGE_SIZE["default"])):
         text = request.text(name) or str(default)
@@ -454,7 +454,7 @@ def _read_page(request: RequestContext) -> tuple[Fields, slice]:
 
 
 def read_tokened_page(request: RequestContext, found: list[Fields], wrong_token: str) -> Fields:
-    """Return the page of some rows that MaxResults and NextToken name, and the token of the next.
+    """Return the page of rows for MaxResults and NextToken, and the token of the next page.
 
     Parameters
     ----------
@@ -462,7 +462,7 @@ def read_tokened_page(request: RequestContext, found: list[Fields], wrong_token:
     found : list of dict
         The rows of all pages.
     wrong_token : str
-        How a token that cannot be one is refused.
+        Error code for an invalid token.
     """
     facts = SERVICE_OF[request.operation.name]
     most = facts["parameters"]["MaxResults"]
@@ -480,7 +480,7 @@ def read_tokened_page(request: RequestContext, found: list[Fields], wrong_token:
 
 @operation("DescribeVcoRouteEntries", check_connection)
 def list_routes(request: RequestContext) -> Fields:
-    """Return a page of the routes of a connection, made by hand or learned by BGP."""
+    """Return a page of the destination routes or BGP routes of a connection."""
     connection, switches = request.connection, request.cloud.switches
     kind = request.text("RouteEntryType") or "custom"
     if kind not in ("custom", "bgp"):
@@ -540,7 +540,7 @@ def _learned_route(connection: Connection, route: Any) -> Fields:
 
 
 def _route_counts(connection: Connection) -> Fields:
-    """Return the statistics that connections of several tunnels have."""
+    """Return the statistics of a connection with several tunnels."""
     counts = {("custom", "CLOUD"): len(connection.table)}
     for route in connection.learned_routes:
         counts["bgp", route.source] = counts.get(("bgp", route.source), 0) + 1
@@ -553,9 +553,9 @@ def _route_counts(connection: Connection) -> Fields:
 
 @operation("DescribeVpnConnection", check_connection)
 def describe_connection(request: RequestContext) -> Fields:
-    """Return all that is known of one connection."""
+    """Return the details of one connection."""
     fields = _connection_fields(request.connection)
-    # What this answer alone has.
+    # Fields that only this answer has.
     fields["VpnBgpConfig"] |= {"EnableBgp": "false"}
     return {
         **fields,
@@ -569,7 +569,7 @@ def list_connections(request: RequestContext) -> Fields:
     """Return a page of the connections of a region."""
     page, rows = _read_page(request)
     chosen = [connection for connection in _caller_s(request) if _passes(request, connection)]
-    # The container of tags is called Tag here and Tags in the description of one connection.
+    # The container of tags is called Tag here, but Tags in the description of one connection.
     shown = [
         {**_connection_fields(connection), "Tag": {"Tag": _tags(connection)}}
         for connection in chosen[rows]
@@ -578,7 +578,7 @@ def list_connections(request: RequestContext) -> Fields:
 
 
 def _passes(request: RequestContext, connection: Connection) -> bool:
-    """Tell whether a connection passes all filters; a tag without a value asks for its key."""
+    """Return whether a connection passes all filters; a tag without a value filters by its key."""
     filters = {
         "VpnConnectionId": connection.vpn_connection_id,
         "VpnGatewayId": connection.vpn_gateway_id,
@@ -597,9 +597,9 @@ def _passes(request: RequestContext, connection: Connection) -> bool:
 
 @operation("DiagnoseVpnConnections")
 def diagnose_connections(request: RequestContext) -> Fields:
-    """Return a page of what is wrong with tunnels: of connections by id, or of tunnels by theirs.
+    """Return a page of faults of tunnels, requested by connection ids or by tunnel ids.
 
-    A connection of several tunnels is asked for by those.
+    A connection with several tunnels is requested by tunnel ids.
     """
     page, rows = _read_page(request)
     wanted = {
@@ -664,7 +664,7 @@ def list_attachments(request: RequestContext) -> Fields:
 
 @operation("DescribeRegions")
 def list_regions(request: RequestContext) -> Fields:
-    """Return the vendor's regions, and any other that the caller has connections in."""
+    """Return the vendor's regions, and all other regions with connections of the caller."""
     languages = {"": "zh", "zh-CN": "zh", "en-US": "en"}
     if request.text("AcceptLanguage") not in languages:
         raise ApiError("InvalidAcceptLanguage")
@@ -683,7 +683,7 @@ def list_regions(request: RequestContext) -> Fields:
 
 
 def _caller_s(request: RequestContext) -> Iterator[Connection]:
-    """Yield the caller's connections in the region of the call, or in all if it names none."""
+    """Yield the caller's connections in the region of the call, or in all regions without one."""
     for connection in request.cloud.connections(request.now):
         if connection.account_id == request.account_id and request.text("RegionId") in (
             "",
@@ -697,10 +697,10 @@ def _tags(connection: Connection) -> list[Fields]:
 
 
 def _connection_fields(connection: Connection) -> Fields:
-    """Return the fields that a connection has in either answer, its secrets among them.
+    """Return the fields of a connection that both answers have, including its secrets.
 
-    Which of these are texts and which are truth values or numbers is the vendor's choice: tunnels
-    spell ``"true"`` and ``"86400"`` where the connection itself has true and 86400.
+    The vendor decides which fields are texts and which are booleans or numbers: tunnels have
+    ``"true"`` and ``"86400"`` where the connection itself has true and 86400.
     """
     attachments: Mapping[str, Fields] = {
         "CEN": {

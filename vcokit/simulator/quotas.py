@@ -1,7 +1,7 @@
-"""The Quota Center of a simulated cloud: what its account may have, as another service tells it.
+"""The Quota Center of a simulated cloud: a separate service with the quotas of the account.
 
-Codes and names are made up, where the contract does not say them; numbers are those by which the
-simulator itself refuses.
+Codes and names that are not in the contract are invented. The numbers are the limits that the
+simulator itself applies.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def get_quota(request: RequestContext) -> Fields:
 
 
 def _quotas(request: RequestContext) -> Iterator[dict[str, Any]]:
-    """Yield the quotas of a product; those of VPN stand under the first of the contract's."""
+    """Yield the quotas of a product; VPN quotas belong to the first product in the contract."""
     product = request.text("ProductCode")
     if product != _FACTS["products"]["value"][0]:
         return

@@ -1,4 +1,4 @@
-"""A cloud that says what another one said: it plays a recording again.
+"""A cloud that replays a recording of another cloud.
 
 A request is looked for by its operation and its parameters; ``ClientToken`` and ``Description`` do
 not count, for the one is drawn anew each time and the other no cloud repeats. Its answers come in
@@ -23,7 +23,7 @@ anything else               ``NotRecorded``, and what differs from the nearest t
                             recorded
 ==========================  =================================================================
 
-Nothing is modelled: there are no routes, and neither limits nor signatures of the recorded cloud.
+Nothing is modelled: it has no routes, and neither limits nor signatures of the recorded cloud.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ NOT_RECORDED: Final = "NotRecorded"
 _FREE: Final = frozenset({"ClientToken", "Description"})
 _LOOK, _PAGE = "DescribeVpnConnection", "DescribeVpnConnections"
 _BUSY: Final[str] = CONTRACT["states"]["busy"]
-#: What is played for an exchange that was no answer. What was never sent is left out.
+#: The fault for a recorded exchange without an answer. Requests that were never sent are omitted.
 _FAILURES: Final[Mapping[str, tuple[Fault, ...]]] = {
     "no answer": (Fault("drop_after"),),
     "garbled": (Fault("drop_after"),),
@@ -59,17 +59,17 @@ _FAILURES: Final[Mapping[str, tuple[Fault, ...]]] = {
     "not sent": (),
 }
 
-#: What a request is looked for by.
+#: The key by which a request is found.
 _Key: TypeAlias = tuple[str, frozenset[tuple[str, str]]]
 
 
 class RecordingError(ValueError):
-    """A recording cannot be played; the message names file, line and remedy."""
+    """A recording cannot be replayed; the message names file, line and remedy."""
 
 
 @dataclass(frozen=True)
 class _Exchange:
-    """One exchange; `place` is how many writes of its connection were sent before it."""
+    """One exchange; `place` is the number of writes of its connection that were sent before it."""
 
     operation: str
     parameters: Mapping[str, str]
@@ -81,25 +81,25 @@ class _Exchange:
 
     @property
     def key(self) -> _Key:
-        """What a request for it is looked for by."""
+        """The key by which a request finds it."""
         return _key(self.operation, self.parameters)
 
     @property
     def connection(self) -> str:
-        """The connection that it is about; empty where it is about none, or many."""
+        """The connection of the exchange; empty if it has none or many."""
         return self.parameters.get("VpnConnectionId", "")
 
 
 @dataclass
 class _Told:
-    """What was told of one thing, in order; each is of a place."""
+    """The recorded answers about one subject, in order, each with its place."""
 
     places: list[int] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
     next: int = 0
 
     def add(self, place: int, value: Any) -> None:
-        """Add what was told next."""
+        """Add the next answer."""
         self.places.append(place)
         self.values.append(value)
 
@@ -122,9 +122,9 @@ class Recorded(Cloud):
     Parameters
     ----------
     folder : str or Path
-        What ``connect(record=…)`` or ``--record`` wrote.
+        Folder written by ``connect(record=…)`` or ``--record``.
     speed : float
-        Of its clock.
+        Speed of its clock.
 
     Raises
     ------
@@ -138,7 +138,7 @@ class Recorded(Cloud):
         self._sent: dict[_Key, list[_Exchange]] = {}
         self._read: dict[_Key, _Told] = {}
         self._states: dict[str, _Told] = {}
-        #: Place of each connection, and how often each write was asked for.
+        #: Place of each connection, and how often each write was requested.
         self._places: dict[str, int] = {}
         self._asked: dict[_Key, int] = {}
         places: dict[str, int] = {}
@@ -161,7 +161,7 @@ class Recorded(Cloud):
         now: float,
         account: str = ACCOUNT_ID,
     ) -> Answer:
-        """Answer a call as it was answered, and keep it in the history."""
+        """Answer a call as recorded, and keep it in the history."""
         asked = Answer(now, operation, account, dict(parameters), self._new_request_id())
         found = self._found(operation, parameters)
         if isinstance(found, str):
@@ -187,13 +187,13 @@ class Recorded(Cloud):
             exchange: _Exchange = self._read[key].take(self._places.get(connection, 0))
             return exchange
         if operation == _LOOK and connection in self._states:
-            # It was seen on a page alone; its state is put in below.
+            # It was only recorded on a page; its state is filled in below.
             about = {"VpnConnectionId": connection, "State": ""}
             return _Exchange(operation, parameters, 200, about, "", None)
         return self._lacking(operation, parameters)
 
     def _in_place(self, operation: str, fields: Fields) -> Fields:
-        """Return an answer with the states of the connections that it shows at their places."""
+        """Return an answer with the states of its connections at their present places."""
         if operation == _LOOK and "State" in fields:
             return {**fields, **self._state(fields.get("VpnConnectionId", ""), fields["State"])}
         if operation == _PAGE and fields:
@@ -211,7 +211,7 @@ class Recorded(Cloud):
         return {"State": told.take(self._places.get(connection, 0), again=_BUSY)}
 
     def _lacking(self, operation: str, parameters: Mapping[str, str]) -> str:
-        """Say that a request was never recorded, and what differs from the nearest that was."""
+        """Return a message: the request was not recorded, and its difference to the nearest one."""
         asked = {name: value for name, value in parameters.items() if name not in _FREE}
         known = [dict(of) for name, of in (*self._sent, *self._read) if name == operation]
         said = f"{_said(operation, asked)} was never recorded"
@@ -245,7 +245,7 @@ def _rows(fields: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _states_in(one: _Exchange) -> Iterator[tuple[str, str]]:
-    """Yield the connections that an answer shows, and the state of each."""
+    """Yield the connections in an answer, and the state of each."""
     rows = {_LOOK: [one.answer], _PAGE: _rows(one.answer)}.get(one.operation, ())
     for row in rows:
         if "VpnConnectionId" in row and "State" in row:
@@ -253,7 +253,7 @@ def _states_in(one: _Exchange) -> Iterator[tuple[str, str]]:
 
 
 def _played(asked: Answer, one: _Exchange) -> Answer:
-    """Return a call as it was answered."""
+    """Return the answer to a call as recorded."""
     if one.failure:
         return replace(asked, status=one.status, faults=ActiveFaults(_FAILURES[one.failure]))
     fields = dict(one.answer)
@@ -316,7 +316,7 @@ def _parsed(path: Path, number: int, line: str) -> Mapping[str, Any]:
 
 
 def _exchange(told: Mapping[str, Any]) -> _Exchange | None:
-    """Return what a line tells; None for what never reached the cloud, or is not known here."""
+    """Return the exchange in a line; None if it never reached the cloud or is unknown here."""
     failure = told.get("failure", "")
     if told["operation"] not in OPERATION_FACTS or failure == "not sent":
         return None

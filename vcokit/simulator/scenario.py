@@ -1,12 +1,12 @@
 """A simulated cloud from a file, or for an inventory.
 
 A scenario is a TOML file (or JSON, which `Simulator.save` writes) whose keys are the arguments of
-`Simulator` and the fields of the dataclasses that they hold; ``docs/scenario.md`` lists them::
+`Simulator` and the fields of their dataclasses; ``docs/scenario.md`` lists them::
 
-    speed = 60            # simulated seconds in a second
+    speed = 60            # simulated seconds per second
     task_seconds = [2, 5] # or 3
 
-    [[accounts]]          # who may call; without any there is one with keys that are shown
+    [[accounts]]          # who may call; default: one account with the public test keys
     access_key_id = "testAccessKeyId"
     access_key_secret = "testAccessKeySecret"
 
@@ -14,7 +14,7 @@ A scenario is a TOML file (or JSON, which `Simulator.save` writes) whose keys ar
     vpn_connection_id = "vco-p0w2jpkhi2eeop6q6test"
     region_id = "ap-southeast-2"
 
-    [[routes]]            # what is there at the start
+    [[routes]]            # routes at the start
     vpn_connection_id = "vco-p0w2jpkhi2eeop6q6test"
     route_dest = "10.0.0.0/8"
     weight = 0
@@ -30,8 +30,8 @@ A scenario is a TOML file (or JSON, which `Simulator.save` writes) whose keys ar
     probability = 0.01
     burst = 20
 
-A misspelt key is an error and not a default. Errors name file and key and show no value: it may be
-a secret in the wrong place.
+A misspelt key is an error. Errors name file and key but show no value, because it may be a secret
+in the wrong place.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class ScenarioError(ValueError):
 
 
 class ScenarioKeyError(Exception):
-    """Something is wrong at a key."""
+    """The value of a key is invalid."""
 
     def __init__(self, key: str, what: object) -> None:
         super().__init__(f"{key}: {what}" if key else str(what))
@@ -88,24 +88,24 @@ class ScenarioKeyError(Exception):
 
 @dataclass(frozen=True)
 class Scenario:
-    """What a file may say: arguments of `Simulator`.
+    """The possible content of a file: arguments of `Simulator`.
 
     Parameters
     ----------
     speed : float
-        Simulated seconds in a second.
+        Simulated seconds per second.
     seed : int
-        Of all chance.
+        Seed of all random numbers.
     quota : int
-        Routes a connection may have.
+        Most routes of a connection.
     router_quota : int, optional
-        Routes that the connections of one transit router may have together.
+        Most routes of all connections of one transit router together.
     task_seconds : float or (float, float)
-        Time a task takes: always the same, or anything between two.
+        Duration of a task: fixed, or between two values.
     accounts, connections, routes, switches, faults
         As in their own tables.
     limits : mapping of str to (int, float)
-        Calls and seconds of operations whose rate limit is not to be the vendor's.
+        Calls and seconds of operations whose rate limit differs from the vendor's.
     """
 
     speed: float = 1.0
@@ -132,7 +132,7 @@ def read_scenario(path: str | Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        Keyword arguments of `Simulator`; those that the file does not name are absent.
+        Keyword arguments of `Simulator`; only those that are in the file.
 
     Raises
     ------
@@ -148,7 +148,7 @@ def read_scenario(path: str | Path) -> dict[str, Any]:
 
 
 def parse_scenario(text: str, name: str = "scenario") -> dict[str, Any]:
-    """Return the arguments of the simulator that a text describes; `name` stands in errors.
+    """Return the arguments of the simulator that a text describes; errors contain `name`.
 
     Examples
     --------
@@ -160,7 +160,7 @@ def parse_scenario(text: str, name: str = "scenario") -> dict[str, Any]:
     kind, load = ("JSON", json.loads) if text.startswith("{") else ("TOML", tomllib.loads)
     try:
         document = load(text)
-    except (ValueError, RecursionError) as error:  # numbers and nests without end, too
+    except (ValueError, RecursionError) as error:  # also for excessive numbers and nesting
         raise ScenarioError(f"{name}: is no {kind}: {error}. Put that line right") from None
     try:
         arguments = _read_fields(Scenario, document, "")
@@ -175,12 +175,12 @@ def parse_scenario(text: str, name: str = "scenario") -> dict[str, Any]:
 
 
 def fields_of(kind: type) -> list[Field[Any]]:
-    """Return the fields of a dataclass that can be written in a scenario."""
+    """Return the fields of a dataclass that a scenario may contain."""
     return [one for one in fields(kind) if one.init]
 
 
 def _read_fields(kind: type, table: Any, key: str) -> dict[str, Any]:
-    """Return the fields of a dataclass that a table holds, each seen to be of its type."""
+    """Return the fields of a dataclass in a table, after checking their types."""
     if not isinstance(table, dict):
         raise ScenarioKeyError(key, "write a table")
     known = {one.name: one for one in fields_of(kind)}
@@ -195,7 +195,7 @@ def _read_fields(kind: type, table: Any, key: str) -> dict[str, Any]:
 
 
 def _read(hint: Any, value: Any, key: str) -> Any:
-    """Return a value as its type hint wants it."""
+    """Return a value converted to its type hint."""
     origin, arguments = get_origin(hint), get_args(hint)
     if is_dataclass(hint) and isinstance(hint, type):
         given = _read_fields(hint, value, key)
@@ -231,7 +231,7 @@ def _read_one_of(hints: Sequence[Any], value: Any, key: str) -> Any:
 
 
 def _name(hint: Any) -> str:
-    """Return what a type is called in an error."""
+    """Return the name of a type in an error."""
     if get_origin(hint) is tuple:
         return f"a list of {' and '.join(map(_name, get_args(hint)))}"
     if get_origin(hint) is collections.abc.Sequence:
@@ -246,7 +246,7 @@ def _make(key: str, kind: Any, /, *values: Any, **arguments: Any) -> Any:
         raise ScenarioKeyError(key, error) from None
 
 
-# -- what fields of several tables say together ---------------------------------------------------
+# -- checks across several tables -----------------------------------------------------------------
 
 
 def _check_ranges(scenario: Mapping[str, Any]) -> None:
@@ -264,7 +264,7 @@ def _check_ranges(scenario: Mapping[str, Any]) -> None:
 
 
 def _check_names(scenario: dict[str, Any]) -> None:
-    """See that what is named is there, and once; the first account owns what names no owner."""
+    """Check that all names exist and are unique; set the first account as the default owner."""
     accounts = scenario.get("accounts", (Account(),))
     if not accounts:
         raise ScenarioKeyError("accounts", "name at least one, or leave it out")
@@ -290,7 +290,7 @@ def _check_names(scenario: dict[str, Any]) -> None:
     _check_among("connections", "account_id", connections, owners, "accounts")
     ids = names["connections"][1]
     _check_among("routes", "vpn_connection_id", scenario.get("routes", ()), ids, "connections")
-    if ids:  # beside an inventory a scenario names no connections: nothing can be checked
+    if ids:  # with an inventory, a scenario has no connections to check
         faults = scenario.get("faults", ())
         _check_among("faults", "vpn_connection_id", faults, [*ids, None], "connections")
     for number, route in enumerate(scenario.get("routes", ())):
@@ -321,7 +321,7 @@ def _nearest(name: str, known: Iterable[str]) -> str:
 def write_scenario(cloud: Cloud, now: float) -> str:
     """Return connections, routes and quotas of a cloud as a scenario in JSON.
 
-    Running tasks count as ended: the cloud would end them while nobody looks.
+    Running tasks count as ended.
     """
     connections = cloud.advance(now)
     routes = [route for connection in connections for route in connection.routes_in_the_end()]
@@ -335,7 +335,7 @@ def write_scenario(cloud: Cloud, now: float) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return an object of a dataclass as a table of the fields that are not absent."""
+    """Return a dataclass object as a table of the fields that have a value."""
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     if not is_dataclass(value):
@@ -353,26 +353,26 @@ _PLACES: Final = ("branch", "depot", "factory", "office", "plant", "shop", "ware
 def connections_for(
     routes: pd.DataFrame, seed: int, account_id: str = ACCOUNT_ID
 ) -> list[Connection]:
-    """Return the connections that an inventory needs, in the order in which it names them.
+    """Return the connections of an inventory, in order of appearance.
 
     Each well-formed connection id becomes one connection attached to a transit router, in the
-    region of its first row that names one; everything else about it is invented. There is one
-    transit router for each region, so that routes of one destination on several connections meet.
-    Malformed ids become nothing: the cloud shall not find them.
+    region of its first row with a region; everything else about it is invented. There is one
+    transit router per region, so that routes to one destination on several connections compete.
+    Malformed ids are ignored, so that the cloud does not find them.
 
     Parameters
     ----------
     routes : DataFrame
         With columns region_id and vpn_connection_id.
     seed : int
-        Of what is invented.
+        Seed of the invented values.
     account_id : str
         Owner of all of them.
 
     Raises
     ------
     ValueError
-        If it is no frame, or a column is not there.
+        If it is not a frame, or a column is missing.
     """
     _require(routes, ("region_id", "vpn_connection_id"))
     regions = _regions(routes)
@@ -383,7 +383,7 @@ def connections_for(
     }
     found = []
     for number, (vpn_connection_id, region) in enumerate(regions.items(), start=1):
-        # Zones of regions in China are written cn-hangzhou-h, elsewhere ap-southeast-5a.
+        # Zones in China are named like cn-hangzhou-h, elsewhere like ap-southeast-5a.
         dash = "-" if region.startswith("cn-") else ""
         found.append(
             Connection(
@@ -396,7 +396,7 @@ def connections_for(
                 transit_router_name=f"transit-{region}",
                 cen_id=routers[region][1],
                 customer_gateway_id=_invent(chance, "cgw-", 20),
-                # From the addresses kept for examples (RFC 5737).
+                # From the addresses reserved for examples (RFC 5737).
                 internet_ip=f"203.0.113.{chance.randrange(1, 255)}",
             )
         )
@@ -404,9 +404,9 @@ def connections_for(
 
 
 def quota_for(routes: pd.DataFrame) -> int:
-    """Return the quota that lets an inventory in: the vendor's, or its largest connection.
+    """Return a quota that is enough for an inventory: the vendor's, or its largest connection.
 
-    Rows that repeat one another count once.
+    Repeated rows count once.
     """
     _require(routes, _IDENTITY)
     rows = routes.loc[:, list(_IDENTITY)].astype("str").drop_duplicates()
@@ -429,7 +429,7 @@ def _require(routes: pd.DataFrame, columns: tuple[str, ...]) -> None:
 
 
 def _regions(routes: pd.DataFrame) -> dict[str, str]:
-    """Return the region of each well-formed connection id; the default where no row names one."""
+    """Return the region of each well-formed connection id; the default if no row has one."""
     pairs = routes.loc[:, ["vpn_connection_id", "region_id"]]
     pairs = pairs[pairs["vpn_connection_id"].notna()].drop_duplicates()
     regions: dict[str, str] = {}

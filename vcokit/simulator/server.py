@@ -1,4 +1,4 @@
-"""The simulator as a program: a cloud behind HTTP on a loopback address, and two clocks.
+"""The simulator as a server: a cloud behind HTTP on a loopback address, with two clocks.
 
 ::
 
@@ -9,7 +9,7 @@
                     simulated time  └── JSON or XML
                     = seconds since the start × speed
 
-While it is stopped simulated time stands still; what was there is there at the next start.
+Simulated time does not advance while the server is stopped. Its state is kept for the next start.
 
 ===============  ==================================  ======================================
 answer           JSON                                XML
@@ -17,13 +17,13 @@ answer           JSON                                XML
 success          ``{"RequestId": …, fields…}``       ``<{Action}Response>…``
 error            RequestId, HostId, Code, Message,   ``<Error>…`` with the same
                  Recommend
-list             array                               the element once for each item
-truth            ``true``                            ``true``
+list             array                               one element per item
+boolean          ``true``                            ``true``
 ===============  ==================================  ======================================
 
-JSON is the default; the parameter ``Format`` asks for XML in either scheme. Without it the header
-``Accept`` may (ours: no page says what V3 does). Source: the vendor's page on the structure of
-answers; the content types are those that its SDKs look for.
+JSON is the default; the parameter ``Format`` requests XML in both schemes. Without it the header
+``Accept`` may request it (our choice: V3 is not documented here). Source: the vendor's page on the
+structure of answers; the content types are those that its SDKs expect.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-#: One that is made for an inventory is for trying things out: a minute passes in a second.
+#: Speed of a simulator for an inventory, which is used for trials: a minute passes in a second.
 INVENTORY_SPEED: Final = 60.0
 
 _CONTENT_TYPES: Final = {JSON: "application/json;charset=utf-8", XML: "text/xml;charset=utf-8"}
@@ -86,7 +86,7 @@ _HELP: Final = (
     "https://api.alibabacloud.com/troubleshoot?q={code}&product=Vpc&requestId={request_id}"
 )
 _DECLARATION: Final = "<?xml version='1.0' encoding='UTF-8'?>"
-#: What XML 1.0 cannot hold, not even escaped.
+#: Characters that XML 1.0 cannot contain, not even escaped.
 _UNWRITABLE: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -99,11 +99,11 @@ def write_answer(answer: Answer, form: str, host: str) -> bytes:
     Parameters
     ----------
     answer : Answer
-        What the cloud says.
+        The answer of the cloud.
     form : str
         ``JSON`` or ``XML``.
     host : str
-        ``HostId`` of errors: the host as the client wrote it.
+        ``HostId`` of errors: the host as written by the client.
     """
     fields: dict[str, Any] = {"RequestId": answer.request_id, **answer.fields}
     if answer.code:
@@ -123,7 +123,7 @@ def write_answer(answer: Answer, form: str, host: str) -> bytes:
 
 
 def _xml(name: str, value: Any) -> Iterator[str]:
-    """Yield a value as XML; a list is its element once for each item."""
+    """Yield a value as XML; a list becomes one element per item."""
     if isinstance(value, list):
         for item in value:
             yield from _xml(name, item)
@@ -134,7 +134,7 @@ def _xml(name: str, value: Any) -> Iterator[str]:
         yield f"</{name}>"
     else:
         text = str(value).lower() if isinstance(value, bool) else str(value)
-        # A bare carriage return would be read back as a line feed.
+        # A bare carriage return would be parsed as a line feed.
         text = escape(_UNWRITABLE.sub("\ufffd", text), {"\r": "&#13;"})
         yield f"<{name}>{text}</{name}>"
 
@@ -142,28 +142,28 @@ def _xml(name: str, value: Any) -> Iterator[str]:
 # -- from a request to a response -----------------------------------------------------------------
 
 
-#: What a client on this machine asks to know that it rehearses, and the answer: no call of the API,
-#: so that it is neither signed nor counted, and no fault strikes it.
+#: The question by which a client on this machine recognises a simulator, and the answer. It is not
+#: a call of the API, so it is neither signed nor counted, and no fault hits it.
 _QUESTION: Final = "/.vcokit-simulator"
 _ANSWER: Final = b"a simulator of vcokit\n"
 
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """A response, and what shall happen to it on its way.
+    """A response, and the faults of its delivery.
 
     Parameters
     ----------
     status : int
         HTTP status.
     headers : tuple of (bytes, bytes)
-        Those of the API; Content-Length is the server's.
+        Those of the API; the server adds Content-Length.
     body : bytes
-        The whole body.
+        The complete body.
     delay : float
         Seconds of wall time to wait before sending.
     drops : bool
-        Close the socket, send nothing.
+        Close the socket without sending anything.
     truncates : bool
         Send half of the body, then close the socket.
     """
@@ -177,14 +177,14 @@ class HttpResponse:
 
 
 class Service:
-    """The API over a cloud, pure: time is an argument.
+    """The API of a cloud, without input and output: time is an argument.
 
     Parameters
     ----------
     cloud : Cloud
-        What is asked.
+        The cloud that answers.
     accounts : iterable of Account
-        Who may ask.
+        Who may call.
     """
 
     def __init__(self, cloud: Cloud, accounts: Iterable[Account]) -> None:
@@ -197,16 +197,16 @@ class Service:
         Parameters
         ----------
         request : HttpRequest
-            Whatever came; nothing is too malformed for an answer.
+            Any request; even a malformed one gets an answer.
         wall : float
-            Epoch seconds, by which signatures are dated.
+            Epoch seconds, for the dates of signatures.
         now : float
-            Simulated seconds, by which the cloud lives.
+            Simulated seconds, for the cloud.
         """
         if request.path == _QUESTION:
             return HttpResponse(200, (), _ANSWER)
         connection = request.parameters.get("VpnConnectionId", "")
-        # The server's clock may be made wrong, and then its Date says so as a real one's would.
+        # A fault may make the server's clock wrong; its Date then shows it, as on a real server.
         wall += self.cloud.faults.select(AUTH, request.action, connection).skew
         try:
             caller = self._authenticator.authenticate(request, wall)
@@ -224,7 +224,7 @@ class Service:
         override = "" if answer.code else faults.body_override
         headers = {"content-type": _CONTENT_TYPES[form], "x-acs-request-id": answer.request_id}
         if answer.retry_after is not None:
-            # Rounded up, so that a client which waits as long as it is told has waited enough.
+            # Rounded up, so that the requested wait is always long enough.
             milliseconds = ceil(answer.retry_after * 1000 / self.cloud.speed)
             headers["x-acs-retry-after"] = str(max(1, milliseconds))
         if override == "html":
@@ -256,16 +256,16 @@ def _http_date(seconds: int) -> str:
 
 @dataclass(frozen=True)
 class HttpLimits:
-    """What a client may take of the server: bytes, and seconds of wall time.
+    """Limits of the server for its clients: bytes, and seconds of wall time.
 
     Parameters
     ----------
     head, body : int
-        Bytes of the first line and headers, and of the body; no operation needs a body.
+        Bytes of the request line and headers, and of the body; no operation needs a body.
     connections : int
-        Open at a time; one more closes the one that has been waited for the longest.
+        Open connections; one more closes the connection that has been idle for the longest time.
     idle_seconds : float
-        Between two requests; long, so that clients do not run into its end.
+        Between two requests; long enough that clients do not reach it.
     request_seconds : float
         From the first byte of a request to its last.
     """
@@ -278,7 +278,7 @@ class HttpLimits:
 
 
 class _UnreadableRequestError(Exception):
-    """What came is no request that can be answered by the API; holds the HTTP status."""
+    """The API cannot answer the received data; contains the HTTP status."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -287,10 +287,10 @@ class _Handler(BaseHTTPRequestHandler):
     server: HttpServer
     protocol_version = request_version = default_request_version = "HTTP/1.1"
     requestline = command = ""
-    disable_nagle_algorithm = True  # else an answer waits 40 ms for the client's acknowledgement
+    disable_nagle_algorithm = True  # else an answer waits 40 ms for the client's TCP ACK
 
     def handle_one_request(self) -> None:
-        """Read one request and answer it; all that can go wrong on a socket ends the connection."""
+        """Read one request and answer it; any socket error ends the connection."""
         self.close_connection = True
         self.server.await_request(self.connection, self.server.limits.idle_seconds)
         try:
@@ -301,15 +301,15 @@ class _Handler(BaseHTTPRequestHandler):
         except _UnreadableRequestError as error:
             self._refuse(*error.args)
         except OSError:
-            self.close_connection = True  # the client has gone, or the server stops
+            self.close_connection = True  # the client has disconnected, or the server stops
 
     def _read_request(self) -> HttpRequest | None:
-        """Return the next request; None where there is none, or an answer was given already."""
+        """Return the next request; None if there is none, or if it was already answered."""
         head = self._read_head()
         self.raw_requestline, _, rest = head.partition(b"\n")
         if not head:
             return None
-        # The library parses a head that is whole: what it has of a stream's end it takes for one.
+        # The library gets complete headers only: it would accept truncated ones at a stream's end.
         stream, self.rfile = self.rfile, io.BytesIO(rest)
         parsed = self.parse_request()
         self.rfile = stream
@@ -321,7 +321,7 @@ class _Handler(BaseHTTPRequestHandler):
         )
         if not self.server.is_own_host(self.headers.get_all("host", [])):
             raise _UnreadableRequestError(421)
-        # A browser says whose page a request comes from: no page has any business here.
+        # Browsers report the origin of a request; requests from web pages are refused.
         if self.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             raise _UnreadableRequestError(403)
         path, _, query = self.path.partition("?")
@@ -329,13 +329,13 @@ class _Handler(BaseHTTPRequestHandler):
         return HttpRequest(self.command, path, query.encode("latin-1"), headers, body)
 
     def _read_head(self) -> bytes:
-        """Return first line and headers; nothing where the client has closed the connection."""
+        """Return request line and headers; empty if the client has closed the connection."""
         head = b""
         while not head.endswith((b"\n\r\n", b"\n\n")):
             line = self.rfile.readline(self.server.limits.head - len(head) + 1)
             if not head:
                 if line in (b"\r\n", b"\n"):
-                    continue  # left over from the request before
+                    continue  # left over from the previous request
                 self.server.await_request(self.connection, self.server.limits.request_seconds)
             head += line
             if len(head) > self.server.limits.head:
@@ -370,14 +370,14 @@ class _Handler(BaseHTTPRequestHandler):
         lines.append(f"content-length: {length}\r\n\r\n".encode())
         if self.command != "HEAD":
             lines.append(response.body[: length // 2 if response.truncates else length])
-        self.wfile.write(b"".join(lines))  # at once, head and body
+        self.wfile.write(b"".join(lines))  # headers and body in one write
 
     def _refuse(self, status: int) -> None:
-        """Answer what is no request to the API, and end the connection."""
+        """Answer a request that is not for the API, and end the connection."""
         self.close_connection = True
         try:
             self.send_error(status, explain=f"Ask as http://127.0.0.1:{self.server.port} does")
-            # Whoever still sends must read the answer before the connection is reset.
+            # A client that is still sending must read the answer before the connection is reset.
             self.connection.shutdown(socket.SHUT_WR)
             for _ in range(64):
                 if not self.rfile.read1(1 << 16):
@@ -386,20 +386,20 @@ class _Handler(BaseHTTPRequestHandler):
             return
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing: malformed requests and cut connections are what a simulator is for."""
+        """Log nothing: malformed requests and broken connections are normal in a simulator."""
 
 
 class HttpServer(ThreadingHTTPServer):
-    """A listening socket, the thread that accepts, and a thread for each open connection.
+    """A listening socket, a thread that accepts, and a thread for each open connection.
 
     Parameters
     ----------
     respond : callable
-        From a request to a response.
+        Takes a request and returns a response.
     host, port : str, int
-        Where to listen; port 0 takes any that is free.
+        Where to listen; port 0 means any free port.
     limits : HttpLimits
-        What clients may take of it.
+        Limits for clients.
     """
 
     daemon_threads = True
@@ -418,7 +418,7 @@ class HttpServer(ThreadingHTTPServer):
         self._process = os.getpid()
         self._lock = threading.Condition()
         self._open: set[socket.socket] = set()
-        #: Connections that a request is awaited on, and until when; the first waits the longest.
+        #: Connections that wait for a request, and their deadlines; the first waits the longest.
         self._awaited: dict[socket.socket, float] = {}
         super().__init__((host, port), _Handler)
         self.port: int = self.socket.getsockname()[1]
@@ -427,17 +427,17 @@ class HttpServer(ThreadingHTTPServer):
         )
 
     def server_bind(self) -> None:
-        """Bind, without asking the name service who we are."""
+        """Bind without a name lookup of this host."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
 
     def start(self) -> None:
-        """Start serving; whoever connects from now on waits in line until the thread is there."""
+        """Start serving; clients that connect before the thread runs are queued."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Cut all connections and end all threads."""
-        if os.getpid() != self._process:  # a forked child: all but its copy is the parent's
+        """Close all connections and end all threads."""
+        if os.getpid() != self._process:  # a forked child owns only its copy of the socket
             self.socket.close()
             return
         self.stopping.set()
@@ -450,11 +450,11 @@ class HttpServer(ThreadingHTTPServer):
         self._thread.join()
 
     def is_own_host(self, hosts: Sequence[str]) -> bool:
-        """Tell whether a request was meant for this server.
+        """Return whether a request was meant for this server.
 
-        A page on the web can have its own name lead here (DNS rebinding); what it cannot do is
-        make a browser send another name than its own. So only ``localhost`` and addresses are
-        taken, those of other machines where this server listens on one.
+        A web page can make its own name resolve to this machine (DNS rebinding), but it cannot make
+        a browser send a name other than its own. Therefore only ``localhost`` and addresses are
+        accepted; remote addresses only if this server listens on one.
         """
         try:
             url = urlsplit(f"//{hosts[0]}")
@@ -478,7 +478,7 @@ class HttpServer(ThreadingHTTPServer):
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Close a connection that was served."""
+        """Close a connection after it was served."""
         self.request_came(request)
         super().shutdown_request(request)
         with self._lock:
@@ -486,23 +486,23 @@ class HttpServer(ThreadingHTTPServer):
             self._lock.notify_all()
 
     def await_request(self, connection: socket.socket, seconds: float) -> None:
-        """Note that a request is awaited on a connection, and for how long at most."""
+        """Record that a connection waits for a request, for `seconds` at most."""
         with self._lock:
             self._awaited.pop(connection, None)
             self._awaited[connection] = time.monotonic() + seconds
 
     def request_came(self, connection: socket.socket) -> None:
-        """Note that a request is awaited no longer."""
+        """Record that a connection no longer waits for a request."""
         with self._lock:
             self._awaited.pop(connection, None)
 
     def service_actions(self) -> None:
-        """Give up requests that were awaited for too long; called many times a second."""
+        """Close connections that waited too long for a request; called many times per second."""
         now = time.monotonic()
         with self._lock:
             for connection in [one for one, until in self._awaited.items() if until < now]:
                 del self._awaited[connection]
-                # What was sent is read as far as it goes, and may still be answered.
+                # Data that was already sent is still read and may be answered.
                 _cut(connection, socket.SHUT_RD)
 
 
@@ -510,11 +510,11 @@ def _cut(connection: socket.socket, how: int) -> None:
     try:
         connection.shutdown(how)
     except OSError:
-        return  # it is cut already
+        return  # it is already closed
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether only this machine can reach an address."""
+    """Return whether only this machine can reach an address."""
     return host == "localhost" or (_is_address(host) and ip_address(host).is_loopback)
 
 
@@ -528,7 +528,7 @@ def _is_address(host: str) -> bool:
 
 # -- frames ---------------------------------------------------------------------------------------
 
-#: Columns of the frames. Strings are ``str`` (an empty one is missing), whole numbers ``Int64``.
+#: Columns of the frames. Strings are ``str`` (empty means missing), integers ``Int64``.
 _ROUTES: Final = {
     "region_id": "str",
     "vpn_connection_id": "str",
@@ -570,7 +570,7 @@ _CALLS: Final = {
 
 
 def _frame(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return rows as a frame of these columns and dtypes; an empty one keeps its columns."""
+    """Return rows as a frame with these columns and dtypes; an empty frame has all columns."""
     import pandas as pd
 
     def column(name: str, dtype: str) -> pd.Series[Any]:
@@ -586,49 +586,49 @@ def _frame(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) -> pd.
 
 
 class Simulator:
-    """A local server that answers as the cloud does.
+    """A local server that answers like the cloud.
 
     Parameters
     ----------
     connections : iterable of Connection
         The IPsec connections of the cloud.
     routes : iterable of Route
-        Routes that are there at the start.
+        Routes at the start.
     accounts : sequence of Account
-        Who may call; the credentials of the first are `credentials`.
+        Who may call; `credentials` are those of the first account.
     speed : float
-        Simulated seconds in a second: divides task times, limit windows and the waits that
-        throttled clients are told. Signatures and nonces go by the wall.
+        Simulated seconds per second: divides task times, limit windows and the waits that
+        throttled clients are asked for. Signatures and nonces use wall time.
     seed : int
-        Of all chance: task times, faults, request ids.
+        Seed of all random numbers: task times, faults, request ids.
     quota : int, optional
-        Routes a connection may have; by default the vendor's.
+        Most routes of a connection; by default the vendor's limit.
     router_quota : int, optional
-        Routes that the connections of one transit router may have together.
+        Most routes of all connections of one transit router together.
     task_seconds : float or (float, float), optional
-        Simulated time a task takes: always the same, or anything between two.
+        Simulated duration of a task: fixed, or between two values.
     limits : mapping of str to (int, float), optional
-        Calls and simulated seconds of operations whose rate limit is not to be the vendor's.
+        Calls and simulated seconds of operations whose rate limit differs from the vendor's.
     switches : Switches, optional
-        How the cloud behaves where the vendor documents nothing.
+        Behaviour of the cloud where the vendor documents nothing.
     faults : sequence of Fault, optional
-        What goes wrong on purpose.
+        Deliberate failures.
     facts : str or Path, optional
-        What a probe saw of an account, as ``Probe.to_json`` writes it: the simulator behaves so.
-        Any other argument wins over it.
+        Answers of a probe, as written by ``Probe.to_json``: the simulator behaves like that
+        account. All other arguments take precedence.
     host, port : str, int
-        Where to listen; port 0 takes any that is free, and a restart takes the same again.
+        Where to listen; port 0 means any free port, and a restart uses the same port again.
     allow_remote : bool
-        Whether the host may be other than a loopback address.
+        Whether the host may be an address other than loopback.
     http_limits : HttpLimits
-        Bytes, connections and time that clients may take.
+        Limits of bytes, connections and time for clients.
     monotonic, wall : callable
         The clocks, in seconds.
 
     Raises
     ------
     ValueError
-        If an argument makes no sense; the message says what would.
+        If an argument is invalid; the message explains what is valid.
 
     Examples
     --------
@@ -674,7 +674,7 @@ class Simulator:
         self._host, self._port = host, port
         self._http_limits = http_limits or HttpLimits()
         self._monotonic, self._wall = monotonic, wall
-        #: Simulated seconds before this start, and when it was by the clock, if it is running.
+        #: Simulated seconds before this start, and the clock at this start if it is running.
         self._lived = 0.0
         self._started: float | None = None
         self._cloud = Cloud(
@@ -708,26 +708,27 @@ class Simulator:
         faults: Sequence[Fault] | None = None,
         **options: Any,
     ) -> Simulator:
-        """Return a simulator of the cloud that an inventory is for, by itself without routes.
+        """Return a simulator with the connections of an inventory, by default without routes.
 
         Parameters
         ----------
         routes : DataFrame
             With columns region_id, vpn_connection_id, route_dest, next_hop and weight. Each
             well-formed connection id becomes a connection attached to a transit router, in the
-            region of its first row that names one; all else about it is invented.
+            region of its first row with a region; everything else about it is invented.
         quota : int, optional
-            By default the vendor's, or the number of different rows of the largest connection,
-            whichever is more: an account's quota can be raised. With ``facts=`` it is theirs.
+            By default the vendor's limit or the number of distinct rows of the largest connection,
+            whichever is larger, because an account's quota can be raised. With ``facts=`` it is
+            the quota in the facts.
         speed : float
             By default a minute passes in a second.
         seed, task_seconds, faults, **options
-            As for `Simulator`; ``routes=`` are those that are there at the start.
+            As for `Simulator`; ``routes=`` are the routes at the start.
 
         Raises
         ------
         ValueError
-            If a column is not there.
+            If a column is missing.
         """
         accounts = options.get("accounts") or (Account(),)
         probed = options.get("facts") is not None
@@ -735,7 +736,7 @@ class Simulator:
             scenario.connections_for(routes, seed, accounts[0].account_id),
             speed=speed,
             seed=seed,
-            # An account that was probed has the quota that it has.
+            # The quota of a probed account comes from the facts.
             quota=scenario.quota_for(routes) if quota is None and not probed else quota,
             task_seconds=task_seconds,
             faults=faults,
@@ -744,14 +745,14 @@ class Simulator:
 
     @classmethod
     def from_scenario(cls, path: str | Path, **options: Any) -> Simulator:
-        """Return a simulator of what a file describes, in TOML or as `save` writes it.
+        """Return a simulator from a scenario file, in TOML or as `save` writes it.
 
         Parameters
         ----------
         path : str or Path
             The file; ``docs/scenario.md`` lists the keys.
         **options
-            As for `Simulator`; they win over the file.
+            As for `Simulator`; they take precedence over the file.
 
         Raises
         ------
@@ -760,14 +761,14 @@ class Simulator:
         """
         return cls(**{**scenario.read_scenario(path), **options})
 
-    #: What `save` wrote is a scenario like any other.
+    #: A file from `save` is a scenario like any other.
     load = from_scenario
 
     @classmethod
     def replay(
         cls, folder: str | Path, *, speed: float = INVENTORY_SPEED, **options: Any
     ) -> Simulator:
-        """Return a simulator that plays a recording again: it answers as was answered then.
+        """Return a simulator that replays a recording: it gives the recorded answers.
 
         A request is looked for by its operation and parameters. One that was never recorded is
         answered ``NotRecorded``, with what differs from the nearest that was. There are no
@@ -777,7 +778,7 @@ class Simulator:
         Parameters
         ----------
         folder : str or Path
-            What ``connect(record=…)`` or ``--record`` wrote. Its ``routes.csv`` is the inventory.
+            Folder from ``connect(record=…)`` or ``--record``. Its ``routes.csv`` is the inventory.
         speed : float
             By default a minute passes in a second.
         **options
@@ -786,7 +787,7 @@ class Simulator:
         Raises
         ------
         RecordingError
-            If the folder holds no recording.
+            If the folder does not contain a recording.
 
         Examples
         --------
@@ -813,7 +814,7 @@ class Simulator:
     # -- life -------------------------------------------------------------------------------------
 
     def start(self) -> Simulator:
-        """Start serving, if it does not yet; return itself."""
+        """Start serving if it is not running; return the simulator."""
         with self._life_lock:
             if self._server is None:
                 server = HttpServer(self._respond, self._host, self._port, self._http_limits)
@@ -825,7 +826,7 @@ class Simulator:
         return self
 
     def stop(self) -> None:
-        """Stop serving, if it does; open connections are cut."""
+        """Stop serving if it is running; close all connections."""
         with self._life_lock:
             if self._server is not None:
                 server, self._server = self._server, None
@@ -860,19 +861,19 @@ class Simulator:
         return self._lived + (self._monotonic() - self._started) * self.speed
 
     def change(self, vpn_connection_id: str, **fields: Any) -> None:
-        """Change a connection as somebody at the vendor's console would: it is there at once.
+        """Change a connection as in the vendor's console; the change takes effect immediately.
 
         Parameters
         ----------
         vpn_connection_id : str
-            Which one.
+            The connection to change.
         **fields
             Fields of `Connection`, such as ``state="financialLocked"``.
 
         Raises
         ------
         ValueError
-            If there is no such connection, or it cannot be so.
+            If there is no such connection, or the change is invalid.
         """
         with self._state_lock:
             self._cloud.change(vpn_connection_id, self._now(), **fields)
@@ -881,7 +882,7 @@ class Simulator:
 
     @property
     def endpoint(self) -> str:
-        """Where it listens, as ``http://127.0.0.1:PORT``.
+        """URL of the server, as ``http://127.0.0.1:PORT``.
 
         Raises
         ------
@@ -898,7 +899,7 @@ class Simulator:
 
     @property
     def now(self) -> float:
-        """Simulated seconds it has been running."""
+        """Simulated seconds for which it has been running."""
         with self._state_lock:
             return self._now()
 
@@ -909,20 +910,20 @@ class Simulator:
 
     @property
     def quota(self) -> int:
-        """Routes a connection may have."""
+        """Most routes of a connection."""
         return self._cloud.quota
 
     def calls(self) -> pd.DataFrame:
-        """Return the history: a row for every call, in order.
+        """Return the history: a row per call, in order.
 
         Returns
         -------
         DataFrame
-            `time` (simulated seconds), what was called (`operation`, `account_id`, `region_id`,
-            `vpn_connection_id`, `parameters`), what was answered (`status`, missing where nobody
-            got it, `code`, `request_id`), and what became of it: `client_token`, `replayed` (the
-            first answer again), `effect` (number of the accepted write), `changed` (this very call
-            changed routes, or will when its task ends), `faults`.
+            `time` (simulated seconds); the call (`operation`, `account_id`, `region_id`,
+            `vpn_connection_id`, `parameters`); the answer (`status`, missing if no client received
+            it, `code`, `request_id`); and the effect: `client_token`, `replayed` (the first answer
+            again), `effect` (number of the accepted write), `changed` (this call itself changed
+            routes, or will change them when its task ends), `faults`.
         """
         with self._state_lock:
             calls = list(self._cloud.history)
@@ -937,13 +938,13 @@ class Simulator:
         return _frame(_CALLS, rows)
 
     def routes(self) -> pd.DataFrame:
-        """Return the routes of this moment, those on their way too.
+        """Return the present routes, including those of running tasks.
 
         Returns
         -------
         DataFrame
             `region_id`, `vpn_connection_id`, `route_dest`, `next_hop`, `weight`; `listed`: the
-            cloud's listing shows it; `forwarding`: it is in force and the tunnel is up.
+            cloud's listing shows it; `forwarding`: it is effective and the tunnel is up.
         """
         rows = []
         with self._state_lock:
@@ -958,7 +959,7 @@ class Simulator:
         return _frame(_ROUTES, rows)
 
     def connections(self) -> pd.DataFrame:
-        """Return the connections of this moment; `routes` counts those in force."""
+        """Return the present connections; `routes` is the number of their effective routes."""
         with self._state_lock:
             rows = [
                 {

@@ -1,7 +1,7 @@
 """The transit routers of a simulated cloud: each has one table of routes learned from connections.
 
-A route is published while a tunnel of its connection is up. Which status it has there is the
-contract's, and assumed; ids of tables and attachments are made up.
+A route is published while a tunnel of its connection is up. Its status there comes from the
+contract and is an assumption; ids of tables and attachments are invented.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _WRONG_TOKEN: Final = "IllegalParam.NextToken"  # noqa: S105 - an error code
 
 @operation("ListTransitRouterRouteTables")
 def list_tables(request: RequestContext) -> Fields:
-    """Return a page of the route tables of a transit router, or of all."""
+    """Return a page of the route tables of one transit router, or of all."""
     wanted = request.text("TransitRouterId")
     regions = {one.transit_router_id: one.region_id for one in _attached(request)}
     rows = [
@@ -72,7 +72,7 @@ def _table_of(transit_router_id: str) -> str:
 
 
 def _entries(connection: Connection) -> Iterator[Fields]:
-    """Yield what a route table has learned from a connection."""
+    """Yield the routes that a route table has learned from a connection."""
     if connection.shown_status != TUNNEL_UP:
         return
     routes = [(route.route_dest, route.weight) for route in connection.table]

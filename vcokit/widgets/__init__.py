@@ -1,15 +1,15 @@
-"""Views for notebooks: ipywidgets around pure functions that make HTML. They decide nothing.
+"""Views for notebooks: ipywidgets around pure functions that make HTML, without other logic.
 
 ::
 
-    AuditView      audit      findings: filter, sort, look at, accept suggestions
+    AuditView      audit      findings: filter, sort, inspect, accept suggestions
     PlanView       plan       steps by connection, what is blocked, forecast (timeline)
     RolloutView    rollout    progress, failures, pause and cancel
-                   table      long frames, of which the page gets only the rows it shows
-                   _static    what a saved notebook shows without a kernel
+                   table      long frames; only the visible rows are sent to the page
+                   _static    the view in a saved notebook without a kernel
                    _html      the style sheet and the elements of all views; escaping
 
-No custom JavaScript: what works in JupyterLab works in VS Code and Colab.
+There is no custom JavaScript: the views also work in VS Code and Colab.
 """
 
 from vcokit.widgets.audit import AuditView

@@ -1,8 +1,8 @@
-"""The HTML of all views: one style sheet, a few elements; text from outside is always escaped.
+"""The HTML of all views: one style sheet and a few elements; external text is always escaped.
 
-Text and background take the colours of JupyterLab's variables, so light and dark both work. Where
-there are none, they take those of VS Code, then those of the page (a saved notebook, for example).
-Colours that mean something come from `vcokit.palette`.
+Text and background use JupyterLab's colour variables, so light and dark themes work. Without them
+they use those of VS Code, then those of the page (for example, of a saved notebook). Colours with a
+meaning come from `vcokit.palette`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _MUTED: Final = "var(--jp-ui-font-color2,var(--vscode-descriptionForeground,#6e7
 _LINE: Final = "var(--jp-border-color2,var(--vscode-widget-border,#8885))"
 _RAISED: Final = "var(--jp-layout-color2,var(--vscode-editorWidget-background,#8881))"
 
-#: Columns that hold numbers: they are aligned at the right.
+#: Columns of numbers, which are aligned to the right.
 NUMBERS: Final = frozenset({"line", "rows", "step", "steps", *ACTIONS.categories})
 
 #: The style sheet. Class ``s-done`` is the colour of the state done, ``v-error`` of the severity.
-# A class is named twice where a front end has rules of its own for the element: ours then win.
+# A class is repeated if a front end has its own rules for the element, so that these rules win.
 CSS: Final = (
     f".vco{{color:{_TEXT};font-size:13px;line-height:1.5;max-width:1100px;"
     "font-family:var(--jp-ui-font-family,system-ui,sans-serif)}"
@@ -79,9 +79,9 @@ CSS: Final = (
 
 
 def escape(value: object) -> str:
-    r"""Return a value as HTML that shows it and does nothing else.
+    r"""Return a value as HTML text without any effect of its markup.
 
-    Control characters are spelt out. A missing value is empty.
+    Control characters are escaped. A missing value becomes an empty text.
 
     Examples
     --------
@@ -92,12 +92,12 @@ def escape(value: object) -> str:
 
 
 def wrap(*parts: str) -> str:
-    """Return HTML inside the element that the style sheet applies to."""
+    """Return HTML wrapped in the element that the style sheet applies to."""
     return f'<div class="vco">{"".join(parts)}</div>'
 
 
 def style_tag(more: str = "") -> str:
-    """Return the style sheet as an element; each view has one."""
+    """Return the style sheet as an element. Each view has one."""
     return f"<style>{CSS}{more}</style>"
 
 
@@ -107,12 +107,12 @@ def muted(words: str) -> str:
 
 
 def stacked_bar(parts: Iterable[tuple[str, str, int]]) -> str:
-    """Return a bar of parts side by side, as wide as their numbers, with its legend.
+    """Return a bar whose parts have widths in proportion to their numbers, with its legend.
 
     Parameters
     ----------
     parts : iterable of (str, str, int)
-        CSS class of the colour, name, number. A part of 0 is left out.
+        CSS class of the colour, name, number. Parts with the number 0 are omitted.
 
     Examples
     --------
@@ -132,7 +132,7 @@ def stacked_bar(parts: Iterable[tuple[str, str, int]]) -> str:
 
 
 def scroll_box(html: str) -> str:
-    """Return HTML in a box that scrolls, so that a long table does not push the rest away."""
+    """Return HTML in a box that scrolls, so that a long table does not move the rest down."""
     return f'<div class="long">{html}</div>'
 
 
@@ -149,7 +149,7 @@ def table(
     multiline: bool = False,
     header: bool = True,
 ) -> str:
-    """Return a table. Every cell is escaped, and shows its whole text as a tooltip.
+    """Return a table. Every cell is escaped and has its full text as a tooltip.
 
     Parameters
     ----------

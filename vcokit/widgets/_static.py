@@ -1,22 +1,22 @@
-"""The static fallback of a view: what a saved notebook shows where there is no kernel.
+"""The static fallback of a view: what a saved notebook shows without a kernel.
 
-The output of a widget holds only an id, and the page asks the kernel for the rest. If a notebook
-is opened without its kernel, most front ends show "model not found". So each view adds a second
-output beside itself: plain HTML under a display id, which is updated now and then and at the end.
-Style sheets alone decide which of the two is visible; there is no script:
+The output of a widget contains only an id, and the page gets the rest from the kernel. If a
+notebook is opened without its kernel, most front ends show "model not found". Each view therefore
+adds a second output: plain HTML with a display id, which is updated from time to time and at the
+end. Style sheets alone decide which of the two is visible; there is no script:
 
 ====================================  ======================================================
 front end                             shows
 ====================================  ======================================================
 JupyterLab, Notebook 7, with kernel   the view; its style sheet hides the fallback
-the same, without the kernel          the fallback; its style sheet hides the dead view
+the same, without the kernel          the fallback; its style sheet hides the inactive view
 the same, notebook not trusted        the fallback without colours: style sheets are removed
 nbviewer, nbconvert, GitHub           the fallback (GitHub shows its text without colours)
 ====================================  ======================================================
 
-One limit: a page takes updates of the fallback only while it stays connected after the cell ran.
-After a reload in the middle, the saved fallback is the one from before the reload, while the view
-itself is up to date. Run the cell again to renew it.
+One limit: a page receives updates of the fallback only while it stays connected after the cell ran.
+If the page is reloaded during a run, the saved fallback is the one from before the reload, although
+the view itself is up to date. Run the cell again to renew it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 
 
 class StaticFallback:
-    """Static HTML beside a view.
+    """Static HTML in addition to a view.
 
     Parameters
     ----------
@@ -47,13 +47,13 @@ class StaticFallback:
 
     @property
     def hides_fallback(self) -> str:
-        """CSS for the view: while the view is there, the fallback is hidden."""
+        """CSS for the view: hides the fallback while the view exists."""
         fallback = f".vco-copy-{self.key}"
         return f"{fallback},.jp-OutputArea-child:has({fallback}){{display:none}}"
 
     @property
     def hides_view(self) -> str:
-        """CSS for the fallback: the output after it is hidden, unless the view is alive in it."""
+        """CSS for the fallback: hides the next output unless it contains a live view."""
         return (
             f".jp-OutputArea-child:has(.vco-copy-{self.key})"
             f" + .jp-OutputArea-child:not(:has(.{self.css_class})){{display:none}}"
@@ -62,7 +62,7 @@ class StaticFallback:
     def publish(self, html: str, text: str) -> bool:
         """Add the fallback to the output of the running cell; return whether there is a kernel."""
         if self._shell is None:
-            # IPython is not imported where nobody uses it.
+            # IPython is not imported unless it is already in use.
             ipython = sys.modules.get("IPython")
             shell = ipython.get_ipython() if ipython else None
             if getattr(shell, "kernel", None) is None:
@@ -70,7 +70,7 @@ class StaticFallback:
             self._shell = shell
         self._send(html, text, update=self.published)
         if self.published:
-            # Shown in a second cell: there it must appear as well, under the same id.
+            # Shown in a second cell: the fallback must appear there too, with the same id.
             self._send(html, text, update=False)
         self.published = True
         return True
@@ -81,7 +81,7 @@ class StaticFallback:
         Parameters
         ----------
         made : dict or tuple
-            What the widget's ``_repr_mimebundle_`` returned.
+            The result of the widget's ``_repr_mimebundle_``.
         html, text : str
             The view as static HTML, and as one line of text. Without a kernel there can be no
             second output, so the HTML goes into the bundle.
@@ -93,7 +93,7 @@ class StaticFallback:
         return made
 
     def update(self, html: str, text: str) -> None:
-        """Update the fallback in every cell that has it; can be called from any thread."""
+        """Update the fallback in every cell that shows it; may be called from any thread."""
         if self.published:
             self._send(html, text, update=True)
 

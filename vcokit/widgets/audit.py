@@ -1,4 +1,4 @@
-"""`AuditView`: look through the findings of an audit, and accept suggestions.
+"""`AuditView`: inspect the findings of an audit, and accept suggestions.
 
 ::
 
@@ -36,7 +36,7 @@ COLUMNS: Final = (
     ("message", "auto"),
     ("suggestion", "128px"),
 )
-#: What the columns are sorted by. The severity begins with the worst.
+#: Sort keys of the columns. The severity starts with the worst.
 _SORT_KEYS: Final[Mapping[str, SortKey]] = {
     "line": lambda findings: _place(findings).astype("Int64"),
     "severity": lambda findings: -findings["severity"].cat.codes,
@@ -54,9 +54,9 @@ _SEARCHED: Final = (
     "api_code",
     "line",
 )
-#: Findings in the static fallback.
+#: Most findings in the static fallback.
 STATIC_ROWS: Final = 50
-#: Connections that are offered for completion; the others are found by a part of their name.
+#: Most connections offered for completion; the others can be found by a part of their name.
 _OFFERED: Final = 1_000
 _REMEDY: Final = (
     "Pass what vk.audit_routes(routes) returns, or no findings. To check live routes, connections "
@@ -65,27 +65,27 @@ _REMEDY: Final = (
 
 
 class AuditView(ipywidgets.VBox):  # type: ignore[misc]
-    """The findings of an audit, to look through and to accept suggestions.
+    """A view of the findings of an audit, in which suggestions can be accepted.
 
-    Filters for severity, rule, connection and text stand above the table. A click on a column's
-    header sorts the table. The arrow before a row shows the row of the inventory behind it.
+    Filters for severity, rule, connection and text are above the table. A click on a column's
+    header sorts the table. The arrow before a row shows its row of the inventory.
 
     Parameters
     ----------
     routes : DataFrame
-        What was audited. It is never changed.
+        The audited routes. The frame is never changed.
     findings : DataFrame or Review, optional
         From `audit_routes` or `review_findings`. By default the routes are audited now.
 
     Raises
     ------
     InputError
-        If the routes cannot be audited, or if these are no findings, or findings of other routes.
+        If the routes cannot be audited, or the findings are invalid or belong to other routes.
 
     Attributes
     ----------
     corrected : DataFrame
-        The routes with the suggestions that were accepted so far; a new frame each time.
+        The routes with the suggestions accepted so far; a new frame each time.
     accepted : DataFrame
         The findings whose suggestions were accepted.
 
@@ -123,7 +123,7 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
             + summary_html(self.routes, self.findings, self._held_back)
             + (rules_html(self.findings) if len(self.findings) else "")
         )
-        # A clean inventory has nothing to look through.
+        # Without findings there is nothing to show.
         parts = [filters, self.table, self._detail, actions] if len(self.findings) else []
         super().__init__([summary, *parts])
         self.add_class("vco-live").add_class(self._fallback.css_class)
@@ -166,14 +166,14 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         connection: str = "",
         words: str | None = None,
     ) -> None:
-        """Show the findings of a rule, of a severity, of a connection, or that contain some text.
+        """Show only findings of a rule, severity or connection, or with some text.
 
         Parameters
         ----------
         rule, severity, connection : str
             By default any.
         words : str, optional
-            By default what is in the search box.
+            By default the text in the search box.
         """
         if rule not in [value for _, value in self.rule.options]:
             self.rule.options = (*self.rule.options, (f"{rule} (0)", rule))
@@ -183,7 +183,7 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         if words is not None:
             chosen[self.search] = words
         for control, value in chosen.items():
-            control.value = value  # which calls `_on_filter` where it changes something
+            control.value = value  # this calls `_on_filter` if the value changes
 
     def _on_filter(self, _: Any = None) -> None:
         name = self.connection.value.strip()
@@ -201,7 +201,7 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
 
     @property
     def shown(self) -> pd.DataFrame:
-        """The findings that pass the filters, of all pages, in the order of the table."""
+        """The findings on all pages that pass the filters, in the order of the table."""
         return self.findings.iloc[self._rows.positions]
 
     def _on_pick(self, position: int | None) -> None:
@@ -244,7 +244,7 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         )
 
     def accept_picked(self) -> None:
-        """Accept the suggestion of the finding that is picked."""
+        """Accept the suggestion of the picked finding."""
         if self.table.picked is not None:
             self._accepted[self.table.picked] = self._fixable[self.table.picked]
         self._show_actions()
@@ -256,7 +256,7 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         self._show_actions()
 
     def accept_none(self) -> None:
-        """Take back all that was accepted."""
+        """Undo all accepted suggestions."""
         self._accepted[:] = False
         self._show_actions()
 
@@ -289,14 +289,14 @@ class AuditView(ipywidgets.VBox):  # type: ignore[misc]
         return f"<AuditView: {found} in {pluralize(len(self.routes), 'route')}>"
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
-        """Return the widget, and put its static fallback beside it, for the saved notebook."""
+        """Return the widget, and publish its static fallback for the saved notebook."""
         rule = self._fallback.hides_view
         html = static_html(self.routes, self.findings, rule, self._held_back)
         return self._fallback.bundle(super()._repr_mimebundle_(**given), html, repr(self))
 
 
 def _check(routes: pd.DataFrame, findings: pd.DataFrame) -> None:
-    """Refuse what are not the findings of these routes."""
+    """Refuse invalid findings and findings of other routes."""
     schema.require_columns(routes, (), what="routes")
     there = findings.columns if isinstance(findings, pd.DataFrame) else ()
     missing = [name for name in schema.FINDINGS if name not in there]
@@ -316,7 +316,7 @@ def _button(label: str, icon: str, on_click: Any) -> Any:
 
 
 def summary_html(routes: pd.DataFrame, findings: pd.DataFrame, held_back: str = "") -> str:
-    """Return how many rows have findings of each severity, and a bar of rows by their worst."""
+    """Return the number of rows by severity, and a bar of rows by their worst severity."""
     worst = findings.groupby("row")["severity"].max().value_counts()
     labels = {"error": "errors", "warning": "warnings at most", "info": "info at most"}
     parts = [(f"v-{name}", label, int(worst.get(name, 0))) for name, label in labels.items()]
@@ -334,7 +334,7 @@ def summary_html(routes: pd.DataFrame, findings: pd.DataFrame, held_back: str = 
 
 
 def rules_html(findings: pd.DataFrame) -> str:
-    """Return what was found by rule: a closed list, which a click opens."""
+    """Return the findings by rule as a list that opens with a click."""
     counts = by_rule(findings)
     number = pluralize(counts["rule"].nunique(), "rule")
     return wrap(f"<details><summary>Findings by rule: {number}</summary>{_rules(counts)}</details>")
@@ -347,7 +347,7 @@ def _rules(counts: pd.DataFrame) -> str:
 
 
 def _place(findings: pd.DataFrame) -> pd.Series:
-    """Return the line of each finding, or its row where the routes have no lines."""
+    """Return the line of each finding, or its row if the routes have no lines."""
     return findings["line"].astype("object").where(findings["line"].notna(), findings["row"])
 
 
@@ -358,12 +358,12 @@ def finding_cells(findings: pd.DataFrame) -> Iterator[tuple[object, ...]]:
 
 
 def detail_html(routes: pd.DataFrame, finding: pd.Series, sentence: str) -> str:
-    """Return one finding in full: what it means, its row, and the related row beside it.
+    """Return one finding in full: its meaning, its row, and the related row beside it.
 
     Parameters
     ----------
     routes : DataFrame
-        What was audited.
+        The audited routes.
     finding : Series
         A row of the findings.
     sentence : str
@@ -384,7 +384,7 @@ def detail_html(routes: pd.DataFrame, finding: pd.Series, sentence: str) -> str:
 def _rows_side_by_side(
     routes: pd.DataFrame, places: list[int], fault: str, suggestion: object
 ) -> str:
-    """Return routes beside one another, one line per field; fields that differ are marked."""
+    """Return routes side by side, one line per field; different fields are marked."""
     names = [name for name in schema.ROUTES if name != "weight_text" and name in routes.columns]
     names += [name for name in routes.columns if name not in schema.ROUTES]
     labels = [f"row {places[0]}", *(f"related row {place}" for place in places[1:])]

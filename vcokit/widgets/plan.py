@@ -1,4 +1,4 @@
-"""`PlanView`: look through a plan before anything is sent.
+"""`PlanView`: inspect a plan before anything is sent.
 
 ::
 
@@ -27,7 +27,7 @@ from vcokit.widgets._static import StaticFallback
 from vcokit.widgets.table import FilteredFrame, PagedTable, SortKey, by_column, by_destination
 from vcokit.widgets.timeline import timeline_png
 
-#: Colour of an action: that of the state its steps are heading for, or are in.
+#: Colour of an action: the colour of the state that its steps will have, or already have.
 COLOURS: Final = {
     Action.CREATE: "s-accepted",
     Action.MODIFY: "s-sent",
@@ -74,7 +74,7 @@ _REMEDY: Final = "Make one with vk.plan_routes(routes, live), or read one with v
 
 
 class PlanView(ipywidgets.VBox):  # type: ignore[misc]
-    """A plan, to look through before anything is sent.
+    """A view of a plan, to inspect it before anything is sent.
 
     Parameters
     ----------
@@ -188,7 +188,7 @@ class PlanView(ipywidgets.VBox):  # type: ignore[misc]
         return f"<PlanView {self.plan}>"
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
-        """Return the widget, and put its static fallback beside it, for the saved notebook."""
+        """Return the widget, and publish its static fallback for the saved notebook."""
         html = static_html(self.plan, self.forecast, self._fallback.hides_view)
         return self._fallback.bundle(super()._repr_mimebundle_(**given), html, repr(self))
 
@@ -197,7 +197,7 @@ class PlanView(ipywidgets.VBox):  # type: ignore[misc]
 
 
 def summary_html(plan: Plan, forecast: Forecast | None = None) -> str:
-    """Return the steps by action, and about how long they take."""
+    """Return the number of steps by action, and their approximate duration."""
     seconds = duration(round(forecast.seconds)) if forecast else ""
     about = f" {muted('· about')} <b>{escape(seconds)}</b>" if seconds else ""
     on_connections = int(is_connection(plan.steps["vpn_connection_id"]).sum())
@@ -215,7 +215,7 @@ def summary_html(plan: Plan, forecast: Forecast | None = None) -> str:
 def connections_of(plan: Plan) -> pd.DataFrame:
     """Return one row per connection, in the order of the plan: its region, its steps by action.
 
-    Rows without a valid connection are left out. They are blocked, and listed as such.
+    Rows without a valid connection are omitted. They are blocked, and listed as blocked.
     """
     steps = plan.steps[is_connection(plan.steps["vpn_connection_id"])]
     name = steps["vpn_connection_id"]
@@ -226,7 +226,7 @@ def connections_of(plan: Plan) -> pd.DataFrame:
 
 
 def connection_cells(connections: pd.DataFrame) -> Iterator[tuple[Any, ...]]:
-    """Return the cells of some connections. A count of 0 is empty, so that the others stand out."""
+    """Return the cells of some connections; a count of 0 is empty, so that others are visible."""
     counts = (
         connections[action].astype("object").where(connections[action] > 0, "")
         for action in COLOURS
@@ -272,7 +272,7 @@ def _weight(weight: int | None) -> str:
 def reasons_of(plan: Plan) -> pd.DataFrame:
     """Return why steps are blocked, the most frequent reason first: columns reason, steps.
 
-    A reason is the rule that a message begins with, or else the message itself.
+    A reason is the rule at the beginning of the message, or else the message itself.
     """
     blocked = plan.steps.loc[plan.steps["action"] == Action.BLOCKED, "message"].fillna(
         "no reason given"
@@ -283,7 +283,7 @@ def reasons_of(plan: Plan) -> pd.DataFrame:
 
 
 def reasons_html(plan: Plan) -> str:
-    """Return why steps are blocked as a table, or that none is."""
+    """Return a table of the reasons of blocked steps, or a note that no step is blocked."""
     reasons = reasons_of(plan)
     if not len(reasons):
         return wrap("Nothing is blocked.")

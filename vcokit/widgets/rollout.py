@@ -1,4 +1,4 @@
-"""`RolloutView`: watch a rollout and control it, also one of another process by its journal.
+"""`RolloutView`: watch and control a rollout, or watch one of another process by its journal.
 
 ::
 
@@ -9,9 +9,9 @@
 The view of a running rollout and the view of a journal show the same snapshots. Only a rollout of
 this process can be controlled, and only it knows whether it is paused.
 
-Messages to the page: on average at most eight per second and 48 kB per second, whatever the size
-of the rollout. Large elements are updated less often. Refreshing takes at most a twentieth of one
-processor: after a refresh the thread rests in proportion to what it cost.
+Messages to the page are limited to an average of eight per second and 48 kB per second, whatever
+the size of the rollout. Large elements are updated less often. Refreshing takes at most a twentieth
+of one processor: after a refresh the thread sleeps in proportion to the cost of the refresh.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ from vcokit.widgets._static import StaticFallback
 
 # -- the view -------------------------------------------------------------------------------------
 
-#: Failures that are listed.
+#: Most failures that are listed.
 FAILURES_SHOWN: Final = 50
-#: Largest plan that is forecast without being asked to, in steps.
+#: Most steps of a plan that is forecast automatically.
 _FORECAST_UP_TO: Final = 10_000
 _REMEDY: Final = (
     "Pass a vk.Rollout. The view of a journal is vk.RolloutView.from_journal('rollout.db')"
@@ -63,7 +63,7 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
     rollout : Rollout
         Not started yet, running, or ended.
     forecast : Forecast, optional
-        From `vcokit.forecast`. By default it is made of the plan, if that is not too long.
+        From `vcokit.forecast`. By default it is made from the plan, if that is not too long.
     limits : mapping of str to Limit, optional
         Rate limits of the account, ``client.limits``; by default those that the rollout knows.
     clock : callable
@@ -72,8 +72,8 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
     Notes
     -----
     The buttons work while the kernel is free: end the cell with ``rollout.start()``, or use
-    ``await rollout``. In a cell that blocks (``rollout.wait()``) the view goes on, but the buttons
-    wait: a click takes effect when the cell has ended.
+    ``await rollout``. During a cell that blocks (``rollout.wait()``) the view is still updated, but
+    a click takes effect only when the cell has ended.
 
     A saved notebook shows a static copy, see `vcokit.widgets._static`.
 
@@ -129,9 +129,9 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
         ----------
         path : path
         forecast, limits, clock
-            As of the class.
+            As for the class.
         every : float
-            Seconds between two looks at the file; more where reading it takes long.
+            Seconds between two reads of the file; more if reading it takes long.
 
         Raises
         ------
@@ -159,7 +159,7 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
         self._filter = ipywidgets.Text(placeholder="connection, code, request id …")
         self._snapshot = self._look()
         self._time_left = TimeLeft(self._snapshot.changes, forecast)
-        # A thread of its own: a forecast takes long, and neither cells nor clicks wait for it.
+        # A separate thread: a forecast takes long, and neither cells nor clicks wait for it.
         self._forecaster = threading.Thread(target=self._forecast, name="forecast", daemon=True)
         self._fallback = StaticFallback()
         self._fallback_state = self._snapshot.state
@@ -204,12 +204,12 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
     # -- read ------------------------------------------------------------------------------------
 
     def _look(self) -> RolloutSnapshot:
-        """Return the snapshot of this moment; the journal is read only if it has changed.
+        """Return the current snapshot; the journal is read only if it has changed.
 
-        While a journal cannot be read, the last snapshot stays: a network share may be away for a
-        moment.
+        While a journal cannot be read, the last snapshot is kept: a network share may be
+        unavailable for a moment.
         """
-        # Asked before the journal is read: all that an ended rollout did is in its journal.
+        # Read before the journal: once a rollout has ended, its journal contains everything.
         tally = self._rollout.tally() if self._rollout is not None else None
         known = self._journal_snapshot
         holder = known.holder if known is not None else None
@@ -240,12 +240,12 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
             state=tally.rollout,
             message=tally.message or problem,
             started=tally.started,
-            # The last event of an ended rollout, of one that sent nothing as well.
+            # The last event of an ended rollout, also if the rollout sent nothing.
             latest=tally.latest or known.latest,
         )
 
     def _file_times(self) -> list[tuple[int, int]]:
-        """Return what changes whenever something is written: times and sizes of the files."""
+        """Return times and sizes of the files, which change with every write."""
         found = []
         for path in (self._path, self._path.with_name(self._path.name + "-wal")):
             try:
@@ -257,13 +257,13 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
 
     @property
     def _finished(self) -> bool:
-        """Whether nothing will change any more; somebody may resume a journal at any time."""
+        """Whether nothing will change any more; a journal can be resumed at any time."""
         return self._rollout is not None and self._snapshot.state in ENDED
 
     # -- shown -----------------------------------------------------------------------------------
 
     def refresh(self) -> bool:
-        """Show this moment, as far as it is due; return whether more is to be expected."""
+        """Update the elements that are due; return whether more changes are to be expected."""
         with self._guard:
             self._snapshot = snapshot = self._look()
             last = self._finished
@@ -318,7 +318,7 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
                 with Journal.read(self._path) as journal:
                     plan = journal.plan()
         except JournalError:
-            return  # then the pace has to do
+            return  # the estimate then uses the pace
         self._time_left.forecast = forecast(plan)
 
     # -- kept ------------------------------------------------------------------------------------
@@ -330,7 +330,7 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
         self._fallback.update(html, repr(self))
 
     def _repr_mimebundle_(self, **given: Any) -> Any:
-        """Return the widget, and put its static fallback beside it, for the saved notebook."""
+        """Return the widget, and publish its static fallback for the saved notebook."""
         with self._guard:
             self._snapshot = snapshot = self._look()
             html = self._static(snapshot, self._timing(snapshot, self._clock()))
@@ -346,7 +346,7 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
     def close(self) -> None:
         """Stop refreshing, and remove the view from the page."""
         self.closed = True
-        # Also called when a view that could not be made is thrown away.
+        # Also called for a view whose construction failed.
         if self._thread is not None:
             self._thread.stop()
         super().close()
@@ -364,7 +364,7 @@ def _setter(element: Any) -> Callable[[str], None]:
 
 
 def _journal_message(snapshot: RolloutSnapshot, path: Path) -> str | None:
-    """Return what stands beside the state in the view of a journal."""
+    """Return the message beside the state in the view of a journal."""
     if snapshot.holder is not None:
         return f"in process {snapshot.holder.process}"
     if snapshot.state == "ready":
@@ -374,14 +374,14 @@ def _journal_message(snapshot: RolloutSnapshot, path: Path) -> str | None:
     return snapshot.message
 
 
-# Widgets live until they are closed (ipywidgets keeps them all), so this keeps nothing else alive.
+# ipywidgets keeps all widgets until they are closed, so this mapping keeps nothing else alive.
 _views: dict[Rollout, RolloutView] = {}
 
 
 def view_of(rollout: Rollout) -> RolloutView:
-    """Return the one view of a rollout, which its repr shows in every cell.
+    """Return the single view of a rollout, which its repr shows in every cell.
 
-    With one view per cell, each of them would read the journal.
+    If each cell had its own view, each of them would read the journal.
     """
     if rollout not in _views or _views[rollout].closed:
         _views[rollout] = RolloutView(rollout)
@@ -392,7 +392,7 @@ def view_of(rollout: Rollout) -> RolloutView:
 
 
 class RolloutControls(ipywidgets.HBox):  # type: ignore[misc]
-    """Buttons to pause, resume and cancel; disabled, with the reason, where they cannot work.
+    """Buttons to pause, resume and cancel; if they cannot work, they are disabled with a reason.
 
     Parameters
     ----------
@@ -442,7 +442,7 @@ class RolloutControls(ipywidgets.HBox):  # type: ignore[misc]
         rollout.cancel()
 
     def show(self, snapshot: RolloutSnapshot) -> None:
-        """Show what can be done now."""
+        """Enable the buttons that can be used now."""
         state = snapshot.state
         reason = self._read_only_reason(snapshot)
         usable = not reason and state in ("looking", "running", "waiting", "paused")
@@ -479,7 +479,7 @@ class RolloutControls(ipywidgets.HBox):  # type: ignore[misc]
 
 # -- when to refresh ------------------------------------------------------------------------------
 
-#: Shortest time between two refreshes, and the longest while something is to be expected, seconds.
+#: Shortest time between two refreshes, and longest while changes are expected, in seconds.
 INTERVAL: Final = 0.2
 HEARTBEAT: Final = 1.0
 #: Largest share of the processor's time that refreshing takes.
@@ -487,7 +487,7 @@ SHARE: Final = 0.05
 
 
 class ThrottledHTML:
-    """One element of a page, which limits how often it changes.
+    """One element of a page that limits how often it changes.
 
     Parameters
     ----------
@@ -496,7 +496,7 @@ class ThrottledHTML:
     interval : float
         Shortest time between two changes, in seconds.
     bytes_per_second : float
-        What it may send to the page on average, so large HTML changes less often.
+        Most bytes that it sends to the page on average, so large HTML changes less often.
 
     Examples
     --------
@@ -516,11 +516,11 @@ class ThrottledHTML:
         self.shown: str | None = None
 
     def due(self, now: float) -> bool:
-        """Return whether it may change now. If not, its HTML need not be made."""
+        """Return whether it may change now. If not, its HTML does not need to be made."""
         return now >= self._next
 
     def show(self, html: str, now: float) -> bool:
-        """Show some HTML, unless it is shown already; return whether it was sent."""
+        """Show some HTML unless it is already shown; return whether it was sent."""
         if html == self.shown:
             return False
         self._put(html)
@@ -530,7 +530,7 @@ class ThrottledHTML:
 
 
 def backoff(cost: float) -> float:
-    """Return how long to rest after a refresh, in seconds.
+    """Return how long to sleep after a refresh, in seconds.
 
     Parameters
     ----------
@@ -548,15 +548,15 @@ def backoff(cost: float) -> float:
 class RefreshThread:
     """A thread that refreshes a view when there is something new, and at each heartbeat.
 
-    A thread of its own goes on while a cell is busy. Messages of widgets may be sent from any
-    thread: ipykernel passes them to its one sending thread.
+    A separate thread keeps running while a cell is busy. Messages of widgets may be sent from any
+    thread: ipykernel passes them to its single sending thread.
 
     Parameters
     ----------
     refresh : callable
-        Refreshes, and returns whether there will be more.
+        Refreshes, and returns whether there will be more changes.
     heartbeat : float
-        Seconds after which it refreshes though nothing was marked as new.
+        Seconds after which it refreshes even if nothing was marked as new.
     """
 
     def __init__(self, refresh: Callable[[], bool], *, heartbeat: float = HEARTBEAT) -> None:
@@ -571,11 +571,11 @@ class RefreshThread:
         self._thread.start()
 
     def mark_dirty(self) -> None:
-        """Say that there is something new; costs next to nothing, from any thread."""
+        """Signal that there is something new; cheap, and may be called from any thread."""
         self._dirty.set()
 
     def stop(self) -> None:
-        """Refresh no more."""
+        """Stop refreshing."""
         self._stopped.set()
         self._dirty.set()
 
@@ -614,12 +614,13 @@ class Estimate(NamedTuple):
 
 
 class TimeLeft:
-    """Estimates the time that is left, from how the number of steps left goes down.
+    """Estimates the remaining time from the decrease of the number of remaining steps.
 
-    With a forecast of the same steps, the time left in the forecast is scaled by how the rollout
-    keeps up with it. So a long queue of one connection at the end is foreseen, and the speed of a
-    simulator's clock does not matter. Without one, the steps that are left go on at the pace of the
-    last minute. Time in which the rollout is paused does not count.
+    With a forecast of the same steps, the remaining time in the forecast is scaled by the progress
+    of the rollout relative to it. The estimate therefore includes a long queue of one connection at
+    the end, and does not depend on the speed of a simulator's clock. Without a forecast, the
+    estimate assumes the pace of the last minute. Time in which the rollout is paused does not
+    count.
 
     Parameters
     ----------
@@ -636,8 +637,8 @@ class TimeLeft:
     Estimate(seconds=40.0, basis='the pace')
     """
 
-    _WINDOW: Final = 60.0  # seconds, without pauses, over which the pace is measured
-    _ENOUGH: Final = 5  # settled steps from which on an estimate is more than a guess
+    _WINDOW: Final = 60.0  # seconds without pauses in which the pace is measured
+    _ENOUGH: Final = 5  # settled steps needed for a usable estimate
 
     def __init__(self, changes: int, forecast: Forecast | None = None) -> None:
         self._changes = changes
@@ -649,11 +650,11 @@ class TimeLeft:
 
     @property
     def wants_forecast(self) -> bool:
-        """Whether a forecast would help, and takes only a moment to make."""
+        """Whether a forecast would help and can be made quickly."""
         return self.forecast is None and self._changes <= _FORECAST_UP_TO
 
     def note(self, now: float, left: int, *, moving: bool) -> None:
-        """Note how many steps are left to settle, and whether the rollout is moving."""
+        """Record how many steps are not settled yet, and whether the rollout makes progress."""
         if self._now is None:
             self._first = left
         elif moving:
@@ -671,7 +672,7 @@ class TimeLeft:
         if self._first - left < self._ENOUGH:
             return None
         course = self.forecast.settled if self.forecast else ()
-        # A forecast of other steps, say of the whole plan after a resume, tells nothing.
+        # A forecast of other steps, such as that of the full plan after a resume, cannot be used.
         if self.forecast is not None and len(course) == self._changes:
             begin, here = (
                 course[self._changes - n - 1] if n < self._changes else 0.0
@@ -688,7 +689,7 @@ class TimeLeft:
 
 # -- HTML: pure functions from a snapshot to what is shown ----------------------------------------
 
-#: The states from left to right: what has ended, what is under way, what is to come.
+#: The states from left to right: ended, in progress, pending.
 STATE_ORDER: Final = (
     "done",
     "settled",
@@ -700,7 +701,8 @@ STATE_ORDER: Final = (
     "pending",
     "blocked",
 )
-#: The state that colours a connection: the first of these that one of its steps is in, else done.
+#: The colour of a connection is that of the first of these states that one of its steps has, else
+#: that of done.
 STATE_PRIORITY: Final = (
     "failed",
     "unknown",
@@ -711,9 +713,9 @@ STATE_PRIORITY: Final = (
     "skipped",
     "blocked",
 )
-#: When the time left begins to run, by the state of the whole rollout.
+#: When the remaining time starts to count, by the state of the rollout.
 _LATER: Final = {"paused": ", once it is resumed", "waiting": ", once a window opens"}
-#: Colour of the state of the whole rollout.
+#: Colour of the state of the rollout.
 STATUS_COLOUR: Final = {
     "ready": "pending",
     "looking": "sent",
@@ -728,7 +730,7 @@ STATUS_COLOUR: Final = {
     "interrupted": "failed",
     "broken off": "failed",
 }
-_MANY_CONNECTIONS: Final = 600  # from here on the cells are smaller
+_MANY_CONNECTIONS: Final = 600  # from this number on, the cells are smaller
 _CELL, _SMALL_CELL = 14, 8  # pixels, as in the style sheet
 _VERBS: Final = {operation: action for action, operation in OPERATION.items()}
 _RATES_SHOWN: Final = 3
@@ -744,17 +746,17 @@ _FAILURE_COLUMNS: Final = (
 
 @dataclass(frozen=True)
 class Timing:
-    """What a clock adds to a snapshot.
+    """The times and rates that a clock adds to a snapshot.
 
     Parameters
     ----------
     elapsed : float or None
         Seconds since the start; None before.
     going : bool
-        Whether it goes on: time left and rates are shown only then.
+        Whether it is running: remaining time and rates are shown only then.
     left : Estimate or None
     rates : mapping
-        By operation and region: calls per second, and the limit where it is known.
+        By operation and region: calls per second, and the limit if it is known.
     """
 
     elapsed: float | None = None
@@ -764,7 +766,7 @@ class Timing:
 
 
 def head_html(snapshot: RolloutSnapshot, journal: str, timing: Timing) -> str:
-    """Return which rollout this is, where it stands, and how fast it goes."""
+    """Return the identity of the rollout, its progress, and its speed."""
     colour = STATUS_COLOUR.get(snapshot.state, "pending")
     message = f" {muted(snapshot.message)}" if snapshot.message else ""
     actions = ", ".join(
@@ -786,7 +788,7 @@ def head_html(snapshot: RolloutSnapshot, journal: str, timing: Timing) -> str:
 
 def _stats(snapshot: RolloutSnapshot, timing: Timing) -> Iterator[str]:
     changes, made = snapshot.changes, snapshot.changes_made
-    # Rounded down: 100 % means the end.
+    # Rounded down, so that 100 % means complete.
     percent = 100 * made // changes if changes else 100
     yield stat(f"{percent} %", f"of {changes:,} changes made")
     if timing.elapsed is None:
@@ -815,9 +817,9 @@ def _stats(snapshot: RolloutSnapshot, timing: Timing) -> Iterator[str]:
 
 
 def connections_html(snapshot: RolloutSnapshot) -> str:
-    """Return one small cell per connection, which fills from below as its changes are made."""
+    """Return one small cell per connection, which fills from below with its completed changes."""
     names = pd.Series([*snapshot.connections], dtype="str")
-    # Blocked rows may have a cell that is no connection.
+    # Blocked rows may have a cell that is not a connection.
     shown = names[is_connection(names)].tolist()
     many = len(shown) > _MANY_CONNECTIONS
     height = _SMALL_CELL if many else _CELL
@@ -832,9 +834,9 @@ def connections_html(snapshot: RolloutSnapshot) -> str:
 def _cell(name: str, states: Mapping[str, int], height: int) -> str:
     state = next((state for state in STATE_PRIORITY if states.get(state)), "done")
     made, total = states.get("settled", 0) + states.get("done", 0), sum(states.values())
-    # Rounded down, so that one step of a thousand that is left can be seen.
+    # Rounded down, so that one remaining step of a thousand is visible.
     filled = 0 if state in ("done", "settled") else height * made // max(1, total)
-    # What is made where the rest is blocked is done, not only settled: a darker green.
+    # If all other steps are blocked, the completed steps are done, not only settled: darker green.
     fill = f" f{filled}{' d' if state == 'blocked' else ''}" if filled else ""
     label = f"{escape(name)}: {state}, {made} of {total} made"
     return f'<i class="s-{state}{fill}" title="{label}"></i>'
@@ -846,7 +848,7 @@ def recent_html(snapshot: RolloutSnapshot) -> str:
         return ""
     lines = ""
     for change in reversed(snapshot.recent):
-        # UTC, as in the journal: the time zone of the kernel tells a reader elsewhere nothing.
+        # UTC, as in the journal: the kernel's time zone means nothing to a reader elsewhere.
         clock = f"{datetime.fromtimestamp(change.at, UTC):%H:%M:%S}Z"
         what = f"{change.state} · {change.action} {change.route_dest} on {change.vpn_connection_id}"
         text = escape(f"{what}: {change.code}" if change.code else what)
@@ -856,7 +858,7 @@ def recent_html(snapshot: RolloutSnapshot) -> str:
 
 
 def failures_html(snapshot: RolloutSnapshot) -> str:
-    """Return a table of the first failures that were found, and how many there are."""
+    """Return a table of the first failures, and the number of all failures."""
     total = snapshot.states["failed"] + snapshot.states["unknown"]
     found = snapshot.failures_found
     count = (
@@ -868,7 +870,7 @@ def failures_html(snapshot: RolloutSnapshot) -> str:
 
 
 def _failure_cells(failure: FailedStep) -> tuple[object, ...]:
-    # Messages begin with their code, which has a column of its own.
+    # Messages begin with their code, which has its own column.
     message = failure.message.removeprefix(f"{failure.code}: ").rstrip(". ")
     remedy = classify(failure.code, 0).remedy if failure.code else ""
     return (
@@ -882,7 +884,7 @@ def _failure_cells(failure: FailedStep) -> tuple[object, ...]:
 
 
 def static_html(snapshot: RolloutSnapshot, journal: str, timing: Timing, css: str = "") -> str:
-    """Return the whole view as HTML that needs no kernel, no widget and no script."""
+    """Return the complete view as HTML that needs no kernel, no widget and no script."""
     html = style_tag(css) + head_html(snapshot, journal, timing)
     html += connections_html(snapshot) + recent_html(snapshot)
     if snapshot.states["failed"] or snapshot.states["unknown"]:

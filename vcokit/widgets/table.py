@@ -1,14 +1,13 @@
-"""A table for long frames: filtered, searched, sorted; the page gets only the rows it shows.
+"""A table for long frames, with filter, search and sort; only visible rows are sent to the page.
 
 ::
 
     DataFrame ─▶ FilteredFrame ─▶ PagedTable
                  which rows,      one page of them as HTML, and buttons:
-                 which order      sort by a column, pick a row, turn the page
+                 which order      sort by a column, pick a row, change the page
 
 A data grid in JavaScript would send all rows to the page, or a sample of them. This table sends 15
-rows of 100,000, escapes every cell in one place, and needs neither a script of its own nor a
-network.
+rows of 100,000, escapes every cell in one place, and needs neither its own script nor a network.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 from vcokit.cidr.parse import parse
 from vcokit.widgets._html import NUMBERS, muted, table, wrap
 
-#: From a frame to what its rows are sorted by.
+#: Takes a frame and returns the values that its rows are sorted by.
 SortKey: TypeAlias = Callable[[pd.DataFrame], pd.Series]
 #: Name and width (CSS) of each column.
 Columns: TypeAlias = Sequence[tuple[str, str]]
@@ -36,12 +35,12 @@ _HEADER, _ROW = 27, 26
 
 
 def by_column(name: str) -> SortKey:
-    """Return the key that sorts by the values of a column."""
+    """Return a sort key for the values of a column."""
     return itemgetter(name)
 
 
 def by_destination(frame: pd.DataFrame) -> pd.Series:
-    """Return the key that sorts destinations by address; what is no destination comes last.
+    """Return values that sort destinations by address; invalid destinations are last.
 
     Examples
     --------
@@ -59,9 +58,9 @@ class FilteredFrame:
     Parameters
     ----------
     frame : DataFrame
-        It is never changed and never copied.
+        The frame is never changed and never copied.
     searched : sequence of str
-        Columns that a search looks into.
+        Columns that are searched.
     page_size : int
 
     Attributes
@@ -98,14 +97,14 @@ class FilteredFrame:
         search: str = "",
         contains: Mapping[str, str] | None = None,
     ) -> None:
-        """Take the rows that pass all of the conditions, and go to the first page.
+        """Select the rows that pass all conditions, and go to the first page.
 
         Parameters
         ----------
         equal : mapping of str to str
-            Column and value. An empty value stands for any.
+            Column and value. An empty value means any.
         search : str
-            Text that at least one of the searched columns contains. Case does not matter.
+            Text in at least one of the searched columns. Case is ignored.
         contains : mapping of str to str, optional
             Column and text that it contains.
         """
@@ -156,7 +155,7 @@ class FilteredFrame:
         return max(1, -(-len(self.positions) // self.page_size))
 
     def go_to_page(self, index: int) -> None:
-        """Go to a page, or to the first or the last one where there is none of that number."""
+        """Go to a page, or to the first or last page if the index is out of range."""
         self.page_index = min(max(0, index), self.page_count - 1)
 
     def page_positions(self) -> NDArray[np.int64]:
@@ -173,24 +172,24 @@ class FilteredFrame:
 
 
 class PagedTable(ipywidgets.VBox):  # type: ignore[misc]
-    """One page of a long frame, with buttons to sort, to pick a row, and to turn the page.
+    """One page of a long frame, with buttons to sort, to pick a row, and to change the page.
 
     Parameters
     ----------
     rows : FilteredFrame
     columns : sequence of (str, str)
     cells : callable
-        From some rows of the frame to their cells.
+        Takes some rows of the frame and returns their cells.
     sort_keys : mapping of str to callable
-        What each column is sorted by. A column without a key cannot be sorted.
+        Sort key of each column. A column without a key cannot be sorted.
     on_pick : callable, optional
-        Called with the position in the frame of the row that was picked; with None where there is
-        no row. Without it there are no buttons to pick.
+        Called with the position of the picked row in the frame, or with None if there is no row.
+        Without it there are no buttons to pick a row.
 
     Notes
     -----
-    The table is one HTML element, and the buttons are made once. So to turn a page takes one or
-    two messages, however long the frame is. Each button can be reached with the Tab key.
+    The table is one HTML element, and the buttons are made once. A change of page therefore needs
+    one or two messages, however long the frame is. Each button can be reached with the Tab key.
     """
 
     def __init__(
@@ -255,7 +254,7 @@ class PagedTable(ipywidgets.VBox):  # type: ignore[misc]
         self.show()
 
     def sort(self, name: str) -> None:
-        """Sort by a column; again: the other way round; a third time: as the frame is."""
+        """Sort by a column; the second time in reverse, the third time in the frame's order."""
         if name != self.sorted_by:
             self.sorted_by, self.descending = name, False
         elif not self.descending:
@@ -266,7 +265,7 @@ class PagedTable(ipywidgets.VBox):  # type: ignore[misc]
         self.show()
 
     def pick(self, place: int | None) -> None:
-        """Pick a row by its place on this page."""
+        """Pick a row by its position on this page."""
         here = self.rows.page_positions()
         self.picked = None if place is None or place >= len(here) else int(here[place])
         self.show()

@@ -1,7 +1,7 @@
-"""The forecast of a plan as a picture: which connection is busy when.
+"""The forecast of a plan as a picture: when each connection is busy.
 
-It is drawn on `matplotlib.figure.Figure`. Pyplot keeps a current figure, which a callback must not
-touch.
+It is drawn on `matplotlib.figure.Figure`, because pyplot has a current figure, which a callback
+must not change.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from vcokit.palette import STATES
 from vcokit.rollout.forecast import Forecast
 from vcokit.rollout.plan import Plan
 
-#: Connections that are drawn: those that end last.
+#: Number of connections that are drawn: those that end last.
 TOP: Final = 24
 _INK: Final = "#7d8590"  # readable on white and on black
 
 
 def lanes_by_end(plan: Plan, forecast: Forecast) -> pd.DataFrame:
-    """Return the forecast's steps with their connections; the connection that ends last is first.
+    """Return the forecast's steps by connection; the connection that ends last is first.
 
     Returns
     -------
@@ -44,9 +44,9 @@ def timeline_png(plan: Plan, forecast: Forecast, *, top: int = TOP) -> bytes:
     ----------
     plan : Plan
     forecast : Forecast
-        Of this plan.
+        Forecast of this plan.
     top : int
-        Connections drawn.
+        Most connections that are drawn.
     """
     from matplotlib.figure import Figure
 
