@@ -115,11 +115,11 @@ def test_a_region_that_is_none_stops_nothing(simulate) -> None:
     _, client = simulate([Connection(A, "r"), Connection(B, "r")], [Route(A, "10.0.0.0/8")])
     found = vk.live_routes(client, frame)
     assert found["vpn_connection_id"].tolist() == [A, B]
-    assert unlisted(found) == {B: "'r (test)' is no region id"}
+    assert unlisted(found) == {B: "'r (test)' is not a region id"}
     plan = vk.plan_routes(frame, found).frame()
     assert plan["action"].tolist() == ["create", "blocked", "blocked"]
-    assert "'r (test)' is no region id" in plan["message"].iloc[1]
-    with vk.connect(**KEYS) as real, pytest.raises(errors.InputError, match="is no region id"):
+    assert "'r (test)' is not a region id" in plan["message"].iloc[1]
+    with vk.connect(**KEYS) as real, pytest.raises(errors.InputError, match="is not a region id"):
         real.describe_vco_route_entries(region_id="r (test)", vpn_connection_id=B)
 
 

@@ -97,36 +97,38 @@ class Setting:
 
 
 _TABLE: Final = (
-    Setting("region", "", "", "Region of calls that name none; empty: each row names its own."),
+    Setting(
+        "region", "", "", "Region of calls that do not name one; empty: each row names its own."
+    ),
     Setting("endpoint", "", "", "Host or URL of the API; empty: the endpoint of each region."),
     Setting("connect_timeout", 5.0, "s", "Time to open a connection, as in the official SDK."),
     Setting("read_timeout", 10.0, "s", "Time to wait for an answer; a call ends after three."),
-    Setting("read_attempts", 5, "", "Times a read is tried before its error is raised.", 1),
+    Setting("read_attempts", 5, "", "Number of tries of a read before its error is raised.", 1),
     Setting("retry_base", 0.5, "s", "First wait between attempts of a read; doubles each time."),
     Setting("retry_cap", 30.0, "s", "Longest wait between attempts, and for x-acs-retry-after."),
-    Setting("list_workers", 8, "", "Connections that live_routes lists side by side.", 1),
-    Setting("in_flight", 32, "", "Calls a rollout has under way at most.", 1),
-    Setting("step_attempts", 4, "", "Tasks of a step that fail before the step has failed.", 1),
-    Setting("lost_attempts", 20, "", "Answers of a step that are lost before it has failed.", 1),
+    Setting("list_workers", 8, "", "Connections that live_routes lists in parallel.", 1),
+    Setting("in_flight", 32, "", "Most calls of a rollout in flight.", 1),
+    Setting("step_attempts", 4, "", "Failed tasks after which a step has failed.", 1),
+    Setting("lost_attempts", 20, "", "Lost answers after which a step has failed.", 1),
     Setting("list_after", 10, "", "Settled steps of a connection after which it is listed.", 1),
     Setting(
         "listing_weight",
         "shown",
         "",
-        "Whether the cloud's listings tell weights: shown, or unknown, so that they are ignored.",
+        "Whether the cloud's listings show weights: shown, or unknown, so that they are ignored.",
         choices=("shown", "unknown"),
     ),
     Setting("lost_after", 120.0, "s", "Time without any answer after which a rollout stops."),
-    Setting("poll_interval", 1.0, "s", "Wait between two looks at a connection's state."),
+    Setting("poll_interval", 1.0, "s", "Wait between two reads of a connection's state."),
     Setting(
         "read_share", 0.5, "", "Part of the limits of reads that a rollout or a client uses.", 0.01
     ),
-    Setting("task_seconds", 3.0, "s", "Time a route task is thought to take until one was seen."),
+    Setting("task_seconds", 3.0, "s", "Assumed duration of a route task until one was measured."),
     Setting(
         "quota_hint",
         limit("routes_per_connection"),
         "routes",
-        "Routes of a connection past which an audit warns.",
+        "Number of routes of a connection above which an audit warns.",
         1,
     ),
     Setting(
@@ -245,7 +247,7 @@ def _file() -> tuple[str, Mapping[str, object]]:
         ) from None
     except ValueError as error:
         raise ConfigError(
-            f"not valid TOML: {error}", origin=str(path), remedy="Mend or remove the file"
+            f"not valid TOML: {error}", origin=str(path), remedy="Correct or remove the file"
         ) from None
     unknown = sorted(set(table) - set(SETTINGS))
     if unknown:

@@ -71,7 +71,7 @@ def live_routes(
     _require_client(client, "live_routes(client, routes)")
     named = _named(routes)
     unlisted = {
-        connection: f"{reprlib.repr(region)} is no region id"
+        connection: f"{reprlib.repr(region)} is not a region id"
         for region, connection in named
         if not is_region(region)
     }
@@ -109,7 +109,7 @@ def _first_lack(found: pd.DataFrame) -> str | None:
         if len(lacking):
             other = lacking["next_hop" if name == "route_dest" else "route_dest"].iloc[0]
             of = "" if pd.isna(other) else f" ({other})"
-            return f"the cloud lists a route without a {said}{of}; look at it in the console"
+            return f"the cloud lists a route without a {said}{of}; check it in the console"
     return None
 
 
@@ -459,7 +459,7 @@ def _regions(client: Client, regions: pd.DataFrame | str | Iterable[str] | None)
     listed = list(asked)
     if wrong := [region for region in listed if not isinstance(region, str) or not region]:
         raise InputError(
-            f"{reprlib.repr(wrong[0])} is no region id",
+            f"{reprlib.repr(wrong[0])} is not a region id",
             remedy='Name regions as text, "cn-hangzhou" or a list of them, or pass routes',
         )
     return list(dict.fromkeys(listed))

@@ -132,7 +132,7 @@ def live_quota(client: Client) -> Quotas:
         quotas = list(_quotas(client, "quotas"))
         limits = list(_quotas(client, "limits"))
     except CloudError as error:
-        return Quotas(None, default, notes=(note_of(error, "so the defaults stand"),))
+        return Quotas(None, default, notes=(note_of(error, "so the defaults apply"),))
     table = _table([*quotas, *limits])
     about = table[table["about"] == ROUTES]
     timed = table.dropna(subset=["about", "value", "seconds"])

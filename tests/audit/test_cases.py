@@ -28,7 +28,7 @@ def messages(found: pd.DataFrame, rule: str) -> list[str]:
     [*({"quota": quota} for quota in (-1, True, "1", 1.5, np.int64(-1))), {"rules": ["quotas"]}],
 )
 def test_what_cannot_be_asked(given: dict) -> None:
-    """A quota that is no number of routes, and a rule that is not there, are refused by name."""
+    """A quota that is not a number of routes, and a rule that is not there, are refused by name."""
     with pytest.raises(InputError, match="quota"):
         vk.audit_routes(pd.DataFrame([row(TEN)]), **given)
 

@@ -87,7 +87,13 @@ def test_attached_in_any_dtype(values: list) -> None:
             [(0, "wrong-region", "eu-central-1")],
         ),
     ],
-    ids=["ids and regions alone", "no id is no connection", "none is live", "no rows", "elsewhere"],
+    ids=[
+        "ids and regions alone",
+        "no id is not a connection",
+        "none is live",
+        "no rows",
+        "elsewhere",
+    ],
 )
 def test_where_connections_are(rows: pd.DataFrame, known: pd.DataFrame, expected: list) -> None:
     """Each row is told what is wrong with its connection, and nothing that nobody said."""

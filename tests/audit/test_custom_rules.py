@@ -129,13 +129,13 @@ def test_names_pick_and_rules_add(files: tuple[Path, Path]) -> None:
     ]:
         assert set(vk.audit_routes(routes, rules=given)["rule"]) == wanted
     for wrong, says in [
-        ([broken], "is no rule"),
+        ([broken], "is not a rule"),
         ([own[0], vk.load_rules(files[1])[0]], "two rules are called closed-site"),
         (["closed"], "unknown rule closed"),
     ]:
         with pytest.raises(vk.errors.InputError, match=says):
             vk.audit_routes(routes, rules=wrong)
-    with pytest.raises(vk.errors.InputError, match="'covered' is no rule"):
+    with pytest.raises(vk.errors.InputError, match="'covered' is not a rule"):
         vk.plan_routes(routes, schema.frame(schema.LIVE_ROUTES), rules=["covered"])
 
 

@@ -153,7 +153,7 @@ def test_nothing_touches_it() -> None:
 
 
 def test_ways_to_ask() -> None:
-    """Text, and the types of ipaddress and netaddr, ask the same; what is no address is refused.
+    """Text, and the types of ipaddress and netaddr, ask the same; anything else is refused.
 
     The error has an example, says which argument is which, and holds no frame.
     """

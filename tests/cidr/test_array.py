@@ -53,7 +53,7 @@ def test_made_of_anything_that_holds_prefixes() -> None:
     [
         ("10.1.2.3", r"'10\.1\.2\.3' is not a\.b\.c\.d/len; write '10\.1\.2\.3/32'"),
         ("10.1.2.3/16", r"host bits set; its network is '10\.1\.0\.0/16'.*clears host bits"),
-        ("::/0", r"'::/0' is not .*leaves out what is no IPv4 prefix"),
+        ("::/0", r"'::/0' is not .*leaves out what is not an IPv4 prefix"),
         ("", r"'' is not"),
     ],
 )

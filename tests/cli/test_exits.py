@@ -81,7 +81,7 @@ def test_1_is_the_severity_that_is_asked_for(
         (("plan", "FILE", "--weight-word", "x=y"), "standby=0"),
         (("plan", "FILE", "--simulate", "--save", "FILE"), "would overwrite"),
         (("plan", "FILE", "--scenario", "nowhere.toml"), "nowhere.toml"),
-        (("plan", ""), "is no file"),
+        (("plan", ""), "is not a file"),
         (("audit", str(ROOT / "data" / "cloud-ipv4-prefixes.csv.gz")), "connection"),
         (("audit",), "FILE"),
         (("audit", "FILE", "--quota", "x"), "quota"),

@@ -38,7 +38,7 @@ def test_the_journal_is_removed_under_way(tmp_path: Path, inventory: Path) -> No
         journal.unlink()
         _, err = child.communicate(timeout=60)
     assert child.returncode == ExitCode.INPUT
-    assert "the journal is lost: x.simulated.db was taken away" in err
+    assert "the journal is lost: x.simulated.db was deleted or renamed" in err
     assert f"put it back, then resume with vcokit resume {journal} --simulate" in err
     facts = json.loads(summary.read_text())
     assert (facts["state"], facts["exit_code"]) == ("stopped", ExitCode.INPUT)

@@ -17,7 +17,7 @@ from tests.conftest import environment_of
 from vcokit.cli import ExitCode
 from vcokit.simulator import Fault, Simulator
 
-#: Commands that would write onto what they need, or onto what is no summary or plan.
+#: Commands that would write onto what they need, or onto what is not a summary or plan.
 HARMFUL = [
     ("live", "routes.csv", "--simulate", "--output", "routes.csv"),
     ("live", "*.csv", "--simulate", "--output", "./routes.csv"),

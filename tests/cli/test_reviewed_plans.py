@@ -65,15 +65,15 @@ def test_the_impact_of_a_plan(kind: str, shell) -> None:
 
 
 def test_a_plan_without_impact_says_so(cloud: vk.Simulator, shell) -> None:
-    """Where no address goes another way, one line says it."""
+    """Where no address is forwarded differently, one line says it."""
     shell("apply", "routes.csv", "--yes")
     code, out, _ = shell("plan", "routes.csv", "--impact")
     assert code == 0
-    assert "Impact: no address goes another way" in out
+    assert "Impact: no address is forwarded differently" in out
 
 
 def test_windows(cloud: vk.Simulator, shell) -> None:
-    """What is no window is refused before anything is read; an open one sends, and is kept."""
+    """What is not a window is refused before anything is read; an open one sends, and is kept."""
     code, _, err = shell("apply", "routes.csv", "--yes", "--window", "at night")
     assert code == 2
     assert "22:00-05:00 Asia/Shanghai" in err

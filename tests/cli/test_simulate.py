@@ -149,7 +149,8 @@ def test_other_addresses_need_to_be_allowed(refused):
     code, said = refused("--host", "0.0.0.0")  # noqa: S104
     assert code == 2
     assert (
-        "'0.0.0.0' is no loopback address. Write 127.0.0.1, or allow_remote=True (--allow" in said
+        "'0.0.0.0' is not a loopback address. Write 127.0.0.1, or allow_remote=True (--allow"
+        in said
     )
     # Port 0 on every address, for as long as it takes to read two lines.
     with serving("--host", "0.0.0.0", "--allow-remote") as (child, host):  # noqa: S104

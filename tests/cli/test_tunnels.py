@@ -110,7 +110,7 @@ def test_the_account_s_quota(command: str, run, shell) -> None:
     names = ("apply", "live") if command == "apply" else ("plan",)
     code, out, err = run(command, *options, quota=2, **allowed(shell, *names))
     assert (code, err.count(UNREAD)) == (0, 1), out
-    assert "so the defaults stand. It needs the permission quotas:ListProductQuotas" in err
+    assert "so the defaults apply. It needs the permission quotas:ListProductQuotas" in err
 
 
 def test_the_account_s_quota_decides(run, inventory: Path) -> None:

@@ -152,7 +152,7 @@ def test_a_list_that_changes_is_read_again(first: tuple) -> None:
 
 
 def test_a_list_that_shifts_is_read_again() -> None:
-    """One that came before what is read pushes a row onto the next page: it stands there twice."""
+    """One that came before what is read pushes a row onto the next page: it appears twice."""
     asked = {"vpn_connection_id": A}
     # Route 0 comes at the front and route 60 goes at the end while the second page is asked for.
     shifted = [page(60, range(1, 51)), page(60, range(50, 60))]

@@ -74,7 +74,7 @@ def test_no_usable_answer_is_a_note(kind: str, monkeypatch: pytest.MonkeyPatch) 
     with Simulator([ONE], faults=[Fault(kind)]) as cloud, vk.connect(cloud) as client:
         quotas = vk.live_quota(client)
     assert quotas.routes is None
-    assert "so the defaults stand" in quotas.notes[0]
+    assert "so the defaults apply" in quotas.notes[0]
 
 
 def test_a_key_that_is_refused_is_an_error(simulate) -> None:

@@ -349,11 +349,11 @@ def test_a_recording_that_ends_stops_no_rollout(
     ("spoil", "said"),
     [
         (lambda _: None, "cannot be read"),
-        (lambda _: "", "line 1: is no JSON object"),
+        (lambda _: "", "line 1: is not JSON object"),
         (lambda text: text.replace('"version":1', '"version":9'), "of this version"),
         (lambda text: text.replace('"at"', '"et"', 1), "line 2: is no exchange"),
         (lambda text: text.replace('"status":200', '"status":"x"', 1), "line 2: is no exchange"),
-        (lambda text: text.replace('{"at"', "[", 1), "line 2: is no JSON object"),
+        (lambda text: text.replace('{"at"', "[", 1), "line 2: is not JSON object"),
     ],
 )
 def test_a_recording_that_is_none(

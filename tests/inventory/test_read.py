@@ -274,7 +274,7 @@ def test_every_kind_of_source_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("listed", [False, True])
 def test_what_is_no_source_is_one_error(listed: bool) -> None:
-    """A frame, or whatever else is no file, is named by its type, with what to do."""
+    """A frame, or whatever else is not a file, is named by its type, with what to do."""
     sources: list[Any] = [pd.DataFrame({"a": [1]}), pd.Series(["a.csv"]), np.array(["a", "b"])]
     for source in [*sources, 5, None, Path]:
         with pytest.raises(InputError, match=f"from a {type(source).__name__}") as caught:
@@ -343,7 +343,7 @@ def test_what_cannot_be_read_is_one_error(folder: Path, source: Any, said: str) 
         ("a.xlsx", CSV.encode(), {}, 'no workbook: .* format="csv"'),
         ("a.parquet", CSV.encode(), {}, 'no Parquet file: .* format="csv"'),
         ("a.jsonl", CSV.encode(), {}, "line 1: no JSON"),
-        ("a.csv", b"PAR1\x15\x04\x15\0PAR1", {}, 'a Parquet file, no CSV. .* format="parquet"'),
+        ("a.csv", b"PAR1\x15\x04\x15\0PAR1", {}, 'a Parquet file, not CSV. .* format="parquet"'),
         ("a.xls", b"\xd0\xcf\x11\xe0" + bytes(90), {}, "old Excel workbook"),
         ("a.zip", sheets.zipped({"a": "x", "b": "y"}), {}, "a zip archive of 2 .* Unpack it"),
     ],

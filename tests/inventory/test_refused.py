@@ -1,4 +1,4 @@
-"""What is no table of routes is one error: where it is wrong, what it is, and what to do."""
+"""What is not a table of routes is one error: where it is wrong, what it is, and what to do."""
 
 from __future__ import annotations
 
@@ -59,17 +59,17 @@ def book(*rows: tuple) -> bytes:
 REFUSED: dict[str, list[tuple[bytes | str | Callable[[], bytes], str]]] = {
     # Bytes that are UTF-8 but for few places are damaged UTF-8, no Chinese.
     "text": [
-        (WHOLE[:-2] + b"\n", "line 402: byte 0xe7 is no UTF-8, as the file is elsewhere"),
+        (WHOLE[:-2] + b"\n", "line 402: byte 0xe7 is not UTF-8, as the file is elsewhere"),
         (WHOLE[:-2], "line 402: .*cut off"),
-        (WHOLE[:CUT] + WHOLE[CUT + 1 :], "line 20: .*is no UTF-8, as"),
-        (WHOLE + "杭州分部\n".encode("gb18030") * 500, "line 403: .*is no UTF-8, as"),
-        (LATIN.format("上海总部主").encode()[:-2] + b"\n", "line 2: .*is no UTF-8, as"),
-        (KOELN, "line 2: .*0xf6 is no UTF-8, as"),
+        (WHOLE[:CUT] + WHOLE[CUT + 1 :], "line 20: .*is not UTF-8, as"),
+        (WHOLE + "杭州分部\n".encode("gb18030") * 500, "line 403: .*is not UTF-8, as"),
+        (LATIN.format("上海总部主").encode()[:-2] + b"\n", "line 2: .*is not UTF-8, as"),
+        (KOELN, "line 2: .*0xf6 is not UTF-8, as"),
         (b"a,b\nc,d\ne,\xff\n", "line 3: .*byte 0xff is neither UTF-8 nor GB18030"),
         (b"a,b\r\nc,d\r\n\xff,f\r\n", "line 3: .*neither"),
         (b"a,b\rc,d\r\xff,f\r", "line 3: .*neither"),
         ("a,中,文\n分,部\n".encode("gb18030") + b"x\xff\n", "line 3: .*neither"),
-        ("a,中,文\n分,部\n".encode() + b"x\xff\n", "line 3: .*is no UTF-8, as"),
+        ("a,中,文\n分,部\n".encode() + b"x\xff\n", "line 3: .*is not UTF-8, as"),
         (LE + "a\nb\n".encode("utf-16-le") + b"\x00\xd8c\x00", "line 3: .*utf-16-le"),
         (BE + "a\r\nb\r\n".encode("utf-16-be") + b"\x00", "line 3: .*utf-16-be"),
         (codecs.BOM_UTF8 + b"a\nb\n\xff\n", "line 3: .*is no utf-8"),
@@ -134,13 +134,13 @@ REFUSED: dict[str, list[tuple[bytes | str | Callable[[], bytes], str]]] = {
         (b'[\n{"a": 1},\n\n', "line 4: the list is not closed"),
         (b'[{"a": 1}]\n[]', "line 2: something behind the list"),
         (b'[{"a":\n' + b"[" * 100_000, "line 1: far too deep"),
-        (b'[{"a": 1,\n"a": 2}]', "line 1: the key 'a' stands there twice"),
+        (b'[{"a": 1,\n"a": 2}]', "line 1: the key 'a' appears twice"),
         (b'{"a": ' + b"[" * 900 + b"]" * 900 + b"}\n", "line 1: far too deep|no column for"),
         (b'{"a":' + b"[" * 100_000, "line 1: far too deep"),
         (lines(ROW) + b"{", "line 2: no JSON: .*character 2"),
         (lines(ROW) + b"\n[1]", "line 3: a list where an object belongs"),
         (lines(ROW, 7), "line 2: a single value"),
-        (b'{"Weight": 1, "Weight": 2}', "line 1: the key 'Weight' stands there twice"),
+        (b'{"Weight": 1, "Weight": 2}', "line 1: the key 'Weight' appears twice"),
         (lines(ROW) + b'{"a": "\xff\xff"}', "byte 0xff is neither UTF-8 nor GB18030"),
         (lines({**ROW, "NextHop": "\ud800"}), "line 1: half of a surrogate"),
         (lines({**ROW, "\ud800": 1}), "is no character"),
@@ -153,7 +153,7 @@ REFUSED: dict[str, list[tuple[bytes | str | Callable[[], bytes], str]]] = {
     "parquet": [
         (parquet()[:-9], "a damaged Parquet file"),
         (b"PAR1" + bytes(60) + b"PAR1", "a damaged Parquet file"),
-        (b"region,cidr\n", "no Parquet file: it does not begin with PAR1"),
+        (b"region,cidr\n", "not a Parquet file: it does not begin with PAR1"),
         (parquet(RouteDest=[b"\xff"]), "column 'RouteDest': bytes that are no UTF"),
         (parquet(Weight=["a\0"]), "column 'Weight': row 0 holds a NUL"),
         (parquet(Weight=[b"\xff"]), "no column for weight|bytes that are no UTF"),
@@ -171,7 +171,7 @@ REFUSED: dict[str, list[tuple[bytes | str | Callable[[], bytes], str]]] = {
         (sheets.ods(""), "no sheet"),
         (book(sheets.HEADS, sheets.ROW)[:-30], "damaged workbook"),
         (b"PK\x03\x04" + bytes(60), "damaged workbook"),
-        (sheets.zipped({"a": "b"}), "a zip archive of 1 file, no workbook. Unpack it"),
+        (sheets.zipped({"a": "b"}), "a zip archive of 1 file, not a workbook. Unpack it"),
         # Few bytes that stand for thousands of millions of cells are refused before they do.
         (sheets.xlsx(FAR), "spans 1,048,576 rows and 16,384 columns"),
         (sheets.xlsx(QUOTED), "spans 1,048,576 rows"),

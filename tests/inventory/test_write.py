@@ -257,7 +257,7 @@ def test_a_file_is_on_the_disk_before_it_takes_the_name(
 
 
 def test_pipes_are_written_to_not_replaced(tmp_path: Path) -> None:
-    """What is there and is no file, a pipe or a device, is written to and stays what it is."""
+    """What is there and is not a file, a pipe or a device, is written to and stays what it is."""
     path = tmp_path / "pipe.a"
     os.mkfifo(path)  # never a real device: run as root, a fault here would replace it
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)

@@ -320,11 +320,11 @@ def test_nesting_tree_marks_by_weight(ax) -> None:
 
 
 def test_nesting_tree_of_what_is_no_route(ax) -> None:
-    """An address or prefix that is no destination has its own row all the same."""
+    """An address or prefix that is not a destination has its own row all the same."""
     plots.nesting_tree(routes(*NESTED), "10.1.2.200", ax)
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert labels == ["10.0.0.0/8", "10.1.0.0/16", "10.1.2.0/24", "10.1.2.128/25", "10.1.2.200/32"]
-    assert ax.get_title("left").startswith("10.1.2.200/32 is no destination itself; 4 hold it")
+    assert ax.get_title("left").startswith("10.1.2.200/32 is not a destination itself; 4 hold it")
     with pytest.raises(ValueError, match="host bits"):
         plots.nesting_tree(routes(*NESTED), "10.1.2.3/8", ax)
 

@@ -200,9 +200,9 @@ GOOD = {"format": "vcokit probe", "version": 1, "answers": {}}
     ("document", "said"),
     [
         (None, "cannot be read"),
-        ("{", "it is no JSON"),
+        ("{", "it is not JSON"),
         ([], "is not of a probe"),
-        ({**GOOD, "version": 2}, "is not of a probe of this version"),
+        ({**GOOD, "version": 2}, "was not written by a probe of this version"),
         ({**GOOD, "answers": []}, "answers"),
         ({**GOOD, "answers": {"quota": {"seen": "50"}}}, "quota: write a number above 0"),
         ({**GOOD, "answers": {"task_seconds": {"seen": [5, 2]}}}, "task_seconds"),

@@ -87,7 +87,7 @@ def test_only_the_given_connection_is_written_to(stage) -> None:
     [
         ({}, {"connection": None, "sandbox": True}, "a sandbox needs a connection"),
         ({"routes": OTHERS}, {"sandbox": True}, "has 2 routes outside 198.18.0.0/15"),
-        ({}, {"connection": "eni-1"}, "is no connection"),
+        ({}, {"connection": "eni-1"}, "is not a connection"),
         ({"routes": [Route(NAME, "198.16.0.0/12")]}, {}, "198.18.0.0/15 is in use"),
     ],
 )
@@ -222,7 +222,7 @@ def test_what_is_shown(stage) -> None:
     assert frame["means"].notna().all()
     text = str(probe)
     assert "! Who answers? a simulator" in text
-    assert "= Does a listing tell weights: shown, missing or constant? shown" in text
+    assert "= Does a listing show weights: shown, missing or constant? shown" in text
 
 
 def test_the_journal_is_there_before_the_route(stage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What is no journal, or a damaged one, is one clear error, and never touched."""
+"""What is not a journal, or a damaged one, is one clear error, and never touched."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def test_nothing_beside_is_followed(
     victim = path.with_name("victim.txt")
     victim.write_bytes(OWN)
     make(Path(f"{path}{end}"))
-    with pytest.raises(JournalError, match=rf"rollout\.db{end} beside it is no file of its own"):
+    with pytest.raises(JournalError, match=rf"rollout\.db{end} beside it is not a file of its own"):
         use(path)
     assert victim.read_bytes() == OWN
 
@@ -303,7 +303,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
 @pytest.mark.parametrize("kind", WRONG)
 @pytest.mark.parametrize("use", [Journal.read, Journal.open])
 def test_wrong_files(kind: str, use: Callable[[Path], Journal], path: Path) -> None:
-    """A file that is no journal of ours is refused with its path, and nothing there is altered."""
+    """A file that is not one of our journals is refused with its path, and nothing is altered."""
     make, words = WRONG[kind]
     make(path)
     before = {each.name: each.is_file() and each.read_bytes() for each in path.parent.iterdir()}

@@ -220,11 +220,11 @@ def without_rounds(path: Path) -> None:
 
 
 LOST = {
-    removed: "rollout.db was taken away",
-    moved: "rollout.db was taken away",
+    removed: "rollout.db was deleted or renamed",
+    moved: "rollout.db was deleted or renamed",
     replaced: "rollout.db is another file now",
     cut: "rollout.db was emptied",
-    without_rounds: "rollout.db-wal was taken away",
+    without_rounds: "rollout.db-wal was deleted or renamed",
 }
 
 

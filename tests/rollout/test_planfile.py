@@ -250,7 +250,7 @@ def test_a_plan_is_no_inventory(tmp_path: Path, part: slice) -> None:
 
 
 def test_a_plan_of_another_fingerprint_is_refused(tmp_path: Path) -> None:
-    """A file that is whole, but whose steps are not those of its fingerprint, is no plan."""
+    """A file that is whole, but whose steps are not those of its fingerprint, is not a plan."""
     plan = replace(PLAN)
     object.__setattr__(plan, "fingerprint", "0" * 64)
     with pytest.raises(PlanError, match="not the one of this fingerprint"):

@@ -53,7 +53,7 @@ def test_what_is_there_is_kept(client: vk.Client, tmp_path: Path) -> None:
     plan = vk.plan_routes(ROUTES, live)
     assert str(plan) == "2 create, 0 modify, 0 delete, 2 keep, 0 blocked"
     kept = plan.frame().query("action == 'keep'")
-    assert set(kept["message"]) == {"the listing does not tell the live weight"}
+    assert set(kept["message"]) == {"the listing does not report the live weight"}
     rollout = vk.apply_plan(plan, client, journal=tmp_path / "rollout.db")
     assert set(rollout.frame()["state"]) == {"done"}
     assert rollout.differences().empty
@@ -78,7 +78,7 @@ def test_a_changed_weight_is_taken_by_its_answer(client: vk.Client, tmp_path: Pa
     rollout = vk.apply_plan(plan, client, journal=tmp_path / "rollout.db", allow_gap=True)
     steps = rollout.frame()
     assert set(steps["state"]) == {"done"}
-    assert set(steps["message"]) == {"accepted; the listing does not tell weights"}
+    assert set(steps["message"]) == {"accepted; the listing does not report weights"}
     calls = rollout.calls()
     assert calls["operation"].eq("ModifyVcoRouteEntryWeight").sum() == 3  # one of two again
     assert rollout.differences().empty

@@ -188,5 +188,5 @@ def test_the_journal_keeps_them(tmp_path) -> None:
         with_same.close()
         rollout = vk.Rollout.open(path, client, windows=None).start().wait()
         assert set(rollout.frame()["state"]) == {"done"}
-        with pytest.raises(InputError, match="is no window"):
+        with pytest.raises(InputError, match="is not a window"):
             vk.Rollout(plan, client, journal=tmp_path / "other.db", windows="at night")

@@ -152,9 +152,9 @@ IMPOSSIBLE = [
     (Connection, {"vpn_connection_id": "vpn-1"}, "vco-"),
     (Connection, {"attach_type": "X"}, "attach_type is unknown. Write one of CEN"),
     (Connection, {"tunnels": 3}, "tunnels is 0, 1 or 2"),
-    (Connection, {"ssl_client_pools": ["10.0.0.1/8"]}, "pool is no network"),
+    (Connection, {"ssl_client_pools": ["10.0.0.1/8"]}, "pool is not a network"),
     (Connection, {"task_seconds": [3, 2]}, "task_seconds: write a time"),
-    (LearnedRoute, {"route_dest": "10.0.0.0"}, "learned route is no network"),
+    (LearnedRoute, {"route_dest": "10.0.0.0"}, "learned route is not a network"),
     (LearnedRoute, {"source": "X"}, "source is unknown"),
     (Route, {"weight": 50}, "neither 0 nor 100"),
     (Switches, {"listing_weight": "x"}, "listing_weight is unknown. Write one of const"),
@@ -168,7 +168,7 @@ IMPOSSIBLE = [
     (Fault, {"kind": "skew", "seconds": NAN}, "seconds"),
     (Fault, {"kind": "drop_before", "applied": True}, "not open to choice"),
     (Fault, {"kind": "refuse"}, "name the code"),
-    (Fault, {"kind": "refuse", "code": "Nonsense"}, "code is none of its own"),
+    (Fault, {"kind": "refuse", "code": "Nonsense"}, "code is not allowed for this kind"),
     (Fault, {"kind": "busy", "code": "Throttling.User"}, "Write one of Appliance.Configuring"),
     (Fault, {"kind": "delay", "code": "TaskConflict"}, "Leave code out"),
     (Account, {"policy": {}}, "Statement is a list"),
@@ -198,12 +198,12 @@ ROUTE = CONNECTION + '[[routes]]\nvpn_connection_id = "vco-1"\nroute_dest = "10.
 STRANGER = "[[faults]]\nkind = 'busy'\nvpn_connection_id = 'vco-2'"
 # what is written, and what follows the file's name: the key, and what to write
 WRONG = [
-    ("speed = x", r"is no TOML: .* \(at line 1, column 9\)\. Put that line right"),
-    ("{", "is no JSON: .* Put that line right"),
-    ("speed = " + "9" * 5000, "is no TOML: .* Put that line right"),
-    ("speed = " + "[" * 20000, "is no TOML: .* Put that line right"),
+    ("speed = x", r"is not TOML: .* \(at line 1, column 9\)\. Correct that line"),
+    ("{", "is not JSON: .* Correct that line"),
+    ("speed = " + "9" * 5000, "is not TOML: .* Correct that line"),
+    ("speed = " + "[" * 20000, "is not TOML: .* Correct that line"),
     ('{"routes": 1}', "routes: write a list"),
-    ("[]", "is no TOML"),
+    ("[]", "is not TOML"),
     ("sped = 1", "sped: no such key. Write speed"),
     ("xyz = 1", "xyz: no such key. Write one of speed, seed, quota"),
     ('speed = "the-secret"', "speed: write a number"),
@@ -245,7 +245,7 @@ def test_a_slip_is_told_by_file_key_and_remedy(tmp_path, text, message):
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(None, "cannot be read: No such file"), (b"\xff\xfe", "cannot be read: it is no UTF-8")],
+    [(None, "cannot be read: No such file"), (b"\xff\xfe", "cannot be read: it is not UTF-8")],
 )
 def test_a_file_that_is_no_text_is_named(tmp_path, data, message):
     """Absent or no text: one message with the remedy."""

@@ -125,7 +125,7 @@ def test_findings_are_sorted(column: str) -> None:
         wanted = sorted(rows, key=keys[column], reverse=reverse)
         values = [keys[column](row) for row in view.shown.itertuples()]
         ends = [keys[column](row) for row in wanted]
-        if column == "destination":  # what is no destination is last either way
+        if column == "destination":  # what is not a destination is last either way
             values, ends = ([v for v in each if v[0] == 0] for each in (values, ends))
         assert values == ends
     view.choose(severity="error")

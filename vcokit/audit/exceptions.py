@@ -107,12 +107,12 @@ def read_exceptions(path: str | PathLike[str], rules: Mapping[str, Rule]) -> lis
         ) from None
     except ValueError as error:  # of TOML, and of UTF-8
         raise InputError(
-            f"{path} is no TOML: {error}", remedy=f"Write [[{_TABLE}]] and a key per line"
+            f"{path} is not TOML: {error}", remedy=f"Write [[{_TABLE}]] and a key per line"
         ) from None
     tables = held.pop(_TABLE, [])
     if held or not (isinstance(tables, list) and all(isinstance(one, dict) for one in tables)):
         raise InputError(
-            f"{path}: {', '.join(held) or _TABLE} is no list of exceptions",
+            f"{path}: {', '.join(held) or _TABLE} is not a list of exceptions",
             remedy=f"Begin each exception with [[{_TABLE}]]",
         )
     found = [text.count("\n", 0, header.start()) + 1 for header in _HEADER.finditer(text)]
@@ -174,4 +174,4 @@ def _day(value: object, refuse: Any) -> datetime.date:
     try:
         return datetime.date.fromisoformat(value if isinstance(value, str) else "")
     except ValueError:
-        raise refuse(f"until = {value} is no date", "Write it like until = 2027-03-31") from None
+        raise refuse(f"until = {value} is not a date", "Write it like until = 2027-03-31") from None

@@ -343,12 +343,12 @@ def own_rules(given: Rule | Iterable[object]) -> tuple[Rule, ...]:
     Raises
     ------
     InputError
-        If one is no rule, or two have one name.
+        If one is not a rule, or two have one name.
     """
     own: dict[str, Rule] = {}
     for one in [given] if isinstance(given, Rule) else given:
         if not isinstance(one, Rule):
-            raise InputError(f"{one!r} is no rule", remedy="Decorate the function with @vk.rule")
+            raise InputError(f"{one!r} is not a rule", remedy="Decorate the function with @vk.rule")
         if one not in RULES and own.setdefault(one.name, one) is not one:
             raise InputError(f"two rules are called {one.name}", remedy="Rename one of them")
     return tuple(own.values())

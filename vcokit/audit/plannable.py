@@ -176,7 +176,7 @@ def _refuse_others(routes: pd.DataFrame, made: pd.DataFrame) -> None:
         row, column = twice.iloc[0][["row", "column"]]
         raise InputError(
             f"two findings suggest different values for {column} of row {row}",
-            remedy="Hand over one of them",
+            remedy="Pass one of them",
         )
 
 

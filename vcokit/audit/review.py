@@ -185,7 +185,7 @@ def _known(path: str | PathLike[str]) -> set[str]:
     except OSError as error:
         raise InputError(f"{path} cannot be read: {_reason(error)}", remedy=_WRITE) from None
     except ValueError as error:  # of JSON, and of UTF-8
-        raise InputError(f"{path} is no JSON: {error}", remedy=_WRITE) from None
+        raise InputError(f"{path} is not JSON: {error}", remedy=_WRITE) from None
     try:
         is_sarif = "runs" in held
         found: list[Any] = list(_of_sarif(held) if is_sarif else _of_json(held))

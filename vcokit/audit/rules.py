@@ -197,7 +197,7 @@ def _weight_meant(text: Text) -> Text:
 def _invalid_region(audit: Audit) -> Matches:
     rows = _rows((audit.columns.region >= 0) & ~audit.columns.region_ok)
     text = _shown(audit.text(rows, "region_id"))
-    message = say("'", text, "' is no region id: at most 63 small letters, digits and hyphens")
+    message = say("'", text, "' is not a region id: at most 63 small letters, digits and hyphens")
     return Matches(rows, "region_id", message)
 
 

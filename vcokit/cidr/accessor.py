@@ -267,7 +267,7 @@ class CidrAccessor:
         Raises
         ------
         ValueError
-            A list or a single value holds what is no address.
+            A list or a single value holds what is not an address.
         TypeError
             Addresses are neither text nor integers, or some text and some integers.
 
@@ -497,7 +497,7 @@ def as_addresses(given: Any) -> tuple[U32, Mask]:
     Raises
     ------
     ValueError
-        A list or a single value holds what is no address.
+        A list or a single value holds what is not an address.
     TypeError
         A column holds neither text nor integers, or both.
 
@@ -514,8 +514,8 @@ def as_addresses(given: Any) -> tuple[U32, Mask]:
     wrong = np.flatnonzero(~valid & column.notna().to_numpy())
     if len(wrong):
         raise ValueError(
-            f"position {wrong[0]}: {column.iloc[wrong[0]]!r} is no IPv4 address. Write a.b.c.d or "
-            "a number from 0 to 4294967295; in a Series such cells are passed over"
+            f"position {wrong[0]}: {column.iloc[wrong[0]]!r} is not an IPv4 address. Write a.b.c.d "
+            "or a number from 0 to 4294967295; in a Series such cells are passed over"
         )
     return values, valid
 

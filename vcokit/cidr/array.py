@@ -524,7 +524,7 @@ class CidrArray(ExtensionArray):
     ) -> npt.NDArray[Any]:
         """Return an array of objects, `Cidr` and NA: what NumPy has for them."""
         if copy is False:
-            raise ValueError("a cidr array is no NumPy array: it cannot be had without a copy")
+            raise ValueError("a cidr array is not a NumPy array: it cannot be had without a copy")
         return np.asarray(self.to_numpy(dtype))
 
     def to_numpy(
@@ -652,7 +652,7 @@ def _columns_of_text(column: pd.Series) -> Columns:
         first = int(invalid[0])
         more = f" (and {len(invalid) - 1} more)" if len(invalid) > 1 else ""
         has_host_bits = found.flags[first] == HOST_BITS
-        effect = "clears host bits" if has_host_bits else "leaves out what is no IPv4 prefix"
+        effect = "clears host bits" if has_host_bits else "leaves out what is not an IPv4 prefix"
         advice = f"{more}. On a column of text, .cidr.to_cidr() {effect}"
         _refuse(column.iloc[first], first, advice)
     return found.network, found.length

@@ -217,9 +217,9 @@ def _from_numbers(value: Any, length: SupportsIndex) -> Cidr:
         raise TypeError(f"{value!r} has a length of its own: leave out the second argument")
     network, bits = operator.index(value), operator.index(length)
     if not 0 <= bits <= 32:
-        raise ValueError(f"{bits} is no prefix length: it is 0 to 32")
+        raise ValueError(f"{bits} is not a prefix length: it is 0 to 32")
     if not 0 <= network <= _ALL_ONES:
-        raise ValueError(f"{network} is no IPv4 address: it is 0 to 2**32 - 1")
+        raise ValueError(f"{network} is not an IPv4 address: it is 0 to 2**32 - 1")
     return _checked(network, bits, f"{ipaddress.IPv4Address(network)}/{bits}")
 
 
@@ -243,7 +243,8 @@ def _from_netaddr(value: Any) -> Cidr:
     netaddr = sys.modules.get("netaddr")  # whoever has an IPNetwork has loaded it
     if netaddr is None or not isinstance(value, netaddr.IPNetwork) or value.version != 4:
         raise TypeError(
-            f"{reprlib.repr(value)} is no IPv4 prefix: write a.b.c.d/len, or Cidr(network, length)"
+            f"{reprlib.repr(value)} is not an IPv4 prefix: write a.b.c.d/len, or "
+            "Cidr(network, length)"
         )
     return _checked(int(value.ip), value.prefixlen, str(value))
 

@@ -98,7 +98,7 @@ def probe_command(
             f"{settings}: exists already", remedy="Name a new file for --settings, and compare both"
         )
     if sandbox and connection is None:
-        raise InputError("--sandbox needs a connection", remedy="Name one that nobody needs")
+        raise InputError("--sandbox needs a connection", remedy="Name an unused connection")
     if sandbox and not (yes or cloud.simulated):
         _confirm(str(connection))
     with cloud.connect(schema.frame(schema.ROUTES)) as client:

@@ -74,7 +74,7 @@ def new_journal(
     InputError
         If there is one whose rollout has not ended, or none can be named.
     JournalError
-        If what has the name is no journal, or another journal left something beside it; nothing is
+        If the file is not a journal, or files of another journal are beside it; nothing is
         touched.
     JournalLockedError
         If its rollout still runs.

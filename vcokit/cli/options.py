@@ -247,7 +247,7 @@ class FileOptions:
         for word, number in words.items():
             if not (number.isascii() and number.isdigit() and len(number) < 10):
                 raise InputError(
-                    f"--weight-word '{word}={number}': {number!r} is no weight",
+                    f"--weight-word '{word}={number}': {number!r} is not a weight",
                     remedy="Write a number, such as standby=0",
                 )
         return {word: int(number) for word, number in words.items()} or None
@@ -282,7 +282,7 @@ def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
 def _path(name: str) -> str | Path:
     """Return a file's path; what `read_routes` would take for the text itself is none."""
     if not name or "\n" in name or "\r" in name or "\x00" in name:
-        raise InputError(f"{name!r} is no file", remedy="Name a file, or - for standard input")
+        raise InputError(f"{name!r} is not a file", remedy="Name a file, or - for standard input")
     return name if name == "-" else Path(name)
 
 

@@ -175,7 +175,7 @@ def _reviewed(
 def _save(plan: Plan, path: Path) -> None:
     """Write a plan to a file that is not an inventory, nor anything else of value."""
     if path.is_file() and path.stat().st_size and not is_plan(path):
-        raise InputError(f"{path}: exists and is no plan", remedy="Name another --save")
+        raise InputError(f"{path}: exists and is not a plan", remedy="Name another --save")
     plan.save(path)
 
 
@@ -313,7 +313,7 @@ def _check_fingerprint(text: str | None) -> None:
     """Raise for what cannot be the beginning of a fingerprint."""
     if text is not None and not re.fullmatch("[0-9a-f]{12,64}", text):
         raise InputError(
-            f"--expect {printable(text)}: no fingerprint",
+            f"--expect {printable(text)}: not a fingerprint",
             remedy="Copy at least its first 12 digits from vcokit plan",
         )
 

@@ -588,7 +588,7 @@ def _check_summary(path: Path) -> None:
     """Refuse a summary that could not be written, or would take the place of something else."""
     _check_writable(path)
     if path.exists() and path.stat().st_size and not _is_summary(path):
-        raise InputError(f"{path}: exists and is no summary", remedy="Name another --summary")
+        raise InputError(f"{path}: exists and is not a summary", remedy="Name another --summary")
 
 
 def _is_summary(path: Path) -> bool:

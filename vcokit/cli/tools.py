@@ -439,7 +439,7 @@ def _kept_cloud(routes: pd.DataFrame, kept: Path, speed: float) -> Any:
     try:
         last = Simulator.load(kept, **{**options, "quota": fresh.quota})
     except ValueError as error:
-        raise InputError(str(error), remedy="Start anew with vcokit demo --fresh") from None
+        raise InputError(str(error), remedy="Start again with vcokit demo --fresh") from None
     known = set(last.connections()["vpn_connection_id"])
     return last if {name for _, name in connections_of(routes)} <= known else fresh
 

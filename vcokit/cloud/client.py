@@ -348,7 +348,9 @@ class Client:
         found = KNOWN.get(operation)
         if found is None or not found.columns:
             lists = ", ".join(one.name for one in KNOWN.values() if one.columns)
-            raise InputError(f"{operation} lists nothing", remedy=f"Name one of {lists}")
+            raise InputError(
+                f"{operation} is not a listing operation", remedy=f"Name one of {lists}"
+            )
         given = {_api_name(key): value for key, value in parameters.items()}
         for page in self._pages(found, given):
             yield self._frame(found, given, page.rows, page.request_id)
@@ -646,10 +648,10 @@ def _route(
 
 def _endless(operation: Operation, request_id: str) -> ProtocolError:
     return ProtocolError(
-        f"a list of more than {MOST_ROWS:,} rows, which is never read to its end",
+        f"a list of more than {MOST_ROWS:,} rows, more than is ever read",
         operation=operation.name,
         request_id=request_id,
-        remedy="If it is as long as that, ask the cloud for a part of it",
+        remedy="If the list is really that long, request a part of it",
     )
 
 

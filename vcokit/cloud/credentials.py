@@ -129,7 +129,8 @@ class Credentials:
                 raise CredentialsError(f"{name} is empty", remedy=REMEDY)
             if not _is_key(part):
                 raise CredentialsError(
-                    f"{name} holds characters that no key has", remedy="Copy the key again"
+                    f"{name} contains characters that are not valid in a key",
+                    remedy="Copy the key again",
                 )
 
     def __repr__(self) -> str:
@@ -266,8 +267,8 @@ class Keyring:
 def _failed(error: Exception, secrets: tuple[Secret, ...]) -> CredentialsError:
     said = " ".join(mask(str(error)[:_LOOKED_AT], secrets).split())[:_SHOWN]
     return CredentialsError(
-        f"no new AccessKey could be had ({type(error).__name__}: {said})",
-        remedy="See to where the key comes from, or give another one to vk.connect(…)",
+        f"a new AccessKey could not be obtained ({type(error).__name__}: {said})",
+        remedy="Check the source of the key, or pass another key to vk.connect(…)",
     )
 
 
@@ -292,7 +293,7 @@ def explicit(
         return None
     if not access_key_id or not access_key_secret:
         raise CredentialsError(
-            "half an AccessKey was found, id or secret is missing", remedy=REMEDY
+            "the AccessKey is incomplete: id or secret is missing", remedy=REMEDY
         )
     return Credentials(access_key_id, access_key_secret, security_token or None)
 
@@ -447,7 +448,7 @@ def _from_profile(
         chain = official(str(profile["name"]), path)
         return Keyring(chain, region=region, clock=clock)
     raise CredentialsError(
-        f"{path}: profile {profile.get('name')!r} is of mode {mode!r}, which is not read",
+        f"{path}: profile {profile.get('name')!r} is of mode {mode!r}, which is not supported",
         remedy=f"Use one of mode {', '.join((*OURS, *THEIRS))}",
     )
 
@@ -469,7 +470,7 @@ def read_profile(path: Path, name: str | None) -> Mapping[str, Any]:
         fault, remedy = "cannot be read", REMEDY
     except (ValueError, TypeError, KeyError, AttributeError):
         # Raised outside of the except block: the error of JSON contains the whole file.
-        fault, remedy = "is no configuration of the vendor's CLI", "Run aliyun configure"
+        fault, remedy = "is not a configuration file of the vendor's CLI", "Run aliyun configure"
     else:
         fault, remedy = "", ""
     if fault:

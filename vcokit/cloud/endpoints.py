@@ -56,7 +56,7 @@ def endpoint_host(region_id: str) -> str:
     ('vpc.eu-central-1.aliyuncs.com', 'vpc.aliyuncs.com')
     """
     if not is_region(region_id):
-        raise InputError(f"{region_id!r} is no region id", remedy="Write it like cn-hangzhou")
+        raise InputError(f"{region_id!r} is not a region id", remedy="Write it like cn-hangzhou")
     return HOSTS.get(region_id) or _FACTS["rule"].format(region=region_id)
 
 

@@ -75,8 +75,8 @@ def policy_document(
     length = len(json.dumps(document, separators=(",", ":")))
     if length > LONGEST:
         raise InputError(
-            f"a policy for {len(connections)} connections has {length:,} characters, RAM takes"
-            f" {LONGEST:,}",
+            f"a policy for {len(connections)} connections has {length:,} characters; RAM allows at"
+            f" most {LONGEST:,}",
             remedy="Leave the connections out and name the region and the account",
         )
     return document
@@ -97,13 +97,13 @@ def _check(
 ) -> None:
     if unknown := [name for name in operations if name not in KNOWN]:
         raise InputError(
-            f"{unknown[0]!r} is no operation", remedy=f"Name some of {', '.join(KNOWN)}"
+            f"{unknown[0]!r} is not an operation", remedy=f"Name some of {', '.join(KNOWN)}"
         )
     # A * inside a name would silently widen the policy.
     if region != ANY and not is_region(region):
-        raise InputError(f"{region!r} is no region id", remedy="Write it like cn-hangzhou, or *")
+        raise InputError(f"{region!r} is not a region id", remedy="Write it like cn-hangzhou, or *")
     if account != ANY and not _ACCOUNT.fullmatch(account):
-        raise InputError(f"{account!r} is no account", remedy="Write its number, or *")
+        raise InputError(f"{account!r} is not an account", remedy="Write its number, or *")
     wrong = [name for name in connections if not _CONNECTION.fullmatch(name)]
     if wrong:
-        raise InputError(f"{wrong[0]!r} is no connection", remedy="Write it like vco-p0w2jp")
+        raise InputError(f"{wrong[0]!r} is not a connection", remedy="Write it like vco-p0w2jp")

@@ -16,7 +16,7 @@ An exchange has ``at`` and ``seconds`` (by the cloud's clock, from the beginning
 ``operation``, ``parameters``, and what came: ``status`` and ``answer``, ``retry_after`` where one
 was told, or ``failure`` for what was no answer::
 
-    not sent · no answer · garbled · cut · empty · page (HTML, or anything else that is no JSON)
+    not sent · no answer · garbled · cut · empty · page (HTML, or anything else that is not JSON)
 
 `vcokit.cloud.masking.Pseudonyms` defines what is replaced, and how. Its key is random and never
 written. AccessKeys and signatures are never recorded, because they are headers, and headers are not

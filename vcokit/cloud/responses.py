@@ -180,10 +180,10 @@ def _wrong_with(reply: Reply, body: dict[str, Any] | None) -> str | None:
         has_code = isinstance(_either(body, "Code"), str)
         return None if reply.status_code < 400 or has_code else "an error without a code"
     if _has_too_many_values(content):
-        return "an answer of more values than any has"
+        return "an answer with too many values"
     if content[:1] == b"<":
         return "HTML or XML instead of JSON, perhaps from a proxy"
-    return "an answer that is cut off or no JSON"
+    return "an answer that is truncated or not JSON"
 
 
 def _strange(
@@ -196,7 +196,7 @@ def _strange(
         operation=operation.name,
         request_id=_shown(reply.headers.get("x-acs-request-id", ""), secrets) or None,
         http_status=reply.status_code,
-        remedy="Try again; if it stays so, check endpoint and proxy",
+        remedy="Try again; if the error persists, check endpoint and proxy",
     )
 
 
@@ -309,7 +309,7 @@ def note_of(error: CloudError, otherwise: str) -> str:
     ----------
     error : CloudError
     otherwise : str
-        What applies without the read, such as ``so the defaults stand``.
+        What applies without the read, such as ``so the defaults apply``.
 
     Raises
     ------

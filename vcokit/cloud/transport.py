@@ -237,7 +237,7 @@ def error_of(
             f"the answer was cut off or garbled ({said[:_SHOWN]})",
             received=said[:_SHOWN],
             operation=operation,
-            remedy="Try again; if it stays so, check the proxy",
+            remedy="Try again; if the error persists, check the proxy",
         )
     return NoAnswerError(
         f"no answer ({type(error).__name__}: {said[:_SHOWN]})",
@@ -517,8 +517,8 @@ def _unpacked(content: bytes, coding: str) -> tuple[bytes, str]:
             continue
         if len(plain) > MOST_BYTES:
             return plain, "it does not end"
-        return plain, "" if unpack.eof else "its packing ends too early"
-    return content, "it cannot be unpacked"
+        return plain, "" if unpack.eof else "its compressed data is truncated"
+    return content, "it cannot be decompressed"
 
 
 # -- endpoints and proxies ------------------------------------------------------------------------
@@ -548,7 +548,7 @@ def checked_endpoint(endpoint: str, origin: str | None = None) -> str:
         url = httpx.URL("")
     if not url.host or url.scheme not in ("http", "https") or url.path not in ("", "/"):
         raise ConfigError(
-            "this is no host or URL",
+            "this is not a host or URL",
             name="endpoint",
             origin=origin,
             remedy="Write a host such as vpc.eu-central-1.aliyuncs.com",

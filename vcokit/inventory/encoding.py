@@ -111,7 +111,7 @@ def decode(
         return Text(name, _utf8(name, content), None)
     for magic, looks_like, remedy in _MAGIC:
         if re.match(magic, content):
-            raise InventoryError(f"this is {looks_like}, no CSV", source=name, remedy=remedy)
+            raise InventoryError(f"this is {looks_like}, not CSV", source=name, remedy=remedy)
     if encoding is not None:
         return Text(name, _transcoded(name, content, encoding), encoding, tuple(notes))
     for mark, found in _MARKS:
@@ -300,12 +300,12 @@ def _refuse_nul(name: str, data: bytes) -> None:
 
 
 def _fault(data: bytes) -> UnicodeDecodeError:
-    """Return what Python says about bytes that are no UTF-8."""
+    """Return what Python says about bytes that are not UTF-8."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         return error
-    raise AssertionError("bytes that are no UTF-8 were decoded")  # pragma: no cover
+    raise AssertionError("bytes that are not UTF-8 were decoded")  # pragma: no cover
 
 
 def _is_damaged(data: bytes, start: int) -> bool:
@@ -331,7 +331,7 @@ def _damaged(name: str, data: bytes, fault: UnicodeDecodeError) -> InventoryErro
     message = (
         "the file ends in the middle of a character: it seems to be cut off"
         if cut
-        else f"byte 0x{data[fault.start]:02x} is no UTF-8, as the file is elsewhere: it is damaged"
+        else f"byte 0x{data[fault.start]:02x} is not UTF-8, as the file is elsewhere: it is damaged"
     )
     return InventoryError(
         message,

@@ -182,7 +182,7 @@ class _Workbook:
             raise InventoryError(
                 f"a damaged workbook: {reason_of(error)}",
                 source=name,
-                remedy="Fetch the file again, or save it anew as .xlsx",
+                remedy="Fetch the file again, or save it again as .xlsx",
             ) from None
         try:
             import python_calamine as calamine
@@ -459,7 +459,7 @@ def _refuse_other_formats(name: str, data: bytes) -> None:
         raise InventoryError(f"this is {what}", source=name, remedy=remedy)
     if not data.startswith(b"PK"):
         raise InventoryError(
-            "no workbook: it is no zip archive",
+            "not a workbook: it is not a zip archive",
             source=name,
             remedy=Remedy("Name it as what it is, or pass {format}", format="csv"),
         )
@@ -470,7 +470,7 @@ def _refuse_other_archives(source: str, archive: zipfile.ZipFile) -> None:
     names = [name.casefold() for name in archive.namelist()]
     if names and not any(name.startswith(_OF_A_WORKBOOK) for name in names):
         raise InventoryError(
-            f"this is a zip archive of {pluralize(len(names), 'file')}, no workbook",
+            f"this is a zip archive of {pluralize(len(names), 'file')}, not a workbook",
             source=source,
             remedy='Unpack it, and read the files in it, such as "folder/*.csv"',
         )
@@ -489,7 +489,7 @@ def _refuse_damaged(source: str, error: BaseException) -> NoReturn:
     raise InventoryError(
         f"a damaged workbook: {reason_of(error)}",
         source=source,
-        remedy="Open it in a spreadsheet, and save it anew as .xlsx",
+        remedy="Open it in a spreadsheet, and save it again as .xlsx",
     ) from None
 
 

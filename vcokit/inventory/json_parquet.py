@@ -81,7 +81,7 @@ def read_json(text: Text, budget: Budget, options: Options) -> RawTable:
     if {"step", "action"} <= names.keys() and "state" not in names:
         # As rows of an inventory, deletes and what is blocked would be created.
         raise InventoryError(
-            "these are steps of a plan, and no inventory",
+            "these are the steps of a plan, not an inventory",
             source=text.source,
             remedy="Apply the whole file that was saved, or read it with vk.Plan.load(path)",
         )
@@ -168,7 +168,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {shortened(twice)!r} stands there twice")
+        raise ValueError(f"the key {shortened(twice)!r} appears twice")
     return found
 
 
@@ -214,7 +214,7 @@ def read_parquet(source: str, data: bytes, budget: Budget, options: Options) -> 
     register()
     if not data.startswith(b"PAR1"):
         raise InventoryError(
-            "no Parquet file: it does not begin with PAR1",
+            "not a Parquet file: it does not begin with PAR1",
             source=source,
             remedy=Remedy("Name it as what it is, or pass {format}", format="csv"),
         )
@@ -226,7 +226,7 @@ def read_parquet(source: str, data: bytes, budget: Budget, options: Options) -> 
         names = [str(name) for name in file.schema_arrow.names]
         if len(names) > _NAMES:
             raise InventoryError(
-                f"{len(names):,} columns, which is no table of routes",
+                f"{len(names):,} columns, which is not a table of routes",
                 source=source,
                 remedy=_REMEDY,
             )
@@ -271,7 +271,7 @@ def _columns(
     """
     found: dict[int, Any] = {}
     for place, column in enumerate(table.columns):
-        column.validate(full=True)  # a page may hold text that is no UTF-8
+        column.validate(full=True)  # a page may hold text that is not UTF-8
         for chunk in column.chunks:
             budget.take(*_laid_out(chunk))
         try:
@@ -282,7 +282,7 @@ def _columns(
                 raise
             if place in fields:
                 raise InventoryError(
-                    "bytes that are no UTF-8",
+                    "bytes that are not UTF-8",
                     source=source,
                     column=names[place],
                     remedy="Write the column as text",

@@ -102,7 +102,7 @@ def read_routes(
 
     Format, encoding, delimiter and header line are found, and columns are matched by the names
     that the API, its console and common spreadsheets give them. Dirty cells are kept for
-    `audit_routes` to judge; only a file that is no table of routes at all raises. What was
+    `audit_routes` to judge; only a file that is not a table of routes at all raises. What was
     found, and what was changed, stands in ``routes.attrs["read"]``.
 
     Parameters

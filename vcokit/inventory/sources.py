@@ -237,7 +237,7 @@ def named_format(name: str) -> str | None:
 
 
 def check_format(format: str | None) -> None:  # noqa: A002
-    """Raise `InputError` for what is no format."""
+    """Raise `InputError` for what is not a format."""
     if format is not None and format not in FORMATS:
         raise InputError(
             f"format {format!r} is not known",
@@ -383,7 +383,7 @@ def _bounded(name: str, file: Any) -> bytes | str:
             raise InventoryError(
                 f"more than {STREAM >> 20:,} MiB, and no end of it",
                 source=name,
-                remedy="Save it as a file, and give its path; a device is no inventory",
+                remedy="Save it as a file, and give its path; a device is not an inventory",
             )
         part = file.read(_BLOCK)
     held: bytes | str = content.getvalue()

@@ -104,7 +104,7 @@ def nesting_tree(
     _style.despine(ax)
     ax.set_xlabel("prefix length, bits")
     if not len(tree.rows.length):
-        sentence = f"{asked} is no destination, nothing holds it, nothing lies in it"
+        sentence = f"{asked} is not a destination, nothing holds it, nothing lies in it"
         _style.title_and_legend(ax, title, sentence)
         return _style.annotate_empty(ax, "no routes to show")
     _draw_ties(ax, tree, kept)
@@ -236,7 +236,7 @@ class _Tree:
         """Return a sentence: how many destinations contain the prefix, and how many are inside."""
         around = int(self.depth[self.asked])
         inside = len(self.keys) - around - 1
-        what = "is a destination" if self.is_route else "is no destination itself"
+        what = "is a destination" if self.is_route else "is not a destination itself"
         holds = f"{around:,} hold{'s' if around == 1 else ''} it" if around else "none holds it"
         lies = f"{inside:,} lie{'s' if inside == 1 else ''} in it" if inside else "none lies in it"
         deep = int(self.depth.max()) - around

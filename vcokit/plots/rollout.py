@@ -39,9 +39,9 @@ _STAMPS: Final = ("sent_at", "accepted_at", "settled_at", "ended_at")
 #: The phases of a step: the states that have an end.
 _PHASES: Final = ("pending", "sent", "accepted", "settled")
 _FINAL: Final = ("done", "failed", "skipped")
-_STEPS_REMEDY: Final = "Hand over rollout.frame(), or the steps() of vk.Journal.read('rollout.db')"
+_STEPS_REMEDY: Final = "Pass rollout.frame(), or the steps() of vk.Journal.read('rollout.db')"
 #: How to get a frame of calls.
-_CALLS_REMEDY: Final = "Hand over rollout.calls(), or the calls() of vk.Journal.read('rollout.db')"
+_CALLS_REMEDY: Final = "Pass rollout.calls(), or the calls() of vk.Journal.read('rollout.db')"
 #: Actions that send something.
 _SENDS: Final = ("create", "modify", "delete")
 
@@ -333,7 +333,7 @@ def _limit_line(
         limit = limits[OPERATION[str(action)]]
         windows = 1 + np.floor(at / limit.seconds)
         possible += np.minimum(limit.calls * windows, count)
-    return _draw_line(ax, at / scale, possible, ":", "limit: calls let through")
+    return _draw_line(ax, at / scale, possible, ":", "limit: calls allowed")
 
 
 def _draw_line(ax: Axes, x: F64, y: Any, style: str, label: str, **more: Any) -> Any:

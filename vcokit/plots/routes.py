@@ -500,9 +500,7 @@ def findings_by_rule_data(findings: pd.DataFrame) -> pd.DataFrame:
     1        covered      0        0     1
     """
     needed = ("row", "rule", "severity")
-    _style.require_columns(
-        findings, needed, what="findings", remedy="Hand over vk.audit_routes(routes)"
-    )
+    _style.require_columns(findings, needed, what="findings", remedy="Pass vk.audit_routes(routes)")
     severity = findings["severity"].astype(schema.SEVERITIES)
     counts = pd.crosstab(findings["rule"].astype("str"), severity)
     counts = counts.reindex(columns=list(_WORST_FIRST), fill_value=0).rename_axis(columns=None)

@@ -91,7 +91,7 @@ def probe(
     )
     if sandbox and connection is None:
         raise InputError(
-            "a sandbox needs a connection", remedy="Name one that nobody needs: connection=vco-…"
+            "a sandbox needs a connection", remedy="Name an unused connection: connection=vco-…"
         )
     book = Journal(journal)
     left = book.read()
@@ -144,7 +144,7 @@ def _asker(
             remedy='Write probe(client), with client = connect(region="cn-hangzhou")',
         )
     if connection is not None and not re.fullmatch(CONNECTION_ID, connection):
-        raise InputError(f"{connection!r} is no connection", remedy="Write it like vco-p0w2jp")
+        raise InputError(f"{connection!r} is not a connection", remedy="Write it like vco-p0w2jp")
     where = region or client.target.region
     if not where:
         raise InputError("no region is known", remedy="Pass region=, or connect(region=…)")
@@ -157,7 +157,7 @@ def _check(asker: Asker, rows: list[Mapping[str, Any]], among_others: bool) -> N
     if others and not among_others:
         raise InputError(
             f"{asker.connection} has {len(others)} routes outside {RANGE}",
-            remedy="Name a connection that nobody needs, or pass among_others=True",
+            remedy="Name an unused connection, or pass among_others=True",
         )
     if asker.wait_until_idle(60.0) is None:
         raise StateError(

@@ -145,7 +145,7 @@ def ask_quota(asker: Asker, probe: Probe) -> int | None:
     quotas = live_quota(asker.client)
     probe.notes += quotas.notes
     if quotas.routes is None:
-        probe.seen["quota"] = Seen(why="The Quota Center does not tell it.")
+        probe.seen["quota"] = Seen(why="The Quota Center does not report it.")
     else:
         probe.note("quota", quotas.routes)
     return quotas.routes

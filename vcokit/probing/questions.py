@@ -65,10 +65,10 @@ QUESTIONS: Final[Mapping[str, Question]] = {
         "Signatures are good for 15 minutes either way; set this machine's clock by NTP.",
     ),
     "round_trip": Question(
-        "How long does a call take, in milliseconds?", None, "A rollout measures it by itself."
+        "How long does a call take, in milliseconds?", None, "A rollout measures it automatically."
     ),
     "unknown_fields": Question(
-        "Which fields of answers are not known?", [], "They are passed over. Please report them."
+        "Which fields of answers are not known?", [], "They are ignored. Please report them."
     ),
     "wrong_answers": Question(
         "Which answers are none, or have a field of another type?",
@@ -86,7 +86,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
         "A state that is not known counts as not attached. Please report them.",
     ),
     "listing_weight": Question(
-        "Does a listing tell weights: shown, missing or constant?",
+        "Does a listing show weights: shown, missing or constant?",
         "shown",
         "Weights cannot be compared: a plan cannot see which routes need another one.",
         ("listing_weight",),
@@ -158,7 +158,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "task_seconds": Question(
         "How long does a task take, shortest and longest?",
         None,
-        "A rollout measures it by itself; setting task_seconds is its first guess.",
+        "A rollout measures it automatically; setting task_seconds is its first guess.",
     ),
     "second_write": Question(
         "What is another write answered while a task runs?",
@@ -169,7 +169,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "task_conflict_seconds": Question(
         "How long after a task is another write of the connection refused?",
         float(limit("task_conflict_seconds")),
-        "A rollout learns it by itself; a forecast without these facts is off by it.",
+        "A rollout learns it automatically; a forecast without these facts is off by it.",
         ("task_conflict",),
     ),
     "token_replay": Question(
@@ -181,7 +181,7 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "token_mismatch": Question(
         "What is another create with the same ClientToken answered?",
         "IdempotentParameterMismatch",
-        "Tokens do not tell requests apart here.",
+        "Tokens do not distinguish requests here.",
         ("client_token",),
     ),
     "refused_calls_bind_token": Question(
@@ -403,7 +403,7 @@ class Probe:
                 lines.append(f"      {row['means']} (assumed: {row['assumed']})")
         lines += self.notes
         if self.left:
-            lines.append(f"LEFT BEHIND, take back by hand: {', '.join(self.left)}")
+            lines.append(f"NOT REMOVED, delete manually: {', '.join(self.left)}")
         return "\n".join(lines)
 
 

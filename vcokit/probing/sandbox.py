@@ -79,7 +79,7 @@ class Journal:
             connection, region = str(told["connection"]), str(told["region"])
             networks = [str(ipaddress.IPv4Network(one)) for one in told["networks"]]
         except (ValueError, KeyError, TypeError):
-            raise self._strange("is no journal of a probe") from None
+            raise self._strange("is not a journal of a probe") from None
         if not all(ipaddress.IPv4Network(one).subnet_of(RANGE) for one in networks):
             raise self._strange(f"names networks outside {RANGE}")
         self.connection, self.region, self.networks = connection, region, networks

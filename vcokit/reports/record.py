@@ -120,7 +120,7 @@ class ChangeRecord:
         except OSError as error:
             raise InputError(
                 f"{path}: cannot be written ({error.strerror or error})",
-                remedy="Name a file in a folder that is there and yours, and has room",
+                remedy="Name a file in an existing, writable folder with free space",
             ) from None
 
     def html(self) -> str:
@@ -160,7 +160,7 @@ def kind_of_record(path: str | os.PathLike[str]) -> str:
     kind = KINDS.get(PurePath(path).suffix.lower())
     if kind is None:
         raise InputError(
-            f"the name {str(path)!r} means no form of a change record",
+            f"the name {str(path)!r} is not a known ending of a change record",
             remedy=f"End it in {', '.join(KINDS)}",
         )
     return kind
@@ -299,7 +299,7 @@ def _undone(undo: Journal | str | os.PathLike[str], rollout_id: str) -> _Undone:
         plan, meta, state, steps = undo.plan(), undo.meta(), undo.state(), undo.steps()
     if plan.origin is None or plan.origin.undoes != rollout_id:
         raise InputError(
-            f"{undo.path}: this rollout does not take back the one of the record",
+            f"{undo.path}: this rollout is not the undo of the recorded one",
             remedy="Name the journal that vcokit undo made",
         )
     rows = _records(steps, (*_ROUTE, "action", "state", "message"))

@@ -141,7 +141,7 @@ def remains(facts: Mapping[str, Any]) -> str | None:
             "shown it yet."
         )
     if facts["state"] == "running":
-        return f"{text} The rollout still runs: this record is of one moment of it."
+        return f"{text} The rollout still runs: this record is a snapshot."
     if facts["state"] == "stale":
         return f"{text} The live routes had changed, so the rest needs a new plan."
     return text
@@ -243,7 +243,7 @@ def _markdown(facts: Mapping[str, Any]) -> Iterator[str]:
             ],
         )
         yield from _more(len(failed), _LISTED, "steps")
-    yield "\n## What was asked\n"
+    yield "\n## What was requested\n"
     if asked["files"]:
         yield from _table(("file", "SHA-256"), asked["files"].items())
     else:

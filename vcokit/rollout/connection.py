@@ -39,7 +39,7 @@ _BEFORE_FAILING: Final = 10
 #: Number of listings after which the last one decides such a step, even if they do not agree.
 _LISTINGS: Final = 20
 #: Message of a changed weight if the listing does not report weights.
-_NOT_TOLD: Final = "accepted; the listing does not tell weights"
+_NOT_TOLD: Final = "accepted; the listing does not report weights"
 #: How often the wait after a write that came too soon is doubled while such refusals continue.
 _DOUBLINGS: Final = 4
 
@@ -212,7 +212,7 @@ class Connection:
         elif state == State.PENDING:
             insort(self.ready, number)
         elif state in (State.SENT, State.UNKNOWN):
-            self.move(number, State.UNKNOWN, message="the rollout broke off before an answer")
+            self.move(number, State.UNKNOWN, message="the rollout was interrupted before an answer")
         elif state in (State.ACCEPTED, State.SETTLED):
             self.unverified[number] = None
 
@@ -580,7 +580,7 @@ class Connection:
             elif self.suspended is not None:
                 continue
             elif refused is not None:
-                why = "refused, and the listing shows it is not so"
+                why = "refused, and the listing does not show the change"
                 self.move(number, State.FAILED, refused, why)
             elif self._miss(number, is_told=is_told).new == State.PENDING:
                 again.append(number)

@@ -135,7 +135,7 @@ def refuse_leftovers(path: Path) -> None:
     left = [each.name for each in _all_beside(path) if os.path.lexists(each)]
     if left and not os.path.lexists(path):
         raise JournalError(
-            f"beside it is what another journal of this name left: {', '.join(left)}",
+            f"files of an earlier journal of this name are beside it: {', '.join(left)}",
             path=path,
             remedy="Put that journal back and resume it, or choose another name; once nobody "
             f"needs what it did last, delete {' and '.join(left)}",
@@ -151,7 +151,7 @@ def _all_beside(path: Path) -> list[Path]:
 
 def refused(path: Path, done: str, why: Exception) -> JournalError:
     """Return the error for a journal that cannot be created or opened on its disk."""
-    remedy = "Make room on its disk, see that you may write there, then try again"
+    remedy = "Make room on its disk, check that you may write there, then try again"
     return JournalError(f"cannot be {done} ({why})", path=path, remedy=remedy)
 
 
@@ -178,21 +178,21 @@ def format_of(path: Path) -> int:
     Raises
     ------
     JournalError
-        If the file does not exist, is not a journal of vcokit, or has another version.
+        If the file does not exist, is not a vcokit journal, or has another version.
     """
     if not path.is_file():
         raise JournalError("there is no such journal", path=path, remedy="Check the path")
     for beside in _all_beside(path):
         if os.path.lexists(beside) and not stat.S_ISREG(os.lstat(beside).st_mode):
             raise JournalError(
-                f"cannot be opened: {beside.name} beside it is no file of its own",
+                f"cannot be opened: {beside.name} beside it is not a file of its own",
                 path=path,
                 remedy="Move it or delete it; nothing was touched",
             )
     application, version = _numbers_of(path)
     if application != APPLICATION_ID:
         raise JournalError(
-            "this is no journal of vcokit",
+            "not a vcokit journal",
             path=path,
             remedy="Check the path; the file was not touched",
         )
@@ -201,7 +201,7 @@ def format_of(path: Path) -> int:
     newer = version > FORMAT
     raise JournalError(
         f"written by {'a newer' if newer else 'an older'} version of vcokit"
-        f" (format {version}, known is {FORMAT})",
+        f" (format {version}, this version knows {FORMAT})",
         path=path,
         remedy="Install a newer vcokit"
         if newer
@@ -335,7 +335,7 @@ class Files:
             try:
                 now = os.stat(path)
             except OSError as error:
-                return f"{path.name} was taken away ({error.strerror})"
+                return f"{path.name} was deleted or renamed ({error.strerror})"
             if not os.path.samestat(now, opened):
                 return f"{path.name} is another file now"
             if path == self._path and not now.st_size:

@@ -79,13 +79,13 @@ def parts_of_version_1(lines: Iterable[str]) -> tuple[dict[str, Any], Columns, C
     if texts[last] != f"end {hashlib.sha256(above.encode()).hexdigest()}":
         raise DamageError(last + 1, "the plan was changed after it was saved")
     if any(texts[last + 1 :]):
-        raise DamageError(last + 2, "something stands behind the end of the plan")
+        raise DamageError(last + 2, "there is text after the end of the plan")
     try:
         head, steps, live = _parts(texts[1:last])
         steps.sort(key=lambda step: step["step"])
         numbers = [step["step"] for step in steps]
         if numbers != list(range(len(steps))):
-            raise ValueError("steps are missing, or stand there twice")
+            raise ValueError("steps are missing, or appear twice")
         return head, _columns(steps), _columns(live)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamageError(last + 1, f"what stands above was never written so ({error})") from None

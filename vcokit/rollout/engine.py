@@ -421,7 +421,7 @@ class Engine:
                 return  # later calls are not late either
             del self._flights[flight.row.call]
             seconds = now - flight.begin
-            error = NoAnswerError(f"no end of the answer after {seconds:.0f} s")
+            error = NoAnswerError(f"no complete answer after {seconds:.0f} s")
             self._ended(flight, None, error, now)
 
     def _came_back(self, came: _Came) -> BaseException | None:
@@ -465,7 +465,7 @@ def guarded(observers: list[Observer]) -> Observer:
                 observer(event)
             except Exception:
                 observers.remove(observer)
-                _log.exception("an observer failed and is told no more: %r", observer)
+                _log.exception("an observer failed and was removed: %r", observer)
 
     return tell
 

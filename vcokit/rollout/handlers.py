@@ -187,7 +187,7 @@ def _give_up_alike(one: Connection, event: Answered) -> None:
         alike = one.unsent()
     else:
         return
-    one.skip(alike, event.code, "an earlier step of this connection was refused so")
+    one.skip(alike, event.code, "an earlier step of this connection was refused for this reason")
 
 
 # -- states ---------------------------------------------------------------------------------------
@@ -324,7 +324,7 @@ def _cannot_ask(run: Run, one: Connection, event: Polled | Listed) -> None:
     one.give_up(one.unsent(), event.code, event.message)
     if not one.has_baseline:
         run.compared(one, [])
-    one.suspend(f"the connection cannot be asked for: {event.message}", look=False)
+    one.suspend(f"no request can be built for the connection: {event.message}", look=False)
 
 
 def _out_of_reach(run: Run, one: Connection, what: str, event: Polled | Listed) -> None:

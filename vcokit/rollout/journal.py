@@ -419,7 +419,7 @@ class Journal:
             raise database.damaged(self.path, f"{found}")
         meta = self.meta()
         if meta.get("seal") != _seal(meta):
-            raise database.damaged(self.path, "its seal does not fit")
+            raise database.damaged(self.path, "its seal does not match")
         self.plan()
 
     def close(self) -> None:
@@ -485,7 +485,7 @@ class Journal:
             raise JournalError(
                 f"the journal is lost: {how}; nothing was sent since this was seen",
                 path=self.path,
-                remedy="If it is gone for good, make a new plan from the live routes. If it was "
+                remedy="If it is permanently lost, make a new plan from the live routes. If it was "
                 "moved, put it back",
             )
         try:
@@ -495,7 +495,7 @@ class Journal:
                     raise JournalLockedError(
                         f"another rollout has taken this journal over ({owner or 'and ended'})",
                         path=self.path,
-                        remedy="Leave it to that one; nothing was sent since",
+                        remedy="Leave the journal to that rollout; this one has sent nothing since",
                     )
                 yield
         except sqlite3.Error as error:

@@ -160,7 +160,7 @@ class Lock:
             descriptor = os.open(self._file, _CAREFULLY | os.O_CREAT, 0o600)
             try:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise OSError(errno.EINVAL, f"{self._file.name} beside it is no file")
+                    raise OSError(errno.EINVAL, f"{self._file.name} beside it is not a file")
                 _take(descriptor, alone=True)
                 # The last holder deletes the file on release; then this descriptor is of a deleted
                 # file, so try again.
@@ -200,7 +200,7 @@ def held(path: Path, owner: Owner | None) -> JournalLockedError:
     owner : Owner or None
         None if the owner has not written its row yet.
     """
-    who = "it has just begun" if owner is None else str(owner)
+    who = "it has just started" if owner is None else str(owner)
     if owner is not None and not owner.is_here:
         return JournalLockedError(
             f"a rollout on another host holds this journal ({who})",
@@ -214,12 +214,12 @@ def held(path: Path, owner: Owner | None) -> JournalLockedError:
         return JournalLockedError(
             f"this program (this kernel) holds this journal itself ({who})",
             path=path,
-            remedy="stop() or close the rollout that has it, or del it where it never began",
+            remedy="stop() or close the rollout that has it, or del it if it was never started",
         )
     return JournalLockedError(
         f"another rollout holds this journal ({who})",
         path=path,
-        remedy="Wait for it or end it; looking at a journal is always allowed",
+        remedy="Wait for it or end it; reading a journal is always allowed",
     )
 
 
@@ -232,6 +232,6 @@ def _cannot(path: Path, why: Exception) -> JournalError:
     return JournalError(
         f"cannot be locked ({said})",
         path=path,
-        remedy=f"See that you may write in the folder {path.parent}, that it is on a local disk "
+        remedy=f"Check that you may write to the folder {path.parent}, that it is on a local disk "
         f"with room, and that {_beside(path).name} in it, if there is one, is a file",
     )

@@ -100,7 +100,10 @@ class Options:
                 "Write how many connections each wave has, such as [1, 5, None]",
             ),
             "stop_after": (most is None or _is_count(most), "Write a number of steps, from 1"),
-            "rate_share": (_is_part(self.rate_share), "Write a part of the limits, up to 1"),
+            "rate_share": (
+                _is_part(self.rate_share),
+                "Write a share of the limits, above 0 and up to 1",
+            ),
             "deadline": (_is_time(self.deadline), "Write seconds, above 0"),
         }
 

@@ -208,7 +208,7 @@ class Plan:
         plan = cls(found.steps, found.live, found.quota, lost, found.simulated, origin)
         if not plan.has_fingerprint(found.fingerprint):
             raise PlanError(
-                f"{path}, line 1: the plan is not the one of this fingerprint",
+                f"{path}, line 1: the plan does not match its fingerprint",
                 remedy="Make the plan again",
             )
         return plan
@@ -407,8 +407,8 @@ def plan_routes(
         If a frame lacks columns, an argument is not a number of routes, or `prune` is True and
         the live routes do not say which connections could not be listed.
     PlanError
-        If a live route lacks a part of its identity, more would be deleted than allowed, or the
-        live routes are partly a simulator's and partly the cloud's.
+        If a live route lacks its region, connection, destination or next hop, more would be
+        deleted than allowed, or the live routes are partly a simulator's and partly the cloud's.
 
     Examples
     --------

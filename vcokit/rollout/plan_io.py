@@ -132,7 +132,7 @@ def write(path: str | PathLike[str], contents: Contents) -> None:
     except OSError as error:
         raise PlanError(
             f"{path}: cannot be written ({error.strerror})",
-            remedy="Name a file in a folder that is there and yours, and has room",
+            remedy="Name a file in an existing, writable folder with free space",
         ) from None
 
 
@@ -234,14 +234,14 @@ class _Reader:
         live = self._columns(LIVE_COLUMNS, head["live_routes"], seen)
         while line := self._next():
             if line.strip():
-                raise self._error("something stands behind the end of the plan")
+                raise self._error("there is text after the end of the plan")
         if str(seen) != digest:
             self._number = 1
             raise self._error("the plan was changed after it was saved")
         try:
             return _contents(head, steps, live)
         except (KeyError, TypeError, ValueError):  # vcokit never writes this
-            raise self._error("what stands above is no plan") from None
+            raise self._error("what stands above is not a plan") from None
 
     def _next(self) -> str:
         """Return the next line; an empty text after the last one."""
@@ -261,7 +261,7 @@ class _Reader:
     def _head(self, line: str) -> dict[str, Any]:
         """Return the values of the header, without those that name the format."""
         if not _BEGINS.match(line.encode()):
-            raise self._error("this is no plan of vcokit", "Name a file that plan.save wrote")
+            raise self._error("this is not a plan of vcokit", "Name a file that plan.save wrote")
         head = self._record(line)
         version = head.pop("version", None)
         if version != VERSION:

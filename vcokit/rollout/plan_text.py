@@ -127,7 +127,7 @@ def impact(changes: pd.DataFrame) -> str:
       lost  r  10.0.0.0/8  16,777,216  vco-a -> no route
     """
     if changes.empty:
-        return "Impact: no address goes another way"
+        return "Impact: no address is forwarded differently"
     totals = changes.groupby("change", sort=True, observed=True)["addresses"].sum()
     counts = ", ".join(f"{count:,} addresses {change}" for change, count in totals.items())
     names = list(changes.columns[: changes.columns.get_loc("block")])

@@ -118,7 +118,8 @@ def routes_there(live: pd.DataFrame) -> pd.DataFrame:
     there["weight"] = there["weight"].fillna(UNKNOWN_WEIGHT)
     if any(there[name].isna().any() for name in LIVE_COLUMNS):
         raise PlanError(
-            "a live route lacks a part of its identity", remedy="Read the live routes again"
+            "a live route lacks its region, connection, destination or next hop",
+            remedy="Read the live routes again",
         )
     return there
 
@@ -256,12 +257,12 @@ def steps_of_rows(
     in_the_way = plannable & ~unseen & (action == Action.BLOCKED)
     message = (
         rows.reason.mask(unseen, "the cloud does not list the connection: " + code)
-        .mask(in_the_way & same_hop, "live with weight " + weight + ", which no call can name")
+        .mask(in_the_way & same_hop, "live with weight " + weight + ", which no call accepts")
         .mask(
             in_the_way & ~same_hop,
             "live with another next hop, which the cloud cannot change in place",
         )
-        .mask(untold & (action == Action.KEEP), "the listing does not tell the live weight")
+        .mask(untold & (action == Action.KEEP), "the listing does not report the live weight")
     )
     columns: dict[str, object] = {name: routes[name] for name in LIVE_COLUMNS}
     columns |= {
@@ -334,7 +335,7 @@ def verify_routes(
     InputError
         If a frame lacks columns, or `quota` is not a number of routes.
     PlanError
-        If a live route lacks a part of its identity.
+        If a live route lacks its region, connection, destination or next hop.
 
     Examples
     --------
@@ -499,11 +500,11 @@ def _what_blocks(
     named = gone["weight"].isin(WEIGHTS) & (gone["next_hop"] != "")
     reason = pd.Series(pd.NA, index=pd.RangeIndex(len(gone)), dtype="str")
     for blocked, why in (
-        (~live.valid, "its destination is no IPv4 prefix"),
-        (~named.to_numpy(dtype=np.bool_), "no call can name a route of its weight or hop"),
+        (~live.valid, "its destination is not an IPv4 prefix"),
+        (~named.to_numpy(dtype=np.bool_), "no call accepts its weight or next hop"),
         (
             (gone["weight"] == UNKNOWN_WEIGHT).to_numpy(dtype=np.bool_),
-            "the listing does not tell its weight, which a call must name",
+            "the listing does not report its weight, which a call requires",
         ),
         (
             np.isin(connection, scopes_of.index[scopes_of > 1]),
@@ -511,7 +512,7 @@ def _what_blocks(
         ),
         (
             np.isin(pack(live.network, np.minimum(live.length, 32)), mine),
-            "a row whose connection is not known names it",
+            "a row with an unknown connection names its network",
         ),
         (of_unread, "a row of its connection names no destination"),
         (np.full(len(gone), (unread & nameless).any()), "a row names nothing that can be read"),
@@ -543,7 +544,7 @@ def _check_number(facts: RouteColumns, connection: np.ndarray, max_delete: int |
     ]
     more = [f"{len(over) - _NAMED} more connections"] if len(over) > _NAMED else []
     raise PlanError(
-        f"more would be deleted than a plan may by itself: {', '.join(said + more)}",
+        f"more would be deleted than a plan may delete by default: {', '.join(said + more)}",
         remedy=Remedy(
             "Check that the inventory is complete. If these routes are to go, pass {max_delete}",
             max_delete=int(goes.max()),

@@ -83,12 +83,12 @@ def refuse_journal(path: Path, journal: bool | None, *, client: bool) -> None:
         raise JournalError(
             "this journal does not say whether it was begun on a simulator",
             path=path,
-            remedy="It can be looked at, but not gone on with. Make a new plan from the live "
+            remedy="It can be read, but not resumed. Make a new plan from the live "
             "routes: what was done is left out of it",
         )
     if journal and not client:
         raise JournalError(
-            "this rollout was begun on a simulator, and no simulator answers here",
+            "this rollout was begun on a simulator, and this client is not connected to one",
             path=path,
             remedy=Remedy(
                 "Resume it on a simulator ({simulate}); for the cloud, {new_plan}",

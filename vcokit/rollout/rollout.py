@@ -565,7 +565,7 @@ class Rollout:
         if harmed:
             counts = ", ".join(f"{count} {name}" for name, count in harmed.items())
             raise RolloutError(
-                f"steps that were not done: {counts}",
+                f"steps not done: {counts}",
                 failed=harmed.get("failed", 0),
                 remedy=f'Look at rollout.frame().query("state in {list(harmed)}")',
             )
@@ -790,7 +790,7 @@ def options_in(journal: Journal, others: Options) -> Options:
     try:
         return others.from_json(journal.meta().get("options"))
     except (InputError, ValueError, TypeError, AttributeError, RecursionError):
-        raise database.damaged(journal.path, "its options are none of a rollout") from None
+        raise database.damaged(journal.path, "its options are not valid") from None
 
 
 def records_in(journal: Journal) -> dict[int, Record]:

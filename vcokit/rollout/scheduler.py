@@ -473,7 +473,7 @@ class Scheduler:
         active = [self.connections[name] for name in sorted(self._active)]
         stuck = [one for one in active if one.waiting]
         for one in stuck:
-            one.skip(sorted(one.waiting), None, "what it waits for can never be done")
+            one.skip(sorted(one.waiting), None, "it waits for a step that can never be done")
             self.requeue(one, now)
         self._follow(now)
         return bool(stuck)
@@ -506,7 +506,7 @@ class Scheduler:
 
     def _command(self, event: Command, now: float) -> None:
         if event.name == "stop":
-            self.end("interrupted", "stopped; what is pending can be resumed")
+            self.end("interrupted", "stopped; pending steps can be resumed")
         elif event.name == "cancel":
             self._cancel(now)
         else:

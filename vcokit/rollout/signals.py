@@ -87,7 +87,7 @@ def interrupted(
     if detach and in_notebook():
         print(
             "The rollout continues. rollout.wait() waits again, rollout.stop() ends it gracefully; "
-            "without a name it is vk.Rollout.running()[-1]."
+            "if it has no name, use vk.Rollout.running()[-1]."
         )
         raise caught
     stop()
@@ -112,4 +112,4 @@ def in_notebook() -> bool:
 def say_if_buttons_are_dead() -> None:
     """Print, in a notebook, that its kernel receives no clicks while a cell blocks it."""
     if in_notebook():
-        print("While this cell waits, the view's buttons are dead. Write instead: await rollout")
+        print("While this cell waits, the view's buttons do not work. Use instead: await rollout")

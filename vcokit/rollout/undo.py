@@ -50,8 +50,8 @@ _UNCERTAIN: Final = frozenset({"unknown", "server", None})
 _TOOK: Final = frozenset({State.SENT, State.UNKNOWN, State.ACCEPTED, State.SETTLED, State.DONE})
 
 _CHANGED: Final = "changed since: "
-_UNSEEN: Final = "may still come: resume the rollout, so that it is settled"
-_DESCRIPTION: Final = "made again without a description, which no listing shows"
+_UNSEEN: Final = "may still take effect: resume the rollout to find out"
+_DESCRIPTION: Final = "created again without its description, which no listing shows"
 
 
 def undo_plan(
@@ -221,10 +221,10 @@ def _may_be_ours(state: str, answer: str | None) -> bool:
 
 def _unproven(answer: str | None) -> str:
     if answer == "ok":
-        return "not proven ours: accepted, then given up as not there"
+        return "not proven ours: accepted, then failed because no listing showed it"
     if answer in _UNCERTAIN:
         return "not proven ours: no answer came"
-    return "not proven ours: the cloud said that it was so before"
+    return "not proven ours: the cloud reported that the change already existed"
 
 
 # -- steps --------------------------------------------------------------------------------------
@@ -242,9 +242,11 @@ def _row(mark: _Mark, live: _Live, taken: set[tuple[str, Route]]) -> dict[str, A
     if reason is None and back is not None:
         other = live.in_the_way(step, back, taken)
         if other is not None:
-            reason = f"{_CHANGED}there is a route by {other.next_hop}, weight {other.weight}"
+            reason = f"{_CHANGED}there is a route via {other.next_hop}, weight {other.weight}"
             if other.weight == UNKNOWN_WEIGHT:
-                reason = f"{_CHANGED}there is a route by {other.next_hop}, its weight is not told"
+                reason = (
+                    f"{_CHANGED}there is a route via {other.next_hop}, its weight is not reported"
+                )
         elif step.action == Action.DELETE:
             message = _DESCRIPTION
     action = {Action.CREATE: Action.DELETE, Action.DELETE: Action.CREATE}.get(

@@ -65,13 +65,13 @@ class Window:
         """
         match = _WINDOW.fullmatch(text.strip()) if isinstance(text, str) else None
         if match is None:
-            raise InputError(f"{text!r} is no window", remedy=_REMEDY)
+            raise InputError(f"{text!r} is not a window", remedy=_REMEDY)
         days, *clock, zone = match.groups()
         hours = [int(part) for part in clock]
         begin, end = 60 * hours[0] + hours[1], 60 * hours[2] + hours[3]
         late = begin >= _DAY_MINUTES or end > _DAY_MINUTES
         if late or hours[1] > 59 or hours[3] > 59 or begin == end:
-            raise InputError(f"{text!r} has a time that is none, or is empty", remedy=_REMEDY)
+            raise InputError(f"{text!r} has an invalid time, or is empty", remedy=_REMEDY)
         try:
             ZoneInfo(zone)
         except (KeyError, ValueError, OSError):

@@ -268,5 +268,5 @@ def _cast(column: pd.Series, dtype: Any) -> pd.Series:
     except (TypeError, ValueError) as error:
         raise InputError(
             f"column {column.name!r} cannot be read as {dtype}: {error}",
-            remedy="Leave the column out, or mend its values",
+            remedy="Leave the column out, or fix its values",
         ) from None

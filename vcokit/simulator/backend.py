@@ -232,7 +232,7 @@ class Cloud:
 
     def _add_route(self, route: Route) -> None:
         if check_network(route.route_dest, "route").endswith("/0"):
-            raise ValueError("route: the default route is no destination")
+            raise ValueError("route: the default route is not allowed as a destination")
         if route.vpn_connection_id not in self._connections:
             raise ValueError(f"route {route.route_dest}: no connection {route.vpn_connection_id}")
         self._connections[route.vpn_connection_id].table.add(route)

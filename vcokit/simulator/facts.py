@@ -73,11 +73,13 @@ def read_facts(path: str | Path) -> Facts:
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        reason = getattr(error, "strerror", None) or "it is no JSON"
+        reason = getattr(error, "strerror", None) or "it is not JSON"
         raise FactsError(f"{path}: cannot be read: {reason}. Name what a probe wrote") from None
     known = isinstance(document, dict) and document.get("format") == FORMAT
     if not known or document.get("version") != VERSION:
-        raise FactsError(f"{path}: is not of a probe of this version. Probe the account again")
+        raise FactsError(
+            f"{path}: was not written by a probe of this version. Probe the account again"
+        )
     answers = document.get("answers")
     if not isinstance(answers, dict) or not all(isinstance(one, dict) for one in answers.values()):
         raise FactsError(f"{path}: answers: write a table for each question")

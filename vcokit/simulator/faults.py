@@ -149,13 +149,13 @@ class Fault:
         if not (-math.inf if self.kind == "skew" else 0) <= self.seconds < math.inf:
             raise ValueError(f"fault {self.kind}: seconds from 0")
         if self.applied and not self.type.choosable:
-            raise ValueError(f"fault {self.kind}: whether the call is done is not open to choice")
+            raise ValueError(f"fault {self.kind}: applied cannot be set for this kind")
         if self.kind == "refuse" and not self.code:
             raise ValueError("fault refuse: name the code to answer, such as TaskConflict")
         if self.code and self.code not in self.type.codes:
             known = ", ".join(sorted(self.type.codes))
             remedy = f"Write one of {known}" if known else "Leave code out"
-            raise ValueError(f"fault {self.kind}: code is none of its own. {remedy}")
+            raise ValueError(f"fault {self.kind}: code is not allowed for this kind. {remedy}")
 
     @property
     def type(self) -> _FaultType:

@@ -119,7 +119,7 @@ def check_network(text: str, what: str) -> str:
     """
     found = parse_destination(text)
     if found is None or found.has_host_bits:
-        raise ValueError(f"{what} is no network. Write a.b.c.d/len")
+        raise ValueError(f"{what} is not a network. Write a.b.c.d/len")
     return found.network
 
 

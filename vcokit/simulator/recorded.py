@@ -281,7 +281,7 @@ def _read(path: Path) -> tuple[dict[str, Limit], list[_Exchange]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8"
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise RecordingError(
             f"{path}: cannot be read: {reason}. Name a folder that --record wrote"
         ) from None
@@ -311,7 +311,7 @@ def _parsed(path: Path, number: int, line: str) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
-        raise RecordingError(f"{path}, line {number}: is no JSON object. Record it again")
+        raise RecordingError(f"{path}, line {number}: is not JSON object. Record it again")
     return told
 
 

@@ -142,7 +142,7 @@ def read_scenario(path: str | Path) -> dict[str, Any]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is no UTF-8"
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise ScenarioError(f"{path}: cannot be read: {reason}. Name a TOML file") from None
     return parse_scenario(text, name=str(path))
 
@@ -161,7 +161,7 @@ def parse_scenario(text: str, name: str = "scenario") -> dict[str, Any]:
     try:
         document = load(text)
     except (ValueError, RecursionError) as error:  # also for excessive numbers and nesting
-        raise ScenarioError(f"{name}: is no {kind}: {error}. Put that line right") from None
+        raise ScenarioError(f"{name}: is not {kind}: {error}. Correct that line") from None
     try:
         arguments = _read_fields(Scenario, document, "")
         _check_ranges(arguments)
@@ -296,7 +296,7 @@ def _check_names(scenario: dict[str, Any]) -> None:
     for number, route in enumerate(scenario.get("routes", ())):
         key = f"routes[{number}].route_dest"
         if route.route_dest.endswith("/0"):
-            raise ScenarioKeyError(key, "the default route is no destination")
+            raise ScenarioKeyError(key, "the default route is not allowed as a destination")
         _make(key, check_network, route.route_dest, "route")
 
 

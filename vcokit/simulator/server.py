@@ -665,8 +665,8 @@ class Simulator:
             raise ValueError("no account. Leave accounts out, or name at least one")
         if not (allow_remote or is_loopback(host)):
             raise ValueError(
-                f"host {host!r} is no loopback address. Write 127.0.0.1, "
-                "or allow_remote=True (--allow-remote) if others shall reach it"
+                f"host {host!r} is not a loopback address. Write 127.0.0.1, "
+                "or allow_remote=True (--allow-remote) if other machines must reach it"
             )
         seen = Facts() if facts is None else read_facts(facts)
         self.speed = speed
