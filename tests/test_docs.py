@@ -31,7 +31,14 @@ SMALL = ROOT / "data" / "routes-small.csv"
 #: The port that pages name; tests take one that is free.
 PORT = "8601"
 #: Pages whose Python runs from top to bottom, in one namespace.
-TOLD = ("executor.md", "tutorial-notebook.md", "tutorial-audit.md", "own-rules.md", "faq.md")
+TOLD = (
+    "executor.md",
+    "fleet.md",
+    "tutorial-notebook.md",
+    "tutorial-audit.md",
+    "own-rules.md",
+    "faq.md",
+)
 #: Pages whose commands run from top to bottom, in one folder.
 TYPED = (
     "docs/tutorial-audit.md",

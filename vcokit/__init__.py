@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from vcokit.probing import probe as probe
     from vcokit.quotas import Quotas as Quotas
     from vcokit.quotas import live_quota as live_quota
+    from vcokit.rollout.fleet import Fleet as Fleet
     from vcokit.rollout.forecast import Forecast as Forecast
     from vcokit.rollout.forecast import forecast as forecast
     from vcokit.rollout.journal import Journal as Journal
@@ -76,6 +77,7 @@ _ROOMS = {
     "CidrDtype": "vcokit.cidr.array",
     "Client": "vcokit.cloud.client",
     "Explanation": "vcokit.audit",
+    "Fleet": "vcokit.rollout.fleet",
     "Forecast": "vcokit.rollout.forecast",
     "Journal": "vcokit.rollout.journal",
     "Plan": "vcokit.rollout.plan",

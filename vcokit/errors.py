@@ -28,6 +28,7 @@
     ├── JournalError             a journal cannot be read or written
     │   └── JournalLockedError   another rollout holds the journal
     └── RolloutError             steps failed (raised by ``raise_on_error`` alone)
+        └── FleetError           members of a fleet failed (likewise)
 
 ``str(error)`` is one line that says what was wrong, where, and what to do, in which control
 characters are spelt out, whoever sent them. No error carries a secret: requests are named by
@@ -53,6 +54,7 @@ __all__ = [
     "ConfigError",
     "CredentialsError",
     "DryRunPassed",
+    "FleetError",
     "InputError",
     "InventoryError",
     "JournalError",
@@ -80,6 +82,8 @@ def as_argument(name: str, value: object) -> str:
         return "make a new plan"
     if name == "resume":
         return f"vk.Rollout.open({json.dumps(str(value), ensure_ascii=False)}, client).start()"
+    if name == "resume_fleet":
+        return f"vk.Fleet.open({json.dumps(str(value), ensure_ascii=False)}, clients).start()"
     if name == "simulate":
         return "client = vk.connect(simulator)"
     if value is ...:
@@ -98,9 +102,10 @@ class Remedy(str):
     sentence : str
         What to do, as an imperative; an option stands in it as its name in braces.
     **options
-        Value of each option; ``...`` where any value may stand. Three are no arguments: `resume`,
-        with the journal of a rollout that can go on; `simulate`, where a simulator has to be
-        connected; `new_plan`, where a new plan has to be made.
+        Value of each option; ``...`` where any value may stand. Four are no arguments: `resume`,
+        with the journal of a rollout that can go on; `resume_fleet`, with the directory of a
+        fleet; `simulate`, where a simulator has to be connected; `new_plan`, where a new plan has
+        to be made.
 
     Examples
     --------
@@ -565,6 +570,24 @@ class RolloutError(VcokitError):
     def __init__(self, message: str, *, failed: int = 0, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.failed = failed
+
+
+class FleetError(RolloutError):
+    """Members of a fleet failed.
+
+    Parameters
+    ----------
+    message, remedy : str
+        See `VcokitError`.
+    members : tuple of str
+        Names of those that failed.
+    """
+
+    def __init__(
+        self, message: str, *, members: tuple[str, ...] = (), remedy: str | None = None
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.members = members
 
 
 def _revive(

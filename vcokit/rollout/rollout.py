@@ -442,12 +442,8 @@ class Rollout:
         return self._result()
 
     def _result(self) -> Rollout:
-        journal = self.journal
-        error = helped(self._error, journal) or error_of(
-            self._ended or Finished("stopped"), journal
-        )
-        if error is not None:
-            raise error
+        if self.error is not None:
+            raise self.error
         return self
 
     def how_to_go_on(self) -> str:
@@ -470,6 +466,13 @@ class Rollout:
     def ended(self) -> bool:
         """Whether it has come to an end, one way or another."""
         return self.state in ENDED
+
+    @property
+    def error(self) -> BaseException | None:
+        """What `wait` raises of its end; None where it ended well, or as told, or goes on."""
+        if self._ended is None:
+            return None
+        return helped(self._error, self.journal) or error_of(self._ended, self.journal)
 
     def tally(self) -> Tally:
         """Return the counts of this moment."""
@@ -541,10 +544,7 @@ class Rollout:
         """
         if self._background.running:
             raise PlanError("the rollout still runs", remedy="stop() it, or wait() for its end")
-        with Journal.read(self.journal) as journal:
-            steps, calls = journal.steps(), journal.calls()
-        live = live_routes(self._client, steps[steps["action"] != "blocked"])
-        return undo_plan(steps, calls, live, quota=self.plan.quota)
+        return undo_of(self.journal, self._client)
 
     def __repr__(self) -> str:
         tally = self.tally()
@@ -616,6 +616,22 @@ def apply_plan(
         windows=windows,
     )
     return rollout.start().wait(detach=False)
+
+
+def undo_of(path: Path, client: Client) -> Plan:
+    """Return the plan that takes back what the rollout of a journal provably did.
+
+    Parameters
+    ----------
+    path : Path
+        Of a journal that nobody writes.
+    client : Client
+        The live routes of its connections are read by it.
+    """
+    with Journal.read(path) as journal:
+        steps, calls, quota = journal.steps(), journal.calls(), journal.plan().quota
+    live = live_routes(client, steps[steps["action"] != "blocked"])
+    return undo_plan(steps, calls, live, quota=quota)
 
 
 # -- before it begins, and how it ended ------------------------------------------------------------

@@ -8,6 +8,8 @@
 `STEPS`             a row a step of a plan or rollout
 `CALLS`             a row a call that a rollout made
 `DIFFERENCES`       a row a route compared by `verify_routes`
+`MEMBERS`           a row a member of a fleet
+`MEMBER_STEPS`      a row a step of any member; `MEMBER_CALLS` likewise a row a call
 ==================  =====================================================================
 
 Strings are pandas' ``str`` (Arrow-backed, missing is NA), whole numbers ``Int64``, times
@@ -36,6 +38,9 @@ from vcokit.schema.tables import (
     INT,
     LIVE_CONNECTIONS,
     LIVE_ROUTES,
+    MEMBER_CALLS,
+    MEMBER_STEPS,
+    MEMBERS,
     ROUTES,
     ROUTES_REQUIRED,
     SEVERITIES,
@@ -59,6 +64,9 @@ __all__ = [
     "INT",
     "LIVE_CONNECTIONS",
     "LIVE_ROUTES",
+    "MEMBERS",
+    "MEMBER_CALLS",
+    "MEMBER_STEPS",
     "ROUTES",
     "ROUTES_REQUIRED",
     "SEVERITIES",
