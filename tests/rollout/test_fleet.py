@@ -27,7 +27,7 @@ class Course:
     def __init__(self) -> None:
         self.events: list[MemberChanged] = []
         self.running: set[str] = set()
-        self.most = self.most_threads = 0
+        self.most = self.most_threads = self.most_callers = 0
         self.begun: list[str] = []
         self.ended: list[str] = []
         self._lock = threading.Lock()
@@ -51,6 +51,8 @@ class Course:
             ]
             assert len(others) == len(set(others))  # no two threads of a member
             self.most_threads = max(self.most_threads, len(others))
+            callers = [one for one in threading.enumerate() if one.name == "call of a rollout"]
+            self.most_callers = max(self.most_callers, len(callers))
 
 
 @pytest.fixture
@@ -99,6 +101,7 @@ def test_max_members(tmp_path: Path, folder: Path) -> None:
         assert set(accounts.creations().values()) == {2}
     assert course.most == 3
     assert course.most_threads <= 3
+    assert course.most_callers <= 2 * 3
     assert sorted(course.begun) == sorted(course.ended) == names
     of_one = [event.state for event in course.events if event.member == "a4"]
     assert of_one == ["looking", "running", "finished"]

@@ -15,7 +15,8 @@ because the limits are the account's; all that a fleet decides is when a member 
       ▲                                                                     │
       └────── room for one more, the wave is whole, few enough failed ◀─────┘
 
-The fleet has no thread: what comes next is decided in the thread of the member that has ended.
+The fleet has no thread: what comes next is decided in the thread of the member that has ended. The
+threads that make calls are shared by all members, so that there are as many as calls under way.
 All files are in its directory::
 
     fleet.json     members in their order, with the fingerprints of their plans; waves, max_members,
@@ -67,6 +68,7 @@ from vcokit.errors import (
     VcokitError,
     as_argument,
 )
+from vcokit.rollout.background import Threads
 from vcokit.rollout.database import sync
 from vcokit.rollout.dependencies import waves_by_name
 from vcokit.rollout.engine import Clocks, guarded
@@ -307,7 +309,9 @@ class Fleet:
         self.directory = directory.resolve()
         self._facts = facts
         self._clients = dict(clients)
-        self._clocks = clocks or Clocks(time.time, time.monotonic)
+        self._callers = Threads()
+        shared = partial(_SharedThreads, self._callers, threading.Lock())
+        self._clocks = clocks or Clocks(time.time, time.monotonic, shared)
         self._take_over = take_over
         self._observers: list[Any] = list(observers)
         self._told = guarded(self._observers)
@@ -383,6 +387,7 @@ class Fleet:
         if hold is not None:
             atexit.unregister(self._end_in_order)
             hold.release()
+            self._callers.close()
             self._over.set_result(self._ending())
 
     def _next(self) -> str | None:
@@ -739,6 +744,22 @@ class Fleet:
             f"<Fleet {self.directory.name} {self.state}: {pluralize(len(self.members), 'member')}, "
             f"{running} running, {len(ended) - failed} finished, {failed} failed>"
         )
+
+
+class _SharedThreads(Threads):
+    """The threads of all members, and the mailbox of one of them."""
+
+    def __init__(self, shared: Threads, alone: threading.Lock) -> None:
+        super().__init__()
+        self._shared, self._alone = shared, alone
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Let a thread do something; it raises nothing."""
+        with self._alone:  # members submit from their own threads
+            self._shared.submit(work)
+
+    def close(self) -> None:
+        """Leave the threads to the other members."""
 
 
 # -- how a member ended ----------------------------------------------------------------------------
