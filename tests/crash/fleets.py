@@ -65,8 +65,8 @@ def play(seed: int, kills: int, folder: Path) -> Outcome:
     for name in names if (folder / "fleet").exists() else ():
         with vk.Journal.read(folder / "fleet" / f"{name}.db") as journal:
             steps, calls = journal.steps(), journal.calls()
-            if journal.owner() is not None:
-                found.append(f"{name}: held by {journal.owner()} after its end")
+            if journal.holder() is not None:
+                found.append(f"{name}: held by {journal.holder()} after its end")
         mine = history[history["account_id"] == name]
         there = live[live["vpn_connection_id"].isin(steps["vpn_connection_id"])]
         wrong = ledger.violations(steps, calls, mine, ledger.live_of(there), set())

@@ -7,6 +7,8 @@
         .wait()  or  await fleet          until no member runs, and none is to begin
     Fleet.open(directory, clients)        the same, where an earlier one broke off
         .results() .frame() .steps() .calls() .undo()
+    Fleet(…, executor=pool)               each member is work for a pool of threads, processes, or
+                                          machines: `resume_member`, which may be done again
 
 A member is an account, with the regions of its plan. It has a `Rollout` and a journal of its own,
 because the limits are the account's; all that a fleet decides is when a member begins::
@@ -44,7 +46,13 @@ import time
 import unicodedata
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+)
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -91,6 +99,8 @@ _VERSION: Final = 1
 _NAME: Final = re.compile(r"[^\W_][\w.-]*")
 _LONGEST_NAME: Final = 200  # bytes; file systems take 255
 _SHARE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)%")
+#: Arguments of `connect` that are not sent to workers.
+_KEYS: Final = {"access_key_secret", "security_token", "credentials"}
 #: Members that an error names.
 _NAMED: Final = 3
 #: How often a waiting thread looks up, so that an interrupt reaches it; seconds.
@@ -163,6 +173,11 @@ class Fleet:
     stop_after : int or str, optional
         Failed members after which no other begins, as a number, or as a share of all: ``"10%"``.
         Those that run go on to their end.
+    executor : concurrent.futures.Executor, optional
+        Where members run, such as a ``ProcessPoolExecutor`` or Dask's ``client.get_executor()``; by
+        default in threads of this process. Workers have to see the directory under the same path.
+        Unless it is a ``ThreadPoolExecutor``, `clients` are functions that can be pickled, and that
+        find the key where the worker is, by its profile: a key is never sent to a worker.
     observers : iterable of callable
         Each is called with every `MemberChanged`, in the thread of the member.
     rate_share, allow_gap, windows, clocks
@@ -211,6 +226,7 @@ class Fleet:
         max_members: int = MAX_MEMBERS,
         waves: Sequence[int | None] | None = None,
         stop_after: int | str | None = None,
+        executor: Executor | None = None,
         observers: Iterable[Callable[[MemberChanged], None]] = (),
         rate_share: float = 1.0,
         allow_gap: bool = False,
@@ -218,7 +234,7 @@ class Fleet:
         clocks: Clocks | None = None,
     ) -> None:
         _refuse_names(plans)
-        _require_clients(plans, clients)
+        _require_clients(plans, clients, executor)
         facts = _Facts(
             {name: plan.fingerprint for name, plan in plans.items()},
             max_members,
@@ -237,7 +253,7 @@ class Fleet:
                 with _of_member(name), _connected(clients[name]) as client:
                     Rollout(plan, client, journal=_journal(folder, name), **given).close()
             facts.write(folder)
-        self._prepare(Path(directory), facts, clients, observers, clocks)
+        self._prepare(Path(directory), facts, clients, executor, observers, clocks)
 
     @classmethod
     def open(
@@ -248,6 +264,7 @@ class Fleet:
         max_members: int | EllipsisType = ...,
         waves: Sequence[int | None] | EllipsisType | None = ...,
         stop_after: int | str | EllipsisType | None = ...,
+        executor: Executor | None = None,
         observers: Iterable[Callable[[MemberChanged], None]] = (),
         take_over: bool = False,
         clocks: Clocks | None = None,
@@ -259,7 +276,7 @@ class Fleet:
 
         Parameters
         ----------
-        directory, clients, observers, clocks
+        directory, clients, executor, observers, clocks
             As of a new fleet.
         max_members, waves, stop_after
             Those that are given take the place of the ones in the directory.
@@ -278,8 +295,9 @@ class Fleet:
         if waves is not ...:
             given["waves"] = tuple(waves or ())  # type: ignore[assignment]
         facts = replace(fleet._facts, **{n: v for n, v in given.items() if v is not ...})  # type: ignore[arg-type]
-        _require_clients(facts.members, clients)
-        fleet._prepare(fleet.directory, facts, clients, observers, clocks, take_over=take_over)
+        _require_clients(facts.members, clients, executor)
+        given_to = (clients, executor, observers, clocks)
+        fleet._prepare(fleet.directory, facts, *given_to, take_over=take_over)
         return fleet
 
     @classmethod
@@ -293,7 +311,7 @@ class Fleet:
         """
         folder = Path(directory)
         fleet = cls.__new__(cls)
-        fleet._prepare(folder, _Facts.read(folder), {}, (), None)
+        fleet._prepare(folder, _Facts.read(folder), {}, None, (), None)
         return fleet
 
     def _prepare(
@@ -301,6 +319,7 @@ class Fleet:
         directory: Path,
         facts: _Facts,
         clients: Mapping[str, Connect],
+        executor: Executor | None,
         observers: Iterable[Callable[[MemberChanged], None]],
         clocks: Clocks | None,
         *,
@@ -309,6 +328,7 @@ class Fleet:
         self.directory = directory.resolve()
         self._facts = facts
         self._clients = dict(clients)
+        self._executor = executor
         self._callers = Threads()
         shared = partial(_SharedThreads, self._callers, threading.Lock())
         self._clocks = clocks or Clocks(time.time, time.monotonic, shared)
@@ -321,7 +341,8 @@ class Fleet:
         self._lock = threading.Lock()
         self._results: dict[str, MemberResult] = {}
         self._queue: deque[str] = deque()
-        self._running: dict[str, Rollout | None] = {}  # None of one that is about to begin
+        #: A rollout of this process, or the work of an executor; None of one about to begin.
+        self._running: dict[str, Rollout | Future[MemberResult] | None] = {}
         self._command: Literal["", "pause", "cancel", "stop"] = ""
         self._halt: str | None = None  # why no other member begins
         self._hold: Lock | None = None
@@ -338,7 +359,9 @@ class Fleet:
             if found.left:
                 self._queue.append(name)
             else:
-                self._results[name] = MemberResult(name, found.state, _undone(found))
+                # One that was killed at its very end has not said so.
+                state = found.state if found.state in ENDED else "finished"
+                self._results[name] = MemberResult(name, state, _undone(found))
         self._queue = deque(sorted(self._queue, key=self._wave_of.__getitem__))
 
     # -- go -------------------------------------------------------------------------------------
@@ -360,7 +383,7 @@ class Fleet:
         """
         if self._hold is not None or self._over.done():
             raise PlanError("this fleet was started already", remedy="wait() for it, or await it")
-        _require_clients(self._queue, self._clients)
+        _require_clients(self._queue, self._clients, self._executor)
         try:
             self._hold = Lock(self.directory / _FILE, None)
         except JournalLockedError:
@@ -402,7 +425,7 @@ class Fleet:
                 wave = self._wave_of[member]
                 if any(self._wave_of[other] < wave for other in self._running):
                     return None
-                self._halt = self._harm(wave)
+                self._halt = self._halt or self._harm(wave)
                 if self._halt is not None:
                     return None
             self._running[self._queue.popleft()] = None
@@ -420,6 +443,9 @@ class Fleet:
         return None
 
     def _begin(self, member: str) -> None:
+        if self._executor is not None:
+            self._submit(member, self._executor)
+            return
         given = self._clients[member]
         client = _client_of(given)
         with ExitStack() as undone:
@@ -439,6 +465,32 @@ class Fleet:
         # What is registered last is done first: the fleet must not begin one while others end.
         atexit.unregister(self._end_in_order)
         atexit.register(self._end_in_order)
+
+    def _submit(self, member: str, executor: Executor) -> None:
+        """Let an executor carry a member to its end."""
+        work = (member, self.journal(member), self._clients[member])
+        cancel = self._command == "cancel"
+        self._told(MemberChanged(self._clocks.wall(), member, "running"))  # type: ignore[arg-type]
+        future = executor.submit(resume_member, *work, cancel=cancel, take_over=self._take_over)
+        with self._lock:
+            self._running[member] = future
+        future.add_done_callback(partial(self._came_back, member))
+
+    def _came_back(self, member: str, future: Future[MemberResult]) -> None:
+        """Take note of what became of a member, in whatever thread the executor has for that."""
+        try:
+            result = future.result()
+        except CancelledError:  # it has not begun
+            with self._lock:
+                del self._running[member]
+                self._queue.appendleft(member)
+        except Exception as error:
+            if isinstance(error, BrokenExecutor):  # it would break all others too
+                self._halt = f"the executor is broken ({error})"
+            self._end(MemberResult(member, "stopped", error))
+        else:
+            self._end(result)
+        self._advance()
 
     def _changed(
         self, member: str, rollout: Rollout, closing: Callable[[], None], event: Event
@@ -479,6 +531,8 @@ class Fleet:
 
     # -- steer ----------------------------------------------------------------------------------
 
+    # Members that an executor has begun are out of reach: they go on to their end.
+
     def pause(self) -> None:
         """Begin no member and send nothing new; what is on its way is seen to its end."""
         self._steer("pause")
@@ -489,8 +543,7 @@ class Fleet:
             if self._command != "pause":
                 return
             self._command = ""
-            running = [rollout for rollout in self._running.values() if rollout is not None]
-        for rollout in running:
+        for rollout in self.rollouts().values():
             rollout.resume()
         self._advance()
 
@@ -508,9 +561,12 @@ class Fleet:
     def _steer(self, command: Literal["pause", "cancel", "stop"]) -> None:
         with self._lock:
             self._command = command
-            running = [rollout for rollout in self._running.values() if rollout is not None]
-        for rollout in running:
-            getattr(rollout, command)()
+            running = list(self._running.values())
+        for one in running:
+            if isinstance(one, Rollout):
+                getattr(one, command)()
+            elif one is not None and command != "pause":
+                one.cancel()  # work that has begun goes on to its end
         self._advance()
 
     def observe(self, observer: Callable[[MemberChanged], None]) -> None:
@@ -621,9 +677,9 @@ class Fleet:
         return _journal(self.directory, member)
 
     def rollouts(self) -> dict[str, Rollout]:
-        """Return the rollouts of the members that run, by member."""
+        """Return the rollouts of the members that run in this process, by member."""
         with self._lock:
-            return {name: rollout for name, rollout in self._running.items() if rollout}
+            return {name: one for name, one in self._running.items() if isinstance(one, Rollout)}
 
     def results(self) -> dict[str, MemberResult]:
         """Return how members ended, by member, of those that have; each carries its error."""
@@ -726,7 +782,7 @@ class Fleet:
         """
         if self._hold is not None:
             raise PlanError("the fleet still runs", remedy="stop() it, or wait() for its end")
-        _require_clients(self.members, self._clients)
+        _require_clients(self.members, self._clients, None)
 
         def of(member: str) -> Plan:
             with _of_member(member), _connected(self._clients[member]) as client:
@@ -760,6 +816,62 @@ class _SharedThreads(Threads):
 
     def close(self) -> None:
         """Leave the threads to the other members."""
+
+
+def resume_member(
+    member: str,
+    journal: Path,
+    connect: Connect,
+    *,
+    cancel: bool = False,
+    take_over: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> MemberResult:
+    """Carry a member to its end, in whatever process: the work of an executor.
+
+    It can be done again at any time. Where all is done already it sends nothing. While a worker on
+    this host has the journal, it waits: one that was killed lets go of it at once.
+
+    Parameters
+    ----------
+    member : str
+    journal : Path
+    connect : Client or callable
+        As of `Fleet`.
+    cancel : bool
+        Whether to skip what is pending, and send nothing.
+    take_over : bool
+        See `Rollout.open`.
+    sleep : callable
+        Called with the seconds to wait for a journal.
+
+    Raises
+    ------
+    VcokitError
+        If the member cannot begin; how it ended is no error, but the result.
+    """
+    with _connected(connect) as client:
+        while (rollout := _opened(journal, client, take_over=take_over)) is None:
+            sleep(_LOOK_UP)
+        if cancel:
+            rollout.cancel()
+        rollout.start().join()
+        error = _why(rollout)
+        if error is not None:
+            error.__traceback__ = None
+        return MemberResult(member, rollout.state, error)
+
+
+def _opened(journal: Path, client: Client, *, take_over: bool) -> Rollout | None:
+    """Open a journal; None while another process of this host has it."""
+    try:
+        return Rollout.open(journal, client, take_over=take_over)
+    except JournalLockedError:
+        with Journal.read(journal) as found:
+            holder = found.holder()
+        if holder is not None and (not holder.is_here or holder.process == os.getpid()):
+            raise
+        return None
 
 
 # -- how a member ended ----------------------------------------------------------------------------
@@ -816,7 +928,10 @@ def _refuse_names(plans: Mapping[str, Plan]) -> None:
             )
 
 
-def _require_clients(members: Iterable[str], clients: Mapping[str, Connect]) -> None:
+def _require_clients(
+    members: Iterable[str], clients: Mapping[str, Connect], executor: Executor | None
+) -> None:
+    members = list(members)
     missing = [name for name in members if name not in clients]
     if missing:
         some = ", ".join(missing[:_NAMED])
@@ -825,6 +940,16 @@ def _require_clients(members: Iterable[str], clients: Mapping[str, Connect]) -> 
             f"no client for {some}{more}",
             remedy="Pass clients by the names of members, or functions that connect",
         )
+    if executor is None or isinstance(executor, ThreadPoolExecutor):
+        return
+    for name in members:
+        given = clients[name]
+        if not callable(given) or _KEYS & getattr(given, "keywords", {}).keys():
+            raise InputError(
+                f"the client of {name} cannot be sent to a worker, because it has a key",
+                remedy="Pass a function that finds the key where the worker is: "
+                "functools.partial(vk.connect, region, profile=…)",
+            )
 
 
 def _client_of(given: Connect) -> Client:
