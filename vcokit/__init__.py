@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from vcokit.quotas import Quotas as Quotas
     from vcokit.quotas import live_quota as live_quota
     from vcokit.rollout.fleet import Fleet as Fleet
+    from vcokit.rollout.fleet_plan import FleetPlan as FleetPlan
+    from vcokit.rollout.fleet_plan import plan_fleet as plan_fleet
+    from vcokit.rollout.fleet_plan import read_fleet as read_fleet
     from vcokit.rollout.forecast import Forecast as Forecast
     from vcokit.rollout.forecast import forecast as forecast
     from vcokit.rollout.journal import Journal as Journal
@@ -78,6 +81,7 @@ _ROOMS = {
     "Client": "vcokit.cloud.client",
     "Explanation": "vcokit.audit",
     "Fleet": "vcokit.rollout.fleet",
+    "FleetPlan": "vcokit.rollout.fleet_plan",
     "Forecast": "vcokit.rollout.forecast",
     "Journal": "vcokit.rollout.journal",
     "Plan": "vcokit.rollout.plan",
@@ -101,9 +105,11 @@ _ROOMS = {
     "live_quota": "vcokit.quotas",
     "live_routes": "vcokit.live",
     "load_rules": "vcokit.audit",
+    "plan_fleet": "vcokit.rollout.fleet_plan",
     "plan_routes": "vcokit.rollout.plan",
     "plots": None,
     "probe": "vcokit.probing",
+    "read_fleet": "vcokit.rollout.fleet_plan",
     "read_partitions": "vcokit.inventory",
     "read_routes": "vcokit.inventory",
     "review_findings": "vcokit.audit",

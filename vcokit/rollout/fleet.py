@@ -60,6 +60,7 @@ from pathlib import Path
 from types import EllipsisType
 from typing import Any, Final, Literal, Self, TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from vcokit import schema
@@ -76,6 +77,7 @@ from vcokit.errors import (
     VcokitError,
     as_argument,
 )
+from vcokit.live import side_by_side
 from vcokit.rollout.background import Threads
 from vcokit.rollout.database import sync
 from vcokit.rollout.dependencies import waves_by_name
@@ -233,7 +235,7 @@ class Fleet:
         windows: str | Iterable[str] | None = None,
         clocks: Clocks | None = None,
     ) -> None:
-        _refuse_names(plans)
+        refuse_names(plans)
         _require_clients(plans, clients, executor)
         facts = _Facts(
             {name: plan.fingerprint for name, plan in plans.items()},
@@ -250,7 +252,7 @@ class Fleet:
         }
         with _made_as_a_whole(Path(directory)) as folder:
             for name, plan in plans.items():
-                with _of_member(name), _connected(clients[name]) as client:
+                with of_member(name), connected(clients[name]) as client:
                     Rollout(plan, client, journal=_journal(folder, name), **given).close()
             facts.write(folder)
         self._prepare(Path(directory), facts, clients, executor, observers, clocks)
@@ -485,8 +487,6 @@ class Fleet:
                 del self._running[member]
                 self._queue.appendleft(member)
         except Exception as error:
-            if isinstance(error, BrokenExecutor):  # it would break all others too
-                self._halt = f"the executor is broken ({error})"
             self._end(MemberResult(member, "stopped", error))
         else:
             self._end(result)
@@ -509,8 +509,10 @@ class Fleet:
         if isinstance(result.error, VcokitError):
             result.error.__traceback__ = None  # it would keep all of the rollout in memory
         with self._lock:
-            del self._running[result.member]
+            self._running.pop(result.member, None)
             self._results[result.member] = result
+            if isinstance(result.error, BrokenExecutor):  # it would break all others too
+                self._halt = f"the executor is broken ({result.error})"
         message = None if result.error is None else str(result.error)
         now = self._clocks.wall()
         self._told(MemberChanged(now, result.member, result.state, message))  # type: ignore[arg-type]
@@ -729,9 +731,9 @@ class Fleet:
         frames = []
         for name in self.members:
             with Journal.read(self.journal(name)) as journal:
-                found = read(journal)
-            frames.append(schema.frame(columns, {"member": [name] * len(found), **found}))
-        return pd.concat(frames, ignore_index=True)
+                frames.append(read(journal))
+        member = np.repeat(self.members, [len(found) for found in frames])
+        return schema.frame(columns, {"member": member, **pd.concat(frames, ignore_index=True)})
 
     def _look(self, member: str) -> RolloutSnapshot:
         with Journal.read(self.journal(member)) as journal:
@@ -785,12 +787,12 @@ class Fleet:
         _require_clients(self.members, self._clients, None)
 
         def of(member: str) -> Plan:
-            with _of_member(member), _connected(self._clients[member]) as client:
+            with of_member(member), connected(self._clients[member]) as client:
                 return undo_of(self.journal(member), client)
 
         names = self.members[::-1]
-        with ThreadPoolExecutor(min(self._facts.max_members, len(names))) as pool:
-            plans = dict(zip(names, pool.map(of, names), strict=True))
+        found = side_by_side(of, names, self._facts.max_members)
+        plans = dict(zip(names, found, strict=True))
         return {name: plan for name, plan in plans.items() if len(plan)}
 
     def __repr__(self) -> str:
@@ -850,7 +852,7 @@ def resume_member(
     VcokitError
         If the member cannot begin; how it ended is no error, but the result.
     """
-    with _connected(connect) as client:
+    with connected(connect) as client:
         while (rollout := _opened(journal, client, take_over=take_over)) is None:
             sleep(_LOOK_UP)
         if cancel:
@@ -908,11 +910,16 @@ def _with_code(message: str | None, found: RolloutSnapshot) -> str | None:
 # -- what is given ---------------------------------------------------------------------------------
 
 
-def _refuse_names(plans: Mapping[str, Plan]) -> None:
-    if not plans:
-        raise InputError("a fleet needs a member", remedy="Pass plans by the names of members")
+def refuse_names(members: Iterable[str]) -> None:
+    """Refuse names of members that cannot be names of files, or share one.
+
+    Raises
+    ------
+    InputError
+        Also where there is none.
+    """
     seen: dict[str, str] = {}
-    for name in plans:
+    for name in members:
         fits = isinstance(name, str) and _NAME.fullmatch(name)
         if not fits or name.endswith(".") or len(name.encode()) > _LONGEST_NAME:
             raise InputError(
@@ -926,6 +933,8 @@ def _refuse_names(plans: Mapping[str, Plan]) -> None:
                 f"the members {other!r} and {name!r} would share a file on some disks",
                 remedy="Name them so that they differ in more than upper and lower case",
             )
+    if not seen:
+        raise InputError("a fleet needs a member", remedy="Name at least one")
 
 
 def _require_clients(
@@ -959,7 +968,7 @@ def _client_of(given: Connect) -> Client:
 
 
 @contextmanager
-def _connected(given: Connect) -> Iterator[Client]:
+def connected(given: Connect) -> Iterator[Client]:
     """Have a client for a while; one that was made for it is closed."""
     client = _client_of(given)
     try:
@@ -975,7 +984,7 @@ def _close(client: Client, given: Connect) -> None:
 
 
 @contextmanager
-def _of_member(name: str) -> Iterator[None]:
+def of_member(name: str) -> Iterator[None]:
     """Say of an error which member it is about."""
     try:
         yield
