@@ -37,7 +37,7 @@ def test_the_real_inventory(tmp_path: Path) -> None:
 
 def test_a_fleet_is_killed_again_and_again(tmp_path: Path) -> None:
     """Killed three times, with answers lost besides: each account is accounted for by itself."""
-    outcome = fleets.play(1, 3, tmp_path)
+    outcome = fleets.play(8, 3, tmp_path)
     assert outcome.violations == []
     assert outcome.kills == 3
 
