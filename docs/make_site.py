@@ -53,6 +53,7 @@ CONTENTS: Final = {
         "own-rules",
         "baseline",
         "terraform",
+        "fleet",
         "beyond-one-machine",
         "faq",
     ),
@@ -98,6 +99,7 @@ FRAMES: Final = {
     "LIVE_ROUTER_ROUTES": ("Routes of transit routers", "What `live_router_routes` returns."),
     "STEPS": ("Steps", "The steps of a plan (`plan.steps`) and of a rollout (`rollout.steps()`)."),
     "CALLS": ("Calls", "What `rollout.calls()` returns: one row for each call."),
+    "MEMBERS": ("Members", "What `fleet.frame()` returns: one row for each account."),
     "DIFFERENCES": ("Differences", "What `verify_routes` and `rollout.differences()` return."),
 }
 _LINK: Final = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!\w+:|#)([^)#\s]+)(#[^)]*)?\)")

@@ -33,6 +33,7 @@ PORT = "8601"
 #: Pages whose Python runs from top to bottom, in one namespace.
 TOLD = (
     "executor.md",
+    "fleet.md",
     "tutorial-notebook.md",
     "tutorial-audit.md",
     "own-rules.md",

@@ -59,6 +59,10 @@ if TYPE_CHECKING:
     from vcokit.quotas import live_quota as live_quota
     from vcokit.reports.record import ChangeRecord as ChangeRecord
     from vcokit.reports.record import change_record as change_record
+    from vcokit.rollout.fleet import Fleet as Fleet
+    from vcokit.rollout.fleet_plan import FleetPlan as FleetPlan
+    from vcokit.rollout.fleet_plan import plan_fleet as plan_fleet
+    from vcokit.rollout.fleet_plan import read_fleet as read_fleet
     from vcokit.rollout.forecast import Forecast as Forecast
     from vcokit.rollout.forecast import forecast as forecast
     from vcokit.rollout.journal import Journal as Journal
@@ -83,6 +87,8 @@ _ROOMS = {
     "CidrDtype": "vcokit.cidr.array",
     "Client": "vcokit.cloud.client",
     "Explanation": "vcokit.audit",
+    "Fleet": "vcokit.rollout.fleet",
+    "FleetPlan": "vcokit.rollout.fleet_plan",
     "Forecast": "vcokit.rollout.forecast",
     "Journal": "vcokit.rollout.journal",
     "MetricsFile": "vcokit.monitoring",
@@ -111,9 +117,11 @@ _ROOMS = {
     "live_routes": "vcokit.live",
     "live_tunnels": "vcokit.live",
     "load_rules": "vcokit.audit",
+    "plan_fleet": "vcokit.rollout.fleet_plan",
     "plan_routes": "vcokit.rollout.plan",
     "plots": None,
     "probe": "vcokit.probing",
+    "read_fleet": "vcokit.rollout.fleet_plan",
     "read_partitions": "vcokit.inventory",
     "read_routes": "vcokit.inventory",
     "review_findings": "vcokit.audit",

@@ -28,6 +28,7 @@
     ├── JournalError             a journal cannot be read or written
     │   └── JournalLockedError   another rollout is using the journal
     └── RolloutError             steps failed (raised only by ``raise_on_error``)
+        └── FleetError           members of a fleet failed (likewise)
 
 ``str(error)`` is one line: what was wrong, where, and what to do. Control characters in it are
 always escaped. No error contains a secret: requests are identified by operation, never by signed
@@ -53,6 +54,7 @@ __all__ = [
     "ConfigError",
     "CredentialsError",
     "DryRunPassed",
+    "FleetError",
     "InputError",
     "InventoryError",
     "JournalError",
@@ -80,6 +82,8 @@ def as_argument(name: str, value: object) -> str:
         return "make a new plan"
     if name == "resume":
         return f"vk.Rollout.open({json.dumps(str(value), ensure_ascii=False)}, client).start()"
+    if name == "resume_fleet":
+        return f"vk.Fleet.open({json.dumps(str(value), ensure_ascii=False)}, clients).start()"
     if name == "simulate":
         return "client = vk.connect(simulator)"
     if value is ...:
@@ -98,9 +102,10 @@ class Remedy(str):
     sentence : str
         What to do, in the imperative; it contains the name of each option in braces.
     **options
-        Value of each option; ``...`` stands for any value. Three options are not arguments:
-        `resume`, with the journal of a rollout that can be resumed; `simulate`, if a simulator must
-        be connected; `new_plan`, if a new plan must be made.
+        Value of each option; ``...`` stands for any value. Four options are not arguments:
+        `resume`, with the journal of a rollout that can be resumed; `resume_fleet`, with the
+        directory of a fleet; `simulate`, if a simulator must be connected; `new_plan`, if a new
+        plan must be made.
 
     Examples
     --------
@@ -565,6 +570,24 @@ class RolloutError(VcokitError):
     def __init__(self, message: str, *, failed: int = 0, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.failed = failed
+
+
+class FleetError(RolloutError):
+    """Members of a fleet failed.
+
+    Parameters
+    ----------
+    message, remedy : str
+        See `VcokitError`.
+    members : tuple of str
+        Names of those that failed.
+    """
+
+    def __init__(
+        self, message: str, *, members: tuple[str, ...] = (), remedy: str | None = None
+    ) -> None:
+        super().__init__(message, remedy=remedy)
+        self.members = members
 
 
 def _revive(

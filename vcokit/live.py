@@ -92,7 +92,7 @@ def live_routes(
         return None
 
     asked = [pair for pair in named if is_region(pair[0])]
-    found = _side_by_side(look, asked, client.settings.get("list_workers", workers))
+    found = side_by_side(look, asked, client.settings.get("list_workers", workers))
     frames = [frame for frame in found if frame is not None and len(frame)]
     live = pd.concat(frames, ignore_index=True) if frames else schema.frame(schema.LIVE_ROUTES)
     live = pd.concat([live, _unlisted(named, unlisted)], ignore_index=True) if unlisted else live
@@ -125,9 +125,7 @@ def _unlisted(named: list[tuple[str, str]], reasons: dict[str, str]) -> pd.DataF
     return schema.frame(schema.LIVE_ROUTES, columns)
 
 
-def _side_by_side(
-    ask: Callable[[_Asked], _Told], asked: Sequence[_Asked], most: int
-) -> list[_Told]:
+def side_by_side(ask: Callable[[_Asked], _Told], asked: Sequence[_Asked], most: int) -> list[_Told]:
     """Return the result for each item, with at most `workers` threads; raise the first error.
 
     An interrupt ends it immediately. Unlike the threads of a pool, threads that still wait for an
@@ -435,11 +433,11 @@ def live_connections(
     _require_client(client, "live_connections(client, regions)")
     asked = _regions(client, regions)
     most = client.settings.get("list_workers", workers)
-    frames = _side_by_side(lambda region: _connections_in(client, region), asked, most)
+    frames = side_by_side(lambda region: _connections_in(client, region), asked, most)
     found = pd.concat(frames, ignore_index=True) if frames else None
     if details and found is not None:
         pairs = list(zip(found["region_id"], found["vpn_connection_id"], strict=True))
-        zones = _side_by_side(lambda pair: _zone(client, *pair), pairs, most)
+        zones = side_by_side(lambda pair: _zone(client, *pair), pairs, most)
         found["zone"] = found["zone"].fillna(pd.Series(zones, dtype=found["zone"].dtype))
     result = schema.frame(schema.LIVE_CONNECTIONS) if found is None else found
     result.attrs["regions"] = asked

@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from itertools import count, repeat
 from pathlib import Path
 
+from tests.crash import fleets
 from tests.crash.accident import Case, Outcome, faulty_case, play, random_case
 
 KILLS_A_CASE = 6
@@ -34,10 +36,19 @@ def main() -> int:
     add("--first", type=int, default=0, help="seed to begin with")
     add("--seed", type=int, help="play this case alone")
     add("--times", type=int, default=1, help="play it so often")
+    add("--fleets", action="store_true", help="fleets of three to five accounts instead")
     add("--steps", type=int, default=5_000, help="of the rollout with faulty answers")
     chosen = parser.parse_args()
     outcomes = []
-    if chosen.seed is not None:
+    if chosen.fleets:
+        seeds = count(chosen.first) if chosen.seed is None else repeat(chosen.seed, chosen.times)
+        for seed in seeds:
+            with tempfile.TemporaryDirectory(prefix="vcokit-crash-") as folder:
+                outcomes.append(fleets.play(seed, KILLS_A_CASE, Path(folder)))
+            print(outcomes[-1], flush=True)
+            if sum(outcome.kills for outcome in outcomes) >= chosen.kills:
+                break
+    elif chosen.seed is not None:
         outcomes += [played(random_case(chosen.seed), KILLS_A_CASE) for _ in range(chosen.times)]
     else:
         seed = chosen.first

@@ -22,7 +22,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -227,17 +227,17 @@ class Lives:
         return self.file.read_text("utf-8") if self.file.exists() else "it hangs"
 
 
-def run(said: Path, *given: object) -> None:
+def run(said: Path, *given: object, go: Callable[..., None] | None = None) -> None:
     """Live a life in a process of its own; what goes wrong is written into a file."""
     os.environ.update(SETTINGS)
     try:
-        go(*given)
+        (go or go_on)(*given)
     except BaseException:
         said.write_text(traceback.format_exc(), encoding="utf-8")
         sys.exit(1)
 
 
-def go(endpoint: str, keys: tuple[str, str], speed: float, plan: Path, journal: Path) -> None:
+def go_on(endpoint: str, keys: tuple[str, str], speed: float, plan: Path, journal: Path) -> None:
     """Start the rollout, or resume it where there is a journal, and see it to its end."""
     cloud = SimpleNamespace(endpoint=endpoint, credentials=Credentials(*keys), speed=speed)
     with vk.connect(cloud) as client:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import vcokit as vk
+from tests.crash import fleets
 from tests.crash.accident import Case, faulty_case, play, random_case
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +33,13 @@ def test_the_real_inventory(tmp_path: Path) -> None:
     assert outcome.violations == []
     assert outcome.kills == 2
     assert outcome.calls > 400
+
+
+def test_a_fleet_is_killed_again_and_again(tmp_path: Path) -> None:
+    """Killed three times, with answers lost besides: each account is accounted for by itself."""
+    outcome = fleets.play(8, 3, tmp_path)
+    assert outcome.violations == []
+    assert outcome.kills == 3
 
 
 def test_every_fifth_answer_faulty(tmp_path: Path) -> None:

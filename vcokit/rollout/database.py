@@ -99,7 +99,7 @@ def make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> sqlite3.Conn
                 connection.execute(f"PRAGMA user_version = {FORMAT}")
         unborn.rename(path)
         try:
-            _sync(path.parent)
+            sync(path.parent)
             return connect(path, write=True)
         except BaseException:
             path.unlink()
@@ -112,7 +112,7 @@ def make(path: Path, fill: Callable[[sqlite3.Connection], None]) -> sqlite3.Conn
                 unborn.unlink(missing_ok=True)
 
 
-def _sync(folder: Path) -> None:
+def sync(folder: Path) -> None:
     """Write the names in a folder to disk."""
     with contextlib.suppress(OSError):  # on systems where folders cannot be opened
         descriptor = os.open(folder, os.O_RDONLY)

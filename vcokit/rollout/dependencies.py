@@ -195,9 +195,7 @@ def waves_of(
     {0: 1, 1: 0, 2: 1}
     """
     sending = [step for step in steps.values() if step.sends]
-    of_connection = _of_connections(
-        dict.fromkeys(step.vpn_connection_id for step in sending), waves
-    )
+    of_connection = waves_by_name(dict.fromkeys(step.vpn_connection_id for step in sending), waves)
     found: defaultdict[Node, int] = defaultdict(int)
     found.update((step.number, of_connection[step.vpn_connection_id]) for step in sending)
     for node in TopologicalSorter(waits).static_order():
@@ -205,8 +203,15 @@ def waves_of(
     return {step.number: found[step.number] for step in sending}
 
 
-def _of_connections(connections: Iterable[str], waves: Sequence[int | None]) -> dict[str, int]:
+def waves_by_name(names: Iterable[str], waves: Sequence[int | None]) -> dict[str, int]:
+    """Return the wave, from 0, of each name, in their order.
+
+    Examples
+    --------
+    >>> waves_by_name("abcd", [1, 2]), waves_by_name("ab", [])
+    ({'a': 0, 'b': 1, 'c': 1, 'd': 2}, {'a': 0, 'b': 0})
+    """
     sized = [wave for wave, size in enumerate(waves) if size is not None]
     ends = list(accumulate(size for size in waves if size is not None))
     sized.append(len(waves) - 1 if waves and waves[-1] is None else len(waves))  # the rest
-    return {name: sized[bisect_right(ends, place)] for place, name in enumerate(connections)}
+    return {name: sized[bisect_right(ends, place)] for place, name in enumerate(names)}

@@ -96,10 +96,10 @@ class Options:
         most = self.stop_after
         return {
             "waves": (
-                _are_waves(self.waves),
+                are_waves(self.waves),
                 "Write how many connections each wave has, such as [1, 5, None]",
             ),
-            "stop_after": (most is None or _is_count(most), "Write a number of steps, from 1"),
+            "stop_after": (most is None or is_count(most), "Write a number of steps, from 1"),
             "rate_share": (
                 _is_part(self.rate_share),
                 "Write a share of the limits, above 0 and up to 1",
@@ -150,11 +150,12 @@ class Options:
         )
 
 
-def _are_waves(value: object) -> bool:
+def are_waves(value: object) -> bool:
+    """Tell whether a value says how many each wave has, the last one perhaps the rest."""
     if not isinstance(value, tuple):
         return False
-    counted = all(_is_count(size) for size in value[:-1])
-    return counted and all(size is None or _is_count(size) for size in value[-1:])
+    counted = all(is_count(size) for size in value[:-1])
+    return counted and all(size is None or is_count(size) for size in value[-1:])
 
 
 def _is_time(value: object) -> bool:
@@ -169,5 +170,6 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_count(value: object) -> bool:
+def is_count(value: object) -> bool:
+    """Tell whether a value is a whole number from 1."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -65,21 +65,20 @@ def changes(steps: pd.DataFrame) -> Iterator[str]:
         ]
         yield from _aligned(cells)
         yield ""
-    yield count_line(steps)
+    yield count_line(steps["action"].value_counts().to_dict())
 
 
-def count_line(steps: pd.DataFrame) -> str:
+def count_line(counts: Mapping[Any, int]) -> str:
     """Return the number of steps of each action, as a sentence."""
-    found = steps["action"].value_counts()
     counted = [
-        f"{found.get(action, 0):,} {'' if action == Action.BLOCKED else 'to '}{action}"
+        f"{counts.get(action, 0):,} {'' if action == Action.BLOCKED else 'to '}{action}"
         for action in schema.ACTIONS.categories
     ]
     return f"Plan: {', '.join(counted)}."
 
 
 #: Maximum size of the changes in Markdown, in bytes: code hosts refuse comments beyond 64 KiB.
-_COMMENT: Final = 50_000
+COMMENT: Final = 50_000
 
 
 def markdown(steps: pd.DataFrame, fingerprint: str) -> str:
@@ -92,7 +91,7 @@ def markdown(steps: pd.DataFrame, fingerprint: str) -> str:
     if not lines:
         return head
     ends = accumulate(len(line.encode()) + 1 for line in lines[:-1])
-    shown = sum(end <= _COMMENT for end in ends)
+    shown = sum(end <= COMMENT for end in ends)
     parts = [head, fenced("\n".join(lines[:shown]), "diff")]
     if shown < len(lines) - 1:
         parts.append(f"{len(lines) - 1 - shown:,} more lines do not fit here: see the saved plan.")

@@ -492,12 +492,8 @@ class Rollout:
         return self._result()
 
     def _result(self) -> Rollout:
-        journal = self.journal
-        error = helped(self._error, journal) or error_of(
-            self._ended or Finished("stopped"), journal
-        )
-        if error is not None:
-            raise error
+        if self.error is not None:
+            raise self.error
         return self
 
     def how_to_resume(self) -> str:
@@ -520,6 +516,13 @@ class Rollout:
     def ended(self) -> bool:
         """Whether the rollout has ended, for any reason."""
         return self.state in ENDED
+
+    @property
+    def error(self) -> BaseException | None:
+        """What `wait` raises of its end; None where it ended well, or as told, or goes on."""
+        if self._ended is None:
+            return None
+        return helped(self._error, self.journal) or error_of(self._ended, self.journal)
 
     def tally(self) -> Tally:
         """Return the current counts."""
@@ -589,10 +592,7 @@ class Rollout:
         """
         if self._background.running:
             raise PlanError("the rollout still runs", remedy="stop() it, or wait() for its end")
-        with Journal.read(self.journal) as journal:
-            steps, calls = journal.steps(), journal.calls()
-        live = live_routes(self._client, steps[steps["action"] != "blocked"])
-        return undo_plan(steps, calls, live, quota=self.plan.quota, rollout_id=self._rollout_id)
+        return undo_of(self.journal, self._client)
 
     def __repr__(self) -> str:
         tally = self.tally()
@@ -669,6 +669,23 @@ approved_by, ticket
         ticket=ticket,
     )
     return rollout.start().wait(detach=False)
+
+
+def undo_of(path: Path, client: Client) -> Plan:
+    """Return the plan that reverts what the rollout of a journal provably did.
+
+    Parameters
+    ----------
+    path : Path
+        Of a journal that nobody writes.
+    client : Client
+        It reads the live routes of the rollout's connections.
+    """
+    with Journal.read(path) as journal:
+        steps, calls, quota = journal.steps(), journal.calls(), journal.plan().quota
+        rollout_id = journal.meta()["rollout_id"]
+    live = live_routes(client, steps[steps["action"] != "blocked"])
+    return undo_plan(steps, calls, live, quota=quota, rollout_id=rollout_id)
 
 
 # -- checks before the start, and the error at the end ---------------------------------------------

@@ -71,7 +71,9 @@ class Window:
         begin, end = 60 * hours[0] + hours[1], 60 * hours[2] + hours[3]
         late = begin >= _DAY_MINUTES or end > _DAY_MINUTES
         if late or hours[1] > 59 or hours[3] > 59 or begin == end:
-            raise InputError(f"{text!r} has an invalid time, or is empty", remedy=_REMEDY)
+            raise InputError(
+                f"{text!r} has an invalid time, or begins and ends at the same time", remedy=_REMEDY
+            )
         try:
             ZoneInfo(zone)
         except (KeyError, ValueError, OSError):

@@ -1,15 +1,7 @@
 """The frames of vcokit: names, order and dtypes of their columns.
 
-====================  =====================================================================
-`ROUTES`              a row per route of an inventory; `conform_routes` converts any frame to it
-`FINDINGS`            a row per finding of an audit
-`LIVE_ROUTES`         a row per route in the cloud now, or per connection that cannot be listed
-`LIVE_CONNECTIONS`    a row per IPsec connection in the cloud now
-`LIVE_TUNNELS`        a row per tunnel of a connection, or per fault of a tunnel
-`LIVE_ROUTER_ROUTES`  a row per route in a route table of a transit router
-`STEPS`               a row per step of a plan or rollout
-`CALLS`               a row per call of a rollout
-`DIFFERENCES`         a row per route compared by `verify_routes`
+`MEMBERS`             a row per member of a fleet
+`MEMBER_STEPS`        a row per step of any member; `MEMBER_CALLS` likewise a row per call
 ====================  =====================================================================
 
 Strings are pandas' ``str`` (Arrow-backed, missing is NA), whole numbers ``Int64``, times
@@ -40,6 +32,9 @@ from vcokit.schema.tables import (
     LIVE_ROUTER_ROUTES,
     LIVE_ROUTES,
     LIVE_TUNNELS,
+    MEMBER_CALLS,
+    MEMBER_STEPS,
+    MEMBERS,
     ROUTES,
     ROUTES_REQUIRED,
     SEVERITIES,
@@ -65,6 +60,9 @@ __all__ = [
     "LIVE_ROUTER_ROUTES",
     "LIVE_ROUTES",
     "LIVE_TUNNELS",
+    "MEMBERS",
+    "MEMBER_CALLS",
+    "MEMBER_STEPS",
     "ROUTES",
     "ROUTES_REQUIRED",
     "SEVERITIES",

@@ -178,6 +178,26 @@ CALLS: Final[Schema] = {
     "request_id": STR,
 }
 
+MEMBERS: Final[Schema] = {
+    "member": STR,
+    "wave": INT,  # from 1; NA without waves
+    "state": STR,  # of its rollout
+    "steps": "int64",
+    "done": "int64",
+    "failed": "int64",
+    "skipped": "int64",
+    "blocked": "int64",
+    "left": "int64",  # in no final state
+    "started": TIME,  # when its first call was sent
+    "latest": TIME,
+    "seconds_left": FLOAT,
+    "fingerprint": STR,  # of its plan
+    "message": STR,  # why it did not finish, or which step failed first
+}
+
+MEMBER_STEPS: Final[Schema] = {"member": STR, **STEPS}
+MEMBER_CALLS: Final[Schema] = {"member": STR, **CALLS}
+
 DIFFERENCES: Final[Schema] = {
     "verdict": VERDICTS,
     "region_id": STR,

@@ -1,0 +1,1116 @@
+"""A fleet: many accounts as one rollout.
+
+::
+
+    Fleet(plans, clients, directory=…)    a journal a member is made; nothing is sent
+        .start() .pause() .resume() .cancel() .stop()
+        .wait()  or  await fleet          until no member runs, and none is to begin
+    Fleet.open(directory, clients)        the same, where an earlier one broke off
+        .results() .frame() .steps() .calls() .undo()
+    Fleet(…, executor=pool)               each member is work for a pool of threads, processes, or
+                                          machines: `resume_member`, which may be done again
+
+A member is an account, with the regions of its plan. It has a `Rollout` and a journal of its own,
+because the limits are the account's; all that a fleet decides is when a member begins::
+
+    queue ─▶ begin: Rollout.open(journal).start() ─▶ its thread ─▶ "ended" ─┐
+      ▲                                                                     │
+      └────── room for one more, the wave is whole, few enough failed ◀─────┘
+
+The fleet has no thread: what comes next is decided in the thread of the member that has ended. The
+threads that make calls are shared by all members, so that there are as many as calls under way.
+All files are in its directory::
+
+    fleet.json     members in their order, with the fingerprints of their plans; waves, max_members,
+                   stop_after. It is written once, and never changed
+    <member>.db    the journal of a member: where it stands is told here and nowhere else
+
+The directory is made under another name, and renamed when all is in it: it is there as a whole, or
+not at all. Members that failed are known from their journals. Therefore a fleet that is killed and
+opened again counts them for `waves` and `stop_after` as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import json
+import math
+import os
+import re
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import unicodedata
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import (
+    BrokenExecutor,
+    CancelledError,
+    Executor,
+    Future,
+    ThreadPoolExecutor,
+)
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from types import EllipsisType
+from typing import Any, Final, Literal, Self, TypeAlias
+
+import numpy as np
+import pandas as pd
+
+from vcokit import schema
+from vcokit._text import pluralize
+from vcokit.cloud.client import Client
+from vcokit.errors import (
+    FleetError,
+    InputError,
+    JournalError,
+    JournalLockedError,
+    PlanError,
+    Remedy,
+    RolloutError,
+    VcokitError,
+    as_argument,
+)
+from vcokit.live import side_by_side
+from vcokit.rollout.background import Threads
+from vcokit.rollout.database import sync
+from vcokit.rollout.dependencies import waves_by_name
+from vcokit.rollout.engine import Clocks, guarded
+from vcokit.rollout.journal import Journal
+from vcokit.rollout.lock import Lock
+from vcokit.rollout.messages import ENDED, Event, RolloutChanged
+from vcokit.rollout.options import are_waves, is_count
+from vcokit.rollout.plan import Plan
+from vcokit.rollout.rollout import Rollout, require_client, undo_of
+from vcokit.rollout.signals import interrupted, terminating
+from vcokit.rollout.snapshot import RolloutSnapshot
+from vcokit.rollout.steps import State
+
+#: Members that run at once unless it is said.
+MAX_MEMBERS: Final = 50
+#: The file of what is known of the fleet as a whole.
+_FILE: Final = "fleet.json"
+_VERSION: Final = 1
+#: A member's name is a file's: a letter or digit, then also dots, dashes and underscores.
+_NAME: Final = re.compile(r"[^\W_][\w.-]*")
+_LONGEST_NAME: Final = 200  # bytes; file systems take 255
+_SHARE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)%")
+#: Arguments of `connect` that are not sent to workers.
+_KEYS: Final = {"access_key_secret", "security_token", "credentials"}
+#: Members that an error names.
+_NAMED: Final = 3
+#: How often a waiting thread looks up, so that an interrupt reaches it; seconds.
+_LOOK_UP: Final = 0.2
+#: How long the program's end waits for the members to end in order; seconds.
+_AT_EXIT: Final = 15.0
+
+#: A client, or a function that connects: then only members that run have one.
+Connect: TypeAlias = Client | Callable[[], Client]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChanged:
+    """A member of a fleet went into another state: for observers.
+
+    Parameters
+    ----------
+    at : float
+        Seconds since the epoch.
+    member, state : str
+        The states are those of a rollout.
+    message : str or None
+    """
+
+    at: float
+    member: str
+    state: str
+    message: str | None = None
+
+
+@dataclass(frozen=True)
+class MemberResult:
+    """How a member ended.
+
+    Parameters
+    ----------
+    member, state : str
+    error : Exception or None
+        Why it did not finish, or which steps were not done; None where all were.
+    """
+
+    member: str
+    state: str
+    error: BaseException | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether something that was planned is not done."""
+        return self.error is not None
+
+
+class Fleet:
+    """Many accounts as one rollout.
+
+    Parameters
+    ----------
+    plans : mapping of str to Plan
+        By member, in the order in which they begin. A name becomes the name of a file.
+    clients : mapping of str to (Client or callable)
+        By member likewise: a client, or a function that connects, such as
+        ``functools.partial(vk.connect, "eu-central-1", profile="berlin")``. With functions, only
+        members that run have a client.
+    directory : path
+        To be made; it must not be there yet, or be empty.
+    max_members : int
+        Members that run at once.
+    waves : sequence of int or None, optional
+        Members of each wave, ``[1, 5, None]``: the next wave begins when all members of the last
+        one have finished and all of their steps were done. None for the rest.
+    stop_after : int or str, optional
+        Failed members after which no other begins, as a number, or as a share of all: ``"10%"``.
+        Those that run go on to their end.
+    executor : concurrent.futures.Executor, optional
+        Where members run, such as a ``ProcessPoolExecutor`` or Dask's ``client.get_executor()``; by
+        default in threads of this process. Workers have to see the directory under the same path.
+        Unless it is a ``ThreadPoolExecutor``, `clients` are functions that can be pickled, and that
+        find the key where the worker is, by its profile: a key is never sent to a worker.
+    observers : iterable of callable
+        Each is called with every `MemberChanged`, in the thread of the member.
+    rate_share, allow_gap, windows, clocks
+        Of each member: see `Rollout`.
+
+    Raises
+    ------
+    InputError
+        If a name is not a file's, a member has no client, or an option is none.
+    JournalError
+        If the directory is there already, or cannot be made.
+    VcokitError
+        As `Rollout` does, with the name of the member; then nothing is left of the directory.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> from vcokit import schema
+    >>> from vcokit.cloud.connect import connect
+    >>> from vcokit.rollout.plan import plan_routes
+    >>> from vcokit.simulator import Account, Connection, Simulator
+    >>> accounts = [Account("1", "key-1"), Account("2", "key-2")]
+    >>> connections = [Connection("vco-a", account_id="1"), Connection("vco-b", account_id="2")]
+    >>> def plan(name):
+    ...     routes = pd.DataFrame({"region_id": "cn-hangzhou", "vpn_connection_id": [name],
+    ...         "route_dest": "10.0.0.0/8", "next_hop": name, "weight": 100})
+    ...     return plan_routes(routes, schema.frame(schema.LIVE_ROUTES))
+    >>> cloud = Simulator(connections, accounts=accounts, speed=600)
+    >>> with cloud, TemporaryDirectory() as folder:
+    ...     clients = {"berlin": connect(cloud, credentials=accounts[0].credentials),
+    ...                "madrid": connect(cloud, credentials=accounts[1].credentials)}
+    ...     plans = {"berlin": plan("vco-a"), "madrid": plan("vco-b")}
+    ...     fleet = Fleet(plans, clients, directory=f"{folder}/fleet").start().wait()
+    ...     fleet.raise_on_error().frame()[["member", "state", "steps", "done"]]
+       member     state  steps  done
+    0  berlin  finished      1     1
+    1  madrid  finished      1     1
+    """
+
+    def __init__(
+        self,
+        plans: Mapping[str, Plan],
+        clients: Mapping[str, Connect],
+        *,
+        directory: str | os.PathLike[str],
+        max_members: int = MAX_MEMBERS,
+        waves: Sequence[int | None] | None = None,
+        stop_after: int | str | None = None,
+        executor: Executor | None = None,
+        observers: Iterable[Callable[[MemberChanged], None]] = (),
+        rate_share: float = 1.0,
+        allow_gap: bool = False,
+        windows: str | Iterable[str] | None = None,
+        clocks: Clocks | None = None,
+    ) -> None:
+        refuse_names(plans)
+        _require_clients(plans, clients, executor)
+        facts = _Facts(
+            {name: plan.fingerprint for name, plan in plans.items()},
+            max_members,
+            tuple(waves or ()),
+            stop_after,
+        )
+        windows = windows if windows is None or isinstance(windows, str) else list(windows)
+        given: dict[str, Any] = {
+            "rate_share": rate_share,
+            "allow_gap": allow_gap,
+            "windows": windows,
+            "clocks": clocks,
+        }
+        with _made_as_a_whole(Path(directory)) as folder:
+            for name, plan in plans.items():
+                with of_member(name), connected(clients[name]) as client:
+                    Rollout(plan, client, journal=_journal(folder, name), **given).close()
+            facts.write(folder)
+        self._prepare(Path(directory), facts, clients, executor, observers, clocks)
+
+    @classmethod
+    def open(
+        cls,
+        directory: str | os.PathLike[str],
+        clients: Mapping[str, Connect],
+        *,
+        max_members: int | EllipsisType = ...,
+        waves: Sequence[int | None] | EllipsisType | None = ...,
+        stop_after: int | str | EllipsisType | None = ...,
+        executor: Executor | None = None,
+        observers: Iterable[Callable[[MemberChanged], None]] = (),
+        take_over: bool = False,
+        clocks: Clocks | None = None,
+    ) -> Fleet:
+        """Go on with the fleet of a directory; nothing is sent before `start`.
+
+        Members whose steps have all come to their end are results already. Those of them that
+        failed count for `waves` and `stop_after`.
+
+        Parameters
+        ----------
+        directory, clients, executor, observers, clocks
+            As of a new fleet.
+        max_members, waves, stop_after
+            Those that are given take the place of the ones in the directory.
+        take_over : bool
+            Whether to take journals from rollouts on another host: see `Rollout.open`.
+
+        Raises
+        ------
+        JournalError
+            If there is no fleet, or it cannot be read.
+        InputError
+            If a member has no client.
+        """
+        fleet = cls.read(directory)
+        given = {"max_members": max_members, "stop_after": stop_after}
+        if waves is not ...:
+            given["waves"] = tuple(waves or ())  # type: ignore[assignment]
+        facts = replace(fleet._facts, **{n: v for n, v in given.items() if v is not ...})  # type: ignore[arg-type]
+        _require_clients(facts.members, clients, executor)
+        given_to = (clients, executor, observers, clocks)
+        fleet._prepare(fleet.directory, facts, *given_to, take_over=take_over)
+        return fleet
+
+    @classmethod
+    def read(cls, directory: str | os.PathLike[str]) -> Fleet:
+        """Return the fleet of a directory to look at it, also while it runs elsewhere.
+
+        Raises
+        ------
+        JournalError
+            If there is no fleet, or it cannot be read.
+        """
+        folder = Path(directory)
+        fleet = cls.__new__(cls)
+        fleet._prepare(folder, _Facts.read(folder), {}, None, (), None)
+        return fleet
+
+    def _prepare(
+        self,
+        directory: Path,
+        facts: _Facts,
+        clients: Mapping[str, Connect],
+        executor: Executor | None,
+        observers: Iterable[Callable[[MemberChanged], None]],
+        clocks: Clocks | None,
+        *,
+        take_over: bool = False,
+    ) -> None:
+        self.directory = directory.resolve()
+        self._facts = facts
+        self._clients = dict(clients)
+        self._executor = executor
+        self._callers = Threads()
+        shared = partial(_SharedThreads, self._callers, threading.Lock())
+        self._clocks = clocks or Clocks(time.time, time.monotonic, shared)
+        self._take_over = take_over
+        self._observers: list[Any] = list(observers)
+        self._told = guarded(self._observers)
+        self._wave_of = waves_by_name(facts.members, facts.waves)
+        self._snapshots: dict[str, RolloutSnapshot] = {}
+        # One lock for all that follows, which is held for a moment only.
+        self._lock = threading.Lock()
+        self._results: dict[str, MemberResult] = {}
+        self._queue: deque[str] = deque()
+        #: A rollout of this process, or the work of an executor; None of one about to begin.
+        self._running: dict[str, Rollout | Future[MemberResult] | None] = {}
+        self._command: Literal["", "pause", "cancel", "stop"] = ""
+        self._halt: str | None = None  # why no other member begins
+        self._hold: Lock | None = None
+        self._over: Future[str] = Future()
+        self._over.set_running_or_notify_cancel()  # so that nobody who awaits it can cancel it
+        for name, fingerprint in facts.members.items():
+            found = self._look(name)
+            if found.fingerprint != fingerprint:
+                raise JournalError(
+                    f"it is not the journal of the plan that {_FILE} names",
+                    path=self.journal(name),
+                    remedy="Put the fleet's own journal back",
+                )
+            if found.left:
+                self._queue.append(name)
+            else:
+                # One that was killed at its very end has not said so.
+                state = found.state if found.state in ENDED else "finished"
+                self._results[name] = MemberResult(name, state, _undone(found))
+        self._queue = deque(sorted(self._queue, key=self._wave_of.__getitem__))
+
+    # -- go -------------------------------------------------------------------------------------
+
+    def start(self) -> Fleet:
+        """Begin, or go on, in the background; return at once.
+
+        Returns
+        -------
+        Fleet
+            Itself.
+
+        Raises
+        ------
+        PlanError
+            If it was started already.
+        JournalLockedError
+            If another process runs this fleet.
+        """
+        if self._hold is not None or self._over.done():
+            raise PlanError("this fleet was started already", remedy="wait() for it, or await it")
+        _require_clients(self._queue, self._clients, self._executor)
+        try:
+            self._hold = Lock(self.directory / _FILE, None)
+        except JournalLockedError:
+            raise JournalLockedError(
+                "another process runs this fleet",
+                path=self.directory,
+                remedy="Wait for it or end it; vk.Fleet.read(directory) looks at it",
+            ) from None
+        self._advance()
+        return self
+
+    def _advance(self) -> None:
+        """Begin members while there is room; end the fleet where nothing is left to wait for."""
+        while (member := self._next()) is not None:
+            try:
+                self._begin(member)
+            except BaseException as error:
+                self._end(MemberResult(member, "stopped", error))
+                if not isinstance(error, Exception):
+                    raise
+        with self._lock:
+            over = self._is_over and self._hold is not None
+            hold, self._hold = (self._hold, None) if over else (None, self._hold)
+        if hold is not None:
+            atexit.unregister(self._end_in_order)
+            hold.release()
+            self._callers.close()
+            self._over.set_result(self._ending())
+
+    def _next(self) -> str | None:
+        """Take the next member from the queue, unless none is to begin now."""
+        with self._lock:
+            is_full = len(self._running) >= self._facts.max_members
+            is_at_rest = self._hold is None or self._command in ("pause", "stop")
+            if not self._queue or is_full or is_at_rest:
+                return None
+            member = self._queue[0]
+            if self._command != "cancel":
+                wave = self._wave_of[member]
+                if any(self._wave_of[other] < wave for other in self._running):
+                    return None
+                self._halt = self._halt or self._harm(wave)
+                if self._halt is not None:
+                    return None
+            self._running[self._queue.popleft()] = None
+            return member
+
+    def _harm(self, wave: int) -> str | None:
+        """Return why no member of a wave may begin; None where it may."""
+        failed = [name for name, result in self._results.items() if result.failed]
+        most = self._facts.most_failed
+        if most is not None and len(failed) >= most:
+            return f"{pluralize(len(failed), 'member')} of {len(self._facts.members)} failed"
+        for name in failed:
+            if self._wave_of[name] < wave:
+                return f"{name}, of wave {self._wave_of[name] + 1}, did not finish"
+        return None
+
+    def _begin(self, member: str) -> None:
+        if self._executor is not None:
+            self._submit(member, self._executor)
+            return
+        given = self._clients[member]
+        client = _client_of(given)
+        with ExitStack() as undone:
+            closing = partial(_close, client, given)
+            undone.callback(closing)
+            path, take_over = self.journal(member), self._take_over
+            rollout = Rollout.open(path, client, take_over=take_over, clocks=self._clocks)
+            undone.callback(rollout.close)
+            rollout.observe(partial(self._changed, member, rollout, closing))
+            with self._lock:
+                self._running[member] = rollout
+                command = self._command
+            if command:  # before it begins, so that a cancelled one sends nothing
+                getattr(rollout, command)()
+            rollout.start()
+            undone.pop_all()
+        # What is registered last is done first: the fleet must not begin one while others end.
+        atexit.unregister(self._end_in_order)
+        atexit.register(self._end_in_order)
+
+    def _submit(self, member: str, executor: Executor) -> None:
+        """Let an executor carry a member to its end."""
+        work = (member, self.journal(member), self._clients[member])
+        cancel = self._command == "cancel"
+        self._told(MemberChanged(self._clocks.wall(), member, "running"))  # type: ignore[arg-type]
+        future = executor.submit(resume_member, *work, cancel=cancel, take_over=self._take_over)
+        with self._lock:
+            self._running[member] = future
+        future.add_done_callback(partial(self._came_back, member))
+
+    def _came_back(self, member: str, future: Future[MemberResult]) -> None:
+        """Take note of what became of a member, in whatever thread the executor has for that."""
+        try:
+            result = future.result()
+        except CancelledError:  # it has not begun
+            with self._lock:
+                del self._running[member]
+                self._queue.appendleft(member)
+        except Exception as error:
+            self._end(MemberResult(member, "stopped", error))
+        else:
+            self._end(result)
+        self._advance()
+
+    def _changed(
+        self, member: str, rollout: Rollout, closing: Callable[[], None], event: Event
+    ) -> None:
+        """Take note of what a member's rollout says, in its thread."""
+        if not isinstance(event, RolloutChanged):
+            return
+        if event.state not in ENDED:
+            self._told(MemberChanged(event.at, member, event.state, event.message))  # type: ignore[arg-type]
+            return
+        closing()
+        self._end(MemberResult(member, event.state, _why(rollout)))
+        self._advance()
+
+    def _end(self, result: MemberResult) -> None:
+        if isinstance(result.error, VcokitError):
+            result.error.__traceback__ = None  # it would keep all of the rollout in memory
+        with self._lock:
+            self._running.pop(result.member, None)
+            self._results[result.member] = result
+            if isinstance(result.error, BrokenExecutor):  # it would break all others too
+                self._halt = f"the executor is broken ({result.error})"
+        message = None if result.error is None else str(result.error)
+        now = self._clocks.wall()
+        self._told(MemberChanged(now, result.member, result.state, message))  # type: ignore[arg-type]
+
+    @property
+    def _is_over(self) -> bool:
+        if self._running:
+            return False
+        halted = self._halt is not None and self._command != "cancel"
+        return not self._queue or self._command == "stop" or halted
+
+    def _ending(self) -> str:
+        """Return the state that the fleet ends in."""
+        if self._command == "cancel":
+            return "cancelled"
+        through = all(one.state in ("finished", "cancelled") for one in self._results.values())
+        return "finished" if through and not self._queue else "stopped"
+
+    # -- steer ----------------------------------------------------------------------------------
+
+    # Members that an executor has begun are out of reach: they go on to their end.
+
+    def pause(self) -> None:
+        """Begin no member and send nothing new; what is on its way is seen to its end."""
+        self._steer("pause")
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        with self._lock:
+            if self._command != "pause":
+                return
+            self._command = ""
+        for rollout in self.rollouts().values():
+            rollout.resume()
+        self._advance()
+
+    def cancel(self) -> None:
+        """Skip what is pending, also of members that have not begun.
+
+        What is on its way is seen to its end.
+        """
+        self._steer("cancel")
+
+    def stop(self) -> None:
+        """Leave what is pending for another day: `open` goes on with it."""
+        self._steer("stop")
+
+    def _steer(self, command: Literal["pause", "cancel", "stop"]) -> None:
+        with self._lock:
+            self._command = command
+            running = list(self._running.values())
+        for one in running:
+            if isinstance(one, Rollout):
+                getattr(one, command)()
+            elif one is not None and command != "pause":
+                one.cancel()  # work that has begun goes on to its end
+        self._advance()
+
+    def observe(self, observer: Callable[[MemberChanged], None]) -> None:
+        """Tell an observer of every change of a member from now on."""
+        self._observers.append(observer)
+
+    def _end_in_order(self) -> None:
+        """Stop all members together where the program ends and nobody has waited."""
+        running = self.rollouts()
+        self.stop()
+        if not self.join(_AT_EXIT):
+            return
+        for rollout in running.values():  # or each would say by itself how to go on
+            rollout.join(_AT_EXIT)
+        if self.state != "finished":
+            print(f"Stopped. Resume with: {self.how_to_resume()}", file=sys.stderr)
+
+    # -- wait -----------------------------------------------------------------------------------
+
+    def wait(self, timeout: float | None = None, *, detach: bool = True) -> Fleet:
+        """Block until no member runs and none is to begin.
+
+        An interrupt (Ctrl-C, SIGTERM) stops all members in order, and the way to go on is printed.
+        In a notebook only the cell is interrupted.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most; the fleet goes on.
+        detach : bool
+            Whether in a notebook it goes on after an interrupt too.
+
+        Returns
+        -------
+        Fleet
+            Itself. Members that failed raise nothing here: see `results` and `raise_on_error`.
+
+        Raises
+        ------
+        PlanError
+            If it was not started.
+        TimeoutError
+            If the time is over.
+        """
+        self._must_run()
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        try:
+            with terminating():
+                while not self.join(min(_LOOK_UP, deadline - time.monotonic())):
+                    if time.monotonic() >= deadline:
+                        raise TimeoutError(f"the fleet goes on after {timeout:g} s")
+        except KeyboardInterrupt as caught:
+            interrupted(caught, self.stop, self.join, self.how_to_resume(), detach=detach)
+        return self
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Block until the fleet has ended, or for a time; tell whether it has.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds. Unlike `wait`, the end of the time raises nothing.
+        """
+        self._must_run()
+        with suppress(TimeoutError):
+            self._over.result(None if timeout is None else max(0.0, timeout))
+        return self._over.done()
+
+    def __await__(self) -> Generator[Any, None, Fleet]:
+        self._must_run()
+        yield from asyncio.wrap_future(self._over).__await__()
+        return self
+
+    def _must_run(self) -> None:
+        if self._hold is None and not self._over.done():
+            raise PlanError("the fleet was not started", remedy="Call start() first")
+
+    def how_to_resume(self) -> str:
+        """Return the line of code that goes on with this fleet."""
+        return as_argument("resume_fleet", self.directory)
+
+    # -- look -----------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """Ready, running, paused, cancelling; or how it ended: finished, cancelled or stopped.
+
+        It is finished when every member is, also where steps of some failed.
+        """
+        if self._over.done():
+            return self._over.result()
+        if self._hold is None:
+            return "ready"
+        return {"pause": "paused", "cancel": "cancelling"}.get(self._command, "running")
+
+    @property
+    def message(self) -> str | None:
+        """Why no other member begins; None where nothing holds them back."""
+        return self._halt
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names, in the order of the plans."""
+        return tuple(self._facts.members)
+
+    def journal(self, member: str) -> Path:
+        """Return the journal of a member."""
+        return _journal(self.directory, member)
+
+    def rollouts(self) -> dict[str, Rollout]:
+        """Return the rollouts of the members that run in this process, by member."""
+        with self._lock:
+            return {name: one for name, one in self._running.items() if isinstance(one, Rollout)}
+
+    def results(self) -> dict[str, MemberResult]:
+        """Return how members ended, by member, of those that have; each carries its error."""
+        with self._lock:
+            return {name: self._results[name] for name in self.members if name in self._results}
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row a member, of `vcokit.schema.MEMBERS`: state, steps, and why it failed."""
+        running, results = self.rollouts(), self.results()
+        rows = []
+        for name in self.members:
+            found, result = self._look(name), results.get(name)
+            state = running[name].state if name in running else found.state
+            why = None if result is None or result.error is None else str(result.error)
+            rows.append(
+                {
+                    "member": name,
+                    "wave": self._wave_of[name] + 1 if self._facts.waves else None,
+                    "state": state if result is None else result.state,
+                    "steps": found.states.total(),
+                    **{
+                        each: found.states[each]
+                        for each in (State.DONE, State.FAILED, State.SKIPPED, "blocked")
+                    },
+                    "left": found.left,
+                    "started": found.started,
+                    "latest": found.latest,
+                    "seconds_left": found.seconds_left,
+                    "fingerprint": found.fingerprint,
+                    "message": _with_code(why or found.message, found),
+                }
+            )
+        columns = {name: [row[name] for row in rows] for name in schema.MEMBERS}
+        for name in ("started", "latest"):
+            seconds = pd.Series(columns[name], dtype="float64")
+            columns[name] = pd.to_datetime(seconds, unit="s", utc=True)  # type: ignore[assignment]
+        return schema.frame(schema.MEMBERS, columns)
+
+    def steps(self) -> pd.DataFrame:
+        """Return a row a step of every member, of `vcokit.schema.MEMBER_STEPS`."""
+        return self._of_all(Journal.steps, schema.MEMBER_STEPS)
+
+    def calls(self) -> pd.DataFrame:
+        """Return a row a call of every member, of `vcokit.schema.MEMBER_CALLS`."""
+        return self._of_all(Journal.calls, schema.MEMBER_CALLS)
+
+    def _of_all(
+        self, read: Callable[[Journal], pd.DataFrame], columns: schema.Schema
+    ) -> pd.DataFrame:
+        frames = []
+        for name in self.members:
+            with Journal.read(self.journal(name)) as journal:
+                frames.append(read(journal))
+        member = np.repeat(self.members, [len(found) for found in frames])
+        return schema.frame(columns, {"member": member, **pd.concat(frames, ignore_index=True)})
+
+    def _look(self, member: str) -> RolloutSnapshot:
+        with Journal.read(self.journal(member)) as journal:
+            found = journal.snapshot(earlier=self._snapshots.get(member), failures=1)
+        self._snapshots[member] = found
+        return found
+
+    def raise_on_error(self) -> Self:
+        """Return the fleet if it has ended and every step of every member was done.
+
+        Raises
+        ------
+        FleetError
+            It names the members that failed, and says why; or that some have not ended.
+        """
+        failed = [result for result in self.results().values() if result.failed]
+        if failed:
+            some = "; ".join(f"{one.member}: {one.error}" for one in failed[:_NAMED])
+            more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+            raise FleetError(
+                f"{len(failed)} of {len(self.members)} members failed: {some}{more}",
+                members=tuple(one.member for one in failed),
+                remedy="Look at fleet.frame()",
+            )
+        if self.state != "finished":
+            said = self.state if self._halt is None else f"{self.state}: {self._halt}"
+            remedy = Remedy("Resume it: {resume_fleet}", resume_fleet=str(self.directory))
+            if self._hold is not None:
+                said, remedy = f"the fleet has not ended ({self.state})", Remedy("wait() for it")
+            raise FleetError(said, remedy=remedy)
+        return self
+
+    def undo(self) -> dict[str, Plan]:
+        """Return the plans that take back what this fleet provably did, by member.
+
+        The live routes of its connections are read for them, of `max_members` members at once.
+        Nothing is sent: carry the plans out by a `Fleet`, with a directory of its own.
+
+        Returns
+        -------
+        dict of str to Plan
+            Of members that did something, or may have; the last member first.
+
+        Raises
+        ------
+        PlanError
+            If the fleet still runs.
+        """
+        if self._hold is not None:
+            raise PlanError("the fleet still runs", remedy="stop() it, or wait() for its end")
+        _require_clients(self.members, self._clients, None)
+
+        def of(member: str) -> Plan:
+            with of_member(member), connected(self._clients[member]) as client:
+                return undo_of(self.journal(member), client)
+
+        names = self.members[::-1]
+        found = side_by_side(of, names, self._facts.max_members)
+        plans = dict(zip(names, found, strict=True))
+        return {name: plan for name, plan in plans.items() if len(plan)}
+
+    def __repr__(self) -> str:
+        ended, running = self.results(), len(self._running)
+        failed = sum(result.failed for result in ended.values())
+        return (
+            f"<Fleet {self.directory.name} {self.state}: {pluralize(len(self.members), 'member')}, "
+            f"{running} running, {len(ended) - failed} finished, {failed} failed>"
+        )
+
+
+class _SharedThreads(Threads):
+    """The threads of all members, and the mailbox of one of them."""
+
+    def __init__(self, shared: Threads, alone: threading.Lock) -> None:
+        super().__init__()
+        self._shared, self._alone = shared, alone
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Let a thread do something; it raises nothing."""
+        with self._alone:  # members submit from their own threads
+            self._shared.submit(work)
+
+    def close(self) -> None:
+        """Leave the threads to the other members."""
+
+
+def resume_member(
+    member: str,
+    journal: Path,
+    connect: Connect,
+    *,
+    cancel: bool = False,
+    take_over: bool = False,
+    sleep: Callable[[float], None] = time.sleep,
+) -> MemberResult:
+    """Carry a member to its end, in whatever process: the work of an executor.
+
+    It can be done again at any time. Where all is done already it sends nothing. While a worker on
+    this host has the journal, it waits: one that was killed lets go of it at once.
+
+    Parameters
+    ----------
+    member : str
+    journal : Path
+    connect : Client or callable
+        As of `Fleet`.
+    cancel : bool
+        Whether to skip what is pending, and send nothing.
+    take_over : bool
+        See `Rollout.open`.
+    sleep : callable
+        Called with the seconds to wait for a journal.
+
+    Raises
+    ------
+    VcokitError
+        If the member cannot begin; how it ended is no error, but the result.
+    """
+    with connected(connect) as client:
+        while (rollout := _opened(journal, client, take_over=take_over)) is None:
+            sleep(_LOOK_UP)
+        if cancel:
+            rollout.cancel()
+        rollout.start().join()
+        error = _why(rollout)
+        if error is not None:
+            error.__traceback__ = None
+        return MemberResult(member, rollout.state, error)
+
+
+def _opened(journal: Path, client: Client, *, take_over: bool) -> Rollout | None:
+    """Open a journal; None while another process of this host has it."""
+    try:
+        return Rollout.open(journal, client, take_over=take_over)
+    except JournalLockedError:
+        with Journal.read(journal) as found:
+            holder = found.holder()
+        if holder is not None and (not holder.is_here or holder.process == os.getpid()):
+            raise
+        return None
+
+
+# -- how a member ended ----------------------------------------------------------------------------
+
+
+def _why(rollout: Rollout) -> BaseException | None:
+    """Return what `Rollout.wait`, or else `Rollout.raise_on_error`, raises of its end."""
+    if rollout.error is None:
+        try:
+            rollout.raise_on_error()
+        except RolloutError as error:
+            return error
+    return rollout.error
+
+
+def _undone(found: RolloutSnapshot) -> RolloutError | None:
+    """Return the error of a member that ended earlier; None where all of its steps were done."""
+    harmed = {
+        name: found.states[name] for name in (State.FAILED, State.SKIPPED) if found.states[name]
+    }
+    if not harmed:
+        return None
+    counts = ", ".join(f"{count} {name}" for name, count in harmed.items())
+    return RolloutError(f"steps not done: {counts}", failed=found.states[State.FAILED])
+
+
+def _with_code(message: str | None, found: RolloutSnapshot) -> str | None:
+    """Return why a member failed, with the cloud's answer to the first step that did."""
+    if not found.failures:
+        return message
+    first = found.failures[0]
+    said = f"{first.code}: {first.message}" if first.message else first.code
+    return said if not message else f"{message} (step {first.step}: {said})"
+
+
+# -- what is given ---------------------------------------------------------------------------------
+
+
+def refuse_names(members: Iterable[str]) -> None:
+    """Refuse names of members that cannot be names of files, or share one.
+
+    Raises
+    ------
+    InputError
+        Also where there is none.
+    """
+    seen: dict[str, str] = {}
+    for name in members:
+        fits = isinstance(name, str) and _NAME.fullmatch(name)
+        if not fits or name.endswith(".") or len(name.encode()) > _LONGEST_NAME:
+            raise InputError(
+                f"{name!r} cannot be the name of a member, because it names a file",
+                remedy="Write letters and digits, and dots, dashes or underscores between them",
+            )
+        # Some disks know no upper and lower case, some write accents their own way.
+        other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if other != name:
+            raise InputError(
+                f"the members {other!r} and {name!r} would share a file on some disks",
+                remedy="Name them so that they differ in more than upper and lower case",
+            )
+    if not seen:
+        raise InputError("a fleet needs a member", remedy="Name at least one")
+
+
+def _require_clients(
+    members: Iterable[str], clients: Mapping[str, Connect], executor: Executor | None
+) -> None:
+    members = list(members)
+    missing = [name for name in members if name not in clients]
+    if missing:
+        some = ", ".join(missing[:_NAMED])
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        raise InputError(
+            f"no client for {some}{more}",
+            remedy="Pass clients by the names of members, or functions that connect",
+        )
+    if executor is None or isinstance(executor, ThreadPoolExecutor):
+        return
+    for name in members:
+        given = clients[name]
+        if not callable(given) or _KEYS & getattr(given, "keywords", {}).keys():
+            raise InputError(
+                f"the client of {name} cannot be sent to a worker, because it has a key",
+                remedy="Pass a function that finds the key where the worker is: "
+                "functools.partial(vk.connect, region, profile=…)",
+            )
+
+
+def _client_of(given: Connect) -> Client:
+    client = given() if callable(given) else given
+    require_client(client)
+    return client
+
+
+@contextmanager
+def connected(given: Connect) -> Iterator[Client]:
+    """Have a client for a while; one that was made for it is closed."""
+    client = _client_of(given)
+    try:
+        yield client
+    finally:
+        _close(client, given)
+
+
+def _close(client: Client, given: Connect) -> None:
+    """Close a client that was made for one member; the user's own stays as it is."""
+    if client is not given:
+        client.close()
+
+
+@contextmanager
+def of_member(name: str) -> Iterator[None]:
+    """Say of an error which member it is about."""
+    try:
+        yield
+    except VcokitError as error:
+        error.message = f"member {name}: {error.message}"
+        raise
+
+
+# -- what is kept of the fleet as a whole ----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What `fleet.json` holds.
+
+    Parameters
+    ----------
+    members : dict of str to str
+        From name to fingerprint of the plan, in their order.
+    max_members, waves, stop_after
+        See `Fleet`.
+    """
+
+    members: dict[str, str]
+    max_members: int
+    waves: tuple[int | None, ...]
+    stop_after: int | str | None
+
+    def __post_init__(self) -> None:
+        if not is_count(self.max_members):
+            raise InputError(
+                f"max_members={self.max_members!r}", remedy="Write a number of members, from 1"
+            )
+        if not are_waves(self.waves):
+            raise InputError(
+                f"waves={list(self.waves)!r}",
+                remedy="Write how many members each wave has, such as [1, 5, None]",
+            )
+        share = _SHARE.fullmatch(str(self.stop_after))
+        fits = 0 < float(share[1]) <= 100 if share else is_count(self.stop_after)
+        if self.stop_after is not None and not fits:
+            raise InputError(
+                f"stop_after={self.stop_after!r}",
+                remedy='Write a number of members, from 1, or a share of them such as "10%"',
+            )
+
+    @property
+    def most_failed(self) -> int | None:
+        """Failed members after which no other begins; a share is rounded up."""
+        if not isinstance(self.stop_after, str):
+            return self.stop_after
+        return math.ceil(len(self.members) * float(self.stop_after.rstrip("%")) / 100)
+
+    def write(self, folder: Path) -> None:
+        text = json.dumps({"version": _VERSION, **asdict(self)}, indent=1, ensure_ascii=False)
+        with (folder / _FILE).open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+
+    @classmethod
+    def read(cls, folder: Path) -> _Facts:
+        path = folder / _FILE
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found.pop("version") != _VERSION:
+                raise JournalError(
+                    "is of another version of vcokit", path=path, remedy="Use that version"
+                )
+            return cls(**{**found, "waves": tuple(found["waves"])})
+        except FileNotFoundError:
+            raise JournalError(
+                f"there is no fleet: {_FILE} is missing",
+                path=folder,
+                remedy="Name the directory of a fleet, or make one: vk.Fleet(plans, clients, …)",
+            ) from None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, InputError) as error:
+            raise JournalError(
+                f"cannot be read ({type(error).__name__})",
+                path=path,
+                remedy="Put back the file as the fleet wrote it",
+            ) from None
+
+
+def _journal(folder: Path, member: str) -> Path:
+    return folder / f"{member}.db"
+
+
+@contextmanager
+def _made_as_a_whole(directory: Path) -> Iterator[Path]:
+    """Have a directory filled under another name; it gets its own when all went well.
+
+    Raises
+    ------
+    JournalError
+        If it is there already, or cannot be made.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        there = (directory / _FILE).exists()
+        raise JournalError(
+            "it is there already",
+            path=directory,
+            remedy=Remedy("Resume it: {resume_fleet}", resume_fleet=str(directory))
+            if there
+            else "Name a directory that is not there yet",
+        )
+    made: Path | None = None
+    try:
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+        yield made
+        if directory.exists():
+            directory.rmdir()
+        made.rename(directory)
+        sync(directory.parent)
+    except OSError as error:
+        raise JournalError(
+            f"cannot be made ({error.strerror or error})",
+            path=directory,
+            remedy="See that you may write there, and that there is room",
+        ) from None
+    finally:
+        if made is not None:
+            shutil.rmtree(made, ignore_errors=True)

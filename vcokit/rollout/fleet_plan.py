@@ -1,0 +1,317 @@
+"""One inventory of many accounts: who is who, and one plan of all.
+
+::
+
+    fleet.toml ──read_fleet──▶ clients, by member ─┐
+                                                   ├─plan_fleet─▶ FleetPlan ─▶ Fleet(plan, …)
+    routes, with a column account ─────────────────┘
+
+A file of members names no keys, but where they are found::
+
+    [members.berlin]
+    profile = "berlin"          # of the vendor's CLI
+    region = "eu-central-1"     # of calls that name none; the profile's unless it is given
+
+One key for many accounts is a profile a role: the vendor's CLI has the modes ``RamRoleArn`` and
+``ChainableRamRoleArn`` for that. Such profiles are read, and their tokens renewed, as all others:
+see `vcokit.cloud.credentials`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import cached_property, partial
+from os import PathLike
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from vcokit import schema
+from vcokit._text import pluralize, printable
+from vcokit.cloud.client import Client
+from vcokit.cloud.connect import connect
+from vcokit.errors import ConfigError, FleetError, InputError, VcokitError
+from vcokit.live import live_routes, side_by_side
+from vcokit.rollout.fleet import Connect, connected, of_member, refuse_names
+from vcokit.rollout.plan import Plan, plan_routes
+from vcokit.rollout.plan_text import COMMENT, count_line
+
+#: Column of the routes that names their member.
+ACCOUNT: Final = "account"
+#: Members whose live routes are read at once.
+_AT_ONCE: Final = 8
+#: What can be said of a member.
+_KEYS: Final = ("profile", "region")
+#: Things that an error names.
+_NAMED: Final = 3
+
+
+def read_fleet(path: str | PathLike[str]) -> dict[str, Callable[[], Client]]:
+    r"""Return how to connect to each account that a file names; nothing is asked for yet.
+
+    Parameters
+    ----------
+    path : path
+        A TOML file: see the head of this module.
+
+    Returns
+    -------
+    dict of str to callable
+        By member, in the order of the file. Each returns a `Client`; they can be pickled, and hold
+        no key.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or says something else.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "fleet.toml"
+    ...     _ = file.write_text('[members.berlin]\nprofile="berlin"\nregion="eu-central-1"')
+    ...     read_fleet(file)["berlin"].keywords
+    {'region': 'eu-central-1', 'profile': 'berlin'}
+    """
+    place = str(path)
+    try:
+        document = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be read: {error.strerror or error}",
+            origin=place,
+            remedy="Name a TOML file with a table [members.NAME] for each account",
+        ) from None
+    except ValueError as error:
+        raise ConfigError(f"not valid TOML: {error}", origin=place, remedy="Correct it") from None
+    members = document.pop("members", None)
+    if document or not isinstance(members, dict) or not members:
+        raise ConfigError(
+            f"unknown: {', '.join(document)}" if document else "names no members",
+            origin=place,
+            remedy="Write a table [members.NAME] for each account, and nothing else",
+        )
+    try:
+        refuse_names(members)
+    except InputError as error:
+        raise ConfigError(error.message, origin=place, remedy=error.remedy) from None
+    return {name: _of_table(name, table, place) for name, table in members.items()}
+
+
+def _of_table(name: str, table: object, place: str) -> Callable[[], Client]:
+    """Return how to connect to the account of a table."""
+    given = table if isinstance(table, dict) else {}
+    texts = all(isinstance(value, str) and value for value in given.values())
+    if not given.keys() <= set(_KEYS) or "profile" not in given or not texts:
+        raise ConfigError(
+            "write a profile, and perhaps a region, both as text",
+            name=f"members.{name}",
+            origin=place,
+            remedy='profile = "berlin" names a profile of the vendor\'s CLI (aliyun configure)',
+        )
+    return partial(connect, region=given.get("region"), profile=given["profile"])
+
+
+@dataclass(frozen=True, eq=False)
+class FleetPlan(Mapping[str, Plan]):
+    """The plans of many accounts as one, by member; made by `plan_fleet`.
+
+    It is a mapping, so that ``vk.Fleet(plan, clients, directory=…)`` takes it as it is.
+
+    Parameters
+    ----------
+    plans : mapping of str to Plan
+    """
+
+    plans: Mapping[str, Plan]
+
+    def __getitem__(self, member: str) -> Plan:
+        return self.plans[member]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.plans)
+
+    def __len__(self) -> int:
+        return len(self.plans)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Number of steps by action, of all members."""
+        actions = schema.ACTIONS.categories
+        return {each: sum(plan.counts[each] for plan in self.plans.values()) for each in actions}
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256, in hex, of the names of the members and the fingerprints of their plans."""
+        digest = hashlib.sha256()
+        for name in sorted(self.plans):
+            digest.update(f"{name} {self.plans[name].fingerprint}\n".encode())
+        return digest.hexdigest()
+
+    def frame(self) -> pd.DataFrame:
+        """Return a row a step of every member, of `vcokit.schema.MEMBER_STEPS`."""
+        steps = pd.concat([plan.steps for plan in self.plans.values()], ignore_index=True)
+        member = np.repeat(list(self.plans), [len(plan) for plan in self.plans.values()])
+        return schema.frame(schema.MEMBER_STEPS, {"member": member, **steps})
+
+    def impact(self) -> pd.DataFrame:
+        """Return what is forwarded differently in each account, with a column ``member`` first.
+
+        See `Plan.impact`.
+        """
+        found = []
+        for name, plan in self.plans.items():
+            changes = plan.impact()
+            changes.insert(0, "member", pd.Series(name, index=changes.index, dtype="str"))
+            found.append(changes)
+        return pd.concat(found, ignore_index=True)
+
+    def text(self) -> str:
+        """Return what changes, member by member, a line a step; then the counts of all."""
+        parts = [
+            f"# {printable(name)}\n{plan.text()}\n"
+            for name, plan in self.plans.items()
+            if _says_something(plan)
+        ]
+        return "\n".join([*parts, self._total()])
+
+    def diff(self) -> str:
+        """Return a unified diff of what the connections of each member hold and will hold."""
+        parts = ((name, plan.diff()) for name, plan in self.plans.items())
+        return "\n".join(f"# {printable(name)}\n{diff}" for name, diff in parts if diff)
+
+    def markdown(self) -> str:
+        """Return the counts of each member as Markdown, then what changes, for a comment.
+
+        Members whose changes would not fit into a comment of 64 KiB are only counted.
+        """
+        head = f"**{self._total()}**\n\nFingerprint: `{self.fingerprint}`"
+        actions = list(schema.ACTIONS.categories)
+        lines = [f"| member | {' | '.join(actions)} |", "|---" * (len(actions) + 1) + "|"]
+        for name, plan in self.plans.items():
+            counts = " | ".join(str(plan.counts[each]) for each in actions)
+            lines.append(f"| {printable(name)} | {counts} |")
+        parts = [head, "\n".join(lines)]
+        left = COMMENT - sum(len(part.encode()) for part in parts)
+        for name, plan in self.plans.items():
+            if not _says_something(plan):
+                continue
+            parts.append(f"### {printable(name)}\n\n{plan.markdown()}")
+            left -= len(parts[-1].encode())
+            if left < 0:
+                parts[-1] = "What changes in the other members does not fit here: see the plan."
+                break
+        return "\n\n".join(parts)
+
+    def _total(self) -> str:
+        return f"{pluralize(len(self), 'member')}. {count_line(self.counts)}"
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{count} {action}" for action, count in self.counts.items())
+        return f"{pluralize(len(self), 'member')}: {counts}"
+
+    def __repr__(self) -> str:
+        return f"<FleetPlan {self.fingerprint[:12]}: {self}>"
+
+
+def _says_something(plan: Plan) -> bool:
+    return len(plan) > plan.counts["keep"]
+
+
+def plan_fleet(routes: pd.DataFrame, clients: Mapping[str, Connect], **options: Any) -> FleetPlan:
+    """Compare an inventory of many accounts with what each of them holds, and plan the changes.
+
+    Parameters
+    ----------
+    routes : DataFrame
+        The inventory, with a column ``account`` that names the member of each row.
+    clients : mapping of str to (Client or callable)
+        By member, as of `Fleet`; `read_fleet` returns them.
+    **options
+        As of `plan_routes`, for each member.
+
+    Returns
+    -------
+    FleetPlan
+        Of the members that some row names, in the order of `clients`. The rows of the steps are
+        those of the inventory.
+
+    Raises
+    ------
+    InputError
+        If a row names no account, or one that `clients` do not have.
+    FleetError
+        If the live routes of some members could not be read, or no plan be made; it names all of
+        them, and says why.
+
+    Examples
+    --------
+    >>> from vcokit.simulator import Account, Connection, Simulator
+    >>> keys = {name: Account(name, f"key-{name}") for name in ("berlin", "madrid")}
+    >>> cloud = Simulator([Connection(f"vco-{name}", account_id=name) for name in keys],
+    ...                   accounts=list(keys.values()), speed=600)
+    >>> routes = pd.DataFrame({"account": list(keys), "region_id": "cn-hangzhou",
+    ...     "vpn_connection_id": ["vco-berlin", "vco-madrid"], "route_dest": "10.0.0.0/8",
+    ...     "next_hop": ["vco-berlin", "vco-madrid"], "weight": 100})
+    >>> with cloud:
+    ...     print(plan_fleet(routes, {name: partial(connect, cloud, credentials=key.credentials)
+    ...                               for name, key in keys.items()}))
+    2 members: 2 create, 0 modify, 0 delete, 0 keep, 0 blocked
+    """
+    schema.require_columns(routes, (ACCOUNT,), what="routes of a fleet")
+    refuse_names(clients)
+    named = schema.text_column(routes[ACCOUNT])
+    _refuse_strangers(routes, named, clients)
+    members = [name for name in clients if (named == name).any()]
+    if not members:
+        raise InputError("no row names an account", remedy="Pass routes of at least one member")
+
+    def of(member: str) -> Plan | VcokitError:
+        positions = np.flatnonzero(named == member)
+        mine = routes.iloc[positions]
+        try:
+            with of_member(member), connected(clients[member]) as client:
+                plan = plan_routes(mine, live_routes(client, mine), **options)
+        except VcokitError as error:
+            return error
+        row = plan.steps["row"].map(dict(enumerate(positions.tolist())), na_action="ignore")
+        return replace(plan, steps=plan.steps.assign(row=row.astype("Int64")))
+
+    found = dict(zip(members, side_by_side(of, members, _AT_ONCE), strict=True))
+    failed = {name: error for name, error in found.items() if isinstance(error, VcokitError)}
+    if failed:
+        some = "; ".join(map(str, list(failed.values())[:_NAMED]))
+        more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
+        raise FleetError(
+            f"{len(failed)} of {len(members)} members cannot be planned: {some}{more}",
+            members=tuple(failed),
+        )
+    return FleetPlan({name: plan for name, plan in found.items() if isinstance(plan, Plan)})
+
+
+def _refuse_strangers(routes: pd.DataFrame, named: pd.Series, clients: Iterable[str]) -> None:
+    """Refuse rows of no account, or of one that nobody knows how to connect to."""
+    known = list(clients)
+    strange = ~named.isin(known)
+    if not strange.any():
+        return
+    first = int(strange.to_numpy().argmax())
+    line = routes["line"].iloc[first] if "line" in routes else None
+    where = f"row {first}" if line is None or pd.isna(line) else f"line {line}"
+    name = named.iloc[first]
+    if pd.isna(name):
+        said, remedy = "names no account", f"Name one in the column {ACCOUNT}"
+    else:
+        close = get_close_matches(str(name), known, 1)
+        said = f"names the account {str(name)!r}, which is no member"
+        remedy = f"Write {close[0]!r}" if close else f"Members are {', '.join(known[:_NAMED])} …"
+    more = int(strange.sum()) - 1
+    others = f" (and {more:,} more rows like it)" if more else ""
+    raise InputError(f"{where} {said}{others}", remedy=remedy)
