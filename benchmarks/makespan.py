@@ -230,6 +230,7 @@ class Wire:
     """What a rollout takes for its client."""
 
     speed, round_trip, simulated, settings = 1.0, None, False, None
+    account = endpoint = ""
 
     def __init__(self, run: Run) -> None:
         self._run, self.limits = run, run.told

@@ -204,8 +204,8 @@ def test_an_exception_that_cannot_be_used_is_one_error(change, says: str, write)
     ("option", "text", "says"),
     [
         ("exceptions", "rule = ", "is not TOML"),
-        ("exceptions", "[[exceptions]]", "exceptions is no list"),
-        ("exceptions", "[exception]", "exception is no list"),
+        ("exceptions", "[[exceptions]]", "exceptions is not a list"),
+        ("exceptions", "[exception]", "exception is not a list"),
         ("exceptions", None, "cannot be read"),
         ("baseline", "{", "is not JSON"),
         ("baseline", "[]", "holds no findings"),

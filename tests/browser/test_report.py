@@ -104,7 +104,7 @@ def test_it_filters_and_shows_more(page: Page) -> None:
     assert len(column(page, "Rule")) == DRAWN
     page.locator("#more").click()
     assert len(column(page, "Rule")) == 2 * DRAWN
-    page.get_by_label("error").uncheck()
+    page.get_by_role("checkbox", name="error").uncheck()
     expect(page.locator("#count")).to_contain_text("0 of 10,0")
 
 

@@ -55,7 +55,7 @@ def test_a_removed_journal_does_not_poison_the_next(shell, tmp_path: Path, inven
     inventory.write_text(HEAD + GOOD)
     code, out, err = shell("apply", inventory, *FAST)
     assert (code, out) == (ExitCode.INPUT, "")
-    assert "left: routes.simulated.db-wal, routes.simulated.db-shm" in err
+    assert "beside it: routes.simulated.db-wal, routes.simulated.db-shm" in err
     for end in ("-wal", "-shm"):
         os.unlink(f"{journal}{end}")
     assert shell("apply", inventory, *FAST)[0] == ExitCode.OK

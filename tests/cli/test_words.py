@@ -60,7 +60,7 @@ def test_a_region_that_is_none_stops_nothing(shell, inventory: Path, monkeypatch
             True,
         )
         for line in (3, 4, 5, 6):
-            assert re.search(rf"\n! .* line {line}: invalid-region: .*no region id", out)
+            assert re.search(rf"\n! .* line {line}: invalid-region: .*not a region id", out)
         assert shell("apply", inventory, "--yes")[0] == ExitCode.OK
         for command in ("live", "verify"):
             assert "vco-b: cannot be listed" in shell(command, inventory)[2]

@@ -110,7 +110,7 @@ def test_page_by_page() -> None:
         assert list(nothing[0].columns) == list(schema.LIVE_CONNECTIONS)
         assert len(next(client.pages("DescribeRegions"))) > 20
         for name in ("DescribeVpnConnection", "DescribeEverything"):
-            with pytest.raises(errors.InputError, match="lists nothing"):
+            with pytest.raises(errors.InputError, match="is not a listing"):
                 next(client.pages(name))
 
 

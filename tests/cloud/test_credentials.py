@@ -119,10 +119,10 @@ def test_modes_of_the_official_package(mode: str, tmp_path: Path, no_chain: list
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{", "no configuration"),
-        ("[]", "no configuration"),
-        ('{"profiles": [1]}', "no configuration"),
-        (json.dumps({"profiles": [AK]})[:-1], "no configuration"),
+        ("{", "not a configuration file"),
+        ("[]", "not a configuration file"),
+        ('{"profiles": [1]}', "not a configuration file"),
+        (json.dumps({"profiles": [AK]})[:-1], "not a configuration file"),
         (json.dumps({"profiles": [AK]}), "no profile 'default'.*There is: work"),
         (json.dumps({"current": "x", "profiles": [{"name": "x", "mode": "RsaKeyPair"}]}), "mode"),
         (json.dumps({"current": "x", "profiles": [{"name": "x"}]}), "mode"),
@@ -141,7 +141,11 @@ def test_profiles_without_a_key(tmp_path: Path) -> None:
     """A named profile that is half, empty or not there is an error, not a reason to look on."""
     half = {"name": "half", "mode": "AK", "access_key_id": "LTAIhalf"}
     place = home(tmp_path, half, {"name": "none", "mode": "AK"})
-    for name, words in (("half", "half an"), ("none", "no AccessKey"), ("gone", "no profile")):
+    for name, words in (
+        ("half", "is incomplete"),
+        ("none", "no AccessKey"),
+        ("gone", "no profile"),
+    ):
         with pytest.raises(errors.CredentialsError, match=words):
             find(profile=name, environ={}, home=place)
     with pytest.raises(errors.CredentialsError, match="cannot be read"):
@@ -280,7 +284,7 @@ def test_a_source_that_fails_for_a_while() -> None:
     with pytest.raises(errors.CredentialsError, match="no route to the metadata") as caught:
         ring()
     assert isinstance(caught.value.__cause__, OSError)
-    assert "no new AccessKey" in caught.value.message
+    assert "a new AccessKey could not" in caught.value.message
     assert "vk.connect" in caught.value.remedy
     broken = False
     assert ring().access_key_id == "LTAI5"

@@ -85,8 +85,8 @@ STRANGE = {
     "empty": (reply(b"", x_acs_request_id="R-1"), "empty"),
     "html": (reply(HTML, x_acs_request_id="R-1", content_type="text/html"), "HTML"),
     "html with 502": (reply(HTML, "502 Bad Gateway", x_acs_request_id="R-1"), "HTML"),
-    "half of json": (reply(json.dumps(CONNECTION)[:-9], x_acs_request_id="R-1"), "no JSON"),
-    "a list": (reply(b"[]", x_acs_request_id="R-1"), "no JSON"),
+    "half of json": (reply(json.dumps(CONNECTION)[:-9], x_acs_request_id="R-1"), "not JSON"),
+    "a list": (reply(b"[]", x_acs_request_id="R-1"), "not JSON"),
     "wrong type": (
         reply({"RequestId": "R-1", "State": 5}, x_acs_request_id="R-1"),
         "State missing or of the wrong type",

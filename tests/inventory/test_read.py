@@ -338,11 +338,11 @@ def test_what_cannot_be_read_is_one_error(folder: Path, source: Any, said: str) 
 @pytest.mark.parametrize(
     ("name", "data", "options", "said"),
     [
-        ("a.csv", WORKBOOK, {}, 'an Excel workbook .* no CSV. .* format="excel"'),
+        ("a.csv", WORKBOOK, {}, 'an Excel workbook .* not CSV. .* format="excel"'),
         ("a.csv", WORKBOOK, {"format": "xml"}, "format 'xml' is not known"),
-        ("a.xlsx", CSV.encode(), {}, 'no workbook: .* format="csv"'),
-        ("a.parquet", CSV.encode(), {}, 'no Parquet file: .* format="csv"'),
-        ("a.jsonl", CSV.encode(), {}, "line 1: no JSON"),
+        ("a.xlsx", CSV.encode(), {}, 'not a workbook: .* format="csv"'),
+        ("a.parquet", CSV.encode(), {}, 'not a Parquet file: .* format="csv"'),
+        ("a.jsonl", CSV.encode(), {}, "line 1: not JSON"),
         ("a.csv", b"PAR1\x15\x04\x15\0PAR1", {}, 'a Parquet file, not CSV. .* format="parquet"'),
         ("a.xls", b"\xd0\xcf\x11\xe0" + bytes(90), {}, "old Excel workbook"),
         ("a.zip", sheets.zipped({"a": "x", "b": "y"}), {}, "a zip archive of 2 .* Unpack it"),

@@ -201,7 +201,7 @@ GOOD = {"format": "vcokit probe", "version": 1, "answers": {}}
     [
         (None, "cannot be read"),
         ("{", "it is not JSON"),
-        ([], "is not of a probe"),
+        ([], "was not written by a probe"),
         ({**GOOD, "version": 2}, "was not written by a probe of this version"),
         ({**GOOD, "answers": []}, "answers"),
         ({**GOOD, "answers": {"quota": {"seen": "50"}}}, "quota: write a number above 0"),

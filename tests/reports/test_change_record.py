@@ -319,7 +319,7 @@ def test_what_was_taken_back_is_told_step_by_step(tmp_path: Path) -> None:
     assert "u.db" in record.html()
     undo = vk.change_record(tmp_path / "u.db").facts
     assert undo["asked"]["undoes"] == record.facts["rollout_id"]
-    with pytest.raises(InputError, match="does not take back"):
+    with pytest.raises(InputError, match="is not the undo of"):
         vk.change_record(tmp_path / "u.db", undo=tmp_path / "r.db")
 
 

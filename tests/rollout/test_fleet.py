@@ -429,6 +429,6 @@ def test_the_program_ends(folder: Path, ends: str, code: int) -> None:
     assert ended.returncode == code, ended.stderr
     said = f'Stopped. Resume with: vk.Fleet.open("{folder}", clients).start()'
     all_said = ended.stdout + ended.stderr
-    assert all_said.count("Go on with") == all_said.count(said) == 1
+    assert all_said.count("Resume with") == all_said.count(said) == 1
     frame = vk.Fleet.read(folder).frame()
     assert frame["state"].tolist() == ["interrupted"] * 3 + ["ready"] * 3

@@ -251,7 +251,9 @@ def test_no_journal_is_made_beside_what_another_left(
     left = Path(f"{path}{end}")
     for content in (b"", Path(f"{killed}-wal").read_bytes()):
         left.write_bytes(content)
-        with pytest.raises(JournalError, match=f"left: rollout.db{end}. Put that journal.*delete"):
+        with pytest.raises(
+            JournalError, match=f"beside it: rollout.db{end}. Put that journal.*delete"
+        ):
             Journal.create(path, plan, "new")
         assert contents(path.parent / "rollout") == ({left.name: content} if end != "-shm" else {})
     left.unlink()
@@ -288,10 +290,13 @@ def versioned(version: int) -> Callable[[Path], None]:
 
 
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
-    "text": (lambda path: path.write_text("RegionId,Weight\n"), "no journal of vcokit"),
-    "empty": (lambda path: path.write_bytes(b""), "no journal of vcokit"),
-    "torn in its header": (lambda path: path.write_bytes(b"SQLite format 3\0 "), "no journal of"),
-    "foreign": (foreign, "no journal of vcokit"),
+    "text": (lambda path: path.write_text("RegionId,Weight\n"), "not a vcokit journal"),
+    "empty": (lambda path: path.write_bytes(b""), "not a vcokit journal"),
+    "torn in its header": (
+        lambda path: path.write_bytes(b"SQLite format 3\0 "),
+        "not a vcokit journal",
+    ),
+    "foreign": (foreign, "not a vcokit journal"),
     "newer": (versioned(99), "a newer version.*[Ii]nstall a newer"),
     "older": (versioned(2), "an older version.*new plan"),
     "absent": (lambda _: None, "no such journal"),

@@ -235,4 +235,4 @@ def test_a_live_weight_that_no_call_can_name(weight: int) -> None:
     there = live((A, "10.0.0.0/24", weight), (A, "10.9.0.0/24", weight))
     plan = plan_routes(routes((A, "10.0.0.0/24", 100), (B, "10.1.0.0/24", 100)), there, prune=True)
     assert actions(plan) == ["blocked", "create", "blocked"]
-    assert plan.frame()["message"].fillna("").str.contains("no call can name").sum() == 2
+    assert plan.frame()["message"].fillna("").str.contains("no call accepts").sum() == 2

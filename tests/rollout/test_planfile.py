@@ -190,8 +190,8 @@ def line_of(text: str, part: str) -> int:
 
 Change = Callable[[str], str]
 DAMAGE: dict[str, tuple[Change, str | int, str]] = {
-    "another file": (lambda _: "a,b\n1,2\n", 1, "no plan of vcokit"),
-    "an empty file": (lambda _: "", 1, "no plan of vcokit"),
+    "another file": (lambda _: "a,b\n1,2\n", 1, "not a plan of vcokit"),
+    "an empty file": (lambda _: "", 1, "not a plan of vcokit"),
     "newer": (lambda text: text.replace('"version": 2', '"version": 3', 1), 1, "another version"),
     "a head of less": (lambda text: text.replace('"actions"', '"more"', 1), 1, "of actions"),
     "no counts": (lambda text: text.replace('"create": 2', '"create": "2"', 1), 1, "of actions"),
@@ -205,7 +205,7 @@ DAMAGE: dict[str, tuple[Change, str | int, str]] = {
     "too deep": (lambda text: text.replace('"step": 0', '"step": ' + "[" * 10_000), 2, "JSON"),
     "an unknown name": (lambda text: text.replace('"next_hop"', '"hop"', 1), 2, "'hop'"),
     "a live route less": (lambda text: cut(text, '{"region_id"'), 13, "ends before"),
-    "a line more": (lambda text: text + "{}\n", 14, "behind the end"),
+    "a line more": (lambda text: text + "{}\n", 14, "after the end"),
     "another weight": (lambda text: text.replace('t": 100,', 't": 0,', 1), 1, "changed"),
     "another reason": (lambda text: text.replace("has host bits", "is right"), 1, "changed"),
     "another live route": (lambda text: text.replace("8.0.0.0/8", "9.0.0.0/8"), 1, "changed"),
@@ -253,5 +253,5 @@ def test_a_plan_of_another_fingerprint_is_refused(tmp_path: Path) -> None:
     """A file that is whole, but whose steps are not those of its fingerprint, is not a plan."""
     plan = replace(PLAN)
     object.__setattr__(plan, "fingerprint", "0" * 64)
-    with pytest.raises(PlanError, match="not the one of this fingerprint"):
+    with pytest.raises(PlanError, match="does not match its fingerprint"):
         Plan.load(saved(plan, tmp_path / "plan.jsonl"))

@@ -118,7 +118,7 @@ def test_an_id_that_is_none_protects_its_network(typed: str) -> None:
     there = live(KEPT, EXTRA, (A, "172.32.0.0/12", 0))
     plan = pruned(routes(KEPT, (typed, "172.16.0.0/12", 100)), there)
     assert deleted(plan) == [(A, "172.32.0.0/12")]
-    assert "not known names it" in plan.frame()["message"].dropna().iloc[-1]
+    assert "unknown connection names its network" in plan.frame()["message"].dropna().iloc[-1]
 
 
 def test_an_id_that_the_cloud_does_not_list_protects_its_network() -> None:

@@ -66,7 +66,7 @@ def test_a_tunnel_to_the_cloud_is_the_cloud(stage: Stage, answer: bytes) -> None
     with Stub([answer]) as stub:
         client = stub.client()
         assert not client.simulated
-        with pytest.raises(errors.JournalError, match="no simulator answers here"):
+        with pytest.raises(errors.JournalError, match="not connected to one"):
             vk.Rollout.open(made(stage_plan(stage), stage.client, stage.path / "r.db"), client)
         assert {asked.target for asked in stub.asked} <= {"/.vcokit-simulator"}
 

@@ -111,10 +111,10 @@ def test_a_lost_answer_is_followed_by_the_one_that_counts(action: str) -> None:
         ("done", ["unknown"], "no answer"),
         ("done", ["server"], "no answer"),
         ("done", [None], "no answer"),
-        ("done", ["unknown", "state"], "so before"),
-        ("unknown", ["state"], "so before"),
+        ("done", ["unknown", "state"], "already existed"),
+        ("unknown", ["state"], "already existed"),
         ("sent", [None], "no answer"),
-        ("failed", ["ok"], "given up"),
+        ("failed", ["ok"], "no listing showed it"),
         ("failed", ["unknown"], "no answer"),
         ("skipped", ["unknown"], "no answer"),
     ],
@@ -143,7 +143,7 @@ def test_what_may_still_come_is_listed(action: str, state: str, outcomes: list) 
     """Nothing is to be seen yet, but a task or a request may be on its way: blocked."""
     plan = undo_plan(*journal((action, state, outcomes)), live(*EFFECTS[action][1]))
     assert did(plan) == ["blocked"]
-    assert "may still come" in reason(plan)
+    assert "may still take effect" in reason(plan)
 
 
 @pytest.mark.parametrize("action", EFFECTS)
@@ -266,4 +266,4 @@ def test_answered_and_broken_off(action: str, state: str) -> None:
     assert undo_plan(steps, calls, live(*after)).counts["blocked"] == 0
     unseen = undo_plan(steps, calls, live(*before))
     assert unseen.counts["blocked"] == 1
-    assert "may still come" in unseen.frame()["message"][0]
+    assert "may still take effect" in unseen.frame()["message"][0]

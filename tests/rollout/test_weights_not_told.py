@@ -92,7 +92,7 @@ def test_nothing_is_deleted_whose_weight_is_not_told(client: vk.Client) -> None:
     plan = vk.plan_routes(ROUTES[1:], live, prune=True)
     assert plan.counts["delete"] == 0
     blocked = plan.frame().query("action == 'blocked'")["message"]
-    assert blocked.str.contains("the listing does not tell its weight").tolist() == [True]
+    assert blocked.str.contains("the listing does not report its weight").tolist() == [True]
     more = ROUTES.head(1).assign(route_dest="13.0.0.0/8")
     assert " 10.0.0.0/8    ?  vco-a\n" in vk.plan_routes(more, live).diff()
 

@@ -141,7 +141,7 @@ def policy(**changes: Any) -> dict[str, Any]:
 INFINITE, NAN = float("inf"), float("nan")
 IMPOSSIBLE = [
     (Simulator, {"connections": [Connection("vco-1")] * 2}, "twice"),
-    (Simulator, {"routes": [Route("vco-1", "10.0.0.0")]}, "no network"),
+    (Simulator, {"routes": [Route("vco-1", "10.0.0.0")]}, "not a network"),
     (Simulator, {"routes": [Route("vco-1", "0.0.0.0/0")]}, "default route"),
     (Simulator, {"routes": [Route("vco-9", "10.0.0.0/8")]}, "no connection vco-9"),
     (Simulator, {"task_seconds": (5.0, 2.0)}, "task_seconds"),
@@ -166,7 +166,7 @@ IMPOSSIBLE = [
     (Fault, {"kind": "delay", "burst": 0}, "burst"),
     (Fault, {"kind": "delay", "seconds": -1.0}, "seconds"),
     (Fault, {"kind": "skew", "seconds": NAN}, "seconds"),
-    (Fault, {"kind": "drop_before", "applied": True}, "not open to choice"),
+    (Fault, {"kind": "drop_before", "applied": True}, "applied cannot be set"),
     (Fault, {"kind": "refuse"}, "name the code"),
     (Fault, {"kind": "refuse", "code": "Nonsense"}, "code is not allowed for this kind"),
     (Fault, {"kind": "busy", "code": "Throttling.User"}, "Write one of Appliance.Configuring"),
@@ -222,7 +222,10 @@ WRONG = [
     (CONNECTION * 2, r"connections\[1\].vpn_connection_id: is that of connections\[0\] again"),
     (CONNECTION + STRANGER, r"faults\[0\].vpn_connection_id: is not among the connections"),
     (ROUTE.replace("vco-1", "vco-l", 1), r"routes\[0\].vpn_connection_id: is not among the connec"),
-    (ROUTE.replace("10.0.0.0", "10.0.0.1"), r"routes\[0\].route_dest: .*no network. Write a.b.c.d"),
+    (
+        ROUTE.replace("10.0.0.0", "10.0.0.1"),
+        r"routes\[0\].route_dest: .*not a network. Write a.b.c.d",
+    ),
     (ROUTE + ROUTE[len(CONNECTION) :], r"routes\[1\].route_dest: is that of routes\[0\] again"),
     ("[limits]\nCreateVcoRoute = [1, 2]", "limits.CreateVcoRoute: no such operation. Write Create"),
     ("[limits]\nDescribeRegions = [1]", "limits.DescribeRegions: write a list of a whole number a"),

@@ -127,6 +127,7 @@ COMMAND_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "apply": _ROLLOUT,  # deletes nothing without --prune, which is `prune` below …
     "resume": (*_ROLLOUT, *_DELETE),  # … but what broke off may have been begun with it
     "status": (),
+    "report": (),
     "undo": (*_ROLLOUT, *_DELETE),
     "verify": _LOOK,
     "live": (*_LOOK, *_CONNECTIONS),

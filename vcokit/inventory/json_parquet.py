@@ -142,7 +142,7 @@ def _object(source: str, line: int, letters: str, place: int) -> tuple[dict[str,
     try:
         found, end = _DECODER.raw_decode(letters, place)
     except json.JSONDecodeError as error:
-        _refuse(source, error.lineno, f"no JSON: {error.msg} (character {error.colno})")
+        _refuse(source, error.lineno, f"not JSON: {error.msg} (character {error.colno})")
     except RecursionError:
         _refuse(source, line, "far too deep")
     except ValueError as error:
