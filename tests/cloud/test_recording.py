@@ -256,6 +256,25 @@ def failed(cloud: Any, error: type[Exception], connection: str = "vco-a", **opti
     return caught.value
 
 
+def test_a_lost_answer_is_not_repeated_for_ever(tmp_path: Path) -> None:
+    """A rollout that reads more often than it did then gets the last answer that was not lost."""
+    with Simulator([Connection("vco-a")]) as cloud, vk.connect(cloud, record=tmp_path) as client:
+        client.describe_vpn_connection(region_id="cn-hangzhou", vpn_connection_id="vco-a")
+    path = tmp_path / "exchanges.jsonl"
+    lost = json.loads(path.read_text().splitlines()[-1]) | {"failure": "no answer"}
+    del lost["answer"], lost["status"]
+    with path.open("a") as file:
+        file.write(json.dumps(lost) + "\n")
+    place = {
+        "region_id": "cn-hangzhou",
+        "vpn_connection_id": lost["parameters"]["VpnConnectionId"],
+    }
+    with Simulator.replay(tmp_path) as cloud, vk.connect(cloud) as client:
+        states = [client.describe_vpn_connection(**place)["State"] for _ in range(3)]
+        assert states == ["attached"] * 3
+        assert cloud.calls()["operation"].size == 4
+
+
 def test_a_call_that_never_left_never_came(tmp_path: Path) -> None:
     """It is recorded, and the one that was sent again in its place is what is played."""
     cloud = Simulator([Connection("vco-a")])

@@ -14,8 +14,8 @@ connections, and looks at other moments, so a connection has a *place*, and read
 asked is                    answered is
 ==========================  =================================================================
 a write                     the next answer to this very write; one more than recorded is refused
-a read of a connection      the next answer from its place; once those are used up, the last
-                            again, and where there was none, the next one
+a read of a connection      the next answer from its place; if those are used up, the last one
+                            that was not lost again; if there is none, the next one
 the state of a connection   what any look saw from its place, a look at one or a page of many;
                             ``updating`` is never repeated for ever
 another read                the next answer, or the last one again
@@ -29,7 +29,7 @@ Nothing is modelled: it has no routes, and neither limits nor signatures of the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from pathlib import Path
@@ -103,15 +103,22 @@ class _Told:
         self.places.append(place)
         self.values.append(value)
 
-    def take(self, place: int, again: Any = None) -> Any:
-        """Return what comes next from a place; what must not be told again is not."""
+    def take(self, place: int, may_repeat: Callable[[Any], bool]) -> Any:
+        """Return the next answer from a place; if all are used up, the latest that may be repeated.
+
+        A rollout reads until it has an answer, so a lost one must not be repeated.
+        """
         while self.next < len(self.values) and self.places[self.next] < place:
             self.next += 1
-        last = min(self.next, len(self.values)) - 1
-        is_new = self.next < len(self.values) and self.places[self.next] == place
-        may_repeat = last >= 0 and self.places[last] == place and self.values[last] != again
-        if self.next == len(self.values) or (may_repeat and not is_new):
-            return self.values[last]
+        is_left = self.next < len(self.values)
+        if not is_left or self.places[self.next] != place:
+            for number in reversed(range(self.next)):
+                if is_left and self.places[number] != place:
+                    break
+                if may_repeat(self.values[number]):
+                    return self.values[number]
+            if not is_left:
+                return self.values[-1]
         self.next += 1
         return self.values[self.next - 1]
 
@@ -184,7 +191,9 @@ class Recorded(Cloud):
             self._places[connection] = max(found.place, self._places.get(connection, 0))
             return found
         if key in self._read:
-            exchange: _Exchange = self._read[key].take(self._places.get(connection, 0))
+            exchange: _Exchange = self._read[key].take(
+                self._places.get(connection, 0), _is_definite
+            )
             return exchange
         if operation == _LOOK and connection in self._states:
             # It was only recorded on a page; its state is filled in below.
@@ -208,7 +217,7 @@ class Recorded(Cloud):
         told = self._states.get(connection)
         if told is None:
             return {} if shown is None else {"State": shown}
-        return {"State": told.take(self._places.get(connection, 0), again=_BUSY)}
+        return {"State": told.take(self._places.get(connection, 0), lambda state: state != _BUSY)}
 
     def _lacking(self, operation: str, parameters: Mapping[str, str]) -> str:
         """Return a message: the request was not recorded, and its difference to the nearest one."""
@@ -219,6 +228,12 @@ class Recorded(Cloud):
             return f"{said}, nor any other {operation}"
         differing = min((_differences(asked, one) for one in known), key=len)
         return f"{said}. The nearest that was differs: {', '.join(differing)}"
+
+
+def _is_definite(one: _Exchange) -> bool:
+    """Return whether the exchange has an answer that is not a temporary refusal."""
+    is_throttled = str(one.answer.get("Code", "")).startswith("Throttling")
+    return not one.failure and one.status < 500 and not is_throttled
 
 
 def _differences(asked: Mapping[str, str], known: Mapping[str, str]) -> list[str]:
