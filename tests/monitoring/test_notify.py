@@ -68,7 +68,7 @@ def test_each_kind_once(receiver: Receiver, tmp_path: Path) -> None:
 
 def test_the_end_is_told_as_it_was(receiver: Receiver, tmp_path: Path) -> None:
     """A rollout that stops says why; the one that goes on with it begins and ends on its own."""
-    with Stage(tmp_path, REFUSED, lanes=2, each=2) as stage:
+    with Stage(tmp_path, REFUSED, lanes=2, each=3) as stage:
         with vk.Notifier(receiver.url, failures=2) as notifier:
             rollout = stage.rollout(stop_after=2, observers=[notifier]).start().wait()
         came = receiver.all()
