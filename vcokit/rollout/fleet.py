@@ -1,33 +1,33 @@
-"""A fleet: many accounts as one rollout.
+"""A fleet: the rollouts of many accounts, run together.
 
 ::
 
-    Fleet(plans, clients, directory=…)    a journal a member is made; nothing is sent
+    Fleet(plans, clients, directory=…)    creates a journal per member; sends nothing
         .start() .pause() .resume() .cancel() .stop()
-        .wait()  or  await fleet          until no member runs, and none is to begin
-    Fleet.open(directory, clients)        the same, where an earlier one broke off
+        .wait()  or  await fleet          until no member runs and none is to begin
+    Fleet.open(directory, clients)        resumes a fleet that was interrupted
         .results() .frame() .steps() .calls() .undo()
-    Fleet(…, executor=pool)               each member is work for a pool of threads, processes, or
-                                          machines: `resume_member`, which may be done again
+    Fleet(…, executor=pool)               runs each member in a pool of threads, processes or
+                                          machines: `resume_member`, which is safe to repeat
 
-A member is an account, with the regions of its plan. It has a `Rollout` and a journal of its own,
-because the limits are the account's; all that a fleet decides is when a member begins::
+A member is an account, with the regions of its plan. It has its own `Rollout` and its own journal,
+because rate limits apply per account. The fleet only decides when each member begins::
 
     queue ─▶ begin: Rollout.open(journal).start() ─▶ its thread ─▶ "ended" ─┐
       ▲                                                                     │
-      └────── room for one more, the wave is whole, few enough failed ◀─────┘
+      └── a free place, the earlier waves complete, not too many failed ◀───┘
 
-The fleet has no thread: what comes next is decided in the thread of the member that has ended. The
-threads that make calls are shared by all members, so that there are as many as calls under way.
-All files are in its directory::
+The fleet has no thread of its own: when a member ends, its thread decides what begins next. All
+members share the threads that make calls, so there are as many threads as calls in progress.
+All files are in the directory of the fleet::
 
     fleet.json     members in their order, with the fingerprints of their plans; waves, max_members,
-                   stop_after. It is written once, and never changed
-    <member>.db    the journal of a member: where it stands is told here and nowhere else
+                   stop_after. It is written once and never changed
+    <member>.db    the journal of a member, the only record of its progress
 
-The directory is made under another name, and renamed when all is in it: it is there as a whole, or
-not at all. Members that failed are known from their journals. Therefore a fleet that is killed and
-opened again counts them for `waves` and `stop_after` as if nothing had happened.
+The directory is created under a temporary name and renamed once it is complete, so it is never
+there in part. The journals show which members failed. Therefore a fleet that was killed and opened
+again still counts them for `waves` and `stop_after`.
 """
 
 from __future__ import annotations
@@ -92,39 +92,43 @@ from vcokit.rollout.signals import interrupted, terminating
 from vcokit.rollout.snapshot import RolloutSnapshot
 from vcokit.rollout.steps import State
 
-#: Members that run at once unless it is said.
+#: Default number of members that run at once.
 MAX_MEMBERS: Final = 50
-#: The file of what is known of the fleet as a whole.
+#: File with the settings and members of the fleet.
 _FILE: Final = "fleet.json"
 _VERSION: Final = 1
-#: A member's name is a file's: a letter or digit, then also dots, dashes and underscores.
+#: A member's name is part of a file name: first a letter or digit, then also dots, dashes and
+#: underscores.
 _NAME: Final = re.compile(r"[^\W_][\w.-]*")
-_LONGEST_NAME: Final = 200  # bytes; file systems take 255
+_LONGEST_NAME: Final = 200  # bytes; file systems allow 255
 _SHARE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)%")
-#: Arguments of `connect` that are not sent to workers.
+#: Arguments of `connect` that must not be sent to workers.
 _KEYS: Final = {"access_key_secret", "security_token", "credentials"}
-#: Members that an error names.
+#: Number of members that an error message names at most.
 _NAMED: Final = 3
-#: How often a waiting thread looks up, so that an interrupt reaches it; seconds.
+#: Seconds between two checks of a waiting thread, so that it receives interrupts.
 _LOOK_UP: Final = 0.2
-#: How long the program's end waits for the members to end in order; seconds.
+#: Seconds to wait at program exit for the members to end gracefully.
 _AT_EXIT: Final = 15.0
 
-#: A client, or a function that connects: then only members that run have one.
+#: A client, or a function that connects. With a function, a member has a client only while it runs.
 Connect: TypeAlias = Client | Callable[[], Client]
 
 
 @dataclass(frozen=True, slots=True)
 class MemberChanged:
-    """A member of a fleet went into another state: for observers.
+    """A change of a member's state, passed to observers.
 
     Parameters
     ----------
     at : float
         Seconds since the epoch.
-    member, state : str
-        The states are those of a rollout.
+    member : str
+        Name of the member.
+    state : str
+        New state. The states are those of a rollout.
     message : str or None
+        Why, if there is a reason.
     """
 
     at: float
@@ -135,13 +139,16 @@ class MemberChanged:
 
 @dataclass(frozen=True)
 class MemberResult:
-    """How a member ended.
+    """The result of a member that has ended.
 
     Parameters
     ----------
-    member, state : str
+    member : str
+        Name of the member.
+    state : str
+        State in which it ended.
     error : Exception or None
-        Why it did not finish, or which steps were not done; None where all were.
+        Why it did not finish, or which steps were not done. None if all steps were done.
     """
 
     member: str
@@ -150,49 +157,52 @@ class MemberResult:
 
     @property
     def failed(self) -> bool:
-        """Whether something that was planned is not done."""
+        """Whether the member did not finish or some of its steps were not done."""
         return self.error is not None
 
 
 class Fleet:
-    """Many accounts as one rollout.
+    """The rollouts of many accounts, run together.
 
     Parameters
     ----------
     plans : mapping of str to Plan
-        By member, in the order in which they begin. A name becomes the name of a file.
+        The plan of each member, by its name. Members begin in this order. The name is used as a
+        file name.
     clients : mapping of str to (Client or callable)
-        By member likewise: a client, or a function that connects, such as
-        ``functools.partial(vk.connect, "eu-central-1", profile="berlin")``. With functions, only
-        members that run have a client.
+        The client of each member, by its name: a client, or a function that connects, such as
+        ``functools.partial(vk.connect, "eu-central-1", profile="berlin")``. With functions, a
+        member has a client only while it runs.
     directory : path
-        To be made; it must not be there yet, or be empty.
+        Directory to create. It must not exist yet, or it must be empty.
     max_members : int
-        Members that run at once.
+        Maximum number of members that run at once.
     waves : sequence of int or None, optional
-        Members of each wave, ``[1, 5, None]``: the next wave begins when all members of the last
-        one have finished and all of their steps were done. None for the rest.
+        Number of members in each wave, such as ``[1, 5, None]``. A wave begins when all members of
+        the previous wave have finished and all of their steps were done. None means all remaining
+        members.
     stop_after : int or str, optional
-        Failed members after which no other begins, as a number, or as a share of all: ``"10%"``.
-        Those that run go on to their end.
+        Number of failed members after which no other member begins, or their share of all members,
+        such as ``"10%"``. Running members continue until they end.
     executor : concurrent.futures.Executor, optional
-        Where members run, such as a ``ProcessPoolExecutor`` or Dask's ``client.get_executor()``; by
-        default in threads of this process. Workers have to see the directory under the same path.
-        Unless it is a ``ThreadPoolExecutor``, `clients` are functions that can be pickled, and that
-        find the key where the worker is, by its profile: a key is never sent to a worker.
+        Where members run, such as a ``ProcessPoolExecutor`` or Dask's ``client.get_executor()``. By
+        default they run in threads of this process. The directory must have the same path for all
+        workers. Unless the executor is a ``ThreadPoolExecutor``, `clients` must be functions that
+        can be pickled and that find the key on the worker, by its profile: a key is never sent to
+        a worker.
     observers : iterable of callable
         Each is called with every `MemberChanged`, in the thread of the member.
     rate_share, allow_gap, windows, clocks
-        Of each member: see `Rollout`.
+        For each member: see `Rollout`.
 
     Raises
     ------
     InputError
-        If a name is not a file's, a member has no client, or an option is none.
+        If a name cannot be a file name, a member has no client, or an option is invalid.
     JournalError
-        If the directory is there already, or cannot be made.
+        If the directory exists and is not empty, or cannot be created.
     VcokitError
-        As `Rollout` does, with the name of the member; then nothing is left of the directory.
+        As `Rollout` does. The message names the member, and the directory is not created.
 
     Examples
     --------
@@ -271,24 +281,24 @@ class Fleet:
         take_over: bool = False,
         clocks: Clocks | None = None,
     ) -> Fleet:
-        """Go on with the fleet of a directory; nothing is sent before `start`.
+        """Open the fleet of a directory to resume it; send nothing before `start`.
 
-        Members whose steps have all come to their end are results already. Those of them that
-        failed count for `waves` and `stop_after`.
+        Members that have no steps left do not run again: they are in `results` already. Members
+        that failed count for `waves` and `stop_after`.
 
         Parameters
         ----------
         directory, clients, executor, observers, clocks
-            As of a new fleet.
+            As for a new fleet.
         max_members, waves, stop_after
-            Those that are given take the place of the ones in the directory.
+            If given, they replace the values in the directory.
         take_over : bool
             Whether to take journals from rollouts on another host: see `Rollout.open`.
 
         Raises
         ------
         JournalError
-            If there is no fleet, or it cannot be read.
+            If the directory holds no fleet, or the fleet cannot be read.
         InputError
             If a member has no client.
         """
@@ -304,12 +314,12 @@ class Fleet:
 
     @classmethod
     def read(cls, directory: str | os.PathLike[str]) -> Fleet:
-        """Return the fleet of a directory to look at it, also while it runs elsewhere.
+        """Return the fleet of a directory for reading only, also while another process runs it.
 
         Raises
         ------
         JournalError
-            If there is no fleet, or it cannot be read.
+            If the directory holds no fleet, or the fleet cannot be read.
         """
         folder = Path(directory)
         fleet = cls.__new__(cls)
@@ -339,17 +349,17 @@ class Fleet:
         self._told = guarded(self._observers)
         self._wave_of = waves_by_name(facts.members, facts.waves)
         self._snapshots: dict[str, RolloutSnapshot] = {}
-        # One lock for all that follows, which is held for a moment only.
+        # One lock protects all attributes below. It is only held briefly.
         self._lock = threading.Lock()
         self._results: dict[str, MemberResult] = {}
         self._queue: deque[str] = deque()
-        #: A rollout of this process, or the work of an executor; None of one about to begin.
+        #: A rollout of this process, or the future of an executor; None if the member is starting.
         self._running: dict[str, Rollout | Future[MemberResult] | None] = {}
         self._command: Literal["", "pause", "cancel", "stop"] = ""
         self._halt: str | None = None  # why no other member begins
         self._hold: Lock | None = None
         self._over: Future[str] = Future()
-        self._over.set_running_or_notify_cancel()  # so that nobody who awaits it can cancel it
+        self._over.set_running_or_notify_cancel()  # so that callers that await it cannot cancel it
         for name, fingerprint in facts.members.items():
             found = self._look(name)
             if found.fingerprint != fingerprint:
@@ -361,15 +371,15 @@ class Fleet:
             if found.left:
                 self._queue.append(name)
             else:
-                # One that was killed at its very end has not said so.
+                # If it was killed after its last step, the journal does not have its final state.
                 state = found.state if found.state in ENDED else "finished"
                 self._results[name] = MemberResult(name, state, _undone(found))
         self._queue = deque(sorted(self._queue, key=self._wave_of.__getitem__))
 
-    # -- go -------------------------------------------------------------------------------------
+    # -- start ----------------------------------------------------------------------------------
 
     def start(self) -> Fleet:
-        """Begin, or go on, in the background; return at once.
+        """Start or resume the fleet in the background; return at once.
 
         Returns
         -------
@@ -379,7 +389,7 @@ class Fleet:
         Raises
         ------
         PlanError
-            If it was started already.
+            If the fleet was started already.
         JournalLockedError
             If another process runs this fleet.
         """
@@ -398,7 +408,7 @@ class Fleet:
         return self
 
     def _advance(self) -> None:
-        """Begin members while there is room; end the fleet where nothing is left to wait for."""
+        """Begin members while there is room; end the fleet if nothing is left to wait for."""
         while (member := self._next()) is not None:
             try:
                 self._begin(member)
@@ -416,7 +426,7 @@ class Fleet:
             self._over.set_result(self._ending())
 
     def _next(self) -> str | None:
-        """Take the next member from the queue, unless none is to begin now."""
+        """Take the next member from the queue; return None if none may begin now."""
         with self._lock:
             is_full = len(self._running) >= self._facts.max_members
             is_at_rest = self._hold is None or self._command in ("pause", "stop")
@@ -434,7 +444,7 @@ class Fleet:
             return member
 
     def _harm(self, wave: int) -> str | None:
-        """Return why no member of a wave may begin; None where it may."""
+        """Return why no member of a wave may begin; None if they may."""
         failed = [name for name, result in self._results.items() if result.failed]
         most = self._facts.most_failed
         if most is not None and len(failed) >= most:
@@ -460,16 +470,17 @@ class Fleet:
             with self._lock:
                 self._running[member] = rollout
                 command = self._command
-            if command:  # before it begins, so that a cancelled one sends nothing
+            if command:  # before it starts, so that a cancelled member sends nothing
                 getattr(rollout, command)()
             rollout.start()
             undone.pop_all()
-        # What is registered last is done first: the fleet must not begin one while others end.
+        # Exit handlers run in reverse order. The fleet must stop before its rollouts do: else it
+        # would begin another member when one of them ends.
         atexit.unregister(self._end_in_order)
         atexit.register(self._end_in_order)
 
     def _submit(self, member: str, executor: Executor) -> None:
-        """Let an executor carry a member to its end."""
+        """Run a member in an executor."""
         work = (member, self.journal(member), self._clients[member])
         cancel = self._command == "cancel"
         self._told(MemberChanged(self._clocks.wall(), member, "running"))  # type: ignore[arg-type]
@@ -479,10 +490,10 @@ class Fleet:
         future.add_done_callback(partial(self._came_back, member))
 
     def _came_back(self, member: str, future: Future[MemberResult]) -> None:
-        """Take note of what became of a member, in whatever thread the executor has for that."""
+        """Record the result of a member that an executor ran, in a thread of the executor."""
         try:
             result = future.result()
-        except CancelledError:  # it has not begun
+        except CancelledError:  # the member has not begun
             with self._lock:
                 del self._running[member]
                 self._queue.appendleft(member)
@@ -495,7 +506,7 @@ class Fleet:
     def _changed(
         self, member: str, rollout: Rollout, closing: Callable[[], None], event: Event
     ) -> None:
-        """Take note of what a member's rollout says, in its thread."""
+        """Process an event of a member's rollout, in its thread."""
         if not isinstance(event, RolloutChanged):
             return
         if event.state not in ENDED:
@@ -507,11 +518,11 @@ class Fleet:
 
     def _end(self, result: MemberResult) -> None:
         if isinstance(result.error, VcokitError):
-            result.error.__traceback__ = None  # it would keep all of the rollout in memory
+            result.error.__traceback__ = None  # it would keep the complete rollout in memory
         with self._lock:
             self._running.pop(result.member, None)
             self._results[result.member] = result
-            if isinstance(result.error, BrokenExecutor):  # it would break all others too
+            if isinstance(result.error, BrokenExecutor):  # all other members would fail too
                 self._halt = f"the executor is broken ({result.error})"
         message = None if result.error is None else str(result.error)
         now = self._clocks.wall()
@@ -525,22 +536,22 @@ class Fleet:
         return not self._queue or self._command == "stop" or halted
 
     def _ending(self) -> str:
-        """Return the state that the fleet ends in."""
+        """Return the state in which the fleet ends."""
         if self._command == "cancel":
             return "cancelled"
         through = all(one.state in ("finished", "cancelled") for one in self._results.values())
         return "finished" if through and not self._queue else "stopped"
 
-    # -- steer ----------------------------------------------------------------------------------
+    # -- control --------------------------------------------------------------------------------
 
-    # Members that an executor has begun are out of reach: they go on to their end.
+    # Members that already run in an executor cannot be controlled: they continue until they end.
 
     def pause(self) -> None:
-        """Begin no member and send nothing new; what is on its way is seen to its end."""
+        """Begin no member and send nothing new; calls in progress are completed."""
         self._steer("pause")
 
     def resume(self) -> None:
-        """Go on after a pause."""
+        """Continue after a pause."""
         with self._lock:
             if self._command != "pause":
                 return
@@ -550,14 +561,14 @@ class Fleet:
         self._advance()
 
     def cancel(self) -> None:
-        """Skip what is pending, also of members that have not begun.
+        """Skip pending steps, also of members that have not begun.
 
-        What is on its way is seen to its end.
+        Calls in progress are completed.
         """
         self._steer("cancel")
 
     def stop(self) -> None:
-        """Leave what is pending for another day: `open` goes on with it."""
+        """Stop and keep the pending steps for later: `open` resumes the fleet."""
         self._steer("stop")
 
     def _steer(self, command: Literal["pause", "cancel", "stop"]) -> None:
@@ -568,20 +579,20 @@ class Fleet:
             if isinstance(one, Rollout):
                 getattr(one, command)()
             elif one is not None and command != "pause":
-                one.cancel()  # work that has begun goes on to its end
+                one.cancel()  # has no effect on work that has begun
         self._advance()
 
     def observe(self, observer: Callable[[MemberChanged], None]) -> None:
-        """Tell an observer of every change of a member from now on."""
+        """Call an observer with every `MemberChanged` from now on."""
         self._observers.append(observer)
 
     def _end_in_order(self) -> None:
-        """Stop all members together where the program ends and nobody has waited."""
+        """Stop all members if the program ends while they run."""
         running = self.rollouts()
         self.stop()
         if not self.join(_AT_EXIT):
             return
-        for rollout in running.values():  # or each would say by itself how to go on
+        for rollout in running.values():  # else each would print its own command to resume
             rollout.join(_AT_EXIT)
         if self.state != "finished":
             print(f"Stopped. Resume with: {self.how_to_resume()}", file=sys.stderr)
@@ -591,27 +602,27 @@ class Fleet:
     def wait(self, timeout: float | None = None, *, detach: bool = True) -> Fleet:
         """Block until no member runs and none is to begin.
 
-        An interrupt (Ctrl-C, SIGTERM) stops all members in order, and the way to go on is printed.
-        In a notebook only the cell is interrupted.
+        An interrupt (Ctrl-C, SIGTERM) stops all members gracefully and prints how to resume them.
+        In a notebook it only interrupts the cell.
 
         Parameters
         ----------
         timeout : float, optional
-            Seconds to wait at most; the fleet goes on.
+            Maximum time to wait, in seconds. The fleet continues after it.
         detach : bool
-            Whether in a notebook it goes on after an interrupt too.
+            Whether the fleet continues after an interrupt in a notebook.
 
         Returns
         -------
         Fleet
-            Itself. Members that failed raise nothing here: see `results` and `raise_on_error`.
+            Itself. Failed members raise no error here: see `results` and `raise_on_error`.
 
         Raises
         ------
         PlanError
-            If it was not started.
+            If the fleet was not started.
         TimeoutError
-            If the time is over.
+            If the fleet has not ended within `timeout`.
         """
         self._must_run()
         deadline = math.inf if timeout is None else time.monotonic() + timeout
@@ -625,12 +636,12 @@ class Fleet:
         return self
 
     def join(self, timeout: float | None = None) -> bool:
-        """Block until the fleet has ended, or for a time; tell whether it has.
+        """Block until the fleet has ended or the timeout expires; return whether it has ended.
 
         Parameters
         ----------
         timeout : float, optional
-            Seconds. Unlike `wait`, the end of the time raises nothing.
+            Seconds. Unlike `wait`, this method raises no error when the timeout expires.
         """
         self._must_run()
         with suppress(TimeoutError):
@@ -647,16 +658,16 @@ class Fleet:
             raise PlanError("the fleet was not started", remedy="Call start() first")
 
     def how_to_resume(self) -> str:
-        """Return the line of code that goes on with this fleet."""
+        """Return the line of code that resumes this fleet."""
         return as_argument("resume_fleet", self.directory)
 
-    # -- look -----------------------------------------------------------------------------------
+    # -- state and results ----------------------------------------------------------------------
 
     @property
     def state(self) -> str:
-        """Ready, running, paused, cancelling; or how it ended: finished, cancelled or stopped.
+        """State: ready, running, paused or cancelling; at the end finished, cancelled or stopped.
 
-        It is finished when every member is, also where steps of some failed.
+        The fleet is finished when every member is finished, also if steps of some members failed.
         """
         if self._over.done():
             return self._over.result()
@@ -666,16 +677,16 @@ class Fleet:
 
     @property
     def message(self) -> str | None:
-        """Why no other member begins; None where nothing holds them back."""
+        """Why no other member begins; None if nothing prevents it."""
         return self._halt
 
     @property
     def members(self) -> tuple[str, ...]:
-        """Names, in the order of the plans."""
+        """Names of the members, in the order of the plans."""
         return tuple(self._facts.members)
 
     def journal(self, member: str) -> Path:
-        """Return the journal of a member."""
+        """Return the path of a member's journal."""
         return _journal(self.directory, member)
 
     def rollouts(self) -> dict[str, Rollout]:
@@ -684,12 +695,15 @@ class Fleet:
             return {name: one for name, one in self._running.items() if isinstance(one, Rollout)}
 
     def results(self) -> dict[str, MemberResult]:
-        """Return how members ended, by member, of those that have; each carries its error."""
+        """Return the results of the members that have ended, by member; each has its error."""
         with self._lock:
             return {name: self._results[name] for name in self.members if name in self._results}
 
     def frame(self) -> pd.DataFrame:
-        """Return a row a member, of `vcokit.schema.MEMBERS`: state, steps, and why it failed."""
+        """Return a row per member: its state, its steps, and why it failed.
+
+        The columns are those of `vcokit.schema.MEMBERS`.
+        """
         running, results = self.rollouts(), self.results()
         rows = []
         for name in self.members:
@@ -721,11 +735,11 @@ class Fleet:
         return schema.frame(schema.MEMBERS, columns)
 
     def steps(self) -> pd.DataFrame:
-        """Return a row a step of every member, of `vcokit.schema.MEMBER_STEPS`."""
+        """Return a row per step of every member; columns as in `vcokit.schema.MEMBER_STEPS`."""
         return self._of_all(Journal.steps, schema.MEMBER_STEPS)
 
     def calls(self) -> pd.DataFrame:
-        """Return a row a call of every member, of `vcokit.schema.MEMBER_CALLS`."""
+        """Return a row per call of every member; columns as in `vcokit.schema.MEMBER_CALLS`."""
         return self._of_all(Journal.calls, schema.MEMBER_CALLS)
 
     def _of_all(
@@ -750,7 +764,8 @@ class Fleet:
         Raises
         ------
         FleetError
-            It names the members that failed, and says why; or that some have not ended.
+            If members failed: the message names them, with the reasons. Also if the fleet is not
+            finished.
         """
         failed = [result for result in self.results().values() if result.failed]
         if failed:
@@ -770,15 +785,16 @@ class Fleet:
         return self
 
     def undo(self) -> dict[str, Plan]:
-        """Return the plans that take back what this fleet provably did, by member.
+        """Return the plans that undo what this fleet provably did, by member.
 
-        The live routes of its connections are read for them, of `max_members` members at once.
-        Nothing is sent: carry the plans out by a `Fleet`, with a directory of its own.
+        Reads the live routes of its connections, for up to `max_members` members at once. Changes
+        nothing: apply the plans with another `Fleet`, in a directory of its own.
 
         Returns
         -------
         dict of str to Plan
-            Of members that did something, or may have; the last member first.
+            Plans of the members that changed something, or may have changed something. The last
+            member is first.
 
         Raises
         ------
@@ -808,19 +824,19 @@ class Fleet:
 
 
 class _SharedThreads(Threads):
-    """The threads of all members, and the mailbox of one of them."""
+    """The threads that all members share, with the mailbox of one member."""
 
     def __init__(self, shared: Threads, alone: threading.Lock) -> None:
         super().__init__()
         self._shared, self._alone = shared, alone
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Let a thread do something; it raises nothing."""
+        """Run work, which must not raise, in a thread."""
         with self._alone:  # members submit from their own threads
             self._shared.submit(work)
 
     def close(self) -> None:
-        """Leave the threads to the other members."""
+        """Do nothing: the other members use the threads too."""
 
 
 def resume_member(
@@ -832,28 +848,36 @@ def resume_member(
     take_over: bool = False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> MemberResult:
-    """Carry a member to its end, in whatever process: the work of an executor.
+    """Run or resume a member until it ends, in any process: the work that an executor is given.
 
-    It can be done again at any time. Where all is done already it sends nothing. While a worker on
-    this host has the journal, it waits: one that was killed lets go of it at once.
+    It is safe to repeat at any time. If all steps are done already, it sends nothing. While a
+    worker on this host holds the journal, it waits; a worker that is killed releases the journal
+    at once.
 
     Parameters
     ----------
     member : str
+        Name of the member.
     journal : Path
+        Its journal.
     connect : Client or callable
-        As of `Fleet`.
+        As in `Fleet`.
     cancel : bool
-        Whether to skip what is pending, and send nothing.
+        Whether to skip pending steps and send nothing.
     take_over : bool
         See `Rollout.open`.
     sleep : callable
         Called with the seconds to wait for a journal.
 
+    Returns
+    -------
+    MemberResult
+        How the member ended. A member that failed raises no error.
+
     Raises
     ------
     VcokitError
-        If the member cannot begin; how it ended is no error, but the result.
+        If the member cannot begin.
     """
     with connected(connect) as client:
         while (rollout := _opened(journal, client, take_over=take_over)) is None:
@@ -868,7 +892,7 @@ def resume_member(
 
 
 def _opened(journal: Path, client: Client, *, take_over: bool) -> Rollout | None:
-    """Open a journal; None while another process of this host has it."""
+    """Open a journal; return None while another process on this host holds it."""
     try:
         return Rollout.open(journal, client, take_over=take_over)
     except JournalLockedError:
@@ -883,7 +907,7 @@ def _opened(journal: Path, client: Client, *, take_over: bool) -> Rollout | None
 
 
 def _why(rollout: Rollout) -> BaseException | None:
-    """Return what `Rollout.wait`, or else `Rollout.raise_on_error`, raises of its end."""
+    """Return the error that `Rollout.wait`, or else `Rollout.raise_on_error`, raises at the end."""
     if rollout.error is None:
         try:
             rollout.raise_on_error()
@@ -893,7 +917,7 @@ def _why(rollout: Rollout) -> BaseException | None:
 
 
 def _undone(found: RolloutSnapshot) -> RolloutError | None:
-    """Return the error of a member that ended earlier; None where all of its steps were done."""
+    """Return the error of a member that ended earlier; None if all of its steps were done."""
     harmed = {
         name: found.states[name] for name in (State.FAILED, State.SKIPPED) if found.states[name]
     }
@@ -904,7 +928,7 @@ def _undone(found: RolloutSnapshot) -> RolloutError | None:
 
 
 def _with_code(message: str | None, found: RolloutSnapshot) -> str | None:
-    """Return why a member failed, with the cloud's answer to the first step that did."""
+    """Return why a member failed, with the cloud's answer to its first failed step."""
     if not found.failures:
         return message
     first = found.failures[0]
@@ -912,16 +936,16 @@ def _with_code(message: str | None, found: RolloutSnapshot) -> str | None:
     return said if not message else f"{message} (step {first.step}: {said})"
 
 
-# -- what is given ---------------------------------------------------------------------------------
+# -- arguments -------------------------------------------------------------------------------------
 
 
 def refuse_names(members: Iterable[str]) -> None:
-    """Refuse names of members that cannot be names of files, or share one.
+    """Refuse names of members that cannot be file names, or that would share a file.
 
     Raises
     ------
     InputError
-        Also where there is none.
+        Also if there are no members.
     """
     seen: dict[str, str] = {}
     for name in members:
@@ -931,7 +955,7 @@ def refuse_names(members: Iterable[str]) -> None:
                 f"{name!r} cannot be the name of a member, because it names a file",
                 remedy="Write letters and digits, and dots, dashes or underscores between them",
             )
-        # Some disks know no upper and lower case, some write accents their own way.
+        # Some file systems ignore upper and lower case, some normalize accents.
         other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
         if other != name:
             raise InputError(
@@ -974,7 +998,7 @@ def _client_of(given: Connect) -> Client:
 
 @contextmanager
 def connected(given: Connect) -> Iterator[Client]:
-    """Have a client for a while; one that was made for it is closed."""
+    """Yield the client of a member; close it afterwards if it was made here."""
     client = _client_of(given)
     try:
         yield client
@@ -983,14 +1007,14 @@ def connected(given: Connect) -> Iterator[Client]:
 
 
 def _close(client: Client, given: Connect) -> None:
-    """Close a client that was made for one member; the user's own stays as it is."""
+    """Close a client that was made for one member; leave a client of the user open."""
     if client is not given:
         client.close()
 
 
 @contextmanager
 def of_member(name: str) -> Iterator[None]:
-    """Say of an error which member it is about."""
+    """Add the name of the member to the message of an error."""
     try:
         yield
     except VcokitError as error:
@@ -998,17 +1022,17 @@ def of_member(name: str) -> Iterator[None]:
         raise
 
 
-# -- what is kept of the fleet as a whole ----------------------------------------------------------
+# -- the directory of a fleet ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Facts:
-    """What `fleet.json` holds.
+    """The content of `fleet.json`.
 
     Parameters
     ----------
     members : dict of str to str
-        From name to fingerprint of the plan, in their order.
+        Fingerprint of the plan by name of the member, in the order of the members.
     max_members, waves, stop_after
         See `Fleet`.
     """
@@ -1038,7 +1062,7 @@ class _Facts:
 
     @property
     def most_failed(self) -> int | None:
-        """Failed members after which no other begins; a share is rounded up."""
+        """Number of failed members after which no other begins; a share is rounded up."""
         if not isinstance(self.stop_after, str):
             return self.stop_after
         return math.ceil(len(self.members) * float(self.stop_after.rstrip("%")) / 100)
@@ -1080,12 +1104,12 @@ def _journal(folder: Path, member: str) -> Path:
 
 @contextmanager
 def _made_as_a_whole(directory: Path) -> Iterator[Path]:
-    """Have a directory filled under another name; it gets its own when all went well.
+    """Yield a temporary directory to fill; rename it to `directory` if no error occurs.
 
     Raises
     ------
     JournalError
-        If it is there already, or cannot be made.
+        If `directory` exists and is not empty, or cannot be created.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         there = (directory / _FILE).exists()
