@@ -1,4 +1,4 @@
-"""One inventory of many accounts: who is who, and one plan of all.
+"""One inventory of many accounts: how to connect to each account, and the plans of all.
 
 ::
 
@@ -6,15 +6,15 @@
                                                    ├─plan_fleet─▶ FleetPlan ─▶ Fleet(plan, …)
     routes, with a column account ─────────────────┘
 
-A file of members names no keys, but where they are found::
+The file of members contains no keys. It names the profiles that have them::
 
     [members.berlin]
-    profile = "berlin"          # of the vendor's CLI
-    region = "eu-central-1"     # of calls that name none; the profile's unless it is given
+    profile = "berlin"          # profile of the vendor's CLI
+    region = "eu-central-1"     # default region of calls; without it, the region of the profile
 
-One key for many accounts is a profile a role: the vendor's CLI has the modes ``RamRoleArn`` and
-``ChainableRamRoleArn`` for that. Such profiles are read, and their tokens renewed, as all others:
-see `vcokit.cloud.credentials`.
+To use one key for many accounts, create one profile per role: the vendor's CLI has the modes
+``RamRoleArn`` and ``ChainableRamRoleArn`` for that. Such profiles are read, and their tokens
+renewed, like all others: see `vcokit.cloud.credentials`.
 """
 
 from __future__ import annotations
@@ -42,34 +42,34 @@ from vcokit.rollout.fleet import Connect, connected, of_member, refuse_names
 from vcokit.rollout.plan import Plan, plan_routes
 from vcokit.rollout.plan_text import COMMENT, count_line
 
-#: Column of the routes that names their member.
+#: Column of the routes that names the member of each row.
 ACCOUNT: Final = "account"
-#: Members whose live routes are read at once.
+#: Number of members whose live routes are read at the same time.
 _AT_ONCE: Final = 8
-#: What can be said of a member.
+#: Keys that the table of a member may have.
 _KEYS: Final = ("profile", "region")
-#: Things that an error names.
+#: Number of items that an error message names at most.
 _NAMED: Final = 3
 
 
 def read_fleet(path: str | PathLike[str]) -> dict[str, Callable[[], Client]]:
-    r"""Return how to connect to each account that a file names; nothing is asked for yet.
+    r"""Return functions that connect to the accounts of a file; connect to none yet.
 
     Parameters
     ----------
     path : path
-        A TOML file: see the head of this module.
+        A TOML file: see the docstring of this module.
 
     Returns
     -------
     dict of str to callable
-        By member, in the order of the file. Each returns a `Client`; they can be pickled, and hold
-        no key.
+        A function per member, in the order of the file. Each returns a `Client`. The functions can
+        be pickled and contain no key.
 
     Raises
     ------
     ConfigError
-        If the file cannot be read, or says something else.
+        If the file cannot be read, or has other content.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def read_fleet(path: str | PathLike[str]) -> dict[str, Callable[[], Client]]:
 
 
 def _of_table(name: str, table: object, place: str) -> Callable[[], Client]:
-    """Return how to connect to the account of a table."""
+    """Return a function that connects to the account of a table."""
     given = table if isinstance(table, dict) else {}
     texts = all(isinstance(value, str) and value for value in given.values())
     if not given.keys() <= set(_KEYS) or "profile" not in given or not texts:
@@ -121,13 +121,14 @@ def _of_table(name: str, table: object, place: str) -> Callable[[], Client]:
 
 @dataclass(frozen=True, eq=False)
 class FleetPlan(Mapping[str, Plan]):
-    """The plans of many accounts as one, by member; made by `plan_fleet`.
+    """The plans of many accounts, by member; made by `plan_fleet`.
 
-    It is a mapping, so that ``vk.Fleet(plan, clients, directory=…)`` takes it as it is.
+    It is a mapping, so it can be passed to ``vk.Fleet(plan, clients, directory=…)``.
 
     Parameters
     ----------
     plans : mapping of str to Plan
+        The plan of each member, by its name.
     """
 
     plans: Mapping[str, Plan]
@@ -143,7 +144,7 @@ class FleetPlan(Mapping[str, Plan]):
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Number of steps by action, of all members."""
+        """Number of steps by action, over all members."""
         actions = schema.ACTIONS.categories
         return {each: sum(plan.counts[each] for plan in self.plans.values()) for each in actions}
 
@@ -156,15 +157,15 @@ class FleetPlan(Mapping[str, Plan]):
         return digest.hexdigest()
 
     def frame(self) -> pd.DataFrame:
-        """Return a row a step of every member, of `vcokit.schema.MEMBER_STEPS`."""
+        """Return a row per step of every member; columns as in `vcokit.schema.MEMBER_STEPS`."""
         steps = pd.concat([plan.steps for plan in self.plans.values()], ignore_index=True)
         member = np.repeat(list(self.plans), [len(plan) for plan in self.plans.values()])
         return schema.frame(schema.MEMBER_STEPS, {"member": member, **steps})
 
     def impact(self) -> pd.DataFrame:
-        """Return what is forwarded differently in each account, with a column ``member`` first.
+        """Return the address blocks that are forwarded differently in each account.
 
-        See `Plan.impact`.
+        The first column is ``member``. See `Plan.impact` for the others.
         """
         found = []
         for name, plan in self.plans.items():
@@ -174,7 +175,7 @@ class FleetPlan(Mapping[str, Plan]):
         return pd.concat(found, ignore_index=True)
 
     def text(self) -> str:
-        """Return what changes, member by member, a line a step; then the counts of all."""
+        """Return the changes of each member, a line per step, then the counts of all members."""
         parts = [
             f"# {printable(name)}\n{plan.text()}\n"
             for name, plan in self.plans.items()
@@ -183,14 +184,14 @@ class FleetPlan(Mapping[str, Plan]):
         return "\n".join([*parts, self._total()])
 
     def diff(self) -> str:
-        """Return a unified diff of what the connections of each member hold and will hold."""
+        """Return a unified diff of the routes of each member's connections, before and after."""
         parts = ((name, plan.diff()) for name, plan in self.plans.items())
         return "\n".join(f"# {printable(name)}\n{diff}" for name, diff in parts if diff)
 
     def markdown(self) -> str:
-        """Return the counts of each member as Markdown, then what changes, for a comment.
+        """Return the counts of each member and then the changes, as Markdown for a comment.
 
-        Members whose changes would not fit into a comment of 64 KiB are only counted.
+        For members whose changes do not fit into a comment of 64 KiB, only the counts are given.
         """
         head = f"**{self._total()}**\n\nFingerprint: `{self.fingerprint}`"
         actions = list(schema.ACTIONS.categories)
@@ -226,30 +227,30 @@ def _says_something(plan: Plan) -> bool:
 
 
 def plan_fleet(routes: pd.DataFrame, clients: Mapping[str, Connect], **options: Any) -> FleetPlan:
-    """Compare an inventory of many accounts with what each of them holds, and plan the changes.
+    """Compare an inventory of many accounts with their live routes, and plan the changes.
 
     Parameters
     ----------
     routes : DataFrame
         The inventory, with a column ``account`` that names the member of each row.
     clients : mapping of str to (Client or callable)
-        By member, as of `Fleet`; `read_fleet` returns them.
+        The client of each member, as in `Fleet`; `read_fleet` returns such a mapping.
     **options
-        As of `plan_routes`, for each member.
+        Options of `plan_routes`, for each member.
 
     Returns
     -------
     FleetPlan
-        Of the members that some row names, in the order of `clients`. The rows of the steps are
-        those of the inventory.
+        The plans of the members that occur in the inventory, in the order of `clients`. The column
+        ``row`` of the steps refers to the rows of the complete inventory.
 
     Raises
     ------
     InputError
-        If a row names no account, or one that `clients` do not have.
+        If a row names no account, or an account that is not in `clients`.
     FleetError
-        If the live routes of some members could not be read, or no plan be made; it names all of
-        them, and says why.
+        If for some members the live routes could not be read or no plan could be made. Its
+        `members` are all of these members; the message gives the reasons.
 
     Examples
     --------
@@ -297,7 +298,7 @@ def plan_fleet(routes: pd.DataFrame, clients: Mapping[str, Connect], **options: 
 
 
 def _refuse_strangers(routes: pd.DataFrame, named: pd.Series, clients: Iterable[str]) -> None:
-    """Refuse rows of no account, or of one that nobody knows how to connect to."""
+    """Refuse rows that name no account, or an account without a client."""
     known = list(clients)
     strange = ~named.isin(known)
     if not strange.any():
