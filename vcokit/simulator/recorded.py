@@ -1,9 +1,10 @@
 """A cloud that replays a recording of another cloud.
 
-A request is looked for by its operation and its parameters; ``ClientToken`` and ``Description`` do
-not count, for the one is drawn anew each time and the other no cloud repeats. Its answers come in
-the order in which they were recorded. A rollout that is played again has its own order between
-connections, and looks at other moments, so a connection has a *place*, and reads keep to it::
+A request is matched by its operation and its parameters. ``ClientToken`` and ``Description`` are
+not compared: the token is new each time, and no answer of a cloud contains the description. Answers
+are given in the order in which they were recorded. A repeated rollout may process the connections
+in another order and read at other times. Therefore each connection has a *place*, which limits the
+answers that its reads can get::
 
     the writes of one connection:   w1        w2             w3
     its reads in the recording:     │ r r r   │ r r          │ r …
@@ -11,19 +12,21 @@ connections, and looks at other moments, so a connection has a *place*, and read
                                     place: after the latest write that was sent again
 
 ==========================  =================================================================
-asked is                    answered is
+request                     answer
 ==========================  =================================================================
-a write                     the next answer to this very write; one more than recorded is refused
-a read of a connection      the next answer from its place; if those are used up, the last one
-                            that was not lost again; if there is none, the next one
-the state of a connection   what any look saw from its place, a look at one or a page of many;
-                            ``updating`` is never repeated for ever
+a write                     the next answer to the same write; a write that is sent more often
+                            than recorded is refused
+a read of a connection      the next answer at its place; if all are used, the last one that was
+                            not lost is repeated; if there is none, the next one
+the state of a connection   what any read saw at its place, of this connection or of a page of
+                            many; ``updating`` is never repeated forever
 another read                the next answer, or the last one again
-anything else               ``NotRecorded``, and what differs from the nearest that was
-                            recorded
+anything else               ``NotRecorded``, and how it differs from the most similar recorded
+                            request
 ==========================  =================================================================
 
-Nothing is modelled: it has no routes, and neither limits nor signatures of the recorded cloud.
+Nothing is simulated: this cloud has no routes, and it does not apply the rate limits of the
+recorded cloud or check signatures.
 """
 
 from __future__ import annotations
@@ -49,7 +52,7 @@ NOT_RECORDED: Final = "NotRecorded"
 _FREE: Final = frozenset({"ClientToken", "Description"})
 _LOOK, _PAGE = "DescribeVpnConnection", "DescribeVpnConnections"
 _BUSY: Final[str] = CONTRACT["states"]["busy"]
-#: The fault for a recorded exchange without an answer. Requests that were never sent are omitted.
+#: The fault for each kind of recorded failure. Requests that were never sent are omitted.
 _FAILURES: Final[Mapping[str, tuple[Fault, ...]]] = {
     "no answer": (Fault("drop_after"),),
     "garbled": (Fault("drop_after"),),
@@ -69,7 +72,10 @@ class RecordingError(ValueError):
 
 @dataclass(frozen=True)
 class _Exchange:
-    """One exchange; `place` is the number of writes of its connection that were sent before it."""
+    """One request and its answer.
+
+    `place` is set for writes: the number of writes of the connection up to and including this one.
+    """
 
     operation: str
     parameters: Mapping[str, str]
@@ -81,18 +87,18 @@ class _Exchange:
 
     @property
     def key(self) -> _Key:
-        """The key by which a request finds it."""
+        """The key by which a request is matched."""
         return _key(self.operation, self.parameters)
 
     @property
     def connection(self) -> str:
-        """The connection of the exchange; empty if it has none or many."""
+        """The connection of the exchange; empty if there is none or more than one."""
         return self.parameters.get("VpnConnectionId", "")
 
 
 @dataclass
 class _Told:
-    """The recorded answers about one subject, in order, each with its place."""
+    """The recorded answers to one request, or the states of one connection, with their places."""
 
     places: list[int] = field(default_factory=list)
     values: list[Any] = field(default_factory=list)
@@ -104,9 +110,9 @@ class _Told:
         self.values.append(value)
 
     def take(self, place: int, may_repeat: Callable[[Any], bool]) -> Any:
-        """Return the next answer from a place; if all are used up, the latest that may be repeated.
+        """Return the next answer at a place; if all are used, the latest that may be repeated.
 
-        A rollout reads until it has an answer, so a lost one must not be repeated.
+        A rollout reads until it gets an answer, so a lost answer must not be repeated.
         """
         while self.next < len(self.values) and self.places[self.next] < place:
             self.next += 1
@@ -124,7 +130,7 @@ class _Told:
 
 
 class Recorded(Cloud):
-    """Answers from a recording; see the module.
+    """A cloud that answers from a recording; see the docstring of this module.
 
     Parameters
     ----------
@@ -136,7 +142,7 @@ class Recorded(Cloud):
     Raises
     ------
     RecordingError
-        If it cannot be read.
+        If the recording cannot be read.
     """
 
     def __init__(self, folder: str | Path, *, speed: float) -> None:
@@ -145,7 +151,7 @@ class Recorded(Cloud):
         self._sent: dict[_Key, list[_Exchange]] = {}
         self._read: dict[_Key, _Told] = {}
         self._states: dict[str, _Told] = {}
-        #: Place of each connection, and how often each write was requested.
+        #: Place of each connection, and the number of requests for each write.
         self._places: dict[str, int] = {}
         self._asked: dict[_Key, int] = {}
         places: dict[str, int] = {}
@@ -168,7 +174,7 @@ class Recorded(Cloud):
         now: float,
         account: str = ACCOUNT_ID,
     ) -> Answer:
-        """Answer a call as recorded, and keep it in the history."""
+        """Answer a call from the recording, and keep it in the history."""
         asked = Answer(now, operation, account, dict(parameters), self._new_request_id())
         found = self._found(operation, parameters)
         if isinstance(found, str):
@@ -196,13 +202,13 @@ class Recorded(Cloud):
             )
             return exchange
         if operation == _LOOK and connection in self._states:
-            # It was only recorded on a page; its state is filled in below.
+            # The connection was only recorded on a page; `_in_place` fills in its state.
             about = {"VpnConnectionId": connection, "State": ""}
             return _Exchange(operation, parameters, 200, about, "", None)
         return self._lacking(operation, parameters)
 
     def _in_place(self, operation: str, fields: Fields) -> Fields:
-        """Return an answer with the states of its connections at their present places."""
+        """Return an answer with the states of its connections at their current places."""
         if operation == _LOOK and "State" in fields:
             return {**fields, **self._state(fields.get("VpnConnectionId", ""), fields["State"])}
         if operation == _PAGE and fields:
@@ -220,7 +226,7 @@ class Recorded(Cloud):
         return {"State": told.take(self._places.get(connection, 0), lambda state: state != _BUSY)}
 
     def _lacking(self, operation: str, parameters: Mapping[str, str]) -> str:
-        """Return a message: the request was not recorded, and its difference to the nearest one."""
+        """Return a message: how a request differs from the most similar one that was recorded."""
         asked = {name: value for name, value in parameters.items() if name not in _FREE}
         known = [dict(of) for name, of in (*self._sent, *self._read) if name == operation]
         said = f"{_said(operation, asked)} was never recorded"
@@ -231,7 +237,7 @@ class Recorded(Cloud):
 
 
 def _is_definite(one: _Exchange) -> bool:
-    """Return whether the exchange has an answer that is not a temporary refusal."""
+    """Return whether the exchange has an answer that is not a temporary error."""
     is_throttled = str(one.answer.get("Code", "")).startswith("Throttling")
     return not one.failure and one.status < 500 and not is_throttled
 
@@ -260,7 +266,7 @@ def _rows(fields: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
 
 
 def _states_in(one: _Exchange) -> Iterator[tuple[str, str]]:
-    """Yield the connections in an answer, and the state of each."""
+    """Yield each connection in an answer, with its state."""
     rows = {_LOOK: [one.answer], _PAGE: _rows(one.answer)}.get(one.operation, ())
     for row in rows:
         if "VpnConnectionId" in row and "State" in row:
@@ -268,7 +274,7 @@ def _states_in(one: _Exchange) -> Iterator[tuple[str, str]]:
 
 
 def _played(asked: Answer, one: _Exchange) -> Answer:
-    """Return the answer to a call as recorded."""
+    """Return the recorded answer to a call."""
     if one.failure:
         return replace(asked, status=one.status, faults=ActiveFaults(_FAILURES[one.failure]))
     fields = dict(one.answer)
@@ -303,7 +309,7 @@ def _read(path: Path) -> tuple[dict[str, Limit], list[_Exchange]]:
     about = _parsed(path, 1, lines[0] if lines else "")
     if about.get("format") != FORMAT or about.get("version") != VERSION:
         raise RecordingError(f"{path}: is no recording of this version. Record it again")
-    # A process that was killed may have left a part of a line at the end.
+    # A process that was killed may have written an incomplete last line.
     whole = lines[1:-1] if lines[-1:] and not lines[-1].endswith("}") else lines[1:]
     sent = []
     try:
@@ -331,7 +337,7 @@ def _parsed(path: Path, number: int, line: str) -> Mapping[str, Any]:
 
 
 def _exchange(told: Mapping[str, Any]) -> _Exchange | None:
-    """Return the exchange in a line; None if it never reached the cloud or is unknown here."""
+    """Return the exchange of a line; None if it was never sent or its operation is unknown."""
     failure = told.get("failure", "")
     if told["operation"] not in OPERATION_FACTS or failure == "not sent":
         return None
