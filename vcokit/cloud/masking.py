@@ -1,20 +1,22 @@
-r"""Secrets and identifying values: hidden in objects, and removed from text before it is shown.
+r"""Hide secrets in objects, remove them from text, and replace identifying values.
 
-`Secret` contains a text that no repr, no traceback with local variables and no ``vars()`` shows.
-`Pseudonyms` replaces ids, addresses, names and descriptions, so that a recording can be sent to
-others. `mask` removes secrets from text of unknown origin: values that follow the name of a secret,
-and known secrets themselves. The answer of a proxy may repeat a request with its token, and a
-truncated answer may contain a pre-shared key. A name is recognised in any of these notations::
+`Secret` holds a text that is not visible in a repr, in ``vars()`` or in a traceback with local
+variables. `Pseudonyms` replaces ids, addresses, names and descriptions, so that a recording can be
+sent to others. `mask` removes secrets from text of unknown origin: values that follow the name of a
+secret, and known secrets themselves. For example, the answer of a proxy may repeat a request with
+its token, and a truncated answer may contain a pre-shared key. A name is recognised in any of these
+notations::
 
     "Psk":"…"   \"Psk\": \"…\"   <Psk>…</Psk>   Psk=…&   Psk: …
 
 A known secret is recognised by any `_PIECE` consecutive characters of it, in upper or lower case,
-with or without blanks in between, with each character written in any of these ways, and in base64
-of a longer text::
+with or without blanks between them, also in the base64 of a longer text. Each character may be
+written in any of these ways::
 
     /   \/   \u002f   \x2f   %2F   %2f   %252F   &#x2F;   &#47;   &sol;
 
-Not recognised: a shorter piece, hex, and a secret that is reversed or encrypted.
+A secret is not recognised if the text contains a shorter piece of it, or if it is written in hex,
+reversed or encrypted.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ from vcokit.contract import CONTRACT
 
 MASK: Final = "***"
 
-#: Names of secrets, also those in requests. The longest first, because a pattern stops at the first
-#: alternative that fits.
+#: Names of secrets, also of those in requests. The longest name is first, because a pattern uses
+#: the first alternative that matches.
 _NAMES: Final = sorted(
     {
         *SECRET_FIELDS,
@@ -56,9 +58,10 @@ _NAMES: Final = sorted(
     reverse=True,
 )
 
-#: After a name: the separator, and the value up to its end. A quoted value ends at its quote, a
-#: value between tags at a tag, any other at the end of the line or, in a query, of its parameter.
-#: JSON inside JSON is masked to the end of the text, because the closing quote is ambiguous.
+#: The name of a secret, the separator and the value. A quoted value ends at its closing quote, a
+#: value between tags at the next tag. Any other value ends at the end of the line or, in a query,
+#: at the next parameter. JSON inside JSON is masked to the end of the text, because it is not clear
+#: which quote closes it.
 _NAMED: Final = re.compile(
     rf"(?P<name>\b(?<!</)(?:{'|'.join(map(re.escape, _NAMES))}))"
     r"(?P<between>(?:\\*[\"'])?\s*(?:[:=]|>|%3D|%3A)\s*)"
@@ -71,7 +74,8 @@ _NAMED: Final = re.compile(
 
 #: Number of consecutive characters by which a secret is recognised.
 _PIECE: Final = 12
-#: Shorter secrets are not searched for, because they would be found in ordinary words.
+#: Minimum length of a known secret. Shorter ones are not searched for, because ordinary words may
+#: contain them.
 _SHORTEST: Final = 4
 
 #: One character, in any notation.
@@ -80,18 +84,18 @@ _LETTER: Final = re.compile(
     r"|&#?\w{1,8};|\\+|\s+|.",
     re.IGNORECASE | re.DOTALL,
 )
-#: A text without escapes: a request id, for example.
+#: A text without escapes, such as a request id.
 _AS_IT_IS: Final = re.compile(r"[\w.:/+=-]*", re.ASCII)
-#: Base64 for URLs has two characters of its own.
+#: URL-safe base64 differs from standard base64 in two characters.
 _ONE_BASE64: Final = str.maketrans("-_", "+/")
 
 
 class Secret:
     """A text that is never shown; ``reveal()`` returns it.
 
-    It is kept only in closures, so that repr, ``vars()`` and pickle cannot reach it. Call
-    ``reveal()`` where the text is used, and bind the result to no variable: a traceback may show
-    local variables.
+    The text is stored only in closures, so that repr, ``vars()`` and pickle cannot reach it. Call
+    ``reveal()`` where the text is used, and do not assign the result to a variable: a traceback may
+    show local variables.
 
     Parameters
     ----------
@@ -107,7 +111,7 @@ class Secret:
 
     def __init__(self, text: str) -> None:
         self.reveal: Callable[[], str] = lambda: text
-        #: Runs of characters by which it is recognised, and their length.
+        #: The substrings by which the secret is recognised, and their length.
         self.pieces: Callable[[], tuple[frozenset[str], int]] = cache(lambda: _pieces(text))
 
     @overload
@@ -120,7 +124,7 @@ class Secret:
 
     @classmethod
     def of(cls, value: Any) -> Secret | None:
-        """Return a value as a secret; return a secret or None unchanged."""
+        """Return a value as a `Secret`; return a `Secret` or None unchanged."""
         return value if value is None or isinstance(value, Secret) else cls(value)
 
     def __repr__(self) -> str:
@@ -142,9 +146,9 @@ def mask(text: str, secrets: Iterable[Secret] = ()) -> str:
     Parameters
     ----------
     text : str
-        Any text of a bounded length.
+        Any text of limited length.
     secrets : iterable of Secret
-        Known secrets, removed wherever they are and in every notation.
+        Known secrets. They are removed everywhere, in all notations.
 
     Examples
     --------
@@ -157,7 +161,7 @@ def mask(text: str, secrets: Iterable[Secret] = ()) -> str:
 
 
 def _without(text: str, secrets: Iterable[Secret]) -> str:
-    """Return a text without any piece of the secrets."""
+    """Return a text without the secrets and without recognisable pieces of them."""
     plain, spans = _spelt_plainly(text)
     hidden = [False] * len(plain)
     for secret in secrets:
@@ -178,13 +182,13 @@ def _without(text: str, secrets: Iterable[Secret]) -> str:
 
 
 def _pieces(text: str) -> tuple[frozenset[str], int]:
-    """Return the runs of characters by which a secret is recognised, and the length of each."""
+    """Return the substrings by which a secret is recognised, and the length of each."""
     plain = _spelt_plainly(text)[0]
     length = min(_PIECE, len(plain))
     if len(text) < _SHORTEST or not length:
         return frozenset(), 0
-    # Base64 of a longer text contains it in one of three alignments. The characters at both ends
-    # also depend on the neighbouring text.
+    # The base64 of a longer text contains the secret in one of three alignments. The characters at
+    # both ends are left out, because they also depend on the neighbouring text.
     coded = (base64.b64encode(b"\0" * n + text.encode("utf-8", "replace")) for n in range(3))
     forms = [plain, *(one.decode()[4:].rstrip("=")[:-1].lower() for one in coded)]
     runs = {form[n : n + length] for form in forms for n in range(len(form) - length + 1)}
@@ -192,7 +196,7 @@ def _pieces(text: str) -> tuple[frozenset[str], int]:
 
 
 def _spelt_plainly(text: str) -> tuple[str, list[tuple[int, int]]]:
-    """Return a text without escapes in lower case, and the position of each character in it."""
+    """Return a text in lower case without escapes or blanks, and where each character was."""
     if _AS_IT_IS.fullmatch(text):
         spans = [(n, n + 1) for n in range(len(text))]
         return text.lower().translate(_ONE_BASE64), spans
@@ -262,12 +266,12 @@ _KEPT: Final = frozenset(
 )
 #: Fields with a time in milliseconds since the epoch.
 _TIMES: Final = frozenset({"CreateTime"})
-#: An id: the kind of resource, and the rest. Other ids are treated as text.
+#: An id: the kind of resource, a dash and the rest. Other ids are treated as text.
 _ID: Final = re.compile(r"(vco|tun|tr|cen|cgw|rg|vpn)-[A-Za-z0-9*]+")
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
-#: Values that even a kept field must not contain.
+#: Ids and addresses, which even a kept field must not contain.
 _TELLING: Final = re.compile(rf"\b{_ID.pattern}|[0-9]+(?:\.[0-9]+){{3}}")
-#: The name of a field, as the vendor writes them.
+#: The name of a field, in the vendor's notation.
 _FIELD: Final = re.compile(r"[A-Za-z]{1,40}(?:\.[0-9]{1,2}\.[A-Z][a-z]+)?")
 _WORD: Final = re.compile(r"\w+")
 #: Words of the vendor's documented error messages; a message keeps only these.
@@ -279,39 +283,41 @@ _WORDS: Final = frozenset(
     )
     for word in _WORD.findall(text)
 )
-#: 100.64.0.0/10, which has the same meaning for all accounts and is not replaced.
+#: 100.64.0.0/10 as (network, length). It has the same meaning for all accounts and is not replaced.
 _SHARED: Final = (0x64400000, 10)
 
 
 class Pseudonyms:
-    """Replaces ids, addresses, names, descriptions and times; equal values stay equal.
+    """Pseudonyms for ids, addresses, names, descriptions and times; equal values stay equal.
 
     ==================  ====================================================================
-    what it is          what becomes of it
+    value               replaced by
     ==================  ====================================================================
-    id                  its kind, and other letters: ``vco-…``
-    address, network    another one of the same length; two that begin with the same k bits and no
-                        more do so afterwards: what contains what stays. Host bits that are zero
-                        stay zero. What lies within 100.64.0.0/10 stays within it; so it and what
-                        contains it, 0.0.0.0/0 for one, stand for themselves, with the other half of
-                        each. Nothing else does
+    id                  the same kind of id with other letters: ``vco-…``
+    address, network    another address or network of the same length. If exactly the first k bits
+                        of two of them are equal, the same is true of their pseudonyms. So a network
+                        still contains the same networks and addresses. Host bits that are zero stay
+                        zero. Addresses and networks within 100.64.0.0/10 stay within it. Therefore
+                        these do not change: 100.64.0.0/10, each network that contains it, such as
+                        0.0.0.0/0, and the half of each such network that does not contain it. All
+                        others change
     time                milliseconds since the recording began
     name, description   ``text-…``
-    message             only the words that the vendor's documented messages have
-    region, state,      stay: they are the vendor's words, not the account's
+    message             only the words that occur in the vendor's documented messages
+    region, state,      not replaced, because these values do not identify the account
     code, weight, count
     ==================  ====================================================================
 
-    The addresses follow the idea of Crypto-PAn (Xu, Fan, Ammar, Moon: "Prefix-preserving IP address
-    anonymization", 2002): a key and the preceding bits decide whether a bit is flipped. The key
-    makes it possible to recover the original values, so discard it.
+    Addresses are replaced by the method of Crypto-PAn (Xu, Fan, Ammar, Moon: "Prefix-preserving IP
+    address anonymization", 2002): the key and the preceding bits decide whether a bit is flipped.
+    With the key the original values can be recovered, so discard it.
 
     Parameters
     ----------
     key : bytes
-        Random, of 16 bytes or more.
+        A random key of 16 bytes or more.
     start : float
-        Seconds since the epoch from which times are counted.
+        Start of the recording, in seconds since the epoch; times are counted from it.
 
     Examples
     --------
@@ -323,7 +329,7 @@ class Pseudonyms:
     """
 
     def __init__(self, key: bytes, start: float) -> None:
-        # Neither is kept in an attribute: a traceback may show this object.
+        # The arguments are not stored in attributes, because a traceback may show this object.
         self._digest: Callable[[str], bytes] = lambda text: hmac.digest(
             key, text.encode("utf-8", "replace"), hashlib.sha256
         )
@@ -345,7 +351,7 @@ class Pseudonyms:
         return f"text-{letters[:12]}"
 
     def region(self, value: str) -> str:
-        """Return a region of the vendor unchanged, and the pseudonym of any other text."""
+        """Return a region id of the vendor unchanged, and the pseudonym of any other text."""
         return value if value in REGIONS else self.text(value)
 
     def fields(self, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -387,13 +393,13 @@ class Pseudonyms:
         if number & ((1 << host) - 1):
             moved = self._moved(number, width, width)
             if moved & ((1 << host) - 1) == 0:
-                moved += 1  # what has host bits keeps some: an audit says so of both
+                moved += 1  # keep some host bits, so that an audit has the same finding for both
         else:
             moved = self._moved(number, width - host, width) << host
         return f"{type(address)(moved)}{slash}{length}"
 
     def _moved(self, number: int, bits: int, width: int) -> int:
-        """Return the first bits of an address, each flipped or not."""
+        """Return the first bits of the pseudonym of an address."""
         moved = 0
         for depth in range(bits):
             before = number >> (width - depth)
@@ -402,15 +408,15 @@ class Pseudonyms:
         return moved
 
     def _turn(self, width: int, depth: int, before: int) -> int:
-        """Return whether the bit after some bits is flipped."""
+        """Return 1 if the bit that follows the bits `before` is flipped, else 0."""
         if _leads_to_shared(width, depth, before):
             return 0
         if depth == 0 or _leads_to_shared(width, depth - 1, before >> 1):
-            return 1  # the first that may turn does, so that nothing stands for itself
+            return 1  # the first bit that may be flipped is, so that the value always changes
         return self._digest(f"{width}/{depth}/{before}")[0] & 1
 
 
 def _leads_to_shared(width: int, depth: int, before: int) -> bool:
-    """Return whether 100.64.0.0/10 begins with some bits and has more."""
+    """Return whether the bits `before` are a proper prefix of 100.64.0.0/10."""
     network, length = _SHARED
     return width == 32 and depth < length and before == network >> (width - depth)

@@ -1,26 +1,28 @@
 """A recording of all calls with pseudonyms: a folder that can be sent to others.
 
 ======================  ==========================================================================
-file                    holds
+file                    content
 ======================  ==========================================================================
-``exchanges.jsonl``     a line that says what it is, then a line for each exchange, in the order in
-                        which they ended
-``routes.csv``          the inventory of the command, in the same pseudonyms
+``exchanges.jsonl``     a line that describes the format, then a line per exchange, in the order in
+                        which the exchanges ended
+``routes.csv``          the inventory of the command, with the same pseudonyms
 ======================  ==========================================================================
 
-There is one file with a line per exchange, and not a file per exchange: a rollout has thousands of
-exchanges, their order is part of the information, a line is either complete or missing if the
+The recording is one file with a line per exchange, not a file per exchange: a rollout has thousands
+of exchanges, their order is part of the information, a line is either complete or missing if the
 process is killed, and shell tools can search and extract lines.
 
-An exchange has ``at`` and ``seconds`` (by the cloud's clock, from the beginning of the recording),
-``operation``, ``parameters``, and what came: ``status`` and ``answer``, ``retry_after`` where one
-was told, or ``failure`` for what was no answer::
+An exchange is a request and its answer. It has ``at`` (when it was sent, from the beginning of the
+recording) and ``seconds`` (its duration), both by the cloud's clock, ``operation``, ``parameters``,
+``status`` and ``answer``, and ``retry_after`` if the answer gave one. Without a valid answer it has
+``failure`` instead::
 
     not sent · no answer · garbled · cut · empty · page (HTML, or anything else that is not JSON)
 
 `vcokit.cloud.masking.Pseudonyms` defines what is replaced, and how. Its key is random and never
 written. AccessKeys and signatures are never recorded, because they are headers, and headers are not
-recorded. The body of an invalid answer is not recorded either. ``Simulator.replay`` replays it.
+recorded. The body of an invalid answer is not recorded either. ``Simulator.replay`` replays a
+recording.
 """
 
 from __future__ import annotations
@@ -55,12 +57,12 @@ _log: Final = logging.getLogger("vcokit.cloud")
 
 
 class Recorder:
-    """Writes exchanges into a folder. Safe to share between threads.
+    """A recorder that writes exchanges to a folder. It can be shared between threads.
 
     Parameters
     ----------
     folder : str or Path
-        A new or empty folder: another recording has other pseudonyms.
+        A new or empty folder, because each recording has its own pseudonyms.
     limits : mapping of str to Limit
         The rate limits, in seconds of `now`.
     speed : float
@@ -102,9 +104,9 @@ class Recorder:
         ----------
         request : Request
         came : Reply or CloudError
-            The answer, or the error if there is none.
+            The answer, or the error if there is no answer.
         sent : float
-            When it was sent, by the clock `now`.
+            When the request was sent, by the clock `now`.
         """
         query = parse_qsl(urlsplit(request.url).query, keep_blank_values=True)
         self._write(
@@ -148,12 +150,12 @@ class Recorder:
                 _log.warning("the recording ends: %s: %s", self.folder, error.strerror or error)
 
     def routes(self, routes: pd.DataFrame) -> None:
-        """Write an inventory beside the exchanges, in the same pseudonyms.
+        """Write an inventory next to the exchanges, with the same pseudonyms.
 
         Raises
         ------
         InputError
-            If it is not a frame of routes.
+            If `routes` is not a frame of routes.
         """
         rows = schema.conform_routes(routes)
         text = self._pseudonyms.text
@@ -177,7 +179,7 @@ def _each(cells: pd.Series, replace: Callable[[str], str]) -> pd.Series:
 
 
 def _make(folder: Path) -> None:
-    """Make the folder of a recording, and its file."""
+    """Create the folder of a recording and an empty file of exchanges."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
