@@ -1,14 +1,14 @@
-"""The same verbs in a shell: thin functions over the library.
+"""The commands of the shell: thin functions over the library, with the same verbs.
 
 ::
 
     audit     audit, explain, aggregate           options   options that commands share
     rollout   plan, apply, resume, undo           console   tables, standard output, CSV and JSON
     inspect   live, verify, diff, status, report  run       a rollout: progress, log, summary, end
-    tools     config, policy, simulate, demo      journals  their names, what they may be used for
+    tools     config, policy, simulate, demo      journals  their names, and when one is refused
 
-A command is loaded when it is called: ``vcokit --help`` lists all of them and loads none. The exit
-codes stand here, and `exit_code` is the only place in which an exception becomes one.
+A command is loaded when it is called: ``vcokit --help`` lists all commands and loads none. The exit
+codes are defined here, and only `exit_code` converts an exception to an exit code.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ __all__ = ["COMMANDS", "ExitCode", "app", "exit_code", "load", "main"]
 
 
 class ExitCode(IntEnum):
-    """How a command ends, as a number that cron, CI and systemd can tell apart.
+    """Exit codes of the commands, so that cron, CI and systemd can distinguish how a command ended.
 
-    The only table of them: the documentation and the summaries of rollouts are made from it.
+    This is the only table of exit codes. The documentation and the summaries of rollouts use it.
     """
 
     meaning: str
 
     def __new__(cls, value: int, meaning: str = "") -> ExitCode:
-        """Return a member that says when it is given."""
+        """Return a member with the meaning of its code."""
         member = int.__new__(cls, value)
         member._value_ = value
         member.meaning = meaning
@@ -71,13 +71,14 @@ class ExitCode(IntEnum):
     INTERRUPTED = 130, "interrupted by Ctrl-C or SIGTERM; the journal is intact"
 
 
-#: A fault of vcokit itself ends with a traceback, and with Python's own code for that.
+#: Exit code of a fault of vcokit itself, which ends with a traceback: Python's own code for that.
 FAULT: Final = 1
 
-#: click's exception of a wrong call; where typer keeps click is its own affair.
+#: click's exception for a wrong command line. It is not imported from click, because some versions
+#: of typer contain a copy of click.
 _UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[2]
 
-#: Exit code of each exception; the first class that fits decides.
+#: Exit code of each exception class; the first class that matches is used.
 _CODES: Final[Mapping[type[BaseException], ExitCode]] = {
     StalePlanError: ExitCode.STALE,
     CredentialsError: ExitCode.CREDENTIALS,
@@ -93,7 +94,7 @@ _CODES: Final[Mapping[type[BaseException], ExitCode]] = {
 
 
 def exit_code(error: BaseException) -> int:
-    """Return the exit code of an exception; `FAULT` of one that nobody expects.
+    """Return the exit code of an exception; `FAULT` for an unexpected one.
 
     Examples
     --------
@@ -106,7 +107,10 @@ def exit_code(error: BaseException) -> int:
 
 
 class Command(NamedTuple):
-    """Where a command lives (its function is the name with ``_command``), and its line of help."""
+    """The module of a command, its panel in the help, and its line of help.
+
+    The function of a command is its name with ``_command``.
+    """
 
     module: str
     panel: str
@@ -146,7 +150,7 @@ _HELP: Final = {"help_option_names": ["-h", "--help"]}
 
 
 class PanelHelp:
-    """Help by panels: rich's on a terminal, elsewhere the same sections as plain lines."""
+    """Help in panels: drawn by rich on a terminal, elsewhere the same sections as plain text."""
 
     rich_markup_mode: MarkupMode
 
@@ -156,7 +160,7 @@ class PanelHelp:
         super().format_help(ctx, formatter)  # type: ignore[misc]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Write arguments, options and commands by their panels."""
+        """Write arguments, options and commands, grouped by panel."""
         sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
         for param in ctx.command.get_params(ctx):
             record = param.get_help_record(ctx)
@@ -173,11 +177,11 @@ class PanelHelp:
 
 
 class PanelCommand(PanelHelp, TyperCommand):
-    """A command with help by panels."""
+    """A command with help in panels."""
 
 
 class LazyGroup(PanelHelp, TyperGroup):
-    """A group that knows its commands by name and summary, and loads the one that is called."""
+    """A group that knows its commands by name and summary, and loads only the called command."""
 
     def __init__(self, **attrs: Any) -> None:
         super().__init__(**attrs)
@@ -185,19 +189,19 @@ class LazyGroup(PanelHelp, TyperGroup):
             self.add_command(TyperCommand(name, help=summary, rich_help_panel=panel))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        """Return the name, the command and the arguments that are left."""
+        """Return the name, the command and the remaining arguments."""
         name, known, rest = super().resolve_command(ctx, args)
         return name, known if name is None else load(name), rest
 
 
 def load(name: str) -> Any:
-    """Return a command as click knows it, its module loaded."""
+    """Load the module of a command and return the command for click."""
     from vcokit.cli.options import flatten_option_groups
 
     module = importlib.import_module(f"vcokit.cli.{COMMANDS[name].module}")
     function = flatten_option_groups(getattr(module, f"{name}_command"))
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    # A paragraph is one line, so that a terminal of any width wraps it itself.
+    # A paragraph becomes one line, so that it is wrapped to the width of the terminal.
     text = "\n\n".join(" ".join(part.split()) for part in str(function.__doc__).split("\n\n"))
     single.command(name, cls=PanelCommand, help=text, context_settings=_HELP)(function)
     return typer.main.get_command(single)
@@ -231,11 +235,11 @@ def _options(
 
 
 def main() -> None:
-    """Run the shell's command and leave with its exit code."""
+    """Run the command of the shell and exit with its exit code."""
     _prepare()
     with pipe_safe_streams():
         try:
-            # Also before a rollout, and after: SIGTERM is an interrupt, and all files are closed.
+            # SIGTERM is an interrupt also before and after a rollout, so that all files are closed.
             with terminating():
                 result = app(standalone_mode=False)
             code = result if isinstance(result, int) else ExitCode.OK
@@ -246,24 +250,25 @@ def main() -> None:
 
 
 def _prepare() -> None:
-    """Let nothing but us write to the screen, and nothing that is written fail."""
+    """Prepare completion, the output streams and logging."""
     if COMPLETE in os.environ:
         from typer.completion import completion_init  # type: ignore[attr-defined]
 
-        completion_init()  # else typer knows the plain shells of click alone, or none
+        completion_init()  # else typer supports only the shells of click, or none
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            # A terminal that cannot show a letter is shown its number, not a traceback.
+            # If a terminal cannot show a character, print its number instead of a traceback.
             stream.reconfigure(errors="backslashreplace")
     root, ours = logging.getLogger(), logging.getLogger("vcokit")
     if not root.handlers and logging.lastResort is not None:
-        # The vendor's credentials package logs tracebacks of what we tell in one line.
+        # Show no log records of other packages: the vendor's credentials package logs tracebacks of
+        # errors that vcokit reports in one line.
         root.addHandler(logging.NullHandler())
         ours.addHandler(logging.lastResort)
 
 
 def shell_text(error: VcokitError) -> str:
-    """Return an error in one line, with the options that it advises as the shell has them.
+    """Return an error in one line, with the arguments in its remedy written as shell options.
 
     Examples
     --------
@@ -275,17 +280,17 @@ def shell_text(error: VcokitError) -> str:
 
 
 def shell_words(text: str | None) -> str | None:
-    """Return what the library says, with the options that it names as the shell has them."""
+    """Return a text of the library, with the arguments that it names written as shell options."""
     return text.spelled(_as_option) if isinstance(text, Remedy) else text
 
 
 def _as_option(name: str, value: object) -> str:
-    """Spell an argument of the library as an option."""
+    """Write an argument of the library as a shell option."""
     if name == "resume":
         return f"vcokit resume {shlex.quote(str(value))}"
     if name == "new_plan":
         return "make a new plan: vcokit apply with the inventory"
-    if name == "format":  # files have no such option: their names tell it
+    if name == "format":  # there is no such option, because the file name determines the format
         return f"another name, such as routes.{value}"
     option = {"columns": "--column", "weights": "--weight-word"}.get(name) or (
         "--" + name.replace("_", "-")
@@ -298,7 +303,7 @@ def _as_option(name: str, value: object) -> str:
 
 
 def _message(error: Any) -> str:
-    """Return an expected error in one line; of no call at all, the help."""
+    """Return an expected error in one line; return the help if there were no arguments."""
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return "interrupted"
     if isinstance(error, VcokitError):

@@ -1,4 +1,4 @@
-"""``vcokit quota`` and ``probe``: what the account may have, and how its cloud behaves."""
+"""``vcokit quota`` and ``probe``: the quotas of the account, and the behaviour of its cloud."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def probe_command(
 
 
 def _confirm(connection: str) -> None:
-    """Ask whether routes may be written; raise where nobody agrees."""
+    """Ask whether routes may be written; raise if the user does not agree or cannot be asked."""
     if not sys.stdin.isatty():
         raise InputError("there is no terminal to ask on", remedy="Pass --yes to write at once")
     text = f"Write routes in 198.18.0.0/15 on {printable(connection)}, and delete them again?"

@@ -1,10 +1,10 @@
-"""``vcokit audit``, ``explain`` and ``aggregate``: inventories alone, without a cloud.
+"""``vcokit audit``, ``explain`` and ``aggregate``: commands on inventories that need no cloud.
 
 ::
 
-    FILE… ──read──▶ routes ──audit──▶ findings ─┬─ a terminal: tables, as wide as it is
-                                                ├─ a pipe: the same as plain lines
-                                                └─ --format, --output: a file of `vcokit.reports`
+    FILE… ──read──▶ routes ──audit──▶ findings ─┬─ on a terminal: tables that fit its width
+                                                ├─ in a pipe: the same as plain lines
+                                                └─ --format, --output: a format of `vcokit.reports`
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ if TYPE_CHECKING:
     from vcokit.audit.rules import Rule
     from vcokit.reports import Report
 
-#: Findings that a terminal lists where nobody says how many.
+#: Default number of findings that are listed on a terminal.
 _LISTED: Final = 50
-#: Rules that need what an option gives.
+#: Rules that need the data of an option.
 _NEEDS: Final = {
     "connections": ("unknown-connection", "wrong-region", "not-attached"),
     "live": ("already-live", "live-conflict"),
@@ -72,7 +72,7 @@ _NEEDS: Final = {
 
 
 class Format(StrEnum):
-    """Formats of findings, those of `vcokit.reports.KINDS`."""
+    """Formats of findings, the same as in `vcokit.reports.KINDS`."""
 
     text = "text"
     json = "json"
@@ -83,8 +83,8 @@ class Format(StrEnum):
     html = "html"
 
 
-# ``--rules`` picks rules by name. The list of all rules has an option of its own: ``--rules``
-# without names would take the next word, a FILE, for one.
+# ``--rules`` selects rules by name. ``--list-rules`` is a separate option, because ``--rules``
+# without names would take the next word, a FILE, as a name.
 def audit_command(
     files: Annotated[list[str] | None, typer.Argument(help=FILES, metavar="FILE")] = None,
     output: Annotated[
@@ -183,7 +183,7 @@ def audit_command(
         return ExitCode.OK
     if not files:
         raise InputError("FILE is missing", remedy="Name an inventory, or - for standard input")
-    kind = _kind(output_format, output)  # a wrong name is told before an hour's work
+    kind = _kind(output_format, output)  # report a wrong file name before the long work
     check_output_paths(
         {"--output": output}, [*files, live, connections, *(rules_file or ()), baseline, exceptions]
     )
@@ -220,7 +220,7 @@ def audit_command(
 
 
 def _quota(given: str | None, cloud: CloudOptions, routes: pd.DataFrame) -> int | None:
-    """Return the quota; a cloud is asked for the account's number, and for nothing else."""
+    """Return the quota; connect to the cloud only to read the quota of the account."""
     if given == LIVE:
         with cloud.connect(routes) as client:
             return quota_of(given, client)
@@ -230,7 +230,7 @@ def _quota(given: str | None, cloud: CloudOptions, routes: pd.DataFrame) -> int 
 
 
 def _rule_table(own: Sequence[Rule]) -> Any:
-    """Return all rules as a table: name, severity, whose it is, what it says."""
+    """Return all rules as a table: name, severity, origin and meaning."""
     from vcokit.audit.rules import RULES
 
     rows = [(rule, "built-in") for rule in RULES] + [(rule, "own") for rule in own]
@@ -242,7 +242,7 @@ def _rule_table(own: Sequence[Rule]) -> Any:
 
 
 def _skipped(chosen: list[str] | None, **given: object) -> dict[str, str]:
-    """Return the rules that do not run, and why: not asked for, or without what they look at."""
+    """Return the rules that do not run, and why: not selected, or without the data they need."""
     from vcokit.audit.rules import RULES
 
     lacking = {
@@ -258,7 +258,7 @@ def _skipped(chosen: list[str] | None, **given: object) -> dict[str, str]:
 
 
 def _kind(asked: Format | None, output: Path | None) -> str | None:
-    """Return the format, None for tables on a terminal; raise where nothing can be written."""
+    """Return the format, or None for tables on a terminal; raise if the file cannot be written."""
     from vcokit.reports import kind_of
 
     if asked is None and output is None:
@@ -269,7 +269,7 @@ def _kind(asked: Format | None, output: Path | None) -> str | None:
 
 
 def _print_tables(report: Report, limit: int) -> None:
-    """Print findings as a terminal shows them; with the file, where there are several."""
+    """Print findings as tables for a terminal; with the file of each if there are several files."""
     from vcokit.reports.tables import finding_rows, limit_note, severity_counts
 
     screen = console()
@@ -299,7 +299,7 @@ def _write(
     limit: int | None,
     **options: Any,
 ) -> None:
-    """Write findings in a format, to a file or to standard output."""
+    """Write findings in one of the formats, to a file or to standard output."""
     from vcokit.reports import KINDS, parts
     from vcokit.reports.report import report_of, worst
 
@@ -314,7 +314,7 @@ def _write(
     if output is None:
         write_stdout(text, for_people=kind == "text")
         if kind == "csv" and review is not None:
-            print_note(str(review))  # a table of findings has no room for it
+            print_note(str(review))  # the CSV of findings has no place for the review
         return
     write_atomic(output, text)
     report = report_of(findings, routes, review=review)
@@ -322,7 +322,7 @@ def _write(
 
 
 class ExplainFormat(StrEnum):
-    """How an explanation is shown."""
+    """Formats of an explanation."""
 
     text = "text"
     json = "json"

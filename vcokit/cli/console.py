@@ -1,14 +1,15 @@
-"""What a command writes, whatever it holds made harmless, and never onto what the command reads.
+"""The output of commands. It is safe to display, and never overwrites a file that is read.
 
 ::
 
-    console(), error_console()   tables and messages; colours on a terminal only
+    console(), error_console()   tables and messages; colours only on a terminal
     print_frame()                a frame as a table, JSON or CSV
-    write_stdout()               the text of a file: the same bytes whatever the terminal's encoding
+    write_stdout()               the content of a file: the same bytes in every terminal encoding
     write_atomic()               a file, complete or not at all
-    pipe_safe_streams()          who reads our output may leave (`| head`): the command goes on
+    pipe_safe_streams()          the command continues if its reader closes the pipe (`| head`)
+    check_output_paths()         refuse to overwrite a file that the command needs
 
-rich is imported where something is drawn: `vcokit --help` in a pipe needs none of it.
+rich is imported only where it is used, because `vcokit --help` in a pipe does not need it.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ if TYPE_CHECKING:
 
 
 class PipeSafeStream:
-    """A text stream that goes nowhere once its reader has left, instead of failing.
+    """A text stream that discards its output instead of failing when its reader has closed it.
 
     Parameters
     ----------
     stream : file
-        Open for text; what is not defined here is its own.
+        Open for text. All attributes that are not defined here are those of this stream.
     """
 
     def __init__(self, stream: IO[str]) -> None:
@@ -58,11 +59,11 @@ class PipeSafeStream:
         return self._attempt(lambda: self._stream.write(text))
 
     def flush(self) -> None:
-        """Write out what is held back."""
+        """Flush the buffer of the stream."""
         self._attempt(self._stream.flush)
 
     def write_bytes(self, data: bytes) -> None:
-        """Write the bytes of a file, past the encoding of the stream."""
+        """Write bytes directly, without the encoding of the stream."""
         self.flush()
         self._attempt(lambda: self.buffer.write(data))
         self._attempt(self.buffer.flush)
@@ -79,7 +80,7 @@ class PipeSafeStream:
 
 @contextmanager
 def pipe_safe_streams() -> Iterator[None]:
-    """Let no command fail because nobody reads what it writes."""
+    """Replace standard output and standard error, so that a closed pipe does not end a command."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (PipeSafeStream(stream) for stream in before)
     try:
@@ -91,28 +92,28 @@ def pipe_safe_streams() -> Iterator[None]:
 
 
 def reader_left(console: Console) -> bool:
-    """Tell whether nobody reads a console any more."""
+    """Return whether the reader of a console has closed it."""
     return getattr(console.file, "reader_left", False)
 
 
 def console() -> Console:
-    """Return the console for results: colours and a bar only on a terminal."""
+    """Return the console for results, with colours and a progress bar only on a terminal."""
     return _console(sys.stdout)
 
 
 def error_console() -> Console:
-    """Return the console for what is said beside the result."""
+    """Return the console for messages that are not part of the result."""
     return _console(sys.stderr)
 
 
-#: Columns of output that goes to a file or pipe, so that no line is ever folded.
+#: Width of output to a file or pipe, in characters, so that no line is wrapped.
 _WIDE: Final = 100_000
 
 
 def _console(stream: IO[str]) -> Console:
     from rich.console import Console
 
-    # Rich would take the word of FORCE_COLOR for a terminal; a pipe gets plain text whatever it is.
+    # With FORCE_COLOR, rich would treat any stream as a terminal. A pipe always gets plain text.
     is_terminal = stream.isatty()
     return Console(
         file=stream,
@@ -126,13 +127,13 @@ def _console(stream: IO[str]) -> Console:
 
 
 def print_note(note: str) -> None:
-    """Print a note on standard error, as one line."""
+    """Print a note in one line on standard error."""
     print(f"note: {printable(note)}", file=sys.stderr)
 
 
 # -- files ---------------------------------------------------------------------------------------
 
-#: What stands beside a journal while somebody writes to it.
+#: Endings of a journal and of the files next to it while a process writes to it.
 _BESIDE: Final = ("", "-wal", "-shm", "-journal", "-lock")
 _STDIN: Final = "/dev/stdin"
 
@@ -143,21 +144,21 @@ def check_output_paths(
     *,
     journals: Iterable[Path | None] = (),
 ) -> None:
-    """Refuse to write onto what the same command needs, under whatever name.
+    """Refuse to overwrite a file that the same command needs, also under another path.
 
     Parameters
     ----------
     outputs : mapping of str to Path or None
         File to write, by its option.
     needed : iterable of str or Path
-        Files that are read, as the shell was given them: patterns too, ``-`` is standard input.
+        Files to read, as given in the shell: also patterns; ``-`` is standard input.
     journals : iterable of Path
-        Journals that are read or made, there yet or not.
+        Journals to read or create; they need not exist yet.
 
     Raises
     ------
     InputError
-        If an output is one of them or another output, also by a link.
+        If an output is one of these files or another output, also through a link.
 
     Examples
     --------
@@ -182,7 +183,7 @@ Name another file
 
 
 def _files(names: Iterable[str | Path]) -> Iterator[Path]:
-    """Yield the files that are meant; a pattern that fits none is told of by who reads it."""
+    """Yield the files of paths and patterns. A pattern without a match is reported on reading."""
     from vcokit.inventory.sources import find_sources
 
     for name in names:
@@ -196,7 +197,7 @@ def _files(names: Iterable[str | Path]) -> Iterator[Path]:
 
 
 def _same(one: Path, other: Path) -> bool:
-    """Tell whether two names are of one file, there yet or not."""
+    """Return whether two paths name the same file, which need not exist yet."""
     try:
         if one.exists() and other.exists():
             return one.samefile(other)
@@ -206,20 +207,20 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def write_stdout(text: str | Iterable[str], *, for_people: bool = False) -> None:
-    """Write text to standard output: of a file the same bytes whatever encoding that has.
+    """Write text to standard output.
 
     Parameters
     ----------
     text : str or iterable of str
     for_people : bool
-        Whether it is text to be read there, in standard output's own encoding; what that lacks is
-        spelt out.
+        If True, use the encoding of standard output, and escape characters that it lacks. If
+        False, the text is the content of a file: write it in UTF-8 whatever that encoding is.
     """
     encoding = (sys.stdout.encoding if for_people else None) or "utf-8"
     for part in [text] if isinstance(text, str) else text:
         if isinstance(sys.stdout, PipeSafeStream) and hasattr(sys.stdout, "buffer"):
             sys.stdout.write_bytes(part.encode(encoding, "backslashreplace"))
-        else:  # one that a program put there: it takes text alone
+        else:  # a program has replaced the stream; it may only accept text
             sys.stdout.write(part)
 
 
@@ -229,10 +230,10 @@ def write_atomic(path: Path, text: Iterable[str], *, packed: bool = True) -> Non
     Parameters
     ----------
     path : Path
-        What a link points to is replaced, not the link.
+        If it is a link, the file that the link points to is replaced, not the link.
     text : iterable of str
     packed : bool
-        Whether it is compressed where its name ends so.
+        Whether to compress the file if its name has the ending of a compressed file.
 
     Raises
     ------
@@ -255,7 +256,7 @@ def write_atomic(path: Path, text: Iterable[str], *, packed: bool = True) -> Non
 
 
 class TableFormat(StrEnum):
-    """How a frame is shown."""
+    """Formats of a frame."""
 
     table = "table"
     json = "json"
@@ -270,9 +271,9 @@ def print_frame(frame: pd.DataFrame, form: TableFormat, title: str, limit: int) 
     frame : DataFrame
     form : TableFormat
     title : str
-        Of a table.
+        Title of the table.
     limit : int
-        Rows of a table at most; the other formats have all.
+        Maximum number of rows of a table; the other formats contain all rows.
     """
     if form is TableFormat.json:
         write_stdout(f"{dumps(to_records(frame))}\n")
@@ -286,10 +287,10 @@ def print_frame(frame: pd.DataFrame, form: TableFormat, title: str, limit: int) 
 
 
 def drop_uninformative_columns(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame without the columns that tell a reader nothing.
+    """Return a frame without the columns that do not inform the reader.
 
-    Empty ones, a next hop that is always the connection itself, the only file or region, and the
-    position of a row whose line is given.
+    These are empty columns, a next hop that is always the connection itself, a file or region that
+    is the same in all rows, and the position of a row if its line is given.
 
     Examples
     --------
@@ -311,7 +312,7 @@ def drop_uninformative_columns(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def to_csv(frame: pd.DataFrame) -> str:
-    r"""Return a frame as CSV that is safe to show and to open in a spreadsheet.
+    r"""Return a frame as CSV that is safe to display and to open in a spreadsheet.
 
     Examples
     --------
@@ -327,14 +328,14 @@ def to_csv(frame: pd.DataFrame) -> str:
 
 
 def to_records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return a frame's rows as plain values, None for what is missing."""
+    """Return the rows of a frame as plain values, with None for missing values."""
     objects = frame.astype("object")
     records: list[Any] = objects.where(frame.notna(), None).to_dict("records")
     return records
 
 
 def dumps(value: Any) -> str:
-    r"""Return a value as JSON in one line of ASCII in which everything can be seen.
+    r"""Return a value as one line of JSON that contains only printable ASCII characters.
 
     Examples
     --------
@@ -347,20 +348,20 @@ def dumps(value: Any) -> str:
 # -- tables --------------------------------------------------------------------------------------
 
 _NUMBERS: Final = frozenset({"rows", "line", "row", "steps", "routes", "weight", "old_weight"})
-#: Columns that name a route, or a place in a file.
+#: Columns that identify a route, or a position in a file.
 _NAMES: Final = frozenset(
     {"line", "connection", "vpn_connection_id", "destination", "route_dest", "next_hop"}
 )
-#: Characters that another column gets at least, and those between two columns.
+#: Minimum width of any other column, and distance between two columns, in characters.
 _LEAST: Final = 12
 _BETWEEN: Final = 2
 
 
 def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
-    """Return a table; cells may be `Text`, everything else is made `printable`.
+    """Return a table; a cell may be a `Text`, any other value is made `printable`.
 
-    On a terminal that is too narrow cells are folded, never cut. What names a route stays in one
-    piece as long as the other columns have room beside it.
+    On a narrow terminal, cells are folded and never cut off. Cells that identify a route are not
+    folded if the other columns have enough room.
     """
     from rich.table import Table
     from rich.text import Text
@@ -385,20 +386,20 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) 
     return result
 
 
-#: Colours that a terminal has by name: the palette's orange and red are both its yellow where it
-#: has sixteen.
+#: Named colours of the terminal. With only sixteen colours, the palette's orange and red would both
+#: become yellow.
 _STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "cyan", "failed": "bold red"}
 
 
 def severity(name: str) -> Text:
-    """Return a severity in its colour of the terminal."""
+    """Return a severity in its colour."""
     from rich.text import Text
 
     return Text(name, style=_STYLES[name])
 
 
 def findings_by_rule(findings: pd.DataFrame) -> Table:
-    """Return findings counted by rule."""
+    """Return a table with the number of findings per rule."""
     from vcokit.audit.findings import by_rule
 
     rows = (
@@ -408,17 +409,17 @@ def findings_by_rule(findings: pd.DataFrame) -> Table:
     return table("Findings by rule", ("severity", "rule", "rows", "meaning"), rows)
 
 
-#: What is told of a failed step.
+#: Columns that are shown for a failed step.
 FAILED: Final = ("line", "vpn_connection_id", "route_dest", "code", "message")
 
 
 def steps_not_done(steps: pd.DataFrame, state: str, limit: int) -> Table:
-    """Return the first steps that ended as failed, or as skipped."""
+    """Return a table of the first steps that failed, or that were skipped."""
     more = f", the first {limit} of {len(steps):,}" if len(steps) > limit else ""
     rows = []
     for *place, code, message in steps[list(FAILED)].head(limit).itertuples(index=False):
         code, message = printable(code), printable(message)
-        if message and not message.startswith(code):  # many a message begins with its code
+        if message and not message.startswith(code):  # many messages begin with their code
             message = f"{code}: {message}"
         rows.append((*place, message or code))
     columns = ("line", "connection", "destination", "why")

@@ -1,14 +1,14 @@
 """Options that several commands share.
 
-A command takes a group of options as one parameter, and the shell sees an option a field::
+A command takes a group of options as one parameter, and each field is an option in the shell::
 
     @dataclass(frozen=True)
     class RolloutOptions:                          --stop-after 3
         stop_after: Annotated[int | None, …]  ───▶
                                                    def apply_command(…, pace: RolloutOptions): …
 
-So an option is described once, and what it means stands beside it as a method of its group. Help
-shows options by panel: the common ones first, then one panel for each group.
+So an option is described once, and the methods of its group implement it. The help shows options in
+panels: first the common options, then a panel per group.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from vcokit.monitoring.follower import Follower
     from vcokit.rollout.plan import Plan
 
-#: Panels of the help, beside typer's own for arguments and for what is in none.
+#: Panels of the help, in addition to typer's own panels for arguments and for all other options.
 READING: Final = "Reading files"
 AUDIT: Final = "Audit"
 PLAN: Final = "Plan"
@@ -50,7 +50,7 @@ PACE: Final = "Pace"
 CLOUD: Final = "Cloud and simulator"
 LOG: Final = "Log and reports"
 
-#: Is told a note, such as what was left out of a file.
+#: A function that is called with a note, such as what was skipped in a file.
 OnNote = Callable[[str], object]
 
 # -- single options --------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ Quota = Annotated[
     int | None,
     typer.Option(min=0, metavar="N", help=f"{_QUOTA_HELP}.", rich_help_panel=AUDIT),
 ]
-#: What `LiveQuota` asks the account for.
+#: Value of `LiveQuota` that means: read the quota of the account.
 LIVE: Final = "live"
 
 
@@ -133,7 +133,7 @@ RulesFile = Annotated[
 
 
 class FailOn(StrEnum):
-    """Least severity of a finding that makes the command fail."""
+    """Lowest severity of findings with which the command fails."""
 
     error = "error"
     warning = "warning"
@@ -141,7 +141,7 @@ class FailOn(StrEnum):
     never = "never"
 
     def fails(self, findings: pd.DataFrame) -> bool:
-        """Tell whether there are findings of this severity or a worse one."""
+        """Return whether there are findings of this severity or a higher one."""
         from vcokit.audit.findings import by_severity
 
         if self is FailOn.never:
@@ -152,12 +152,12 @@ class FailOn(StrEnum):
 
 
 def load_own_rules(files: Sequence[Path] | None) -> list[Rule]:
-    """Return the rules that installed packages offer, and those of some files.
+    """Return the rules of installed packages and of the given files.
 
     Raises
     ------
     RuleError
-        If a package or a file cannot be loaded, or holds no rule.
+        If a package or a file cannot be loaded, or contains no rule.
     """
     from vcokit.audit import load_rules
 
@@ -166,13 +166,13 @@ def load_own_rules(files: Sequence[Path] | None) -> list[Rule]:
 
 # -- files -> routes -------------------------------------------------------------------------------
 
-#: Bytes of files above which reading them is worth a bar.
+#: Size of files in bytes from which a progress bar is shown while they are read.
 _LARGE: Final = 4_000_000
 
 
 @dataclass(frozen=True)
 class FileOptions:
-    """What inventories look like, where that cannot be detected."""
+    """How to read inventories whose format cannot be detected."""
 
     PANEL: ClassVar = READING
 
@@ -202,16 +202,16 @@ class FileOptions:
     def read(
         self, files: Sequence[str], on_note: OnNote = print_note, region: str | None = None
     ) -> pd.DataFrame:
-        """Return the routes of some files, and tell what was noted of them.
+        """Return the routes of some files, and report the notes about them.
 
         Parameters
         ----------
         files : sequence of str
-            Paths, patterns, ``-``.
+            Paths, patterns, or ``-`` for standard input.
         on_note : callable
             Called with each note.
         region : str, optional
-            Region of rows that name none.
+            Region of rows without a region.
 
         Raises
         ------
@@ -236,7 +236,7 @@ class FileOptions:
                 delimiter=self.delimiter,
                 encoding=self.encoding,
             )
-        # What reading needed is kept for the next time, which does not come: a tenth of the peak.
+        # pyarrow keeps memory for the next read, a tenth of the peak. There is no next read.
         pa.default_memory_pool().release_unused()
         for note in notes_of(routes):
             on_note(note)
@@ -255,7 +255,7 @@ class FileOptions:
 
 @dataclass(frozen=True)
 class ReadOptions(FileOptions):
-    """How inventories are read."""
+    """How to read inventories, with a default region."""
 
     region: Annotated[
         str | None, typer.Option(metavar="REGION", help="Region of rows that name none.")
@@ -280,7 +280,7 @@ def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
 
 
 def _path(name: str) -> str | Path:
-    """Return a file's path; what `read_routes` would take for the text itself is none."""
+    """Return the path of a file; refuse a text that `read_routes` would take as file content."""
     if not name or "\n" in name or "\r" in name or "\x00" in name:
         raise InputError(f"{name!r} is not a file", remedy="Name a file, or - for standard input")
     return name if name == "-" else Path(name)
@@ -288,7 +288,10 @@ def _path(name: str) -> str | Path:
 
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[int, int], object] | None]:
-    """Give what shows bytes read as a bar, on a terminal and only for large files."""
+    """Yield a function that shows the bytes read in a progress bar, for large files.
+
+    Yield None if standard error is not a terminal.
+    """
     if not sys.stderr.isatty():
         yield None
         return
@@ -316,12 +319,13 @@ def read_connections(name: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.LIVE_CONNECTIONS`; columns that the file lacks are missing values.
+        With the columns of `vcokit.schema.LIVE_CONNECTIONS`. Columns that the file does not have
+        contain missing values.
 
     Raises
     ------
     InventoryError
-        If it cannot be read, or names no connections.
+        If the file cannot be read, or has no columns for connections and regions.
     """
     import pandas as pd
 
@@ -332,7 +336,7 @@ def read_connections(name: str) -> pd.DataFrame:
     try:
         file = sys.stdin.buffer if name == "-" else _path(name)
         found = pd.read_csv(file, dtype="str", keep_default_na=False, na_values=[""])
-    except (OSError, ValueError) as error:  # pandas' and Unicode's are ValueErrors
+    except (OSError, ValueError) as error:  # errors of pandas and Unicode are ValueErrors
         raise InventoryError(
             f"cannot be read ({reason_of(error)})", source=name, remedy=remedy
         ) from None
@@ -351,7 +355,7 @@ def read_connections(name: str) -> pd.DataFrame:
 
 
 def summary_line(files: Sequence[str], routes: pd.DataFrame) -> str:
-    """Return what was read, in a line.
+    """Return a line with the names of the files and the number of routes.
 
     Examples
     --------
@@ -368,7 +372,7 @@ def summary_line(files: Sequence[str], routes: pd.DataFrame) -> str:
 
 @dataclass(frozen=True)
 class PlanOptions:
-    """What is planned of what the inventory asks for."""
+    """Which changes to plan for an inventory."""
 
     PANEL: ClassVar = PLAN
 
@@ -405,16 +409,16 @@ class PlanOptions:
         rules: Sequence[Rule] = (),
         findings: pd.DataFrame | Review | None = None,
     ) -> Plan:
-        """Return the plan that makes the live routes agree with an inventory, as far as asked for.
+        """Return the plan that makes the live routes agree with an inventory, within the options.
 
         Raises
         ------
         CloudError
             If the live routes cannot be read.
         PlanError
-            If more would be deleted than may be.
+            If more routes would be deleted than `max_delete` allows.
         InputError
-            If an action or a network is none.
+            If an action or a network is invalid.
         """
         from vcokit.live import live_routes
         from vcokit.rollout.plan import plan_routes
@@ -442,7 +446,7 @@ class PlanOptions:
     def refuse_with_plan(
         self, read: ReadOptions, quota: str | None, exceptions: Path | None
     ) -> None:
-        """Refuse options that change nothing any more once a plan was saved.
+        """Refuse options that have no effect on a saved plan.
 
         Raises
         ------
@@ -467,7 +471,7 @@ class PlanOptions:
 def look_up_names(
     routes: pd.DataFrame, client: Client, *, names: bool
 ) -> tuple[pd.DataFrame, pd.DataFrame | None]:
-    """Return the routes, by id if names are looked up, and the live connections if so."""
+    """Return the routes and None; with `names`, the routes by id and the live connections."""
     if not names:
         return routes, None
     from vcokit.audit import with_connection_ids
@@ -478,16 +482,16 @@ def look_up_names(
 
 
 def quota_of(given: str | None, client: Client | None, on_note: OnNote = print_note) -> int | None:
-    """Return the number of routes that a connection may have; None where the default stands.
+    """Return the number of routes that a connection may have; None for the default.
 
     Parameters
     ----------
     given : str or None
-        From `LiveQuota`.
+        Value of `LiveQuota`.
     client : Client or None
-        Asks for the account's number.
+        Reads the quota of the account.
     on_note : callable
-        Called with the number that the account told, or why it told none.
+        Called with the quota of the account, or with the reason why it could not be read.
 
     Examples
     --------
@@ -550,12 +554,12 @@ class RolloutOptions:
     ] = None
 
     def arguments(self) -> dict[str, Any]:
-        """Return the options that were given, as `Rollout` takes them.
+        """Return the options that were given, as arguments of `Rollout`.
 
         Raises
         ------
         InputError
-            If one cannot be kept; nothing has been read yet.
+            If a value is invalid. This is checked before anything is read.
 
         Examples
         --------
@@ -593,12 +597,12 @@ def _waves(text: str) -> list[int | None]:
     return [None if word == _REST else int(word) for word in words]
 
 
-#: Variable of the environment that holds addresses for notifications, as process lists do not.
+#: Environment variable for the addresses of notifications, so that process lists do not show them.
 NOTIFY: Final = "VCOKIT_NOTIFY"
 
 
 class LogFormat(StrEnum):
-    """How steps are logged on standard error."""
+    """Formats of the log of steps on standard error."""
 
     json = "json"
     text = "text"
@@ -606,7 +610,7 @@ class LogFormat(StrEnum):
 
 @dataclass(frozen=True)
 class LogOptions:
-    """What is written of a rollout besides the screen."""
+    """What is written about a rollout in addition to the output on the screen."""
 
     PANEL: ClassVar = LOG
 
@@ -647,7 +651,7 @@ class LogOptions:
     ] = None
 
     def followers(self, on_warning: OnNote) -> list[Follower]:
-        """Return the observers that these options ask for.
+        """Return the observers for these options.
 
         Raises
         ------
@@ -668,7 +672,7 @@ class LogOptions:
 
 @dataclass(frozen=True)
 class ApprovalOptions:
-    """Who approved a change, and where it was asked for: for the change record."""
+    """Who approved a change and which ticket asks for it, for the change record."""
 
     PANEL: ClassVar = LOG
 
@@ -680,12 +684,12 @@ class ApprovalOptions:
     ] = None
 
     def arguments(self) -> dict[str, Any]:
-        """Return the options that were given, as `Rollout` takes them.
+        """Return the options that were given, as arguments of `Rollout`.
 
         Raises
         ------
         InputError
-            If one is empty.
+            If a value is empty.
         """
         from vcokit.rollout.provenance import approval
 
@@ -697,7 +701,7 @@ class ApprovalOptions:
 
 @dataclass(frozen=True)
 class CloudOptions:
-    """Which cloud a command talks to: the real one, or a simulator."""
+    """Which cloud a command uses: the real cloud, or a simulator."""
 
     PANEL: ClassVar = CLOUD
 
@@ -744,18 +748,21 @@ class CloudOptions:
 
     @property
     def simulated(self) -> bool:
-        """Whether the cloud is a simulated one."""
+        """Whether the options select a simulated cloud."""
         made_of = (self.scenario, self.facts, self.replay)
         return self.simulate or any(one is not None for one in made_of)
 
     @property
     def may_be_simulated(self) -> bool:
-        """Whether it may be: of an endpoint on this machine, only what answers there knows."""
+        """Whether the cloud may be simulated: also with an endpoint that may be a simulator.
+
+        Whether an endpoint on this machine is a simulator is only known from its answer.
+        """
         return self.simulated or may_be_simulator(config.get("endpoint"))
 
     @property
     def resume_args(self) -> str:
-        """The options by which another command reaches the same cloud.
+        """The options with which another command uses the same cloud.
 
         Examples
         --------
@@ -769,7 +776,7 @@ class CloudOptions:
         return f" --profile {shlex.quote(self.profile)}" if self.profile else ""
 
     def check(self) -> None:
-        """Refuse options that contradict one another.
+        """Refuse options that contradict each other.
 
         Raises
         ------
@@ -796,7 +803,7 @@ class CloudOptions:
         *,
         on_note: OnNote = print_note,
     ) -> Iterator[Client]:
-        """Yield a client of the cloud that is meant; note where calls go, if somebody set that.
+        """Yield a client of the selected cloud; report the endpoint if the user has set one.
 
         Parameters
         ----------
@@ -805,11 +812,12 @@ class CloudOptions:
         live : DataFrame, optional
             Routes that a simulator holds at the start.
         on_note : callable
+            Called with the note about the endpoint.
 
         Raises
         ------
         InputError
-            If options contradict one another, or the scenario cannot be used.
+            If options contradict each other, or the scenario cannot be used.
         CredentialsError
             If there is no AccessKey.
         """
@@ -840,7 +848,7 @@ class CloudOptions:
         from vcokit.simulator.scenario import connections_for, quota_for, read_scenario
 
         columns = ["vpn_connection_id", "route_dest", "weight", "next_hop"]
-        most = 0  # live routes of one connection
+        most = 0  # largest number of live routes of a connection
         try:
             if self.replay is not None:
                 return Simulator.replay(self.replay, speed=config.get("speed", self.speed))
@@ -866,12 +874,12 @@ class CloudOptions:
 
 
 def flatten_option_groups(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a command as typer takes it: each group's fields stand in its place.
+    """Return a command for typer in which the fields of each group replace the group.
 
     Parameters
     ----------
     function : callable
-        Parameters that are annotated with a dataclass are groups.
+        A command. Its parameters that are annotated with a dataclass are groups.
 
     Examples
     --------
@@ -924,7 +932,7 @@ def _flat(signature: inspect.Signature) -> Iterator[inspect.Parameter]:
 
 
 def _in_panel(annotation: Any, panel: str | None) -> Any:
-    """Return an option's annotation, in the panel of its group unless it names one itself."""
+    """Return the annotation of an option, in the panel of its group if it has no panel itself."""
     if panel is None or not hasattr(annotation, "__metadata__"):
         return annotation
     kind, option = get_args(annotation)
