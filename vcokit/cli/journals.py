@@ -1,13 +1,17 @@
-"""Journals as the shell names them, and what one says of the cloud it was carried out on.
+"""The journals of commands: their names, and which cloud a journal belongs to.
 
 ==============================  ===========================================================
-``apply routes.csv``            ``routes.rollout.db``, beside the inventory
-again, once that has ended      ``routes.rollout-2.db``: no journal is ever overwritten. One that
-                                became stale has ended, unless a step of it is in doubt
-again, while it has not         an error that says who holds it, or how to go on
-``--simulate``                  ``routes.simulated.db``; the name is for people and decides nothing
-resume a simulated rollout      with ``--simulate``, or at the endpoint of a simulator, never in the
-                                cloud: the journal says what it is, whatever its name
+command                         journal
+==============================  ===========================================================
+``apply routes.csv``            ``routes.rollout.db``, next to the inventory
+again, after that has ended     ``routes.rollout-2.db``: a journal is never overwritten. A stale
+                                rollout has ended, unless the outcome of a step is not known
+again, before it has ended      an error with the process that holds the journal, or with the
+                                command to resume
+``--simulate``                  ``routes.simulated.db``. The name is only for people: the journal
+                                itself records whether its cloud is simulated
+resume a simulated rollout      only with ``--simulate`` or at the endpoint of a simulator, never in
+                                the cloud, whatever the name of the journal
 ``undo routes.rollout.db``      ``routes.rollout.undo.db``
 ==============================  ===========================================================
 """
@@ -39,13 +43,13 @@ _SIMULATED: Final = ".simulated.db"
 
 
 def command_to_resume(journal: Path, resume_args: str = "") -> str:
-    """Return the command that goes on with a journal.
+    """Return the command that resumes the rollout of a journal.
 
     Parameters
     ----------
     journal : Path
-    again : str
-        Options that cloud the same cloud, from `CloudOptions.again`.
+    resume_args : str
+        Options that select the same cloud, from `CloudOptions.resume_args`.
 
     Examples
     --------
@@ -58,26 +62,29 @@ def command_to_resume(journal: Path, resume_args: str = "") -> str:
 def new_journal(
     given: Path | None, files: Sequence[str], *, simulated: bool, option: str = "--journal"
 ) -> Path:
-    """Return the name of the journal that a rollout is to have.
+    """Return the path of the journal that a new rollout will have.
 
     Parameters
     ----------
     given : Path, optional
-        What `option` named.
+        The value of `option`.
     files : sequence of str
-        Inventories, or a plan; the journal is called after the first where none is named.
+        Inventories, or a plan. Without `given`, the journal is named after the first file.
     simulated : bool
+        Whether the cloud is simulated.
     option : str
+        The option that names the journal.
 
     Raises
     ------
     InputError
-        If there is one whose rollout has not ended, or none can be named.
+        If the journal exists already, if the rollout of an existing journal has not ended, or if
+        no name can be derived from `files`.
     JournalError
-        If the file is not a journal, or files of another journal are beside it; nothing is
-        touched.
+        If an existing file is not a journal, or if files of another journal are next to the path.
+        No file is changed.
     JournalLockedError
-        If its rollout still runs.
+        If the rollout of an existing journal still runs.
     """
     if given is not None:
         if given.exists():
@@ -99,21 +106,21 @@ def new_journal(
 
 
 def _numbered(first: Path) -> Iterator[Path]:
-    """Yield the names that journals of one inventory have, one after the other."""
+    """Yield the possible names for journals of one inventory, in their order."""
     yield first
     for number in count(2):
         yield first.with_name(f"{first.stem}-{number}{first.suffix}")
 
 
 def require_finished(path: Path, option: str = "--journal") -> None:
-    """Refuse to begin beside a journal whose rollout has not ended.
+    """Refuse to start a new rollout while the rollout of a journal has not ended.
 
-    One that became stale has, unless the cloud may still do what it was sent.
+    A stale rollout has ended, unless the cloud may still carry out a request of it.
 
     Raises
     ------
     InputError, JournalLockedError
-        With the command that goes on with it, or that begins anew in spite of it.
+        With the command that resumes the rollout, or that starts a new rollout nevertheless.
     """
     with Journal.read(path) as journal:
         require_unlocked(journal)
@@ -137,7 +144,7 @@ def require_finished(path: Path, option: str = "--journal") -> None:
 
 
 def resume_args_of(journal: Journal) -> str:
-    """Return the options by which the cloud of a journal is reached, as far as is known."""
+    """Return the options that select the cloud of a journal, as far as they are known."""
     at_endpoint = may_be_simulator(config.get("endpoint"))
     return " --simulate" if journal.simulated and not at_endpoint else ""
 
@@ -148,7 +155,7 @@ def require_unlocked(journal: Journal) -> None:
     Raises
     ------
     JournalLockedError
-        It says who holds it.
+        With the process that holds the journal.
     """
     owner = journal.holder()
     if owner is not None:
@@ -156,10 +163,10 @@ def require_unlocked(journal: Journal) -> None:
 
 
 def require_same_target(path: Path, cloud: CloudOptions) -> None:
-    """Refuse to go on, on the real cloud, with what was begun on a simulated one, or reversed.
+    """Refuse to resume a simulated rollout in the real cloud, or a real one in a simulator.
 
-    Nobody is asked anything yet. What only the answer of an endpoint on this machine can tell, is
-    refused once it is connected: see `vcokit.rollout.rehearsal`.
+    Nothing is sent here. Whether an endpoint on this machine is a simulator is only known from its
+    answer, so that case is checked after connecting: see `vcokit.rollout.rehearsal`.
 
     Raises
     ------
@@ -185,18 +192,18 @@ def require_same_target(path: Path, cloud: CloudOptions) -> None:
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """What a journal says of its cloud.
+    """The content of a journal that is needed to resume or undo its rollout.
 
     Parameters
     ----------
     plan : Plan
-        What is carried out.
+        The plan of the rollout.
     left : Plan
-        The part of it that is not in a final state yet.
+        The steps of the plan that are not in a final state yet.
     routes : DataFrame
-        The rows that its steps are about, blocked ones left out.
+        The routes of the steps, without blocked steps.
     live : DataFrame
-        The live routes by what is known: those of the plan, with the steps that took effect.
+        The live routes as far as known: those of the plan, changed by the steps that took effect.
     """
 
     plan: Plan
@@ -206,7 +213,7 @@ class ResumePoint:
 
     @classmethod
     def of(cls, path: Path) -> ResumePoint:
-        """Return that of a journal.
+        """Return the resume point of a journal.
 
         Raises
         ------
@@ -224,7 +231,7 @@ class ResumePoint:
 
 
 def _live_after(plan: Plan, steps: pd.DataFrame, states: Sequence[str]) -> pd.DataFrame:
-    """Return the live routes once the steps in some states took effect, and no other."""
+    """Return the live routes after the effect of the steps in the given states, and no others."""
     took = set(steps.loc[steps["state"].isin(states), "step"])
     live = {name: set(routes) for name, routes in plan.live_by_connection().items()}
     regions = {}
@@ -238,7 +245,7 @@ def _live_after(plan: Plan, steps: pd.DataFrame, states: Sequence[str]) -> pd.Da
 
 
 def _left(plan: Plan, steps: pd.DataFrame) -> Plan:
-    """Return the steps that are not final as a plan, to be forecast."""
+    """Return the steps that are not in a final state as a plan, for a forecast."""
     rest = plan.steps[~steps["state"].isin([*FINAL]).to_numpy()].reset_index(drop=True)
     live = _live_after(plan, steps, (State.DONE,))
     live = live[live["vpn_connection_id"].isin(rest["vpn_connection_id"].unique())]

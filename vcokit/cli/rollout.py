@@ -1,10 +1,10 @@
-"""``vcokit plan``, ``apply``, ``resume`` and ``undo``: what a rollout sends, and sending it.
+"""``vcokit plan``, ``apply``, ``resume`` and ``undo``: plan a rollout, and run it.
 
 ::
 
     FILE… ──plan──▶ plan ──┬── --save PLAN ──apply──▶┐
                            └── apply ───────────────▶ rollout ──▶ journal ──resume──▶ rollout …
-                                                                        ──undo────▶ a rollout back
+                                                                        ──undo────▶ undo rollout
 """
 
 from __future__ import annotations
@@ -80,13 +80,13 @@ from vcokit.rollout.reconcile import verify_routes
 from vcokit.rollout.rollout import Rollout
 from vcokit.rollout.undo import undo_plan
 
-#: Colours of a plan's lines, by how they begin.
+#: Colours of the lines of a plan, by the beginning of the line.
 _STYLES: Final = {"+ ": "green", "~ ": "yellow", "- ": "red", "! ": "magenta"}
 _ROUTE: Final = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
 
 
 class PlanFormat(StrEnum):
-    """How a plan is shown."""
+    """Formats of a plan."""
 
     text = "text"
     table = "table"
@@ -163,7 +163,7 @@ def plan_command(
 def _reviewed(
     findings: pd.DataFrame, routes: pd.DataFrame, exceptions: Path | None
 ) -> Review | None:
-    """Return findings without those that a file of exceptions accepts; None without such a file."""
+    """Return the findings reviewed with a file of exceptions; None if there is no such file."""
     if exceptions is None:
         return None
     review = review_findings(findings, routes, exceptions=exceptions)
@@ -173,14 +173,14 @@ def _reviewed(
 
 
 def _save(plan: Plan, path: Path) -> None:
-    """Write a plan to a file that is not an inventory, nor anything else of value."""
+    """Write a plan to a file; refuse to overwrite anything other than a plan."""
     if path.is_file() and path.stat().st_size and not is_plan(path):
         raise InputError(f"{path}: exists and is not a plan", remedy="Name another --save")
     plan.save(path)
 
 
 def _print_plan(plan: Plan, form: PlanFormat, impact: pd.DataFrame | None = None) -> None:
-    """Print a plan: its lines in colours on a terminal, everything else as it is anywhere."""
+    """Print a plan; colour its lines if the format is text and the output is a terminal."""
     if form is PlanFormat.json:
         gaps = [{"steps": list(gap.steps), "reason": gap.reason} for gap in plan.order.gaps]
         facts = {"fingerprint": plan.fingerprint, "actions": plan.counts, "gaps": gaps}
@@ -199,7 +199,10 @@ def _print_plan(plan: Plan, form: PlanFormat, impact: pd.DataFrame | None = None
 
 
 def _print_summary(plan: Plan, console: Console) -> None:
-    """Print a plan in a line, and what cannot be ordered, so that addresses are uncovered."""
+    """Print a plan in one line, then its gaps.
+
+    A gap is a set of steps that cannot be ordered so that all addresses stay covered.
+    """
     console.print(f"Plan {plan.fingerprint[:12]}: {plan}")
     for gap in plan.order.gaps:
         error_console().print(f"gap: {printable(gap.reason)}")
@@ -310,7 +313,7 @@ def apply_command(
 
 
 def _check_fingerprint(text: str | None) -> None:
-    """Raise for what cannot be the beginning of a fingerprint."""
+    """Raise if a text cannot be the beginning of a fingerprint."""
     if text is not None and not re.fullmatch("[0-9a-f]{12,64}", text):
         raise InputError(
             f"--expect {printable(text)}: not a fingerprint",
@@ -328,22 +331,22 @@ def _require_expected(plan: Plan, expect: str | None) -> None:
 
 
 def _saved_plan(files: Sequence[str]) -> Plan | None:
-    """Return the plan that a file holds, None where it holds no plan."""
+    """Return the plan of a file; None if the file is not a plan."""
     if len(files) != 1 or files[0] == "-" or not is_plan(files[0]):
-        return None  # what is wrong with it, if anything, reading it as an inventory says
+        return None  # reading it as an inventory reports what is wrong with it, if anything
     return Plan.load(files[0])
 
 
 def _wanted(plan: Plan) -> pd.DataFrame:
-    """Return the routes that are live once a plan is carried out, as far as it has steps."""
+    """Return the routes that the steps of a plan create, modify or keep."""
     steps = plan.frame()
     return steps[steps["action"].isin(["create", "modify", "keep"])][_ROUTE].reset_index(drop=True)
 
 
 def _verify(routes: pd.DataFrame, client: Client, own: Sequence[Rule]) -> None:
-    """Print how the live routes differ from those that were asked for.
+    """Print how the live routes differ from the wanted routes.
 
-    It changes no exit code: the steps decide that.
+    This does not change the exit code, which depends on the steps only.
     """
     differences = verify_routes(routes, live_routes(client, routes), rules=own)
     verdicts = differences["verdict"].value_counts()
@@ -390,7 +393,7 @@ def resume_command(
 
 
 def _nothing_left(journal: Path, console: Console) -> ExitCode:
-    """Say that a rollout has come to its end; return the exit code that it ended with."""
+    """Print that a rollout has no steps left; return the exit code with which it ended."""
     with Journal.read(journal) as read:
         require_unlocked(read)
         states = read.steps()["state"].value_counts()
@@ -437,7 +440,7 @@ def undo_command(
         require_same_target(journal, cloud)
         if take_over:
             Journal.open(journal, take_over=True).close()
-        # Read, not opened: what is taken back is not written to.
+        # Open the journal for reading only: undo does not change it.
         with Journal.read(journal) as read:
             read.check()
             require_unlocked(read)
@@ -453,7 +456,7 @@ def undo_command(
             live = live_routes(client, point.routes)
             plan = summary.plan = undo_plan(steps, calls, live, quota=quota, rollout_id=rollout_id)
             if save is not None:
-                # Before it is shown: whoever reads our output may have read enough.
+                # Save the plan before it is printed: the reader of the output may close it early.
                 _save(plan, save)
             if len(plan):
                 _print_plan(plan, format)

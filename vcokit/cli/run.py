@@ -1,9 +1,9 @@
-"""A rollout in the shell: its progress, its log, its summary, its report, and how it ends.
+"""Run a rollout in the shell: its progress, log, summary, report and exit code.
 
 ::
 
     with SummaryWriter(log, …) as summary:     the summary is written however the command ends:
-        summary.set_journal(journal)           well, badly, by an error, by an interrupt
+        summary.set_journal(journal)           with success, failed steps, an error or an interrupt
         summary.plan = …
         code = run_rollout(rollout, …)         forecast ─▶ start ─▶ progress ─▶ result
         return summary.finish(code)                          │
@@ -59,7 +59,7 @@ from vcokit.rollout.steps import FINAL
 
 
 def require_terminal() -> None:
-    """Refuse to begin what will have to be asked where there is nobody to ask.
+    """Raise an error if there is no terminal on which the user can be asked.
 
     Raises
     ------
@@ -72,12 +72,12 @@ def require_terminal() -> None:
 
 
 def confirm(plan: Plan, *, ask: bool) -> bool:
-    """Tell whether there is anything to send and, where it is asked, whether it may be sent.
+    """Return whether there is anything to send and, with `ask`, whether the user agrees to send it.
 
     Raises
     ------
     InputError
-        If there is nobody to ask.
+        If there is no terminal to ask on.
     """
     if not any(plan.counts[action] for action in ("create", "modify", "delete")):
         return False
@@ -89,7 +89,7 @@ def confirm(plan: Plan, *, ask: bool) -> bool:
 
 # -- from start to end -----------------------------------------------------------------------------
 
-#: Failed steps that the shell lists.
+#: Number of failed steps that are listed at most.
 _LISTED: Final = 20
 
 
@@ -103,7 +103,7 @@ def run_rollout(
     left: Plan | None = None,
     verify: Callable[[], None] | None = None,
 ) -> ExitCode:
-    """Start a rollout, show it until it has ended, and say how it ended.
+    """Start a rollout, show it until it has ended, and return its exit code.
 
     Parameters
     ----------
@@ -112,13 +112,13 @@ def run_rollout(
     client : Client
     console : Console
     summary : SummaryWriter
-        Of the command.
+        The summary of the command.
     resume_command : str
-        The command that goes on, were the rollout to break off.
+        The command that resumes the rollout if it is interrupted.
     left : Plan, optional
-        What is left of the rollout's plan, where that is not all of it: to forecast the time.
+        The remaining steps of the rollout if some have ended already, to forecast the time.
     verify : callable, optional
-        Called once the rollout has ended well: it reads back what is live.
+        Called when the rollout has succeeded, to compare the live routes with the plan.
 
     Raises
     ------
@@ -137,14 +137,14 @@ def run_rollout(
         if verify is not None and ended is ExitCode.OK:
             verify()
     except VcokitError as error:
-        if isinstance(error.remedy, Remedy):  # with the options that reach the same cloud
+        if isinstance(error.remedy, Remedy):  # add the options that select the same cloud
             error.remedy = error.remedy.reworded(resume=resume_command)
         code = exit_code(error)
         raise
     finally:
         if log is not None:
             log.write(time.time(), "end", state=rollout.state, exit_code=int(code))
-        if rollout.ended:  # else who ends it all at once waits for nobody
+        if rollout.ended:  # else the program ends at once, without waiting for the observers
             for follower in summary.followers:
                 follower.close()
         if summary.options.report is not None:
@@ -153,7 +153,7 @@ def run_rollout(
 
 
 def _write_record(path: Path, rollout: Rollout, console: Console) -> None:
-    """Write the change record of a rollout, however it ended; the end itself stands."""
+    """Write the change record of a rollout, however it ended; an error here is only printed."""
     try:
         change_record(rollout.journal).write(path)
     except VcokitError as fault:
@@ -163,7 +163,7 @@ def _write_record(path: Path, rollout: Rollout, console: Console) -> None:
 
 
 def print_result(rollout: Rollout, console: Console, resume_command: str) -> ExitCode:
-    """Print how many steps ended in which state; return the exit code."""
+    """Print the number of steps in each state; return the exit code."""
     tally = rollout.tally()
     console.print(state_counts(tally))
     steps = rollout.frame()
@@ -180,9 +180,9 @@ def print_result(rollout: Rollout, console: Console, resume_command: str) -> Exi
 
 # -- progress --------------------------------------------------------------------------------------
 
-#: Seconds between two looks at a rollout.
+#: Seconds between two reads of the state of a rollout.
 _REFRESH: Final = 0.1
-#: Seconds between two lines where there is no terminal: if anything changed, and if nothing did.
+#: Without a terminal, seconds between two lines: if something has changed, and if nothing has.
 _REPORT_INTERVAL: Final = 5.0
 _IDLE_INTERVAL: Final = 60.0
 
@@ -196,8 +196,8 @@ def show_rollout(
 ) -> None:
     """Start a rollout and show it until it has ended.
 
-    On Ctrl-C or SIGTERM the rollout is stopped gracefully, and the command that goes on with it is
-    printed; a second one ends the program at once.
+    Ctrl-C or SIGTERM stops the rollout gracefully and prints the command to resume it. A second one
+    ends the program at once.
 
     Raises
     ------
@@ -226,7 +226,7 @@ def show_rollout(
             rollout.stop()
             rollout.join()
         except KeyboardInterrupt:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a third one has nothing to end
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a third one has no effect
             rollout.let_go()
             atexit.register(_leave)
             messages.print("Ended at once, without the answers to calls that were sent.")
@@ -238,7 +238,7 @@ def show_rollout(
 
 
 def _leave() -> None:
-    """Leave the program though a thread of it still waits for an answer."""
+    """End the program, although one of its threads still waits for an answer."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
             stream.flush()
@@ -246,12 +246,12 @@ def _leave() -> None:
 
 
 class RolloutProgress:
-    """A progress bar on a terminal, a line now and then elsewhere.
+    """The progress of a rollout: a bar on a terminal, elsewhere a line at intervals.
 
     Parameters
     ----------
     rollout : Rollout
-        Started.
+        Must be started.
     expected : Forecast
     console : Console
     """
@@ -287,9 +287,9 @@ class RolloutProgress:
             self._bar.stop()
 
     def show(self, *, last: bool = False) -> None:
-        """Show the counts of this moment."""
+        """Show the current counts."""
         tally = self._rollout.tally()
-        # By the clock, not by the latest event: where nothing happens the rate goes down.
+        # Use the clock, not the time of the latest event: if nothing happens, the rate must fall.
         elapsed = max(time.monotonic() - self._started, 1e-9)
         settled = _settled(tally) - self._settled_before
         rate = f"{settled / elapsed:,.1f}/s"
@@ -330,7 +330,7 @@ def _settled(tally: Tally) -> int:
 
 
 class StepLog:
-    """An observer that writes a line per step, when the step has ended: done, failed or skipped.
+    """An observer that writes a log line for each step that has ended: done, failed or skipped.
 
     ::
 
@@ -340,12 +340,13 @@ class StepLog:
         {"at": …, "event": "rollout", "state": "finished", "message": null}
         {"at": …, "event": "end", "state": "finished", "exit_code": 0}
 
-    A line is always one line: what a file or the cloud said is spelt out where it is not visible.
+    Each entry is exactly one line: invisible characters in texts of files or of the cloud are
+    escaped.
 
     Parameters
     ----------
     plan : Plan
-        Whose steps are meant.
+        The plan of the rollout.
     stream : file
         Open for text.
     kind : LogFormat
@@ -358,9 +359,10 @@ class StepLog:
         self._request_ids: dict[int, str] = {}
 
     def __call__(self, event: Event) -> None:
-        """Write a line, if the event is worth one."""
+        """Write a line if the event ends a step or changes the state of the rollout."""
         if isinstance(event, StepChanged) and event.request_id:
-            # It came with the answer; a step is done only once a listing has shown it.
+            # The id comes with the answer to a write; the step is done later, when a listing
+            # confirms it.
             self._request_ids[event.step] = event.request_id
         if isinstance(event, StepChanged) and event.new in FINAL:
             step = self._steps[event.step]
@@ -383,12 +385,12 @@ class StepLog:
             self.write(event.at, "rollout", state=event.state, message=event.message)
 
     def write(self, at: float, event: str, **fields: Any) -> None:
-        """Write a line of one's own."""
+        """Write a line for any other event."""
         _write_log_line(self._stream, self._kind, at, event, **fields)
 
 
 def _write_log_line(stream: IO[str], kind: LogFormat, at: float, event: str, **fields: Any) -> None:
-    """Write a line of a log; ``at`` is seconds since 1970."""
+    """Write a line of a log; ``at`` is in seconds since the epoch."""
     moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
     if kind is LogFormat.json:
         line = dumps({"at": moment.replace("+00:00", "Z"), "event": event, **fields})
@@ -400,37 +402,40 @@ def _write_log_line(stream: IO[str], kind: LogFormat, at: float, event: str, **f
 
 # -- summary ---------------------------------------------------------------------------------------
 
-#: Failed steps that a summary lists, and bytes that one can have.
+#: Maximum number of failed steps in a summary, and maximum size of a summary in bytes.
 _MOST_FAILED: Final = 1000
 _LARGEST: Final = 16_000_000
-#: What tells a summary from any other JSON.
+#: Keys that distinguish a summary from other JSON files.
 _SUMMARY_KEYS: Final = frozenset({"journal", "plan", "exit_code", "meaning"})
 
 
 class SummaryWriter:
-    """The summary of one command, written when the command ends, however it ends.
+    """The summary of a command, written when the command ends, however it ends.
 
     Parameters
     ----------
     options : LogOptions
     *needed : str or Path
         Files that the command reads.
-    journal, save : Path, optional
-        Journal that it reads or makes, and plan that it writes.
+    journal : Path, optional
+        Journal that the command reads or creates.
+    save : Path, optional
+        Plan that the command writes.
 
     Attributes
     ----------
     plan : Plan or None
-        What is to be done, once that is known.
+        The plan of the command, as soon as it is known.
     rollout : Rollout or None
-        Who does it.
+        The rollout of the plan.
     resume_command : str or None
-        The command that goes on with it.
+        The command that resumes the rollout.
 
     Raises
     ------
     InputError
-        If the summary could not be written, or would destroy something of value.
+        If an output of the command cannot be written or would overwrite a file that it needs, or
+        if the summary would overwrite a file that is not a summary.
     """
 
     def __init__(
@@ -456,11 +461,11 @@ class SummaryWriter:
         if options.report is not None:
             kind_of_record(options.report)
             _check_writable(options.report)
-        #: Observers that the options ask for, beside the log.
+        #: Observers for the options, without the log.
         self.followers = options.followers(self.print_note)
 
     def _check_paths(self, journal: Path | None) -> None:
-        """Refuse outputs that the command needs, and then write no summary either."""
+        """Refuse outputs that would overwrite needed files, and then write no summary either."""
         options = self.options
         outputs = {
             "--summary": options.summary,
@@ -475,30 +480,30 @@ class SummaryWriter:
             raise
 
     def set_journal(self, journal: Path) -> None:
-        """Name the journal, as soon as it has a name.
+        """Set the journal of the command, as soon as its path is known.
 
         Raises
         ------
         InputError
-            If something is to be written onto it.
+            If an output of the command would overwrite it.
         """
         self._check_paths(journal)
         self._journal = journal
 
     def print_note(self, note: str) -> None:
-        """Print a note on standard error, as the log is written."""
+        """Print a note on standard error, as JSON if the log is JSON."""
         if self.options.log_format is LogFormat.json:
             _write_log_line(sys.stderr, LogFormat.json, time.time(), "note", message=note)
         else:
             print_note(note)
 
     def step_log(self, plan: Plan) -> StepLog | None:
-        """Return the observer that logs, if one is wished."""
+        """Return the observer that writes the log; None if the options ask for no log."""
         kind = self.options.log_format
         return StepLog(plan, sys.stderr, kind) if kind else None
 
     def finish(self, code: ExitCode) -> ExitCode:
-        """Take the exit code down, and return it."""
+        """Record the exit code of the command, and return it."""
         self._code = code
         return code
 
@@ -517,7 +522,7 @@ class SummaryWriter:
                 facts = self._facts(code, error)
                 write_atomic(self._summary, [dumps(facts) + "\n"], packed=False)
             except VcokitError as fault:
-                # The rollout's own end stands.
+                # This error does not change the exit code of the rollout.
                 error_console().print(f"no summary: {printable(fault)}")
         if code is ExitCode.INTERRUPTED:
             self._print_interrupted()
@@ -526,12 +531,12 @@ class SummaryWriter:
     def _print_interrupted(self) -> None:
         state = "ready" if self.rollout is None else self.rollout.state
         if state == "ready" or (state in ENDED and state != "interrupted"):
-            # Else it was said with the command that goes on.
+            # Otherwise the command to resume was printed already.
             how = "nothing was sent" if state == "ready" else f"the rollout is {state}"
             error_console().print(f"interrupted, {how}")
 
     def _facts(self, code: int, error: BaseException | None) -> dict[str, Any]:
-        """Return what a summary says."""
+        """Return the content of the summary."""
         journal = self.rollout.journal if self.rollout is not None else self._journal
         facts: dict[str, Any] = {
             "journal": None if journal is None else str(journal),
@@ -564,7 +569,7 @@ class SummaryWriter:
 
 
 def _failed(rollout: Rollout) -> list[dict[str, Any]]:
-    """Return the first failed steps; none where the journal is lost, which the error tells."""
+    """Return the first failed steps; none if the journal is lost, which the error reports."""
     try:
         steps = rollout.frame()
     except JournalError:
@@ -585,7 +590,7 @@ def _check_writable(path: Path) -> None:
 
 
 def _check_summary(path: Path) -> None:
-    """Refuse a summary that could not be written, or would take the place of something else."""
+    """Refuse a summary that cannot be written, or that would overwrite any other file."""
     _check_writable(path)
     if path.exists() and path.stat().st_size and not _is_summary(path):
         raise InputError(f"{path}: exists and is not a summary", remedy="Name another --summary")
