@@ -1,6 +1,6 @@
-"""``vcokit live``, ``verify``, ``diff``, ``status`` and ``report``: they look, and none sends.
+"""``vcokit live``, ``verify``, ``diff``, ``status`` and ``report``: commands that only read.
 
-Messages go to standard error, so that standard output holds the routes or the differences alone.
+Messages go to standard error, so that standard output contains only the routes or the differences.
 """
 
 from __future__ import annotations
@@ -104,9 +104,9 @@ def live_command(
     with cloud.connect(routes) as client:
         found = _find(client, routes if files else None, region, connections=connections)
     unlisted = {} if connections else schema.unlisted_connections(found)
-    if not connections:  # routes learnt by BGP are not of an inventory
+    if not connections:  # an inventory does not contain routes that were learnt by BGP
         found = schema.destination_routes(found).reset_index(drop=True)
-        # Terraform imports what is live.
+        # Live routes have a type; with it, the Terraform file also imports them.
         is_terraform = output is not None and format_of(output) == "terraform"
         found = found[[*_FIELDS, "route_entry_type"] if is_terraform else _FIELDS]
     if output is None:
@@ -190,7 +190,7 @@ def verify_command(
     differences = verdicts[~verdicts["verdict"].isin(["as planned", "weight unknown"])]
     if allow_unexpected:
         differences = differences[differences["verdict"] != "unexpected"]
-    # With the file and the line of their rows, where they have one.
+    # Add the file and line of each row, if known.
     row = differences["row"].fillna(-1).astype("int64")
     places = {
         name: routes[name].reset_index(drop=True).reindex(row).array for name in ("source", "line")
@@ -200,7 +200,7 @@ def verify_command(
 
 
 def _tunnels(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
-    """Return the tunnels of some connections; print those that are down, with the reasons."""
+    """Return the tunnels of the connections in `routes`; print those that are down, and why."""
     found = live_tunnels(client, routes)
     down = found[found["status"].notna() & (found["status"] != TUNNEL_UP)]
     for row in to_records(down):
@@ -217,7 +217,7 @@ def _tunnels(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _router_routes(client: Client, routes: pd.DataFrame) -> pd.DataFrame:
-    """Return what the tables of transit routers have; print what could not be read."""
+    """Return the routes in the tables of transit routers; print what could not be read."""
     found = live_router_routes(client, routes)
     _print_notes(found)
     return found
@@ -276,18 +276,18 @@ def diff_command(
 
 
 def compare_routes(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Return what two sets of routes do not have in common.
+    """Return the differences between two sets of routes.
 
     Parameters
     ----------
     before, after : DataFrame
-        Routes; rows that a plan would block take no part.
+        Routes. Rows that a plan would block are not compared.
 
     Returns
     -------
     DataFrame
-        change (added, removed, changed), region_id, vpn_connection_id, route_dest, next_hop,
-        old_weight, weight; as in the first, then what is new.
+        Columns: change (added, removed, changed), region_id, vpn_connection_id, route_dest,
+        next_hop, old_weight, weight. Rows: in the order of `before`, then the added routes.
 
     Examples
     --------
@@ -311,7 +311,7 @@ def compare_routes(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plannable(routes: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows that stand, by their network; a route that is live twice is there once."""
+    """Return the rows that can be planned, with their networks, each route once."""
     rows = plannable_rows(Audit(routes))
     wanted = rows.routes.assign(route_dest=rows.network)[rows.plannable]
     return wanted[["region_id", *_PATH, "weight"]].drop_duplicates(_PATH)
@@ -348,7 +348,7 @@ def status_command(
 
 
 class RecordFormat(StrEnum):
-    """Forms of a change record."""
+    """Formats of a change record."""
 
     markdown = "markdown"
     html = "html"
@@ -399,15 +399,16 @@ def report_command(
 
 
 def status_facts(path: Path, now: float, limit: int) -> dict[str, Any]:
-    """Return what a journal says of its rollout, as plain values.
+    """Return the state of a rollout from its journal, as plain values.
 
     Parameters
     ----------
     path : Path
+        The journal.
     now : float
         Seconds since the epoch.
     limit : int
-        Failed steps at most.
+        Maximum number of failed steps.
 
     Raises
     ------

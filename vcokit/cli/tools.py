@@ -1,4 +1,4 @@
-"""``vcokit config``, ``policy``, ``simulate``, ``demo`` and ``completion``: what helps to begin."""
+"""``vcokit config``, ``policy``, ``simulate``, ``demo`` and ``completion``: help to get started."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def config_command(
     key = _key(profile)
     names = [name for one in _PROXIES for name in (one, one.lower())]
     proxies = {name: config.masked(os.environ[name]) for name in names if os.environ.get(name)}
-    # What looks like a setting and is none: mistyped, most likely.
+    # Variables that look like a setting but are unknown: most likely mistyped.
     known = {config.PREFIX + name.upper() for name in config.SETTINGS}
     unknown = sorted(n for n in os.environ if n.startswith(config.PREFIX) and n not in known)
     if json:
@@ -79,9 +79,9 @@ def config_command(
 
 
 def _key(profile: str | None) -> str:
-    """Return where a command would look for a key first; none is used and nobody is asked.
+    """Return where a command would find its key, without using the key or calling a service.
 
-    What a command would refuse, such as half a key or an unknown profile, is told as it would.
+    If a command would refuse the key, such as half a key or an unknown profile, return the error.
     """
     from vcokit.cloud.credentials import from_environment, read_profile
 
@@ -108,7 +108,7 @@ _LOOK: Final = ("DescribeVcoRouteEntries",)
 _ROLLOUT: Final = (
     *_LOOK,
     "DescribeVpnConnection",
-    "DescribeVpnConnections",  # many connections in one look; without it, one call each
+    "DescribeVpnConnections",  # reads many connections in one call; without it, one call each
     "CreateVcoRouteEntry",
     "ModifyVcoRouteEntryWeight",
 )
@@ -117,15 +117,16 @@ _CONNECTIONS: Final = ("DescribeVpnConnections", "DescribeVpnAttachments")
 
 _QUOTA: Final = ("ListProductQuotas",)
 
-#: Of a probe with its sandbox; without it the writes are dry runs, which need the same.
+#: Operations of a probe with its sandbox. Without the sandbox, its writes are dry runs, which need
+#: the same permissions.
 PROBE: Final = (*_ROLLOUT, *_DELETE, *_QUOTA)
 
 #: Operations that each command may call on the real cloud.
 COMMAND_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "audit": (),
     "plan": _LOOK,
-    "apply": _ROLLOUT,  # deletes nothing without --prune, which is `prune` below …
-    "resume": (*_ROLLOUT, *_DELETE),  # … but what broke off may have been begun with it
+    "apply": _ROLLOUT,  # deletes nothing without --prune; see `prune` in OPTION_NEEDS
+    "resume": (*_ROLLOUT, *_DELETE),  # the rollout may have been started with --prune
     "status": (),
     "report": (),
     "undo": (*_ROLLOUT, *_DELETE),
@@ -143,10 +144,10 @@ COMMAND_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "completion": (),
 }
 
-#: What the library calls beyond the commands: `live_connections` before an audit.
+#: Operations that no command calls but the library does: `live_connections` before an audit.
 PREFLIGHT: Final = (*_CONNECTIONS, "DescribeVpnConnection")
 
-#: What options need beyond their command.
+#: Operations that options need in addition to those of their command.
 OPTION_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "preflight": PREFLIGHT,
     "names": _CONNECTIONS,
@@ -258,11 +259,11 @@ def simulate_command(
             remedy="Name another --port, or leave it out",
         ) from None
     with cloud:
-        # Before the first line: whoever reads it may interrupt the next moment.
+        # Before the first line is printed, because its reader may interrupt at once.
         interrupted = threading.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: interrupted.set())
-        # The first line is for programs: whoever starts this waits for it.
+        # The first line is for programs that start the simulator: they wait for it.
         print(f"listening on {cloud.endpoint}", flush=True)
         _print_keys(cloud, host=host, has_own_keys=has_own_keys)
         interrupted.wait()
@@ -271,7 +272,7 @@ def simulate_command(
 def _simulator(
     file: Path | None, read: ReadOptions, scenario: Path | None, options: dict[str, Any]
 ) -> tuple[Simulator, bool]:
-    """Return the simulator, and whether its keys are somebody's own and so no one else's."""
+    """Return the simulator, and whether its keys come from the user's scenario and are secret."""
     from vcokit.simulator import Simulator
     from vcokit.simulator.scenario import read_scenario
 
@@ -298,7 +299,7 @@ def _print_keys(cloud: Simulator, *, host: str, has_own_keys: bool) -> None:
     messages, keys = error_console(), cloud.credentials
     messages.print(f"ALIBABA_CLOUD_ACCESS_KEY_ID={keys.access_key_id}")
     if not has_own_keys:
-        # The keys that the simulator makes up are no secret: they open nothing else.
+        # Keys that the simulator generates are not secret: they give access to nothing else.
         messages.print(f"ALIBABA_CLOUD_ACCESS_KEY_SECRET={keys.access_key_secret}")
     if not is_loopback(host):
         messages.print(
@@ -311,7 +312,7 @@ def _print_keys(cloud: Simulator, *, host: str, has_own_keys: bool) -> None:
 
 # -- demo ------------------------------------------------------------------------------------------
 
-#: Time the demo's simulator takes over a task, simulated seconds.
+#: Shortest and longest duration of a task in the demo, in simulated seconds.
 _TASK_SECONDS: Final = (2.0, 5.0)
 
 
@@ -358,7 +359,7 @@ def demo_command(
     file = file or find_inventory()
     check_output_paths({"--out": kept}, [file], journals=[journal])
     if fresh:
-        # What the last demo left, and nothing else: the folder may be anyone's.
+        # Delete only the file of the last demo: the folder may contain other files of the user.
         kept.unlink(missing_ok=True)
     out.mkdir(parents=True, exist_ok=True)
     routes = read.read([str(file)])
@@ -399,7 +400,7 @@ def demo_command(
 
 
 def _draw(steps: pd.DataFrame, folder: Path) -> list[Path]:
-    """Write the plots of a rollout as pictures; those of the last demo are replaced."""
+    """Write the plots of a rollout as image files, and replace those of the last demo."""
     from matplotlib.figure import Figure
 
     from vcokit import plots
@@ -418,7 +419,7 @@ def _draw(steps: pd.DataFrame, folder: Path) -> list[Path]:
 
 
 def find_inventory() -> Path:
-    """Return the inventory that comes with vcokit: of the checkout, else of the package."""
+    """Return the inventory that comes with vcokit, from the checkout or else from the package."""
     checkout = Path(__file__).parents[2] / "data" / "routes.csv"
     if checkout.is_file():
         return Path("data/routes.csv") if Path("data/routes.csv").is_file() else checkout
@@ -429,7 +430,7 @@ def find_inventory() -> Path:
 
 
 def _kept_cloud(routes: pd.DataFrame, kept: Path, speed: float) -> Any:
-    """Return the simulated cloud: that of the last demo if it has all connections, else anew."""
+    """Return the simulated cloud of the last demo if it has all connections, else a new one."""
     from vcokit.live import connections_of
     from vcokit.simulator import Simulator
 
@@ -465,7 +466,10 @@ def _print_audit(
 
 
 def _demo_code(rollout: Rollout, differences: pd.DataFrame, again: Plan) -> ExitCode:
-    """Return 0 if every step that was not blocked is done and the live routes equal the plan."""
+    """Return the exit code of the demo.
+
+    It is 0 if every step that was not blocked is done and the live routes are as planned.
+    """
     tally = rollout.tally()
     done = tally.states["done"] + tally.states["blocked"] == tally.total
     right = (differences["verdict"] == "as planned").all()
@@ -477,7 +481,7 @@ def _demo_code(rollout: Rollout, differences: pd.DataFrame, again: Plan) -> Exit
 
 
 class Shell(StrEnum):
-    """Shells that can complete commands."""
+    """Shells for which there is a completion script."""
 
     bash = "bash"
     zsh = "zsh"
