@@ -51,7 +51,7 @@ def test_what_was_never_asked_is_said(shell) -> None:
     assert shell("plan", SMALL, "--simulate", "--record", "sent")[0] == 0
     code, _, err = shell("plan", SMALL, "--replay", "sent")
     assert code == 5
-    assert "was never recorded" in err
+    assert "was not recorded" in err
 
 
 @pytest.mark.parametrize(

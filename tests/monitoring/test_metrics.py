@@ -161,7 +161,7 @@ def test_a_write_that_fails_is_a_warning(tmp_path: Path) -> None:
         assert Counter(rollout.frame()["state"]) == {"done": 4}
     assert said == [
         f"metrics are not written: {folder / 'a.prom'}: No such file or directory; "
-        "the rollout goes on"
+        "the rollout continues"
     ]
 
 

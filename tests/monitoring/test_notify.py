@@ -16,7 +16,7 @@ import apprise
 import pytest
 
 import vcokit as vk
-from tests.cli.stage import FAST, TEN, as_environment
+from tests.cli.stage import FAST, as_environment
 from tests.monitoring.receiver import LONG, Hand, Receiver
 from tests.rollout.stage import Stage
 from vcokit import errors
@@ -244,15 +244,6 @@ def test_one_that_was_never_used_is_closed_at_once() -> None:
 
 
 # -- the shell ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Ten good rows, in the working folder."""
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "routes.csv"
-    path.write_text(TEN)
-    return path
 
 
 def test_apply_resume_and_undo_tell(shell, receiver: Receiver, inventory: Path) -> None:

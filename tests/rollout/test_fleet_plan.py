@@ -79,8 +79,8 @@ def test_a_long_plan_fits_into_a_comment(three: Accounts, routes: pd.DataFrame) 
     ("name", "said"),
     [
         (None, "row 1 names no account. Name one in the column account"),
-        ("Oslo", "row 1 names the account 'Oslo', which is no member. Write 'oslo'"),
-        ("rome", r"row 1 names the account 'rome', which is no member \(and 1 more"),
+        ("Oslo", "row 1 names the unknown account 'Oslo'. Write 'oslo'"),
+        ("rome", r"row 1 names the unknown account 'rome' \(and 1 more"),
     ],
 )
 def test_rows_of_nobody(three: Accounts, routes: pd.DataFrame, name: str | None, said: str) -> None:

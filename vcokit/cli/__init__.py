@@ -123,15 +123,17 @@ _LIVE: Final = "Live routes"
 _TOOLS: Final = "Tools"
 
 COMMANDS: Final[Mapping[str, Command]] = {
-    "audit": Command("audit", _INVENTORY, "List what is wrong or remarkable in an inventory."),
-    "explain": Command("audit", _INVENTORY, "Say which route wins for an address, and the next."),
+    "audit": Command("audit", _INVENTORY, "List what is wrong or unusual in an inventory."),
+    "explain": Command(
+        "audit", _INVENTORY, "Show which route wins for an address, and which is next."
+    ),
     "aggregate": Command("audit", _INVENTORY, "Write the same forwarding with fewer destinations."),
     "plan": Command("rollout", _ROLLOUT, "Show what would be sent; send nothing."),
     "apply": Command("rollout", _ROLLOUT, "Audit, plan, apply and verify an inventory or a plan."),
     "resume": Command("rollout", _ROLLOUT, "Resume a rollout that was interrupted."),
     "status": Command("inspect", _ROLLOUT, "Show the state of a rollout, also while it runs."),
     "report": Command("inspect", _ROLLOUT, "Write the record of a change."),
-    "undo": Command("rollout", _ROLLOUT, "Take back what a rollout did."),
+    "undo": Command("rollout", _ROLLOUT, "Undo a rollout."),
     "verify": Command("inspect", _LIVE, "Compare an inventory with the live routes."),
     "live": Command("inspect", _LIVE, "Write the live routes as an inventory."),
     "diff": Command("inspect", _LIVE, "Compare two inventories, or one with the live routes."),

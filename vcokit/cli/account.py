@@ -69,7 +69,7 @@ def probe_command(
         Path | None,
         typer.Option(
             metavar="FILE.toml",
-            help="Write also the settings that follow, for vcokit.toml. FILE must be new.",
+            help="Also write the resulting settings, for vcokit.toml. FILE must be new.",
         ),
     ] = None,
     among_others: Annotated[
@@ -80,7 +80,9 @@ def probe_command(
     ] = False,
     journal: Annotated[
         Path,
-        typer.Option(metavar="FILE", help="File that names the routes of the sandbox meanwhile."),
+        typer.Option(
+            metavar="FILE", help="File that lists the sandbox routes while the probe runs."
+        ),
     ] = Path("probe-journal.json"),
 ) -> None:
     """Ask the account how its cloud behaves, with reads and dry runs.

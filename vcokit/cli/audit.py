@@ -90,7 +90,7 @@ def audit_command(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="File to write; its name tells the format."
+            "--output", "-o", metavar="FILE", help="File to write; its name determines the format."
         ),
     ] = None,
     output_format: Annotated[
@@ -171,7 +171,7 @@ def audit_command(
     cloud: CloudOptions,
     read: ReadOptions,
 ) -> int:
-    """Read inventories and list what is wrong or remarkable in their rows.
+    """Read inventories and list what is wrong or unusual in their rows.
 
     Example: vcokit audit routes.csv --output findings.html
     """

@@ -151,12 +151,12 @@ def verify_command(
     quota: LiveQuota = None,
     tunnels: Annotated[
         bool,
-        typer.Option("--tunnels", help="Look whether tunnels are up, and what is wrong if not."),
+        typer.Option("--tunnels", help="Check whether tunnels are up, and report why not."),
     ] = False,
     transit_router: Annotated[
         bool,
         typer.Option(
-            "--transit-router", help="Look whether routes are in the tables of transit routers."
+            "--transit-router", help="Check whether routes are in the tables of transit routers."
         ),
     ] = False,
     rules_file: RulesFile = None,
@@ -259,7 +259,9 @@ def diff_command(
         with cloud.connect(before) as client:
             after = schema.destination_routes(live_routes(client, before))
     elif cloud.simulated or cloud.profile is not None or cloud.record is not None:
-        raise InputError("two inventories need no cloud", remedy="Leave B out to compare with it")
+        raise InputError(
+            "two inventories need no cloud", remedy="Leave B out to compare with the live routes"
+        )
     else:
         before, after = read.read([old]), read.read([new])
     changes = compare_routes(before, after)
@@ -361,7 +363,7 @@ def report_command(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="File to write; its name tells the format."
+            "--output", "-o", metavar="FILE", help="File to write; its name determines the format."
         ),
     ] = None,
     format: Annotated[  # noqa: A002 - the option's name
@@ -380,10 +382,10 @@ def report_command(
         ),
     ] = None,
 ) -> None:
-    """Write the record of a change: what was asked, approved and done, by the journal.
+    """Write the record of a change from its journal: what was requested, approved and done.
 
     The record has the inventory and its digest, the plan, accepted findings, impact, who ran it
-    and when, and each step with times, codes and request ids. The page as HTML can be printed. It
+    and when, and each step with times, codes and request ids. The HTML page can be printed. It
     can also be written while the rollout runs, or after it was interrupted.
 
     Example: vcokit report routes.rollout.db --output change.html

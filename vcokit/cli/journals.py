@@ -95,7 +95,7 @@ def new_journal(
         database.refuse_leftovers(given)
         return given
     if files[0] == "-" or len(files) > 1:
-        raise InputError("no journal is named", remedy="Name one: --journal FILE.db")
+        raise InputError("the journal needs a name", remedy="Name one: --journal FILE.db")
     first = Path(files[0]).with_suffix(_SIMULATED if simulated else _END)
     for path in _numbered(first):
         if not path.exists():

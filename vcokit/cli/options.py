@@ -72,7 +72,7 @@ AllowGap = Annotated[
     bool,
     typer.Option(
         "--allow-gap",
-        help="Send also if some addresses have no route for a moment.",
+        help="Send even if some addresses briefly have no route.",
         rich_help_panel=PLAN,
     ),
 ]
@@ -118,7 +118,7 @@ Names = Annotated[
     bool,
     typer.Option(
         "--names",
-        help="The inventory names connections: look their ids up.",
+        help="The inventory has connection names: look up their ids.",
         rich_help_panel=READING,
     ),
 ]
@@ -638,7 +638,7 @@ class LogOptions:
             metavar="URL",
             envvar=NOTIFY,
             show_envvar=False,
-            help="Tell people when the rollout begins, stalls, fails, gets on and ends: an "
+            help="Tell people when the rollout begins, stalls, fails, makes progress and ends: an "
             f"apprise address. Repeatable. Better out of sight in {NOTIFY}.",
         ),
     ] = None
@@ -788,7 +788,8 @@ class CloudOptions:
             )
         if self.replay is not None and (self.scenario or self.facts):
             raise InputError(
-                "--replay is a cloud by itself", remedy="Leave out --scenario and --facts"
+                "--replay cannot be combined with --scenario or --facts",
+                remedy="Leave out --scenario and --facts",
             )
         if not self.simulated and self.speed is not None:
             raise InputError(

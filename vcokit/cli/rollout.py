@@ -117,7 +117,8 @@ def plan_command(
         bool,
         typer.Option(
             "--impact",
-            help="Show which addresses go another way, among the connections of the inventory.",
+            help="Show which addresses are forwarded differently, among the connections of the "
+            "inventory.",
         ),
     ] = False,
     *,
@@ -326,7 +327,7 @@ def _require_expected(plan: Plan, expect: str | None) -> None:
     if expect is not None and not plan.fingerprint.startswith(expect):
         raise StalePlanError(
             f"the plan is {plan.fingerprint[:12]}, and not {expect[:12]}, which --expect names",
-            remedy="Look at the new plan with vcokit plan, and have it approved",
+            remedy="Look at the new plan with vcokit plan, and get it approved",
         )
 
 
@@ -351,7 +352,7 @@ def _verify(routes: pd.DataFrame, client: Client, own: Sequence[Rule]) -> None:
     differences = verify_routes(routes, live_routes(client, routes), rules=own)
     verdicts = differences["verdict"].value_counts()
     counts = ", ".join(f"{count:,} {verdict}" for verdict, count in verdicts.items() if count)
-    console().print(f"Verified live: {counts or 'no routes to look for'}")
+    console().print(f"Verified live: {counts or 'no routes to verify'}")
 
 
 def resume_command(
@@ -428,7 +429,7 @@ def undo_command(
     pace: RolloutOptions,
     allow_gap: AllowGap = False,
 ) -> int:
-    """Take back what a rollout did.
+    """Undo a rollout.
 
     The plan is shown first. Steps that the journal cannot prove are listed as blocked and left
     alone. Undo has a journal of its own: it can be resumed, and undone too.

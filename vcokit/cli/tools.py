@@ -224,7 +224,7 @@ def simulate_command(
     port: Annotated[
         int,
         typer.Option(
-            min=0, max=65535, metavar="PORT", help="Port to listen on; 0 is any free one."
+            min=0, max=65535, metavar="PORT", help="Port to listen on; 0 means any free port."
         ),
     ] = 0,
     speed: Annotated[
@@ -375,7 +375,7 @@ def demo_command(
         )
         screen.print(f"plan    {plan.fingerprint[:12]}: {plan}")
         if not plan.counts["create"] and len(live):
-            screen.print("        (start anew with: vcokit demo --fresh)")
+            screen.print("        (start again with: vcokit demo --fresh)")
         journal.unlink(missing_ok=True)
         rollout = Rollout(plan, client, journal=journal)
         try:

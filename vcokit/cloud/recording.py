@@ -51,7 +51,7 @@ EXCHANGES: Final = "exchanges.jsonl"
 ROUTES: Final = "routes.csv"
 
 _ABOUT: Final = (
-    "Calls and answers in pseudonyms, their key thrown away: Simulator.replay plays them again."
+    "Calls and answers with pseudonyms, whose key was discarded. Simulator.replay replays them."
 )
 _log: Final = logging.getLogger("vcokit.cloud")
 

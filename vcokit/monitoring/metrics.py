@@ -155,7 +155,7 @@ class MetricsFile(Follower):
         except (OSError, JournalError) as error:
             if not self._failing:
                 why = error.strerror if isinstance(error, OSError) else error
-                self._warn(f"metrics are not written: {self.path}: {why}; the rollout goes on")
+                self._warn(f"metrics are not written: {self.path}: {why}; the rollout continues")
             self._failing = True
         else:
             self._found, self._failing = found, False

@@ -84,7 +84,7 @@ class Message(NamedTuple):
 
 
 class Notifier(Follower):
-    """An observer that tells people when a rollout begins, stalls, fails, gets on and ends.
+    """An observer that tells people when a rollout begins, stalls, fails, makes progress and ends.
 
     Use one for each rollout, and give it to the rollout before it is started. Nothing that happens
     to a message reaches the rollout; what could not be delivered is said once, at the end.

@@ -160,7 +160,7 @@ def kind_of_record(path: str | os.PathLike[str]) -> str:
     kind = KINDS.get(PurePath(path).suffix.lower())
     if kind is None:
         raise InputError(
-            f"the name {str(path)!r} is not a known ending of a change record",
+            f"{str(path)!r} has no known suffix of a change record",
             remedy=f"End it in {', '.join(KINDS)}",
         )
     return kind
@@ -224,7 +224,7 @@ def change_record(
         options = json.loads(meta.get("options", "null"))
         after = None if listed is None else {name: _whole(seen) for name, seen in listed.items()}
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError):
-        raise database.damaged(journal.path, "what it says of its runs is no such text") from None
+        raise database.damaged(journal.path, "its description of the runs is invalid") from None
     origin = plan.origin
     undone = None if undo is None else _undone(undo, meta["rollout_id"])
     rows = _steps(steps, plan, undone)

@@ -319,7 +319,8 @@ def _findings(facts: Mapping[str, Any]) -> Iterator[str]:
         yield "Findings of the audit: not kept.\n"
     elif facts["findings"]:
         names: tuple[str, ...] = ("severity", "rule", "rows", "sentence")
-        yield from _table(names, [[one.get(name) for name in names] for one in facts["findings"]])
+        rows = [[one.get(name) for name in names] for one in facts["findings"]]
+        yield from _table((*names[:-1], "meaning"), rows)
         yield ""
     else:
         yield "The audit found nothing that was not accepted.\n"
@@ -333,13 +334,17 @@ def _findings(facts: Mapping[str, Any]) -> Iterator[str]:
 def _impact(facts: Mapping[str, Any]) -> Iterator[str]:
     totals, blocks = facts["impact"]["totals"], facts["impact"]["blocks"]
     if not totals:
-        yield "No address goes another way."
+        yield "No address is forwarded differently."
         return
     said = (f"{one['addresses']:,} addresses {one['change']}" for one in totals)
     yield f"Once all changes are done: {', '.join(said)}.\n"
-    yield from _table(
-        [*blocks[0]], [["" if v is None else v for v in one.values()] for one in blocks[:_LISTED]]
-    )
+    rows = [
+        one
+        | {"addresses": f"{one['addresses']:,}"}
+        | {side: one[side] or "no route" for side in ("before", "after")}
+        for one in blocks[:_LISTED]
+    ]
+    yield from _table([*blocks[0]], [row.values() for row in rows])
     yield from _more(len(blocks), _LISTED, "blocks")
 
 

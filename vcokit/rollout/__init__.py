@@ -23,5 +23,7 @@
 `engine`        runs the scheduler, writes the journal, sends calls, notifies observers
 `rollout`       the public class: start, control, wait, read
 `signals`       how Ctrl-C and SIGTERM end a rollout
+`fleet`         many accounts as one rollout; `fleet_directory` holds its files, `fleet_plan`
+                plans an inventory of many accounts
 ==============  ==================================================================
 """

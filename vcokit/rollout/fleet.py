@@ -19,31 +19,20 @@ because rate limits apply per account. The fleet only decides when each member b
 
 The fleet has no thread of its own: when a member ends, its thread decides what begins next. All
 members share the threads that make calls, so there are as many threads as calls in progress.
-All files are in the directory of the fleet::
-
-    fleet.json     members in their order, with the fingerprints of their plans; waves, max_members,
-                   stop_after. It is written once and never changed
-    <member>.db    the journal of a member, the only record of its progress
-
-The directory is created under a temporary name and renamed once it is complete, so it is never
-there in part. The journals show which members failed. Therefore a fleet that was killed and opened
-again still counts them for `waves` and `stop_after`.
+All files are in one directory, see `vcokit.rollout.fleet_directory`. The journals show which
+members failed. Therefore a fleet that was killed and opened again still counts them for `waves` and
+`stop_after`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
-import json
 import math
 import os
-import re
-import shutil
 import sys
-import tempfile
 import threading
 import time
-import unicodedata
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import (
@@ -54,7 +43,7 @@ from concurrent.futures import (
     ThreadPoolExecutor,
 )
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import EllipsisType
@@ -79,13 +68,18 @@ from vcokit.errors import (
 )
 from vcokit.live import side_by_side
 from vcokit.rollout.background import Threads
-from vcokit.rollout.database import sync
 from vcokit.rollout.dependencies import waves_by_name
 from vcokit.rollout.engine import Clocks, guarded
+from vcokit.rollout.fleet_directory import (
+    FILE,
+    FleetFacts,
+    created_atomically,
+    journal_of,
+    refuse_names,
+)
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.lock import Lock
 from vcokit.rollout.messages import ENDED, Event, RolloutChanged
-from vcokit.rollout.options import are_waves, is_count
 from vcokit.rollout.plan import Plan
 from vcokit.rollout.rollout import Rollout, require_client, undo_of
 from vcokit.rollout.signals import interrupted, terminating
@@ -94,14 +88,6 @@ from vcokit.rollout.steps import State
 
 #: Default number of members that run at once.
 MAX_MEMBERS: Final = 50
-#: File with the settings and members of the fleet.
-_FILE: Final = "fleet.json"
-_VERSION: Final = 1
-#: A member's name is part of a file name: first a letter or digit, then also dots, dashes and
-#: underscores.
-_NAME: Final = re.compile(r"[^\W_][\w.-]*")
-_LONGEST_NAME: Final = 200  # bytes; file systems allow 255
-_SHARE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)%")
 #: Arguments of `connect` that must not be sent to workers.
 _KEYS: Final = {"access_key_secret", "security_token", "credentials"}
 #: Number of members that an error message names at most.
@@ -247,7 +233,7 @@ class Fleet:
     ) -> None:
         refuse_names(plans)
         _require_clients(plans, clients, executor)
-        facts = _Facts(
+        facts = FleetFacts(
             {name: plan.fingerprint for name, plan in plans.items()},
             max_members,
             tuple(waves or ()),
@@ -260,10 +246,10 @@ class Fleet:
             "windows": windows,
             "clocks": clocks,
         }
-        with _made_as_a_whole(Path(directory)) as folder:
+        with created_atomically(Path(directory)) as folder:
             for name, plan in plans.items():
                 with of_member(name), connected(clients[name]) as client:
-                    Rollout(plan, client, journal=_journal(folder, name), **given).close()
+                    Rollout(plan, client, journal=journal_of(folder, name), **given).close()
             facts.write(folder)
         self._prepare(Path(directory), facts, clients, executor, observers, clocks)
 
@@ -323,13 +309,13 @@ class Fleet:
         """
         folder = Path(directory)
         fleet = cls.__new__(cls)
-        fleet._prepare(folder, _Facts.read(folder), {}, None, (), None)
+        fleet._prepare(folder, FleetFacts.read(folder), {}, None, (), None)
         return fleet
 
     def _prepare(
         self,
         directory: Path,
-        facts: _Facts,
+        facts: FleetFacts,
         clients: Mapping[str, Connect],
         executor: Executor | None,
         observers: Iterable[Callable[[MemberChanged], None]],
@@ -364,9 +350,9 @@ class Fleet:
             found = self._look(name)
             if found.fingerprint != fingerprint:
                 raise JournalError(
-                    f"it is not the journal of the plan that {_FILE} names",
+                    f"it is not the journal of the plan that {FILE} names",
                     path=self.journal(name),
-                    remedy="Put the fleet's own journal back",
+                    remedy="Restore the journal of this fleet",
                 )
             if found.left:
                 self._queue.append(name)
@@ -397,12 +383,12 @@ class Fleet:
             raise PlanError("this fleet was started already", remedy="wait() for it, or await it")
         _require_clients(self._queue, self._clients, self._executor)
         try:
-            self._hold = Lock(self.directory / _FILE, None)
+            self._hold = Lock(self.directory / FILE, None)
         except JournalLockedError:
             raise JournalLockedError(
                 "another process runs this fleet",
                 path=self.directory,
-                remedy="Wait for it or end it; vk.Fleet.read(directory) looks at it",
+                remedy="Wait for it or stop it; vk.Fleet.read(directory) shows its state",
             ) from None
         self._advance()
         return self
@@ -630,7 +616,7 @@ class Fleet:
             with terminating():
                 while not self.join(min(_LOOK_UP, deadline - time.monotonic())):
                     if time.monotonic() >= deadline:
-                        raise TimeoutError(f"the fleet goes on after {timeout:g} s")
+                        raise TimeoutError(f"the fleet still runs after {timeout:g} s")
         except KeyboardInterrupt as caught:
             interrupted(caught, self.stop, self.join, self.how_to_resume(), detach=detach)
         return self
@@ -687,7 +673,7 @@ class Fleet:
 
     def journal(self, member: str) -> Path:
         """Return the path of a member's journal."""
-        return _journal(self.directory, member)
+        return journal_of(self.directory, member)
 
     def rollouts(self) -> dict[str, Rollout]:
         """Return the rollouts of the members that run in this process, by member."""
@@ -939,33 +925,6 @@ def _with_code(message: str | None, found: RolloutSnapshot) -> str | None:
 # -- arguments -------------------------------------------------------------------------------------
 
 
-def refuse_names(members: Iterable[str]) -> None:
-    """Refuse names of members that cannot be file names, or that would share a file.
-
-    Raises
-    ------
-    InputError
-        Also if there are no members.
-    """
-    seen: dict[str, str] = {}
-    for name in members:
-        fits = isinstance(name, str) and _NAME.fullmatch(name)
-        if not fits or name.endswith(".") or len(name.encode()) > _LONGEST_NAME:
-            raise InputError(
-                f"{name!r} cannot be the name of a member, because it names a file",
-                remedy="Write letters and digits, and dots, dashes or underscores between them",
-            )
-        # Some file systems ignore upper and lower case, some normalize accents.
-        other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
-        if other != name:
-            raise InputError(
-                f"the members {other!r} and {name!r} would share a file on some disks",
-                remedy="Name them so that they differ in more than upper and lower case",
-            )
-    if not seen:
-        raise InputError("a fleet needs a member", remedy="Name at least one")
-
-
 def _require_clients(
     members: Iterable[str], clients: Mapping[str, Connect], executor: Executor | None
 ) -> None:
@@ -1023,118 +982,3 @@ def of_member(name: str) -> Iterator[None]:
 
 
 # -- the directory of a fleet ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """The content of `fleet.json`.
-
-    Parameters
-    ----------
-    members : dict of str to str
-        Fingerprint of the plan by name of the member, in the order of the members.
-    max_members, waves, stop_after
-        See `Fleet`.
-    """
-
-    members: dict[str, str]
-    max_members: int
-    waves: tuple[int | None, ...]
-    stop_after: int | str | None
-
-    def __post_init__(self) -> None:
-        if not is_count(self.max_members):
-            raise InputError(
-                f"max_members={self.max_members!r}", remedy="Write a number of members, from 1"
-            )
-        if not are_waves(self.waves):
-            raise InputError(
-                f"waves={list(self.waves)!r}",
-                remedy="Write how many members each wave has, such as [1, 5, None]",
-            )
-        share = _SHARE.fullmatch(str(self.stop_after))
-        fits = 0 < float(share[1]) <= 100 if share else is_count(self.stop_after)
-        if self.stop_after is not None and not fits:
-            raise InputError(
-                f"stop_after={self.stop_after!r}",
-                remedy='Write a number of members, from 1, or a share of them such as "10%"',
-            )
-
-    @property
-    def most_failed(self) -> int | None:
-        """Number of failed members after which no other begins; a share is rounded up."""
-        if not isinstance(self.stop_after, str):
-            return self.stop_after
-        return math.ceil(len(self.members) * float(self.stop_after.rstrip("%")) / 100)
-
-    def write(self, folder: Path) -> None:
-        text = json.dumps({"version": _VERSION, **asdict(self)}, indent=1, ensure_ascii=False)
-        with (folder / _FILE).open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-
-    @classmethod
-    def read(cls, folder: Path) -> _Facts:
-        path = folder / _FILE
-        try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-            if found.pop("version") != _VERSION:
-                raise JournalError(
-                    "is of another version of vcokit", path=path, remedy="Use that version"
-                )
-            return cls(**{**found, "waves": tuple(found["waves"])})
-        except FileNotFoundError:
-            raise JournalError(
-                f"there is no fleet: {_FILE} is missing",
-                path=folder,
-                remedy="Name the directory of a fleet, or make one: vk.Fleet(plans, clients, …)",
-            ) from None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, InputError) as error:
-            raise JournalError(
-                f"cannot be read ({type(error).__name__})",
-                path=path,
-                remedy="Put back the file as the fleet wrote it",
-            ) from None
-
-
-def _journal(folder: Path, member: str) -> Path:
-    return folder / f"{member}.db"
-
-
-@contextmanager
-def _made_as_a_whole(directory: Path) -> Iterator[Path]:
-    """Yield a temporary directory to fill; rename it to `directory` if no error occurs.
-
-    Raises
-    ------
-    JournalError
-        If `directory` exists and is not empty, or cannot be created.
-    """
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        there = (directory / _FILE).exists()
-        raise JournalError(
-            "it is there already",
-            path=directory,
-            remedy=Remedy("Resume it: {resume_fleet}", resume_fleet=str(directory))
-            if there
-            else "Name a directory that is not there yet",
-        )
-    made: Path | None = None
-    try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
-        yield made
-        if directory.exists():
-            directory.rmdir()
-        made.rename(directory)
-        sync(directory.parent)
-    except OSError as error:
-        raise JournalError(
-            f"cannot be made ({error.strerror or error})",
-            path=directory,
-            remedy="See that you may write there, and that there is room",
-        ) from None
-    finally:
-        if made is not None:
-            shutil.rmtree(made, ignore_errors=True)

@@ -38,7 +38,8 @@ from vcokit.cloud.client import Client
 from vcokit.cloud.connect import connect
 from vcokit.errors import ConfigError, FleetError, InputError, VcokitError
 from vcokit.live import live_routes, side_by_side
-from vcokit.rollout.fleet import Connect, connected, of_member, refuse_names
+from vcokit.rollout.fleet import Connect, connected, of_member
+from vcokit.rollout.fleet_directory import refuse_names
 from vcokit.rollout.plan import Plan, plan_routes
 from vcokit.rollout.plan_text import COMMENT, count_line
 
@@ -111,7 +112,7 @@ def _of_table(name: str, table: object, place: str) -> Callable[[], Client]:
     texts = all(isinstance(value, str) and value for value in given.values())
     if not given.keys() <= set(_KEYS) or "profile" not in given or not texts:
         raise ConfigError(
-            "write a profile, and perhaps a region, both as text",
+            "write a profile and optionally a region, both as text",
             name=f"members.{name}",
             origin=place,
             remedy='profile = "berlin" names a profile of the vendor\'s CLI (aliyun configure)',
@@ -207,7 +208,7 @@ class FleetPlan(Mapping[str, Plan]):
             parts.append(f"### {printable(name)}\n\n{plan.markdown()}")
             left -= len(parts[-1].encode())
             if left < 0:
-                parts[-1] = "What changes in the other members does not fit here: see the plan."
+                parts[-1] = "The changes of the other members do not fit here: see the plan."
                 break
         return "\n\n".join(parts)
 
@@ -311,7 +312,7 @@ def _refuse_strangers(routes: pd.DataFrame, named: pd.Series, clients: Iterable[
         said, remedy = "names no account", f"Name one in the column {ACCOUNT}"
     else:
         close = get_close_matches(str(name), known, 1)
-        said = f"names the account {str(name)!r}, which is no member"
+        said = f"names the unknown account {str(name)!r}"
         remedy = f"Write {close[0]!r}" if close else f"Members are {', '.join(known[:_NAMED])} …"
     more = int(strange.sum()) - 1
     others = f" (and {more:,} more rows like it)" if more else ""

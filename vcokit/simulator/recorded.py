@@ -192,7 +192,7 @@ class Recorded(Cloud):
         if key in self._sent:
             number = self._asked[key] = self._asked.get(key, 0) + 1
             if number > len(self._sent[key]):
-                return f"{_said(operation, parameters)} was recorded {number - 1} times, not more"
+                return f"{_said(operation, parameters)} was recorded only {number - 1} times"
             found = self._sent[key][number - 1]
             self._places[connection] = max(found.place, self._places.get(connection, 0))
             return found
@@ -229,11 +229,11 @@ class Recorded(Cloud):
         """Return a message: how a request differs from the most similar one that was recorded."""
         asked = {name: value for name, value in parameters.items() if name not in _FREE}
         known = [dict(of) for name, of in (*self._sent, *self._read) if name == operation]
-        said = f"{_said(operation, asked)} was never recorded"
+        said = f"{_said(operation, asked)} was not recorded"
         if not known:
-            return f"{said}, nor any other {operation}"
+            return f"{said}, and no other {operation} was"
         differing = min((_differences(asked, one) for one in known), key=len)
-        return f"{said}. The nearest that was differs: {', '.join(differing)}"
+        return f"{said}. The most similar recorded request differs: {', '.join(differing)}"
 
 
 def _is_definite(one: _Exchange) -> bool:
@@ -308,7 +308,7 @@ def _read(path: Path) -> tuple[dict[str, Limit], list[_Exchange]]:
         ) from None
     about = _parsed(path, 1, lines[0] if lines else "")
     if about.get("format") != FORMAT or about.get("version") != VERSION:
-        raise RecordingError(f"{path}: is no recording of this version. Record it again")
+        raise RecordingError(f"{path}: is not a recording of this version. Record it again")
     # A process that was killed may have written an incomplete last line.
     whole = lines[1:-1] if lines[-1:] and not lines[-1].endswith("}") else lines[1:]
     sent = []
@@ -321,7 +321,7 @@ def _read(path: Path) -> tuple[dict[str, Limit], list[_Exchange]]:
         if isinstance(error, RecordingError):
             raise
         line = f", line {len(sent) + 2}" if "limits" in about else ""
-        raise RecordingError(f"{path}{line}: is no exchange. Record it again") from None
+        raise RecordingError(f"{path}{line}: is not a valid exchange. Record it again") from None
     known = {name: of for name, of in limits.items() if name in OPERATION_FACTS}
     return known, [one for _, _, one in sorted(sent, key=lambda of: of[:2]) if one is not None]
 
@@ -332,7 +332,7 @@ def _parsed(path: Path, number: int, line: str) -> Mapping[str, Any]:
     except (ValueError, RecursionError):
         told = None
     if not isinstance(told, dict):
-        raise RecordingError(f"{path}, line {number}: is not JSON object. Record it again")
+        raise RecordingError(f"{path}, line {number}: is not a JSON object. Record it again")
     return told
 
 
