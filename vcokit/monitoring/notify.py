@@ -1,18 +1,18 @@
-"""Messages to people at the few moments of a rollout that matter.
+"""Notifications to people about the few important moments of a rollout.
 
 ::
 
     begun      once
     wave       a wave is done and the next one begins
-    failures   so many steps have failed: once
-    stalled    no step has settled or ended for so long, though the rollout neither is paused nor
-               waits for a window: once, and again only after something has moved
+    failures   the number of failed steps has reached ``failures``: once
+    stalled    no step has settled or ended for ``stalled`` seconds, although the rollout is neither
+               paused nor waiting for a window: once, and again only after some progress
     ended      once, however it ended
 
-A rollout tells its observers of far more. Each address has a queue of its own and at most one
-message under way: one that hangs holds up no other.
+A rollout reports many more events to its observers. Each address has its own queue and at most one
+message being sent, so an address that hangs does not delay the others.
 
-Addresses are those of apprise. They hold tokens, in any part, so only what stands before ``://`` is
+Addresses are apprise URLs. Any part of them can contain a token, so only the part before ``://`` is
 ever shown.
 """
 
@@ -48,15 +48,15 @@ from vcokit.rollout.messages import (
 from vcokit.rollout.snapshot import RolloutSnapshot
 from vcokit.rollout.steps import FINAL, OPERATION, State
 
-#: States of a rollout in which nothing is expected to move.
+#: States of a rollout in which no progress is expected.
 _HELD: Final = ("paused", "waiting")
-#: What messages are about.
+#: Kinds of messages.
 KINDS: Final = ("begun", "wave", "failures", "stalled", "ended")
-#: Messages that one address may have waiting; the oldest makes way for the next.
+#: Most messages that wait per address; a further message replaces the oldest.
 _MOST_WAITING: Final = 20
-#: Codes that a message about failures names.
+#: Most codes that a message about failures names.
 _CODES: Final = 5
-#: Of apprise, by how a rollout ended.
+#: apprise's message types, by how a rollout ended.
 _TYPES: Final = {
     "stopped": "failure",
     "stale": "failure",
@@ -66,7 +66,7 @@ _TYPES: Final = {
 
 
 class Message(NamedTuple):
-    """What people are told.
+    """A message to people.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class Message(NamedTuple):
         One of `KINDS`.
     title, body : str
     type : str
-        One of apprise's: info, success, warning or failure.
+        apprise's message type: info, success, warning or failure.
     """
 
     kind: str
@@ -84,33 +84,34 @@ class Message(NamedTuple):
 
 
 class Notifier(Follower):
-    """An observer that tells people when a rollout begins, stalls, fails, gets on and ends.
+    """An observer that notifies people when a rollout begins, progresses, stalls, fails or ends.
 
-    Use one for each rollout, and give it to the rollout before it is started. Nothing that happens
-    to a message reaches the rollout; what could not be delivered is said once, at the end.
+    Use a new one for each rollout, and pass it to the rollout before it starts. Problems with
+    messages never affect the rollout. Undelivered messages are reported once, at the end.
 
     Parameters
     ----------
     urls : str or sequence of str
-        Addresses of apprise, such as ``dingtalk://TOKEN``, ``feishu://TOKEN``,
+        apprise URLs, such as ``dingtalk://TOKEN``, ``feishu://TOKEN``,
         ``wecombot://KEY``, ``slack://…``, ``msteams://…``, ``mailto://…``, ``json://HOST/PATH``.
-        They are shown nowhere.
+        They are never shown.
     stalled : float, optional
-        Seconds without progress that are worth a message; setting ``notify_stalled``.
+        Seconds without progress after which a message is sent; setting ``notify_stalled``.
     failures : int, optional
-        Failed steps of this run that are worth a message; setting ``notify_failures``.
+        Number of failed steps of this run at which a message is sent; setting
+        ``notify_failures``.
     wait : float, optional
-        Seconds that messages may still take when the rollout has ended; setting ``monitor_wait``.
+        Seconds that messages may still take after the rollout has ended; setting ``monitor_wait``.
     on_warning : callable, optional
-        Called with a sentence for each address that did not get everything; by default it is
-        logged.
+        Called with a sentence for each address that did not receive all messages; by default it
+        is logged.
     clocks : Clocks, optional
-        By default those of the machine.
+        By default the clocks of the machine.
 
     Raises
     ------
     InputError
-        If apprise is not installed, or an address is none that it knows.
+        If apprise is not installed, or does not know the form of an address.
 
     Examples
     --------
@@ -134,7 +135,7 @@ class Notifier(Follower):
         self.failures: int = config.get("notify_failures", failures)
         super().__init__(wait, on_warning, clocks)
         self._failed: Counter[str] = Counter()
-        self._progress = math.inf  # when something moved; of the steady clock
+        self._progress = math.inf  # time of the last progress, on the steady clock
         self._held = False
         self._journal: Path
 
@@ -144,7 +145,7 @@ class Notifier(Follower):
     # -- in the rollout's thread ------------------------------------------------------------------
 
     def _hear(self, event: Event) -> None:
-        """Count what is only counted; put what may be worth a message into the mailbox."""
+        """Count failures and note progress; put events that may need a message into the mailbox."""
         if isinstance(event, StepChanged):
             if event.new == State.SETTLED or event.new in FINAL:
                 self._progress = self._clocks.steady()
@@ -158,19 +159,19 @@ class Notifier(Follower):
             self._progress = self._clocks.steady()
             self._threads.put(event)
 
-    # -- in its own -------------------------------------------------------------------------------
+    # -- in the follower's thread -----------------------------------------------------------------
 
     def _follow(self) -> None:
         begun: RolloutBegan = self._threads.get(None)
         self._journal = begun.journal
         found = self._look()
         self._tell(found, "begun", "begun", "info", *_planned(found))
-        told = -math.inf  # of the time without progress that was told last: since when it was
-        until = math.inf  # when to end in any case, once the rollout has
+        told = -math.inf  # value of `_progress` for which "stalled" was last sent
+        until = math.inf  # deadline of this thread, set once the rollout has ended
         while (now := self._clocks.steady()) < until and not (until < math.inf and self._idle):
             since = self._progress
             watched = not self._held and told != since
-            # Progress does not wake this thread, so it looks up now and then.
+            # Progress does not wake this thread, so it wakes up at intervals to check.
             moment = min(until, (since if watched else now) + self.stalled)
             match self._threads.get(max(0.0, moment - now)):
                 case None if watched and since == self._progress and until == math.inf:
@@ -199,7 +200,7 @@ class Notifier(Follower):
         return all(address.sending is None for address in self._addresses)
 
     def _look(self) -> RolloutSnapshot | None:
-        """Return where the rollout stands; None where its journal cannot be read."""
+        """Return a snapshot of the rollout, or None if its journal cannot be read."""
         try:
             with Journal.read(self._journal) as journal:
                 return journal.snapshot(failures=0)
@@ -216,12 +217,12 @@ class Notifier(Follower):
     def _tell(
         self, found: RolloutSnapshot | None, kind: str, what: str, of_type: str, *lines: str
     ) -> None:
-        """Send a message to all addresses, in a moment."""
+        """Queue a message to all addresses, with the common title and last lines."""
         rehearsal = found is not None and found.simulated
         title = f"{'Rehearsal' if rehearsal else 'Rollout'} {what}: {self._journal.name}"
         at = datetime.fromtimestamp(self._clocks.wall(), UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
         standing = [] if found is None else [_steps(found.states)]
-        # An error's text may come from anywhere.
+        # The text of an error may come from anywhere, so it is masked and made printable.
         told = [mask(printable(line)) for line in (*lines, *standing)]
         body = "\n".join([*told, f"{platform.node()}, {at}"])
         self._post(Message(kind, printable(title), body, of_type))
@@ -239,11 +240,11 @@ class Notifier(Follower):
             self._threads.submit(partial(self._send, address, address.sending))
 
     def _send(self, address: _Address, message: Message) -> None:
-        """Send a message, in a thread that may hang."""
+        """Send a message, in a separate thread because this may hang."""
         _quiet.threads.add(threading.get_ident())
         try:
             delivered = address.send(message)
-        except Exception:  # of whichever library: its text may hold the address
+        except Exception:  # not logged: the text of a library's error may contain the address
             delivered = False
         finally:
             _quiet.threads.discard(threading.get_ident())
@@ -262,9 +263,9 @@ class Notifier(Follower):
 
 @dataclass(eq=False)
 class _Address:
-    """Where messages go, and those that are not there yet.
+    """An address, with its message being sent, its queue, and a count of lost messages.
 
-    `send` keeps the URL in a closure, where no repr and no traceback shows it.
+    `send` keeps the URL in a closure, so that no repr or traceback shows it.
     """
 
     name: str
@@ -274,7 +275,7 @@ class _Address:
     lost: Counter[str] = field(default_factory=Counter)
 
     def undelivered(self) -> str:
-        """Return what did not arrive, as far as is known."""
+        """Return the kinds of messages that were not delivered, as far as is known, as text."""
         left = [*([self.sending] if self.sending else []), *self.waiting]
         counts = self.lost + Counter(message.kind for message in left)
         times = {kind: counts[kind] for kind in KINDS if counts[kind]}
@@ -282,7 +283,7 @@ class _Address:
 
 
 class _Sent(NamedTuple):
-    """A message was sent, or could not be."""
+    """Mailbox item: an attempt to send a message has ended."""
 
     address: _Address
     delivered: bool
@@ -296,7 +297,7 @@ def _addresses(urls: Sequence[Secret]) -> list[_Address]:
 
 
 def _masked(url: Secret) -> str:
-    """Return an address as it may be shown: its scheme.
+    """Return an address in a form that is safe to display: only its scheme.
 
     Examples
     --------
@@ -308,7 +309,7 @@ def _masked(url: Secret) -> str:
 
 
 def _sender(url: Secret, name: str) -> Callable[[Message], bool]:
-    """Return what sends messages to an address."""
+    """Return a function that sends messages to an address."""
     try:
         import apprise
     except ImportError:
@@ -320,7 +321,8 @@ def _sender(url: Secret, name: str) -> Callable[[Message], bool]:
         app_id="vcokit",
         app_desc="vcokit",
         app_url="",
-        # In the thread that asks, however long that takes: for pools of threads a program waits.
+        # Send in the calling thread, however long that takes. With apprise's thread pools, the
+        # program would wait for them at exit.
         async_mode=False,
         service_timeout=0,
         storage_mode="memory",
@@ -348,9 +350,9 @@ def _sender(url: Secret, name: str) -> Callable[[Message], bool]:
 
 
 class _Quiet(logging.Filter):
-    """Keeps other libraries' log records about our addresses to themselves: they name hosts, paths.
+    """Drops other libraries' log records about our addresses, because they name hosts and paths.
 
-    Those of other threads, and so of a user's own notifications, pass.
+    Records of other threads pass, so a user's own notifications are still logged.
     """
 
     def __init__(self) -> None:
@@ -358,7 +360,7 @@ class _Quiet(logging.Filter):
         self.threads: set[int] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether a record passes."""
+        """Return whether a record passes."""
         return record.thread not in self.threads
 
 
@@ -366,7 +368,7 @@ _quiet: Final = _Quiet()
 _LIBRARIES: Final = ("apprise", "urllib3.connectionpool", "requests_oauthlib.oauth2_session")
 
 
-# -- words -----------------------------------------------------------------------------------------
+# -- texts -----------------------------------------------------------------------------------------
 
 
 def _planned(found: RolloutSnapshot | None) -> list[str]:
