@@ -103,7 +103,7 @@ def audit_routes(
 
 
 def without_unlisted(found: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
-    """Return findings without those on rows that only mark a connection that was not listed."""
+    """Drop findings on rows that are not routes, but stand for connections without a listing."""
     if "route_entry_type" not in routes.columns:
         return found
     return found[~schema.is_unlisted(routes)[found["row"]]].reset_index(drop=True)
