@@ -125,7 +125,7 @@ class RouteColumns:
         self.connection = self.ids.codes
         #: Number of connections; codes of other next hops and of live connections are not lower.
         self.id_count = len(self.ids)
-        # Nearly every next hop is the row's own connection. To compare is cheaper than to look up.
+        # Nearly every next hop is the row's own connection. Comparing is cheaper than a lookup.
         hops = strings(self.routes["next_hop"])
         others = ~_mask(pc.fill_null(pc.equal(ids, hops), False))
         self.next_hop = self.connection.copy()

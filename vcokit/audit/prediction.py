@@ -59,7 +59,10 @@ I8: TypeAlias = npt.NDArray[np.int8]
 
 
 class Check(IntEnum):
-    """A check that refuses a row, in the cloud's order; 7 and 8 differ for live routes and rows."""
+    """A check that refuses a row, in the cloud's order.
+
+    Checks 7 and 8 have two members each: for a conflict with a live route or with an earlier row.
+    """
 
     ACCEPTED = 0
     MISSING = auto()

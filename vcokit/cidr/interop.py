@@ -1,4 +1,4 @@
-"""Integration of columns of prefixes with pandas' index and with Arrow, by an extension type.
+"""Columns of prefixes in other libraries: pandas' index, and Arrow's extension type.
 
 **Index.** pandas looks up labels of an extension type as objects, even when a plain column is
 merged or sorted by two keys. A subclass of its index can give the lookup engine other values, like

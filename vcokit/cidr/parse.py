@@ -236,7 +236,7 @@ def _read_fields(offsets: Offsets, data: U8) -> U16:
 
 
 def _byte_classes(text: U8) -> U8:
-    """Return the class of each byte, with `_BEFORE` zeros in front and `_AFTER` zeros behind."""
+    """Return the class of each byte, with `_BEFORE` zeros before and `_AFTER` zeros after them."""
     classes = np.zeros(_BEFORE + len(text) + _AFTER, dtype=np.uint8)
     inside = classes[_BEFORE:-_AFTER]
     # Dot, slash and digits are consecutive in ASCII; for lower characters, uint8 wraps around.

@@ -358,16 +358,16 @@ def series(column: Any) -> pd.Series:
 
 
 def _mapped(column: Column, meaning: Any) -> Column:
-    """Return what each text of a column means; each distinct text is looked at once."""
+    """Apply a function to the texts of a column, once per distinct text."""
     encoded = pc.dictionary_encode(column).combine_chunks()
     meant = [meaning(text) for text in encoded.dictionary.to_pylist()]
     return pa.chunked_array([pc.take(pa.array(meant, STRING), encoded.indices)])
 
 
 def _several(column: Column) -> tuple[list[int], list[list[str]]]:
-    """Return the positions of cells that hold several networks, and those.
+    """Return the positions of cells with several networks, and their networks.
 
-    A part that is a mask belongs to the network before it: such a cell is one network, or none.
+    A mask belongs to the network before it, so a cell with a mask has one network or none.
     """
     places = np.flatnonzero(count_bytes(column, _are_between))
     cells = column.take(pa.array(places))

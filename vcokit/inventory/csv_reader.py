@@ -50,7 +50,7 @@ _DELIMITER_NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "ba
 
 @dataclass(frozen=True)
 class _Body:
-    """The lines below a header: ``data`` from byte ``start`` on, the first being line ``line``."""
+    """The lines below a header: ``data`` from byte ``start`` on; the first has number ``line``."""
 
     source: str
     data: bytes
