@@ -304,7 +304,7 @@ def test_requests_that_were_never_made(tmp_path: Path) -> None:
             client.create_vco_route_entry(**route(mine, there, weight=0))
         assert f"{mine} {there} was not recorded" in str(caught.value)
         client.create_vco_route_entry(**route(mine, there))
-        with pytest.raises(vk.errors.ApiError, match="recorded 1 times"):
+        with pytest.raises(vk.errors.ApiError, match="recorded only once"):
             client.create_vco_route_entry(**route(mine, there))
         with pytest.raises(vk.errors.ApiError, match="nor any other DescribeRegions"):
             client.describe_regions()

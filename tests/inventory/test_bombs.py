@@ -182,7 +182,7 @@ def test_too_little_memory_is_one_error(
 def test_a_source_without_end_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """A device or a pipe is read up to a bound, which no test could reach as it is: a gigabyte."""
     monkeypatch.setattr(sources, "STREAM", 3 << 20)
-    with pytest.raises(InventoryError, match="/dev/zero: more than 3 MiB, and no end of it"):
+    with pytest.raises(InventoryError, match="/dev/zero: more than 3 MiB, without end"):
         vk.read_routes("/dev/zero")
     with Path("/dev/zero").open("rb") as file, pytest.raises(InventoryError, match="zero: more"):
         vk.read_routes(file)

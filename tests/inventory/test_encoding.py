@@ -96,7 +96,7 @@ def test_a_given_encoding_is_used(encoding: str) -> None:
     """An encoding that the caller names is not second-guessed, nor noted; a wrong one is named."""
     words = {"cp1252": "Zürich", "shift_jis": "東京"}.get(encoding, "杭")
     found = read(LATIN.format(words).encode(encoding), encoding)
-    assert found == (encoding, [words], ["next_hop taken from the connection"])
+    assert found == (encoding, [words], ["next_hop set to the connection"])
     with pytest.raises(InventoryError, match="line 2: byte 0xd6 is no utf-8"):
         read("a\n中\n".encode("gb18030"), "utf-8")
 

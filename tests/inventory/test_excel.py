@@ -194,7 +194,7 @@ def test_every_sheet_with_heads_is_read_and_its_name_may_be_the_region() -> None
     assert "<buffer>[eu-central-1]: region_id filled with eu-central-1 in 1 row" in notes
     assert len(routes.attrs["read"]["tables"]) == 2
     assert read(made, sheet="Old", region="us-west-1")["region_id"].tolist() == ["us-west-1"]
-    with pytest.raises(InventoryError, match="no sheet is called 'T'; there are 'cn-beijing'"):
+    with pytest.raises(InventoryError, match="no sheet is named 'T'; there are 'cn-beijing'"):
         read(made, sheet="T")
 
 

@@ -64,7 +64,7 @@ def test_what_fills_an_empty_cell() -> None:
     routes = vk.read_routes(absent + " VCO-A ,d,0\n,d,0\n", region="cn-a")
     assert routes["region_id"].tolist() == ["cn-a"] * 2
     assert routes["next_hop"].fillna("").tolist() == ["vco-a", ""]
-    assert "next_hop taken from the connection" in routes.attrs["read"]["notes"]
+    assert "next_hop set to the connection" in routes.attrs["read"]["notes"]
     assert len(vk.read_routes(absent, region="cn-a")) == 0
     with pytest.raises(InventoryError, match="no column for region_id;"):
         vk.read_routes(absent + "v,d,0\n")
@@ -200,7 +200,7 @@ def test_several_files_are_one_frame(folder: Path) -> None:
     assert found[found["rule"] == "duplicate"]["source"].tolist()[0] == names[1]
     report = routes.attrs["read"]
     assert [table["source"] for table in report["tables"]] == routes["source"].tolist()
-    assert "c.jsonl: next_hop taken from the connection" in report["notes"]
+    assert "c.jsonl: next_hop set to the connection" in report["notes"]
 
 
 def test_several_files_are_cleaned_each_by_its_own_format(folder: Path) -> None:
@@ -219,7 +219,7 @@ def test_several_files_are_cleaned_each_by_its_own_format(folder: Path) -> None:
     assert notes[0] == []
     assert notes[1] == notes[3]
     assert notes[1] == [
-        "next_hop taken from the connection",
+        "next_hop set to the connection",
         "protective ' taken away in 1 cell",
         "several networks split into rows in 1 cell",
         "put in lower case: 2 cells",
@@ -308,11 +308,11 @@ def closed(_: Path) -> io.BytesIO:
             for name in ("no-such.csv", "", "x" * 5000, "a\0b", ".", "ziel,vco", "路由")
         ),
         *(
-            (name, "no file fits this pattern")
+            (name, "no file matches this pattern")
             for name in ("no*.csv", "b/**/x?.csv", "[z].csv", "b/?$*.csv")
         ),
         (lambda folder: folder / "none.csv", r"^.*none\.csv: cannot be read.*Check the path$"),
-        ([], "no source of routes"),
+        ([], "no source was given"),
         ([CSV, "a,b\n", "a,b\n"], "^<text 2>, line 1: no column"),
         (opened("wb"), r"^.*a\.csv: the open file cannot be read.*\"rb\""),
         (opened("r", encoding="utf-8"), r"^.*a\.csv: the open file cannot be read.*\"rb\""),
@@ -361,7 +361,7 @@ def test_a_name_that_lies_is_told(
     path.write_bytes(WORKBOOK)
     assert len(vk.read_routes(path, WORKBOOK, format="excel")) == 2
     assert len(vk.read_routes(WORKBOOK)) == 1
-    with pytest.raises(InventoryError, match="text, where a file of format 'excel' belongs"):
+    with pytest.raises(InventoryError, match="text instead of a file of format 'excel'"):
         vk.read_routes(io.StringIO(CSV), format="excel")
 
 

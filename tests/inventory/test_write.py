@@ -279,8 +279,8 @@ def closed() -> io.BytesIO:
     [
         *((name, {}, "cannot be written: .*a directory that exists")
           for name in ("none/a.csv", ".", "a\0b", "x" * 300)),
-        ("a.xlsx", {}, r"workbooks are not written\. Write \.csv"),
-        ("a.ods.gz", {}, r"workbooks are not written\. Write \.csv"),
+        ("a.xlsx", {}, r"workbooks cannot be written\. Write \.csv"),
+        ("a.ods.gz", {}, r"workbooks cannot be written\. Write \.csv"),
         ("live.json", {}, "means no format"),
         ("a.csv", {"format": "xml"}, "format 'xml' is not known"),
         (5, {}, "written to a int"),

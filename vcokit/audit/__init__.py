@@ -1,23 +1,23 @@
 """The audit: what is wrong, or worth knowing, about an inventory.
 
 ==============  =============================================================================
-`columns`       the routes as numbers and masks, a row at a time
-`groups`        how rows meet: destinations, covers, rows of one connection and network
-`connections`   what the live connections say of the rows; connections by name
+`columns`       the routes as numbers and masks, one element per row
+`groups`        how rows are related: destinations, covers, rows of one connection and network
+`connections`   the rows compared with the live connections; connections by name
 `prediction`    what the cloud would answer, row by row
-`audit`         one audit under way: the above, each worked out once
-`rules`         what a rule is, and all built-in rules, a function each
-`own_rules`     rules of one's own: a function made a rule, a file or package of them
-`findings`      runs the rules, puts what they find into one frame, and counts it
-`review`        what is new: findings that a baseline or an exception holds back
-`fingerprints`  the same finding in the next audit
+`audit`         one audit in progress: all of the above, each computed once
+`rules`         the `Rule` class, and all built-in rules, one function each
+`own_rules`     users' own rules: a decorator, and loading from a file or a package
+`findings`      runs the rules, puts the findings into one frame, and counts them
+`review`        holds back the findings that a baseline or an exception covers
+`fingerprints`  recognize the same finding in the next audit
 `exceptions`    agreed exceptions, a TOML file
-`distributed`   a Dask frame of routes audited by many workers
-`plannable`     which rows a plan makes, what blocks the others; suggestions put into the cells
-`explain`       one address: which route wins, which takes over
-`explanation`   the answer to that, as frames, as text and in a notebook
+`distributed`   the audit of a Dask frame of routes by many workers
+`plannable`     which rows a plan includes, what blocks the others; applying suggestions
+`explain`       for one address: which route wins, which takes over
+`explanation`   the result of `explain`, as frames, as text and in a notebook
 `aggregate`     the fewest destinations that forward the same
-`impact`        where traffic goes another way: two sets of routes, address by address
+`impact`        which addresses two sets of routes forward differently
 ==============  =============================================================================
 """
 

@@ -1,23 +1,24 @@
-"""The fewest destinations that forward as an inventory does, whoever is down.
+"""The fewest destinations that forward as an inventory does, whichever connections are down.
 
-What decides over an address is the *set* of its destination: every (connection, next hop, weight)
-of the longest prefix that holds it; below it lie the sets of the shorter ones, which may take over
-once all connections of the longer are down. Two things leave the sets of every address as they
-are, one below the other, where equal neighbours count once::
+The *set* of a destination decides how an address is forwarded: every (connection, next hop,
+weight) of the longest prefix that contains the address. Below it are the sets of the shorter
+prefixes, which may take over once all connections of the longer one are down. Two steps leave this
+stack of sets unchanged for every address, if equal neighbours in the stack count once::
 
     siblings   10.0.0.0/9 {a}  10.128.0.0/9 {a}   ──▶  10.0.0.0/8 {a}    unless 10.0.0.0/8 is
                                                                          another destination
-    covered    10.0.0.0/8 {a}  10.1.0.0/16 {a}    ──▶  10.0.0.0/8 {a}    where 10.0.0.0/8 is the
-                                                                         closest that holds it
+    covered    10.0.0.0/8 {a}  10.1.0.0/16 {a}    ──▶  10.0.0.0/8 {a}    if 10.0.0.0/8 is the
+                                                                         closest cover
 
-Siblings from the longest to the shortest, then what is covered, and again as long as there is less:
-what goes may make room for a parent. A set is taken whole, standby routes too, and never replaced
-by a larger or smaller one. Prefixes are not merged connection by connection: ``10.0.0.0/8 {a}``
-over ``10.0.0.0/9 {b}`` sends traffic another way than two halves of ``a`` beside it.
+Siblings are merged first, from the longest prefixes to the shortest; then covered destinations are
+dropped. Both steps repeat until nothing changes, because a dropped destination may make room for a
+parent. A set is compared as a unit, including its standby routes, and never replaced by a larger or
+smaller one. Prefixes are not merged connection by connection: ``10.0.0.0/8 {a}`` over
+``10.0.0.0/9 {b}`` forwards differently from two halves of ``a`` beside it.
 
-Fewest means that neither step finds anything more. Were only the longest prefix to count, fewer
-could do: ``10.0.0.0/8 {a}`` over ``10.192.0.0/10 {b}`` says the same as ``10.0.0.0/9 {a}``,
-``10.128.0.0/10 {a}`` and ``10.192.0.0/10 {b}``, but only until ``b`` is down.
+"Fewest" means that neither step finds anything more. If only the longest prefix counted, fewer
+destinations would be enough: ``10.0.0.0/8 {a}`` over ``10.192.0.0/10 {b}`` means the same as
+``10.0.0.0/9 {a}``, ``10.128.0.0/10 {a}`` and ``10.192.0.0/10 {b}``, but only until ``b`` is down.
 """
 
 from __future__ import annotations
@@ -37,28 +38,29 @@ _ADDRESS = 32
 
 
 def aggregate_routes(routes: pd.DataFrame) -> pd.DataFrame:
-    """Return an inventory with its destinations put together, whoever is down.
+    """Return an inventory with fewer destinations that forward the same.
 
-    No two siblings with one set of routes are left whose parent is free, and no destination with
-    the set of the closest one that holds it. No address gets another set, or one where it had
-    none; nor do the shorter prefixes say anything else that may take over. Where that is not
-    asked for, fewer destinations may do.
+    Forwarding stays the same whichever connections are down. The result has no two siblings with
+    the same set of routes unless their parent is another destination, and no destination with the
+    set of its closest cover. No address gets another set, or a set if it had none. The shorter
+    prefixes that may take over also stay equivalent. Without this last condition, even fewer
+    destinations might be enough.
 
     Parameters
     ----------
     routes : DataFrame
-        An inventory; rows that a plan would block take no part.
+        An inventory; rows that a plan would block are ignored.
 
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.ROUTES`, by region in order of appearance, network and length. The
-        description stays where the destination does.
+        With the columns of `vcokit.schema.ROUTES`, sorted by region in order of appearance, network
+        and length. The description is kept if the destination is.
 
     Raises
     ------
     InputError
-        If a column is not there.
+        If a column is missing.
 
     Examples
     --------
@@ -79,9 +81,10 @@ def aggregate_routes(routes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _destinations(wanted: pd.DataFrame, scope: I64, network: I64, length: I64) -> pd.DataFrame:
-    """Return a row a destination: scope, network, length, the number of its set, one of its rows.
+    """Return one row per destination: scope, network, length, number of its set, one of its rows.
 
-    Sets are numbered place by place: two are the same if they were so far, and go on alike.
+    Sets are numbered element by element: two sets stay equal as long as their next elements are
+    equal.
     """
     entry = wanted.groupby(_ENTRY, sort=True, dropna=False).ngroup()
     table = pd.DataFrame({"scope": scope, "network": network, "length": length, "entry": entry})
@@ -101,7 +104,7 @@ def _destinations(wanted: pd.DataFrame, scope: I64, network: I64, length: I64) -
 
 
 def _put_together(destinations: pd.DataFrame) -> pd.DataFrame:
-    """Return what is left once neither siblings nor covered destinations are."""
+    """Merge siblings and drop covered destinations until neither changes anything."""
     size = -1
     while size != len(destinations):
         size = len(destinations)
@@ -111,9 +114,9 @@ def _put_together(destinations: pd.DataFrame) -> pd.DataFrame:
 
 
 def _merged(destinations: pd.DataFrame) -> pd.DataFrame:
-    """Put siblings of one set together, from the longest prefixes to the shortest.
+    """Merge siblings with the same set, from the longest prefixes to the shortest.
 
-    Not to length 0, which is the default route and refused.
+    Never merge to length 0: that is the default route, which is refused.
     """
     by_length = dict(list(destinations.groupby("length")))
     nothing, done = destinations.iloc[:0], []
@@ -129,7 +132,7 @@ def _merged(destinations: pd.DataFrame) -> pd.DataFrame:
 def _level(
     here: pd.DataFrame, above: pd.DataFrame, length: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return what stays of the destinations of a length, and those of the length above."""
+    """Merge siblings of one length; return the rest, and the destinations one bit shorter."""
     parent = here["network"] & ~(1 << (_ADDRESS - length))
     groups = here.groupby([here["scope"], parent])["set"]
     alike = (groups.transform("size") == 2) & (groups.transform("nunique") == 1)
@@ -146,7 +149,7 @@ def _level(
 
 
 def _covered(kept: pd.DataFrame) -> pd.Series:
-    """Tell which destinations have the set of the closest one that holds them."""
+    """Return whether each destination has the same set as its closest cover."""
     cover = closest_cover(
         kept["network"].to_numpy(np.uint32),
         kept["length"].to_numpy(np.uint8),
@@ -157,7 +160,7 @@ def _covered(kept: pd.DataFrame) -> pd.Series:
 
 
 def _as_routes(kept: pd.DataFrame, wanted: pd.DataFrame) -> pd.DataFrame:
-    """Return destinations as routes: each with the entries of the destination it came from."""
+    """Return destinations as routes, each with the entries of its original destination."""
     first = wanted.loc[kept["row"], ["region_id", "route_dest"]]
     origin = first.assign(
         target=to_text(

@@ -1,4 +1,4 @@
-"""One audit under way: what several rules share, and the form in which a rule answers."""
+"""One audit in progress: the data that rules share, and the result of a rule."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from vcokit.errors import InputError
 
 @dataclass(frozen=True)
 class Matches:
-    """What one rule found.
+    """Result of one rule.
 
     Parameters
     ----------
@@ -44,15 +44,15 @@ class Matches:
     column : str or Arrow array of str
         Field at fault: one for all rows, or one per row.
     message : str or Arrow array of str
-        One for all rows, or one per row; a dictionary array, where many rows have the same.
+        One for all rows, or one per row; a dictionary array if many rows share a message.
     suggestion : Arrow array of str, optional
         A value for the cell, per row.
     related : ndarray of int64, optional
-        Related row, per row; -1 where there is none.
+        Related row, per row; -1 if there is none.
     severity : str, optional
-        Where it is not the rule's own.
+        Only if it differs from the rule's own severity.
     refused : ndarray of bool, optional
-        Which of the rows the rule's check refuses, where not all.
+        Which of the rows the rule's check refuses; by default all.
     """
 
     rows: I64
@@ -65,28 +65,29 @@ class Matches:
 
 
 class Audit:
-    """One audit: the routes as columns, the quota, and what is worked out of them once.
+    """One audit: the routes as columns, the quota, and cached results computed from them.
 
-    The rules of single rows come first. They leave here which rows have an error and which check
-    of the cloud refuses each; the other rules build on that.
+    The rules of single rows run first. They record here which rows have an error, and which check
+    of the cloud refuses each row; the other rules use this.
 
     Parameters
     ----------
     routes, live, connections, scope
         See `vcokit.audit.columns.RouteColumns`.
     quota : int, optional
-        Routes a connection may have.
+        Number of routes that a connection may have.
 
     Attributes
     ----------
     row_check : ndarray of int8
-        The first `Check` by which a rule of single rows found each row.
+        The first `Check` that refuses each row, according to the rules of single rows.
     row_rule : ndarray of int8
-        Number of that rule; -1 where there is none.
+        Number of the rule that reported that check; -1 if there is none.
     has_row_error : ndarray of bool
-        Rows that a plan blocks for what they are, not for what they meet.
+        Rows that a plan blocks for an error of their own, not for a conflict between rows.
     numbers : ndarray of int64 or None
-        How messages number rows without a line, where these are some of more rows.
+        Row numbers to use in messages for rows without a line, if the audited rows are only a part
+        of the inventory.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class Audit:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """The routes as a user's own rules see them: conformed, with the file's other columns."""
+        """The routes for a user's own rules: conformed, with the file's other columns."""
         given = self.columns.given
         others = given.loc[:, [name not in schema.ROUTES for name in given.columns]]
         frame = pd.concat([schema.conform_routes(given), others.reset_index(drop=True)], axis=1)
@@ -121,7 +122,7 @@ class Audit:
         return frame
 
     def refuse(self, rows: I64, check: Check, rule: int) -> None:
-        """Note that a check refuses some rows; of several checks the first in order decides."""
+        """Record that a check refuses some rows; of several checks, the earliest decides."""
         earlier = self.row_check[rows]
         first = rows[(earlier == Check.ACCEPTED) | (check < earlier)]
         self.row_check[first] = check
@@ -129,11 +130,11 @@ class Audit:
 
     @cached_property
     def groups(self) -> Groups:
-        """How the rows meet."""
+        """How the rows are related to one another."""
         return Groups(self.columns)
 
     def text(self, rows: I64, column: str) -> Text:
-        """Return a column of some rows; null where the cell is empty."""
+        """Return a column of some rows; null if the cell is empty."""
         return self.columns.text(rows, column)
 
     def network(self, rows: I64) -> Text:
@@ -142,9 +143,10 @@ class Audit:
         return as_text(to_text(prefixes.network[rows], prefixes.length[rows]))
 
     def at(self, rows: I64, beside: I64) -> Text:
-        """Return where rows are: ``line 17``, or ``row 15`` where no line is known.
+        """Return the place of each row: ``line 17``, or ``row 15`` if its line is not known.
 
-        A row of another source than the one beside it is named with its own: ``b.csv, line 17``.
+        If a row has another source than the row in `beside`, the source is included:
+        ``b.csv, line 17``.
         """
         number = pa.array(self.columns.routes["line"].array.take(rows))
         place = say("line ", number.cast(TEXT))
@@ -157,16 +159,17 @@ class Audit:
             place = pc.if_else(
                 elsewhere, say(as_text(pd.Series(names).astype("str")), ", ", place), place
             )
-            lost = pc.or_(lost, pa.array(other & (source[rows] == NONE)))  # a line, but of what?
+            # A line in an unknown source is of no use.
+            lost = pc.or_(lost, pa.array(other & (source[rows] == NONE)))
         if not pc.any(lost).as_py():
             return place
         own = rows if self.numbers is None else self.numbers[rows]
         return pc.if_else(lost, say("row ", pa.array(own).cast(TEXT)), place)
 
     def alike(self, rows: I64, key: npt.NDArray[Any]) -> tuple[I64, I64]:
-        """Number rows by their key and their source; return also the position of one of each.
+        """Number rows by key and source; also return the position of one row of each number.
 
-        Rows of one number have one message, where that follows from the key and names places.
+        Rows with the same number share a message, if it depends only on the key and names places.
         """
         if self._source is not None:
             key = key.astype(np.int64) * (int(self._source.max()) + 2) + self._source[rows]
@@ -175,25 +178,25 @@ class Audit:
 
     @cached_property
     def _source(self) -> npt.NDArray[Any] | None:
-        """Code of each row's source, -1 where there is none; None where all have one source."""
+        """Code of each row's source, -1 if it has none; None if all rows have the same source."""
         codes = self.columns.routes["source"].cat.codes.to_numpy()
         return codes if len(codes) and (codes != codes[0]).any() else None
 
     @cached_property
     def live(self) -> LiveMatch:
-        """How the live routes meet the rows."""
+        """How the rows compare with the live routes."""
         return match_live(self.columns)
 
     @cached_property
     def region_row(self) -> I64:
-        """First row with a region of each row's connection; -1 where there is none."""
+        """For each row, the first row of its connection that has a region; -1 if there is none."""
         columns = self.columns
         with_region = np.where(columns.region >= 0, columns.connection, NONE)
         return np.append(first_row(with_region, columns.id_count), NONE)[columns.connection]
 
     @cached_property
     def status(self) -> ConnectionStatus | None:
-        """What the live connections say of the rows; None unless they were given."""
+        """The status of each row's connection; None if no live connections were given."""
         return None if self.columns.connections is None else ConnectionStatus(self.columns)
 
     def _predicted(self, quota: int | None) -> I8:
@@ -202,16 +205,16 @@ class Audit:
 
     @cached_property
     def check(self) -> I8:
-        """The check that decides each row, once the rules of single rows were run."""
+        """The check that decides each row; valid once the rules of single rows have run."""
         return self._predicted(self.quota)
 
     @cached_property
     def under_default_quota(self) -> I8:
-        """The same under the quota that is thought usual."""
+        """The same as `check`, with the usual quota (setting ``quota_hint``)."""
         quota = config.get("quota_hint")
         columns = self.columns
         rows = np.bincount(columns.connection + 1, minlength=columns.code_count + 1)[1:]
         most = rows + live_count(columns)[: len(rows)]
         if self.quota is None and most.max(initial=0) <= quota:
-            return self.check  # no connection can go past it
+            return self.check  # no connection can exceed it
         return self._predicted(quota)

@@ -1,15 +1,15 @@
-"""The routes as numbers and masks, a row at a time: what every rule looks at, worked out once.
+"""The routes as numbers and masks, one element per row; the input of every rule, computed once.
 
 ::
 
-    region, connection, next_hop   a code per word, -1 where the cell is empty; next hops, and the
-                                   connections and next hops of live routes, share one numbering
-    weight                         0, 100, or another integer; -1 where there is none
+    region, connection, next_hop   a code per word, -1 if the cell is empty; connections and next
+                                   hops, of the rows and of live routes, share one numbering
+    weight                         0, 100, or another integer; -1 if there is none
     prefixes                       network, length, flags: see `vcokit.cidr.parse`
     takes_part                     complete, a prefix longer than /0, weight 0 or 100
-    scope                          a code per scope; an empty cell in it is a value of its own
+    scope                          a code per scope; an empty cell counts as a value of its own
 
-How rows meet other rows is in `vcokit.audit.groups`.
+See `vcokit.audit.groups` for how rows are related to other rows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from vcokit.errors import InputError
 
 I64: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
-#: An Arrow array of large_string. pyarrow has no types.
+#: An Arrow array of large_string. pyarrow has no type annotations.
 Text: TypeAlias = Any
 
 TEXT: Final = pa.large_string()
@@ -42,15 +42,15 @@ NONE: Final = -1
 ACTIVE: Final = 100
 STANDBY: Final = 0
 
-#: A connection's id: ``vco-`` and letters, digits or the ``*`` that documents mask ids with. The
-#: vendor's have 25 characters; 64 leave room, and fit every request.
+#: A connection's id: ``vco-`` and letters, digits or ``*``, with which documents mask ids. The
+#: vendor's ids have 25 characters; 64 leave room for longer ids, and fit into every request.
 CONNECTION_ID: Final = r"vco-[A-Za-z0-9*]{1,60}"
 
-#: Most bytes of a description, percent-encoded. All parameters stand in the query of a request;
-#: of an address 8,000 bytes are understood everywhere (RFC 9110, 4.1), the rest takes under 2,000.
+#: Most bytes of a description, percent-encoded. All parameters are in the query of a request. URLs
+#: of 8,000 bytes are supported everywhere (RFC 9110, 4.1), and the other parts take under 2,000.
 DESCRIPTION_BYTES: Final = 6_000
 
-#: Fields whose absence is a finding, in the order in which the cloud asks for them.
+#: Fields whose absence is a finding, in the order in which the cloud checks them.
 NEEDED: Final = ("region_id", "vpn_connection_id", "route_dest", "weight", "next_hop")
 
 #: Columns of routes that an audit reads.
@@ -58,7 +58,7 @@ _READ: Final = tuple(name for name in schema.ROUTES if name != "description")
 
 
 def is_connection(ids: pd.Series) -> Mask:
-    """Tell which cells have the form of a connection's id. No other counts as a connection.
+    """Return which cells have the form of a connection's id; no other cells count as connections.
 
     Examples
     --------
@@ -69,7 +69,7 @@ def is_connection(ids: pd.Series) -> Mask:
 
 
 def count_connections(rows: pd.DataFrame) -> int:
-    """Return how many connections the rows of an inventory, or the steps of a plan, name.
+    """Return the number of connections that the rows of an inventory or a plan name.
 
     Examples
     --------
@@ -81,18 +81,18 @@ def count_connections(rows: pd.DataFrame) -> int:
 
 
 class RouteColumns:
-    """An inventory as numbers and masks, an element per row.
+    """An inventory as numbers and masks, one element per row.
 
     Parameters
     ----------
     routes : DataFrame
-        Any frame that `vcokit.schema.conform_routes` takes.
+        Any frame that `vcokit.schema.conform_routes` accepts.
     live : DataFrame, optional
-        Live routes; those that are not destination routes are passed over.
+        Live routes; those that are not destination routes are ignored.
     connections : DataFrame, optional
         Live connections.
     scope : sequence of str
-        Columns of `routes` within which destinations meet.
+        Columns of `routes`; destinations are compared only if they agree in all of these.
     """
 
     def __init__(
@@ -123,9 +123,9 @@ class RouteColumns:
         self.ids = Dictionary(ids)
         self.region = self.regions.codes
         self.connection = self.ids.codes
-        #: Number of connections; the codes of other next hops and of live connections are higher.
+        #: Number of connections; codes of other next hops and of live connections are not lower.
         self.id_count = len(self.ids)
-        # Nearly every next hop is its own connection, which is cheaper to see than to look up.
+        # Nearly every next hop is the row's own connection. Comparing is cheaper than a lookup.
         hops = strings(self.routes["next_hop"])
         others = ~_mask(pc.fill_null(pc.equal(ids, hops), False))
         self.next_hop = self.connection.copy()
@@ -135,7 +135,7 @@ class RouteColumns:
             self.live_next_hop = self.ids.number(strings(self.live["next_hop"]))
 
     def text(self, rows: I64, column: str) -> Text:
-        """Return a column of some rows; null where the cell is empty."""
+        """Return a column of some rows; null if the cell is empty."""
         coded = {
             "region_id": (self.regions, self.region),
             "vpn_connection_id": (self.ids, self.connection),
@@ -150,7 +150,7 @@ class RouteColumns:
 
     @cached_property
     def _destinations(self) -> Text:
-        """Destinations in one piece, from which rows are taken more quickly."""
+        """Destinations as one array, because taking rows from chunks is slower."""
         return as_text(self.routes["route_dest"])
 
     @property
@@ -160,28 +160,28 @@ class RouteColumns:
 
     @cached_property
     def weight(self) -> I64:
-        """Weight of each row; -1 where there is no integer."""
+        """Weight of each row; -1 if it is not an integer."""
         return self.routes["weight"].to_numpy(dtype=np.int64, na_value=-1)
 
     @cached_property
     def is_active(self) -> Mask:
-        """Where the weight is 100."""
+        """Whether the weight is 100."""
         return np.asarray(self.weight == ACTIVE)
 
     @cached_property
     def has_weight(self) -> Mask:
-        """Where the weight's cell is not empty."""
+        """Whether the weight's cell is not empty."""
         frame = self.routes
         return (frame["weight"].notna() | frame["weight_text"].notna()).to_numpy()
 
     @cached_property
     def weight_ok(self) -> Mask:
-        """Where the weight is 0 or 100."""
+        """Whether the weight is 0 or 100."""
         return np.asarray(self.is_active | (self.weight == STANDBY))
 
     @cached_property
     def empty(self) -> dict[str, Mask]:
-        """Where each of the `NEEDED` fields is empty."""
+        """Whether each of the `NEEDED` fields is empty."""
         return {
             "region_id": self.region == NONE,
             "vpn_connection_id": self.connection == NONE,
@@ -192,28 +192,28 @@ class RouteColumns:
 
     @cached_property
     def complete(self) -> Mask:
-        """Where none of the `NEEDED` fields is empty."""
+        """Whether none of the `NEEDED` fields is empty."""
         return np.asarray(~np.logical_or.reduce(list(self.empty.values())))
 
     @cached_property
     def id_ok(self) -> Mask:
-        """Where there is a connection id of the right form."""
+        """Whether there is a connection id of the right form."""
         good = pc.match_substring_regex(self.ids.words, f"^{CONNECTION_ID}$")
-        return np.append(_mask(good), False).take(self.connection)  # code -1 reads the last
+        return np.append(_mask(good), False).take(self.connection)  # code -1 takes the last element
 
     @cached_property
     def region_ok(self) -> Mask:
-        """Where there is a region of the right form."""
+        """Whether there is a region of the right form."""
         by_code = [*map(is_region, self.regions.words.to_pylist()), False]
         return np.asarray(by_code, dtype=np.bool_).take(self.region)
 
     @cached_property
     def description_bytes(self) -> I64:
-        """Bytes that each description takes in a request; 0 where all of them are short."""
+        """Bytes that each description takes in a request; 0 for short ones, which always fit."""
         size = np.zeros(self.size, dtype=np.int64)
         if "description" in self.given.columns:
             cells = strings(schema.text_column(self.given["description"]))
-            # A byte takes three at most.
+            # Percent-encoding turns a byte into at most three.
             long = pc.greater(pc.binary_length(cells), DESCRIPTION_BYTES // 3)
             if pc.any(long).as_py():
                 for row in np.flatnonzero(_mask(pc.fill_null(long, False))):
@@ -222,32 +222,32 @@ class RouteColumns:
 
     @property
     def malformed(self) -> Mask:
-        """Where there is a destination that is no prefix of either kind."""
+        """Whether there is a destination that is neither an IPv4 nor an IPv6 prefix."""
         return np.asarray((self.prefixes.flags & MALFORMED) != 0)
 
     @property
     def ipv6(self) -> Mask:
-        """Where there is an IPv6 prefix."""
+        """Whether the destination is an IPv6 prefix."""
         return np.asarray((self.prefixes.flags & IPV6) != 0)
 
     @cached_property
     def is_default(self) -> Mask:
-        """Where the destination is of length 0."""
+        """Whether the destination has length 0."""
         return np.asarray(self.prefixes.length == 0)
 
     @cached_property
     def has_network(self) -> Mask:
-        """Where the destination is an IPv4 prefix longer than /0."""
+        """Whether the destination is an IPv4 prefix longer than /0."""
         return np.asarray(self.prefixes.valid & ~self.is_default)
 
     @cached_property
     def host_bits(self) -> Mask:
-        """Where an IPv4 prefix longer than /0 has host bits set."""
+        """Whether the destination is an IPv4 prefix longer than /0 with host bits set."""
         return np.asarray(((self.prefixes.flags & HOST_BITS) != 0) & self.has_network)
 
     @cached_property
     def takes_part(self) -> Mask:
-        """Rows that the rules from ``duplicate`` down look at."""
+        """Rows that rules about several rows compare: from ``duplicate`` on, in rule order."""
         return np.asarray(self.complete & self.weight_ok & self.has_network)
 
     @cached_property
@@ -272,7 +272,7 @@ class RouteColumns:
 
 
 def _custom_routes(live: pd.DataFrame) -> pd.DataFrame:
-    """Return the destination routes among live ones; BGP routes are none."""
+    """Return the destination routes among live routes, without BGP routes."""
     needed = ("vpn_connection_id", "route_dest", "next_hop", "weight")
     schema.require_columns(live, needed, what="live routes")
     live = schema.destination_routes(live)
@@ -290,7 +290,7 @@ def _custom_routes(live: pd.DataFrame) -> pd.DataFrame:
 
 
 def strings(column: pd.Series) -> Any:
-    """Return a column of text as Arrow holds it, flat or in chunks, without a copy."""
+    """Return a column of text as an Arrow array, flat or chunked, without a copy."""
     text = pa.array(column.array, from_pandas=True)
     if isinstance(text, pa.ChunkedArray) and not text.num_chunks:
         text = pa.nulls(0, TEXT)
@@ -304,18 +304,18 @@ def as_text(column: pd.Series) -> Text:
 
 
 def say(*parts: str | Text) -> Text:
-    """Join parts, each one text for all rows or a text per row, to a message per row."""
+    """Join parts into one message per row; a part is a text for all rows or one per row."""
     texts = [pa.scalar(part, TEXT) if isinstance(part, str) else part for part in parts]
     return pc.binary_join_element_wise(*texts, pa.scalar("", TEXT))
 
 
 class Dictionary:
-    """Gives words codes from 0, in the order in which they are met; -1 is a missing word.
+    """Numbers words from 0 in order of appearance; -1 is a missing word.
 
     Parameters
     ----------
     words : pyarrow.Array or pyarrow.ChunkedArray of large_string
-        The first words; their codes are `codes`.
+        The first words; the attribute `codes` has their codes.
 
     Examples
     --------
@@ -335,7 +335,7 @@ class Dictionary:
         return len(self.words)
 
     def number(self, words: Any) -> I64:
-        """Return the codes of more words; those not met before get new ones."""
+        """Return the codes of more words; new words get new codes."""
         codes = _indices(pc.index_in(words, value_set=self.words))
         new = (codes == NONE) & _mask(pc.is_valid(words))
         if new.any():
@@ -374,7 +374,7 @@ def dense(codes: I64) -> I64:
 
 
 def first_row(codes: npt.NDArray[Any], count: int | None = None) -> I64:
-    """Return, by code, the first row that has it; -1 where none has. Code -1 is passed over.
+    """Return, by code, the first row that has it; -1 if no row has it. Code -1 is ignored.
 
     Examples
     --------
@@ -383,14 +383,14 @@ def first_row(codes: npt.NDArray[Any], count: int | None = None) -> I64:
     """
     size = int(codes.max(initial=NONE)) + 1 if count is None else count
     first = np.full(size + 1, NONE, dtype=np.int64)
-    # Backwards, so that of equal codes the first row is the last that is written. Code -1 writes
-    # behind the others.
+    # Written backwards, so that the first row of each code is written last and stays. Code -1
+    # writes to the extra last element, which is cut off.
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     return first[:-1]
 
 
 def first_other(codes: I64, values: npt.NDArray[Any]) -> I64:
-    """Return, for each row, the first row of its code that has another value; -1 where none has.
+    """Return, for each row, the first row with its code but another value; -1 if there is none.
 
     Examples
     --------
@@ -408,7 +408,7 @@ def first_other(codes: I64, values: npt.NDArray[Any]) -> I64:
 
 
 def ranks(codes: npt.NDArray[Any]) -> I64:
-    """Return, for each row, how many earlier rows have its code.
+    """Return, for each row, the number of earlier rows with its code.
 
     Examples
     --------

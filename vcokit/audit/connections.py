@@ -1,15 +1,16 @@
-"""Live connections: what they say of the rows that name them, and which id a name means.
+"""Live connections: the status of the rows that name them, and which id a name means.
 
-By its id a connection is known alone, for ids are the cloud's and are in one region each. Names
-are compared in the row's region::
+An id identifies a connection without its region, because the cloud assigns ids and each id is in
+one region. Names are looked up in the row's region::
 
     cell of a row ─┬─ has the form of an id ──▶ that id, known or not
                    └─ anything else ──────────▶ a name: which connections of the row's region have
                                                 it?  one ──▶ `with_connection_ids` writes its id
                                                 none, several ──▶ left for the audit to report
 
-Names are compared in lower case: `read_routes` lowers the cells in which ids stand, and a file that
-tells two connections apart by case alone would then name the wrong one. So those count as one name.
+Names are compared in lower case, because `read_routes` converts cells of ids to lower case. If two
+connections had names that differ only in case, such a cell could name the wrong connection. So
+these names count as the same name.
 """
 
 from __future__ import annotations
@@ -37,19 +38,19 @@ from vcokit.audit.columns import (
 from vcokit.contract import ARRIVING
 from vcokit.errors import InputError
 
-#: Between region and name; neither of them can hold it.
+#: Separator of region and name; neither of them can contain it.
 _APART: Final = "\x00"
-#: Ids that a message names before it only counts.
+#: Most ids that a message names; of further ones it gives the number.
 _NAMED_AT_MOST: Final = 4
 
 
 class ConnectionStatus:
-    """What the live connections say of every row: is its connection there, here, attached.
+    """For every row, whether its connection exists, is in the row's region, and is attached.
 
     Parameters
     ----------
     columns : RouteColumns
-        Of an audit to which connections were given.
+        Columns with live connections.
     """
 
     def __init__(self, columns: RouteColumns) -> None:
@@ -58,53 +59,53 @@ class ConnectionStatus:
         self._columns = columns
         self._frame = columns.connections
         self._code = _positions(self._text("vpn_connection_id"), columns.ids.words)
-        # One more, always False: rows without a connection have the code -1.
+        # One more element, always False, for rows without a connection, whose code is -1.
         self._size = len(columns.ids) + 1
 
     def _text(self, name: str) -> Text:
         return as_text(schema.text_column(self._frame[name]))
 
     def _rows_of(self, which: Mask) -> Mask:
-        """Tell which rows name one of some connections, given as a mask over their frame."""
+        """Return the rows that name one of some connections, given as a mask over their frame."""
         among = np.zeros(self._size, dtype=np.bool_)
         among[self._code[which & (self._code >= 0)]] = True
         return np.asarray(among[self._columns.connection])
 
     @cached_property
     def known(self) -> Mask:
-        """Rows whose connection is there, in whichever region."""
+        """Rows whose connection exists, in any region."""
         return self._rows_of(np.ones(len(self._code), dtype=np.bool_))
 
     @cached_property
     def unknown(self) -> Mask:
-        """Rows whose connection is not there."""
+        """Rows whose connection does not exist."""
         return np.asarray((self._columns.connection >= 0) & ~self.known)
 
     @cached_property
     def in_other_region(self) -> Mask:
-        """Rows with a region in which their connection, which is there, is not."""
+        """Rows whose connection exists, but not in the row's region."""
         columns, words = self._columns, self._text("region_id")
         theirs = _positions(words, columns.regions.words)
         count = len(columns.regions) + 1
         pairs = self._code * count + theirs
         mine = columns.connection.astype(np.int64) * count + columns.region
         here = np.isin(mine, pairs[(self._code >= 0) & (theirs >= 0)])
-        # A connection whose region is not known may be here.
+        # A connection whose region is not known may be in the row's region.
         here |= self._rows_of(pc.is_null(words).to_numpy(zero_copy_only=False))
         return np.asarray(self.known & ~here & (columns.region >= 0))
 
     @cached_property
     def not_attached(self) -> Mask:
-        """Rows whose connection is there, but not attached to a transit router."""
+        """Rows whose connection exists, but is not attached to a transit router."""
         return np.asarray(self.known & ~self._rows_of(_attached(self._frame)))
 
     @cached_property
     def arriving(self) -> Mask:
-        """Rows whose connection is on its way to a transit router, where its state is known."""
+        """Rows whose connection is being attached to a transit router, if its state is known."""
         return self._rows_of(_arriving(self._frame))
 
     def region(self, rows: I64) -> Text:
-        """Return the region of some rows' connections, which are there; null where not known."""
+        """Return the region of some rows' connections, which must exist; null if not known."""
         words = self._text("region_id")
         first = np.full(self._size, len(words), dtype=np.int64)
         first[self._code[::-1]] = np.arange(len(words))[::-1]
@@ -117,7 +118,10 @@ class ConnectionStatus:
         return NameIndex(self._frame)
 
     def by_name(self, rows: I64, message: Text) -> tuple[Text, Text | None]:
-        """Add to messages whose name the cells of some rows are; suggest the only one's id."""
+        """Append to messages which connections a cell names; suggest the id if there is only one.
+
+        Return the messages and the suggestions.
+        """
         if not self._names.any:
             return message, None
         columns = self._columns
@@ -127,7 +131,11 @@ class ConnectionStatus:
         return say(message, ending), self._names.ids(region, cells)
 
     def not_requested(self, rows: I64) -> Text:
-        """Say of which rows the region was not requested, where the frame tells; else nothing."""
+        """Return a text for rows whose region was not requested, empty for other rows.
+
+        The frame of connections notes the requested regions in its ``attrs``. Without that note,
+        all texts are empty.
+        """
         requested = self._frame.attrs.get("regions")
         regions = self._columns.text(rows, "region_id")
         if requested is None:
@@ -139,9 +147,9 @@ class ConnectionStatus:
 
 
 def _attached(connections: pd.DataFrame) -> Mask:
-    """Tell which live connections are attached to a transit router.
+    """Return which live connections are attached to a transit router.
 
-    The column ``attached`` says so, for it is whether the cloud lists the attachment. Where it is
+    The column ``attached`` decides, because it is True if the cloud lists the attachment. If it is
     missing, a connection counts as attached if its type is CEN and it names a transit router, as
     far as the frame has these columns.
     """
@@ -163,7 +171,7 @@ def _attached(connections: pd.DataFrame) -> Mask:
 
 
 def _arriving(connections: pd.DataFrame) -> Mask:
-    """Tell which live connections will be attached by themselves, by state and type."""
+    """Return which live connections will be attached without further action, by state and type."""
     if "state" not in connections.columns:
         return np.zeros(len(connections), dtype=np.bool_)
     arriving = schema.text_column(connections["state"]).isin(ARRIVING)
@@ -173,7 +181,7 @@ def _arriving(connections: pd.DataFrame) -> Mask:
 
 
 def _positions(words: Text, among: Text) -> I64:
-    """Return the position of each word among some distinct ones; -1 where it is not there."""
+    """Return the position of each word among some distinct words; -1 if it is not there."""
     found = pc.fill_null(pc.index_in(words, value_set=among), NONE)
     return np.asarray(found.to_numpy(zero_copy_only=False), dtype=np.int64)
 
@@ -182,25 +190,26 @@ def _positions(words: Text, among: Text) -> I64:
 
 
 def with_connection_ids(routes: pd.DataFrame, connections: pd.DataFrame) -> pd.DataFrame:
-    """Return an inventory that names connections by name as one that names them by id.
+    """Return a copy of an inventory in which connections' names are replaced by their ids.
 
-    A cell of ``vpn_connection_id`` or ``next_hop`` that is the name of exactly one connection of
-    the row's region becomes its id; where the row has no region, of exactly one connection at all.
-    Case does not matter. What has the form of an id is an id, whatever connections are called.
-    All else is left as it is: `audit_routes` then says which connections share the name, or that
-    none has it.
+    A cell of ``vpn_connection_id`` or ``next_hop`` is replaced if it is the name of exactly one
+    connection of the row's region. If the row has no region, it must be the name of exactly one
+    connection in all regions. Case does not matter. A cell with the form of an id is always an id,
+    even if a connection has that name. All other cells stay unchanged: `audit_routes` then reports
+    which connections share the name, or that no connection has it.
 
     Parameters
     ----------
     routes : DataFrame
-        With the columns region_id and vpn_connection_id; next_hop may be there.
+        With the columns region_id and vpn_connection_id, and optionally next_hop.
     connections : DataFrame
         From `live_connections`, or any frame with vpn_connection_id, name and region_id.
 
     Returns
     -------
     DataFrame
-        A copy, in which the two columns are ``str``; index, other columns and ``attrs`` stay.
+        A copy in which the two columns have the dtype ``str``; index, other columns and ``attrs``
+        stay.
 
     Raises
     ------
@@ -233,12 +242,12 @@ def with_connection_ids(routes: pd.DataFrame, connections: pd.DataFrame) -> pd.D
 
 
 class NameIndex:
-    """Which connections have a name, in a region or anywhere.
+    """Index of connections by name, per region and over all regions.
 
     Parameters
     ----------
     connections : DataFrame
-        Live connections; without a column ``name`` none has a name.
+        Live connections; without a column ``name`` no connection has a name.
     """
 
     def __init__(self, connections: pd.DataFrame) -> None:
@@ -257,9 +266,9 @@ class NameIndex:
         self._anywhere = _Owners(_as_name(name), ids, in_its_region)
 
     def ids(self, region: Text, cells: Text) -> Text:
-        """Return, for each row, the id of the one connection that its cell names; else null.
+        """Return, for each row, the id of the only connection that its cell names; else null.
 
-        A row without a region looks in all regions.
+        If a row has no region, all regions are searched.
         """
         here = self._here.only(_in_region(region, cells))
         return pc.if_else(pc.is_valid(region), here, self._anywhere.only(_as_name(cells)))
@@ -274,14 +283,14 @@ _OWNER: Final = {"vpn_connection_id": schema.STR, "region_id": schema.STR, "name
 
 
 class _Owners:
-    """By key, its only owner, and all of them as text.
+    """Maps a key to its only owner, or to all its owners as text.
 
     Parameters
     ----------
     keys, ids : Arrow array of str
-        An element per owner.
+        One element per owner.
     described : Arrow array of str
-        How a message names each owner.
+        Each owner's text in messages.
     """
 
     def __init__(self, keys: Text, ids: Text, described: Text) -> None:
@@ -298,11 +307,11 @@ class _Owners:
         return as_text(table.index.to_series()), as_text(table)
 
     def only(self, keys: Text) -> Text:
-        """Return the only owner of each key; null where it has none or several."""
+        """Return the only owner of each key; null if it has none or several."""
         return _looked_up(keys, *self._only)
 
     def all(self, keys: Text) -> Text:
-        """Return all owners of each key, as text; null where it has none."""
+        """Return all owners of each key, as text; null if it has none."""
         return _looked_up(keys, *self._all)
 
 
@@ -320,5 +329,5 @@ def _in_region(region: Text, cells: Text) -> Text:
 
 
 def _as_name(cells: Text) -> Text:
-    """Return cells as names are compared."""
+    """Return cells in the form in which names are compared: trimmed and in lower case."""
     return pc.utf8_lower(pc.utf8_trim(cells, characters=schema.BLANKS))

@@ -1,4 +1,4 @@
-"""An audit beyond one machine: a Dask frame of routes in, a Dask frame of findings out.
+"""A distributed audit: a Dask frame of routes in, a Dask frame of findings out.
 
 ::
 
@@ -7,14 +7,15 @@
                               rows that take part, by address ─▶ rules of destinations ─┘  order of
                                                                                            the rows
 
-All rows of a connection meet in one partition of the first pass, all networks that nest in one of
-the second. Its partitions are stretches of addresses that hold about as many routes each; a
-network that reaches over several stretches is copied to each of them, and the findings on its own
-rows are taken from the first. From the first pass the second one takes which rows have an error.
+In the first pass, all rows of a connection are in the same partition. In the second pass, all
+networks that nest are in the same partition. The partitions of the second pass are address ranges
+with about the same number of routes each. A network that spans several ranges is copied to each of
+them, and the findings on its own rows are taken from the first range. The first pass gives the
+second one the rows that have an error.
 
-Both passes are those of one machine (`vcokit.audit.findings.run`). The routes are read twice: once
-to be counted, once to be audited. `audit_routes` comes here where it is given a Dask frame;
-without one nothing of Dask is loaded.
+Both passes use the same code as an audit on one machine (`vcokit.audit.findings.run`). The routes
+are read twice: first to count them, then to audit them. `audit_routes` calls this module if it gets
+a Dask frame; otherwise nothing of Dask is loaded.
 """
 
 from __future__ import annotations
@@ -37,12 +38,12 @@ from vcokit.audit.findings import findings_schema, run, without_unlisted
 from vcokit.audit.rules import RULES, Rule
 from vcokit.cidr.parse import parse
 
-#: Rows that are audited at once, about: what a worker needs does not grow with its files.
+#: About how many rows are audited at once, so that a worker's memory does not grow with its files.
 _ROWS: Final = 250_000
-#: Networks of a partition from which the stretches of addresses are chosen.
+#: Number of networks per partition from which the address ranges are chosen.
 _SAMPLE: Final = 2_000
-#: Columns that rows carry on their way: the partition they go to, their number, whether a plan
-#: blocks them, and whether they are the copy whose findings count.
+#: Columns added to rows in transit: their target partition, their number, whether a plan blocks
+#: them, and whether they are the copy whose findings count.
 _TO: Final = "_to"
 _NUMBER: Final = "_number"
 _BLOCKED: Final = "_blocked"
@@ -51,18 +52,18 @@ _OWN: Final = "_own"
 
 @dataclass(frozen=True)
 class _Task:
-    """What every partition is told."""
+    """Settings of the audit that every partition gets."""
 
     chosen: tuple[Rule, ...]
     scope: tuple[str, ...]
     given: Mapping[str, Any]  # other arguments of Audit
     starts: I64  # number of the first row of each partition of the routes
-    count: int  # partitions in which the connections, and the addresses, are audited
-    bounds: npt.NDArray[np.uint32]  # first address of each stretch but the first one
+    count: int  # partitions of the first pass; the second pass has at most as many
+    bounds: npt.NDArray[np.uint32]  # first address of each address range except the first
 
     @property
     def kept(self) -> tuple[str, ...] | None:
-        """Columns beside those of routes that are carried along; None is all of them."""
+        """Columns other than those of routes that rows keep; None means all of them."""
         return None if set(self.chosen) - set(RULES) else (*self.scope, "route_entry_type")
 
     @property
@@ -76,10 +77,10 @@ def audit_partitions(
 ) -> Any:
     """Return the findings of a Dask frame of routes as a Dask frame; see `audit_routes`.
 
-    What else is given is that of one machine: live routes and connections are pandas frames. The
-    result has as many partitions as the routes, each with the findings on its rows.
+    The other arguments are the same as on one machine: live routes and connections are pandas
+    frames. The result has as many partitions as the routes, each with the findings on its rows.
     """
-    Audit(routes._meta, scope=scope, **given)  # what cannot be used is said now
+    Audit(routes._meta, scope=scope, **given)  # raises errors about the arguments early
     parts = routes.to_delayed()
     surveys = dask.compute(*map(dask.delayed(_survey), parts))
     sizes, samples = zip(*surveys, strict=True)
@@ -103,34 +104,34 @@ def audit_partitions(
 
 
 def _exchange(parts: Sequence[Any], meta: pd.DataFrame, count: int) -> Sequence[Any]:
-    """Return delayed partitions, of which the n-th has all rows that go to n."""
+    """Return delayed partitions; partition n has all rows whose target is n."""
     frame = dd.from_delayed(parts, meta=meta, verify_meta=False)
     exchanged: Sequence[Any] = frame.set_index(_TO, divisions=(*range(count + 1),)).to_delayed()
     return exchanged
 
 
 def _survey(part: pd.DataFrame) -> tuple[int, npt.NDArray[np.uint32]]:
-    """Return how many rows a partition has, and some of its networks."""
+    """Return the number of rows of a partition, and a sample of its networks."""
     sample = part["route_dest"].iloc[:: max(1, len(part) // _SAMPLE)]
     prefixes = parse(schema.text_column(sample))
     return len(part), prefixes.network[prefixes.valid]
 
 
 def _bounds(samples: Sequence[npt.NDArray[np.uint32]], count: int) -> npt.NDArray[np.uint32]:
-    """Return the addresses that part networks into so many stretches, or fewer."""
+    """Return addresses that divide the networks into `count` ranges or fewer."""
     networks = np.sort(np.concatenate(samples))
     places = np.arange(1, count) * len(networks) // count
     return np.unique(networks[places] if len(networks) else networks)
 
 
 def _numbered(part: pd.DataFrame, task: _Task, place: int) -> pd.DataFrame:
-    """Return the rows of a partition with their numbers, each to go where its connection does."""
+    """Return the rows of a partition with row number and target, which the connection decides."""
     rows = schema.conform_routes(part)
     for name in part.columns:
         if name not in schema.ROUTES and (task.kept is None or name in task.kept):
             rows[name] = part[name].array
     for name in rows.columns[rows.dtypes == "category"]:
-        rows[name] = rows[name].astype(schema.STR)  # the categories of partitions differ
+        rows[name] = rows[name].astype(schema.STR)  # partitions may have different categories
     number = np.arange(len(rows)) + task.starts[place]
     ids = rows["vpn_connection_id"]
     home = np.where(ids.isna(), number, pd.util.hash_array(ids.to_numpy(dtype=object)) >> 1)
@@ -165,7 +166,7 @@ def _first_pass(part: pd.DataFrame, task: _Task) -> tuple[pd.DataFrame, pd.DataF
 
 
 def _second_pass(part: pd.DataFrame, task: _Task) -> pd.DataFrame:
-    """Audit the destinations of a stretch of addresses; return the findings on its own rows."""
+    """Audit the destinations of an address range; return the findings on its own rows."""
     rows = part.sort_values(_NUMBER, ignore_index=True)
     numbers, blocked, own = (rows.pop(name).to_numpy() for name in (_NUMBER, _BLOCKED, _OWN))
     audit = Audit(rows, scope=task.scope)
@@ -176,7 +177,7 @@ def _second_pass(part: pd.DataFrame, task: _Task) -> pd.DataFrame:
 
 
 def _sent(found: pd.DataFrame, numbers: I64, task: _Task) -> pd.DataFrame:
-    """Return findings of numbered rows, each to go to the partition of its row."""
+    """Return findings with the partition of their row as target."""
     row = numbers[found["row"]]
     related = found["related_row"].to_numpy(dtype=np.int64, na_value=NONE)
     of_related = np.where(related == NONE, NONE, np.append(numbers, NONE)[related])
@@ -191,7 +192,7 @@ def _sent(found: pd.DataFrame, numbers: I64, task: _Task) -> pd.DataFrame:
 
 
 def _ordered(part: pd.DataFrame, task: _Task) -> pd.DataFrame:
-    """Return findings as one machine has them: sorted, with their own dtypes."""
+    """Return findings in the same form as on one machine: sorted, with their own dtypes."""
     part = part.sort_values(["row", "rule"], ignore_index=True)
     dtypes = findings_schema(task.known)
     coded = {

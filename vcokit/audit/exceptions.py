@@ -1,16 +1,16 @@
-"""Agreed exceptions: findings that are known and accepted, by whom it concerns, until a day.
+"""Agreed exceptions: findings that are known and accepted until a given day.
 
-A TOML file holds them, a table each::
+They are in a TOML file, one table each::
 
     [[exception]]
     rule = ["covered", "more-specific"]   # one name or several
     connection = "vco-bp1*"               # an id or a pattern; without it, any connection
-    network = "10.20.0.0/16"              # and what lies within; without it, any network
+    network = "10.20.0.0/16"              # and all networks in it; without it, any network
     reason = "migration of the Ningbo site, NET-2417"
-    until = 2027-03-31                    # the last day on which it holds
+    until = 2027-03-31                    # the last day on which it applies
 
-What breaks a tunnel (`Rule.breaks_tunnel`) cannot be excepted. A key that nobody knows is an
-error: with ``conection`` for ``connection`` an exception would hold for every connection.
+Findings of rules that can break a tunnel (`Rule.breaks_tunnel`) cannot be excepted. An unknown key
+is an error: with the typo ``conection``, an exception would apply to every connection.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class AgreedException:
     connection : str or None
         An id, or a pattern such as ``vco-bp1*``.
     network : str or None
-        A prefix; what lies within it is meant.
+        A prefix; the exception applies to networks within it.
     reason : str
     until : date
-        The last day on which it holds.
+        The last day on which it applies.
     place : str
-        Where it stands.
+        Where it is defined.
     """
 
     rules: tuple[str, ...]
@@ -67,7 +67,7 @@ class AgreedException:
         return f"{self.place}: of {', '.join(self.rules)} until {self.until} ({self.reason})"
 
     def applies(self, findings: pd.DataFrame) -> Mask:
-        """Tell which findings are excepted, whatever the day."""
+        """Return which findings match this exception; `until` is not checked."""
         met = findings["rule"].isin(self.rules).to_numpy(dtype=np.bool_, copy=True)
         if self.connection is not None:
             ids, pattern = findings["vpn_connection_id"], self.connection.casefold()
@@ -89,13 +89,13 @@ def read_exceptions(path: str | PathLike[str], rules: Mapping[str, Rule]) -> lis
     ----------
     path : path
     rules : mapping of str to Rule
-        The rules that there are, by name.
+        All known rules, by name.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or an exception in it cannot be used; with file, line and
-        number.
+        If the file cannot be read, or an exception in it is not valid. The error names the file,
+        and the line and number of the exception.
     """
     try:
         text = Path(path).read_text("utf-8")
@@ -124,7 +124,7 @@ def read_exceptions(path: str | PathLike[str], rules: Mapping[str, Rule]) -> lis
 
 
 def _exception(table: Mapping[str, Any], place: str, rules: Mapping[str, Rule]) -> AgreedException:
-    """Return the exception of a table, once each key is checked."""
+    """Check each key of a table and return its exception."""
 
     def refuse(message: str, remedy: str) -> InputError:
         return InputError(f"{place}: {message}", remedy=remedy)
@@ -169,7 +169,7 @@ def _network(text: str, refuse: Any) -> str:
 
 
 def _day(value: object, refuse: Any) -> datetime.date:
-    if type(value) is datetime.date:  # and no date with a time, which is one too for isinstance
+    if type(value) is datetime.date:  # not isinstance: a datetime is also a date
         return value
     try:
         return datetime.date.fromisoformat(value if isinstance(value, str) else "")

@@ -1,10 +1,10 @@
-"""Which route wins for an address, what wins if its connection is down, and what is found there.
+"""Which route wins for an address, what wins if its connection is down, and related findings.
 
-The rules are the vendor's for destination routes: the longest prefix that holds the address
-decides; of the routes of that destination an active one (weight 100) is effective while its
-connection is up, and a standby one (weight 0) once no active one is. They are documented for VPN
-gateways. Whether a shorter prefix takes over when every connection of a longer one is down is
-not: it "may".
+The vendor's rules for destination routes apply: the longest prefix that contains the address
+decides. Of the routes of that destination, an active one (weight 100) is effective while its
+connection is up, and a standby one (weight 0) is effective once no active one is. These rules are
+documented for VPN gateways. It is not documented whether a shorter prefix takes over when every
+connection of a longer one is down, so the text says that it "may".
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from vcokit.cidr.parse import parse, to_text
 from vcokit.cidr.relations import touches
 from vcokit.errors import InputError
 
-#: Columns of the answer, behind those of the scope. A scope's column that has a name of these is
-#: called ``weight (scope)``, say.
+#: Columns of the answer, after those of the scope. A column of the scope that has one of these
+#: names is renamed, for example to ``weight (scope)``.
 _WHERE: Final = ("row", "line", "source")
 _ROUTES: Final = ("verdict", "route_dest", "vpn_connection_id", "next_hop", "weight", *_WHERE)
 _IF_DOWN: Final = ("down", "route_dest", "vpn_connection_id", "weight", *_WHERE, "sure", "routes")
@@ -42,18 +42,18 @@ def explain(
     quota: int | None = None,
     scope: str | Sequence[str] = "region_id",
 ) -> Explanation:
-    """Say which route of an inventory wins for an address or prefix, and what if it is down.
+    """Explain which route wins for an address or prefix, and what wins if its connection is down.
 
     Parameters
     ----------
     routes : DataFrame
-        From `read_routes`, or any frame with the required columns of `vcokit.schema.ROUTES`; live
-        routes will do.
+        From `read_routes`, or any frame with the required columns of `vcokit.schema.ROUTES`, such
+        as live routes.
     address : str, or an address or network of `ipaddress` or netaddr
         ``10.1.2.3`` or ``10.1.0.0/16``.
     live, connections, quota, scope
-        As for `audit_routes`. A scope's column that is called as one of the explanation's own is
-        told as ``weight (scope)``, say.
+        As for `audit_routes`. A column of the scope that has the name of one of the explanation's
+        own columns is renamed, for example to ``weight (scope)``.
 
     Returns
     -------
@@ -120,7 +120,7 @@ def explain(
 
 
 def _scopes(columns: dict[str, pd.Series], codes: I64, rows: I64) -> tuple[pd.DataFrame, I64]:
-    """Return the scopes of some rows, sorted, a row each, and the number of each row's scope."""
+    """Return the sorted scopes of some rows, and the number of each row's scope."""
     _, first, number = np.unique(codes[rows], return_index=True, return_inverse=True)
     found = pd.DataFrame(index=range(len(first)))
     for name, column in columns.items():
@@ -136,13 +136,13 @@ def _scopes(columns: dict[str, pd.Series], codes: I64, rows: I64) -> tuple[pd.Da
 
 
 def _with_scope(scopes: pd.DataFrame, table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Return columns of a table behind those of each row's scope."""
+    """Return columns of a table, preceded by those of each row's scope."""
     mine = scopes.take(table["scope"].to_numpy()).reset_index(drop=True)
     return pd.concat([mine, table[[*columns]].reset_index(drop=True)], axis=1)
 
 
 def _wanted(address: object) -> tuple[int, int]:
-    """Return network and length of what is asked about."""
+    """Return network and length of the given address or prefix."""
     if pd.api.types.is_list_like(address) and not hasattr(address, "prefixlen"):
         raise InputError(
             f"the address is one address or prefix, not a {type(address).__name__}",
@@ -159,12 +159,12 @@ def _wanted(address: object) -> tuple[int, int]:
 
 
 def _touched(networks: Any, lengths: Any, network: int, length: int) -> Mask:
-    """Tell which prefixes hold one prefix or lie in it; rows without a prefix do neither."""
+    """Return which prefixes contain the given prefix or are in it; False for missing prefixes."""
     return np.asarray(touches(networks, lengths, network, length) & (lengths <= 32))
 
 
 def _verdicts(table: pd.DataFrame, length: int, plannable: Mask) -> pd.Series:
-    """Say of each row what it is to a prefix of the length."""
+    """Return the verdict on each row, for a prefix of the given length."""
     holds = pd.Series(plannable & (table["length"] <= length).to_numpy())
     longest = table["length"].where(holds).groupby(table["scope"]).transform("max")
     decides = holds & (table["length"] == longest)
@@ -178,11 +178,11 @@ def _verdicts(table: pd.DataFrame, length: int, plannable: Mask) -> pd.Series:
 
 
 def _if_down(table: pd.DataFrame) -> pd.DataFrame:
-    """Return what takes over from each winning connection.
+    """Return the routes that take over from each winning connection.
 
-    The routes of a scope are ranked once; a winner looks along the ranks for the first that holds
-    a route of another connection, and takes the first few of it. So many winners cost no more each
-    than few do.
+    The routes of a scope are ranked once. For each winner, the first rank with a route of another
+    connection takes over; the first few routes of that rank are returned. So the cost per winner
+    does not grow with the number of winners.
     """
     able = table[table["verdict"].isin(["wins", "stands by", "shadowed"])].reset_index(drop=True)
     ids, rank = able["vpn_connection_id"].tolist(), ["scope", "length", "weight"]
@@ -218,7 +218,7 @@ def _if_down(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _findings(findings: pd.DataFrame, touched: Mask, network: int, length: int) -> pd.DataFrame:
-    """Return findings on rows that touch the prefix, or would with the suggestion in the cell."""
+    """Return findings on rows that touch the prefix, or would if the suggestion were applied."""
     meant = parse(findings["suggestion"].where(findings["column"] == "route_dest"))
     would = _touched(meant.network, meant.length, network, length)
     rows: I64 = findings["row"].to_numpy()

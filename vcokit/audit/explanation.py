@@ -1,4 +1,4 @@
-"""The answer about one address: its frames, and how they read as text and in a notebook."""
+"""The result of `explain` for one address: frames, and their display as text and in a notebook."""
 
 from __future__ import annotations
 
@@ -15,46 +15,48 @@ import pandas as pd
 from vcokit._text import printable
 from vcokit.audit.columns import I64
 
-#: What a route is to the address, best first.
+#: How a route relates to the address, best first.
 VERDICTS: Final = pd.CategoricalDtype(
     ["wins", "stands by", "shadowed", "inside", "blocked"], ordered=True
 )
 
-#: Rows of one kind that the text shows, and routes that are listed as taking over from another.
+#: Most rows of one kind that the text shows, and most routes listed as taking over from another.
 SHOWN: Final = 10
-#: Routes that take over together, and are all named; of more the first is, and their number.
+#: Most routes taking over together that the text names. Of more, it names the first and gives the
+#: number of the others.
 _TOGETHER: Final = 3
 
 
 @dataclass(frozen=True, repr=False)
 class Explanation:
-    """What an inventory does with one address, or with the addresses of one prefix.
+    """How an inventory forwards one address, or the addresses of one prefix.
 
     Parameters
     ----------
     address : str
-        The prefix asked about; an address is a ``/32``.
+        The given prefix; an address is a ``/32``.
     routes : DataFrame
-        Every row that touches it, a row each: the scope's columns, ``verdict`` (categorical, see
+        One row per route that touches it: the scope's columns, ``verdict`` (categorical, see
         below), ``route_dest`` (network), ``vpn_connection_id``, ``next_hop``, ``weight``, ``row``
         (position), ``line``, ``source``; sorted by scope and verdict, longest prefix first.
     if_down : DataFrame
-        What takes over if a winning connection is down: the scope's columns, ``down``, and
-        ``route_dest``, ``vpn_connection_id``, ``weight``, ``row``, ``line``, ``source`` of what
-        wins then (a row each), or missing where nothing does; ``sure`` is False where a shorter
-        prefix would have to take over, which is not documented; ``routes`` is how many win then,
-        of which the first ten have a row. (All of them are in `routes`.)
+        The routes that take over if a winning connection is down: the scope's columns, ``down``
+        (that connection), and ``route_dest``, ``vpn_connection_id``, ``weight``, ``row``,
+        ``line``, ``source`` of the route that wins then (one row each), missing if no route does.
+        ``sure`` is False if a shorter prefix would have to take over, which is not documented.
+        ``routes`` is the number of routes that win then; the first ten have a row, and all of them
+        are in `routes`.
     findings : DataFrame
-        The audit's findings on these rows, and on unreadable destinations that, put right,
-        would touch the address.
+        The audit's findings on these rows, and on destinations that would touch the address if
+        the suggestion were applied.
 
     Notes
     -----
     =============  ==========================================================================
-    ``wins``         of the longest destination that holds it; with equal cost, several
+    ``wins``         of the longest destination that contains it; with equal cost, several
     ``stands by``    the same destination's standby route
     ``shadowed``     a longer prefix, or an active route, decides
-    ``inside``       a longer prefix than the one asked about: decides for its own addresses
+    ``inside``       longer than the given prefix: decides for its own addresses
     ``blocked``      a plan would not create it
     =============  ==========================================================================
     """
@@ -68,7 +70,7 @@ class Explanation:
         return "\n".join(_lines(self))
 
     def _repr_html_(self) -> str:
-        """Return the same for a notebook, where text alone would be folded within words."""
+        """Return the same text as HTML, because a notebook would break plain text within words."""
         hangs = "white-space:pre-wrap;padding-left:8ch;text-indent:-8ch"
         lines = "".join(f'<div style="{hangs}">{html.escape(line)}</div>' for line in _lines(self))
         return f'<div style="font-family:monospace">{lines}</div>'
@@ -95,7 +97,7 @@ def _lines(found: Explanation) -> Iterator[str]:
 
 
 def _numbers(*frames: pd.DataFrame) -> list[I64]:
-    """Number the rows of some frames by what they say, in order of appearance."""
+    """Number the rows of some frames by their values, in order of appearance."""
     both = pd.concat(frames, ignore_index=True)
     number: I64 = np.zeros(len(both), dtype=np.int64)
     if len(both.columns):
@@ -123,7 +125,7 @@ def _down_lines(part: pd.DataFrame, at: Callable[[Any], str]) -> Iterator[str]:
     downs = part.groupby("down", sort=False)
     for down, routes in islice(downs, SHOWN):
         there = routes.dropna(subset=["row"])
-        # A connection may win by two routes; each has the same that take over.
+        # A connection may win by two routes; the same routes take over from both.
         count = int(routes["routes"].iloc[0])
         named = [
             f"{one.route_dest} on {_cell(one.vpn_connection_id)} ({_weight(one)}, {at(one)})"
@@ -146,7 +148,7 @@ def _weight(one: Any) -> str:
 
 
 def _at(one: Any, *, several: bool) -> str:
-    """Say where a row is; where there are several files, in which."""
+    """Return the line of a row, with the file if there are several; else its position."""
     if pd.isna(one.line) or (several and pd.isna(one.source)):
         return f"row {one.row}"
     return f"{printable(one.source)}, line {one.line}" if several else f"line {one.line}"

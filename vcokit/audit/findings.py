@@ -1,4 +1,4 @@
-"""The audit itself: runs the rules, puts what they find into one frame, and counts it."""
+"""The audit itself: runs the rules, puts the findings into one frame, and counts them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from vcokit.cidr.relations import stable_sort
 from vcokit.errors import InputError
 
 _ROW_TEXTS: Final = ("region_id", "vpn_connection_id", "route_dest")
-#: Note of findings that says what the user's own rules are.
+#: Key in the ``attrs`` of findings under which the user's own rules are described.
 _ABOUT: Final = "own_rules"
-#: Number of the rule that stands for each check, -1 for none.
+#: Number of the rule that corresponds to each check; -1 if there is none.
 _RULE_OF: Final = np.array(
     [
         next((number for number, rule in enumerate(RULES) if check in rule.checks), NONE)
@@ -41,43 +41,44 @@ def audit_routes(
     scope: str | Sequence[str] = "region_id",
     rules: str | Rule | Iterable[str | Rule] = (),
 ) -> pd.DataFrame:
-    """Say what is wrong, or worth knowing, about the rows of an inventory.
+    """Check an inventory and return what is wrong, or worth knowing, about its rows.
 
     Parameters
     ----------
     routes : DataFrame
         From `read_routes`, or any frame with the required columns of `vcokit.schema.ROUTES`. A
-        Dask frame, from `read_partitions` say, is audited by the workers that it has; so is the
-        result: see `vcokit.audit.distributed`.
+        Dask frame, for example from `read_partitions`, is audited by its workers: see
+        `vcokit.audit.distributed`.
     live : DataFrame, optional
         Live routes, from `live_routes`: adds ``already-live`` and ``live-conflict``.
     connections : DataFrame, optional
         Live connections, from `live_connections`: adds ``unknown-connection``, ``wrong-region``,
-        ``not-attached``, and says of a cell that is no id whose name it is; `with_connection_ids`
-        puts the ids in.
+        ``not-attached``. If a cell is not an id but the name of a connection, the finding says
+        so; `with_connection_ids` replaces names by ids.
     quota : int, optional
-        Destination routes a connection may have. Without it, one warning stands on the first row
-        past the usual quota (setting ``quota_hint``).
+        Number of destination routes that a connection may have. Without it, there is one warning
+        per connection, on its first row past the usual quota (setting ``quota_hint``).
     scope : str or sequence of str
-        Columns of `routes` within which destinations meet, by default the region.
+        Columns of `routes`, by default the region; destinations are compared only if they agree
+        in all of these.
     rules : str, Rule or an iterable of these
-        Names of the built-in rules to run, by default all; and rules of one's own, made by `rule`
-        or read by `load_rules`, which run beside them.
+        Names of the built-in rules to run, by default all; and your own rules, from `rule` or
+        `load_rules`, which run in addition.
 
     Returns
     -------
     DataFrame
-        A row a finding, of `vcokit.schema.FINDINGS`, sorted by row, then rule; empty, with all
-        columns, where nothing is found. ``row`` is a position in `routes`. ``api_code`` is what
-        the cloud would answer to the row, on the finding that causes it. Of a Dask frame, a Dask
-        frame of the same findings.
+        One row per finding, with the columns of `vcokit.schema.FINDINGS`, sorted by row, then
+        rule; empty, with all columns, if nothing is found. ``row`` is a position in `routes`.
+        ``api_code`` is what the cloud would answer to the row, on the finding that causes it. For
+        a Dask frame, a Dask frame of the same findings.
 
     Raises
     ------
     InputError
         If a frame lacks columns, or a rule is not known. Bad cells are findings, never errors.
     RuleError
-        If a rule of one's own raises, or returns no mask.
+        If one of your own rules raises an exception, or does not return a mask.
 
     Examples
     --------
@@ -92,7 +93,7 @@ def audit_routes(
     chosen = _choose(rules)
     names = (scope,) if isinstance(scope, str) else tuple(scope)
     given: dict[str, Any] = {"live": live, "connections": connections, "quota": quota}
-    dask = sys.modules.get("dask.dataframe")  # who has no Dask frame need not load it
+    dask = sys.modules.get("dask.dataframe")  # loaded already if `routes` is a Dask frame
     if dask is not None and isinstance(routes, dask.DataFrame):
         from vcokit.audit.distributed import audit_partitions
 
@@ -102,7 +103,7 @@ def audit_routes(
 
 
 def without_unlisted(found: pd.DataFrame, routes: pd.DataFrame) -> pd.DataFrame:
-    """Return findings but those on rows that are no route: connections that are not listed."""
+    """Drop findings on rows that are not routes, but stand for connections without a listing."""
     if "route_entry_type" not in routes.columns:
         return found
     return found[~schema.is_unlisted(routes)[found["row"]]].reset_index(drop=True)
@@ -113,10 +114,10 @@ def run(
 ) -> pd.DataFrame:
     """Run some rules and return their findings; see `audit_routes`.
 
-    A first pass goes over the rows, then over their connections; a second one over destinations.
-    Rules that can block a row always run, for the others ask which rows have an error, and every
-    finding which check refuses its row. Where the passes are run apart, `has_row_error` of the
-    audit is what the second one takes from the first.
+    Rules about rows run first, then rules about connections, then rules about destinations. Rules
+    that can block a row always run, because the other rules need to know which rows have an error,
+    and the API codes depend on which check refuses each row. If the passes run separately, the
+    pass over destinations needs the audit's `has_row_error` from the earlier passes.
     """
     own = tuple(rule for rule in chosen if rule not in RULES)
     known = (*RULES, *own)
@@ -142,12 +143,12 @@ def run(
 
 
 def findings_schema(known: Sequence[Rule]) -> schema.Schema:
-    """Return the schema of findings in which ``rule`` has the names of some rules."""
+    """Return the schema of findings whose column ``rule`` has the names of some rules."""
     return {**schema.FINDINGS, "rule": rule_names(known)}
 
 
 def _choose(rules: str | Rule | Iterable[str | Rule] | None) -> Sequence[Rule]:
-    """Return the built-in rules that are named, all where none is, and the user's own."""
+    """Return the named built-in rules (all if none is named) and the user's own rules."""
     given = [rules] if isinstance(rules, str | Rule) else list(rules or ())
     own = own_rules(one for one in given if not isinstance(one, str))
     wanted = {one for one in given if isinstance(one, str)}
@@ -165,8 +166,8 @@ def _assemble(
 ) -> pd.DataFrame:
     """Put the findings of all rules into one frame, with the cells of their rows.
 
-    The findings of a dirty inventory are the largest thing an audit holds. So `found` is emptied
-    before its texts are joined.
+    For an inventory with many errors, the findings use most of an audit's memory. So `found` is
+    emptied before its texts are joined.
     """
     found.sort(key=lambda one: one[0])
     sizes = [len(matches.rows) for _, matches in found]
@@ -177,7 +178,7 @@ def _assemble(
         for size, (_, matches) in zip(sizes, found, strict=True)
     ]
     rows = np.concatenate([matches.rows for _, matches in found])
-    order, sorted_rows = stable_sort(rows.view(np.uint64))  # the rules are in order, and stay so
+    order, sorted_rows = stable_sort(rows.view(np.uint64))  # stable: keeps the order of the rules
     row = sorted_rows.view(np.int64)
     number = np.repeat(np.array(numbers, dtype=np.int16), sizes).take(order)
     severity = schema.SEVERITIES.categories.get_indexer(pd.Index(severities)).astype(np.int8)
@@ -209,9 +210,9 @@ def _assemble(
 
 
 def _codes(audit: Audit, row: I64, number: npt.NDArray[np.int16]) -> pd.Series:
-    """Return the API code of each finding that causes it; null for the others.
+    """Return the API code on each finding that causes it; null for the others.
 
-    It is of the rule that stands for the check that decides its row.
+    The finding that causes it is that of the rule for the check that decides the row.
     """
     refused = np.flatnonzero(audit.check.take(row) != Check.ACCEPTED)
     check = audit.check[row[refused]]
@@ -224,9 +225,9 @@ def _codes(audit: Audit, row: I64, number: npt.NDArray[np.int16]) -> pd.Series:
 
 
 def _joined(parts: list[str | Text | None], sizes: list[int], order: I64) -> pd.Series:
-    """Join parts, each a text for all its rows or one per row, and bring them into order.
+    """Join parts, each a text for all its rows or one per row, into one column in the given order.
 
-    `parts` is emptied: their text is in the joined column.
+    `parts` is emptied, to release its memory.
     """
     texts, places, start = [], [], 0
     for part, size in zip(parts, sizes, strict=True):
@@ -253,10 +254,10 @@ def _series(text: Text) -> pd.Series:
 
 
 def rules_of(findings: pd.DataFrame) -> dict[str, Rule]:
-    """Return the rules that findings know, by name: the built-in ones and the user's own.
+    """Return the rules of some findings, by name: all built-in ones and the user's own.
 
-    What an own rule says of itself goes with the findings as a note (``attrs``), which pandas
-    loses where frames are put together. Then its name stands for it.
+    Severity and summary of the user's own rules are in the ``attrs`` of the findings. pandas drops
+    these when frames are concatenated. Then the rule's name is used as its summary.
 
     Parameters
     ----------
@@ -286,8 +287,8 @@ def by_rule(findings: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns rule, severity, rows, sentence: a row a rule and severity that was found, errors
-        first, then in the order of the rules.
+        Columns rule, severity, rows, sentence: one row per rule and severity that was found,
+        errors first, then in the order of the rules.
 
     Examples
     --------
@@ -311,7 +312,7 @@ def by_rule(findings: pd.DataFrame) -> pd.DataFrame:
 def by_severity(findings: pd.DataFrame) -> dict[str, int]:
     """Return the number of rows with a finding of each severity, the worst first.
 
-    This is the one count of an audit: shell, reports, views and plots all say it.
+    The shell, reports, views and plots all use this count.
     """
     rows = findings.groupby("severity", observed=False)["row"].nunique()
     return {name: int(rows[name]) for name in reversed(schema.SEVERITIES.categories)}

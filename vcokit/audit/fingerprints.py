@@ -1,8 +1,8 @@
-"""Fingerprints of findings: the same finding in the next audit has the same one.
+"""Fingerprints of findings: the same finding has the same fingerprint in the next audit.
 
-A fingerprint is of the rule, the field and the route, and not of its row, line or file: it holds
-when rows move. Of several findings that agree in all of these, each has its number behind a
-colon. SARIF has it in ``partialFingerprints``, JSON in ``fingerprint``.
+A fingerprint depends on the rule, the field and the route, but not on row, line or file, so it
+stays the same when rows move. It ends in a colon and a number, which distinguishes findings that
+agree in all of these. SARIF has it in ``partialFingerprints``, JSON in ``fingerprint``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pandas as pd
 from vcokit import schema
 
 _OF_FINDING: Final = ("rule", "column")
-#: Values of a route that make it the same one when its line has moved.
+#: Values that identify a route even if its line has moved.
 _OF_ROUTE: Final = (*schema.ROUTES_REQUIRED, "weight_text")
 _DIGITS: Final = 32
 
@@ -28,7 +28,7 @@ def fingerprints(findings: pd.DataFrame, routes: pd.DataFrame) -> pd.Series:
     findings : DataFrame
         From `audit_routes`.
     routes : DataFrame
-        What was audited.
+        The audited routes.
 
     Returns
     -------

@@ -1,11 +1,11 @@
-"""How rows meet: one sort of the rows that take part, and what follows from it.
+"""How rows are related: one sort of the rows that take part, and the groups that follow from it.
 
-Sorted by (scope, network, length, connection), rows lie in runs within runs::
+Sorted by (scope, network, length, connection), the rows form nested runs::
 
     scope  network      connection
     r      10.0.0.0/8   a           ┐ destination 0   ┐ two rows that contend for (a, 10.0.0.0/8)
     r      10.0.0.0/8   a           │                 ┘
-    r      10.0.0.0/8   b           ┘                   alone
+    r      10.0.0.0/8   b           ┘                   does not contend
     r      10.1.0.0/16  a             destination 1, covered by destination 0
 """
 
@@ -30,9 +30,9 @@ class Groups:
     Attributes
     ----------
     rows : ndarray of int64
-        Rows that take part, sorted as the module says; equal ones in their own order.
+        Rows that take part, sorted as described in the module; equal rows keep their order.
     destination : ndarray of int64
-        Number of each row's destination, in sorted order; -1 of rows that take no part.
+        Number of each row's destination, in sorted order; -1 for rows that take no part.
     count : int
         Number of destinations.
     """
@@ -70,24 +70,24 @@ class Groups:
 
     @cached_property
     def first_active(self) -> I64:
-        """First active row of each destination; -1 where there is none."""
+        """First active row of each destination; -1 if there is none."""
         place = first_row(self.destination.take(self.active), self.count)
-        return np.append(self.active, NONE).take(place)  # place -1 takes the last
+        return np.append(self.active, NONE).take(place)  # place -1 takes the last element
 
     @cached_property
     def cover(self) -> I64:
-        """The closest destination that holds each destination; -1 where none does.
+        """The closest destination that covers each destination; -1 if there is none.
 
-        One more at the end, -1, is for rows that take no part.
+        An extra element at the end, -1, is for rows that take no part.
         """
         return np.append(closest_cover_sorted(self._key[self._starts]), NONE)
 
     @cached_property
     def same_next_hop_set(self) -> Mask:
-        """By destination, whether it has exactly the routes of the destination that covers it.
+        """Whether each destination has exactly the routes of the destination that covers it.
 
-        The routes of a destination are a sorted list of numbers here, one per (connection, next
-        hop, weight); lists of one length are compared element by element.
+        Here, the routes of a destination are a sorted list of numbers, one per (connection, next
+        hop, weight). Lists of equal length are compared element by element.
         """
         inner = np.flatnonzero(self.cover[:-1] >= 0)
         outer = self.cover[inner]
@@ -106,7 +106,10 @@ class Groups:
         return result
 
     def _routes_of(self, wanted: Mask) -> tuple[I64, I64]:
-        """Return the distinct routes of some destinations, sorted by both, and how many of each."""
+        """Return the distinct routes of some destinations, and the number per destination.
+
+        The routes are sorted by destination, then by route.
+        """
         chosen = wanted[self._of_sorted]
         rows, columns = self.rows[chosen], self._columns
         hop = columns.connection[rows] * columns.code_count
@@ -118,10 +121,11 @@ class Groups:
         return route, np.bincount(destination, minlength=self.count)
 
     def redundant(self, has_row_error: Mask) -> Mask:
-        """Tell which destinations can be dropped: they have the routes of their cover.
+        """Return which destinations can be dropped, because they have the routes of their cover.
 
-        A plan makes all routes of the cover, and all or none of the destination. So without it no
-        address goes another way, neither as things are nor once rows in error are corrected.
+        In addition, a plan must include all routes of the cover, and all or none of the
+        destination. Then no address is forwarded differently without the destination, neither now
+        nor after rows in error are corrected.
         """
         inner = np.flatnonzero(self.same_next_hop_set)
         outer = self.cover[inner]
@@ -138,7 +142,7 @@ class Groups:
         return result
 
     def _unmade(self, has_row_error: Mask) -> Mask:
-        """Tell of which rows no row of their destination makes the route."""
+        """Return the rows whose route no row of their destination adds to a plan."""
         contending = self.contending
         unmade = has_row_error.copy()
         unmade[contending.rows[contending.disagrees]] = True
@@ -164,11 +168,11 @@ class Groups:
         return Contending(rows, prefix_key, nexthop_key, active)
 
     def _may_contend(self) -> Mask:
-        """Tell which sorted rows may contend: neighbours, or of one connection in several scopes.
+        """Return which sorted rows may contend: neighbours, and connections in several scopes.
 
-        Contending knows no scope, so where a connection's rows name several scopes its rows for
-        one network lie apart; of those connections all rows are taken. They are few in any sane
-        inventory.
+        Contending rows are compared across scopes. If a connection's rows name several scopes, its
+        rows for one network are not neighbours; so all rows of such connections are included.
+        A normal inventory has few of them.
         """
         if self.count == 0:
             return np.zeros(0, dtype=np.bool_)
@@ -188,20 +192,21 @@ class Groups:
 
 
 class Contending:
-    """Rows that share connection and network with another, ascending, numbered by what they share.
+    """Rows that share connection and network with another row, numbered by what they share.
 
-    In a clean inventory they are few, and they alone get these numbers: sorting all rows by next
-    hop and weight as well would make the audit of a clean million rows half as long again.
+    A clean inventory has few such rows, and only they get these numbers. Sorting all rows by next
+    hop and weight as well would make the audit of a million clean rows take half as long again.
 
     Parameters
     ----------
     rows : ndarray of int64
+        Ascending.
     prefix_key : ndarray of int64
         Number of (connection, network).
     nexthop_key : ndarray of int64
         Number of (connection, network, next hop).
     active : ndarray of int64
-        1 of an active row, 0 of a standby one.
+        1 for an active row, 0 for a standby row.
     """
 
     def __init__(self, rows: I64, prefix_key: I64, nexthop_key: I64, active: I64) -> None:
@@ -222,15 +227,15 @@ class Contending:
 
     @cached_property
     def disagrees(self) -> Mask:
-        """Rows whose connection and network has rows of other weight or next hop."""
+        """Whether other rows of the same connection and network differ in weight or next hop."""
         differing = self.prefix_key[first_other(self.prefix_key, self.route_key) != NONE]
         return np.isin(self.prefix_key, differing)
 
 
 def _sorted(key: U64, connection: I64, count: int) -> tuple[I64, U64, I64]:
-    """Return the order by (key, connection), equal rows in their own order; and both in it.
+    """Return the stable order by (key, connection), and the sorted keys and connections.
 
-    One sort of one number where the connection fits below the key.
+    If the connection fits below the key in 64 bits, this is one sort of one number.
     """
     bits = count.bit_length()
     if int(key.max(initial=0)).bit_length() + bits <= 64:

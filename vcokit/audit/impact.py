@@ -1,9 +1,9 @@
-"""Where traffic goes another way: two sets of routes, compared address by address.
+"""Which addresses two sets of routes forward differently.
 
-The longest prefix that holds an address decides, and of its routes those of the greatest weight:
-what `vcokit.audit.explain` calls the routes that win. Between two neighbouring edges, where some
-prefix begins or has just ended, nothing can change. So each side is cut into segments with one
-answer, both are laid over one another, and what differs becomes the fewest blocks::
+The longest prefix that contains an address decides, and of its routes those of the greatest
+weight: the routes that win, as in `vcokit.audit.explain`. The answer can change only at an edge,
+where a prefix begins or has just ended. So each side is cut into segments with one answer each, the
+segments of both sides are compared, and the differences become the fewest possible blocks::
 
     before    ├───── vco-a ─────┤
     after     ├─ vco-a ─┤├ vco-b ┤├─ vco-b ─┤
@@ -26,14 +26,14 @@ from vcokit.cidr.relations import GROUP_BITS, is_new, pack
 from vcokit.cidr.sets import fewest_prefixes
 from vcokit.errors import InputError
 
-#: What can become of a block, the worst first.
+#: Kinds of changes of a block, the worst first.
 CHANGES: Final = pd.CategoricalDtype(
     ["lost", "standby only", "moved", "active again", "gained"], ordered=True
 )
 _COLUMNS: Final = ("block", "addresses", "change", "before", "after")
 _READ: Final = ("vpn_connection_id", "route_dest", "weight")
 _ADDRESS_BITS: Final = np.uint64(32)
-#: Below the group of a packed prefix.
+#: Bits below the group of a packed prefix.
 _GROUP_BITS: Final = np.uint64(GROUP_BITS)
 _PREFIX: Final = np.uint64((1 << GROUP_BITS) - 1)
 _ONE: Final = np.uint64(1)
@@ -53,9 +53,10 @@ class _Ranges(NamedTuple):
 
 
 class _Winners(NamedTuple):
-    """Routes that win, sorted by destination, then connection; each destination has one weight.
+    """Routes that win, sorted by destination, then connection.
 
-    ``key`` packs scope, side and prefix. Connections are numbered in the order of their names.
+    All winning routes of a destination have the same weight. ``key`` packs scope, side and prefix.
+    Connections are numbered in the order of their names.
     """
 
     key: U64
@@ -64,7 +65,7 @@ class _Winners(NamedTuple):
 
 
 class _Side(NamedTuple):
-    """The destinations of one side of one scope: packed prefixes, rising, and their answers."""
+    """The destinations of one side of one scope: packed prefixes, ascending, and their answers."""
 
     keys: U64
     answer: I64
@@ -78,29 +79,29 @@ def forwarding_changes(
     Parameters
     ----------
     before, after : DataFrame
-        Routes as they stand: inventories or live routes. A row takes part if it has a connection,
-        an IPv4 prefix other than 0.0.0.0/0 (host bits are cleared) and the weight 0 or 100.
+        Inventories or live routes. A row is compared if it has a connection, an IPv4 prefix other
+        than 0.0.0.0/0 (host bits are cleared) and the weight 0 or 100.
     scope : str or sequence of str, default "region_id"
-        Columns that both frames have: routes of different scopes do not meet.
+        Columns of both frames; routes are compared only if they agree in all of these.
 
     Returns
     -------
     DataFrame
-        A row per block, the worst change first, larger blocks before smaller ones:
+        One row per block, the worst change first, larger blocks before smaller ones:
 
         ==============  ==========  ============================================================
         the scope       str         a column for each name in `scope`
-        ``block``       str         a prefix; together they hold each changed address once
-        ``addresses``   int64       how many it holds
+        ``block``       str         a prefix; the blocks contain each changed address once
+        ``addresses``   int64       number of addresses in the block
         ``change``      category    ``lost``: no route is left; ``standby only``: no active route
-                                    is left; ``moved``: other connections; ``active again``:
-                                    standby routes alone before; ``gained``: no route before
-        ``before``      str         connections whose routes win, joined by `` + ``, each with
-                                    ``(standby)`` behind it where they are standby; NA where none
+                                    is left; ``moved``: other connections; ``active again``: only
+                                    standby routes before; ``gained``: no route before
+        ``before``      str         connections whose routes win, joined by ``+``, each followed
+                                    by ``(standby)`` if its routes are standby; NA if none wins
         ``after``       str         the same, afterwards
         ==============  ==========  ============================================================
 
-        It has no rows where all addresses are forwarded alike.
+        It has no rows if all addresses are forwarded the same.
 
     Raises
     ------
@@ -121,7 +122,7 @@ def forwarding_changes(
         _routes(routes, names, what) for routes, what in ((before, "before"), (after, "after"))
     ]
     both = pd.concat(sides, keys=[0, 1], names=["side", None]).reset_index("side")
-    numbers = list(range(len(names)))  # the names may be anybody's
+    numbers = list(range(len(names)))  # the user's names could be those of our own columns
     both["scope"] = both.groupby(numbers, sort=True, dropna=False).ngroup()
     scopes = both.drop_duplicates("scope").sort_values("scope")[numbers].set_axis(names, axis=1)
     found, answers = _answers(both, len(scopes))
@@ -129,7 +130,7 @@ def forwarding_changes(
 
 
 def _routes(routes: pd.DataFrame, names: list[str], what: str) -> pd.DataFrame:
-    """Return scope, connection, prefix and weight of the rows that take part."""
+    """Return scope, connection, prefix and weight of the rows that are compared."""
     if not isinstance(routes, pd.DataFrame):
         raise InputError(
             f"{what} is routes as a DataFrame, and got a {type(routes).__name__}",
@@ -150,9 +151,9 @@ def _routes(routes: pd.DataFrame, names: list[str], what: str) -> pd.DataFrame:
 
 
 def _answers(both: pd.DataFrame, scopes: int) -> tuple[list[_Side], pd.DataFrame]:
-    """Return both sides of each scope, one after the other, and a row per answer.
+    """Return both sides of each scope, one after the other, and a frame with one row per answer.
 
-    An answer is the connections whose routes win, and whether these are active.
+    An answer consists of the connections whose routes win, and whether these routes are active.
     """
     connection, names = pd.factorize(both["connection"], sort=True)
     key, connection, active = _winners(both, connection)
@@ -176,7 +177,7 @@ def _answers(both: pd.DataFrame, scopes: int) -> tuple[list[_Side], pd.DataFrame
 
 
 def _winners(both: pd.DataFrame, connection: I64) -> _Winners:
-    """Return the routes that win at their destination, those of one connection once."""
+    """Return the routes that win at their destination, once per connection."""
     side = 2 * both["scope"].to_numpy(np.int64) + both["side"].to_numpy(np.int64)
     network, length = both["network"].to_numpy(np.uint32), both["length"].to_numpy(np.uint8)
     active = (both["weight"] == _ACTIVE).to_numpy()
@@ -184,7 +185,7 @@ def _winners(both: pd.DataFrame, connection: I64) -> _Winners:
     order = np.lexsort((connection, ~active, key))
     key, connection, active = key.take(order), connection.take(order), active.take(order)
     starts = np.flatnonzero(is_new(key))
-    # Active routes stand first: where there is one, standby routes win nothing.
+    # Active routes are first: if there is one, standby routes do not win.
     wins = active == np.repeat(active.take(starts), np.diff(starts, append=len(key)))
     wins &= is_new(key) | is_new(connection)
     return _Winners(key[wins], connection[wins], active[wins])
@@ -193,7 +194,7 @@ def _winners(both: pd.DataFrame, connection: I64) -> _Winners:
 def _set_numbers(members: I64, starts: I64, size: I64) -> I64:
     """Number sets, each a run of sorted members, from 0 in the order of appearance.
 
-    It goes member by member: two sets are the same if they were so far, and go on alike.
+    Sets are numbered member by member: two sets stay equal as long as their next members are equal.
     """
     number = members.take(starts)
     for place in range(1, int(size.max(initial=1))):
@@ -225,13 +226,13 @@ def _changed(sides: list[_Side]) -> _Ranges:
 
 
 def _cut(side: _Side) -> tuple[U32, I64]:
-    """Return where segments start, and the answer before the first and from each of them on."""
+    """Return the starts of segments, and the answers: before the first start, then per segment."""
     starts, longest = segments(side.keys)
     return starts, np.append(NONE, np.append(side.answer, NONE).take(longest))
 
 
 def _frame(changed: _Ranges, scopes: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
-    """Return changed ranges as blocks, the worst and the largest first."""
+    """Return changed ranges as blocks, the worst first, then the largest."""
     scope, first, last, was, will = changed
     high = np.arange(len(first), dtype=np.uint64) << _ADDRESS_BITS
     network, length, place = fewest_prefixes(first | high, last | high)

@@ -1,4 +1,4 @@
-"""Rules of one's own: a function from a frame to a mask, made a rule of the audit.
+"""Users' own rules: functions from a frame to a mask, turned into rules of the audit.
 
 ::
 
@@ -6,12 +6,12 @@
     a Python file ─┐              ├─▶ audit_routes(routes, rules=[…])
     entry points ──┴─ load_rules ─┘   plan_routes(routes, live, rules=[…])
 
-Nothing is registered anywhere: a rule runs where it is handed over. It looks at each row by
-itself, beside the built-in rules of rows, and before those that look at several rows. Its errors
-block a row in a plan, as those of the built-in rules do.
+There is no global registry: a rule runs only where it is passed. It checks each row on its own. It
+runs with the built-in rules about rows, before the rules about several rows. Its errors block a row
+in a plan, like those of the built-in rules.
 
-`load_rules` runs the Python that it is given. No setting names such a file, so that nobody runs
-one by working in a folder.
+`load_rules` executes the given Python files. There is no setting for such a file, so that merely
+working in a folder cannot run code from it.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ from vcokit.audit.columns import TEXT, Mask, Text, as_text
 from vcokit.audit.rules import NOTHING, RULES, Rule
 from vcokit.errors import InputError, RuleError
 
-#: From a frame of routes to a mask, one element per row.
+#: A function from a frame of routes to a mask, one element per row.
 RowFunction: TypeAlias = Callable[[pd.DataFrame], Any]
-#: One text for all rows, or a function from the frame of the rows that are found to their texts.
+#: One text for all rows, or a function from the frame of the found rows to one text per row.
 Words: TypeAlias = str | Callable[[pd.DataFrame], Any]
 
-#: Group of the entry points by which a package offers its rules.
+#: Group of the entry points with which a package provides rules.
 GROUP: Final = "vcokit.rules"
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _MASK: Final = (
-    'Return one True or False per row, for example routes["weight"] == 100'  # as pandas does
+    'Return one True or False per row, for example routes["weight"] == 100'  # pandas' result
 )
 
 
@@ -78,38 +78,38 @@ def rule(
     message: Words | None = None,
     suggestion: Words | None = None,
 ) -> Rule | Callable[[RowFunction], Rule]:
-    """Make a function a rule of the audit.
+    """Turn a function into a rule of the audit.
 
     The function gets the routes as a frame: the columns of `vcokit.schema.ROUTES`, then the other
-    columns of the file, with a fresh index. It returns a mask: True for each row that the rule
-    finds. The first line of its docstring is the sentence that reports show.
+    columns of the file, with a new index. It returns a mask: True for each row that the rule
+    finds. Reports show the first line of its docstring.
 
     Parameters
     ----------
     name : str, optional
-        In kebab-case, and no name of a built-in rule. By default the function's own name, with
-        hyphens.
+        In kebab-case, and different from the names of all built-in rules. By default the
+        function's own name, with hyphens.
     severity : {"info", "warning", "error"}
-        A plan blocks the rows of an error.
+        A plan blocks the rows that a rule of severity ``error`` finds.
     column : str, optional
         The field at fault.
     message : str or callable, optional
-        One text, or a function from the frame of the found rows to a text per row. By default
-        the sentence.
+        One text, or a function from the frame of the found rows to one text per row. By default
+        the first line of the docstring.
     suggestion : str or callable, optional
-        A value for the cell, likewise; NA where there is none. It needs `column`.
+        A value for the cell, given in the same way; NA if there is none. It needs `column`.
 
     Returns
     -------
     Rule
-        For ``rules=`` of `audit_routes` and `plan_routes`. As a decorator with arguments, a
-        function that returns it.
+        For ``rules=`` of `audit_routes` and `plan_routes`. With arguments, a decorator that
+        returns the rule.
 
     Raises
     ------
     RuleError
-        If the name, the severity or another argument cannot be used, or there is no docstring.
-        Later, from the audit, if the function raises, or returns no mask.
+        If the name, the severity or another argument is not valid, or there is no docstring.
+        Later, during the audit, if the function raises an exception or does not return a mask.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def _made(
     message: Words | None,
     suggestion: Words | None,
 ) -> Rule:
-    """Return the rule of a function, once its arguments are checked."""
+    """Check the arguments and return the rule of a function."""
     own = getattr(function, "__name__", type(function).__name__).strip("_").replace("_", "-")
     name = own if name is None else name
     sentence = next(iter((getattr(function, "__doc__", None) or "").strip().splitlines()), "")
@@ -170,7 +170,7 @@ def _made(
 
 @dataclass(frozen=True, eq=False)
 class _Find:
-    """Runs the function of a rule, and checks what it returns."""
+    """Runs the function of a rule and checks its result."""
 
     name: str
     function: RowFunction
@@ -198,7 +198,7 @@ class _Find:
 
     def _call(self, function: Callable[[pd.DataFrame], Any], table: pd.DataFrame) -> Any:
         try:
-            return function(table.copy(deep=False))  # what it writes into its frame stays there
+            return function(table.copy(deep=False))  # so that the function cannot change `table`
         except Exception as error:
             said = f"{type(error).__name__}: {error}"
             source, line = self._place()
@@ -210,7 +210,7 @@ class _Find:
             ) from error
 
     def _mask(self, answer: Any, size: int) -> Mask:
-        """Return an answer as a mask; NA is False."""
+        """Return a function's result as a mask; NA is False."""
         column = self._column("returned", answer, pd.RangeIndex(size), _MASK)
         if pd.api.types.infer_dtype(column, skipna=True) != "boolean" and not column.isna().all():
             raise self.error(f"returned {column.dtype} instead of a boolean mask", _MASK)
@@ -225,7 +225,7 @@ class _Find:
         return as_text(schema.text_column(self._column(label, answer, found.index, remedy)))
 
     def _column(self, label: str, answer: Any, index: pd.Index, remedy: str) -> pd.Series:
-        """Return an answer as a column with an element per row."""
+        """Return a function's result as a column with one element per row."""
         if isinstance(answer, pd.Series):
             if not answer.index.equals(index):
                 raise self.error(f"{label} a Series with another index than the frame", remedy)
@@ -238,24 +238,25 @@ class _Find:
         return pd.Series(values, index=index)
 
     def _place(self) -> tuple[str | None, int | None]:
-        """Return the file and line of the function, as far as Python knows them."""
+        """Return the file and line of the function, None if Python does not know them."""
         code = getattr(self.function, "__code__", None)
         return (None, None) if code is None else (code.co_filename, code.co_firstlineno)
 
     def error(self, message: str, remedy: str) -> RuleError:
-        """Return an error that names the rule and its place."""
+        """Return an error that names the rule, its file and its line."""
         source, line = self._place()
         return RuleError(message, rule=self.name, source=source, line=line, remedy=remedy)
 
 
 def load_rules(*files: str | PathLike[str]) -> list[Rule]:
-    """Return the rules of Python files, or those that installed packages offer.
+    """Return the rules of Python files, or the rules that installed packages provide.
 
     Parameters
     ----------
     *files : path
-        Python files, which are run. Without any, the packages are asked that have an entry point
-        in the group ``vcokit.rules``: a rule, a list of rules, or a module that holds some.
+        Python files, which are executed. Without any, the rules of all installed packages with an
+        entry point in the group ``vcokit.rules`` are loaded. The entry point names a rule, a list
+        of rules, or a module that contains rules.
 
     Returns
     -------
@@ -265,7 +266,7 @@ def load_rules(*files: str | PathLike[str]) -> list[Rule]:
     Raises
     ------
     RuleError
-        If a file or a package cannot be loaded, or holds no rule.
+        If a file or a package cannot be loaded, or contains no rule.
 
     Examples
     --------
@@ -301,7 +302,7 @@ def _of_file(path: Path) -> list[Rule]:
 
 
 def _broken(path: Path, error: BaseException) -> RuleError:
-    """Return the error of a file that cannot be run, with the line at which it stopped."""
+    """Return the error for a file that failed, with the line at which it stopped."""
     if isinstance(error, RuleError):
         return error
     frames, file = traceback.extract_tb(error.__traceback__), os.path.abspath(path)
@@ -338,12 +339,12 @@ def _rules_in(values: Iterable[object]) -> list[Rule]:
 
 
 def own_rules(given: Rule | Iterable[object]) -> tuple[Rule, ...]:
-    """Return the rules of one's own among some, each once.
+    """Return the rules that are not built in, each once.
 
     Raises
     ------
     InputError
-        If one is not a rule, or two have one name.
+        If a value is not a rule, or two rules have the same name.
     """
     own: dict[str, Rule] = {}
     for one in [given] if isinstance(given, Rule) else given:

@@ -1,12 +1,12 @@
-"""Which rows of an inventory a plan makes, and what blocks the others; suggestions in the cells.
+"""Which rows of an inventory a plan includes, and what blocks the others; applying suggestions.
 
 A row is blocked
 
-- by an error of its own (any error rule, built-in or the user's, but the three that weigh rows
-  against one another), or
-- as a repeat: an earlier row that is not blocked so is the same route, or
+- by an error of its own (from any error rule, built-in or the user's, except the three that compare
+  rows with one another), or
+- as a repeat: an earlier row without such an error is the same route, or
 - by disagreement: rows of its connection and network differ in weight or next hop. Then all of
-  them are blocked; none wins by its position.
+  them are blocked; no row wins by its position.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from vcokit.errors import InputError
 
 @dataclass(frozen=True)
 class PlannableRows:
-    """The rows of an inventory: those that a plan makes, and those that are blocked.
+    """The rows of an inventory, divided into those that a plan includes and those it blocks.
 
     Parameters
     ----------
     routes : DataFrame
         The inventory in the shape of `vcokit.schema.ROUTES`.
     network : Series of str
-        Network of each row, host bits cleared; NA where there is none.
+        Network of each row, host bits cleared; NA if there is none.
     plannable : ndarray of bool
     reason : Series of str
-        What blocks each row: messages of its findings; NA where it is plannable.
+        What blocks each row: the messages of its findings; NA if it is plannable.
     findings : DataFrame
         All findings of the audit.
     """
@@ -55,7 +55,7 @@ class PlannableRows:
 
 
 def plannable_rows(audit: Audit, own: Rule | Iterable[Rule] = ()) -> PlannableRows:
-    """Run all rules, the user's own too, and sort the rows by what they find."""
+    """Run all rules, including the user's own, and return which rows are plannable."""
     findings = run(audit, (*RULES, *own_rules(own)))
     columns, contending = audit.columns, audit.groups.contending
     disagrees = np.zeros(columns.size, dtype=np.bool_)
@@ -68,7 +68,7 @@ def plannable_rows(audit: Audit, own: Rule | Iterable[Rule] = ()) -> PlannableRo
 
 
 def _repeats(audit: Audit) -> Mask:
-    """Tell which rows repeat an earlier one without a row error."""
+    """Return which rows repeat an earlier row that has no row error."""
     contending = audit.groups.contending
     route = contending.route_key
     candidates = np.where(audit.has_row_error[contending.rows], NONE, route)
@@ -81,8 +81,7 @@ def _repeats(audit: Audit) -> Mask:
 def _reasons(errors: pd.DataFrame, blocked: Mask) -> pd.Series:
     """Join the messages of each blocked row's errors.
 
-    The first of two rows that disagree has no finding of its own: the later one has. It gets the
-    name of what blocks it all the same.
+    Of two rows that disagree, only the later one has a finding. The first one gets a fixed text.
     """
     rows: I64 = errors["row"].to_numpy()
     named = say(as_text(errors["rule"].astype("str")), ": ", as_text(errors["message"]))
@@ -97,29 +96,29 @@ def _reasons(errors: pd.DataFrame, blocked: Mask) -> pd.Series:
 
 
 def apply_suggestions(routes: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFrame:
-    """Return routes with the suggestions of some findings in their cells.
+    """Return a copy of routes with the suggestions of some findings applied.
 
     Parameters
     ----------
     routes : DataFrame
-        What was audited.
+        The audited routes.
     findings : DataFrame
-        From `audit_routes` on these routes, all or some. Those without a suggestion change
-        nothing.
+        All or some findings of `audit_routes` on these routes. Findings without a suggestion
+        change nothing.
 
     Returns
     -------
     DataFrame
-        A copy with the same index, columns and order of rows; only the cells of the suggestions
-        differ, and next hops: where one was its row's connection, by name say, it stays so. A
-        number suggested for a column of numbers is one there. Audit it again: what is
-        right by itself may meet other rows in a new way.
+        A copy with the same index, columns and order of rows. Only the cells of the suggestions
+        differ, and next hops: a next hop that was equal to its row's connection stays equal to
+        it. In a column of numbers, a suggested number is stored as a number. Audit the result
+        again, because corrected rows may now conflict with other rows.
 
     Raises
     ------
     InputError
-        If the findings are not of these routes, or two of them suggest different values for one
-        cell.
+        If the findings are not from an audit of these routes, or two of them suggest different
+        values for the same cell.
 
     Examples
     --------
@@ -144,7 +143,7 @@ def apply_suggestions(routes: pd.DataFrame, findings: pd.DataFrame) -> pd.DataFr
 
 
 def _next_hops(routes: pd.DataFrame, made: pd.DataFrame) -> pd.DataFrame:
-    """Return what is suggested for connections for the next hops that are the same, too."""
+    """Repeat suggestions for connections for the next hops that were equal to them."""
     there = made[made["column"] == "vpn_connection_id"]
     rows = there["row"].to_numpy()
     connection, hop = (
@@ -169,7 +168,7 @@ def _refuse_others(routes: pd.DataFrame, made: pd.DataFrame) -> None:
         raise InputError(
             f"{(~same).sum()} findings are not of these routes, the first names row "
             f"{rows[~same].iloc[0]}",
-            remedy="Audit these routes and take the findings of that",
+            remedy="Audit these routes and pass the new findings",
         )
     twice = made[made.duplicated(["row", "column"])]
     if len(twice):
@@ -181,7 +180,7 @@ def _refuse_others(routes: pd.DataFrame, made: pd.DataFrame) -> None:
 
 
 def _put(cells: pd.Series, rows: pd.Series, values: pd.Series) -> pd.Series:
-    """Return a column with some values at some positions, of its own dtype if they fit there."""
+    """Return a column with new values at some positions, in the column's dtype if they fit."""
     fitting: pd.Series = values
     if pd.api.types.is_numeric_dtype(cells.dtype):
         fitting = pd.to_numeric(values)

@@ -1,7 +1,7 @@
-"""What the cloud would answer if the rows were sent as they stand, one by one, in order.
+"""What the cloud would answer if all rows were sent unchanged, one by one, in order.
 
-The checks run in this order and the first that matches decides. The rules of single rows stand for
-1 to 6; checks 7 to 10 look at the live routes and the rows accepted so far:
+The checks run in this order, and the first one that fails decides. The rules about single rows
+cover checks 1 to 6. Checks 7 to 10 depend on the live routes and on the rows accepted so far:
 
 ==  ================================================  ====================================
  1  a field is empty                                  ``Missing<Parameter>``
@@ -11,18 +11,20 @@ The checks run in this order and the first that matches decides. The rules of si
  4  malformed, IPv6, host bits                        ``IllegalParam.RouteDest``
  5  the default route                                 ``OperationFailed.InvalidCidrBlock``
  6  the next hop is not the connection                ``InvalidNextHop.NotFound``
- 7  this very route is there                          ``VpnRouteEntry.AlreadyExists``
- 8  there with another weight                         ``VpnRouteEntry.Conflict``
- 9  there with another next hop, same weight          ``VpnRouteEntry.BackupRoute``
+ 7  the same route exists                             ``VpnRouteEntry.AlreadyExists``
+ 8  it exists with another weight                     ``VpnRouteEntry.Conflict``
+ 9  it exists with another next hop, same weight      ``VpnRouteEntry.BackupRoute``
 10  the connection's quota is used up                 ``CreateDbrRoutesQuotaFull.QuotaFull``
 ==  ================================================  ====================================
 
-No loop over rows is needed to play this through. Of the rows of one next hop of a connection and
-network that pass 1 to 6 and meet no live route, only the first can be accepted; what follows it
-meets it, at 7 or at 8. (At 9 a row meets live routes only: an earlier row with another next hop was
-refused at 6.) The quota lets the first so-and-so many of these first rows in.
+This is computed without a loop over rows. Consider the rows of one connection, network and next
+hop that pass checks 1 to 6 and conflict with no live route. Only the first of them can be accepted;
+the following rows fail against it at check 7 or 8. (Check 9 fails only against live routes: an
+earlier row with another next hop was refused at check 6.) Of these first rows, the quota then
+accepts as many as it allows.
 
-What only has to be waited for is no answer here: a connection that is being attached will be.
+Refusals that end by waiting are not predicted: a connection that is being attached will be
+attached.
 """
 
 from __future__ import annotations
@@ -57,7 +59,10 @@ I8: TypeAlias = npt.NDArray[np.int8]
 
 
 class Check(IntEnum):
-    """A check that refuses a row, in the cloud's order; at 7 and 8 also what the row met there."""
+    """A check that refuses a row, in the cloud's order.
+
+    Checks 7 and 8 have two members each: for a conflict with a live route or with an earlier row.
+    """
 
     ACCEPTED = 0
     MISSING = auto()
@@ -75,7 +80,7 @@ class Check(IntEnum):
     QUOTA = auto()
 
 
-#: What the cloud answers. The code of a missing value names the parameter.
+#: The cloud's code for each check. The code of a missing value is not here: it names the parameter.
 CODES: Final = {
     Check.WEIGHT: "InvalidWeight",
     Check.CONNECTION: "InvalidVpnConnectionInstanceId.NotFound",
@@ -97,12 +102,12 @@ _MISSING: Final = [
 
 @dataclass(frozen=True)
 class LiveMatch:
-    """How the live routes of its connection and network meet each row that takes part.
+    """How each row compares with the live routes of its connection and network.
 
     Parameters
     ----------
     same : ndarray of bool
-        This very route is live.
+        The same route is live.
     other_weight : ndarray of bool
         The same next hop is live with another weight.
     other_next_hop : ndarray of bool
@@ -126,9 +131,9 @@ def match_live(columns: RouteColumns) -> LiveMatch:
     weight = _weight_code(columns.weight[rows])
     listed = columns.live["weight"].to_numpy()[live]
     same_hop = columns.next_hop[rows] == columns.live_next_hop[live]
-    # A listing may leave weights out: then the route is taken for the one that is wanted.
+    # A listing may omit weights. Then the live route is assumed to have the wanted weight.
     same_weight = (weight == _weight_code(listed)) | ((listed < 0) & same_hop)
-    # A row meets several live routes; each may add to what is true of the row.
+    # A row may have several live routes, so more than one of these can be true for a row.
     match.same[rows[same_weight & same_hop]] = True
     match.other_weight[rows[same_hop & ~same_weight]] = True
     match.other_next_hop[rows[same_weight & ~same_hop]] = True
@@ -174,13 +179,13 @@ def predict(
     ----------
     columns : RouteColumns
     contending : Contending
-        Rows that share their connection and network with another.
+        Rows that share their connection and network with another row.
     live : LiveMatch
         From `match_live` of the same columns.
     row_check : ndarray of int8
-        The check that decides each row by itself, up to `Check.NEXT_HOP`.
+        The check that decides each row on its own, up to `Check.NEXT_HOP`.
     quota : int or None
-        Routes a connection may have, live ones included; None: no limit.
+        Number of routes that a connection may have, including live ones; None: no limit.
     """
     check = row_check.copy()
     passed = row_check == Check.ACCEPTED
@@ -189,7 +194,7 @@ def predict(
     check[passed & live.same] = Check.SAME_LIVE
     is_open = check == Check.ACCEPTED
     rows = contending.rows
-    # By contending row: the first open row of its next hop, which is the one that may get in.
+    # For each contending row, the first open row of its next hop: only that row can be accepted.
     count = int(contending.nexthop_key.max(initial=NONE)) + 1
     by_hop = first_row(np.where(is_open[rows], contending.nexthop_key, NONE), count)
     first = by_hop[contending.nexthop_key]
@@ -203,8 +208,8 @@ def predict(
     behind = (first != NONE) & (first < np.arange(len(first))) & passed[rows]
     later, leaders = rows[behind], rows[first[behind]]
     same = columns.weight[later] == columns.weight[leaders]
-    # Behind an accepted route 7 and 8 come before whatever is live; behind one that the quota
-    # refused, what is live stays what decides.
+    # After an accepted row, checks 7 and 8 take precedence over the live routes. After a row that
+    # the quota refused, the live routes still decide.
     by_leader = np.where(same, Check.SAME_ROW, Check.OTHER_WEIGHT_ROW)
     by_quota = np.where(check[later] == Check.ACCEPTED, Check.QUOTA, check[later])
     check[later] = np.where(full[leaders], by_quota, by_leader)
@@ -212,7 +217,7 @@ def predict(
 
 
 def _past_quota(columns: RouteColumns, rows: I64, quota: int) -> Mask:
-    """Tell which of the rows, each a new route, find their connection's quota used up."""
+    """Return which of the rows, each a new route, exceed the quota of their connection."""
     connection = columns.connection[rows]
     live = live_count(columns)
     total = np.bincount(connection, minlength=len(live)) + live
@@ -232,8 +237,8 @@ def live_count(columns: RouteColumns) -> I64:
 
 
 def api_codes(columns: RouteColumns, check: I8, rows: I64) -> Text:
-    """Return the cloud's code for the deciding checks of some rows; null where accepted."""
-    # By the number of the check; the codes of missing values, by field, stand at the end.
+    """Return the cloud's code for the deciding checks of some rows; null if accepted."""
+    # Indexed by check; the codes of missing values, by field, are at the end.
     texts = [CODES.get(one) for one in Check] + _MISSING
     number = check[rows].astype(np.int64)
     missing = np.flatnonzero(number == Check.MISSING)

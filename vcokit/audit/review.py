@@ -1,4 +1,4 @@
-"""What an audit has to say that is new: findings that a baseline or an exception holds back.
+"""Review of findings: hold back those that a baseline or an exception covers, keep the new ones.
 
 ::
 
@@ -8,10 +8,10 @@
                  does an exception of today apply? ────yes──▶ held back by an exception
                        │ no
                        ▼
-                 left: listed, counted, and what an exit code follows
+                 left: listed, counted, and used for the exit code
 
-Nothing is held back in silence: a `Review` counts it, and every output says the count. A plan
-knows no review: it blocks the rows that it would block without one.
+A `Review` counts the findings that are held back, and every output shows the counts. A review does
+not affect a plan, which blocks the same rows without it.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ _WRITE: Final = "Write it with: vcokit audit FILE --output findings.json"
 
 @dataclass(frozen=True)
 class Review:
-    """Findings, parted into those that are left and those that are held back.
+    """Findings, divided into those that are left and those that are held back.
 
     Parameters
     ----------
     findings : DataFrame
-        What is left, as `audit_routes` has it.
+        The findings that are left, in the form of `audit_routes`.
     held_back : DataFrame
-        The others, with three columns more: ``held_by``, ``baseline`` or ``exception``, and
-        ``reason`` and ``until``, of the exception.
+        The others, with three more columns: ``held_by`` (``baseline`` or ``exception``), and
+        ``reason`` and ``until`` of the exception.
     fingerprints : Series of str
-        Of the findings that are left.
+        Fingerprints of the findings that are left.
     expired : tuple of AgreedException
         Exceptions whose last day is over; they hold nothing back.
     given : tuple of str
-        What held back: ``baseline``, ``exceptions`` or both.
+        What the findings were compared with: ``baseline``, ``exceptions`` or both.
     """
 
     findings: pd.DataFrame
@@ -64,7 +64,7 @@ class Review:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many findings the baseline and the exceptions hold back, as far as given."""
+        """Number of findings that the baseline and the exceptions hold back, for those given."""
         by = self.held_back["held_by"]
         number = {
             "baseline": int((by == "baseline").sum()),
@@ -87,31 +87,31 @@ def review_findings(
     exceptions: str | PathLike[str] | None = None,
     today: datetime.date | None = None,
 ) -> Review:
-    """Hold back the findings that are known already, and those that are agreed on.
+    """Hold back the findings that are already known, and those with an agreed exception.
 
     Parameters
     ----------
     findings : DataFrame
-        From `audit_routes`, all of them.
+        All findings of `audit_routes`.
     routes : DataFrame
-        What was audited.
+        The audited routes.
     baseline : path, optional
-        Findings of an earlier audit: a JSON or SARIF file that ``vcokit audit`` wrote. What has
-        the same fingerprint (see `vcokit.audit.fingerprints`) is held back.
+        Findings of an earlier audit: a JSON or SARIF file that ``vcokit audit`` wrote. Findings
+        with the same fingerprint (see `vcokit.audit.fingerprints`) are held back.
     exceptions : path, optional
         A TOML file; see `vcokit.audit.exceptions`.
     today : date, optional
-        The day by which exceptions are judged; by default that of this machine.
+        The day for which exceptions must apply; by default the current date of this machine.
 
     Returns
     -------
     Review
-        ``str()`` of it says how much is held back.
+        ``str()`` of it gives the number of findings that are held back.
 
     Raises
     ------
     InputError
-        If a file cannot be used, or the findings are not of these routes.
+        If a file cannot be used, or the findings are not from an audit of these routes.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def review_findings(
 def _known(path: str | PathLike[str]) -> set[str]:
     """Return the fingerprints of a file that ``vcokit audit`` wrote."""
     try:
-        with pa.input_stream(str(path)) as stream:  # which unpacks .gz and .zst
+        with pa.input_stream(str(path)) as stream:  # decompresses .gz and .zst
             held = json.loads(stream.read())
     except OSError as error:
         raise InputError(f"{path} cannot be read: {_reason(error)}", remedy=_WRITE) from None
@@ -190,10 +190,10 @@ def _known(path: str | PathLike[str]) -> set[str]:
         is_sarif = "runs" in held
         found: list[Any] = list(_of_sarif(held) if is_sarif else _of_json(held))
     except (AttributeError, KeyError, TypeError):
-        raise InputError(f"{path} holds no findings of vcokit", remedy=_WRITE) from None
+        raise InputError(f"{path} contains no vcokit findings", remedy=_WRITE) from None
     except _CutError:
         raise InputError(
-            f"{path} leaves findings out", remedy="Write it without --limit, as JSON"
+            f"{path} does not contain all findings", remedy="Write it without --limit, as JSON"
         ) from None
     if not all(isinstance(one, str) for one in found):
         raise InputError(f"{path} has no fingerprints: an earlier vcokit wrote it", remedy=_WRITE)
@@ -205,7 +205,7 @@ def _reason(error: OSError) -> str:
 
 
 class _CutError(Exception):
-    """A file that lists a part of its findings."""
+    """The file lists only a part of the findings."""
 
 
 def _of_json(held: Any) -> Iterable[object]:

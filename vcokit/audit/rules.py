@@ -1,17 +1,17 @@
-"""The rules of an audit: each a function from the audit to the rows it finds, with a message.
+"""The rules of an audit: each is a function from the audit to the rows it finds, with a message.
 
-A rule says what it looks at, and which check of the cloud it stands for:
+A rule declares what it looks at, and which checks of the cloud it corresponds to:
 
 ===========  ====================================================================================
-row          each row by itself, or with the live connection it names; the checks 1 to 6
-connection   a row and the other rows, or live routes, of its connection; the checks 7 to 10
-destination  all rows of a destination, and of the one that covers it; no check
+row          each row on its own, or with the live connection it names; checks 1 to 6
+connection   a row and the other rows, or live routes, of its connection; checks 7 to 10
+destination  all rows of a destination, and of its closest cover; no check
 ===========  ====================================================================================
 
-The rules of rows run first: of them the others know which rows have an error, and which rows the
-cloud would refuse. To add a rule, write one function here; its position is that of its findings
-among those of one row. What the vendor does not document is said with "may". A user's own rules
-are no part of this table: see `vcokit.audit.own_rules`.
+The rules about rows run first, because the other rules need to know which rows have an error, and
+which rows the cloud would refuse. To add a rule, write one function here. The findings of a row are
+in the order of these functions. "May" in a message marks what the vendor does not document. Users'
+own rules are not in this module: see `vcokit.audit.own_rules`.
 """
 
 from __future__ import annotations
@@ -57,23 +57,23 @@ class Rule:
     Parameters
     ----------
     name : str
-        As in the findings' column ``rule``.
+        The name in the findings' column ``rule``.
     severity : str
         ``info``, ``warning`` or ``error``.
     summary : str
-        What the rule says of a row, for people.
+        A sentence for people: what is true of a row that the rule finds.
     find : callable
-        From an `Audit` to `Matches`.
+        A function from an `Audit` to `Matches`.
     looks_at : {"row", "connection", "destination"}
     checks : tuple of Check
-        Checks of the cloud that the rule stands for: the API code of a row refused by one of them
-        is on its finding.
+        Checks of the cloud that the rule corresponds to. If one of them refuses a row, the API code
+        is on the finding of this rule.
     blocks : bool
-        Whether a plan blocks a row for an error of this rule alone. Where rows contradict or
-        repeat one another, it weighs them instead: see `vcokit.audit.plannable`.
+        Whether an error of this rule alone makes a plan block the row. False for the rules about
+        rows that contradict or repeat one another; for these see `vcokit.audit.plannable`.
     breaks_tunnel : bool
-        Whether the route, once the cloud takes it, may cut the tunnel itself off. No exception
-        can be agreed on then.
+        Whether the route, if the cloud accepts it, may cut off the tunnel itself. Then no exception
+        is possible.
     """
 
     name: str
@@ -111,7 +111,7 @@ def _rule(
 
 #: RFC 6598 shared address space, which the vendor's own gateways use.
 SHARED: Final = (0x64400000, 10)
-#: Networks with a meaning of their own: RFC 1122, 3927, 5771 and 1112.
+#: Special-purpose networks: RFC 1122, 3927, 5771 and 1112.
 SPECIAL: Final = (
     (0x00000000, 8),
     (0x7F000000, 8),
@@ -120,15 +120,15 @@ SPECIAL: Final = (
     (0xF0000000, 4),
 )
 _FIRST_OCTETS: Final = np.arange(256, dtype=np.uint32) << np.uint32(24)
-#: By first octet, whether one of these networks has an address that begins so.
+#: For each first octet, whether one of these networks has an address that begins with it.
 _NEAR: Final = np.logical_or.reduce(
     [
         touches(_FIRST_OCTETS, np.full(256, 8, dtype=np.uint8), *network)
         for network in (SHARED, *SPECIAL)
     ]
 )
-_SHOWN: Final = 64  # characters of a cell in a message
-#: A weight as a spreadsheet shows it, in any locale.
+_SHOWN: Final = 64  # most characters of a cell in a message
+#: A weight in a format of spreadsheets, in any locale.
 _WEIGHT_MEANT: Final = r"^(?P<weight>0|100)(?:[.,]0+)? ?[%％]?$"
 
 NOTHING: Final = Matches(np.zeros(0, dtype=np.int64), "", "")
@@ -139,18 +139,18 @@ def _rows(mask: Mask) -> I64:
 
 
 def _shown(cells: Text) -> Text:
-    """Return cells as a message shows them: a long one is cut."""
+    """Return cells for a message, with long ones truncated."""
     cut = say(pc.utf8_slice_codeunits(cells, 0, _SHOWN), "...")
     return pc.if_else(pc.less_equal(pc.utf8_length(cells), _SHOWN), cells, cut)
 
 
 def _shared(texts: Text, which: I64) -> Text:
-    """Return a text per row, where several rows have one: the number of it per row."""
+    """Return a text per row, from distinct texts and the number of the text of each row."""
     return pa.DictionaryArray.from_arrays(pa.array(which), texts)
 
 
 def _where(mask: Mask, texts: Text) -> Text:
-    """Return texts where a mask is true, null elsewhere."""
+    """Return texts, with null wherever the mask is False."""
     return pc.if_else(pa.array(mask), texts, pa.scalar(None, TEXT))
 
 
@@ -189,7 +189,7 @@ def _invalid_weight(audit: Audit) -> Matches:
 
 
 def _weight_meant(text: Text) -> Text:
-    """Return the weight that is written as a percentage or with decimals (``100 %``, ``0,00``)."""
+    """Return the weight of a text with a percent sign or decimals (``100 %``, ``0,00``)."""
     return pc.struct_field(pc.extract_regex(text, _WEIGHT_MEANT), "weight")
 
 
@@ -259,7 +259,7 @@ def _not_attached(audit: Audit) -> Matches:
     rows = _rows(audit.status.not_attached)
     ids = audit.text(rows, "vpn_connection_id")
     message = say(ids, " is not attached to a transit router")
-    refused = ~audit.status.arriving[rows]  # what is on its way only has to be waited for
+    refused = ~audit.status.arriving[rows]  # a connection that is being attached is not refused
     return Matches(rows, "vpn_connection_id", message, refused=refused)
 
 
@@ -274,7 +274,7 @@ def _region_mismatch(audit: Audit) -> Matches:
     related = first[rows]
     region, ids = audit.text(related, "region_id"), audit.text(rows, "vpn_connection_id")
     message = say(audit.at(related, rows), " puts ", ids, " in ", region)
-    # Where the connection is live its region is known, and `wrong-region` suggests that.
+    # If the connection is live, its region is known and `wrong-region` suggests it.
     suggestion = _where(~audit.status.known[rows], region) if audit.status else region
     return Matches(rows, "region_id", message, suggestion, related)
 
@@ -316,7 +316,7 @@ def _host_bits_set(audit: Audit) -> Matches:
     "The default route is refused as a destination.",
     "row",
     Check.DEFAULT,
-    breaks_tunnel=True,  # it would take the tunnel's own packets too, were it ever accepted
+    breaks_tunnel=True,  # if accepted, it would also route the tunnel's own packets
 )
 def _default_route(audit: Audit) -> Matches:
     message = "a destination of length 0 is the default route, which is refused"
@@ -340,7 +340,7 @@ def _next_hop_mismatch(audit: Audit) -> Matches:
 
 
 def _near_special(audit: Audit) -> tuple[I64, U32, U8]:
-    """Return the rows that alone can touch a network of special purpose, and their prefixes."""
+    """Return the only rows that can touch a special-purpose network, and their prefixes."""
     prefixes = audit.columns.prefixes
     near = _NEAR.take(prefixes.network >> 24) | (prefixes.length < 8)
     rows = _rows(audit.columns.has_network & near)
@@ -386,7 +386,7 @@ def _description_too_long(audit: Audit) -> Matches:
 
 
 def _later(audit: Audit, related: I64) -> tuple[I64, I64]:
-    """Return the contending rows that come after their related one, and that one."""
+    """Return the contending rows that come after their related row, and the related rows."""
     later = np.flatnonzero((related != NONE) & (related < np.arange(len(related))))
     rows = audit.groups.contending.rows
     return rows[later], rows[related[later]]
@@ -473,7 +473,7 @@ def _quota_exceeded(audit: Audit) -> Matches:
 
 
 def _over_default_quota(audit: Audit) -> Matches:
-    """Warn once per connection, where the quota is not known."""
+    """Warn once per connection, for use when the quota is not known."""
     past = audit.under_default_quota == Check.QUOTA
     first = first_row(np.where(past, audit.columns.connection, NONE))
     rows = np.sort(first[first != NONE])
@@ -489,7 +489,7 @@ def _over_default_quota(audit: Audit) -> Matches:
 @_rule("no-active-route", "warning", "All routes of the destination are standby.", "destination")
 def _no_active_route(audit: Audit) -> Matches:
     groups = audit.groups
-    is_standby = np.append(groups.first_active == NONE, False)  # rows that take no part read it
+    is_standby = np.append(groups.first_active == NONE, False)  # False: for rows that take no part
     rows = _rows(is_standby[groups.destination])
     which, one = audit.alike(rows, groups.destination[rows])
     message = say("all routes to ", audit.network(rows[one]), " are standby (weight 0)")
@@ -549,13 +549,13 @@ def _more_specific(audit: Audit) -> Matches:
 
 
 def _within(audit: Audit, chosen: Mask) -> tuple[I64, I64]:
-    """Return rows of the chosen destinations that are covered; the first row of their cover."""
+    """Return the rows of chosen destinations with a cover, and the first row of each cover."""
     groups = audit.groups
-    rows = _rows((chosen & (groups.cover >= 0))[groups.destination])  # -1 reads the last: False
+    rows = _rows((chosen & (groups.cover >= 0))[groups.destination])  # -1 takes the last: False
     return rows, groups.first[groups.cover[groups.destination[rows]]]
 
 
-#: All built-in rules, in the order in which their findings stand.
+#: All built-in rules, in the order of their findings.
 RULES: Final = tuple(_rules)
 
 

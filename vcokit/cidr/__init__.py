@@ -1,4 +1,4 @@
-"""IPv4 prefix algebra on whole columns; knows no route and no cloud.
+"""IPv4 prefix algebra on whole columns, independent of routes and of the cloud.
 
 ================  =================================================================
 `parse`           text ⇄ columns of (network, length, flags)
@@ -8,7 +8,7 @@
 `scalar`          one prefix as a value, `Cidr`
 `suggest`         what a malformed cell most likely means
 `array`           the pandas type ``cidr``: `CidrDtype`, `CidrArray`
-`interop`         the index of such a column, and the Arrow type of Parquet files
+`interop`         the pandas index of such a column, and its Arrow type for Parquet files
 `accessor`        ``Series.cidr``: all of this on columns of text and of cidr
 ================  =================================================================
 """

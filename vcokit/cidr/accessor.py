@@ -1,21 +1,21 @@
 """Whole-column prefix algebra as ``Series.cidr``, on columns of text and of the dtype ``cidr``.
 
 =======================================================  ==========================================
-`network`, `prefix_length`, `flags`                      what a row holds
-`normalized`, `to_cidr`                                  the column corrected, as it is or as cidr
-`overlaps`, `covered_by`                                 row by row, against other prefixes
-`closest_cover`                                          row by row, against the column itself
-`lookup`                                                 address by address, the longest match
+`network`, `prefix_length`, `flags`                      the parts of each row
+`normalized`, `to_cidr`                                  the corrected column, same dtype or cidr
+`overlaps`, `covered_by`                                 each row compared with other prefixes
+`closest_cover`                                          each row compared with the column itself
+`lookup`                                                 the longest match of each address
 `aggregate`, `subtract`, `intersect`, `complement`       the addresses of all rows, as few prefixes
 =======================================================  ==========================================
 
-Text is read as `vcokit.cidr.parse` reads it. Rows that hold no prefix take no part: they are in no
-relation (False, -1) and add no address. Where host bits are set, the network takes part. Results
-per row have the column's index and name.
+Text is parsed by `vcokit.cidr.parse`. Rows without a prefix are ignored: they are in no relation
+(False, -1) and add no address. If host bits are set, the network is used. Results per row have the
+column's index and name.
 
 The other prefixes, and the addresses, may be given in many forms (`as_prefixes`, `as_addresses`).
-Columns are read leniently: a cell that holds none is passed over. A list or a single value was
-written by hand: there it is an error.
+Columns are read leniently: invalid cells are ignored. Lists and single values are usually written
+by hand, so an invalid value in them is an error.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class CidrAccessor:
     Parameters
     ----------
     series : Series of str, cidr, or categories of them
-        IPv4 prefixes ``a.b.c.d/len``; rows that hold none are kept and flagged. It is parsed once
-        per accessor: for several questions keep ``nets = routes.cidr``.
+        IPv4 prefixes ``a.b.c.d/len``; rows without a prefix are kept and flagged. The column is
+        parsed once per accessor: to call several methods, keep it as ``nets = routes.cidr``.
 
     Raises
     ------
@@ -84,7 +84,7 @@ class CidrAccessor:
             raise AttributeError(f".cidr works on text and on cidr columns, not on {series.dtype}")
         self._series = series
 
-    # -- what a row holds
+    # -- the parts of each row
 
     @cached_property
     def _prefixes(self) -> Prefixes:
@@ -92,7 +92,7 @@ class CidrAccessor:
 
     @property
     def network(self) -> pd.Series:
-        """Network address as a number, host bits cleared; Series of UInt32, NA where none.
+        """Network address as a number, host bits cleared; Series of UInt32, NA without a prefix.
 
         Examples
         --------
@@ -104,7 +104,7 @@ class CidrAccessor:
 
     @property
     def prefix_length(self) -> pd.Series:
-        """Prefix length 0-32; Series of UInt8, NA where there is no prefix.
+        """Prefix length 0-32; Series of UInt8, NA without a prefix.
 
         Examples
         --------
@@ -116,7 +116,7 @@ class CidrAccessor:
 
     @property
     def flags(self) -> pd.Series:
-        """What is wrong with each cell (see `vcokit.cidr.parse`); Series of uint8, 0 for nothing.
+        """What is wrong with each cell (see `vcokit.cidr.parse`); Series of uint8, 0 if valid.
 
         Examples
         --------
@@ -126,12 +126,12 @@ class CidrAccessor:
         return self._answer(self._prefixes.flags.copy())
 
     def normalized(self) -> pd.Series:
-        """Return each prefix with its host bits cleared, missing where there is none.
+        """Return each prefix with its host bits cleared, and missing values for other cells.
 
         Returns
         -------
         Series of str or cidr
-            As the column itself; text for categories.
+            The same dtype as the column; text for categories.
 
         Examples
         --------
@@ -143,10 +143,10 @@ class CidrAccessor:
         return self._answer(to_text(self._prefixes.network, self._prefixes.length).array)
 
     def to_cidr(self) -> pd.Series:
-        """Return the column as cidr, whatever it holds.
+        """Return the column as cidr, without errors for invalid cells.
 
-        Host bits are cleared, and what is no prefix becomes missing; ``astype("cidr")`` would
-        raise an error.
+        Host bits are cleared, and cells that are not prefixes become missing; ``astype("cidr")``
+        would raise an error.
 
         Returns
         -------
@@ -170,23 +170,23 @@ class CidrAccessor:
     # -- relations, row by row
 
     def overlaps(self, other: Others) -> pd.Series:
-        """Return which rows share an address with some other prefix.
+        """Return which rows share an address with at least one of the other prefixes.
 
         Parameters
         ----------
         other : Series, array, list, or one prefix
-            A column is read as this one is. In a list, or as a single value, what is no prefix in
-            strict form is an error.
+            Another column is read leniently, like this one. In a list, or as a single value,
+            anything but a prefix in strict form is an error.
 
         Returns
         -------
         Series of bool
-            False where there is no prefix.
+            False for rows without a prefix.
 
         Raises
         ------
         ValueError, TypeError
-            A list or a single value holds what is no prefix.
+            A list contains, or a single value is, something other than a prefix.
 
         Examples
         --------
@@ -196,7 +196,7 @@ class CidrAccessor:
         return self._per_row(relations.overlaps, other)
 
     def covered_by(self, other: Others) -> pd.Series:
-        """Return which rows are inside some other prefix, or equal one.
+        """Return which rows are inside one of the other prefixes, or equal to it.
 
         Parameters
         ----------
@@ -206,7 +206,7 @@ class CidrAccessor:
         Returns
         -------
         Series of bool
-            False where there is no prefix.
+            False for rows without a prefix.
 
         Examples
         --------
@@ -228,8 +228,8 @@ class CidrAccessor:
         Returns
         -------
         Series of int64
-            Position (not label) in the column of the first row with that prefix; -1 where no
-            prefix contains it, or the row has none.
+            Position (not label) in the column of the first row with that prefix; -1 if no prefix
+            contains it, or the row has no prefix.
 
         Raises
         ------
@@ -245,7 +245,7 @@ class CidrAccessor:
         rows, codes, _ = self._grouped(groups)
         inside = relations.closest_cover(*self._at(rows), codes)
         result = np.full(len(self._series), NONE, dtype=np.int64)
-        # NONE is -1, which takes the last: NONE again.
+        # NONE is -1, which takes the last element, and that is NONE too.
         result[rows] = np.append(rows, NONE).take(inside)
         return self._answer(result)
 
@@ -255,21 +255,21 @@ class CidrAccessor:
         Parameters
         ----------
         addresses : Series or array, shape (m,), list, or one address
-            Text ``a.b.c.d``, whole numbers, or ``ipaddress.IPv4Address``.
+            Text ``a.b.c.d``, integers, or ``ipaddress.IPv4Address``.
 
         Returns
         -------
         ndarray of int64, shape (m,)
-            Position (not label) of the first row with that prefix; -1 where no prefix contains
-            the address, or a cell of a Series holds none. ``column.array.take(positions,
-            allow_fill=True)`` gives the prefixes.
+            Position (not label) of the first row with that prefix; -1 if no prefix contains the
+            address, or a cell of a Series is not an address. ``column.array.take(positions,
+            allow_fill=True)`` returns the prefixes.
 
         Raises
         ------
         ValueError
-            A list or a single value holds what is not an address.
+            A list contains, or a single value is, something other than an address.
         TypeError
-            Addresses are neither text nor integers, or some text and some integers.
+            The addresses are neither text nor integers, or a mixture of both.
 
         Examples
         --------
@@ -294,12 +294,12 @@ class CidrAccessor:
         Parameters
         ----------
         groups : Series or array-like, shape (n,), optional
-            Each group is aggregated by itself; otherwise as in `closest_cover`.
+            Each group is aggregated separately; otherwise as in `closest_cover`.
 
         Returns
         -------
         Series of cidr
-            Sorted; with groups, by group first, and indexed by group.
+            Sorted; with groups, sorted by group first, and indexed by group.
 
         Raises
         ------
@@ -323,7 +323,7 @@ class CidrAccessor:
         return self._sorted_set((network, length), index)
 
     def subtract(self, other: Others) -> pd.Series:
-        """Return the fewest prefixes with the addresses of the column that others lack.
+        """Return the fewest prefixes with the addresses that are in the column but not in others.
 
         Parameters
         ----------
@@ -333,7 +333,7 @@ class CidrAccessor:
         Returns
         -------
         Series of cidr
-            Sorted, with a fresh ``RangeIndex``.
+            Sorted, with a new ``RangeIndex``.
 
         Examples
         --------
@@ -353,7 +353,7 @@ class CidrAccessor:
         Returns
         -------
         Series of cidr
-            Sorted, with a fresh ``RangeIndex``.
+            Sorted, with a new ``RangeIndex``.
 
         Examples
         --------
@@ -365,7 +365,7 @@ class CidrAccessor:
         )
 
     def complement(self, within: Prefix) -> pd.Series:
-        """Return the fewest prefixes with the addresses of one prefix that the column lacks.
+        """Return the fewest prefixes with the addresses that are in `within` but not in the column.
 
         Parameters
         ----------
@@ -374,12 +374,12 @@ class CidrAccessor:
         Returns
         -------
         Series of cidr
-            Sorted, with a fresh ``RangeIndex``.
+            Sorted, with a new ``RangeIndex``.
 
         Raises
         ------
         ValueError, TypeError
-            `within` is no prefix.
+            `within` is not a prefix.
 
         Examples
         --------
@@ -399,7 +399,7 @@ class CidrAccessor:
         return pd.Series(CidrArray.from_arrays(*found), index=index, name=self._series.name)
 
     def _at(self, rows: Any) -> Columns:
-        """Return network and length of some rows, all of which hold a prefix."""
+        """Return network and length of some rows, all of which have a prefix."""
         return self._prefixes.network[rows], self._prefixes.length[rows]
 
     def _per_row(self, relation: Any, other: Others) -> pd.Series:
@@ -408,7 +408,7 @@ class CidrAccessor:
         return self._answer(result)
 
     def _grouped(self, groups: Any, sort: bool = False) -> tuple[I64, I64 | None, pd.Index | None]:
-        """Return the rows that take part, the code of the group of each, and the groups' labels."""
+        """Return the rows with prefix and group, their group codes, and the groups' labels."""
         valid = self._prefixes.valid
         if groups is None:
             return np.flatnonzero(valid), None, None
@@ -423,13 +423,13 @@ class CidrAccessor:
         return rows, codes[rows].astype(np.int64, copy=False), pd.Index(labels, name=groups.name)
 
 
-# -- a column of prefixes, and what it may be asked about --------------------------------------
+# -- reading columns of prefixes, and the arguments of methods ---------------------------------
 
 
 def is_readable(column: pd.Series) -> bool:
-    """Tell whether prefixes are read from a column of this dtype.
+    """Return whether prefixes can be read from a column of this dtype.
 
-    That is text, objects, cidr, and categories of them.
+    These are text, objects, cidr, and categories of them.
     """
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
@@ -438,7 +438,7 @@ def is_readable(column: pd.Series) -> bool:
 
 
 def read_column(column: pd.Series) -> Prefixes:
-    """Read a column of text, of cidr, of objects by their text, or of categories of them.
+    """Read a column of text, of cidr, of objects by their ``str()``, or of categories of these.
 
     Examples
     --------
@@ -451,7 +451,7 @@ def read_column(column: pd.Series) -> Prefixes:
         return Prefixes(array.network, array.prefix_length, flags)
     if not isinstance(column.dtype, pd.CategoricalDtype):
         return parse(column)
-    # Each category is read once; a missing cell has the code -1, which takes the last.
+    # Each category is read once; a missing cell has the code -1, which takes the last element.
     found, codes = read_column(_categories(column)), column.cat.codes.to_numpy()
     return Prefixes(
         np.append(found.network, np.uint32(0)).take(codes),
@@ -462,16 +462,17 @@ def read_column(column: pd.Series) -> Prefixes:
 
 def _categories(column: pd.Series) -> pd.Series:
     kept = column.cat.categories
-    return pd.Series(kept, dtype=kept.dtype if len(kept) else "str")  # none: all is missing
+    return pd.Series(kept, dtype=kept.dtype if len(kept) else "str")  # no categories: all missing
 
 
 def as_prefixes(other: Others | Any) -> Columns:
-    """Return the prefixes that a column is asked about, without missing ones.
+    """Return the prefixes of an argument such as ``other``, without missing ones.
 
     Raises
     ------
     ValueError, TypeError
-        A list or a single value holds what is no prefix, or the dtype of a column holds none.
+        A list contains, or a single value is, something other than a prefix; or prefixes cannot
+        be read from the dtype of a column.
 
     Examples
     --------
@@ -489,17 +490,17 @@ def as_prefixes(other: Others | Any) -> Columns:
 
 
 def as_addresses(given: Any) -> tuple[U32, Mask]:
-    """Return the addresses that a column is asked about, 0 where there is none, and where one is.
+    """Return addresses as numbers (0 for invalid cells), and a mask of the valid ones.
 
-    Text is ``a.b.c.d``, as strict as prefixes are; a whole number is an address from 0 to
-    4294967295; objects are all whole numbers, or all text or what prints itself as an address.
+    Text is ``a.b.c.d``, as strict as for prefixes. An integer is an address from 0 to 4294967295.
+    Objects must be all integers, or all text or objects whose ``str()`` is an address.
 
     Raises
     ------
     ValueError
-        A list or a single value holds what is not an address.
+        A list contains, or a single value is, something other than an address.
     TypeError
-        A column holds neither text nor integers, or both.
+        A column contains neither text nor integers, or both.
 
     Examples
     --------
@@ -515,7 +516,7 @@ def as_addresses(given: Any) -> tuple[U32, Mask]:
     if len(wrong):
         raise ValueError(
             f"position {wrong[0]}: {column.iloc[wrong[0]]!r} is not an IPv4 address. Write a.b.c.d "
-            "or a number from 0 to 4294967295; in a Series such cells are passed over"
+            "or a number from 0 to 4294967295; in a Series, such cells are ignored"
         )
     return values, valid
 
@@ -526,7 +527,7 @@ def _address_column(column: pd.Series) -> tuple[U32, Mask]:
     kind = kind_of(column)
     if kind == "integer":
         return _addresses_of_integers(column)
-    # "mixed" is what pandas calls objects of other types: they print themselves as addresses do.
+    # pandas returns "mixed" for objects of other types: their text is parsed as an address.
     if kind not in {"string", "empty"} and not (kind == "mixed" and column.dtype == "object"):
         kind = "both together" if kind == "mixed-integer" else kind
         raise TypeError(f"addresses are text or integers, not {kind}")
@@ -536,12 +537,12 @@ def _address_column(column: pd.Series) -> tuple[U32, Mask]:
     return found.network, found.valid
 
 
-#: What makes an address the prefix of that one address, and the empty text that joins the two.
+#: Suffix that makes an address a prefix with only that address, and the separator: an empty text.
 _HOST: Final = tuple(pa.scalar(part, type=pa.large_string()) for part in ("/32", ""))
 
 
 def _addresses_of_integers(column: pd.Series) -> tuple[U32, Mask]:
-    """Read whole numbers: of an integer dtype, or objects, which may be of any size."""
+    """Read integers: of an integer dtype, or objects, which may be of any size."""
     missing = column.isna().to_numpy(dtype=np.bool_)
     filled = column.mask(missing, 0) if missing.any() else column
     number = filled.to_numpy(dtype={"u": np.uint64, "O": object}.get(filled.dtype.kind, np.int64))

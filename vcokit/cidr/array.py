@@ -1,12 +1,12 @@
 """The pandas extension type ``cidr``: a column of IPv4 prefixes, five bytes per row.
 
-``Series.astype("cidr")``, ``pd.array(values, dtype="cidr")`` and ``read_csv(dtype=…)`` make one
-from text, strictly: the first text that is no prefix in strict form is an error that names its
-position. ``Series.cidr.to_cidr()`` is the lenient way.
+``Series.astype("cidr")``, ``pd.array(values, dtype="cidr")`` and ``read_csv(dtype=…)`` create a
+column from text strictly: the first text that is not a prefix in strict form raises an error that
+names its position. ``Series.cidr.to_cidr()`` is lenient.
 
-What pandas does by value (sort, factorize, group, merge, count) is done on one integer per row, the
-key: ``network << 6 | length``, and `NO_KEY` where the prefix is missing. Keys order as prefixes do.
-Objects are made only where pandas' interface asks for them.
+Operations by value (sort, factorize, group, merge, count) use one integer per row, the key:
+``network << 6 | length``, and `NO_KEY` if the prefix is missing. Keys sort in the same order as
+prefixes. Objects are created only where pandas' interface requires them.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from vcokit.cidr.parse import (
 )
 from vcokit.cidr.scalar import LENGTH_BITS, LENGTH_MASK, Cidr, from_key, key_of
 
-#: The key of a missing prefix: below every other.
+#: The key of a missing prefix: less than all other keys.
 NO_KEY: Final = -1
 
 interop.register()
@@ -78,13 +78,13 @@ class CidrDtype(ExtensionDtype):
 
     @property
     def index_class(self) -> builtins.type[pd.Index]:
-        """`CidrIndex`, or a plain index where pandas lacks what it needs."""
+        """`CidrIndex`, or a plain index if pandas lacks the hooks for it."""
         if interop.HAS_HOOKS:
             return interop.CidrIndex
         return pd.Index
 
     def __from_arrow__(self, values: Any) -> CidrArray:
-        """Read an Arrow array of the type ``vcokit.cidr``, of its storage, or of text."""
+        """Read an Arrow array of the type ``vcokit.cidr``, of its storage type, or of text."""
         if interop.is_stored(values):
             return CidrArray.from_arrays(*interop.from_arrow(values))
         return CidrArray(pd.array(values.cast("large_string"), dtype="str"))
@@ -94,7 +94,7 @@ class CidrDtype(ExtensionDtype):
 
 
 def _comparison(compare: Callable[[Any, Any], Any]) -> Any:
-    """Return the method that compares by keys; pandas unpacks Series and Index for it."""
+    """Return a method that compares by keys; pandas unpacks Series and Index first."""
 
     def method(self: CidrArray, other: Any) -> Any:
         if isinstance(other, (pd.Series, pd.Index, pd.DataFrame)):
@@ -108,8 +108,8 @@ def _comparison(compare: Callable[[Any, Any], Any]) -> Any:
 class CidrArray(ExtensionArray):
     """A column of IPv4 prefixes, some of which may be missing.
 
-    A prefix is (``network`` uint32, host bits cleared; ``length`` uint8). Where it is missing,
-    the length is 255 and the network 0. Nothing else is stored.
+    A prefix is (``network`` uint32, host bits cleared; ``length`` uint8). If it is missing, the
+    length is 255 and the network 0. Nothing else is stored.
 
     Parameters
     ----------
@@ -117,19 +117,19 @@ class CidrArray(ExtensionArray):
         Text in strict form, `Cidr`, ``ipaddress.IPv4Network``, ``netaddr.IPNetwork`` or missing
         values (None, NA, NaN), in any mixture; or another `CidrArray`.
     copy : bool, default False
-        Whether another `CidrArray` is copied; anything else is copied anyway.
+        Whether another `CidrArray` is copied; anything else is always copied.
 
     Raises
     ------
     ValueError, TypeError
-        The first value that is no prefix, with its position and a remedy.
+        A value is not a prefix. The error names the first one, its position and a remedy.
 
     Notes
     -----
-    Order is that of (network, length). Comparisons give a nullable boolean array, NA where either
-    side is missing; compared with text that is no prefix, nothing is equal. ``merge``, ``join``
-    and ``map`` match values of one dtype only: with a column of text they find nothing, silently.
-    Merge on ``text.astype("cidr")``.
+    Prefixes are ordered by (network, length). Comparisons return a nullable boolean array, NA if
+    either side is missing. No prefix is equal to text that is not a prefix. ``merge``, ``join`` and
+    ``map`` only match values of the same dtype: with a column of text they find nothing, without an
+    error. Merge on ``text.astype("cidr")``.
 
     Examples
     --------
@@ -151,7 +151,7 @@ class CidrArray(ExtensionArray):
     _readonly: bool
     _dtype: Final = CidrDtype()
 
-    # -- made of values, of arrays, of keys
+    # -- created from values, arrays, keys
 
     def __init__(self, values: Sequence[Any] | Any, *, copy: bool = False) -> None:
         network, length = _columns_of(values)
@@ -160,14 +160,14 @@ class CidrArray(ExtensionArray):
 
     @classmethod
     def from_arrays(cls, network: U32, length: U8) -> Self:
-        """Make a column from its two arrays, which are checked and not copied.
+        """Create a column from its two arrays, which are checked but not copied.
 
         Parameters
         ----------
         network : ndarray of uint32
             Host bits cleared.
         length : ndarray of uint8
-            0-32, or 255 where the prefix is missing.
+            0-32, or 255 if the prefix is missing.
 
         Raises
         ------
@@ -200,7 +200,7 @@ class CidrArray(ExtensionArray):
 
     @classmethod
     def _wrap(cls, network: U32, length: U8) -> Self:
-        """Make a column from arrays that are known to be right."""
+        """Create a column from arrays that are known to be valid."""
         result = cls.__new__(cls)
         result._network, result._length = network, length
         return result
@@ -227,7 +227,7 @@ class CidrArray(ExtensionArray):
 
     @classmethod
     def _from_scalars(cls, scalars: Any, *, dtype: object) -> Self:  # noqa: ARG003
-        """Take back what a function over the cells returned: prefixes, but no text of prefixes."""
+        """Create a column from the results of a function over cells: `Cidr` and NA, but no text."""
         if all(isinstance(value, Cidr) or value is pd.NA for value in scalars):
             return cls(scalars)
         raise TypeError("not all of them are Cidr")
@@ -239,11 +239,11 @@ class CidrArray(ExtensionArray):
             np.concatenate([piece._length for piece in to_concat]),
         )
 
-    # -- what it stores
+    # -- stored values
 
     @property
     def network(self) -> U32:
-        """Network addresses, ndarray of uint32, shape (n,); 0 where missing. Not a copy.
+        """Network addresses, ndarray of uint32, shape (n,); 0 if missing. Not a copy.
 
         Examples
         --------
@@ -254,7 +254,7 @@ class CidrArray(ExtensionArray):
 
     @property
     def prefix_length(self) -> U8:
-        """Prefix lengths, ndarray of uint8, shape (n,); 255 where missing. Not a copy.
+        """Prefix lengths, ndarray of uint8, shape (n,); 255 if missing. Not a copy.
 
         Examples
         --------
@@ -285,7 +285,7 @@ class CidrArray(ExtensionArray):
         return len(self._length)
 
     def isna(self) -> Mask:
-        """Return where the prefix is missing, ndarray of bool.
+        """Return a mask of the missing prefixes, ndarray of bool.
 
         Examples
         --------
@@ -304,7 +304,7 @@ class CidrArray(ExtensionArray):
         if length.ndim > 1:
             raise IndexError("a cidr array has one dimension")
         result = self._wrap(network, length)
-        # A slice shares memory: what must not be written to stays so.
+        # A slice shares memory, so it stays read-only if this array is.
         result._readonly = self._readonly and np.may_share_memory(length, self._length)
         return result
 
@@ -322,7 +322,7 @@ class CidrArray(ExtensionArray):
         return (pd.NA if key == NO_KEY else from_key(key) for key in self._keys.tolist())
 
     def copy(self) -> Self:
-        """Return a copy that shares no memory.
+        """Return a copy that does not share memory.
 
         Examples
         --------
@@ -341,9 +341,9 @@ class CidrArray(ExtensionArray):
         ----------
         indexer : sequence of int
         allow_fill : bool, default False
-            Whether −1 stands for `fill_value`, and not for the last row.
-        fill_value : Cidr or what makes one, optional
-            Missing where it is left out.
+            Whether −1 means `fill_value` instead of the last row.
+        fill_value : Cidr or a value convertible to it, optional
+            By default missing.
 
         Examples
         --------
@@ -359,7 +359,7 @@ class CidrArray(ExtensionArray):
             pick(self._length, indexer, allow_fill=allow_fill, fill_value=length[0]),
         )
 
-    # -- compared
+    # -- comparison
 
     __eq__ = _comparison(operator.eq)
     __ne__ = _comparison(operator.ne)
@@ -376,13 +376,13 @@ class CidrArray(ExtensionArray):
         if by_order and invalid.any():
             raise TypeError("a prefix comes before or after prefixes only")
         mine = self._keys
-        # What is no prefix has the key of a missing one, which no prefix equals.
+        # A value that is not a prefix has the key of a missing one, so no prefix equals it.
         missing = (mine == NO_KEY) | ((theirs == NO_KEY) & ~invalid)
         return pd.arrays.BooleanArray(compare(mine, theirs), missing)
 
     @classmethod
     def _keys_of(cls, values: Any) -> tuple[I64, Mask]:
-        """Return the keys of one value or many, whatever they are, and which are no prefix."""
+        """Return the keys of one or many values of any type, and which of them are not prefixes."""
         if not is_many(values):
             return _keys_of_objects([values])
         values = getattr(values, "array", values)  # of a Series or an Index
@@ -398,11 +398,11 @@ class CidrArray(ExtensionArray):
 
     @staticmethod
     def _key_of(value: Any) -> int:
-        """Return the key of one prefix, `NO_KEY` for None, NA and NaN; errors are `Cidr`'s."""
+        """Return the key of one prefix, `NO_KEY` for None, NA and NaN; raise as `Cidr` does."""
         is_nan = isinstance(value, (float, np.floating)) and np.isnan(value)
         return NO_KEY if value is None or value is pd.NA or is_nan else key_of(Cidr(value))
 
-    # -- by value: on keys
+    # -- operations by value, on keys
 
     @classmethod
     def _from_factorized(cls, values: I64, original: object) -> Self:  # noqa: ARG003
@@ -437,7 +437,7 @@ class CidrArray(ExtensionArray):
         return pd.Series(self._keys).duplicated(keep=keep).to_numpy()
 
     def isin(self, values: Any) -> Mask:
-        """Return which rows are among given values, ndarray of bool; what is no prefix is none.
+        """Return which rows are among given values, ndarray of bool; other values are ignored.
 
         Examples
         --------
@@ -450,12 +450,14 @@ class CidrArray(ExtensionArray):
     def searchsorted(
         self, value: Any, side: Literal["left", "right"] = "left", sorter: Any = None
     ) -> Any:
-        """Return where values would go to keep the order, as ``numpy.searchsorted`` does.
+        """Return where to insert values to keep the order, like ``numpy.searchsorted``.
 
         Raises
         ------
         ValueError
-            A prefix is missing: then there is no order.
+            A prefix is missing, so there is no order.
+        TypeError
+            A value is not a prefix.
 
         Examples
         --------
@@ -474,7 +476,7 @@ class CidrArray(ExtensionArray):
         return found if is_many(value) else found[0]
 
     def value_counts(self, dropna: bool = True) -> pd.Series:
-        """Return how often each prefix is there: Series of Int64, indexed by the prefixes.
+        """Return how often each prefix occurs: Series of Int64, indexed by the prefixes.
 
         Examples
         --------
@@ -492,7 +494,7 @@ class CidrArray(ExtensionArray):
         return self._of_keys(found.to_numpy())
 
     def min(self, *, axis: int | None = None, skipna: bool = True, **kwargs: Any) -> Any:  # noqa: ARG002
-        """Return the first prefix in order; NA where there is none.
+        """Return the first prefix in order; NA if there is none.
 
         Examples
         --------
@@ -502,7 +504,7 @@ class CidrArray(ExtensionArray):
         return self._extreme(np.min, skipna)
 
     def max(self, *, axis: int | None = None, skipna: bool = True, **kwargs: Any) -> Any:  # noqa: ARG002
-        """Return the last prefix in order; NA where there is none.
+        """Return the last prefix in order; NA if there is none.
 
         Examples
         --------
@@ -517,14 +519,16 @@ class CidrArray(ExtensionArray):
         is_known = len(known) > 0 and (skipna or len(known) == len(keys))
         return from_key(int(choose(known))) if is_known else pd.NA
 
-    # -- as something else
+    # -- conversion
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
     ) -> npt.NDArray[Any]:
-        """Return an array of objects, `Cidr` and NA: what NumPy has for them."""
+        """Return a NumPy array of objects, `Cidr` and NA."""
         if copy is False:
-            raise ValueError("a cidr array is not a NumPy array: it cannot be had without a copy")
+            raise ValueError(
+                "a cidr array is not a NumPy array: it cannot be converted without a copy"
+            )
         return np.asarray(self.to_numpy(dtype))
 
     def to_numpy(
@@ -533,16 +537,16 @@ class CidrArray(ExtensionArray):
         copy: bool = False,  # noqa: ARG002 - there is nothing to share
         na_value: Any = no_default,
     ) -> Any:
-        """Return a new ndarray of objects, or of what NumPy makes of the objects.
+        """Return a new ndarray of objects, or of a dtype to which NumPy converts them.
 
         Parameters
         ----------
         dtype : optional
-            A dtype of text, say; objects where it is left out.
+            For example a dtype of text; by default objects.
         copy : bool, default False
-            It is a copy in any case.
+            Ignored: the result is always a copy.
         na_value : optional
-            What stands for a missing prefix; NA where it is left out.
+            Value for missing prefixes; by default NA.
 
         Examples
         --------
@@ -556,7 +560,7 @@ class CidrArray(ExtensionArray):
         return result if dtype is None else result.astype(dtype)
 
     def astype(self, dtype: Any, copy: bool = True) -> Any:
-        """Return it as another dtype: text, objects, categories.
+        """Return the column as another dtype: text, objects, categories.
 
         Raises
         ------
@@ -576,7 +580,7 @@ class CidrArray(ExtensionArray):
         return super().astype(dtype, copy=copy)
 
     def __arrow_array__(self, type: Any = None) -> Any:  # noqa: A002 - pyarrow's name for it
-        """Return it as an Arrow array, see `vcokit.cidr.interop`."""
+        """Return the column as an Arrow array, see `vcokit.cidr.interop`."""
         return interop.to_arrow(self._network, self._length, type)
 
     def _formatter(self, boxed: bool = False) -> Callable[[Any], str]:  # noqa: ARG002
@@ -606,7 +610,7 @@ def from_keys(keys: I64) -> Columns:
 
 
 def is_many(values: object) -> bool:
-    """Tell whether it is many values; a network of stdlib or netaddr, which has a length, is one.
+    """Return whether the argument is many values; a network object, which has a length, is one.
 
     Examples
     --------
@@ -618,15 +622,15 @@ def is_many(values: object) -> bool:
 
 
 def is_text(values: Any) -> bool:
-    """Tell whether values are text, or all missing, so that they can be parsed as a column."""
+    """Return whether values are text, or all missing, so that they can be parsed as a column."""
     return kind_of(values) in {"string", "empty"}
 
 
 def kind_of(values: Any) -> str:
-    """Return what pandas takes values for: "string", "integer", "mixed", "empty" and others."""
+    """Return the kind that pandas infers: "string", "integer", "mixed", "empty" and others."""
     try:
         return pd.api.types.infer_dtype(values, skipna=True)
-    except NotImplementedError:  # a type of Arrow's that pandas has no name for, as string_view
+    except NotImplementedError:  # an Arrow type that pandas has no name for, such as string_view
         return "unknown"
 
 
@@ -659,7 +663,7 @@ def _columns_of_text(column: pd.Series) -> Columns:
 
 
 def _refuse(value: Any, position: int, advice: str = "") -> NoReturn:
-    """Raise what `Cidr` says about a value, with its position."""
+    """Raise the error of `Cidr` for a value, with its position added."""
     try:
         Cidr(value)
     except (TypeError, ValueError) as error:
@@ -668,7 +672,7 @@ def _refuse(value: Any, position: int, advice: str = "") -> NoReturn:
 
 
 def _keys_of_objects(values: Sequence[Any]) -> tuple[I64, Mask]:
-    """Return the key of each object, and which are no prefix: objects can only be read singly."""
+    """Return the key of each object, and which are not prefixes, in a loop over the objects."""
     keys = np.full(len(values), NO_KEY, dtype=np.int64)
     invalid = np.zeros(len(values), dtype=np.bool_)
     for position, value in enumerate(values):

@@ -1,14 +1,14 @@
-"""What other libraries see of a column of prefixes: pandas' index, and Arrow's extension type.
+"""Columns of prefixes in other libraries: pandas' index, and Arrow's extension type.
 
-**Index.** pandas looks labels of a foreign type up as objects, even where a plain column is merged
-or sorted by two keys. A subclass of its index may give the lookup engine something else, as
-`pandas.PeriodIndex` does: `CidrIndex` gives it the keys, one integer per row. The hooks for it are
-private to pandas. Where one of them is missing, a plain ``pd.Index`` of `Cidr` objects takes its
-place: slower, with the same results. Only labels written as text are not found there.
+**Index.** pandas looks up labels of an extension type as objects, even when a plain column is
+merged or sorted by two keys. A subclass of its index can give the lookup engine other values, like
+`pandas.PeriodIndex`: `CidrIndex` gives it the keys, one integer per row. The hooks for this are
+private to pandas. If one of them is missing, a plain ``pd.Index`` of `Cidr` objects is used
+instead. It is slower, with the same results, except that it does not find labels written as text.
 
 **Arrow.** The extension type ``vcokit.cidr`` is stored as ``struct<network: uint32, length:
-uint8>``, null where there is no prefix. No text is made on the way there or back. A program that
-does not know the type sees the plain struct; pandas knows it once vcokit is imported.
+uint8>``, null for missing prefixes. The conversion in either direction creates no text. A program
+that does not know the type reads the plain struct; pandas knows the type once vcokit is imported.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from vcokit.cidr.parse import I64, NO_LENGTH, U8, U32, Columns, to_text
 
 
 class CidrIndex(pd.Index):
-    """What ``pd.Index`` makes of a `CidrArray`.
+    """The index that ``pd.Index`` creates from a `CidrArray`.
 
-    Labels are looked up by `Cidr`, or by anything that makes one.
+    Labels can be looked up by a `Cidr`, or by any value convertible to it.
 
     Examples
     --------
@@ -40,7 +40,7 @@ class CidrIndex(pd.Index):
     ['all', 'north']
     """
 
-    # What pandas.core.indexes.base.Index asks of its subclasses; the stubs leave it out.
+    # Attributes that pandas.core.indexes.base.Index needs in its subclasses; missing in the stubs.
     _values: Any
     _engine: Any
 
@@ -56,7 +56,7 @@ class CidrIndex(pd.Index):
         return type(self._values)._of_keys(result)
 
     def _maybe_cast_indexer(self, key: Hashable) -> int:
-        """Return the key of a label; what is no prefix is no label."""
+        """Return the key of a label; raise KeyError if it is not a prefix."""
         try:
             return int(self._values._key_of(key))
         except (TypeError, ValueError):
@@ -64,7 +64,7 @@ class CidrIndex(pd.Index):
 
     def _maybe_cast_listlike_indexer(self, target: Any) -> pd.Index:
         keys, invalid = self._values._keys_of(target)
-        # If some are no prefixes, pandas itself says which labels are not there.
+        # If some labels are not prefixes, pandas itself reports which labels are missing.
         found = target if invalid.any() else self._values._of_keys(keys)
         labels: pd.Index = pd.Index(found, dtype="object" if invalid.any() else None)
         return labels
@@ -78,12 +78,12 @@ class CidrIndex(pd.Index):
 
     @property
     def is_monotonic_increasing(self) -> bool:
-        """Whether the labels rise or repeat; False where one is missing, which has no order."""
+        """Whether the labels never decrease; False if a label is missing, as it has no order."""
         return not self.hasnans and super().is_monotonic_increasing
 
     @property
     def is_monotonic_decreasing(self) -> bool:
-        """Whether the labels fall or repeat; False where one is missing, which has no order."""
+        """Whether the labels never increase; False if a label is missing, as it has no order."""
         return not self.hasnans and super().is_monotonic_decreasing
 
 
@@ -125,12 +125,12 @@ class CidrType(pa.ExtensionType):  # type: ignore[misc]  # pyarrow is untyped
         return cls()
 
     def to_pandas_dtype(self) -> Any:
-        """Return the dtype ``cidr``, so that pyarrow and pandas give back such a column."""
+        """Return the dtype ``cidr``, so that pyarrow and pandas return such a column."""
         return pd.api.types.pandas_dtype("cidr")
 
 
 def register() -> None:
-    """Make the type known to pyarrow; a second time does nothing."""
+    """Register the type with pyarrow; a second call does nothing."""
     try:
         pa.register_extension_type(CidrType())
     except pa.ArrowKeyError:
@@ -138,7 +138,7 @@ def register() -> None:
 
 
 def to_arrow(network: U32, length: U8, kind: Any = None) -> Any:
-    """Return columns as an Arrow array: of `CidrType`, or of its storage or text if ``kind`` is."""
+    """Return columns as an Arrow array of `CidrType`, or of ``kind``: its storage type or text."""
     if kind is not None and kind not in (CidrType(), _STORAGE):
         return pa.array(to_text(network, length), from_pandas=True).cast(kind)
     missing = length == NO_LENGTH
@@ -149,12 +149,12 @@ def to_arrow(network: U32, length: U8, kind: Any = None) -> Any:
 
 
 def is_stored(values: Any) -> bool:
-    """Tell whether an Arrow array is of `CidrType` or of its storage."""
+    """Return whether an Arrow array has `CidrType` or its storage type."""
     return values.type in (CidrType(), _STORAGE)
 
 
 def from_arrow(values: Any) -> Columns:
-    """Return an Arrow array of `CidrType` or of its storage as columns; numbers as they stand."""
+    """Return an Arrow array of `CidrType` or its storage type as columns, without checks."""
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     if isinstance(values, pa.ExtensionArray):
@@ -162,7 +162,7 @@ def from_arrow(values: Any) -> Columns:
     network, length = values.field("network"), values.field("length")
     known = pc.and_(pc.is_valid(values), pc.and_(pc.is_valid(network), pc.is_valid(length)))
     missing = ~known.to_numpy(zero_copy_only=False)
-    # Under a null any number may stand.
+    # A null may have any number in its place.
     addresses = np.where(missing, 0, network.fill_null(0).to_numpy(zero_copy_only=False))
     bits = np.where(missing, NO_LENGTH, length.fill_null(0).to_numpy(zero_copy_only=False))
     return addresses.astype(np.uint32, copy=False), bits.astype(np.uint8, copy=False)

@@ -1,26 +1,26 @@
-"""The longest prefix that contains each address, for whole columns of addresses.
+"""Longest-prefix match for whole columns of addresses.
 
-Prefixes are flattened to disjoint segments, each with the one prefix that is longest there::
+Prefixes are flattened to disjoint segments, each with the longest prefix in that segment::
 
     10.0.0.0/8     ├────────────────────────────┤
     10.1.0.0/16        ├────────┤
     10.1.2.0/24           ├─┤
-    segments     - │ 0 │1 │2│ 1 │       0       │ -      row of the longest match, - where none
+    segments     - │ 0 │1 │2│ 1 │       0       │ -      row of the longest match, - if none
 
 A few addresses are found by binary search among the starts of the segments. For many, a compressed
-bitmap is built. A slot is the 256 addresses with the same upper 24 bits; most slots are inside one
-segment, and neighbouring slots in the same segment are a run. In a mixed slot, where a segment
-starts further inside, the last steps are a search among the few starts of that slot::
+bitmap is built. A slot is the 256 addresses with the same upper 24 bits. Most slots are inside one
+segment, and neighbouring slots in the same segment form a run. A slot is mixed if a segment starts
+after its first address; then the last steps are a search among the few starts in that slot::
 
-    bitmap    2^24 slots, one bit each, in words of 32: set where a run begins
-    answers   for each run: the row; for a mixed slot, a number below -1 that says how many segments
-              start before it
+    bitmap    2^24 slots, one bit each, in words of 32: set if a run begins there
+    answers   for each run: the row; for a mixed slot, a number below -1 that encodes how many
+              segments start before it
 
-A word is (bits set in all words before it) << 32 | 32 bits, so that one memory access and one bit
-count give the number of a slot's run. The words take 4 MiB whatever the prefixes are, and stay in
-the processor's cache; a plain table of 2^24 slots takes 64 MiB and does not. Forwarding tables are
-compressed in this way since Degermark, Brodnik, Carlsson and Pink, "Small Forwarding Tables for
-Fast Routing Lookups", SIGCOMM 1997.
+A word is (bits set in all words before it) << 32 | 32 bits, so the number of a slot's run needs
+only one memory access and one bit count. The words take 4 MiB for any set of prefixes, and stay in
+the processor's cache; a plain table of 2^24 slots takes 64 MiB and does not. This way to compress
+forwarding tables was published by Degermark, Brodnik, Carlsson and Pink, "Small Forwarding Tables
+for Fast Routing Lookups", SIGCOMM 1997.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from vcokit.cidr.relations import closest_cover_sorted, distinct, is_new, pack, 
 
 #: One past the last address.
 _END: Final = 1 << 32
-#: Answers up to here mean a mixed slot: so many segments start before it, counted down from here.
+#: Answers up to this number mean a mixed slot: this number minus the answer is the number of
+#: segments that start before the slot.
 _MIXED: Final = -2
 
 _SLOT_BITS: Final = 8
@@ -43,10 +44,10 @@ _IN_SLOT: Final = (1 << _SLOT_BITS) - 1
 _WORD_BITS: Final = 5
 _IN_WORD: Final = (1 << _WORD_BITS) - 1
 _COUNT_SHIFT: Final = 32
-#: The bits of a word up to and including each place.
+#: The bits of a word up to and including each position.
 _UP_TO: Final[U64] = np.array([(2 << place) - 1 for place in range(32)], dtype=np.uint64)
 
-#: The bitmap is built for so many addresses or more; fewer are searched for.
+#: The bitmap is built for at least this many addresses; for fewer, binary search is used.
 _MANY: Final = 1 << 15
 #: Addresses looked up at once, so that intermediate arrays stay in the processor's cache.
 _CHUNK: Final = 1 << 15
@@ -73,12 +74,13 @@ class LongestMatch:
     def __init__(self, network: U32, length: U8) -> None:
         _, _, keys, rows = distinct(pack(network, length))
         self._starts, longest = segments(keys)
-        # NONE is -1, which takes the last: NONE again. In front, it is for what is below all.
+        # NONE is -1, which takes the last element, and that is NONE too. The first NONE is for
+        # addresses below all segments.
         self._rows = np.append(NONE, np.append(rows, NONE).take(longest))
         self._bitmap: _CompressedBitmap | None = None
 
     def find(self, addresses: U32) -> I64:
-        """Return the first row of the longest prefix that contains each address, -1 for none."""
+        """Return the first row of the longest prefix that contains each address, -1 if none."""
         if self._bitmap is None:
             if len(addresses) < _MANY:
                 return self._rows.take(np.searchsorted(self._starts, addresses, side="right"))
@@ -91,11 +93,14 @@ class LongestMatch:
 
 
 def segments(keys: U64) -> tuple[U32, I64]:
-    """Return where segments start, and which of the sorted, distinct keys is longest in each."""
+    """Return where segments start, and which of the sorted, distinct keys is longest in each.
+
+    The key is given by its position, -1 if none.
+    """
     count = len(keys)
     first, last = span(keys)
-    # Every prefix is the longest from its first address on, and after its last one its cover is.
-    # Events are numbered so that of those at one address the last decides: openings after
+    # Every prefix becomes the longest at its first address; after its last address, its cover is
+    # the longest. Events are numbered so that the last event at an address decides: openings after
     # closings, the innermost opening last, the outermost closing last.
     number = np.arange(count, dtype=np.uint64)
     shift = (2 * count).bit_length()
@@ -112,9 +117,10 @@ def segments(keys: U64) -> tuple[U32, I64]:
 
 
 class _CompressedBitmap:
-    """The bitmap and the answers of the module's docstring.
+    """The bitmap and the answers, as described in the module's docstring.
 
-    ``starts`` are those of the segments, rising; ``rows`` has one more: what is below all of them.
+    ``starts`` are the starts of the segments, ascending. ``rows`` has one more element: the first
+    is for addresses below all segments.
     """
 
     def __init__(self, starts: U32, rows: I64) -> None:
@@ -122,8 +128,8 @@ class _CompressedBitmap:
         slot = (starts >> _SLOT_BITS).astype(np.int64)
         mixed = slot[(starts & _IN_SLOT) != 0]
         mixed = mixed[is_new(mixed)]
-        # A run ends after a mixed slot, so that nothing after it is searched for. The first slot
-        # begins one for what is below all segments.
+        # A run ends after a mixed slot, so that the following slots need no search. The first slot
+        # begins a run for addresses below all segments.
         run_starts = np.sort(np.concatenate([[0], slot, mixed + 1]))
         run_starts = run_starts[is_new(run_starts)]
         self._words = _words(run_starts)
@@ -146,13 +152,13 @@ class _CompressedBitmap:
         return found
 
     def _search(self, rank: I64, addresses: U32) -> I64:
-        """Return how many segments start at or below each address.
+        """Return the number of segments that start at or below each address.
 
-        ``rank`` is how many start before the address's slot; it is overwritten.
+        ``rank`` is the number of segments that start before the address's slot; it is overwritten.
         """
         for stride in self._strides:
             ahead = rank + stride
-            # Starts of later slots are above the address: only the end of all needs a check.
+            # Starts in later slots are above the address, so only the end of the array is checked.
             fits = self._starts.take(ahead - 1, mode="clip") <= addresses
             fits &= ahead <= len(self._starts)
             rank += stride * fits
@@ -171,7 +177,7 @@ class _CompressedBitmap:
 
 def _words(run_starts: I64) -> U64:
     """Return the words of the bitmap."""
-    # A sum of distinct powers of two is their union, and below 2^53 a float holds it exactly.
+    # A sum of distinct powers of two is their union; a float is exact below 2^53.
     weights = np.ldexp(1.0, (run_starts & _IN_WORD).astype(np.int32))
     count = _SLOTS >> _WORD_BITS
     bits = np.bincount(run_starts >> _WORD_BITS, weights, minlength=count).astype(np.uint64)

@@ -1,32 +1,32 @@
-"""Text columns ⇄ columns of IPv4 prefixes, without a loop over rows.
+"""Conversion between text columns and columns of IPv4 prefixes, without a loop over rows.
 
 A prefix is (``network`` uint32, host bits cleared; ``length`` uint8). A row without a prefix has
-network 0 and length `NO_LENGTH`, and its ``flags`` say why:
+network 0 and length `NO_LENGTH`. The ``flags`` of a row are:
 
 =============  ===  ============================================================================
 `MISSING`        1  the cell is empty
 `MALFORMED`      2  it is not ``a.b.c.d/len``
 `IPV6`           4  it is an IPv6 prefix (never set together with another flag)
-`HOST_BITS`      8  it is a prefix, but the address was not that of its network
+`HOST_BITS`      8  it is a prefix, but host bits were set in the address
 =============  ===  ============================================================================
 
 The form is strict: ASCII digits, octets 0-255 and length 0-32 without leading zeros, nothing
-before, after or in between. Bytes are read in place, in the Arrow buffer of the column, and every
-row costs the same, whatever it contains::
+before, after or in between. Bytes are read in place, in the Arrow buffer of the column, and the
+cost of a row does not depend on its content::
 
     bytes        1 0 . 1 . 2 . 0 / 2 4|1 0 . 1 …   one flat buffer; | is where a row ends
     classes      4 3 1 4 1 5 1 3 2 5 7 4 3 1 4     1 is a dot, 2 a slash, 3-12 a digit, 0 the rest
     separators   0 0 1 0 1 0 1 0 1 0 0 0 0 1 0     one bit per byte: not a digit
     layout           ^   ^   ^   ^     |           the separators of a row and its end as one number
-                                                   of 19 bits. 162 of them can be a prefix; a table
-                                                   says where the separators of those are
+                                                   of 19 bits. 162 of these numbers can be a prefix;
+                                                   a table has the positions of their separators
     lookup keys    143  14  15  13    257          the four classes before each separator and before
-                                                   the end as one number of 16 bits. A table says
-                                                   which octet or length that is (shown here from
-                                                   the separator in front of the field)
+                                                   the end as one number of 16 bits. A table has the
+                                                   octet or length for each (shown here from the
+                                                   separator before the field)
 
-One lookup thus checks the digits of a field, its width, its value and the separator in front of it.
-Rows that this refuses are matched once more against the grammar of IPv6.
+So one lookup checks the digits of a field, its width, its value and the separator before it. Rows
+that fail are then matched against the grammar of IPv6.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ I64: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 #: Positions, in the type that ``take`` reads without a copy.
 Positions: TypeAlias = npt.NDArray[np.intp]
-#: Where rows start and the last one ends, as Arrow stores it: int32 or int64, n + 1 numbers.
+#: Where rows start and where the last one ends, in Arrow's form: int32 or int64, n + 1 numbers.
 Offsets: TypeAlias = npt.NDArray[Any]
 #: A column of prefixes: network and length.
 Columns: TypeAlias = tuple[U32, U8]
@@ -65,27 +65,27 @@ HOST_BITS: Final = 8
 
 #: Length of a row without a prefix.
 NO_LENGTH: Final = 255
-#: Position of a row that is not there.
+#: Position that means "no row".
 NONE: Final = -1
 
 #: Network mask by prefix length.
 MASKS: Final[U32] = np.array(
     [(0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF for length in range(33)], dtype=np.uint32
 )
-#: The same for any uint8: no bits where there is no prefix.
+#: The same for any uint8: no bits for other lengths.
 _MASK_OF_ANY: Final[U32] = np.concatenate([MASKS, np.zeros(256 - len(MASKS), dtype=np.uint32)])
 
-#: Rows, and bytes, parsed at once, so that intermediate arrays stay in the processor's cache. A
-#: cell with more bytes than that is no prefix.
+#: Most rows and bytes parsed at once, so that intermediate arrays stay in the processor's cache. A
+#: cell with more bytes than that is not a prefix.
 _CHUNK_ROWS: Final = 16_384
 _CHUNK_BYTES: Final = 1 << 19
-#: Bytes that int32 offsets can surely address.
+#: A number of bytes that int32 offsets can always address.
 _JOINABLE: Final = 1 << 30
 
 
 @dataclass(frozen=True)
 class Prefixes:
-    """A column of IPv4 prefixes: network uint32, length uint8, flags uint8, as described above."""
+    """A column of IPv4 prefixes: network uint32, length uint8, flags uint8; see the module."""
 
     network: U32
     length: U8
@@ -96,12 +96,12 @@ class Prefixes:
 
     @property
     def valid(self) -> Mask:
-        """Which rows have a prefix, with host bits or without."""
+        """Which rows have a prefix, with or without host bits set."""
         return np.asarray(self.length != NO_LENGTH)
 
 
 def parse(column: pd.Series) -> Prefixes:
-    """Parse a column of text, row by row; objects are read as the text they print.
+    """Parse each row of a column of text; objects are parsed by their ``str()``.
 
     Examples
     --------
@@ -123,13 +123,13 @@ def parse(column: pd.Series) -> Prefixes:
 
 
 def as_arrow_text(column: pd.Series) -> Any:
-    """Return a column as Arrow text, chunked or not; without a copy where it is Arrow text already.
+    """Return a column as Arrow text, chunked or not, without a copy if it already is Arrow text.
 
-    What is not text is read as what it prints.
+    Values that are not text are converted by ``str()``.
     """
     try:
         found = pa.array(column.array, from_pandas=True)
-    except (pa.ArrowException, UnicodeEncodeError):  # objects of several types, lone surrogates
+    except (pa.ArrowException, UnicodeEncodeError):  # objects of mixed types, lone surrogates
         pass
     else:
         if found.type in _OFFSETS:
@@ -145,9 +145,9 @@ _OFFSETS: Final[dict[Any, np.dtype[Any]]] = {
 
 
 def _flat_chunks(text: Any) -> list[Any]:
-    """Return the chunks of Arrow text that have rows."""
+    """Return the chunks of Arrow text without empty ones."""
     if isinstance(text, pa.ChunkedArray):
-        # Each small chunk would cost as much as a full one below: join them first.
+        # A small chunk would cost as much as a full one, so small chunks are joined first.
         scattered = text.num_chunks > 1 + len(text) // _CHUNK_ROWS and text.nbytes < _JOINABLE
         chunks = [text.combine_chunks()] if scattered else text.chunks
     else:
@@ -156,7 +156,7 @@ def _flat_chunks(text: Any) -> list[Any]:
 
 
 def _rows(found: Prefixes, start: int, stop: int) -> Prefixes:
-    """Return a view of some rows, to be written to."""
+    """Return a view of some rows, for writing."""
     rows = slice(start, stop)
     return Prefixes(found.network[rows], found.length[rows], found.flags[rows])
 
@@ -170,7 +170,7 @@ def _parse_chunk(text: Any, found: Prefixes) -> None:
     for start, stop in _runs(offsets):
         _parse_run(offsets[start : stop + 1], data, _rows(found, start, stop))
     if text.null_count:
-        # Arrow allows any bytes under a null, even a prefix.
+        # In Arrow, a null may have any bytes in its place, even a prefix.
         missing = np.flatnonzero(text.is_null().to_numpy(zero_copy_only=False))
         found.network[missing], found.length[missing], found.flags[missing] = 0, NO_LENGTH, MISSING
 
@@ -198,7 +198,7 @@ def _parse_run(offsets: Offsets, data: U8, found: Prefixes) -> None:
     address = ((fields[0] << 8) | fields[1]).astype(np.uint32)
     address <<= 16
     address |= (fields[2] << 8) | fields[3]
-    # A malformed row gets the length 255, and by that mask the network 0.
+    # A malformed row gets the length 255, whose mask gives the network 0.
     np.bitwise_or(fields[4].astype(np.uint8), -malformed.view(np.uint8), out=found.length)
     np.bitwise_and(address, _MASK_OF_ANY.take(found.length), out=found.network)
     np.not_equal(address, found.network, out=found.flags.view(np.bool_))
@@ -208,7 +208,7 @@ def _parse_run(offsets: Offsets, data: U8, found: Prefixes) -> None:
 
 # -- bytes → the five numbers of a.b.c.d/len ---------------------------------------------------
 
-#: Value of a field that is no octet and no length.
+#: Value of a field that is neither an octet nor a length.
 _NO_FIELD: Final = 256
 #: Byte classes; a digit's class is `_ZERO` plus the digit.
 _DOT, _SLASH, _ZERO = range(1, 4)
@@ -223,32 +223,32 @@ _WIDEST: Final = 18
 def _read_fields(offsets: Offsets, data: U8) -> U16:
     """Return four octets and the length of each row: fields x rows.
 
-    At least one field of a malformed row is `_NO_FIELD` or more; its other fields have no meaning.
+    In a malformed row, at least one field is `_NO_FIELD` or more; its other fields have no meaning.
     """
     classes = _byte_classes(data[offsets[0] : offsets[-1]])
     places = np.subtract(offsets, offsets[0], dtype=np.intp)
     keys = _lookup_keys(places, _layouts(places, classes), classes)
     fields = np.empty_like(keys)
-    # No key is out of range; "wrap" is the mode that checks fastest.
+    # No key is out of range; "wrap" is the fastest mode.
     _OCTETS.take(keys[:4], out=fields[:4], mode="wrap")
     _LENGTHS.take(keys[4], out=fields[4], mode="wrap")
     return fields
 
 
 def _byte_classes(text: U8) -> U8:
-    """Return the class of each byte, with `_BEFORE` zeros in front and `_AFTER` zeros behind."""
+    """Return the class of each byte, with `_BEFORE` zeros before and `_AFTER` zeros after them."""
     classes = np.zeros(_BEFORE + len(text) + _AFTER, dtype=np.uint8)
     inside = classes[_BEFORE:-_AFTER]
-    # Dot, slash and the digits follow one another in ASCII; below the dot, uint8 wraps around.
+    # Dot, slash and digits are consecutive in ASCII; for lower characters, uint8 wraps around.
     np.subtract(text, ord(".") - _DOT, out=inside)
     inside *= (inside < _CLASSES).view(np.uint8)
     return classes
 
 
 def _layouts(places: Positions, classes: U8) -> Positions:
-    """Return where the four separators of each row are, five bits each; 0 for no prefix."""
+    """Return the positions of each row's four separators, five bits each; 0 if not a prefix."""
     bitmap = np.packbits(classes[_BEFORE:] < _ZERO, bitorder="little")
-    # The 32 bits from each eighth byte on: at least 25 of them from the start of any row on.
+    # The 32 bits that begin at every eighth byte. At least 25 of them are from a row's start on.
     windows: U32 = np.ndarray((len(bitmap) - 3,), dtype="<u4", buffer=bitmap, strides=(1,))
     starts = places[:-1]
     row = windows.take(starts >> 3) >> (starts & 7).astype(np.uint32)
@@ -267,7 +267,7 @@ def _layout_table() -> Positions:
 
 
 _LAYOUTS: Final = _layout_table()
-#: The end bit by the width of a row. A wider row gets that of an empty one, which has no layout.
+#: The end bit by the width of a row. A wider row gets that of an empty row, which has no layout.
 _END_BIT: Final[U32] = np.array([1 << width for width in range(_WIDEST + 1)] + [1], dtype=np.uint32)
 
 
@@ -279,14 +279,14 @@ def _lookup_keys(places: Positions, layouts: Positions, classes: U8) -> U16:
     fours *= 256
     fours |= pairs[2:]
     keys: U16 = fours.take(_field_ends(places, layouts))
-    # Only the start of the row stands before the first octet: put a dot there.
+    # Before the first octet there is only the start of the row: put a dot there.
     stop = np.left_shift(1, (layouts & 3) << 2).astype(np.uint16)
     keys[0] = (keys[0] & (stop - np.uint16(1))) | stop
     return keys
 
 
 def _field_ends(places: Positions, layouts: Positions) -> Positions:
-    """Return where each field ends, in bytes of the run: fields x rows."""
+    """Return the end of each field, in bytes of the run: fields x rows."""
     ends = np.empty((5, len(layouts)), dtype=np.intp)
     for field in range(4):
         np.right_shift(layouts, 5 * field, out=ends[field])
@@ -303,7 +303,7 @@ def _field_table(limit: int, separator: int) -> U16:
         key = separator
         for digit in str(value):
             key = key << 4 | _ZERO + int(digit)
-        # Classes in front of the separator do not matter.
+        # The classes before the separator do not matter.
         table.reshape(-1, 16 << 4 * len(str(value)))[:, key] = value
     return table
 
@@ -339,7 +339,7 @@ _WIDEST_IPV6: Final = 6 * 5 + 15 + 4
 def _flag_ipv6(chunks: Sequence[Any], flags: U8) -> None:
     """Flag the IPv6 prefixes among the malformed rows.
 
-    Those of all chunks are matched at once: the grammar takes longer to compile than to apply.
+    All chunks are matched at once, because compiling the pattern takes longer than applying it.
     """
     rows, texts, start = [], [], 0
     for chunk in chunks:
@@ -366,7 +366,7 @@ def to_text(network: U32, length: U8) -> pd.Series:
     >>> to_text(np.array([167772160, 0], np.uint32), np.array([8, 255], np.uint8)).tolist()
     ['10.0.0.0/8', nan]
     """
-    network = np.ascontiguousarray(network, dtype=np.uint32)  # it is read byte by byte
+    network = np.ascontiguousarray(network, dtype=np.uint32)  # because it is read byte by byte
     present = np.asarray(length <= 32)
     offsets = np.zeros(len(network) + 1, dtype=np.int64)
     np.cumsum(_text_widths(network, length, present), out=offsets[1:])
@@ -386,14 +386,14 @@ def _padded(texts: Iterable[str]) -> U32:
     return np.frombuffer(b"".join(text.encode().ljust(4, b"\0") for text in texts), dtype=np.uint32)
 
 
-#: Each part of a prefix as text: three octets with a dot, one with the slash, the length.
+#: Each part of a prefix as text: three octets with a dot, one with a slash, the length.
 _PARTS: Final = [_padded(f"{octet}{sign}" for octet in range(256)) for sign in ".../"]
 _PARTS.append(_padded(f"{length}" for length in range(256)))
 _OCTET_WIDTH: Final = np.array([len(f"{octet}.") for octet in range(256)], dtype=np.uint8)
 
 
 def _text_widths(network: U32, length: U8, present: Mask) -> U8:
-    """Return how many bytes the text of each row has."""
+    """Return the number of bytes of each row's text."""
     widths = (length > 9).astype(np.uint8)
     widths += 1
     for octet in network.view(np.uint8).reshape(-1, 4).T:
@@ -402,7 +402,7 @@ def _text_widths(network: U32, length: U8, present: Mask) -> U8:
 
 
 def _padded_text(network: U32, length: U8, present: Mask) -> U8:
-    """Return the text of some rows, four bytes per part, zero bytes among them."""
+    """Return the text of some rows, four bytes per part, padded with zero bytes."""
     parts = np.empty((len(network), 5), dtype=np.uint32)
     for field, shift in enumerate((24, 16, 8, 0)):
         parts[:, field] = _PARTS[field].take((network >> shift) & 0xFF)

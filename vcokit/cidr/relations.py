@@ -1,17 +1,17 @@
 """Which prefix covers which: relations between prefixes of a column, or of two columns.
 
-Prefixes nest or are disjoint. Sorted by (group, network, length), every prefix comes after those
-that contain it, so that a relation is a running maximum over one sorted order. It makes no
-difference how the prefixes are spread over groups::
+Prefixes nest or are disjoint. Sorted by (group, network, length), every prefix comes after the
+prefixes that contain it, so a relation is a running maximum over one sorted order. The cost does
+not depend on how the prefixes are distributed over groups::
 
     10.0.0.0/8   ├──────────────────────────────┤   level 0
     10.1.0.0/16    ├────────┤                       level 1
     10.1.2.0/24       ├─┤                           level 2
     10.9.0.0/16                   ├───────┤         level 1
 
-Columns come as ``network`` (uint32, host bits cleared) and ``length`` (uint8, 0-32), without the
-rows that have no prefix, and with ``group`` (int64, 0 to `MAX_GROUPS` - 1) where only prefixes of
-one group belong together. Positions are int64, `NONE` (-1) where there is none.
+Columns are given as ``network`` (uint32, host bits cleared) and ``length`` (uint8, 0-32), without
+rows that have no prefix, and with ``group`` (int64, 0 to `MAX_GROUPS` - 1) if only prefixes of the
+same group are compared. Positions are int64, `NONE` (-1) if there is none.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ GROUP_BITS: Final = 32 + LENGTH_BITS
 #: Groups that fit a packed key.
 MAX_GROUPS: Final = 1 << (64 - GROUP_BITS)
 
-#: Sorted numbers that stay in the processor's cache. Among more of them, searches are faster one
-#: after the other in their own order: each is close to the one before it.
+#: This many sorted numbers stay in the processor's cache. If there are more, it is faster to sort
+#: the searched values first, because then each search ends close to the previous one.
 _FEW: Final = 1 << 14
 
 #: Host bits of an address by prefix length.
@@ -43,7 +43,10 @@ HOSTS: Final[U64] = (~MASKS).astype(np.uint64)
 def pack(network: U32, length: U8, group: I64 | None = None) -> U64:
     """Return one sortable number per prefix: ``group << 38 | network << 6 | length``.
 
-    A ValueError says that a group does not fit.
+    Raises
+    ------
+    ValueError
+        A group does not fit.
     """
     key = network.astype(np.uint64)
     key <<= np.uint64(LENGTH_BITS)
@@ -69,11 +72,11 @@ def span(key: U64) -> tuple[U64, U64]:
 
 
 def stable_sort(key: U64) -> tuple[I64, U64]:
-    """Return ``np.argsort(key, kind="stable")`` and the key in that order, in less time.
+    """Return ``np.argsort(key, kind="stable")`` and the sorted key, in less time.
 
-    NumPy sorts numbers faster than positions by numbers: the position goes below the key. Where
-    there is no room for it, the lowest bits of the key are left out. A second sort by all of them
-    then finds nearly everything in order, which makes it fast.
+    NumPy sorts numbers faster than it argsorts them. So the position is put into the bits below the
+    key. If there is not enough room, the lowest bits of the key are left out. A second sort by the
+    complete key is then fast, because the keys are almost sorted.
     """
     bits = len(key).bit_length()
     left_out = max(int(key.max(initial=0)).bit_length() + bits - 64, 0)
@@ -90,14 +93,14 @@ def stable_sort(key: U64) -> tuple[I64, U64]:
 
 
 def distinct(key: U64) -> tuple[I64, Mask, U64, I64]:
-    """Sort packed keys and keep each once.
+    """Sort packed keys and remove duplicates.
 
     Returns
     -------
     order : ndarray of int64, shape (n,)
-        Rows in the order of their keys, equal ones in their own order.
+        Rows in the order of their keys; rows with equal keys keep their order.
     is_first : ndarray of bool, shape (n,)
-        Where, in that order, a key differs from the one before it.
+        In that order, whether a key differs from the previous one.
     keys : ndarray of uint64, shape (m,)
         The distinct keys, sorted.
     rows : ndarray of int64, shape (m,)
@@ -112,7 +115,7 @@ def distinct(key: U64) -> tuple[I64, Mask, U64, I64]:
 
 
 def is_new(ordered: npt.NDArray[Any]) -> Mask:
-    """Return where a sorted number differs from the one before it."""
+    """Return, for each sorted number, whether it differs from the previous one."""
     found = np.ones(len(ordered), dtype=np.bool_)
     np.not_equal(ordered[1:], ordered[:-1], out=found[1:])
     return found
@@ -122,7 +125,9 @@ def is_new(ordered: npt.NDArray[Any]) -> Mask:
 
 
 def closest_cover(network: U32, length: U8, group: I64 | None = None) -> I64:
-    """Return the first row of the closest shorter prefix of the group that contains each prefix.
+    """Return the first row of the closest cover of each prefix; -1 if there is none.
+
+    The closest cover is the longest of the shorter prefixes of the same group that contain it.
 
     Examples
     --------
@@ -131,7 +136,7 @@ def closest_cover(network: U32, length: U8, group: I64 | None = None) -> I64:
     [-1, 0, 1]
     """
     order, is_first, keys, rows = distinct(pack(network, length, group))
-    # NONE is -1, which takes the last of the rows: NONE again.
+    # NONE is -1, which takes the last element, and that is NONE too.
     found = np.append(rows, NONE).take(closest_cover_sorted(keys))
     if len(keys) < len(order):
         found = found.take(np.cumsum(is_first) - 1)
@@ -143,9 +148,9 @@ def closest_cover(network: U32, length: U8, group: I64 | None = None) -> I64:
 def closest_cover_sorted(key: U64) -> I64:
     """Return the position of the closest cover of each of the sorted, distinct packed keys.
 
-    Levels of nesting are peeled off one by one. What no earlier prefix reaches is a root; each of
-    the others is inside the last root before it. Then the others are peeled in the same way, at
-    most 33 times.
+    Levels of nesting are removed one by one. A prefix that is in no earlier prefix is a root; each
+    of the others is inside the last root before it. Then the same is done with the others, at most
+    33 times.
     """
     cover = np.full(len(key), NONE, dtype=np.int64)
     rows = np.arange(len(key))
@@ -153,7 +158,7 @@ def closest_cover_sorted(key: U64) -> I64:
     while len(rows):
         is_root = _are_roots(first, last)
         inner = np.flatnonzero(~is_root)
-        # Before the j-th inner prefix there are j other inner ones: the rest are roots.
+        # Before the j-th inner prefix there are j other inner ones; all others are roots.
         parents = rows[is_root].take(inner - np.arange(1, len(inner) + 1))
         rows, first, last = rows.take(inner), first.take(inner), last.take(inner)
         cover[rows] = parents
@@ -161,7 +166,7 @@ def closest_cover_sorted(key: U64) -> I64:
 
 
 def _are_roots(first: U64, last: U64) -> Mask:
-    """Return which of the sorted prefixes are in none before them."""
+    """Return which of the sorted prefixes are not inside an earlier one."""
     is_root = np.ones(len(first), dtype=np.bool_)
     np.greater(first[1:], np.maximum.accumulate(last)[:-1], out=is_root[1:])
     return is_root
@@ -171,7 +176,7 @@ def _are_roots(first: U64, last: U64) -> Mask:
 
 
 def touches(network: U32, length: U8, other: int, other_length: int) -> Mask:
-    """Return which prefixes share an address with one prefix: they contain it or are inside it.
+    """Return which prefixes share an address with a given prefix: they contain it or are in it.
 
     Examples
     --------
@@ -183,15 +188,15 @@ def touches(network: U32, length: U8, other: int, other_length: int) -> Mask:
 
 
 def covered_by(network: U32, length: U8, other_network: U32, other_length: U8) -> Mask:
-    """Return which prefixes are inside one prefix of another column, or equal it.
+    """Return which prefixes are inside a prefix of another column, or equal to it.
 
-    What only several prefixes together contain is not covered.
+    A prefix that only several other prefixes together contain is not covered.
     """
     return _reach(network, other_network, other_length) >= _last(network, length)
 
 
 def overlaps(network: U32, length: U8, other_network: U32, other_length: U8) -> Mask:
-    """Return which prefixes share an address with some prefix of another column."""
+    """Return which prefixes share an address with at least one prefix of another column."""
     return _reach(_last(network, length), other_network, other_length) >= network
 
 
@@ -203,7 +208,7 @@ def _last(network: U32, length: U8) -> U32:
 def _reach(addresses: U32, network: U32, length: U8) -> I64:
     """Return the last address of the last outermost prefix that starts at or below each address.
 
-    -1 where none starts there or below.
+    It is -1 if there is none.
     """
     first, last = span(np.sort(pack(network, length)))
     is_root = _are_roots(first, last)

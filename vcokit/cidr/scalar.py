@@ -1,7 +1,7 @@
 """One IPv4 prefix as a value, and the grammar of IPv4 text.
 
 A `Cidr` is one integer, its *key*: ``network << 6 | length``. Order, equality and hash of prefixes
-are those of their keys: by network, and the shorter prefix first where the network is the same.
+are those of their keys: ordered by network, then by length with the shorter prefix first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, SupportsIndex, TypeAlias
 if TYPE_CHECKING:
     import netaddr
 
-    #: What one prefix can be made of.
+    #: Types from which a prefix can be created.
     Prefix: TypeAlias = "Cidr | str | ipaddress.IPv4Network | netaddr.IPNetwork"
 
 #: Bits of the length in a key; the network is above them.
@@ -24,11 +24,11 @@ LENGTH_BITS: Final = 6
 LENGTH_MASK: Final = (1 << LENGTH_BITS) - 1
 _ALL_ONES: Final = 0xFFFFFFFF
 
-#: An address as a regular expression: ASCII digits, octets 0-255 without leading zeros. Without
-#: groups, and understood by Arrow as well.
+#: An address as a regular expression: ASCII digits, octets 0-255 without leading zeros. It has no
+#: groups, and Arrow supports it too.
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 ADDRESS: Final = rf"{_OCTET}(?:\.{_OCTET}){{3}}"
-#: A prefix length, 0-32, likewise.
+#: A prefix length, 0-32, in the same form.
 LENGTH: Final = "(?:3[0-2]|[12]?[0-9])"
 _PREFIX: Final = re.compile(rf"({ADDRESS})/({LENGTH})")
 
@@ -42,21 +42,21 @@ class Cidr:
         Text is ``a.b.c.d/len`` in the strict form of `vcokit.cidr.parse`. A number is the network
         address, and the length is the second argument.
     length : int, optional
-        0-32; only where `value` is a number.
+        0-32; only if `value` is a number.
 
     Raises
     ------
     ValueError
-        The text is no prefix, the length is not 0-32, or host bits are set. The message says
+        The text is not a prefix, the length is not 0-32, or host bits are set. The message says
         what to write instead.
     TypeError
-        The value is none of those types; an IPv6 prefix, a bare address and an
+        The value has another type. An IPv6 prefix, a bare address and an
         ``ipaddress.IPv4Interface`` are not prefixes either.
 
     Notes
     -----
-    It holds addresses and prefixes (``in``) and yet is no collection: it cannot be iterated over,
-    as pandas takes what can for a list. It is equal to nothing but a `Cidr`.
+    The operator ``in`` tests whether a prefix contains an address or a prefix. A `Cidr` is not
+    iterable, because pandas treats iterable values as lists. It is only equal to another `Cidr`.
 
     Examples
     --------
@@ -121,7 +121,7 @@ class Cidr:
         return self.network | _ALL_ONES >> self.prefix_length
 
     def to_ipaddress(self) -> ipaddress.IPv4Network:
-        """Return it as stdlib has it.
+        """Return the prefix as a network of the standard library.
 
         Examples
         --------
@@ -131,7 +131,7 @@ class Cidr:
         return ipaddress.IPv4Network((self.network, self.prefix_length))
 
     def to_netaddr(self) -> netaddr.IPNetwork:
-        """Return it as netaddr has it.
+        """Return the prefix as a network of netaddr.
 
         Examples
         --------
@@ -184,7 +184,7 @@ class Cidr:
 
 
 def from_key(key: int) -> Cidr:
-    """Return the prefix that has a key."""
+    """Return the prefix with a given key."""
     result = object.__new__(Cidr)
     object.__setattr__(result, "_key", key)
     return result
@@ -201,7 +201,7 @@ def address_number(text: str) -> int:
 
 
 def netmask_length(mask: int) -> int | None:
-    """Return the prefix length that a network mask stands for; None if it is no mask.
+    """Return the prefix length of a network mask, or None if it is not a valid mask.
 
     Examples
     --------
@@ -214,7 +214,7 @@ def netmask_length(mask: int) -> int | None:
 
 def _from_numbers(value: Any, length: SupportsIndex) -> Cidr:
     if isinstance(value, (str, Cidr)):
-        raise TypeError(f"{value!r} has a length of its own: leave out the second argument")
+        raise TypeError(f"{value!r} already has a length: leave out the second argument")
     network, bits = operator.index(value), operator.index(length)
     if not 0 <= bits <= 32:
         raise ValueError(f"{bits} is not a prefix length: it is 0 to 32")
@@ -232,7 +232,7 @@ def _from_text(text: str) -> Cidr:
 
 def _meant(text: str) -> str:
     """Return what was most likely meant, as the end of a message."""
-    # suggest.py needs the grammar of this file, and this file needs it in messages only.
+    # Imported here, because suggest.py imports this module.
     from vcokit.cidr.suggest import suggest
 
     suggestion = suggest(text)
@@ -240,7 +240,7 @@ def _meant(text: str) -> str:
 
 
 def _from_netaddr(value: Any) -> Cidr:
-    netaddr = sys.modules.get("netaddr")  # whoever has an IPNetwork has loaded it
+    netaddr = sys.modules.get("netaddr")  # already imported if the value is an IPNetwork
     if netaddr is None or not isinstance(value, netaddr.IPNetwork) or value.version != 4:
         raise TypeError(
             f"{reprlib.repr(value)} is not an IPv4 prefix: write a.b.c.d/len, or "
@@ -250,7 +250,7 @@ def _from_netaddr(value: Any) -> Cidr:
 
 
 def _checked(network: int, length: int, text: str) -> Cidr:
-    """Return the prefix, if no host bits are set."""
+    """Return the prefix; raise if host bits are set."""
     clear = network & ~(_ALL_ONES >> length)
     found = from_key(clear << LENGTH_BITS | length)
     if clear != network:
@@ -265,7 +265,7 @@ def _span(item: Any) -> tuple[int, int]:
     if isinstance(item, str) and "/" not in item:
         address = int(ipaddress.IPv4Address(item))
         return address, address
-    if isinstance(item, SupportsIndex) and getattr(item, "version", 4) == 4:  # netaddr's has one
+    if isinstance(item, SupportsIndex) and getattr(item, "version", 4) == 4:  # netaddr has version
         address = operator.index(item)
         return address, address
     prefix = Cidr(item)

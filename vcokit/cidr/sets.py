@@ -1,14 +1,14 @@
 """Sets of addresses as columns of prefixes: aggregate, subtract, intersect.
 
-Prefixes become sorted disjoint ranges, ranges are combined, and the result becomes the fewest
-prefixes again::
+Prefixes are converted to sorted disjoint ranges, the ranges are combined, and the result is
+converted back to the fewest prefixes::
 
     prefixes   ├──────┤├──┤   ├────┤├┤        10.0.0.0/23, 10.0.2.0/24, ...
     ranges     ├──────────┤   ├──────┤        (first, last), neither touching nor overlapping
     prefixes   ├──────┤├──┤   ├────┤├┤        the fewest: as many as the set bits of two numbers
 
-A range is (first uint64, last uint64), both inclusive, with the group above 32 bits. Columns come
-as in `vcokit.cidr.relations`; results are sorted by network, and by group before it.
+A range is (first uint64, last uint64), both inclusive, with the group above 32 bits. Columns are
+given as in `vcokit.cidr.relations`; results are sorted by group, then by network.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import numpy as np
 from vcokit.cidr.parse import I64, U8, U32, U64, Columns, Mask
 from vcokit.cidr.relations import pack, span
 
-# As uint64: with a plain number, NumPy's annotations make uint64 signed.
+# As uint64: with a plain number, the result would be signed according to NumPy's annotations.
 _ONE: Final = np.uint64(1)
 _ADDRESS_BITS: Final = np.uint64(32)
 _ADDRESS: Final = np.uint64((1 << 32) - 1)
-#: Where the exponent of a float64 is, and what is added to it (IEEE 754).
+#: Position of the exponent in a float64, and its bias (IEEE 754).
 _EXPONENT_SHIFT: Final = np.uint64(52)
 _EXPONENT_BIAS: Final = np.uint64(1023)
 
 
 def aggregate(network: U32, length: U8, group: I64 | None = None) -> tuple[U32, U8, I64 | None]:
-    """Return the fewest prefixes with the same addresses, each group by itself.
+    """Return the fewest prefixes with the same addresses, separately for each group.
 
     Examples
     --------
@@ -45,7 +45,7 @@ def aggregate(network: U32, length: U8, group: I64 | None = None) -> tuple[U32, 
 
 
 def subtract(network: U32, length: U8, other_network: U32, other_length: U8) -> Columns:
-    """Return the fewest prefixes with the addresses of one column that another one lacks."""
+    """Return the fewest prefixes with the addresses in one column that are not in another."""
     mine, others = pack(network, length), pack(other_network, other_length)
     return _combine(mine, others, lambda here, there: here & ~there)
 
@@ -57,11 +57,11 @@ def intersect(network: U32, length: U8, other_network: U32, other_length: U8) ->
 
 
 def _ranges(key: U64) -> tuple[U64, U64]:
-    """Return the sorted ranges that packed prefixes fill, as wide as they can be in a group."""
+    """Return the sorted ranges of packed prefixes, joined as far as possible within a group."""
     first, last = span(np.sort(key))
     reach = np.maximum.accumulate(last)
     opens = np.ones(len(first), dtype=np.bool_)
-    # Ranges that touch are one range, but the end of one group and the start of the next are two.
+    # Ranges that touch are joined, but not the end of one group and the start of the next.
     np.greater(first[1:], reach[:-1] + _ONE, out=opens[1:])
     opens[1:] |= (first[1:] ^ reach[:-1]) > _ADDRESS
     closes = np.append(opens[1:], True)[: len(first)]
@@ -69,9 +69,9 @@ def _ranges(key: U64) -> tuple[U64, U64]:
 
 
 def _combine(mine: U64, others: U64, is_wanted: Callable[[Mask, Mask], Mask]) -> Columns:
-    """Return the fewest prefixes of the addresses wanted, by (is in mine, is in others)."""
+    """Return the fewest prefixes with the addresses for which ``is_wanted(in_mine, in_others)``."""
     # Each edge of a range switches membership of one side on or off. After the last edge at an
-    # address, the parities say on which sides it is.
+    # address, the parities give the sides that contain it.
     mine_edges, other_edges = (_edges(key) << _ONE for key in (mine, others))
     edges = np.sort(np.concatenate([mine_edges, other_edges | _ONE]))
     address, is_other = edges >> _ONE, (edges & _ONE).astype(np.bool_)
@@ -86,7 +86,7 @@ def _combine(mine: U64, others: U64, is_wanted: Callable[[Mask, Mask], Mask]) ->
 
 
 def _edges(key: U64) -> U64:
-    """Return the addresses at which ranges of packed prefixes begin, or have ended, rising."""
+    """Return the addresses at which ranges of packed prefixes begin, or have ended, ascending."""
     first, last = _ranges(key)
     return np.column_stack([first, last + _ONE]).ravel()
 
@@ -94,9 +94,9 @@ def _edges(key: U64) -> U64:
 def fewest_prefixes(first: U64, last: U64) -> tuple[U32, U8, I64]:
     """Return the fewest prefixes that fill each range, and the group of each, in order.
 
-    From the first address, prefixes grow up to the address with the most trailing zeros, the
-    middle, and shrink after it. Their sizes are the set bits of the middle's distance from both
-    ends::
+    From the first address, prefixes grow until the address with the most trailing zeros, the
+    middle, and shrink after it. Their sizes are the set bits of the distances from the middle to
+    both ends::
 
         first 5 = 101b                  middle 8 = 1000b              last 13, its end 14 = 1110b
               ├┤├──────┤                ├───────────────┤├───────┤
@@ -115,10 +115,10 @@ def fewest_prefixes(first: U64, last: U64) -> tuple[U32, U8, I64]:
 
 
 def _fill(network: U32, length: U8, middle: U64, distance: U64, place: I64, step: int) -> None:
-    """Write the prefixes between the middle of each range and one of its ends, the end's first.
+    """Write the prefixes between the middle of each range and one of its ends, outermost first.
 
-    ``distance`` is that of the end from the middle, and ``place`` the row of the outermost prefix;
-    the next one is a ``step`` further: 1 below the middle, -1 above it.
+    ``distance`` is the distance from the middle to the end, and ``place`` the row of the outermost
+    prefix. The next prefix is ``step`` rows further: 1 below the middle, -1 above it.
     """
     rows = np.flatnonzero(distance)
     while len(rows):

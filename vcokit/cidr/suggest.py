@@ -1,4 +1,4 @@
-"""What a malformed cell most likely means.
+"""Suggestions: what a malformed cell most likely means.
 
 ========================================  ==============================================
 a bare address                            ``/32``, unless it is itself a network mask
@@ -32,15 +32,15 @@ from vcokit.cidr.scalar import (
 )
 
 _PREFIX: Final = re.compile(rf"({ADDRESS})(?:/({ADDRESS}|{LENGTH}))?")
-#: Address and dotted mask in one cell, separated by blanks or a sign.
+#: Address and dotted mask in one cell, separated by blanks or a punctuation mark.
 _ADDRESS_AND_MASK: Final = re.compile(rf"\s*({ADDRESS})(?:\s*[,;|、]\s*|\s+)({ADDRESS})\s*")
-#: A blank between two digits may stand for a sign that was lost.
+#: A blank between two digits may replace a lost punctuation mark.
 _SPLIT_NUMBER: Final = re.compile(r"[0-9]\s+[0-9]")
 _ALL_ONES: Final = 0xFFFFFFFF
 
 
 def suggestions(cells: pd.Series) -> pd.Series:
-    """Return what `suggest` says about each cell of a Series of str; NA where it says nothing.
+    """Return the result of `suggest` for each cell of a Series of str; NA if it is None.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def suggestions(cells: pd.Series) -> pd.Series:
     ['10.1.2.3/32', '10.1.2.0/24', nan]
     """
     codes, distinct = pd.factorize(cells)
-    # Most are bare addresses; they are read as one column, and the rest one by one.
+    # Most cells are bare addresses; these are parsed as one column, and the others one by one.
     hosts = pd.Series(distinct, dtype="str") + "/32"
     address = parse(hosts)
     bare = hosts.where(address.valid & ~_are_any_masks(address.network))
@@ -56,7 +56,7 @@ def suggestions(cells: pd.Series) -> pd.Series:
     meant: list[str | None] = list(bare)
     for position in np.flatnonzero(~address.valid).tolist():
         meant[position] = suggest(texts[position])
-    # A missing cell has the code -1, which takes the last.
+    # A missing cell has the code -1, which takes the last element.
     return pd.Series(pd.array([*meant, None], dtype="str").take(codes))
 
 
@@ -88,12 +88,12 @@ def suggest(text: str) -> str | None:
 
 
 def _is_any_mask(address: int) -> bool:
-    """Tell whether an address is a network mask or its inverse: its network was lost."""
+    """Return whether an address is a network mask or its inverse, so its network is unknown."""
     return netmask_length(address) is not None or netmask_length(address ^ _ALL_ONES) is not None
 
 
 def _are_any_masks(addresses: U32) -> Mask:
-    """Tell which addresses of a column are a network mask or its inverse."""
+    """Return which addresses of a column are a network mask or its inverse."""
     one = np.uint32(1)
     hosts = ~addresses
     return np.asarray(((hosts & (hosts + one)) == 0) | ((addresses & (addresses + one)) == 0))
@@ -104,7 +104,7 @@ def _to_ascii(text: str) -> str:
 
 
 def _ascii_of(letter: str) -> str:
-    """Return an ASCII digit for any digit, a blank for any blank, nothing for the invisible."""
+    """Return an ASCII digit for a digit, a blank for a blank, nothing for invisible characters."""
     if letter.isdecimal():
         return str(unicodedata.decimal(letter))
     if letter.isspace():

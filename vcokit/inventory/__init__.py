@@ -1,4 +1,4 @@
-"""Files of routes, in and out: any spreadsheet's table to a routes frame, and a frame to a file.
+"""Reading and writing files of routes: from any table to a routes frame, and from frame to file.
 
 ::
 
@@ -7,21 +7,22 @@
            └──────────────────────┴─ excel_reader ─▶┘
 
 ===============  ============================================================================
-`sources`        paths, patterns, standard input, open files; compressed files, and what a file
-                 may become in memory; of which format each is
-`encoding`       bytes of any encoding as UTF-8 text
-`header`         where the table begins, what separates its cells, which column is which field
-`csv_reader`     where a row begins and ends, on which line
-`excel_reader`   workbooks: sheets, merged cells, what numbers and dates are as text
-`json_parquet`   JSON lines or a list; Parquet
+`sources`        paths, patterns, standard input, open files; decompression, limits on the memory
+                 that a file may use; detection of the format
+`encoding`       converts bytes of any encoding to UTF-8 text
+`header`         finds the header, the delimiter, and which column is which field
+`csv_reader`     splits text into rows with their line numbers
+`excel_reader`   workbooks: sheets, merged cells, numbers and dates as text
+`json_parquet`   JSON lines or a JSON list; Parquet
+`terraform`      routes in Terraform: its language, and ``terraform show -json``
 `clean`          what a cell means: blanks, protection, case, weight words, masks, several networks
-`read`           `read_routes`: the order of the above, and the report in ``attrs["read"]``;
+`read`           `read_routes`: runs all of the above, and reports in ``attrs["read"]``;
                  `read_partitions`: many files as one Dask frame
-`write`          `write_routes`: quoting, protection, the atomic replacement of a file
+`write`          `write_routes`: quoting, protection, atomic replacement of a file
 ===============  ============================================================================
 
-Dirty cells are data, for the audit to judge. Only a file that cannot be taken as a table of
-routes at all raises `vcokit.errors.InventoryError`, which names file, line and remedy.
+Dirty cells are kept as data, and the audit reports them. Only a file that cannot be read as a table
+of routes at all raises `vcokit.errors.InventoryError`, which names file, line and remedy.
 """
 
 from __future__ import annotations

@@ -1,29 +1,29 @@
-r"""Cells: the raw columns that readers hand over, and the values they mean.
+r"""Cleaning of cells: from the raw columns that readers return to the values that they mean.
 
 ===================================  ======================================================
 cell of a file                       value
 ===================================  ======================================================
-``" 10.0.0.0/8 "``                   ``10.0.0.0/8``: `BLANKS` at both ends say nothing
-``""``, ``"  "``                     NA, and nothing else is: ``NA``, ``null``, ``None`` are text
-``"'=1+1"``                          ``=1+1``: a ``'`` before one of `PROTECTED` protects a
-                                     spreadsheet
+``" 10.0.0.0/8 "``                   ``10.0.0.0/8``: `BLANKS` at both ends are removed
+``""``, ``"  "``                     NA. Nothing else is NA: ``NA``, ``null``, ``None`` are text
+``"'=1+1"``                          ``=1+1``: a ``'`` before one of `PROTECTED` keeps a
+                                     spreadsheet from computing the cell
 ``"VCO-A"``                          ``vco-a`` in the columns `LOWERED`
 ``"主"``                             100 with ``weights={"主": 100}``
-a row in which every cell is empty   no row: a spreadsheet leaves ``,,,`` behind a table
-``10.1.0.0`` and ``255.255.0.0``     ``10.1.0.0/16``, where the mask has a column of its own
+a row in which every cell is empty   no row: spreadsheets write ``,,,`` after a table
+``10.1.0.0`` and ``255.255.0.0``     ``10.1.0.0/16``, if the mask has a column of its own
 ``10.1.0.0`` and ``16`` or ``/16``   ``10.1.0.0/16``
-``10.1.0.0`` and ``255.0.255.0``     ``10.1.0.0/255.0.255.0``, for the audit to judge
+``10.1.0.0`` and ``255.0.255.0``     ``10.1.0.0/255.0.255.0``, which the audit reports
 ``10.1.0.0/16`` and anything         ``10.1.0.0/16``
 ``10.1.0.0/16, 10.2.0.0/16``         two rows with the same line
-``10.1.0.0/16 10.2.0.0/16``          two rows, as each has its length
-``10.1.0.0 255.255.0.0``             as it stands, for the audit to judge: a network and its mask
-``10.1.0.0, 255.255.0.0``            likewise, whatever stands between them
-``10.1.0.0/16, HQ``                  as it stands: not every part is a network
+``10.1.0.0/16 10.2.0.0/16``          two rows, because each network has its length
+``10.1.0.0 255.255.0.0``             unchanged, for the audit to report: a network and its mask
+``10.1.0.0, 255.255.0.0``            the same, whatever separates them
+``10.1.0.0/16, HQ``                  unchanged: not every part is a network
 ===================================  ======================================================
 
 A column of cells is a chunked Arrow array of ``large_string`` in which an empty cell is null. The
-rows of all tables stand one below the other in `Rows`, so that each rule runs once over each
-column, however many files there are; what it changed is counted for each table.
+rows of all tables are concatenated in `Rows`, so that each rule runs only once per column, however
+many files there are. Changes are counted per table.
 """
 
 from __future__ import annotations
@@ -51,29 +51,29 @@ from vcokit.schema.conform import may_be_blank
 from vcokit.schema.glance import Bytes, count_bytes, first_bytes, holds_byte, last_bytes
 from vcokit.schema.tables import missing
 
-Column: TypeAlias = Any  # pa.ChunkedArray of large_string; pyarrow has no types of its own
+Column: TypeAlias = Any  # pa.ChunkedArray of large_string; pyarrow has no type annotations
 STRING: Final = pa.large_string()
 
-#: Longest cell, in characters. It is the `csv` module's own limit, so that reading need not
-#: change a setting of the whole process; a longer one comes of a quote that is never closed.
+#: Longest cell, in characters. This is the default limit of the `csv` module, so reading does not
+#: change a setting of the whole process. Longer cells are usually due to an unclosed quote.
 CELL_LIMIT: Final = 131_072
 
-#: Identifiers of the cloud, whose case carries nothing.
+#: Identifiers of the cloud, whose case has no meaning.
 LOWERED: Final = ("region_id", "vpn_connection_id", "next_hop")
-#: Where `Rows` keep the masks of tables that have a column of them; no header holds a NUL.
+#: Name in `Rows` of the column of masks; a header cannot have it, because it contains a NUL.
 NETMASK: Final = "\0netmask"
 
-#: A cell that a spreadsheet would compute, or takes for protected, as RE2 has it.
+#: First character of a cell that a spreadsheet would compute, or treats as protected; for RE2.
 RISKY: Final = rf"[{PROTECTED[:2]}\-{PROTECTED[3:]}]"
 
-_BATCH: Final = 20_000  # rows that are kept as Python objects
+_BATCH: Final = 20_000  # most rows that are Python objects at a time
 
 _ADDRESS: Final = r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}"
 _LENGTH: Final = r"/[0-9.]{1,15}"
 _BLANK: Final = r"[\s\x{3000}\x{A0}]"
 _MARK: Final = rf"{_BLANK}*[,;|\n\r\x{{FF0C}}\x{{FF1B}}\x{{3001}}]{_BLANK}*"  # , ; | ， ； 、
 _EITHER: Final = rf"{_ADDRESS}(?:{_LENGTH})?"
-#: Several networks in one cell, as RE2 has it.
+#: Several networks in one cell; for RE2.
 _SEVERAL: Final = (
     rf"^(?:{_EITHER}(?:{_MARK}{_EITHER})+(?:{_MARK})?"
     rf"|{_ADDRESS}{_LENGTH}(?:{_BLANK}+{_ADDRESS}{_LENGTH})+)$"
@@ -81,16 +81,16 @@ _SEVERAL: Final = (
 _BETWEEN: Final = re.compile("[,;|\\s\u3000\xa0\uff0c\uff1b\u3001]+")
 _BY_LENGTH: Final = [IPv4Network((0, length)) for length in range(33)]
 _MASKS: Final = {str(network.netmask): network.prefixlen for network in _BY_LENGTH}
-#: Masks, and what they leave (``0.0.0.255``): beside an address they are no other network.
+#: Network masks and host masks (``0.0.0.255``). After an address, these are not another network.
 _NO_NETWORKS: Final = frozenset(_MASKS) | {str(network.hostmask) for network in _BY_LENGTH}
 
 _PANDAS_STRING: Final[Any] = pd.StringDtype(na_value=np.nan)
 
 
 class RowBuffer:
-    """Rows of cells on their way into columns: a batch of them at a time is Python objects.
+    """Collects rows of cells and converts them to columns in batches, to limit Python objects.
 
-    A row may have fewer cells than later ones; what it lacks is null.
+    A row may have fewer cells than later rows; missing cells are null.
     """
 
     def __init__(self) -> None:
@@ -99,14 +99,14 @@ class RowBuffer:
         self._batches: list[tuple[int, list[Any]]] = []
 
     def add(self, line: int, cells: Sequence[str | None]) -> None:
-        """Take in a row and its line."""
+        """Add a row and its line."""
         self._rows.append(cells)
         self._lines.append(line)
         if len(self._rows) == _BATCH:
             self._flush()
 
     def columns(self, width: int) -> list[Column]:
-        """Return everything taken in, as so many columns."""
+        """Return all rows as `width` columns."""
         self._flush()
         return [
             pa.chunked_array(
@@ -135,9 +135,9 @@ class RowBuffer:
 class Rows:
     """The rows of all tables: columns by name, and where each row comes from.
 
-    ``table`` (int64, rising) is the number of its table, ``line`` (int64) its line, 0 where that
-    has none.
-    ``counts`` says of each table how many cells or rows were changed, by what was done.
+    For each row, ``table`` (int64, ascending) is the number of its table, and ``line`` (int64) its
+    line, 0 if the table has no lines. ``counts`` has, by kind of change, the number of changed
+    cells or rows of each table.
     """
 
     columns: dict[str, Column]
@@ -147,7 +147,10 @@ class Rows:
     counts: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     def count(self, what: str, mask: Any) -> bool:
-        """Count the rows for which a mask holds, null counting as false; tell whether any does."""
+        """Count, per table, the rows where the mask is True; return whether there is any.
+
+        Null counts as False.
+        """
         if isinstance(mask, np.ndarray):
             hit = mask
         elif not pc.any(mask).as_py():
@@ -159,23 +162,23 @@ class Rows:
         return True
 
     def of_tables(self, values: Sequence[Any]) -> Any:
-        """Return a value of each table, row by row, as an Arrow array."""
+        """Return, for each row, the value of its table, as an Arrow array."""
         return pa.array(values).take(pa.array(self.table))
 
     def of_table(self, number: int, name: str) -> Column:
-        """Return the cells of a column that are those of a table."""
+        """Return the cells of a column that belong to a table."""
         start, stop = np.searchsorted(self.table, [number, number + 1])
         return self.columns[name].slice(start, stop - start)
 
     def take(self, places: npt.NDArray[np.int64]) -> None:
-        """Keep the rows of some places, in that order; one may be named several times."""
+        """Keep only the rows at some positions, in that order; a position may be repeated."""
         taken = pa.array(places)
         self.columns = {name: column.take(taken) for name, column in self.columns.items()}
         self.table, self.line = self.table[places], self.line[places]
 
 
 def clean_cell(cell: str) -> str:
-    r"""Return one cell trimmed and unprotected, empty where it is blank.
+    r"""Return one cell trimmed and unprotected, empty if it is blank.
 
     Examples
     --------
@@ -187,7 +190,7 @@ def clean_cell(cell: str) -> str:
 
 
 def empty_to_null(column: Any) -> Any:
-    """Return text with null where a cell is empty; the one place that decides what is absent."""
+    """Return text with null for empty cells; only this function decides which cells are missing."""
     empty = pc.equal(column, "")
     return pc.if_else(empty, pa.scalar(None, STRING), column) if pc.any(empty).as_py() else column
 
@@ -199,9 +202,9 @@ def check_cells(
     lines: npt.NDArray[np.int64] | None,
     letters: Sequence[str] = (),
 ) -> None:
-    """Raise `InventoryError` for a cell that no file of text could hold.
+    """Raise `InventoryError` for a cell that a text file cannot contain.
 
-    ``letters`` are those of the columns in a sheet, whose cells have names of their own.
+    ``letters`` are the letters of a sheet's columns, used to name the cell.
     """
     for place, (name, column) in enumerate(zip(names, columns, strict=True)):
         for what, bad in unreadable(column):
@@ -219,7 +222,7 @@ def check_cells(
 
 
 def unreadable(column: Column) -> list[tuple[str, Any]]:
-    """Return what no reader of text takes in a column's cells, and a mask of where it stands."""
+    """Return the contents of cells that readers of text reject, each with a mask of the cells."""
     found = []
     if (pc.max(pc.binary_length(column)).as_py() or 0) > CELL_LIMIT:
         found.append((f"more than {CELL_LIMIT:,} characters", too_long(column)))
@@ -228,14 +231,14 @@ def unreadable(column: Column) -> list[tuple[str, Any]]:
 
 
 def too_long(column: Column) -> Any:
-    """Return a mask of the cells beyond `CELL_LIMIT`."""
+    """Return a mask of the cells longer than `CELL_LIMIT`."""
     return pc.greater(pc.utf8_length(column), CELL_LIMIT)
 
 
 def trim(rows: Rows, protected: Sequence[bool]) -> None:
-    """Take blanks from the ends of cells; what is left empty is null.
+    """Remove blanks from the ends of cells; cells that become empty are null.
 
-    In the tables whose format may have one, take away a protective ``'`` too.
+    Also remove a protective ``'`` in the tables whose format may have it.
     """
     for name, column in rows.columns.items():
         first = first_bytes(column)
@@ -257,7 +260,7 @@ def trim(rows: Rows, protected: Sequence[bool]) -> None:
 def drop_blank_rows(rows: Rows) -> None:
     """Drop the rows in which every cell is empty.
 
-    Most tables have a column that is never empty; then no row is looked at.
+    Most tables have a column that is never empty; then the rows need not be checked.
     """
     columns = list(rows.columns.values())
     if all(column.null_count for column in columns):
@@ -268,7 +271,7 @@ def drop_blank_rows(rows: Rows) -> None:
 
 
 def split_multi_prefix(rows: Rows, budgets: Sequence[Budget]) -> None:
-    """Give each of several networks in one cell a row of its own."""
+    """Split rows with several networks in one cell into one row per network."""
     places, parts = _several(rows.columns["route_dest"])
     if not places:
         return
@@ -290,7 +293,7 @@ def split_multi_prefix(rows: Rows, budgets: Sequence[Budget]) -> None:
 
 
 def join_netmask(rows: Rows) -> None:
-    """Put the length that a mask column gives to the networks that have none."""
+    """Append the length from a mask column to the networks without a length."""
     if NETMASK not in rows.columns:
         return
     network = rows.columns["route_dest"]
@@ -302,9 +305,10 @@ def join_netmask(rows: Rows) -> None:
 
 
 def lower_case(rows: Rows) -> None:
-    """Put the ASCII letters of identifiers in lower case.
+    """Convert the ASCII letters of identifiers to lower case.
 
-    Others stand as they are: the Kelvin sign in lower case would be the ``k`` of another id.
+    Other letters stay unchanged: the lower case of the Kelvin sign is ``k``, so the result could be
+    another id.
     """
     for name in LOWERED:
         if name in rows.columns and holds_byte(rows.columns[name], _are_capitals):
@@ -318,7 +322,7 @@ def _are_capitals(codes: Bytes) -> npt.NDArray[np.bool_]:
 
 
 def translate_weights(rows: Rows, words: Mapping[str, int]) -> None:
-    """Replace words for weights by what they stand for, without regard to case."""
+    """Replace words for weights by the weights that they stand for, ignoring case."""
     if words:
         column = rows.columns["weight"]
         meant = _mapped(column, lambda word: str(words.get(word.casefold(), word)))
@@ -328,14 +332,14 @@ def translate_weights(rows: Rows, words: Mapping[str, int]) -> None:
 
 
 def weights(column: Column) -> tuple[pd.Series, pd.Series]:
-    """Return a column as whole numbers and the text of what is none, by `split_weight`.
+    """Return a column as integers, and the text of cells that are not integers (`split_weight`).
 
-    Weights repeat: each text is looked at once.
+    Weights repeat, so each distinct text is converted only once.
     """
     encoded = pc.dictionary_encode(column).combine_chunks()
     weight, text = split_weight(series(encoded.dictionary))
     places = pc.fill_null(encoded.indices, -1).to_numpy()
-    # Behind the distinct values stands the missing one, which place -1 takes.
+    # The last element is a missing value; place -1 takes it.
     values = np.append(weight.to_numpy(dtype=np.int64, na_value=0), 0)
     is_missing = np.append(weight.isna().to_numpy(), True)
     return (
@@ -349,21 +353,21 @@ def weights(column: Column) -> tuple[pd.Series, pd.Series]:
 def series(column: Any) -> pd.Series:
     """Return a column as pandas' ``str``, without a copy."""
     if not len(column):
-        column = pa.array([], STRING)  # pandas cannot join columns that have no chunk at all
+        column = pa.array([], STRING)  # pandas cannot join columns without any chunk
     return pd.Series(_PANDAS_STRING.__from_arrow__(column))
 
 
 def _mapped(column: Column, meaning: Any) -> Column:
-    """Return what each text of a column means; each distinct text is looked at once."""
+    """Apply a function to the texts of a column, once per distinct text."""
     encoded = pc.dictionary_encode(column).combine_chunks()
     meant = [meaning(text) for text in encoded.dictionary.to_pylist()]
     return pa.chunked_array([pc.take(pa.array(meant, STRING), encoded.indices)])
 
 
 def _several(column: Column) -> tuple[list[int], list[list[str]]]:
-    """Return the positions of cells that hold several networks, and those.
+    """Return the positions of cells with several networks, and their networks.
 
-    A part that is a mask belongs to the network before it: such a cell is one network, or none.
+    A mask belongs to the network before it, so a cell with a mask has one network or none.
     """
     places = np.flatnonzero(count_bytes(column, _are_between))
     cells = column.take(pa.array(places))
@@ -380,12 +384,12 @@ def _several(column: Column) -> tuple[list[int], list[list[str]]]:
 
 
 def _are_between(codes: Bytes) -> npt.NDArray[np.bool_]:
-    """Tell which bytes are none of a single network: no dot, no slash, no digit."""
+    """Return which bytes cannot be part of a single network: not a dot, a slash or a digit."""
     return (codes - np.uint8(ord("."))) > ord("9") - ord(".")
 
 
 def _copied(rows: Rows, table: int, counts: npt.NDArray[np.int64]) -> tuple[int, int]:
-    """Return the bytes and cells that a table's rows come to, each as often as it is counted."""
+    """Return the total bytes and cells of a table's rows, each row repeated `counts` times."""
     columns = [rows.of_table(table, name) for name in rows.columns]
     lengths = [pc.fill_null(pc.binary_length(column), 0).to_numpy() for column in columns]
     counts = counts[rows.table == table]
@@ -393,7 +397,7 @@ def _copied(rows: Rows, table: int, counts: npt.NDArray[np.int64]) -> tuple[int,
 
 
 def _length(mask: str) -> str:
-    """Return a mask as a length; what is neither, as it stands.
+    """Return a mask as a length, and text that is neither unchanged.
 
     Examples
     --------

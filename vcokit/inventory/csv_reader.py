@@ -1,22 +1,22 @@
-"""CSV: the rows below the header, by pyarrow; the `csv` module decides where that is in doubt.
+"""CSV: the rows below the header, read by pyarrow, or by the `csv` module in doubtful cases.
 
 ====================  ==========================================================================
-`_regular_columns`    Arrow on all processors, for a body with one row a line and as many cells in
-                      each; says None of any other
-`_by_arrow`           that, and else Arrow on one, with no Python for a row but those with fewer or
-                      more cells than the header; says None where the body has a fault, or what
-                      Arrow takes in another way: a CR alone that ends a line, a delimiter that is
-                      not ASCII, a cell beyond the limit
-`_by_csv`             the `csv` module's, for any body; the only one that raises, so that a fault is
-                      worded once and names its line
+`_regular_columns`    uses Arrow on all processors, for a body with one row per line and the same
+                      number of cells in each; returns None for any other body
+`_by_arrow`           tries that first, then Arrow on one processor, with Python only for rows with
+                      fewer or more cells than the header. Returns None if the body has an error, or
+                      something that Arrow reads differently: a line that ends with CR alone, a
+                      delimiter that is not ASCII, a cell longer than the limit
+`_by_csv`             uses the `csv` module, for any body; only this function raises, so that each
+                      error is worded in one place and names its line
 ====================  ==========================================================================
 
-Why Arrow can be trusted: the lines of a body are counted. Rows, and the line ends within their
-cells, must be as many. Quotes alone need more: Arrow takes the end of the file for the end of a
-quote, so the last row is read again by `csv`.
+The result of Arrow is verified: the number of rows, plus the line ends within their cells, must be
+equal to the number of lines. Quotes need one more check: Arrow accepts the end of the file as the
+end of a quote, so the last row is read again by `csv`.
 
-Cells are raw: neither trimmed nor unprotected. An empty cell, and one that a short row lacks, is
-null. A line that is blank may be a row of such cells, or none.
+Cells are raw: neither trimmed nor unprotected. Empty cells, and the missing cells of a short row,
+are null. A blank line may become a row of such cells, or no row.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ from vcokit.inventory.sources import Budget
 from vcokit.schema import BLANKS
 from vcokit.schema.glance import Bytes, count_bytes, holds_byte
 
-_BLOCK: Final = 4 << 20  # bytes that pyarrow parses at a time: few chunks
-_COUNTED: Final = 1 << 18  # bytes in which line ends are counted at a time: they stay in the cache
-_NAMED: Final = 5  # lines that a message names
+_BLOCK: Final = 4 << 20  # bytes that pyarrow parses at a time; large, so that chunks are few
+_COUNTED: Final = 1 << 18  # bytes in which line ends are counted at a time; fits the CPU's cache
+_NAMED: Final = 5  # most lines that a message names
 _DELIMITER_NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 
 
 @dataclass(frozen=True)
 class _Body:
-    """The lines below a header: ``data`` from byte ``start`` on, the first being line ``line``."""
+    """The lines below a header: ``data`` from byte ``start`` on; the first has number ``line``."""
 
     source: str
     data: bytes
@@ -64,7 +64,7 @@ class _Body:
 
     @classmethod
     def of(cls, text: Text, header: Header) -> _Body:
-        """Count the lines; one ends with LF, CR LF or CR alone."""
+        """Return the body of a text, and count its lines, which end with LF, CR LF or CR alone."""
         data, start = text.data, header.body
         ends, alone = _line_ends(data, start), 0
         if data.find(b"\r", start) >= 0:
@@ -83,12 +83,12 @@ class _Body:
         )
 
 
-#: Columns, lines, how many rows were short, and how many lines were blank.
+#: Columns, lines, number of short rows, and number of blank lines.
 _Parsed: TypeAlias = tuple[Sequence[Column], npt.NDArray[np.int64], int, int]
 
 
 def read_csv(text: Text, budget: Budget, options: Options) -> RawTable:
-    """Return a CSV file as a table; raise for one that is none."""
+    """Return a CSV file as a table; raise if it is not one."""
     header = find_header(text, options)
     body = _Body.of(text, header)
     budget.take(len(text.data), body.lines * body.width, line=header.line)
@@ -108,7 +108,7 @@ def read_csv(text: Text, budget: Budget, options: Options) -> RawTable:
 
 
 def _by_arrow(body: _Body) -> _Parsed | None:
-    """Return the rows of a body; None where the `csv` module must look."""
+    """Return the rows of a body, or None if the `csv` module must read it."""
     if body.has_lone_cr or not body.delimiter.isascii() or not body.lines:
         return None
     irregular = _Irregular(body)
@@ -135,9 +135,9 @@ def _by_arrow(body: _Body) -> _Parsed | None:
 
 
 def _regular_columns(body: _Body) -> Sequence[Column] | None:
-    """Return the rows of a body with one row a line and as many cells in each; None of another.
+    """Return the rows if the body has one row per line with the same number of cells; else None.
 
-    Blocks end with a line, be it within quotes. Then that line end is part of a cell.
+    Arrow's blocks end at a line end, even within quotes. Then that line end is part of a cell.
     """
     try:
         columns = _arrow_columns(body)
@@ -151,8 +151,8 @@ def _regular_columns(body: _Body) -> Sequence[Column] | None:
 def _arrow_columns(body: _Body, irregular: _Irregular | None = None) -> Sequence[Column]:
     """Return the rows of a body that have as many cells as the header.
 
-    Where `irregular` takes the others, it must know their numbers, so that Arrow uses no threads;
-    else one of them raises.
+    If `irregular` is given, it handles the other rows. It needs their row numbers, which Arrow only
+    provides without threads. Otherwise, such a row raises an error.
     """
     names = [str(place) for place in range(body.width)]
     columns: Sequence[Column] = pa_csv.read_csv(
@@ -170,16 +170,16 @@ def _arrow_columns(body: _Body, irregular: _Irregular | None = None) -> Sequence
             column_types=dict.fromkeys(names, STRING),
             null_values=[""],
             strings_can_be_null=True,
-            check_utf8=False,  # `decode` has checked it
+            check_utf8=False,  # `decode` has already checked it
         ),
     ).columns
     return columns
 
 
 class _Irregular:
-    """The rows with fewer or more cells than the header, which Arrow leaves out, and their places.
+    """Collects the rows with fewer or more cells than the header, which Arrow skips.
 
-    The cells of one that has more than blanks beyond the header are a fault, for `csv` to word.
+    A row whose extra cells are not all blank is an error, which `_by_csv` then reports.
     """
 
     def __init__(self, body: _Body) -> None:
@@ -188,7 +188,7 @@ class _Irregular:
         self.short = 0
 
     def __call__(self, row: Any) -> str:
-        """Take in a row from Arrow, and say what is to be done about it."""
+        """Handle a row from Arrow; return whether Arrow should skip it or raise an error."""
         text = row.text
         try:
             cells = (
@@ -206,7 +206,7 @@ class _Irregular:
         return "skip"
 
     def put_into(self, columns: Sequence[Column]) -> Sequence[Column]:
-        """Return columns with these rows at their places."""
+        """Return columns with the collected rows inserted at their positions."""
         places = self._rows.lines()
         if not len(places):
             return columns
@@ -227,19 +227,19 @@ def _are_line_ends(codes: Bytes) -> npt.NDArray[np.bool_]:
 
 
 def _line_ends(data: bytes, start: int) -> int:
-    """Return how many line feeds there are from a byte on, in a third of the time of `count`."""
+    """Return the number of line feeds from a position on, three times as fast as ``count``."""
     codes = np.frombuffer(data, dtype=np.uint8)
     blocks = (codes[place : place + _COUNTED] for place in range(start, len(data), _COUNTED))
     return sum(int(np.count_nonzero(_are_line_ends(block))) for block in blocks)
 
 
 def _limit() -> int:
-    """Return the limit in force: a process may have set that of `csv` below ours."""
+    """Return the effective cell limit: a process may have set a lower limit for `csv`."""
     return min(CELL_LIMIT, csv.field_size_limit())
 
 
 def _last_quote_is_closed(body: _Body, lines: int) -> bool:
-    """Tell whether the last row, which goes over so many lines, leaves no quote open."""
+    """Return whether the last row, which spans `lines` lines, has no unclosed quote."""
     start = len(body.data) - body.data.endswith(b"\n")
     for _ in range(lines):
         start = body.data.rfind(b"\n", body.start, start)
@@ -250,9 +250,9 @@ def _last_quote_is_closed(body: _Body, lines: int) -> bool:
 
 
 def _by_csv(body: _Body) -> _Parsed:
-    """Return the rows of any body, or raise."""
+    """Return the rows of any body, or raise an error."""
     buffer = RowBuffer()
-    beyond: list[tuple[int, int, bool]] = []  # line, cells, whether a blank stands before a quote
+    beyond: list[tuple[int, int, bool]] = []  # line, cells, whether a blank precedes a quote
     short = blank = 0
     for line, record in _records(body):
         if len(record) <= 1 and not (record and record[0].strip(BLANKS)):
@@ -266,7 +266,7 @@ def _by_csv(body: _Body) -> _Parsed:
     columns, lines = buffer.columns(body.width), buffer.lines()
     for column in columns:
         long = pc.index(too_long(column), True).as_py()
-        if long >= 0:  # `csv` lets it through where its own limit is raised
+        if long >= 0:  # `csv` accepts it if its own limit was raised
             _refuse_cell(body, int(lines[long]), f"field larger than field limit ({CELL_LIMIT})")
     if beyond:
         _refuse_long_rows(body, beyond)
@@ -276,8 +276,8 @@ def _by_csv(body: _Body) -> _Parsed:
 def _records(body: _Body) -> Iterator[tuple[int, list[str]]]:
     """Yield every record with the line on which it starts.
 
-    The `csv` module takes the end of the file for the end of a quote. An empty line is fed to it
-    behind the last one: only an open quote can make it part of a record that began before.
+    The `csv` module accepts the end of the file as the end of a quote. So an extra empty line is
+    added after the last one: it can be part of an earlier record only if a quote is open.
     """
     raw = io.BytesIO(body.data)  # shares the bytes, does not copy them
     raw.seek(body.start)
@@ -290,10 +290,10 @@ def _records(body: _Body) -> Iterator[tuple[int, list[str]]]:
             _refuse_cell(body, body.line + before, str(error))
         if reader.line_num > body.lines:
             raise InventoryError(
-                "a quote is opened and never closed",
+                "a quote is never closed",
                 source=body.source,
                 line=body.line + before,
-                remedy='Close the quote; a " that belongs to a quoted cell is written twice',
+                remedy='Close the quote; inside a quoted cell, write " twice',
             )
         yield body.line + before, record
 
@@ -319,7 +319,7 @@ def _refuse_long_rows(body: _Body, beyond: Sequence[tuple[int, int, bool]]) -> N
         f"{cells} cells where the header has {body.width}{more}",
         source=body.source,
         line=line,
-        remedy="Take away the blank before the quote: it must come first in its cell"
+        remedy="Remove the blank before the quote: a quote must be the first character of its cell"
         if shifted
         else f"Put quotes around a cell that holds a {between}, or give each column a name",
     )

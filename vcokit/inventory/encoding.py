@@ -1,4 +1,4 @@
-r"""Bytes of any encoding as UTF-8 text, or one error that names the line.
+r"""Conversion of bytes in any encoding to UTF-8 text, or one error that names the line.
 
 ::
 
@@ -6,7 +6,7 @@ r"""Bytes of any encoding as UTF-8 text, or one error that names the line.
     bytes of a path, a binary file, bytes             │
       └─ workbook, Parquet, PDF, …? an error          ├─▶ no NUL, no lone surrogate ─▶ Text
           └─ encoding given? that one, strictly       │
-             byte order mark? what it says            │
+             byte order mark? its encoding            │
              NULs in every other byte? UTF-16         │
              else `detect_encoding`                   ┘
 
@@ -14,17 +14,20 @@ r"""Bytes of any encoding as UTF-8 text, or one error that names the line.
 bytes without a mark and without NUL   are read as
 =====================================  =======================================================
 UTF-8                                  UTF-8
-UTF-8 but for few places               a damaged file: one error, at the first such place
-most high bytes stand alone beside     cp1252: Western letters, which are one byte each, stand
-letters (``M\xfcller``)                so
-anything else                          GB18030, where every character is one of its own
-no GB18030, high bytes are few and     cp1252: ``HQ \x96 Ulm``, ``5 \x80``. Few are one in `_FEW`;
-none is beside another                 ``\xff``, which fills damaged files, is none of them
+UTF-8 except in a few places           a damaged file: one error, at the first such place
+most high bytes are single and next    cp1252: this is typical of Western letters, which are one
+to a letter (``M\xfcller``)            byte each
+anything else                          GB18030, if all bytes are valid GB18030
+not GB18030, high bytes are few and    cp1252: ``HQ \x96 Ulm``, ``5 \x80``. "Few" is at most one
+never adjacent                         in `_FEW`. Not with ``\xff``, which is common in damaged
+                                       files
 =====================================  =======================================================
 
-GB18030 accepts nearly any bytes as Chinese, so it is tried late. A file is UTF-8 but for few places
-where `_BEFORE` characters of it precede the first, or are `_TIMES` as many as such places near it:
-of the characters that Chinese text in GB18030 is made of, a quarter could be UTF-8 by accident.
+GB18030 accepts nearly any bytes as Chinese, so it is tried late. A file counts as UTF-8 except in a
+few places in two cases: at least `_BEFORE` non-ASCII characters of UTF-8 precede the first bad
+place, or up to and near that place there are at least `_TIMES` as many of them as bad places. This
+ratio is needed because about a quarter of the characters of Chinese text in GB18030 could be valid
+UTF-8 by accident.
 
 A line ends with LF, CR LF or CR alone, as in the `csv` module; lines count from 1.
 """
@@ -42,7 +45,7 @@ import pyarrow as pa
 
 from vcokit.errors import InputError, InventoryError, Remedy
 
-#: Byte order marks. That of UTF-32 LE begins with that of UTF-16 LE, so it comes first.
+#: Byte order marks. The mark of UTF-32 LE begins with that of UTF-16 LE, so it comes first.
 _MARKS: Final = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -54,7 +57,7 @@ _MARKS: Final = (
 _SAVE_SHEET: Final = "Open it in a spreadsheet, save the sheet as CSV UTF-8, and read that file"
 _UNPACK: Final = "Unpack it, and read the CSV file in it"
 
-#: What binary files begin with, what they look like then, and what to do.
+#: First bytes of binary files, what kind of file they indicate, and the remedy.
 _MAGIC: Final = (
     (rb"PK\x03\x04", "an Excel workbook (.xlsx) or another zip archive", "Name it .xlsx, .xlsm, "
      '.xlsb or .ods as what it is, or pass format="excel"'),
@@ -68,22 +71,22 @@ _MAGIC: Final = (
     (rb"7z\xbc\xaf\x27\x1c|\xfd7zXZ\x00|\x28\xb5\x2f\xfd|BZh[1-9]1AY&SY", "a packed file", _UNPACK),
 )  # fmt: skip
 
-#: Bytes from which a format is known.
+#: Number of first bytes used to detect the format.
 _BEGINNING: Final = 256
-#: Bytes in which the NULs of UTF-16 are counted.
+#: Number of first bytes in which the NULs of UTF-16 are counted.
 _UTF16_SAMPLE: Final = 65_536
 
-#: One character in so many of a table in UTF-16 is ASCII at least.
+#: In a table in UTF-16, at least one character in this many is ASCII.
 _NULS: Final = 8
-#: Characters of UTF-8 before the first bad place that cannot be there by accident.
+#: This many non-ASCII characters of UTF-8 before the first bad place are not an accident.
 _BEFORE: Final = 8
-#: Characters of UTF-8 to a bad place that cannot be there by accident.
+#: This many non-ASCII characters of UTF-8 per bad place are not an accident.
 _TIMES: Final = 3
-#: Bytes behind the first bad place that are looked at.
+#: Number of bytes that are checked from the first bad place on.
 _NEAR: Final = 1 << 16
-#: One byte in so many may be high in a text of Western signs.
+#: In a text with Western signs, at most one byte in this many is high.
 _FEW: Final = 8
-#: Bytes whose high ones are compared with their neighbours.
+#: Number of first bytes in which high bytes are compared with their neighbours.
 _WESTERN_SAMPLE: Final = 1 << 22
 
 _GUESS: Final = "not UTF-8, read as {}; if letters look wrong, name the encoding"
@@ -93,8 +96,8 @@ _GUESS: Final = "not UTF-8, read as {}; if letters look wrong, name the encoding
 class Text:
     """A source as text.
 
-    ``data`` is valid UTF-8 without byte order mark and without NUL; its line ends are those of
-    the source. ``encoding`` is that of the source, None where it came decoded.
+    ``data`` is valid UTF-8 without a byte order mark and without NUL; its line ends are those of
+    the source. ``encoding`` is the encoding of the source, None if the source was already text.
     """
 
     source: str
@@ -127,7 +130,7 @@ def decode(
 
 
 def detect_encoding(name: str, data: bytes) -> tuple[str, bytes, str | None]:
-    r"""Return the encoding of bytes, the same text in UTF-8, and a note where it was guessed.
+    r"""Return the encoding of bytes, the same text in UTF-8, and a note if the encoding is a guess.
 
     Examples
     --------
@@ -146,7 +149,7 @@ def detect_encoding(name: str, data: bytes) -> tuple[str, bytes, str | None]:
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError as error:
-            # The encoding that gets further is the likelier one, its fault the true one.
+            # Report the error that is furthest into the file: that encoding is the most likely.
             reached = max(reached, error.start)
         else:
             shown = encoding.upper() if encoding == "gb18030" else encoding
@@ -162,13 +165,13 @@ def detect_encoding(name: str, data: bytes) -> tuple[str, bytes, str | None]:
 
 
 def check_encoding(encoding: str | None) -> None:
-    """Raise `InputError` for what names no encoding of text."""
+    """Raise `InputError` if the argument is not the name of a text encoding."""
     if encoding is None:
         return
     try:
-        b" ".decode(encoding)  # empty bytes would not be looked at
+        b" ".decode(encoding)  # for empty bytes, Python does not look up the encoding
     except UnicodeError:
-        return  # half a character of UTF-16, say
+        return  # a known encoding, such as UTF-16, in which one byte is half a character
     except (LookupError, TypeError, ValueError):
         raise InputError(
             f"encoding {encoding!r} is not known",
@@ -177,7 +180,7 @@ def check_encoding(encoding: str | None) -> None:
 
 
 def beginning(data: bytes) -> str:
-    r"""Return the first letters of bytes, as far as they are known without reading all of them.
+    r"""Return the first characters of bytes, decoded as far as possible from the first bytes only.
 
     Examples
     --------
@@ -192,7 +195,7 @@ def beginning(data: bytes) -> str:
 
 
 def line_at(data: bytes, end: int) -> int:
-    r"""Return the line, from 1, on which the byte at a position stands.
+    r"""Return the line number, from 1, of the byte at a position.
 
     Examples
     --------
@@ -204,7 +207,7 @@ def line_at(data: bytes, end: int) -> int:
 
 
 def is_utf8(data: bytes) -> bool:
-    """Tell whether bytes are UTF-8, in a tenth of the time that decoding them takes."""
+    """Return whether bytes are valid UTF-8, ten times as fast as decoding them."""
     bounds = pa.py_buffer(np.array([0, len(data)], dtype=np.int64))
     whole = pa.Array.from_buffers(pa.large_string(), 1, [None, bounds, pa.py_buffer(data)])
     try:
@@ -215,7 +218,7 @@ def is_utf8(data: bytes) -> bool:
 
 
 def _transcoded(name: str, data: bytes, encoding: str) -> bytes:
-    """Return bytes of a known encoding as UTF-8; UTF-8 itself is checked, not copied."""
+    """Return bytes of a known encoding as UTF-8; UTF-8 itself is checked but not copied."""
     if codecs.lookup(encoding).name == "utf-8" and not data.startswith(codecs.BOM_UTF8):
         if not is_utf8(data):
             _strictly(name, data, encoding)
@@ -234,7 +237,7 @@ def _strictly(name: str, data: bytes, encoding: str) -> str:
             line=_line_in(encoding, error),
             remedy=Remedy("Save the file as UTF-8, or name the right {encoding}", encoding=...),
         ) from None
-    except (ValueError, LookupError) as error:  # codecs with errors of their own, such as idna
+    except (ValueError, LookupError) as error:  # some codecs, such as idna, raise other errors
         raise InventoryError(
             f"not readable as {encoding}: {error}",
             source=name,
@@ -243,7 +246,7 @@ def _strictly(name: str, data: bytes, encoding: str) -> str:
 
 
 def _line_in(encoding: str, error: UnicodeDecodeError) -> int | None:
-    """Return the line of the first byte that cannot be decoded, where the codec lets us know."""
+    """Return the line of the first byte that cannot be decoded, None if the codec cannot tell."""
     try:
         before = error.object[: error.start].decode(encoding, "replace").encode("utf-8", "replace")
     except ValueError:
@@ -252,10 +255,10 @@ def _line_in(encoding: str, error: UnicodeDecodeError) -> int | None:
 
 
 def _unmarked_utf16(data: bytes) -> str | None:
-    """Return which UTF-16 bytes without a mark are, or None.
+    """Return the variant of UTF-16 of bytes without a mark, or None if they are not UTF-16.
 
-    Delimiters, line ends and digits are ASCII, so the bytes of one side are mostly NUL; on the
-    other side NULs are rare (a character such as U+4E00 has one).
+    Delimiters, line ends and digits are ASCII, so one byte of each pair is often NUL. The other
+    byte is rarely NUL (only for characters such as U+4E00).
     """
     sample = data[:_UTF16_SAMPLE]
     if b"\0" not in sample or len(data) % 2:
@@ -273,13 +276,13 @@ def _unmarked_utf16(data: bytes) -> str | None:
 
 
 def _utf8(name: str, text: str) -> bytes:
-    """Return text in UTF-8, without a leading mark; raise for what is no text after all."""
+    """Return text as UTF-8, without a byte order mark; raise for a lone surrogate or a NUL."""
     try:
         data = text.removeprefix("\ufeff").encode("utf-8")
     except UnicodeEncodeError as error:
         before = text[: error.start].encode("utf-8", "replace")
         raise InventoryError(
-            "half of a surrogate pair, which stands for no character",
+            "a lone surrogate, which is not a valid character",
             source=name,
             line=line_at(before, len(before)),
             remedy="Read the file itself, by its path, instead of decoded text",
@@ -300,7 +303,7 @@ def _refuse_nul(name: str, data: bytes) -> None:
 
 
 def _fault(data: bytes) -> UnicodeDecodeError:
-    """Return what Python says about bytes that are not UTF-8."""
+    """Return Python's decoding error for bytes that are not UTF-8."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -309,7 +312,7 @@ def _fault(data: bytes) -> UnicodeDecodeError:
 
 
 def _is_damaged(data: bytes, start: int) -> bool:
-    """Tell whether bytes whose first bad place is known are UTF-8 but for few places."""
+    """Return whether bytes are UTF-8 except in a few places; `start` is the first bad place."""
     before = _characters(data[:start])
     near = data[start : start + _NEAR]
     bad = near.decode("utf-8", "replace").count("\ufffd")
@@ -318,7 +321,7 @@ def _is_damaged(data: bytes, start: int) -> bool:
 
 
 def _characters(data: bytes) -> int:
-    """Return how many characters of UTF-8 are not ASCII: each begins with one such byte."""
+    """Return the number of non-ASCII characters of UTF-8, by counting their first bytes."""
     return int(np.count_nonzero(_codes(data) >= 0xC0))
 
 
@@ -331,7 +334,8 @@ def _damaged(name: str, data: bytes, fault: UnicodeDecodeError) -> InventoryErro
     message = (
         "the file ends in the middle of a character: it seems to be cut off"
         if cut
-        else f"byte 0x{data[fault.start]:02x} is not UTF-8, as the file is elsewhere: it is damaged"
+        else f"byte 0x{data[fault.start]:02x} is not UTF-8, but the rest of the file is: "
+        "it is damaged"
     )
     return InventoryError(
         message,
@@ -346,7 +350,7 @@ def _damaged(name: str, data: bytes, fault: UnicodeDecodeError) -> InventoryErro
 
 
 def _likely(data: bytes) -> tuple[str, ...]:
-    """Return the encodings to try, the likeliest first."""
+    """Return the encodings to try, the most likely first."""
     if _is_western(data):
         return "cp1252", "gb18030"
     high = _codes(data) >= 0x80
@@ -355,7 +359,7 @@ def _likely(data: bytes) -> tuple[str, ...]:
 
 
 def _is_western(data: bytes) -> bool:
-    """Tell whether most high bytes stand alone, beside an ASCII letter."""
+    """Return whether most high bytes are single and next to an ASCII letter."""
     codes = np.pad(_codes(data[:_WESTERN_SAMPLE]), 1)
     high = codes >= 0x80
     letter = ((codes | 0x20) >= ord("a")) & ((codes | 0x20) <= ord("z"))

@@ -1,40 +1,41 @@
-"""Workbooks as people keep them (.xlsx, .xlsm, .xlsb, .ods): a table for each sheet with a header.
+"""Workbooks (.xlsx, .xlsm, .xlsb, .ods): one table for each sheet with a header.
 
 =======================  ==================================================================
 in the workbook          as read
 =======================  ==================================================================
-rows above the header    titles, as in a CSV; the header is looked for in the first rows
-header cells merged      one header: the rows of the merge are no routes. Other columns are called
-over two rows            by both rows, ``Contact Name``
-a sheet without header   left out, and so is a hidden one that was not asked for: both noted
-a sheet with part of a   an error that names it and what it lacks: its rows would be lost. A list of
-header                   sites (region and connection, no destination or weight) is left out
-a sheet called           ``region_id`` of its rows that name none, for the regions that the vendor
-``cn-hangzhou``          has; a sheet called ``us-office`` is none
-``100``, ``100.0``       ``100``; other numbers as Python writes them
+rows above the header    titles, as in a CSV; the header is searched for in the first rows
+header cells merged      one header: the rows of the merge are not routes. The names of other
+over two rows            columns are joined from both rows, ``Contact Name``
+a sheet without header   left out, with a note; also a hidden sheet that was not asked for
+a sheet with part of a   an error that names the sheet and what is missing, because its rows would
+header                   be lost. A list of sites (region and connection, but neither destination
+                         nor weight) is left out
+a sheet named            the name is the ``region_id`` of rows without one. This applies only to
+``cn-hangzhou``          the vendor's regions, not to a name such as ``us-office``
+``100``, ``100.0``       ``100``; other numbers in Python's format
 TRUE, dates, times       ``TRUE``, ``2026-05-01``, ``12:30:00``
-a formula                the value that was saved with it; none, if none was
-``#REF!``                ``#REF!`` (.xlsx, .xlsm; the other formats do not give it)
-1, shown as ``100%``     ``100%`` (.xlsx, .xlsm, .ods; of .xlsb the number)
+a formula                the value that was saved with it; empty if there is none
+``#REF!``                ``#REF!`` (.xlsx, .xlsm; not available in the other formats)
+1, shown as ``100%``     ``100%`` (.xlsx, .xlsm, .ods; in .xlsb the number)
 cells merged downwards   their value in every row of the merge, in its first column (.xlsx, .xlsm);
-                         not where the merge begins in the header or above
+                         not if the merge begins in the header or above
 an empty row             nothing
-full-width letters       as they stand: the audit says what to write instead
+full-width letters       unchanged: the audit suggests a correction
 =======================  ==================================================================
 
 ``source`` is ``routes.xlsx[Sheet1]`` and ``line`` the sheet's row.
 
-The package python-calamine reads the cells. It leaves out errors, and does not say how a number is
-shown: such cells are made text in the XML before it reads them. It lays a sheet out in full: two
-cells at ``A1`` and ``XFD1048576`` are 17 thousand million cells to it. So every part of the archive
-is unpacked first, and one bound is asked of what is written there, not of the sizes that sheet or
-archive declare:
+The package python-calamine reads the cells. It omits errors, and does not report the number format
+of a cell. So these cells are changed to text in the XML before it reads them. It also allocates all
+cells of a sheet's range: with two cells at ``A1`` and ``XFD1048576``, these are 17 thousand million
+cells. So every part of the archive is decompressed first, and a limit is checked against its actual
+content, not against the sizes that the sheet or the archive declare:
 
 =======  ===========================================================================
-xlsx     rows and columns from the reference of every cell; cells without one are counted along
-         their row. Text: each shared text as often as cells refer to it
-ods      cells and rows that hold something, as often as they are repeated, with their text
-xlsb     the row and column number of every cell record; shared texts likewise
+xlsx     rows and columns from the reference of every cell; cells without a reference are counted
+         along their row. Text: each shared text, multiplied by the number of references to it
+ods      cells and rows with content and their text, multiplied by their repetitions
+xlsb     the row and column number of every cell record; shared texts as in xlsx
 =======  ===========================================================================
 """
 
@@ -73,55 +74,55 @@ from vcokit.inventory.sources import Budget, is_decompression_bomb, reason_of
 
 #: Most cells that a sheet may span: a million rows of thirty columns, a gigabyte.
 SPAN: Final = 32_000_000
-#: A workbook as large as Excel makes has hundreds of parts.
+#: Most parts of a workbook; even the largest workbooks of Excel have only hundreds of parts.
 PARTS: Final = 5_000
 
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
-#: What some part of a workbook is called.
+#: Beginnings of names by which an archive is recognized as a workbook.
 _OF_A_WORKBOOK: Final = ("[content_types].xml", "xl/", "content.xml", "mimetype", "meta-inf/")
-_WHOLE: Final = 2**53  # a larger float is not known to the last digit
+_WHOLE: Final = 2**53  # the last digits of larger floats are not exact
 _BLOCK: Final = 4 << 20
 _COPY_TABLE: Final = "Copy the table into a new workbook, or save the sheet as CSV UTF-8"
 
 _REFERENCE: Final = re.compile(rb"""\br\s*=\s*["']([A-Za-z]*)([0-9]+)["']""")
 _TAG: Final = re.compile(rb"<(?:\w+:)?(row|c)[\s/>]")
 _SHARED_TAG: Final = re.compile(rb"<(?:\w+:)?si[\s/>]")
-#: A cell's value, and one that is a whole number: it may refer to a shared text.
+#: A cell's value; a value that is an integer, which may refer to a shared text.
 _VALUE: Final = re.compile(rb"<(?:\w+:)?v[\s>]")
 _NUMBER: Final = re.compile(rb"<(?:\w+:)?v>([0-9]{1,9})</")
-#: The type of a cell that holds an error.
+#: The type of a cell with an error.
 _ERROR_CELL: Final = re.compile(rb"""(<(?:\w+:)?c\b[^<>]*?\bt\s*=\s*["'])e(?=["'])""")
-#: A cell with a style, the formula if it has one, and a number. Honest attributes are short; of
-#: endless ones each would be looked at again and again.
+#: A cell with a style, an optional formula, and a number. The length of attributes is limited,
+#: because very long ones would cause excessive backtracking; normal ones are short.
 _STYLED_CELL: Final = re.compile(
     rb"""(<(?:\w+:)?c\b[^<>]{0,200}?\bs\s*=\s*["']([0-9]{1,9})["'])([^<>]{0,200}>"""
     rb"""(?:<(?:\w+:)?f\b[^<>]*(?:/>|>[^<]*</(?:\w+:)?f>))?<(?:\w+:)?v>)([0-9.eE+-]{1,30})(?=<)"""
 )
 _TYPE: Final = re.compile(rb"""\bt\s*=\s*["'](\w*)["']""")
-#: A form of numbers that is the workbook's own; a style of cells; the form that either names.
+#: A custom number format of the workbook; a cell style; the id of the format that either names.
 _FORM: Final = re.compile(rb"<(?:\w+:)?numFmt\b[^<>]*")
 _STYLE: Final = re.compile(rb"<(?:\w+:)?xf\b[^<>]*")
 _FORM_ID: Final = re.compile(rb"""\bnumFmtId\s*=\s*["']([0-9]+)""")
-#: The forms ``0%`` and ``0.00%``, which every workbook knows.
+#: Ids of the built-in number formats ``0%`` and ``0.00%``.
 _PERCENT: Final = (b"9", b"10")
-#: A cell of an OpenDocument that holds a percentage, and its number; the percentage is its text.
+#: A percentage cell of an OpenDocument, and its number; the cell's text is the percentage as shown.
 _ODS_PERCENT: Final = re.compile(rb"""(<[^<>]*?\bvalue-type\s*=\s*["'])percentage(["'][^<>]*)""")
 _ODS_NUMBER: Final = re.compile(rb"""\s(?:\w+:)?value\s*=\s*["'][^"'<>]*["']""")
-#: Records of xlsb: a row (0), cells and formulas (1 to 11), a cell of rich text (62); a cell that
-#: refers to a shared text; a shared text.
+#: Record types of xlsb: a row (0), cells and formulas (1 to 11), a cell of rich text (62); a cell
+#: that refers to a shared text; a shared text.
 _CELLS: Final = frozenset([*range(12), 62])
 _SHARED_CELL: Final = 7
 _SHARED_ITEM: Final = 19
 
-#: What a damaged archive or part raises.
+#: Exceptions that a damaged archive or part raises.
 _DAMAGES: Final = (
     zipfile.BadZipFile,
     zlib.error,
     expat.ExpatError,
     EOFError,
     LookupError,
-    NotImplementedError,  # a way of packing that Python does not know
+    NotImplementedError,  # a compression method that Python does not know
     OSError,
     OverflowError,
     RuntimeError,  # an encrypted part
@@ -132,7 +133,7 @@ _Row = tuple[int, list[str]]
 
 
 def read_excel(name: str, data: bytes, budget: Budget, options: Options) -> list[RawTable]:
-    """Return the tables of a workbook; raise where it is none, or no sheet holds routes."""
+    """Return the tables of a workbook; raise if it is not one, or if no sheet contains routes."""
     book = _Workbook.opened(name, data, budget)
     wanted, notes = book.wanted(options.sheet)
     found: list[RawTable] = []
@@ -160,7 +161,7 @@ def read_excel(name: str, data: bytes, budget: Budget, options: Options) -> list
 
 @dataclass(frozen=True)
 class _Workbook:
-    """An open workbook: calamine's reader, and whether each sheet is shown."""
+    """An open workbook: calamine's reader, and whether each sheet is visible."""
 
     name: str
     reader: Any
@@ -168,7 +169,7 @@ class _Workbook:
 
     @classmethod
     def opened(cls, name: str, data: bytes, budget: Budget) -> _Workbook:
-        """Open a workbook, once it is known to be bounded."""
+        """Check the size of a workbook and open it."""
         _refuse_other_formats(name, data)
         try:
             archive = zipfile.ZipFile(io.BytesIO(data))
@@ -201,7 +202,7 @@ class _Workbook:
         return cls(name, reader, sheets)
 
     def source(self, sheet: str) -> str:
-        """Return what rows of a sheet name as their source."""
+        """Return the source of the rows of a sheet."""
         return f"{self.name}[{printable(sheet)}]"
 
     def wanted(self, sheet: str | None) -> tuple[list[str], list[str]]:
@@ -214,7 +215,7 @@ class _Workbook:
         if sheet in names:
             return [sheet], []
         raise InventoryError(
-            f"no sheet is called {shortened(sheet)!r}; there are "
+            f"no sheet is named {shortened(sheet)!r}; there are "
             + shortened(", ".join(map(repr, names))),
             source=self.name,
             remedy=Remedy(
@@ -227,7 +228,7 @@ class _Workbook:
 def _table(
     book: _Workbook, name: str, budget: Budget, options: Options
 ) -> RawTable | Header | None:
-    """Return a sheet as a table; where it has no header, the row that comes nearest, if any."""
+    """Return a sheet as a table; without a header, return the row most like one, if any."""
     source = book.source(name)
     try:
         sheet = book.reader.get_sheet_by_name(name)
@@ -249,7 +250,7 @@ def _table(
         for number, cells, was_filled in _fill_merged(below, merges, first):
             filled += was_filled
             if any(cells) and any(map(clean_cell, cells)):
-                # A merged cell stands in many rows, so what they come to is counted here.
+                # A merged cell is copied to many rows, so their total size is counted here.
                 budget.take(sum(map(len, cells)), len(cells), line=number + 1)
                 buffer.add(number + 1, cells)
             else:
@@ -280,9 +281,9 @@ def _table(
 def _best(
     above: Sequence[_Row], merges: Iterable[Any], first: int, options: Options
 ) -> Header | None:
-    """Return the header among the first rows, or the row that comes nearest to one.
+    """Return the header among the first rows, or the row most like one.
 
-    Where a field's cell is merged downwards, the rows of the merge are the header.
+    If a field's cell is merged downwards, all rows of the merge are the header.
     """
     candidates = []
     for number, cells, _ in _fill_merged(above, merges, first):
@@ -320,9 +321,9 @@ def _best(
 def _fill_merged(
     rows: Iterable[_Row], merges: Iterable[Any], first: int
 ) -> Iterator[tuple[int, list[str], bool]]:
-    """Yield rows with the cells filled that are merged downwards, by merges that begin in them.
+    """Yield rows with downward merged cells filled, if the merge begins in one of the rows.
 
-    The last value tells whether any was.
+    The last value is whether any cell of the row was filled.
     """
     begins: dict[int, list[tuple[int, int]]] = {}
     for (top, left), (bottom, _) in merges:
@@ -394,7 +395,7 @@ def _column_number(letters: bytes) -> int:
 
 
 def _as_shown(parts: dict[str, bytes]) -> bytes | None:
-    """Return a workbook in which errors and percentages are text; None where it has none."""
+    """Return a workbook with errors and percentages changed to text, or None if it has none."""
     percent: set[bytes] = set()
     for name, content in parts.items():
         if name.endswith("styles.xml"):
@@ -432,25 +433,25 @@ def _as_shown(parts: dict[str, bytes]) -> bytes | None:
 
 
 def _percent_styles(content: bytes) -> set[bytes]:
-    """Return the numbers of the styles in which cells are shown as percentages."""
+    """Return the numbers of the styles that show cells as percentages."""
     forms = {*_PERCENT}
     for match in _FORM.finditer(content):
         number = _FORM_ID.search(match[0])
         if number and b"%" in match[0]:
             forms.add(number[1])
-    styles = content.split(b"cellXfs", 2)[1:2]  # what stands between the tags
+    styles = content.split(b"cellXfs", 2)[1:2]  # the content between the tags
     numbers = [_FORM_ID.search(style[0]) for style in _STYLE.finditer(b"".join(styles))]
     return {b"%d" % place for place, number in enumerate(numbers) if number and number[1] in forms}
 
 
 def _region_of(sheet: str) -> str | None:
-    """Return the region that a sheet is called, if it is called one."""
+    """Return the region in a sheet's name, or None if the name is not a region."""
     name = sheet.lower() if sheet.isascii() else ""
     return name if name in REGIONS else None
 
 
 def _refuse_other_formats(name: str, data: bytes) -> None:
-    """Raise for what is no archive."""
+    """Raise if the data is not an archive."""
     if data.startswith(_OLE):
         if _ENCRYPTED in data:
             what, remedy = "an encrypted workbook", "Save it without a password"
@@ -466,7 +467,7 @@ def _refuse_other_formats(name: str, data: bytes) -> None:
 
 
 def _refuse_other_archives(source: str, archive: zipfile.ZipFile) -> None:
-    """Raise for an archive of other files than those of a workbook."""
+    """Raise if an archive is not a workbook."""
     names = [name.casefold() for name in archive.namelist()]
     if names and not any(name.startswith(_OF_A_WORKBOOK) for name in names):
         raise InventoryError(
@@ -477,7 +478,7 @@ def _refuse_other_archives(source: str, archive: zipfile.ZipFile) -> None:
 
 
 def _refuse_damaged(source: str, error: BaseException) -> NoReturn:
-    """Raise for what calamine raised, or raise what is none of its faults."""
+    """Raise the error for an exception of calamine; raise any other exception unchanged."""
     if isinstance(error, MemoryError):
         raise error
     if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
@@ -496,15 +497,15 @@ def _refuse_damaged(source: str, error: BaseException) -> NoReturn:
 def _refuse_all(
     book: _Workbook, failed: Sequence[tuple[str, Header]], options: Options
 ) -> NoReturn:
-    """Raise for a workbook in which no sheet has a header, at the row that comes nearest."""
+    """Raise the error for a workbook without a header, at the row most like one."""
     if failed:
         sheet, nearest = max(failed, key=lambda each: (len(each[1].found), -(each[1].line or 0)))
         check_header(book.source(sheet), nearest, options, region=_region_of(sheet))
-    raise InventoryError("no sheet that is shown holds a cell", source=book.name, remedy=FIRST_ROW)
+    raise InventoryError("all visible sheets are empty", source=book.name, remedy=FIRST_ROW)
 
 
 def _unpacked(source: str, archive: zipfile.ZipFile, size: int) -> list[tuple[str, bytes]]:
-    """Return the parts of an archive of so many bytes; raise for a decompression bomb."""
+    """Return the parts of an archive of `size` bytes; raise for a decompression bomb."""
     parts = archive.infolist()
     if len(parts) > PARTS:
         raise InventoryError(
@@ -529,7 +530,7 @@ def _unpacked(source: str, archive: zipfile.ZipFile, size: int) -> list[tuple[st
 
 
 def _check_size(source: str, parts: Sequence[tuple[str, bytes]], budget: Budget) -> None:
-    """Raise for a workbook that would become far too large."""
+    """Raise if a workbook would need far too much memory."""
     is_binary = any(name == "xl/workbook.bin" for name, _ in parts)
     shared: list[int] = []  # bytes of the texts that cells refer to
     references: list[int] = []
@@ -565,7 +566,7 @@ def _check_size(source: str, parts: Sequence[tuple[str, bytes]], budget: Budget)
 
 
 def _xlsx_size(content: bytes) -> tuple[int, int]:
-    """Return how many rows and columns the cells of an XML sheet may reach over, at most."""
+    """Return the most rows and columns that the cells of an XML sheet may span."""
     letters: set[bytes] = set()
     rows = referred = 0
     for match in _REFERENCE.finditer(content):
@@ -579,17 +580,17 @@ def _xlsx_size(content: bytes) -> tuple[int, int]:
         if match[1] == b"c":
             cells, here = cells + 1, here + 1
             most = max(most, here)
-            if here > COLUMNS:  # it is refused: there is no need to count on
+            if here > COLUMNS:  # the sheet will be refused, so stop counting
                 break
         else:
             lines, here = lines + 1, 0
-    if cells > referred:  # some stand behind others without saying so
+    if cells > referred:  # some cells have no reference and follow other cells
         rows, columns = rows + lines, columns + most
     return rows, columns
 
 
 class _OdsSize:
-    """How far the cells of an OpenDocument reach, and what text they hold, repeated as they are."""
+    """Measures how far the cells of an OpenDocument reach, and their text, with repetitions."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -599,7 +600,7 @@ class _OdsSize:
         self._repeat = self._cell_repeat = 1
 
     def of(self, content: bytes) -> tuple[int, int, int]:
-        """Return the rows and columns of the largest sheet, and the text of all."""
+        """Return the rows and columns of the largest sheet, and the bytes of text of all sheets."""
         parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartElementHandler = self._begin
@@ -629,7 +630,7 @@ class _OdsSize:
                 self._reach = self._column
         elif name == "p":
             self._reach = self._column
-        elif name == "s":  # blanks, so many of them
+        elif name == "s":  # a number of blanks
             self._cell_text += _repeats(attributes, "c")
 
     def _letters(self, text: str) -> None:
@@ -657,12 +658,13 @@ def _repeats(attributes: dict[str, str], what: str) -> int:
 
 
 def _xlsb_size(data: bytes, shared: list[int], references: list[int]) -> tuple[int, int]:
-    """Return how many rows and columns the cells of a binary sheet reach over.
+    """Return the number of rows and columns that the cells of a binary sheet span.
 
-    The lengths of shared texts are put to the others, and so are the numbers of those that cells
-    refer to. A record is a type (one or two bytes), a length (up to four, seven bits each) and its
-    content; a row and a cell begin with their number ([MS-XLSB] 2.1.4, 2.4). One that is too short
-    for it is damage: the reader would take the number from the record before.
+    Append the lengths of shared texts to `shared`, and the numbers of the shared texts that cells
+    refer to to `references`. A record is a type (one or two bytes), a length (up to four bytes,
+    seven bits each) and its content; a row and a cell begin with their number ([MS-XLSB] 2.1.4,
+    2.4). A record that is too short for its number is damaged: the reader would use the number of
+    the previous record.
     """
     place = rows = columns = 0
     while place < len(data):

@@ -1,14 +1,14 @@
 """The header: where the table begins, what separates its cells, and which column is which field.
 
-The header is the first of the first `HEADER_LINES` lines in which, with one of `DELIMITERS` between
-cells, a column for the destination and one for the connection are found: by `ALIASES`, or by
-what the caller said. Lines above it are titles. Each line is tried afresh as the beginning of a
-record, so that a stray quote in a title cannot swallow the header; a cell of the header may well
-hold a line end inside quotes.
+The first `HEADER_LINES` lines are searched with each of `DELIMITERS`. The header is the first line
+with a column for the destination and one for the connection, as named by `ALIASES` or by the
+caller. Lines above it are titles. Each line is tried as the beginning of a new record, so that a
+stray quote in a title cannot hide the header. A cell of the header may contain a line end inside
+quotes.
 
-Names of columns are compared by `header_key`: first by all their letters (``Weight``); then, for
-fields that are not found so, by what stands outside of brackets (``Weight (0/100)``); at last a
-connection's name may stand for its id (``Connection name``).
+Names of columns are compared by `header_key`: first all their letters and digits (``Weight``);
+then, for fields not yet found, the text outside brackets (``Weight (0/100)``). Finally, a column of
+connection names is used if there is none of ids (``Connection name``).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from vcokit.inventory.encoding import Text
 from vcokit.inventory.sources import Budget
 from vcokit.schema import BLANKS, ROUTES
 
-#: Names that files give the columns of routes, as `header_key` writes them: the names of the
-#: API, its console and its orchestration templates, and the common words of spreadsheets.
+#: Known names of the columns of routes, in the form of `header_key`: the names of the API, its
+#: console and its orchestration templates, and common names in spreadsheets.
 ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "region_id": ("regionid", "region", "地域", "地域id", "区域", "区域id", "地区"),
     "vpn_connection_id": (
@@ -97,8 +97,8 @@ ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 
-#: Names of a column of names. Where no column holds the ids of connections, their names stand for
-#: them: `vcokit.with_connection_ids` puts the ids in.
+#: Known names of a column of connection names. It is used if no column has the connections' ids;
+#: `vcokit.with_connection_ids` then replaces the names by ids.
 NAME_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "vpn_connection_id": (
         "connectionname",
@@ -114,7 +114,7 @@ NAME_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 
-#: Names of a column that holds the mask or the length of the network beside it.
+#: Known names of a column with the mask or the length of the network in another column.
 MASK_HEADERS: Final = (
     "mask",
     "netmask",
@@ -138,13 +138,13 @@ MASK_HEADERS: Final = (
 FIELDS: Final = tuple(ALIASES)
 DELIMITERS: Final = (",", ";", "\t", "|")
 
-#: Lines in which the header must begin, and bytes in which it must end.
+#: The header must begin in this many lines, and end in this many bytes.
 HEADER_LINES: Final = 50
 _HEADER_BYTES: Final = 1 << 20
-#: Most columns of a table: those of a sheet, in Excel as in LibreOffice.
+#: Most columns of a table: the limit of a sheet in Excel and LibreOffice.
 COLUMNS: Final = 16_384
 
-_SHOWN: Final = 200  # characters of foreign text in a message or a report
+_SHOWN: Final = 200  # most characters of foreign text in a message or a report
 _KEY_FIELDS: Final = frozenset({"route_dest", "vpn_connection_id"})
 _NEEDED: Final = ("region_id", "vpn_connection_id", "route_dest", "weight")
 _BRACKETS: Final = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|【[^【】]*】")
@@ -158,7 +158,7 @@ FIRST_ROW: Final = (
 
 @dataclass(frozen=True)
 class Options:
-    """What the caller said about files: names of columns, a region, encoding, delimiter, sheet."""
+    """The caller's options for files: names of columns, a region, encoding, delimiter, sheet."""
 
     requested: Mapping[str, str]
     region: str | None = None
@@ -169,13 +169,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Header:
-    """The header of a table, or a line that is read as one.
+    """The header of a table, or a line that was tried as one.
 
-    ``found`` holds the positions of each field among ``cells``. ``line`` is None where a table has
-    none; ``lines`` is how many it takes, 0 where a quote is never closed. In a text ``delimiter``
-    separates its cells, and ``body`` is the position of the first byte below it; in a sheet
-    ``names`` are those of its cells, such as ``B3``. ``titles`` are the lines above, blank ones
-    left out, as (line, text).
+    ``found`` has the positions of each field among ``cells``. ``line`` is None if the table has no
+    lines; ``lines`` is the number of lines of the header, 0 if a quote is never closed. In a text,
+    ``delimiter`` separates the cells, and ``body`` is the position of the first byte below the
+    header. In a sheet, ``names`` are the names of the cells, such as ``B3``. ``titles`` are the
+    lines above as (line, text), without blank ones.
     """
 
     line: int | None
@@ -189,38 +189,38 @@ class Header:
 
     @property
     def fields(self) -> dict[str, int]:
-        """Return the first position of each field."""
+        """The first position of each field."""
         return {name: places[0] for name, places in self.found.items()}
 
     @property
     def complete(self) -> bool:
-        """Tell whether this is a header at all."""
+        """Whether this is a header."""
         return self.found.keys() >= _KEY_FIELDS
 
     @property
     def looks_like_routes(self) -> bool:
-        """Tell whether a line has several of the columns that a table of routes must have.
+        """Whether several of the columns are there that a table of routes must have.
 
-        One alone is no sign of routes: a legend has the columns ``Weight | Meaning``. Nor are a
-        region and a connection: a list of sites has them.
+        One of them is not enough: a legend has the columns ``Weight | Meaning``. Region and
+        connection are not enough either: a list of sites has them.
         """
         found = self.found.keys() & set(_NEEDED)
         return len(found) > 1 and bool(found & {"route_dest", "weight"})
 
     @property
     def below(self) -> int:
-        """Return the first line below."""
+        """The first line below."""
         return (self.line or 0) + self.lines
 
     def shown(self, place: int) -> str:
-        """Return a column's name for a message, with that of its cell."""
+        """Return a column's name for a message, with the name of its cell in a sheet."""
         name = f"{self.names[place]} " if self.names else ""
         return name + repr(shortened(self.cells[place]))
 
     def extras(self) -> dict[int, str]:
-        """Return a name for each column that is no field, by its position.
+        """Return a name for each column that is not a field, by position.
 
-        Its own name, made unique; ``(file)`` is put behind one that is a name of `ROUTES`.
+        This is the column's own name, made unique; ``(file)`` is appended to a name of `ROUTES`.
         """
         names: dict[int, str] = {}
         taken: set[str] = set()
@@ -236,7 +236,7 @@ class Header:
         return names
 
     def netmask(self) -> int | None:
-        """Return which column is the mask of the network; of several none is."""
+        """Return the position of the column of masks, or None if there is none or several."""
         fields = set(self.fields.values())
         places = [
             place
@@ -248,13 +248,14 @@ class Header:
 
 @dataclass(frozen=True)
 class RawTable:
-    """What every format comes to: raw columns of cells under a header.
+    """The result of every reader: raw columns of cells under a header.
 
-    ``lines`` (int64) are those on which rows start, None where a table has no lines. ``region`` is
-    what the table's name says about rows that name none; ``protected`` tells whether a ``'`` may
-    stand before a cell to keep a spreadsheet from computing it. ``short`` rows had fewer cells than
-    the header, ``blank`` lines were skipped. ``notes`` are on the table, ``sheet_notes`` on what
-    stands beside it in its file: (source, note). ``budget`` is that of its file.
+    ``lines`` (int64) are the lines on which rows start, None if the table has no lines. ``region``
+    is the region in the table's name, for rows without a region. ``protected`` is whether a cell
+    may begin with a ``'`` that keeps a spreadsheet from computing it. ``short`` is the number of
+    rows with fewer cells than the header, ``blank`` the number of skipped blank lines. ``notes``
+    are about the table, ``sheet_notes`` about other sheets of its file, as (source, note).
+    ``budget`` is the budget of its file.
     """
 
     source: str
@@ -277,7 +278,7 @@ class RawTable:
 
 @functools.lru_cache(maxsize=4_096)
 def header_key(name: str) -> str:
-    """Return a column's name as it is compared: NFKC, lower case, letters and digits only.
+    """Return a column's name in the form for comparison: NFKC, lower case, letters and digits only.
 
     Examples
     --------
@@ -291,7 +292,7 @@ def header_key(name: str) -> str:
 
 
 def canonical_name(name: str) -> str | None:
-    """Return the column of routes that a column's name means, or None.
+    """Return the field that a column's name means, or None.
 
     Examples
     --------
@@ -303,7 +304,10 @@ def canonical_name(name: str) -> str | None:
 
 @functools.lru_cache(maxsize=4_096)
 def _readings(name: str) -> tuple[str | None, str | None, str | None]:
-    """Return what a column's name means, the strictest reading first; see the module."""
+    """Return the fields that a column's name may mean, the strictest reading first.
+
+    See the module's docstring.
+    """
     key = header_key(name)
     outside = header_key(_BRACKETS.sub(" ", unicodedata.normalize("NFKC", name)))
     of_name = _FIELD_OF_NAME.get(key) or _FIELD_OF_NAME.get(outside)
@@ -311,9 +315,9 @@ def _readings(name: str) -> tuple[str | None, str | None, str | None]:
 
 
 def match_columns(cells: Sequence[str], requested: Mapping[str, str]) -> dict[str, list[int]]:
-    """Return the positions of each field; a column that the caller named is no other field's.
+    """Return the positions of each field; a column that the caller named has no other meaning.
 
-    One that he named and that is not here may stand in another table: see
+    A column that the caller named and that is missing here may be in another table: see
     `check_requested_columns`.
     """
     found = {name: places for name, cell in requested.items() if (places := _places(cells, cell))}
@@ -330,9 +334,9 @@ def match_columns(cells: Sequence[str], requested: Mapping[str, str]) -> dict[st
 
 
 def requested_columns(columns: Mapping[str, str] | None) -> dict[str, str]:
-    """Return, for each field that the caller named a column for, that column's name.
+    """Return the column names that the caller gave, by field.
 
-    Field to name; or name to field, where no key is a field.
+    The argument maps fields to names; or names to fields, if no key is a field.
 
     Examples
     --------
@@ -368,12 +372,12 @@ def check_delimiter(delimiter: str | None) -> None:
     if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '"\r\n\0':
         raise InputError(
             f"delimiter {delimiter!r} cannot separate cells",
-            remedy='Give one character, such as "," or ";", or leave it out to have it found',
+            remedy='Give one character, such as "," or ";", or leave it out to detect it',
         )
 
 
 def find_header(text: Text, options: Options) -> Header:
-    r"""Return the header of a table; raise where there is none, or it cannot be used.
+    r"""Return the header of a table; raise if there is none, or if it cannot be used.
 
     Examples
     --------
@@ -399,7 +403,7 @@ def find_header(text: Text, options: Options) -> Header:
 
 
 def header_of_names(source: str, names: Sequence[str], options: Options) -> Header:
-    """Return the header of a table whose columns have names, so that it has no header line."""
+    """Return the header of a table whose format has column names instead of a header line."""
     check_names(source, names)
     header = Header(None, tuple(names), match_columns(names, options.requested))
     check_header(source, header, options)
@@ -407,12 +411,12 @@ def header_of_names(source: str, names: Sequence[str], options: Options) -> Head
 
 
 def titles_of(lines: Iterable[tuple[int, str]]) -> tuple[tuple[int, str], ...]:
-    """Return the lines above a header as titles: those that say something, shortened."""
+    """Return the lines above a header as titles: shortened, without blank ones."""
     return tuple((number, shortened(line)) for number, line in lines if line)
 
 
 def best_header(candidates: Sequence[Header]) -> Header:
-    """Return the header; where there is none, the line that comes nearest to one."""
+    """Return the header, or the line most like one if there is none."""
     complete = [candidate for candidate in candidates if candidate.complete]
     if complete:
         return min(complete, key=lambda one: (one.line or 0, -len(one.found)))
@@ -427,9 +431,10 @@ def check_header(
     region: str | None = None,
     instead: str = "",
 ) -> None:
-    """Raise for a header that cannot be used.
+    """Raise if a header cannot be used.
 
-    ``region`` is that of a table which names it elsewhere; ``instead`` is what else can be done.
+    ``region`` is the region of a table that names it outside its rows; ``instead`` is another
+    remedy.
     """
     line = best.line
     if len(best.cells) > COLUMNS:
@@ -437,11 +442,11 @@ def check_header(
             f"{len(best.cells):,} columns, where a sheet has {COLUMNS:,}",
             source=source,
             line=line,
-            remedy="Check what separates the cells, or leave out the columns that are no routes",
+            remedy="Check what separates the cells, or remove columns that are not needed",
         )
     if not best.lines:
         raise InventoryError(
-            "a quote is opened and never closed, or a cell is far too long",
+            "a quote is never closed, or a cell is far too long",
             source=source,
             line=line,
             remedy="Close the quote, or check that this is a CSV file",
@@ -470,7 +475,7 @@ def check_header(
 
 
 def check_requested_columns(tables: Sequence[RawTable], requested: Mapping[str, str]) -> None:
-    """Raise for a column that the caller named and that no table has."""
+    """Raise if the caller named a column that no table has."""
     for name, cell in requested.items():
         if any(
             table.header.fields.get(name) in _places(table.header.cells, cell) for table in tables
@@ -488,7 +493,7 @@ def check_requested_columns(tables: Sequence[RawTable], requested: Mapping[str, 
 
 
 def check_names(source: str, names: Sequence[str], line: int | None = None) -> None:
-    """Raise `InventoryError` for a column's name that no file of text could hold."""
+    """Raise `InventoryError` for a column's name that a text file cannot contain."""
     for name in names:
         if "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
             raise InventoryError(
@@ -500,12 +505,12 @@ def check_names(source: str, names: Sequence[str], line: int | None = None) -> N
 
 
 def shortened(text: str) -> str:
-    """Return foreign text cut to a length that a message can hold."""
+    """Return foreign text, truncated for use in a message."""
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 def _first_lines(data: bytes) -> list[str]:
-    """Return the lines that a header may lie in, with their ends."""
+    """Return the lines in which a header may be, with their line ends."""
     block = data[:_HEADER_BYTES]
     if len(data) > len(block):
         block = block[: max(block.rfind(b"\n"), block.rfind(b"\r")) + 1] or block
@@ -515,7 +520,7 @@ def _first_lines(data: bytes) -> list[str]:
 def _candidates(
     lines: Sequence[str], delimiters: Iterable[str], requested: Mapping[str, str]
 ) -> list[Header]:
-    """Return the lines that are not blank, read as headers, down to the first complete one."""
+    """Return the lines that are not blank, read as headers, up to the first complete header."""
     found: list[Header] = []
     for number, line in enumerate(lines[:HEADER_LINES]):
         if not line.strip(BLANKS):
@@ -530,22 +535,22 @@ def _candidates(
 
 
 def _record(lines: Sequence[str], start: int, delimiter: str) -> tuple[list[str], int]:
-    """Return the record that begins on a line and how many it takes, 0 where it does not end.
+    """Return the record that begins on a line and its number of lines, 0 if it does not end.
 
-    An empty line is fed behind the last: only a quote left open can make it part of the record.
+    An empty line is added after the last one: it is part of the record only if a quote is open.
     """
     feed = itertools.chain(itertools.islice(lines, start, None), [""])
     reader = csv.reader(feed, delimiter=delimiter)
     try:
         cells = next(reader)
-    except csv.Error:  # a cell beyond the limit: a quote that is never closed, or no table
+    except csv.Error:  # a cell is longer than the limit: an unclosed quote, or not a table
         return [shortened(lines[start])], 0
     ended = reader.line_num <= len(lines) - start
     return [clean_cell(cell) for cell in cells], reader.line_num if ended else 0
 
 
 def _places(cells: Sequence[str], name: str) -> list[int]:
-    """Return where a name stands: as it is written, or else by its letters and digits."""
+    """Return the positions of a name: exact matches, else matches by `header_key`."""
     name = clean_cell(name)
     exact = [place for place, cell in enumerate(cells) if cell == name]
     key = header_key(name)

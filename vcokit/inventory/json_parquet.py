@@ -1,23 +1,23 @@
-r"""JSON and Parquet: tables whose columns have names, so that there is no header line.
+r"""JSON and Parquet: tables whose columns have names, so there is no header line.
 
-JSON is an object a line, or a list of objects; their keys are the names of columns. An object may
-go over several lines: its row has the line on which it starts. What ``terraform show -json`` prints
-is read too: the routes among its resources are the rows.
+JSON is one object per line, or a list of objects; the keys are the column names. An object may
+span several lines: its row has the line on which it starts. The output of ``terraform show -json``
+can also be read: the routes among its resources are the rows.
 
 =====================  ===================================================================
 value                  cell
 =====================  ===================================================================
 ``"text"``             the text
-``100``, ``1e2``       the number as it is written, of any size; ``NaN`` likewise
+``100``, ``1e2``       the number as written, of any size; also ``NaN``
 ``true``, ``false``    ``true``, ``false``
 ``null``, no such key  empty
-``["a", null, 1]``     its items with a comma between them, ``a, 1``; none of them is empty
-``{"a": 1}``           itself, as JSON, its numbers as they are written
+``["a", null, 1]``     the items separated by commas, without empty ones: ``a, 1``
+``{"a": 1}``           the same JSON, with numbers as written
 =====================  ===================================================================
 
-Parquet columns of any type are cast to text, `cidr` columns among them.
-A Parquet file has no lines: ``line`` is missing, and a message names the row, from 0. Columns of
-bytes that are no text, such as pictures or keys, are left out, and noted.
+Parquet columns of any type are cast to text, including `cidr` columns. A Parquet file has no lines:
+``line`` is missing, and messages name the row, counted from 0. Columns of bytes that are not text,
+such as pictures or keys, are left out, and a note says so.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ from vcokit.inventory.header import Options, RawTable, header_of_names, match_co
 from vcokit.inventory.sources import Budget, reason_of
 from vcokit.inventory.terraform import is_document, resources_of
 
-_NAMES: Final = 1_000  # columns of a table; more is none
+_NAMES: Final = 1_000  # most columns of a table of routes
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
-_BITS: Final = 32  # of a prefix
-_ITEM: Final = 4  # cells that a value within another costs, as it becomes a Python object
+_BITS: Final = 32  # longest length of a prefix
+_ITEM: Final = 4  # a nested value counts as this many cells, because it becomes a Python object
 _REMEDY: Final = "Write it again, such as by pandas.DataFrame.to_parquet"
 
 
 def read_json(text: Text, budget: Budget, options: Options) -> RawTable:
-    """Return JSON lines, or a list of objects, as a table; raise for what is neither."""
+    """Return JSON lines, or a JSON list of objects, as a table; raise for any other content."""
     names: dict[str, int] = {}
     buffer = RowBuffer()
     for count, (line, found) in enumerate(_rows(text.source, text.data.decode("utf-8")), 1):
@@ -70,16 +70,16 @@ def read_json(text: Text, budget: Budget, options: Options) -> RawTable:
         except RecursionError:
             _refuse(text.source, line, "far too deep")
         except UnicodeEncodeError:
-            _refuse(text.source, line, "half of a surrogate pair, which stands for no character")
+            _refuse(text.source, line, "a lone surrogate, which is not a valid character")
         buffer.add(line, cells)
     if not names:
         raise InventoryError(
-            "the file holds no object",
+            "the file contains no JSON object",
             source=text.source,
             remedy='Write an object a line: {"region_id": "...", "vpn_connection_id": "...", ...}',
         )
     if {"step", "action"} <= names.keys() and "state" not in names:
-        # As rows of an inventory, deletes and what is blocked would be created.
+        # If these were read as rows of an inventory, deleted and blocked routes would be created.
         raise InventoryError(
             "these are the steps of a plan, not an inventory",
             source=text.source,
@@ -102,7 +102,7 @@ def read_json(text: Text, budget: Budget, options: Options) -> RawTable:
 
 
 def _rows(source: str, letters: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield objects; in place of a document of Terraform, the routes in it."""
+    """Yield objects; for a document of Terraform, yield the routes in it."""
     for line, found in _objects(source, letters):
         if is_document(found):
             yield from ((line, one) for one in resources_of(source, line, found))
@@ -111,7 +111,7 @@ def _rows(source: str, letters: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _objects(source: str, letters: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield objects, one behind the other or in a list, each with the line on which it starts."""
+    """Yield objects, in sequence or in a list, each with the line on which it starts."""
     place = _behind_space(letters, 0)
     in_list = letters.startswith("[", place)
     place = _behind_space(letters, place + in_list)
@@ -128,7 +128,9 @@ def _objects(source: str, letters: str) -> Iterator[tuple[int, dict[str, Any]]]:
             place = _behind_space(letters, place + 1)
     end = _behind_space(letters, place + 1)
     if in_list and (place == len(letters) or end < len(letters)):
-        what = "the list is not closed" if place == len(letters) else "something behind the list"
+        what = (
+            "the list is not closed" if place == len(letters) else "unexpected text after the list"
+        )
         _refuse(source, line + letters.count("\n", seen, end), what)
 
 
@@ -138,7 +140,7 @@ def _behind_space(letters: str, place: int) -> int:
 
 
 def _object(source: str, line: int, letters: str, place: int) -> tuple[dict[str, Any], int]:
-    """Return the object at a place, and the place behind it."""
+    """Return the object at a position, and the position after it."""
     try:
         found, end = _DECODER.raw_decode(letters, place)
     except json.JSONDecodeError as error:
@@ -173,7 +175,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class _Number(str):
-    """A number as it is written, were it of 10,000 digits: a weight of 1e2 is for the audit."""
+    """A number as text, exactly as written, of any length; the audit checks weights such as 1e2."""
 
     __slots__ = ()
 
@@ -184,7 +186,7 @@ _DECODER: Final = json.JSONDecoder(
 
 
 def _cell(value: Any) -> str | None:
-    """Return a value of JSON or Parquet as a cell; see the module."""
+    """Return a value of JSON or Parquet as a cell; see the module's docstring."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -197,7 +199,7 @@ def _cell(value: Any) -> str | None:
 
 
 def _json(value: Any) -> str:
-    """Return a value as JSON, numbers as they were written."""
+    """Return a value as JSON, with numbers as they were written."""
     if isinstance(value, dict):
         return f"{{{', '.join([f'{_json(key)}: {_json(value[key])}' for key in value])}}}"
     if isinstance(value, list):
@@ -208,8 +210,8 @@ def _json(value: Any) -> str:
 
 
 def read_parquet(source: str, data: bytes, budget: Budget, options: Options) -> RawTable:
-    """Return a Parquet file as a table; raise for one that is none, damaged or far too large."""
-    import pyarrow.parquet as pq  # costs a tenth of importing pandas
+    """Return a Parquet file as a table; raise if it is not one, is damaged or far too large."""
+    import pyarrow.parquet as pq  # imported here: it takes a tenth of the time of importing pandas
 
     register()
     if not data.startswith(b"PAR1"):
@@ -219,8 +221,8 @@ def read_parquet(source: str, data: bytes, budget: Budget, options: Options) -> 
             remedy=Remedy("Name it as what it is, or pass {format}", format="csv"),
         )
     try:
-        # memory_map off and no threads: a damaged page is one error, raised here. Texts stay
-        # references, so that few of them can be counted before they are laid out many times.
+        # No memory map and no threads: a damaged page is one error, raised here. Texts are read as
+        # dictionaries, so that repeated texts are counted before they are expanded.
         texts = _texts(pq.ParquetFile(pa.BufferReader(data)).metadata, budget)
         file = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts)
         names = [str(name) for name in file.schema_arrow.names]
@@ -251,7 +253,7 @@ def read_parquet(source: str, data: bytes, budget: Budget, options: Options) -> 
 
 
 def _texts(metadata: Any, budget: Budget) -> list[str]:
-    """Return the paths of columns that hold text; raise where the file itself says too much."""
+    """Return the paths of columns of text; raise if the file declares too much content."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
     budget.check(
@@ -265,13 +267,13 @@ def _texts(metadata: Any, budget: Budget) -> list[str]:
 def _columns(
     source: str, table: Any, names: list[str], fields: frozenset[int], budget: Budget
 ) -> dict[int, Any]:
-    """Return columns as text, by place.
+    """Return columns as text, by position.
 
-    One that holds bytes that are no text is left out, unless it is a field.
+    A column of bytes that are not text is left out; if it is a field, this is an error.
     """
     found: dict[int, Any] = {}
     for place, column in enumerate(table.columns):
-        column.validate(full=True)  # a page may hold text that is not UTF-8
+        column.validate(full=True)  # a page may contain text that is not UTF-8
         for chunk in column.chunks:
             budget.take(*_laid_out(chunk))
         try:
@@ -291,7 +293,7 @@ def _columns(
 
 
 def _laid_out(column: Any) -> tuple[int, int]:
-    """Return the bytes of text and the cells that an Arrow array comes to."""
+    """Return the bytes of text and the number of cells of an Arrow array once it is expanded."""
     kind = column.type
     if isinstance(column, pa.ExtensionArray):
         return _laid_out(column.storage)
@@ -312,7 +314,7 @@ def _laid_out(column: Any) -> tuple[int, int]:
 
 
 def _text(column: Any) -> Any:
-    """Return an Arrow array of any type as text; a whole float is a whole number."""
+    """Return an Arrow array of any type as text; integral floats are written as integers."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if column.type == CidrType():
@@ -327,7 +329,7 @@ def _text(column: Any) -> Any:
 
 
 def _is_binary(kind: Any) -> bool:
-    """Tell whether a type is one of bytes, or a dictionary or an extension of such."""
+    """Return whether a type is a bytes type, or a dictionary or an extension of one."""
     if isinstance(kind, pa.BaseExtensionType):
         return _is_binary(kind.storage_type)
     if pa.types.is_dictionary(kind):
@@ -337,7 +339,7 @@ def _is_binary(kind: Any) -> bool:
 
 
 def _prefixes(column: Any) -> Any:
-    """Return prefixes as text; a length beyond 32, which only another program writes, as well."""
+    """Return prefixes as text, including lengths over 32, which only other programs write."""
     network, length = from_arrow(column)
     texts = pa.array(to_text(network, length), from_pandas=True).cast(STRING)
     wrong = (length > _BITS) & (length != NO_LENGTH)
@@ -349,7 +351,7 @@ def _prefixes(column: Any) -> Any:
 
 
 def _floats(column: Any) -> Any:
-    """Return floats as text; 1e17 is written without an exponent, as pandas has it."""
+    """Return floats as text; 1e17 is written without an exponent, as in pandas."""
     whole = pc.and_(pc.equal(column, pc.floor(column)), pc.less(pc.abs(column), 1e18))
     whole = pc.fill_null(whole, False)
     numbers = pc.if_else(whole, column, 0.0).cast(pa.int64()).cast(STRING)

@@ -1,6 +1,6 @@
-"""`read_routes`: from any source to a routes frame, and the report of what was noticed.
+"""`read_routes`: reads any source into a routes frame, and reports what it noticed.
 
-`read_partitions` does the same with each of many files, as a Dask frame.
+`read_partitions` does the same with many files, as a Dask frame.
 
 ::
 
@@ -9,8 +9,8 @@
                          ├─read_parquet──────────────────▶│        of all   cleaned, typed
                          └─read_excel────────────────────▶┘        tables   once
 
-What is left for this module: fill what the caller gave (region, weight words), what the format
-implies (next hop), and say so in ``routes.attrs["read"]``.
+This module itself fills in what the caller gave (region, weight words) and what the format implies
+(next hop), and reports this in ``routes.attrs["read"]``.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ from vcokit.inventory.sources import (
 )
 from vcokit.schema import ROUTES, frame
 
-#: Is called with bytes done and bytes in all; see `read_routes`.
+#: Called with the bytes done and the total bytes; see `read_routes`.
 Progress: TypeAlias = Callable[[int, int], object]
 
-#: What reading adds to the columns of a file.
+#: Columns that reading adds to those of a file.
 _ADDED: Final = ("weight_text", "source", "line")
-#: How a count is put into words: the number, an ``s`` for several, the region.
+#: Texts for counts, formatted with the number, the plural ``s``, and the region.
 _WORDS: Final = {
     "trimmed": "blanks trimmed in {} cell{}",
     "unprotected": "protective ' taken away in {} cell{}",
@@ -70,16 +70,16 @@ _WORDS: Final = {
     "blank": "{} blank line{} skipped",
     "short": "fewer cells than the header in {} row{}",
 }
-_NAMED: Final = 3  # sources that a note names
+_NAMED: Final = 3  # most sources that a note names
 
 _log: Final = logging.getLogger("vcokit.inventory")
 
 
 class ReadReport(dict[str, Any]):
-    """What reading noticed: a dict of plain values, the same object in every copy of a frame.
+    """Report of reading: a dict of plain values, shared by all copies of a frame.
 
-    pandas copies ``attrs`` deeply in every operation; of many files that takes longer than the
-    operation itself.
+    pandas makes a deep copy of ``attrs`` in every operation. For many files, this would take longer
+    than the operation itself.
     """
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ReadReport:
@@ -100,62 +100,63 @@ def read_routes(
 ) -> pd.DataFrame:
     r"""Read an inventory of routes from files of almost any kind.
 
-    Format, encoding, delimiter and header line are found, and columns are matched by the names
-    that the API, its console and common spreadsheets give them. Dirty cells are kept for
-    `audit_routes` to judge; only a file that is not a table of routes at all raises. What was
-    found, and what was changed, stands in ``routes.attrs["read"]``.
+    Format, encoding, delimiter and header line are detected, and columns are matched by their
+    names in the API, its console and common spreadsheets. Dirty cells are kept, and `audit_routes`
+    reports them; only a file that is not a table of routes at all raises. What was detected and
+    changed is in ``routes.attrs["read"]``.
 
     Parameters
     ----------
     source : str, path, bytes, file object, or a list of these
         A path, a pattern (``"sites/*.csv"``), ``"-"`` for standard input, an open file, binary or
         text, or the text itself: a str that contains a newline. CSV, JSON lines, Parquet and
-        workbooks (``.xlsx .xlsm .xlsb .ods``, with the extra ``excel``) are known by their name,
-        or else by their content; ``.gz`` and ``.zst`` are unpacked. See
+        workbooks (``.xlsx .xlsm .xlsb .ods``, with the extra ``excel``) are recognized by their
+        name, or else by their content; ``.gz`` and ``.zst`` are decompressed. See
         `vcokit.inventory.excel_reader`, `vcokit.inventory.json_parquet` and
-        `vcokit.inventory.clean` for what becomes of their cells.
+        `vcokit.inventory.clean` for how cells are converted.
     *more : str, path, bytes or file object
-        Further sources: their rows come below, ``source`` tells them apart.
+        Further sources. Their rows follow; the column ``source`` distinguishes them.
     columns : mapping of str to str, optional
-        Names in the file by field, where they are not found by themselves:
-        ``{"route_dest": "Ziel"}``. The other way round, ``{"Ziel": "route_dest"}``, is understood
-        too. Of several tables one must have it; the others are read by the names that are known.
+        Column names in the file by field, if they are not recognized automatically:
+        ``{"route_dest": "Ziel"}``. The reverse, ``{"Ziel": "route_dest"}``, also works. If there
+        are several tables, at least one must have the column; in the others, known names are used.
     region : str, optional
-        Region of the rows that name none.
+        Region of the rows without a region.
     weights : mapping of str to int, optional
         Words that stand for weights, such as ``{"主": 100, "备": 0}``; case does not matter. A
         weight is never guessed.
     encoding : str, optional
-        By default a byte order mark is obeyed, UTF-16 is known by its NULs, and the rest is
-        UTF-8, cp1252 or GB18030 by what it shows; see `vcokit.inventory.encoding`.
+        By default detected: from a byte order mark, UTF-16 from its NULs, and otherwise UTF-8,
+        cp1252 or GB18030 from the bytes; see `vcokit.inventory.encoding`.
     delimiter : str, optional
         By default comma, semicolon, tab or bar, whichever separates the names in the header.
     format : {"csv", "excel", "jsonl", "parquet"}, optional
         Format of every source, whatever its name.
     sheet : str, optional
-        Sheet of a workbook; by default every sheet that is shown and has a header.
+        Sheet of a workbook; by default every visible sheet with a header.
     progress : callable, optional
-        Called with bytes done and bytes in all, before and after each source. The numbers never
-        fall; the total grows where the size of a source (standard input, say) is known only once
-        it is read. One that raises is logged once and not called again; Ctrl-C passes.
+        Called with the bytes done and the total bytes, before and after each source. The numbers
+        never decrease. The total increases if the size of a source, such as standard input, is
+        known only after it was read. If the callable raises an exception, this is logged once and
+        it is not called again; Ctrl-C still works.
 
     Returns
     -------
     DataFrame
-        Of `vcokit.schema.ROUTES`: a row a record, ``line`` the line or sheet row it starts on (NA
-        in Parquet), and behind these the file's other columns, as str under their own names.
-        Without a next hop column the next hop is the connection. ``attrs["read"]`` is a dict of
-        plain values: source, format, encoding, delimiter, head_line, skipped, columns, unknown,
-        notes; of several tables, source, notes, and such a dict for each under tables; and
-        ``sha256``, the digest of each file by its name. Copies of the frame share it: read it, do
-        not change it.
+        With the columns of `vcokit.schema.ROUTES`: one row per record; ``line`` is the line or
+        sheet row on which it starts (NA in Parquet). The file's other columns follow, as str under
+        their own names. Without a next hop column, the next hop is the connection.
+        ``attrs["read"]`` is a dict of plain values: source, format, encoding, delimiter,
+        head_line, skipped, columns, unknown, notes; for several tables, source, notes, and under
+        tables such a dict for each; and ``sha256``, the digest of each file by name. Copies of
+        the frame share this dict: do not change it.
 
     Raises
     ------
     InventoryError
         If a file cannot be read as routes; it names file, line and remedy.
     InputError
-        If an argument cannot be used, or an extra is not installed.
+        If an argument is not valid, or an extra is not installed.
 
     Examples
     --------
@@ -195,20 +196,20 @@ def read_routes(
 
 
 def read_partitions(source: Source | list[Source], *more: Source, **options: Any) -> Any:
-    r"""Read many files as a Dask frame of routes, each file when its partition is worked on.
+    r"""Read many files as a Dask frame of routes; each file is read when its partition is computed.
 
     Parameters
     ----------
     source, *more : str, path, or a list of these
         Paths and patterns, as in `read_routes`. Each worker reads its files by these names.
     **options
-        Of `read_routes`, for every file.
+        Options of `read_routes`, used for every file.
 
     Returns
     -------
     dask.dataframe.DataFrame
-        A partition per file, with the columns that the first one has; what another file lacks is
-        missing there, what it has more is left out.
+        One partition per file, with the columns of the first file. Columns that another file
+        lacks are missing values there; its additional columns are left out.
 
     Raises
     ------
@@ -227,7 +228,7 @@ def read_partitions(source: Source | list[Source], *more: Source, **options: Any
     (2, ['10.0.0.0/8', '10.1.0.0/16'])
     """
     try:
-        dask: Any = import_module("dask.dataframe")  # ships no types for what is used here
+        dask: Any = import_module("dask.dataframe")  # no type annotations for what is used here
     except ImportError as error:
         raise InputError(
             f"Dask is not installed ({error})", remedy="pip install 'vcokit[dask]'"
@@ -246,17 +247,17 @@ def _read_partition(file: Source, columns: list[str], read: dict[str, Any]) -> p
 
 
 def notes_of(routes: pd.DataFrame) -> list[str]:
-    r"""Return what reading noted of routes, each note with its source.
+    r"""Return the notes of reading on routes, each note with its source.
 
     Parameters
     ----------
     routes : DataFrame
-        From `vcokit.read_routes`; any other has no notes.
+        From `vcokit.read_routes`; other frames have no notes.
 
     Examples
     --------
     >>> notes_of(read_routes("region,connection,cidr,weight\ncn-a,vco-a,10.0.0.0/8,100\n"))
-    ['<text>: next_hop taken from the connection']
+    ['<text>: next_hop set to the connection']
     """
     read = routes.attrs.get("read")
     if not isinstance(read, Mapping) or "source" not in read:
@@ -266,12 +267,12 @@ def notes_of(routes: pd.DataFrame) -> list[str]:
 
 
 def digests_of(routes: pd.DataFrame) -> dict[str, str]:
-    r"""Return the SHA-256 of each file that routes were read from, in hex, by its name.
+    r"""Return the SHA-256 of each file that routes were read from, in hex, by file name.
 
     Parameters
     ----------
     routes : DataFrame
-        From `vcokit.read_routes`; any other has none.
+        From `vcokit.read_routes`; other frames have no digests.
 
     Examples
     --------
@@ -285,7 +286,7 @@ def digests_of(routes: pd.DataFrame) -> dict[str, str]:
 
 
 class _Meter:
-    """The bytes of several sources, as they are read one after the other."""
+    """Counts the bytes of several sources that are read one after the other, and reports them."""
 
     def __init__(self, progress: Progress | None, sizes: list[int]) -> None:
         self._progress = progress
@@ -294,7 +295,7 @@ class _Meter:
         self._report()
 
     def add(self, size: int) -> None:
-        """Take in that the next source, of so many bytes, is read."""
+        """Record that the next source, of `size` bytes, was read."""
         known = self._sizes.pop(0)
         self._done += known or size
         self._total += 0 if known else size
@@ -305,12 +306,12 @@ class _Meter:
             if self._progress is not None:
                 self._progress(self._done, self._total)
         except Exception:
-            _log.exception("the progress hook failed and is called no more")
+            _log.exception("the progress hook failed and will not be called again")
             self._progress = None
 
 
 def _weight_words(weights: Mapping[str, int] | None) -> dict[str, int]:
-    """Return the words for weights as cells are compared with them."""
+    """Check the words for weights; return them in the form in which cells are compared."""
     remedy = Remedy("Write {weights}", weights={"active": 100, "standby": 0})
     if weights is not None and not isinstance(weights, Mapping):
         raise InputError("weights must map words to whole numbers", remedy=remedy)
@@ -341,22 +342,22 @@ def _region(region: str | None) -> str | None:
 
 
 def _tables(file: File, options: Options) -> list[RawTable]:
-    """Return the tables of a file, by the reader of its format."""
+    """Return the tables of a file, read by the reader for its format."""
     if isinstance(file.content, bytes) and file.format == "excel":
         return read_excel(file.name, file.content, file.budget, options)
     if isinstance(file.content, bytes) and file.format == "parquet":
         return [read_parquet(file.name, file.content, file.budget, options)]
     if file.format in ("excel", "parquet"):
         raise InventoryError(
-            f"text, where a file of format {file.format!r} belongs",
+            f"text instead of a file of format {file.format!r}",
             source=file.name,
             remedy='Open the file with mode "rb", or give its path',
         )
     if file.format == "terraform":
         raise InventoryError(
-            "Terraform's own language is written, and not read",
+            "Terraform files can be written but not read",
             source=file.name,
-            remedy="Read what Terraform makes of it: terraform show -json > routes.json",
+            remedy="Read Terraform's JSON output: terraform show -json > routes.json",
         )
     text = decode(file.name, file.content, options.encoding, file.notes)
     return [(read_json if file.format == "jsonl" else read_csv)(text, file.budget, options)]
@@ -365,7 +366,7 @@ def _tables(file: File, options: Options) -> list[RawTable]:
 def _routes(
     tables: Sequence[RawTable], region: str | None, words: Mapping[str, int]
 ) -> pd.DataFrame:
-    """Return the rows of tables as a routes frame, with the report."""
+    """Return the rows of tables as a routes frame, with the report in ``attrs``."""
     saved = [_saved_columns(table) for table in tables]
     rows = _stacked(tables, saved)
     clean.trim(rows, [table.protected for table in tables])
@@ -391,10 +392,11 @@ def _routes(
 
 
 def _saved_columns(table: RawTable) -> dict[str, int]:
-    """Return the places of columns that an earlier reading made, by their names in the frame.
+    """Return the positions of columns that an earlier reading added, by their names in the frame.
 
-    A frame that pandas saved has them beside the file's own. ``weight_text`` says nothing where
-    there is a weight, or it is somebody else's; only beside it are ``source`` and ``line`` ours.
+    A frame that was saved with pandas has them in addition to the file's own columns. Our
+    ``weight_text`` is empty wherever there is a weight; otherwise the column is from someone else.
+    ``source`` and ``line`` are ours only if ``weight_text`` is.
     """
     fields = set(table.header.fields.values())
     cells = enumerate(table.header.cells)
@@ -409,7 +411,7 @@ def _saved_columns(table: RawTable) -> dict[str, int]:
 
 
 def _stacked(tables: Sequence[RawTable], saved: Sequence[Mapping[str, int]]) -> Rows:
-    """Return the rows of tables one below the other, each column under the name it gets."""
+    """Return the concatenated rows of tables, with each column under its name in the frame."""
     named: list[dict[str, Column]] = []
     for table, own in zip(tables, saved, strict=True):
         header = table.header
@@ -432,7 +434,7 @@ def _stacked(tables: Sequence[RawTable], saved: Sequence[Mapping[str, int]]) -> 
             for columns, size in zip(named, sizes, strict=True)
         ]
         column = pa.chunked_array([chunk for piece in pieces for chunk in piece.chunks], STRING)
-        # A column of thousands of chunks would be slow in every later operation.
+        # A column with thousands of chunks would make every later operation slow.
         stacked[name] = (
             column if len(tables) == 1 else pa.chunked_array([column.combine_chunks()], STRING)
         )
@@ -446,7 +448,7 @@ def _stacked(tables: Sequence[RawTable], saved: Sequence[Mapping[str, int]]) -> 
 
 
 def _fill_region(rows: Rows, regions: Sequence[str | None]) -> None:
-    """Put the region of a sheet, or the one that the caller gave, in rows that name none."""
+    """Fill in the region of a sheet, or the caller's region, in rows without a region."""
     if any(regions):
         given = rows.of_tables([None if one is None else str(one) for one in regions]).cast(STRING)
         column = rows.columns.get("region_id", pa.chunked_array([pa.nulls(len(given), STRING)]))
@@ -455,7 +457,7 @@ def _fill_region(rows: Rows, regions: Sequence[str | None]) -> None:
 
 
 def _fill_next_hop(rows: Rows, has_next_hop: Sequence[bool]) -> None:
-    """Take the connection for the next hop in the tables without such a column."""
+    """Use the connection as next hop in the tables without a column of next hops."""
     connection = rows.columns["vpn_connection_id"]
     if not any(has_next_hop):
         rows.columns["next_hop"] = connection
@@ -465,7 +467,7 @@ def _fill_next_hop(rows: Rows, has_next_hop: Sequence[bool]) -> None:
 
 
 def _drop_empty_extras(rows: Rows, tables: Sequence[RawTable]) -> list[list[str]]:
-    """Drop columns without a name that hold nothing; return the other columns of each table."""
+    """Drop empty columns without a name; return the other additional columns of each table."""
     kept: set[str] = set()
     found = []
     for number, table in enumerate(tables):
@@ -482,7 +484,7 @@ def _drop_empty_extras(rows: Rows, tables: Sequence[RawTable]) -> list[list[str]
 
 
 def _frame(rows: Rows, tables: Sequence[RawTable]) -> pd.DataFrame:
-    """Return the frame: the schema's columns, then the others."""
+    """Return the frame: the columns of the schema, then the others."""
     weight, weight_text = clean.weights(rows.columns.pop("weight"))
     columns: dict[str, object] = {
         name: clean.series(column) for name, column in rows.columns.items()
@@ -504,7 +506,7 @@ def _frame(rows: Rows, tables: Sequence[RawTable]) -> pd.DataFrame:
 
 
 def _worded(rows: Rows, table: int, region: str | None) -> list[str]:
-    """Return what was changed in a table, in words."""
+    """Return the changes in a table as texts."""
     counted = {what: int(rows.counts[what][table]) for what in _WORDS if what in rows.counts}
     return [_WORDS[what].format(n, "s" * (n != 1), region) for what, n in counted.items() if n]
 
@@ -512,14 +514,14 @@ def _worded(rows: Rows, table: int, region: str | None) -> list[str]:
 def _report(
     table: RawTable, unknown: list[str], saved: Mapping[str, int], changes: list[str]
 ) -> ReadReport:
-    """Return what reading noticed of a table, in plain values: pandas serialises ``attrs``."""
+    """Return the report on a table, in plain values because pandas serialises ``attrs``."""
     header = table.header
     fields = sorted((place, name) for name, place in header.fields.items())
     notes = list(table.notes)
     if saved:
         notes.append(f"columns {', '.join(saved)} taken for those of an earlier reading")
     if "next_hop" not in header.fields:
-        notes.append("next_hop taken from the connection")
+        notes.append("next_hop set to the connection")
     return ReadReport(
         source=table.source,
         format=table.format,
@@ -534,7 +536,7 @@ def _report(
 
 
 def _merged_report(tables: Sequence[RawTable], reports: Sequence[ReadReport]) -> ReadReport:
-    """Return the report of all tables; what is noted of several sources is one note."""
+    """Return the report on all tables; the same note on several sources becomes one note."""
     noted: dict[str, list[str]] = {}
     for table, report in zip(tables, reports, strict=True):
         own = ((report["source"], note) for note in report["notes"])

@@ -1,32 +1,32 @@
-"""What is to be read: paths, patterns, standard input, open files and text, compressed or not.
+"""Sources to read: paths, patterns, standard input, open files and text, compressed or not.
 
 ==============================  ==========================================================
-what is given                   what is read
+given                           read
 ==============================  ==========================================================
 ``"a.csv"``, a `Path`           that file
-``"b/*.csv"``, ``"b/**/*.csv"`` every file of the pattern, by name; one at least; Excel's lock
-                                files (``~$book.xlsx``) are none
+``"b/*.csv"``, ``"b/**/*.csv"`` all matching files, sorted by name; at least one must match;
+                                Excel's lock files (``~$book.xlsx``) are ignored
 ``"-"``                         standard input
-a str with a newline, bytes,    itself
+a str with a newline, bytes,    its content
 an open file
-a list or several of these      one after the other; a file is read once
+a list or several of these      each in turn; a file is read only once
 ==============================  ==========================================================
 
-The format is what ``format=`` says; else what the name says, by `SUFFIXES` (``.gz`` and ``.zst``
-left off); else what the content begins with. A name that says another format than its content
-has is an error that names both.
+The format is given by ``format=``; else by the name's suffix, see `SUFFIXES` (``.gz`` and ``.zst``
+are ignored); else by the first bytes of the content. If name and content indicate different
+formats, this is an error that names both.
 
 ::
 
     bytes of the file ──decompress──▶ bytes ──reader──▶ text and cells ──▶ columns
                      `is_decompression_bomb`       `Budget`
 
-A kilobyte can stand for gigabytes: a row that is repeated, a text that is referred to, a header of
-thousands of columns above rows of one cell. Whoever lays such things out counts them first (repeats
-and references times their length, rows times columns), for a library that finds no room may end the
-whole process. A file of up to a megabyte stays below a gigabyte of memory that way. A larger one
-may become as many times its size as inventories do: compressed, they come to 30 times, the most
-repetitive to 100.
+A kilobyte can expand to gigabytes: by a repeated row, by references to a text, or by a header of
+thousands of columns above rows of one cell. So the readers compute the size before they expand such
+content (repeats and references times their length, rows times columns), because a library that runs
+out of memory may end the whole process. This keeps a file of up to a megabyte below a gigabyte of
+memory. The limit of a larger file is a multiple of its size, chosen to fit inventories: compressed
+ones expand about 30 times, the most repetitive 100 times.
 """
 
 from __future__ import annotations
@@ -65,52 +65,53 @@ SUFFIXES: Final = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
-    ".tf": "terraform",  # written only
+    ".tf": "terraform",  # can only be written
     ".xlsx": "excel",
     ".xlsm": "excel",
     ".xlsb": "excel",
     ".ods": "excel",
-    ".xls": "excel",  # refused there, with what to do
+    ".xls": "excel",  # the Excel reader refuses it, with a remedy
 }
 #: Suffixes of compressed files.
 COMPRESSED: Final = (".gz", ".zst")
 
-#: Bytes that any compressed file may become, how many times what was read of it a larger one may,
-#: and the most of all.
+#: Limits of decompression: bytes that are allowed for any file, beyond that the ratio to the bytes
+#: read from the compressed file, and the most bytes in any case.
 UNPACKED_FREE: Final = 64 << 20
 UNPACKED_RATIO: Final = 128
 UNPACKED_MOST: Final = 4 << 30
-#: Bytes of text and cells that any file may become, and how many times its size a larger one may.
+#: Limits of text and cells: bytes that are allowed for any file, and beyond that the ratio to the
+#: size of the file.
 FREE: Final = 224 << 20
 RATIO: Final = 224
-#: What a cell costs beside its text.
+#: Bytes that a cell counts in addition to its text.
 CELL: Final = 16
-#: Most bytes of a source without end, such as a pipe or a device.
+#: Most bytes of a source that may be endless, such as a pipe or a device.
 STREAM: Final = 1 << 30
 
 _MAGIC: Final = ((b"PK\x03\x04", "excel"), (b"\xd0\xcf\x11\xe0", "excel"), (b"PAR1\x15", "parquet"))
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
-#: What an object, or a list of objects, begins with.
+#: Beginning of a JSON object, or of a list of objects.
 _JSON: Final = re.compile(r"[\ufeff \t\r\n]*(?:\{|\[[ \t\r\n]*[\{\]])")
 
 _STDIN: Final = "-"
-_BLOCK: Final = 1 << 20  # bytes that are read at a time where the end is not known
-_SHOWN: Final = 200  # characters of foreign text in a message
+_BLOCK: Final = 1 << 20  # bytes that are read at a time if the size is not known
+_SHOWN: Final = 200  # most characters of foreign text in a message
 
 
 class Readable(Protocol):
     """A file object, open for reading, binary or text."""
 
     def read(self) -> Any:
-        """Return all that is left to read."""
+        """Return the rest of the content."""
 
 
 Source: TypeAlias = str | bytes | os.PathLike[str] | Readable
 
 
 class Budget:
-    """The text and cells that a file of ``size`` bytes, as they came, may become."""
+    """Limit on the text and cells of a file of ``size`` bytes before decompression."""
 
     def __init__(self, source: str, size: int) -> None:
         self._source = source
@@ -119,29 +120,30 @@ class Budget:
         self._taken = 0
 
     def check(self, text: int, cells: int, *, line: int | None = None) -> None:
-        """Raise where so many bytes of text and so many cells, beside what was taken, are too many.
+        """Raise if these bytes of text and cells, in addition to those taken, exceed the limit.
 
         Empty cells count too.
         """
         if self._taken + text + CELL * cells > self._most:
             raise InventoryError(
                 f"a file of {self._size:,} bytes that becomes more than {self._most >> 20:,} MiB "
-                "of cells, as no inventory does",
+                "of cells, which is too large for an inventory",
                 source=self._source,
                 line=line,
-                remedy="Look for what repeats: a long text in many rows, a header of many columns, "
-                "many networks in one cell; or split the file, and read its parts together",
+                remedy="Look for repeated content: a long text in many rows, a header of many "
+                "columns, many networks in one cell; or split the file, and read its parts "
+                "together",
             )
 
     def take(self, text: int, cells: int, *, line: int | None = None) -> None:
-        """Check, and count so much as taken."""
+        """Check the limit, and count the given amounts as taken."""
         self.check(text, cells, line=line)
         self._taken += text + CELL * cells
 
 
 @dataclass(frozen=True)
 class File:
-    """A source with its content, decompressed, and its format; ``sha256`` is of what was read."""
+    """A source with its decompressed content and its format; ``sha256`` is of the bytes as read."""
 
     name: str
     content: bytes | str
@@ -152,7 +154,7 @@ class File:
 
 
 def find_sources(given: Iterable[Any]) -> list[Any]:
-    """Return the sources that are meant, patterns resolved, no file twice."""
+    """Return the given sources with patterns expanded and without repeated files."""
     found: list[Any] = []
     seen: set[tuple[int, int]] = set()
     for source in _listed(given):
@@ -162,7 +164,7 @@ def find_sources(given: Iterable[Any]) -> list[Any]:
         if there is not None:
             seen.add((there.st_dev, there.st_ino))
     if not found:
-        raise InputError("no source of routes", remedy="Give a path, an open file, or text")
+        raise InputError("no source was given", remedy="Give a path, an open file, or text")
     return found
 
 
@@ -173,7 +175,7 @@ def open_source(
 ) -> File:
     """Return a source with its content and its format.
 
-    ``seen`` counts the sources that have no path of their own, so that each gets its own name.
+    ``seen`` counts the names of sources that are not paths, so that each gets a unique name.
     """
     name, content = _content_of(source)
     named = named_format(name)
@@ -192,10 +194,10 @@ def open_source(
 
 @contextmanager
 def one_memory_error(source: str) -> Iterator[None]:
-    """Turn what any library raises where memory is too small into one error of ours."""
+    """Replace a `MemoryError` of any library by an `InventoryError`."""
     try:
         yield
-    except MemoryError:  # that of Arrow is one too
+    except MemoryError:  # Arrow's error is a subclass
         raise InventoryError(
             "there is not enough memory to read it",
             source=source,
@@ -204,7 +206,7 @@ def one_memory_error(source: str) -> Iterator[None]:
 
 
 def size_of(source: Any) -> int:
-    """Return the size of a source as far as it is known before it is read, else 0."""
+    """Return the size of a source if it is known before reading, else 0."""
     there = _file_of(source)
     if there is not None:
         return there.st_size
@@ -213,18 +215,18 @@ def size_of(source: Any) -> int:
 
 
 def name_of(source: object) -> str:
-    """Return the name of a source: its path, also where it comes open, or what it is."""
+    """Return the name of a source: its path (also of an open file), or its kind."""
     if isinstance(source, str) and not is_path(source):
         return "<text>"
     if not isinstance(source, str | os.PathLike):
-        source = getattr(source, "name", None)  # a number where only a descriptor was opened
+        source = getattr(source, "name", None)  # an int if a file descriptor was opened
     name = os.fsdecode(source) if isinstance(source, str | os.PathLike) else ""
-    # Bytes of a name that are no text stand in it as halves of surrogate pairs.
+    # Bytes of a name that are not text are lone surrogates in it.
     return name.encode("utf-8", "backslashreplace").decode("utf-8") if name else "<buffer>"
 
 
 def named_format(name: str) -> str | None:
-    """Return the format that a file's name says.
+    """Return the format that a file's name indicates, or None.
 
     Examples
     --------
@@ -237,23 +239,23 @@ def named_format(name: str) -> str | None:
 
 
 def check_format(format: str | None) -> None:  # noqa: A002
-    """Raise `InputError` for what is not a format."""
+    """Raise `InputError` if the argument is not a format."""
     if format is not None and format not in FORMATS:
         raise InputError(
             f"format {format!r} is not known",
-            remedy=f"Write one of {', '.join(FORMATS)}, or leave it out to have it found",
+            remedy=f"Write one of {', '.join(FORMATS)}, or leave it out to detect it",
         )
 
 
 def is_path(source: Any) -> bool:
-    """Tell whether a source is a path: a str with a line end is the text itself."""
+    """Return whether a source is a path; a str with a line end is text instead."""
     if isinstance(source, str):
         return not ("\n" in source or "\r" in source)
     return isinstance(source, os.PathLike) and isinstance(os.fspath(source), str)
 
 
 def is_decompression_bomb(seen: int, consumed: int) -> bool:
-    """Tell whether so many bytes, unpacked from so few, are more than any inventory has.
+    """Return whether `seen` bytes, decompressed from `consumed` bytes, are too many for routes.
 
     Examples
     --------
@@ -264,7 +266,7 @@ def is_decompression_bomb(seen: int, consumed: int) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    r"""Return what a library said of a file: on one line, shortened, control characters spelt out.
+    r"""Return the text of a library's error: on one line, shortened, control characters escaped.
 
     Examples
     --------
@@ -276,19 +278,19 @@ def reason_of(error: BaseException) -> str:
 
 
 def _listed(given: Iterable[Any]) -> Iterator[Any]:
-    """Yield sources one by one, the files of a pattern instead of it."""
+    """Yield sources one by one, with the matching files in place of a pattern."""
     for source in given:
         if isinstance(source, list | tuple):
             yield from _listed(source)
         elif is_path(source) and glob.has_magic(os.fspath(source)) and not _file_of(source):
-            # A file may be called ``[a].csv``.
+            # Not a pattern if there is a file with this name, such as ``[a].csv``.
             yield from _matching(os.fspath(source))
         else:
             yield source
 
 
 def _matching(pattern: str) -> list[str]:
-    """Return the files that fit a pattern, but for what Excel leaves beside an open workbook."""
+    """Return the files that match a pattern, without Excel's lock files of open workbooks."""
     try:
         names = glob.glob(pattern, recursive=True)
         found = sorted(n for n in names if Path(n).is_file() and PurePath(n).name[:2] != "~$")
@@ -296,12 +298,12 @@ def _matching(pattern: str) -> list[str]:
         found = []
     if not found:
         shown = pattern if pattern.isprintable() else ascii(pattern)
-        raise InventoryError("no file fits this pattern", source=shown, remedy="Check the path")
+        raise InventoryError("no file matches this pattern", source=shown, remedy="Check the path")
     return found
 
 
 def _file_of(source: Any) -> os.stat_result | None:
-    """Return what the system says of the file that a source is, None where it is no such path."""
+    """Return the file status of a source, or None if it is not the path of an existing file."""
     if not is_path(source) or source == _STDIN:
         return None
     try:
@@ -311,7 +313,7 @@ def _file_of(source: Any) -> os.stat_result | None:
 
 
 def _content_of(source: Any) -> tuple[str, bytes | str]:
-    """Return the name of a source and what it holds."""
+    """Return the name and the content of a source."""
     if isinstance(source, str) and source == _STDIN:
         if sys.stdin is None:
             raise InventoryError(
@@ -357,7 +359,7 @@ def _content_of_open(file: Any) -> bytes | str:
         content = _bounded(name_of(file), file) if isinstance(file, io.IOBase) else file.read()
     except InventoryError:
         raise
-    except (OSError, ValueError) as error:  # closed, write-only, or opened in a wrong encoding
+    except (OSError, ValueError) as error:  # closed, write-only, or opened with a wrong encoding
         raise InventoryError(
             f"the open file cannot be read: {error}",
             source=name_of(file),
@@ -368,20 +370,20 @@ def _content_of_open(file: Any) -> bytes | str:
     if isinstance(content, bytearray | memoryview):
         return bytes(content)
     raise InputError(
-        f"read() of the source gave a {type(content).__name__}",
+        f"read() of the source returned a {type(content).__name__}",
         remedy="Give a file object that reads bytes or text",
     )
 
 
 def _bounded(name: str, file: Any) -> bytes | str:
-    """Return what an open file holds that may have no end; raise past `STREAM`."""
+    """Return the content of an open file that may be endless; raise if it exceeds `STREAM`."""
     part = file.read(_BLOCK)
     content: Any = io.StringIO(newline="") if isinstance(part, str) else io.BytesIO()
     while part:
         content.write(part)
         if content.tell() > STREAM:
             raise InventoryError(
-                f"more than {STREAM >> 20:,} MiB, and no end of it",
+                f"more than {STREAM >> 20:,} MiB, without end",
                 source=name,
                 remedy="Save it as a file, and give its path; a device is not an inventory",
             )
@@ -391,9 +393,9 @@ def _bounded(name: str, file: Any) -> bytes | str:
 
 
 def _decompress(name: str, data: bytes) -> tuple[bytes, list[str]]:
-    """Return what gzip or zstd hold, and a note of it; other bytes as they are.
+    """Return decompressed gzip or zstd data, and a note about it; return other data unchanged.
 
-    They are known by what they begin with, whatever the name.
+    Compressed data is recognized by its first bytes, whatever the name.
     """
     kind = "gzip" if data.startswith(_GZIP) else "zstd" if data.startswith(_ZSTD) else None
     if kind is None:
@@ -424,7 +426,7 @@ def _decompress(name: str, data: bytes) -> tuple[bytes, list[str]]:
 
 
 def _format_of(content: bytes | str) -> str:
-    """Return the format of content without a telling name."""
+    """Return the format of content whose name does not indicate it."""
     if isinstance(content, bytes):
         for magic, found in _MAGIC:
             if content.startswith(magic):

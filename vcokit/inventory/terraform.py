@@ -1,18 +1,18 @@
-"""Routes in Terraform: written as its language, read from ``terraform show -json``.
+"""Routes in Terraform: written in its language, read from ``terraform show -json``.
 
 The resource is ``alicloud_vpn_gateway_vco_route`` of the provider aliyun/alicloud. It has no
-argument for a description, so descriptions are not written. Which region a route is in, the
-provider's configuration says: a region is a block of its own, and where there are several, each
+argument for a description, so descriptions are not written. The provider's configuration decides
+the region of a route. So each region has its own block, and if there are several regions, each
 block names the provider's alias, ``alicloud.cn_hangzhou``::
 
     locals { vco_routes_cn_hangzhou = { "vco-a/10.0.0.0/8" = { … weight = 100 } } }
     resource "alicloud_vpn_gateway_vco_route" "cn_hangzhou" { for_each = … }
-    import { for_each = … }              where the routes are live: Terraform takes them over
+    import { for_each = … }              for live routes: imports them into Terraform
 
-The key of a route is its connection and network, so that a new weight replaces the route under its
-key; where two routes of one connection have one network, next hop and weight stand behind it. An id
-for import is ``<connection>:<network>:<next hop>:<weight>``, as the provider's documentation has
-it. A loop over import blocks needs Terraform 1.7 or OpenTofu 1.7.
+The key of a route is its connection and network, so a new weight replaces the route with the same
+key. If a connection has two routes for a network, next hop and weight are appended to the key. The
+id for import is ``<connection>:<network>:<next hop>:<weight>``, as in the provider's documentation.
+A loop in an import block needs Terraform 1.7 or OpenTofu 1.7.
 """
 
 from __future__ import annotations
@@ -61,17 +61,17 @@ import {{
 
 
 def terraform_blocks(routes: pd.DataFrame) -> Iterator[str]:
-    r"""Yield the text of a Terraform file, a region after the other.
+    r"""Yield the text of a Terraform file, region by region.
 
     Parameters
     ----------
     routes : DataFrame
-        An inventory, or live routes: these also get import blocks.
+        An inventory, or live routes, which also get import blocks.
 
     Raises
     ------
     InputError
-        If a route lacks a part of its identity, or is there twice.
+        If a route lacks its region, connection, network, next hop or weight, or occurs twice.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def terraform_blocks(routes: pd.DataFrame) -> Iterator[str]:
 
 
 def _checked(routes: pd.DataFrame) -> pd.DataFrame:
-    """Return region and identity of each route, its weight as a number."""
+    """Return region and identity of each route, with the weight as a number; checked."""
     weight = pd.to_numeric(routes["weight"], errors="coerce").astype("Int64")
     rows = pd.DataFrame(
         {name: text_column(routes[name]).array for name in ("region_id", *_FIELDS[:3])}
@@ -116,20 +116,20 @@ def _checked(routes: pd.DataFrame) -> pd.DataFrame:
         missing = rows.index[rows[name].isna()]
         if len(missing):
             raise InputError(
-                f"row {missing[0]} has no {name}, which Terraform must know",
+                f"row {missing[0]} has no {name}, which Terraform requires",
                 remedy="Audit the routes first, and leave out rows with errors",
             )
     repeated = rows.index[rows.duplicated()]
     if len(repeated):
         raise InputError(
-            f"row {repeated[0]} is a route that an earlier row has already",
+            f"row {repeated[0]} repeats the route of an earlier row",
             remedy="Leave it out: routes.drop_duplicates()",
         )
     return rows
 
 
 def _routes(rows: pd.DataFrame) -> Iterator[str]:
-    """Yield the entry of each route in a map."""
+    """Yield the map entry of each route."""
     repeated = rows.duplicated(["vpn_connection_id", "route_dest"], keep=False)
     columns = (rows[name].tolist() for name in _FIELDS)
     for *texts, weight, several in zip(*columns, repeated.tolist(), strict=True):
@@ -146,34 +146,34 @@ def _routes(rows: pd.DataFrame) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """Return text as a string of Terraform's language, in which nothing is a template."""
+    """Return text as a string of Terraform's language, with template markers escaped."""
     plain = json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
     return plain.replace("${", "$${").replace("%{", "%%{")
 
 
 def is_document(found: Mapping[str, Any]) -> bool:
-    """Tell whether an object of JSON is what ``terraform show -json`` prints."""
+    """Return whether a JSON object is output of ``terraform show -json``."""
     return "format_version" in found and bool(
         {"values", "planned_values", "terraform_version"} & found.keys()
     )
 
 
 def resources_of(source: str, line: int, document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the routes of a document as objects with the names of fields.
+    """Return the routes of a document as objects whose keys are names of fields.
 
-    Of a state they are those it holds, of a plan those that it leads to. The region stands only in
-    a plan whose provider names it as a constant.
+    For a state, these are its routes; for a plan, the routes after the plan is applied. The region
+    is known only from a plan whose provider configuration has it as a constant.
 
     Raises
     ------
     InventoryError
-        If it holds no such resource.
+        If the document has no resource of routes.
     """
     values = document.get("planned_values") or document.get("values")
     found = list(_resources(values.get("root_module") if isinstance(values, dict) else None))
     if not found:
         raise InventoryError(
-            f"this is Terraform's, and has no resource {RESOURCE}",
+            f"this Terraform document has no resource {RESOURCE}",
             source=source,
             line=line,
             remedy="Print the state or plan that has the routes: terraform show -json",
@@ -187,7 +187,7 @@ def resources_of(source: str, line: int, document: Mapping[str, Any]) -> list[di
 
 
 def _resources(module: object) -> Iterator[dict[str, Any]]:
-    """Yield the routes among the resources of a module and of those within it."""
+    """Yield the routes among the resources of a module and its child modules."""
     if not isinstance(module, dict):
         return
     for one in module.get("resources") or ():
@@ -198,12 +198,12 @@ def _resources(module: object) -> Iterator[dict[str, Any]]:
 
 
 def _block(resource: Mapping[str, Any]) -> str:
-    """Return the address of a resource's block, without keys of loops."""
+    """Return the address of a resource's block, without the keys of ``for_each`` and ``count``."""
     return re.sub(r"\[(?:\"(?:[^\"\\]|\\.)*\"|[0-9]+)\]", "", str(resource.get("address", "")))
 
 
 def _regions(document: Mapping[str, Any]) -> dict[str, str]:
-    """Return the region of each block, where the configuration in a plan says it as a constant."""
+    """Return the region of each block whose region is a constant in the plan's configuration."""
     configuration = document.get("configuration")
     if not isinstance(configuration, dict):
         return {}
@@ -218,12 +218,12 @@ def _regions(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _configured(module: object, prefix: str, regions: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield the address and region of each block of routes in a module and those within it."""
+    """Yield the address and region of each block in a module and the modules that it calls."""
     if not isinstance(module, dict):
         return
     for one in module.get("resources") or ():
         key = str(one.get("provider_config_key", "")) if isinstance(one, dict) else ""
-        # Within a module the key says whose module it is: "module.a:alicloud".
+        # In a child module, the key is prefixed with the module: "module.a:alicloud".
         key = key.rpartition(":")[2]
         if key in regions:
             yield f"{prefix}{one.get('address')}", regions[key]

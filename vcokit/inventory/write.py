@@ -1,19 +1,19 @@
-r"""`write_routes`: a routes frame to a file that reads back equal: CSV, JSON lines or Parquet.
+r"""`write_routes`: writes a routes frame to a file that reads back equal: CSV, JSON lines, Parquet.
 
 =====================  =================================================================
-a CSV file             UTF-8, comma, LF, the API's names of columns, then the other ones
+a CSV file             UTF-8, comma, LF; columns with the API's names, then the others
 missing                an empty cell
-weight                 the number; where there is none, what stood in its place
-starts with = + - @ '  a ``'`` before it, which `read_routes` takes away again; likewise
-a tab or ＝ ＋ － ＠       before these. Numbers are left alone: a spreadsheet reads them right
-``, ; |`` tab ``"``    the cell in quotes, a ``"`` in it twice; no other cell is quoted. Some
-CR or LF               locales separate cells at a semicolon
+weight                 the number, or the original text if it is not a number
+starts with = + - @ '  a ``'`` is added in front, which `read_routes` removes again; also
+a tab or ＝ ＋ － ＠       for these. Numbers are unchanged: spreadsheets read them correctly
+``, ; |`` tab ``"``    the cell is quoted, with ``"`` doubled; no other cell is quoted. In
+CR or LF               some locales, cells are separated by semicolons
 =====================  =================================================================
 
-JSON lines and Parquet have the names of the frame, cells as they are, and whole weights as numbers.
+JSON lines and Parquet have the names of the frame, unchanged cells, and integer weights as numbers.
 
-What is written to a path is complete before it gets that name: it goes to a temporary file
-beside it, onto the disk, and then takes the name in one step.
+A file is complete before it appears under its path: it is written to a temporary file in the same
+folder, flushed to the disk, and then renamed in one step.
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ PARAMETERS: Final = {
     "description": "Description",
 }
 
-_BATCH: Final = 20_000  # rows that are Python objects at a time
-_NUMBER: Final = r"^(?:0|-?[1-9][0-9]{0,17})$"  # of 18 digits, as `vcokit.schema` has it
+_BATCH: Final = 20_000  # most rows that are Python objects at a time
+_NUMBER: Final = r"^(?:0|-?[1-9][0-9]{0,17})$"  # up to 18 digits, as in `vcokit.schema`
 
 
 class Writable(Protocol):
     """A file object, open for writing, binary or text."""
 
     def write(self, content: Any, /) -> Any:
-        """Take in content."""
+        """Write content."""
 
 
 Target: TypeAlias = str | os.PathLike[str] | Writable
@@ -77,11 +77,11 @@ def write_routes(
     *,
     format: str | None = None,  # noqa: A002
 ) -> None:
-    r"""Write routes as a file that `read_routes` reads back equal: CSV, JSON lines or Parquet.
+    r"""Write routes to a file that `read_routes` reads back equal: CSV, JSON lines or Parquet.
 
-    `read_routes` returns the same six columns, ``weight_text`` and other columns, for every
-    frame it could have returned itself. ``source`` and ``line`` are not written. Where values
-    were made by hand, reading changes them as it changes any cell: blanks at the ends go,
+    For every frame that `read_routes` could have returned, it returns the same six columns,
+    ``weight_text`` and other columns. ``source`` and ``line`` are not written. In frames made by
+    other means, reading changes values as it changes any cell: blanks at the ends are removed,
     region, connection and next hop become lower case, numbers in other columns become text.
 
     Parameters
@@ -89,28 +89,28 @@ def write_routes(
     routes : DataFrame
         Routes; see `vcokit.schema.conform_routes` for what is accepted.
     target : str, path or file object
-        A path is replaced in one step, or not at all. ``.jsonl``, ``.ndjson``, ``.parquet`` and
-        ``.pq`` are written as such, ``.tf`` as Terraform (see
-        `vcokit.inventory.terraform`; `read_routes` reads what ``terraform show -json`` prints of
-        it), ``.csv``, ``.tsv``, ``.tab``, ``.txt`` and names without an end
-        as CSV; ``.gz`` and ``.zst`` pack it. A file object
-        may be binary or text (not for Parquet); open a text file with ``newline=""`` and UTF-8.
+        A path is replaced in one step, or not at all. The suffix decides the format: ``.jsonl``
+        and ``.ndjson`` mean JSON lines, ``.parquet`` and ``.pq`` Parquet, ``.tf`` Terraform (see
+        `vcokit.inventory.terraform`; `read_routes` can read its ``terraform show -json``),
+        ``.csv``, ``.tsv``, ``.tab``, ``.txt`` and names without a suffix CSV; with an additional
+        ``.gz`` or ``.zst`` the file is compressed. A file object may be binary or text (not for
+        Parquet); open a text file with ``newline=""`` and UTF-8.
     format : {"csv", "jsonl", "parquet", "terraform"}, optional
         Format, whatever the name.
 
     Raises
     ------
     InputError
-        If the frame lacks columns, holds what no text file can (a NUL, half a surrogate pair, a
-        cell beyond 131,072 characters), the target cannot be written, or its name ends as that
-        of a workbook, or in what means no format.
+        If the frame lacks columns, contains what a text file cannot (a NUL, a lone surrogate, a
+        cell longer than 131,072 characters), the target cannot be written, or its name has the
+        suffix of a workbook or an unknown suffix.
 
     Notes
     -----
-    A column whose name `read_routes` would take for a field (``Prefix``, say) is written with
-    ``(file)`` behind its name. CSV is safe in a spreadsheet; in JSON lines and Parquet cells stand
-    as they are, under the names of the frame, and a leading tab is lost when they are read. JSON
-    lines of no routes are an empty file, which is refused when it is read.
+    A column whose name `read_routes` would read as a field (such as ``Prefix``) is written with
+    ``(file)`` appended to its name. CSV is safe in a spreadsheet. In JSON lines and Parquet, cells
+    are unchanged, under the names of the frame, and a leading tab is lost when they are read. With
+    no routes, the JSON lines file is empty, and `read_routes` refuses it.
 
     Examples
     --------
@@ -145,16 +145,16 @@ def write_routes(
 def _remedy(target: object) -> str:
     if isinstance(target, str | os.PathLike):
         return "Give a path in a directory that exists and is yours, where there is room"
-    return "Give an open file that takes UTF-8"
+    return "Give an open file that accepts UTF-8"
 
 
 def format_of(path: str | os.PathLike[str]) -> str:
-    """Return the format that routes are written in under a name.
+    """Return the format in which routes are written to a path.
 
     Raises
     ------
     InputError
-        If its end means no format, or a workbook.
+        If its suffix is unknown, or that of a workbook.
 
     Examples
     --------
@@ -182,20 +182,20 @@ def _format(target: object, given: str | None) -> str:
         )
     if found == "excel":
         raise InputError(
-            f"{_shown(target)}: workbooks are not written",
+            f"{_shown(target)}: workbooks cannot be written",
             remedy="Write .csv, which is safe to open in a spreadsheet, and save it from there",
         )
     return found
 
 
 def _says_another(path: Path) -> bool:
-    """Tell whether a name ends in something, and is that of a file: a pipe may be called a.b."""
+    """Return whether a path has a suffix and is not a device or pipe, which may be named a.b."""
     ends = [end for end in path.suffixes[-2:] if end.lower() not in COMPRESSED]
     return bool(ends) and (path.is_file() or not path.exists())
 
 
 def _writer(routes: pd.DataFrame, format: str) -> Callable[[Any], None]:  # noqa: A002
-    """Return what writes the routes to an open file; what cannot be written raises here."""
+    """Return a function that writes the routes to an open file; check the routes here."""
     columns = _columns(routes)
     if format == "terraform":
         blocks = list(terraform_blocks(routes))
@@ -215,7 +215,7 @@ def _writer(routes: pd.DataFrame, format: str) -> Callable[[Any], None]:  # noqa
 
 @dataclass(frozen=True)
 class _Column:
-    """A column of text, null where a cell is missing; ``numbers`` tells which cells are numbers."""
+    """A column of text, null for missing cells; ``numbers`` is a mask of the cells with numbers."""
 
     name: str
     cells: Column
@@ -223,7 +223,7 @@ class _Column:
 
 
 def _columns(routes: pd.DataFrame) -> list[_Column]:
-    """Return the columns of the frame as text, the six fields first; checked."""
+    """Check the frame and return its columns as text, the six fields first."""
     require_columns(routes, ROUTES_REQUIRED, what="routes")
     known = [name for name in (*PARAMETERS, "weight_text") if name in routes.columns]
     require_columns(routes, known, what="routes")
@@ -248,7 +248,7 @@ def _columns(routes: pd.DataFrame) -> list[_Column]:
 
 
 def _refuse_halves(routes: pd.DataFrame) -> None:
-    """Raise for half a surrogate pair: the audit spells it out, a file must not change a cell."""
+    """Raise for a lone surrogate: the audit can escape it, but a file must not change a cell."""
     try:
         "".join(map(str, routes.columns)).encode("utf-8")
         for place, dtype in enumerate(routes.dtypes):
@@ -262,7 +262,7 @@ def _refuse_halves(routes: pd.DataFrame) -> None:
 
 
 def _refuse_unreadable(column: _Column) -> None:
-    """Raise for what no reader of text takes."""
+    """Raise for content that readers of text reject."""
     for cells, where in ((_one(column.name), "in its name"), (column.cells, "in row {}")):
         for what, bad in unreadable(cells):
             row = where.format(pc.index(bad, True).as_py())
@@ -281,7 +281,7 @@ def _arrow(column: pd.Series) -> Column:
 
 
 def _csv_column(column: _Column) -> Column:
-    """Return name and cells as a CSV file holds them: protected, quoted where need be."""
+    """Return name and cells in the form of a CSV file: protected, and quoted if necessary."""
     name = _protected(_one(PARAMETERS.get(column.name, column.name)), pa.scalar(False))
     cells = pc.fill_null(_protected(column.cells, column.numbers), "")
     cells = pa.chunked_array([*name.chunks, *cells.chunks])
@@ -290,7 +290,7 @@ def _csv_column(column: _Column) -> Column:
 
 
 def _protected(cells: Column, numbers: Any) -> Column:
-    """Return cells with a ``'`` before what a spreadsheet would compute, but for numbers."""
+    """Return cells with a ``'`` before content that a spreadsheet would compute, except numbers."""
     risky = pc.and_(pc.match_substring_regex(cells, f"^{RISKY}"), pc.invert(numbers))
     return pc.if_else(risky, _joined(_scalar("'"), cells), cells)
 
@@ -304,14 +304,14 @@ def _joined(*parts: Any, by: str = "") -> Column:
 
 
 def _csv_lines(columns: Sequence[Column]) -> Iterator[str]:
-    """Yield the lines of a CSV file, a batch of rows at a time."""
+    """Yield the text of a CSV file, one batch of rows at a time."""
     for start in range(0, len(columns[0]), _BATCH):
         lines = _joined(*(column.slice(start, _BATCH) for column in columns), by=",")
         yield "\n".join(lines.to_pylist()) + "\n"
 
 
 def _json_lines(columns: dict[str, Column]) -> Iterator[str]:
-    """Yield rows as JSON, an object a line, a batch at a time; a missing cell is null."""
+    """Yield rows as JSON, one object per line, a batch at a time; missing cells are null."""
     encode = json.JSONEncoder(ensure_ascii=False).encode
     is_number = pc.fill_null(pc.match_substring_regex(columns["weight"], _NUMBER), False)
     for start in range(0, len(is_number), _BATCH):
@@ -325,8 +325,8 @@ def _json_lines(columns: dict[str, Column]) -> Iterator[str]:
 
 
 def _write_parquet(columns: dict[str, Column], file: Any) -> None:
-    """Write columns to an open binary file; weights are int64 where all of them are numbers."""
-    import pyarrow.parquet as pq  # costs a tenth of importing pandas
+    """Write columns to an open binary file; weights are int64 if all of them are numbers."""
+    import pyarrow.parquet as pq  # imported here: it takes a tenth of the time of importing pandas
 
     is_number = pc.match_substring_regex(columns["weight"], _NUMBER)
     if pc.all(pc.fill_null(is_number, True)).as_py():
@@ -361,15 +361,15 @@ def _takes_text(file: Any) -> bool:
 
 @contextlib.contextmanager
 def replacing(path: Path, *, packed: bool = True) -> Iterator[Any]:
-    """Open a file that takes the place of a path once it is complete and on the disk.
+    """Open a file that replaces a path once it is complete and on the disk.
 
-    ``packed`` tells whether it is compressed where its name ends so.
+    ``packed`` is whether to compress it if its suffix is that of a compressed file.
     """
     if path.exists() and not path.is_file():  # a device or a pipe cannot be replaced
         with path.open("wb") as file:
             yield file
         return
-    path = Path(os.path.realpath(path))  # what a link points to is replaced, not the link
+    path = Path(os.path.realpath(path))  # replace the target of a link, not the link
     part = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with part.open("xb") as file:
@@ -387,22 +387,22 @@ def replacing(path: Path, *, packed: bool = True) -> Iterator[Any]:
 
 
 def _packing(file: IO[bytes], suffix: str) -> contextlib.AbstractContextManager[Any]:
-    """Return what packs into a file, by the suffix of its name."""
-    if suffix == ".gz":  # same rows, same bytes
+    """Return a context manager that compresses into a file, by the suffix of its name."""
+    if suffix == ".gz":  # without name and time, so that the same rows give the same bytes
         return gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)
     return _zstd(file) if suffix == ".zst" else contextlib.nullcontext(file)
 
 
 @contextlib.contextmanager
 def _zstd(file: IO[bytes]) -> Iterator[Any]:
-    """Pack into a file. Arrow closes what it writes to, so it is given a second handle."""
+    """Compress into a file. Arrow closes the handle it writes to, so it gets a second one."""
     handle = os.fdopen(os.dup(file.fileno()), "wb")
     with pa.CompressedOutputStream(pa.PythonFile(handle, "w"), "zstd") as stream:
         yield stream
 
 
 def _sync(directory: Path) -> None:
-    """Bring the new name onto the disk, where directories can be opened (not on Windows)."""
+    """Flush a directory to the disk, if directories can be opened (not on Windows)."""
     with contextlib.suppress(OSError):
         handle = os.open(directory, os.O_RDONLY)
         try:

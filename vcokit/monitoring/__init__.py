@@ -1,12 +1,12 @@
-"""Who follows a rollout from outside: people who are told, and the systems that watch over servers.
+"""Notifications and metrics about a rollout, for people and for monitoring systems.
 
 ::
 
-    follower   an observer with a thread of its own, so that it is never in the rollout's way
-    notify     messages at the few moments that matter, by apprise to nearly any service
-    metrics    a text file of figures, which Prometheus' node_exporter reads
+    follower   base class: an observer with its own thread, so that it never delays the rollout
+    notify     messages about the few important moments, sent by apprise to nearly any service
+    metrics    a text file of metrics, which Prometheus' node_exporter reads
 
-Both are observers of a rollout, and look at its journal for all that they say::
+`Notifier` and `MetricsFile` are observers of a rollout. They read its journal for their data::
 
     with vk.Notifier(["feishu://…"]) as notifier:
         vk.apply_plan(plan, client, journal="rollout.db", observers=[notifier])

@@ -1,12 +1,12 @@
-"""An observer with a thread of its own: what it does costs the rollout nothing.
+"""Base class of observers that work in their own thread and never delay the rollout.
 
 ::
 
     rollout's thread        follower's thread, a daemon
-    RolloutBegan ─────────▶ begins
-    event ──put──▶ mailbox ──▶ looks at the journal, writes, sends
-    the end ──────────────▶ ends by itself, soon
-    close()                 waits for that, so long at most; so does the end of the program
+    RolloutBegan ─────────▶ starts
+    event ──put──▶ mailbox ──▶ reads the journal, writes, sends
+    the end ──────────────▶ ends automatically, soon
+    close()                 waits for that, for a limited time; so does the exit of the program
 """
 
 from __future__ import annotations
@@ -23,23 +23,24 @@ from vcokit.rollout.engine import Clocks
 from vcokit.rollout.messages import Event, RolloutBegan
 
 _log: Final = logging.getLogger("vcokit.monitoring")
-#: In the mailbox: nothing more will come.
+#: Mailbox item: no more events will come.
 CLOSED: Final = object()
-#: What the thread has to end by itself before nobody waits for it any more; seconds.
+#: Seconds that `close` waits beyond ``wait``, so that the thread can end on its own first.
 _GRACE: Final = 1.0
 
 
 class Follower:
-    """What all followers have in common: their thread, its begin and its end.
+    """Base class of followers: starts, feeds and ends their thread.
 
     Parameters
     ----------
     wait : float, optional
-        Seconds it may still need when the rollout has ended; setting ``monitor_wait``.
+        Seconds that the follower may still take after the rollout has ended; setting
+        ``monitor_wait``.
     on_warning : callable, optional
         Called with a sentence about what could not be done; by default it is logged.
     clocks : Clocks, optional
-        By default those of the machine.
+        By default the clocks of the machine.
     """
 
     def __init__(
@@ -54,11 +55,12 @@ class Follower:
         self._threads = self._clocks.threads()
         self._begun = False
         self._over = threading.Event()
-        # Now, and so before the rollout asks for the same: its end comes first then.
+        # Registered before the rollout registers its own exit handler. Exit handlers run in
+        # reverse order, so the rollout ends first.
         atexit.register(self.close)
 
     def __call__(self, event: Event) -> None:
-        """Take an event of the rollout; return at once."""
+        """Accept an event of the rollout, without blocking."""
         if isinstance(event, RolloutBegan) and not self._begun:
             self._begun = True
             self._threads.submit(self._run)
@@ -66,7 +68,7 @@ class Follower:
             self._hear(event)
 
     def close(self) -> None:
-        """Wait until all is said, at most as long as it may take. A second time does nothing."""
+        """Wait until the thread has ended, for a limited time. A second call does nothing."""
         atexit.unregister(self.close)
         if self._begun and not self._over.is_set():
             self._threads.put(CLOSED)
@@ -81,7 +83,7 @@ class Follower:
     def _run(self) -> None:
         try:
             self._follow()
-        except Exception:  # it is nobody's business but its own
+        except Exception:  # a failing follower must not affect the rollout
             _log.exception("a follower of the rollout failed: %r", self)
         finally:
             self._over.set()
@@ -89,9 +91,9 @@ class Follower:
             self._threads.close()
 
     def _hear(self, event: Event) -> None:
-        """Take an event, in the rollout's thread."""
+        """Handle an event, in the rollout's thread."""
         raise NotImplementedError
 
     def _follow(self) -> None:
-        """Follow the rollout to its end, in the thread of its own."""
+        """Follow the rollout to its end, in the follower's own thread."""
         raise NotImplementedError

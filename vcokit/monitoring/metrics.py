@@ -1,20 +1,20 @@
-"""Figures of a rollout as a text file, for the textfile collector of Prometheus' node_exporter.
+"""Metrics of a rollout as a text file, for the textfile collector of Prometheus' node_exporter.
 
 ::
 
     vcokit_rollout_info{plan, rollout, simulated}     1
-    vcokit_rollout_state{state}                       1 of the state it is in, 0 of all others
+    vcokit_rollout_state{state}                       1 for the current state, 0 for all others
     vcokit_rollout_begun_timestamp_seconds            when its first call was sent
-    vcokit_rollout_ended_timestamp_seconds            when it ended; not there before
+    vcokit_rollout_ended_timestamp_seconds            when it ended; absent until then
     vcokit_rollout_left_seconds                       until its end, if the pace stays the same
     vcokit_steps{state}                               steps by state
-    vcokit_calls_total{operation, outcome}            calls that have come back
+    vcokit_calls_total{operation, outcome}            calls that were answered
     vcokit_calls_throttled_total{operation}           calls that a rate limit refused
-    vcokit_task_seconds                               histogram: what the cloud's tasks took
+    vcokit_task_seconds                               histogram: how long the cloud's tasks took
 
-Each has the label ``journal`` as well, so that two rollouts of one machine can be told apart. They
-are of the whole rollout, as its journal has it, also where it was interrupted and gone on with:
-nothing is counted here.
+Each metric also has the label ``journal``, which distinguishes two rollouts on one machine. The
+values come from the journal, so they describe the whole rollout, even if it was interrupted and
+resumed. Nothing is counted here.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from vcokit.rollout.snapshot import RolloutSnapshot
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-#: Upper bounds of the histogram's buckets, in seconds. A task of a real cloud takes some three.
+#: Upper bounds of the histogram's buckets, in seconds. A task of a real cloud takes about three.
 BUCKETS: Final = (
     0.1,
     0.25,
@@ -56,36 +56,36 @@ BUCKETS: Final = (
     120.0,
     300.0,
 )
-#: How a file of ours begins.
+#: First bytes of a file that vcokit wrote.
 _BEGIN: Final = b"# HELP vcokit_"
 _STATES: Final = ("ready", "looking", "running", "waiting", "paused", "cancelling", *ENDED)
 
 
 class MetricsFile(Follower):
-    """An observer that keeps a file of metrics up to date: at the begin, now and then, at the end.
+    """An observer that writes a metrics file at the start, at intervals, and at the end.
 
-    Use one for each rollout, and give it to the rollout before it is started. The file takes its
-    new content in one step, so that nobody ever reads half of it. If it cannot be written, that is
-    a warning, and the rollout goes on.
+    Use a new one for each rollout, and pass it to the rollout before it starts. Each write
+    replaces the file in one step, so nobody reads an incomplete file. If the file cannot be
+    written, there is a warning and the rollout continues.
 
     Parameters
     ----------
     path : path
-        A name that ends in ``.prom``: others are not read by node_exporter.
+        The name must end in ``.prom``: node_exporter reads no other files.
     interval : float, optional
         Seconds between two writes; setting ``metrics_interval``.
     wait : float, optional
-        Seconds that the last write may take when the rollout has ended; setting ``monitor_wait``.
+        Seconds that the last write may take after the rollout has ended; setting ``monitor_wait``.
     on_warning : callable, optional
-        Called with a sentence when the file cannot be written any more; by default it is logged.
+        Called with a sentence when writing the file starts to fail; by default it is logged.
     clocks : Clocks, optional
-        By default those of the machine.
+        By default the clocks of the machine.
 
     Raises
     ------
     InputError
-        If prometheus_client is not installed, or the file cannot be made or is one of somebody
-        else.
+        If prometheus_client is not installed, the file cannot be created, or an existing file was
+        not written by vcokit.
 
     Examples
     --------
@@ -109,7 +109,7 @@ class MetricsFile(Follower):
         _check(self.path)
         self.interval: float = config.get("metrics_interval", interval)
         super().__init__(wait, on_warning, clocks)
-        self._file = self.path.absolute()  # whatever becomes of the working directory
+        self._file = self.path.absolute()  # the working directory may change later
         self._found: RolloutSnapshot | None = None
         self._failing = False
 
@@ -162,7 +162,7 @@ class MetricsFile(Follower):
 
 
 def _check(path: Path) -> None:
-    """Refuse a file that cannot be one of ours, before anything is sent."""
+    """Raise an error if the file cannot be used, before anything is sent."""
     try:
         import prometheus_client  # noqa: F401
     except ImportError:
@@ -184,7 +184,9 @@ def _check(path: Path) -> None:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", remedy="Name another file") from None
     if not ours:
-        raise InputError(f"{path}: exists and is not of vcokit", remedy="Name another file")
+        raise InputError(
+            f"{path}: exists and was not written by vcokit", remedy="Name another file"
+        )
 
 
 def figures(
@@ -199,7 +201,7 @@ def figures(
     Parameters
     ----------
     journal : str
-        Name of its journal, a label of each.
+        Name of its journal, a label of each metric.
     found : RolloutSnapshot
     tasks : tuple of list of int, float
         From `Journal.task_seconds` with `BUCKETS`.
@@ -229,7 +231,9 @@ def figures(
     simulated = {True: "yes", False: "no", None: ""}[found.simulated]
     info.add_metric([journal, found.fingerprint[:12], found.rollout_id, simulated], 1)
     yield info
-    states = gauge("rollout_state", "1 of the state that the rollout is in.", "state")
+    states = gauge(
+        "rollout_state", "1 for the current state of the rollout, 0 for others.", "state"
+    )
     for name in _STATES:
         states.add_metric([journal, name], name == state)
     yield states
@@ -245,7 +249,7 @@ def figures(
     for name in schema.STATES.categories:
         steps.add_metric([journal, name], found.states[name])
     yield steps
-    calls = counter("calls", "Calls that have come back.", "operation", "outcome")
+    calls = counter("calls", "Calls that were answered.", "operation", "outcome")
     throttled: Counter[str] = Counter()
     for (operation, outcome), number in sorted(found.calls.items()):
         calls.add_metric([journal, operation, outcome], number)
@@ -258,7 +262,7 @@ def figures(
     numbers, seconds = tasks
     bounds = [*map(str, BUCKETS), "+Inf"]
     histogram = HistogramMetricFamily(
-        "vcokit_task_seconds", "What the cloud's tasks took.", labels=["journal"]
+        "vcokit_task_seconds", "Duration of the cloud's tasks.", labels=["journal"]
     )
     histogram.add_metric([journal], list(zip(bounds, numbers, strict=True)), sum_value=seconds)
     yield histogram

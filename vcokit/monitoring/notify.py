@@ -336,8 +336,8 @@ def _sender(url: Secret, name: str) -> Callable[[Message], bool]:
         _quiet.threads.discard(threading.get_ident())
     if not known:
         raise InputError(
-            f"{name}: no address for notifications",
-            remedy="Write one of apprise's, such as dingtalk://TOKEN or mailto://USER:PASSWORD@HOST",
+            f"{name}: not a valid notification address",
+            remedy="Write an apprise URL, such as dingtalk://TOKEN or mailto://USER:PASSWORD@HOST",
         )
 
     def send(message: Message) -> bool:

@@ -105,7 +105,7 @@ def write(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: An
     >>> routes = read_routes("region,connection,cidr,weight\ncn-a,vco-a,10.1.2.3/16,100\n")
     >>> print(write("text", audit_routes(routes), routes))  # doctest: +ELLIPSIS
     <text>: 1 route
-    note: <text>: next_hop taken from the connection
+    note: <text>: next_hop set to the connection
     <BLANKLINE>
     Findings by rule
     severity  rule           rows  meaning

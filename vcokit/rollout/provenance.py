@@ -1,12 +1,13 @@
-"""Where a plan came from, and who carries it out: what a change record says beside the steps.
+"""Where a plan came from, and who carries it out: what a change record contains besides the steps.
 
 ::
 
     routes, findings ──plan_routes──▶ Origin ─▶ the plan's file, the journal
     Rollout.start                  ──▶ Run    ─▶ the journal, one for each start
 
-Both are kept as JSON. Neither decides anything, and neither is part of a plan's fingerprint: the
-same routes in two files are the same plan. Journals and plans of earlier versions have none.
+Both are stored as JSON. Neither affects what a rollout does, and neither is part of a plan's
+fingerprint: the same routes in two files are the same plan. Journals and plans of earlier versions
+have no origin and no runs.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ from vcokit.audit.review import Review
 from vcokit.errors import InputError
 from vcokit.inventory.read import digests_of
 
-#: Names under which a journal keeps them.
+#: Keys under which a journal stores them.
 ORIGIN: Final = "origin"
 RUNS: Final = "runs"
-#: Routes by weight that each connection was seen to hold at the end of the last run.
+#: Key of the number of routes by weight that was listed for each connection at the end of the last
+#: run.
 LISTED: Final = "listed"
-#: Who approved the change, and where it is asked for; as the user wrote them.
+#: Keys of who approved the change and of the ticket that requests it, as the user wrote them.
 APPROVAL: Final = ("approved_by", "ticket")
 
 
@@ -42,18 +44,18 @@ class Origin:
     Parameters
     ----------
     files : mapping of str to str
-        SHA-256 of each file that the routes were read from, by its name; empty where they were not
+        SHA-256 of each file that the routes were read from, by file name; empty if they were not
         read from files.
     routes : int or None
-        Rows of the inventory.
+        Number of rows of the inventory.
     findings : list of dict, or None
-        What an audit found and nobody accepted: rule, severity, rows and sentence; None where
-        nobody said.
+        Findings of an audit that nobody accepted: rule, severity, rows and sentence; None if no
+        findings were given.
     accepted : list of dict, or None
-        What was accepted: rule, severity, rows, ``held_by`` (exception or baseline), and the reason
-        and last day of the exception.
+        Findings that were accepted: rule, severity, rows, ``held_by`` (exception or baseline), and
+        the reason and last day of the exception.
     undoes : str or None
-        Id of the rollout that the plan takes back.
+        Id of the rollout that the plan undoes.
     """
 
     files: Mapping[str, str] = field(default_factory=dict)
@@ -64,12 +66,12 @@ class Origin:
 
     @classmethod
     def of(cls, routes: pd.DataFrame, findings: pd.DataFrame | Review | None) -> Self:
-        """Return that of an inventory, and of what an audit or a review of it found.
+        """Return the origin for an inventory and the findings of its audit or review.
 
         Raises
         ------
         InputError
-            If the findings are none.
+            If `findings` is not a frame of findings or a `Review`.
         """
         files, count = digests_of(routes), len(routes)
         if findings is None:
@@ -85,17 +87,17 @@ class Origin:
         return cls(files, count, _counted(findings))
 
     def to_json(self) -> dict[str, Any]:
-        """Return what is known, as JSON has it."""
+        """Return the known values as a JSON object."""
         return {name: value for name, value in asdict(self).items() if value not in (None, {})}
 
     @classmethod
     def from_json(cls, kept: Any) -> Self:
-        """Return what `to_json` gave.
+        """Return the origin from the result of `to_json`.
 
         Raises
         ------
         ValueError
-            If it never was written.
+            If the value cannot be a result of `to_json`.
         """
         if not isinstance(kept, dict):
             raise ValueError(f"{kept!r:.60}")
@@ -113,7 +115,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Run:
-    """One start of a rollout: who began or resumed it, where, and how that ended.
+    """One start of a rollout: who started or resumed it, where, and how the run ended.
 
     Parameters
     ----------
@@ -124,14 +126,14 @@ class Run:
     account : str
         Id of the AccessKey, masked.
     endpoint : str
-        URL that all calls went to; empty where each went to the endpoint of its region. Of a
-        simulator it is not kept.
+        URL that all calls were sent to; empty if each was sent to the endpoint of its region. The
+        URL of a simulator is not stored.
     options : mapping
-        What was wished of this run.
+        Options of this run.
     began : float
         Seconds since the epoch.
     ended : float or None
-        None where it was killed, or goes on.
+        None if it was killed or is still running.
     state : str or None
         How it ended.
     """
@@ -149,12 +151,12 @@ class Run:
 
     @classmethod
     def from_json(cls, kept: Any) -> Self:
-        """Return one as `asdict` gave it.
+        """Return the run from the result of `asdict`.
 
         Raises
         ------
         ValueError, TypeError
-            If it never was written.
+            If the value cannot be a stored run.
         """
         run = cls(**kept)
         if not isinstance(run.began, int | float) or not isinstance(run.options, dict):
@@ -163,18 +165,18 @@ class Run:
 
 
 def runs_in(meta: Mapping[str, str]) -> list[Run] | None:
-    """Return the runs that a journal keeps, the first one first; None where it keeps none.
+    """Return the runs that a journal stores, oldest first; None if it stores none.
 
     Raises
     ------
     ValueError, TypeError
-        If it never was written.
+        If the stored value is not valid.
     """
     return [Run.from_json(one) for one in json.loads(meta[RUNS])] if RUNS in meta else None
 
 
 def user_name() -> str:
-    """Return the name of who runs this program; the number where the system knows no name."""
+    """Return the name of the user who runs this program, or the user's number if it has no name."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # no such user, in a container
@@ -182,17 +184,19 @@ def user_name() -> str:
 
 
 def approval(**texts: str | None) -> dict[str, str]:
-    """Return what was given of `APPROVAL`, as it is kept.
+    """Return the given values of `APPROVAL`, in the form in which they are stored.
 
     Raises
     ------
     InputError
-        If one is no text.
+        If a value is not a text, or is blank.
     """
     given = {name: text for name, text in texts.items() if text is not None}
     for name, text in given.items():
         if not isinstance(text, str) or not text.strip():
-            raise InputError(f"{name}={text!r}", remedy="Write who, or which; or leave it out")
+            raise InputError(
+                f"{name}={text!r}", remedy="Give a text that is not empty, or leave it out"
+            )
     return given
 
 
@@ -202,7 +206,7 @@ def _counted(findings: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _accepted(held_back: pd.DataFrame) -> list[dict[str, Any]]:
-    """Count what was held back, by rule and reason."""
+    """Count the findings that were held back, by rule and reason."""
     names = ["rule", "severity", "held_by", "reason", "until"]
     table = held_back[names].astype("str")
     return _records(table.groupby(names, dropna=False, sort=False).size().reset_index(name="rows"))

@@ -192,7 +192,8 @@ class Recorded(Cloud):
         if key in self._sent:
             number = self._asked[key] = self._asked.get(key, 0) + 1
             if number > len(self._sent[key]):
-                return f"{_said(operation, parameters)} was recorded only {number - 1} times"
+                times = "once" if number == 2 else f"{number - 1} times"
+                return f"{_said(operation, parameters)} was recorded only {times}"
             found = self._sent[key][number - 1]
             self._places[connection] = max(found.place, self._places.get(connection, 0))
             return found
