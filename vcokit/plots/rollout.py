@@ -432,7 +432,7 @@ def lane_timeline(
     ...     "accepted_at": [begun + pd.Timedelta("1s")], "settled_at": [begun + pd.Timedelta("4s")],
     ...     "ended_at": [begun + pd.Timedelta("5s")]})
     >>> lane_timeline(steps, Figure(figsize=(14, 4)).subplots()).get_title("left")
-    '1 step on 1 connection in 5 s: each was busy 80 % of the time, vco-a ended last'
+    '1 step on 1 connection in 5 s, each busy 80 % of the time; vco-a ended last'
     """
     _style.check_top(top)
     sends = sending_steps(steps)
@@ -679,8 +679,8 @@ class LaneIntervals:
         lanes = len(np.unique(self.lane[self.sent]))
         return (
             f"{pluralize(int(self.sent.sum()), 'step')} on {pluralize(lanes, 'connection')} in "
-            f"{duration(self.end)}: each was busy {_style.percent(busy, lanes * self.end)} of the "
-            f"time, {last} ended last"
+            f"{duration(self.end)}, each busy {_style.percent(busy, lanes * self.end)} of the "
+            f"time; {last} ended last"
         )
 
 
