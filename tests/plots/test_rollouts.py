@@ -164,8 +164,7 @@ def test_lane_timeline_says_how_busy_lanes_were(ax) -> None:
     plots.lane_timeline(LANES, ax)
     busy = 1 + 3 + 1 + 2 + 1 + 3 + 2 + 4
     assert ax.get_title("left") == (
-        f"5 steps on 3 connections in 12 s, each busy {busy / 36:.0%} of the time; "
-        "vco-c ended last"
+        f"5 steps on 3 connections in 12 s, each busy {busy / 36:.0%} of the time; vco-c ended last"
     ).replace("%", " %")
 
 
