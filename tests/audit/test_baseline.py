@@ -208,9 +208,13 @@ def test_an_exception_that_cannot_be_used_is_one_error(change, says: str, write)
         ("exceptions", "[exception]", "exception is not a list"),
         ("exceptions", None, "cannot be read"),
         ("baseline", "{", "is not JSON"),
-        ("baseline", "[]", "holds no findings"),
-        ("baseline", '{"format": "vcokit-journal"}', "holds no findings"),
-        ("baseline", '{"runs": [{"tool": {"driver": {"name": "other"}}}]}', "holds no findings"),
+        ("baseline", "[]", "contains no vcokit findings"),
+        ("baseline", '{"format": "vcokit-journal"}', "contains no vcokit findings"),
+        (
+            "baseline",
+            '{"runs": [{"tool": {"driver": {"name": "other"}}}]}',
+            "contains no vcokit findings",
+        ),
         (
             "baseline",
             '{"format": "vcokit-findings", "counts": {"listed": 1, "findings": 1},'

@@ -182,7 +182,7 @@ def test_what_cannot_be_written_or_read_is_one_error(tmp_path: Path) -> None:
     for routes, why in (
         (good.assign(weight=None), "row 0 has no weight"),
         (good.assign(next_hop=None), "row 0 has no next_hop"),
-        (pd.concat([good, good]), "row 1 is a route that an earlier row has"),
+        (pd.concat([good, good]), "row 1 repeats the route of an earlier row"),
     ):
         with pytest.raises(InputError, match=why):
             vk.write_routes(routes, tmp_path / "routes.tf")

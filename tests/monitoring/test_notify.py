@@ -321,7 +321,7 @@ def test_what_is_no_address_is_refused_first(
     """Exit code 2, one line with the remedy and without the address, and no call was made."""
     code, out, err = shell("apply", inventory, "--yes", "--notify", url)
     assert (code, out) == (2, "")
-    assert "no address for notifications. Write one of apprise's" in err
+    assert "not a valid notification address. Write an apprise URL" in err
     assert "t0ken" not in err
     assert cloud.calls().empty
 

@@ -151,7 +151,7 @@ def _object(source: str, line: int, letters: str, place: int) -> tuple[dict[str,
         _refuse(source, line, str(error))
     if not isinstance(found, dict):
         kind = "a list" if isinstance(found, list) else "a single value"
-        _refuse(source, line, f"{kind} where an object belongs")
+        _refuse(source, line, f"expected an object, found {kind}")
     return found, end
 
 
