@@ -51,6 +51,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from vcokit import schema
@@ -661,13 +662,23 @@ class Journal:
         )
         return [int(number) for number in row[1:]], float(row[0])
 
+    def calls_since(self, since: float) -> Iterator[tuple[int, str, str, float, float | None]]:
+        """Yield number, region, operation, sent_at and seconds of each call sent after a time."""
+        sql = "SELECT call, region_id, operation, sent_at, seconds FROM call WHERE sent_at > ?"
+        for call, region, operation, sent, seconds in self._query(sql, since):
+            try:
+                took = None if seconds is None else float(seconds)
+                yield call, str(region), str(operation), float(sent), took
+            except (TypeError, ValueError) as error:  # vcokit never writes this
+                raise database.damaged(self.path, f"call {call}: {error}") from None
+
     def last_call(self) -> int:
         """Return the highest number of a call; 0 before the first."""
         return int(next(self._query("SELECT coalesce(max(call), 0) FROM call"))[0])
 
-    def _query(self, sql: str) -> Iterator[Any]:
+    def _query(self, sql: str, *values: float) -> Iterator[Any]:
         with self._reading():
-            yield from self._db.execute(sql)
+            yield from self._db.execute(sql, values)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -806,10 +817,10 @@ def _frame_of(columns: schema.Schema, values: list[tuple[Any, ...]]) -> pd.DataF
     for name, dtype in reversed(list(columns.items())):
         column = values.pop()
         if dtype == schema.TIME:
-            seconds = pd.Series(column, dtype="float64")
+            seconds = np.array(column, dtype="float64")
             data[name] = pd.to_datetime(seconds, unit="s", utc=True)
             continue
         if isinstance(dtype, pd.CategoricalDtype) and not set(column) <= set(dtype.categories):
             raise ValueError(f"{name} is none of {', '.join(dtype.categories)}")
-        data[name] = pd.Series(column, dtype=dtype)
+        data[name] = pd.array(column, dtype=dtype)
     return schema.frame(columns, data)

@@ -339,9 +339,7 @@ class Plan:
     @cached_property
     def _records(self) -> tuple[Step, ...]:
         there = self.steps[(self.steps["action"] != Action.BLOCKED).to_numpy()]
-        objects = (there[name].astype("object") for name in Step.COLUMNS)
-        columns = (column.where(column.notna(), None) for column in objects)
-        rows = zip(there["step"].tolist(), *columns, strict=True)
+        rows = plan_io.rows(there, ("step", *Step.COLUMNS))
         return tuple(Step(number, Action(action), *rest) for number, action, *rest in rows)
 
     def live_by_connection(self) -> Mapping[str, frozenset[Route]]:

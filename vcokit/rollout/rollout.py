@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 import sys
 import threading
 import time
@@ -82,8 +81,6 @@ _MOMENT: Final = 1.0
 
 #: A call sent longer ago was either counted or lost, with or without an answer; seconds.
 _LONGEST_CALL: Final = 120.0
-#: The latest calls that are checked; all limits together allow about 2,000 per minute and region.
-_LATEST: Final = 20_000
 #: Gaps that an error names; the others are counted.
 _NAMED: Final = 5
 
@@ -820,16 +817,20 @@ def records_in(journal: Journal) -> dict[int, Record]:
 
 def count_in(limiter: Limiter, journal: Journal, rollout_id: str, clocks: Clocks) -> None:
     """Count the latest calls of a journal in a client, except those that the client made itself."""
-    calls = journal.calls(after=journal.last_call() - _LATEST)
-    for made in limiter.counted.get(rollout_id, ()):
-        calls = calls[~calls["call"].between(made.start, made.stop - 1)]
-    now = clocks.steady()
-    for region, operation, left in slots_held(calls, limiter.limits, clocks.wall()):
+    wall, now = clocks.wall(), clocks.steady()
+    longest = max((limit.seconds for limit in limiter.limits.values()), default=0.0)
+    own = limiter.counted.get(rollout_id, ())
+    others = (
+        call
+        for number, *call in journal.calls_since(wall - 2 * longest - _LONGEST_CALL)
+        if not any(number in made for made in own)
+    )
+    for region, operation, left in slots_held(others, limiter.limits, wall):
         limiter.hold(region, operation, now + left)
 
 
 def slots_held(
-    calls: pd.DataFrame, limits: Mapping[str, Limit], now: float
+    calls: Iterable[Sequence[Any]], limits: Mapping[str, Limit], now: float
 ) -> Iterator[tuple[str, str, float]]:
     """Yield the rate limit slots that calls of an earlier run still hold in the cloud's windows.
 
@@ -838,8 +839,9 @@ def slots_held(
 
     Parameters
     ----------
-    calls : DataFrame
-        From `Journal.calls`.
+    calls : iterable of (str, str, float, float or None)
+        Region, operation, seconds since the epoch when the call was sent, and seconds until its
+        answer, None without an answer.
     limits : mapping of str to Limit
     now : float
         Seconds since the epoch.
@@ -851,29 +853,11 @@ def slots_held(
 
     Examples
     --------
-    >>> from vcokit import schema
-    >>> at = pd.to_datetime([0.0, 50.0, 55.0], unit="s", utc=True)
-    >>> calls = schema.frame(schema.CALLS, {"call": [1, 2, 3], "operation": ["X"] * 3,
-    ...     "region_id": ["r"] * 3, "sent_at": at, "seconds": [1.0, 1.0, None]})
+    >>> calls = [("r", "X", 0.0, 1.0), ("r", "X", 50.0, 1.0), ("r", "X", 55.0, None)]
     >>> [round(until) for _, _, until in slots_held(calls, {"X": Limit(1, 60.0)}, 100.0)]
     [11, 61]
     """
-    longest = max((limit.seconds for limit in limits.values()), default=0.0)
-    epoch = pd.Timestamp(0, tz="UTC")
-    sent = (calls["sent_at"] - epoch).dt.total_seconds()
-    answered = sent + calls["seconds"].astype("float64")
-    late = answered.isna() | (answered > now - longest)
-    recent = pd.DataFrame(
-        {
-            "region": calls["region_id"],
-            "operation": calls["operation"],
-            "free": now - answered,
-        }
-    )[late & (sent > now - 2 * longest - _LONGEST_CALL)]
-    for region, operation, since in zip(
-        recent["region"], recent["operation"], recent["free"], strict=True
-    ):
-        seconds = limits[operation].seconds if operation in limits else 0.0
-        ago = -ON_ITS_WAY if math.isnan(since) else max(0.0, since)
-        if ago < seconds:
-            yield region, operation, seconds - ago + MARGIN
+    for region, operation, sent, seconds in calls:
+        ago = -ON_ITS_WAY if seconds is None else max(0.0, now - sent - seconds)
+        if operation in limits and ago < limits[operation].seconds:
+            yield region, operation, limits[operation].seconds - ago + MARGIN
