@@ -318,7 +318,7 @@ def closed(_: Path) -> io.BytesIO:
         (opened("r", encoding="utf-8"), r"^.*a\.csv: the open file cannot be read.*\"rb\""),
         (opened("rb", b"x\n"), r"^.*a\.csv, line 1: no column"),
         (closed, "closed file"),
-        (reader(5), "gave a int"),
+        (reader(5), "returned a int"),
         (BytesPath(), "not bytes"),
         (CSV[:-1] + ',"a\n', "^<text>, line 2: a quote"),
         (HEAD + ",Weight\n", "^<text>, line 1: more than one column for weight"),
