@@ -31,7 +31,7 @@ BEFORE = [
 WRITES = {"CreateVcoRouteEntry", "DeleteVcoRouteEntry", "ModifyVcoRouteEntryWeight"}
 SPEED = 3000.0
 #: Calls of a whole probe, about.
-CALLS = 180
+CALLS = 200
 PATIENCE = 300.0
 
 FORKS = multiprocessing.get_context("forkserver")

@@ -78,7 +78,7 @@ def test_each_switch_is_found_and_kept(
     ("options", "question", "value"),
     [
         ({"quota": 123}, "quota", 123),
-        ({"task_seconds": 7.0}, "task_seconds", [6.5, 6.5]),  # between two looks
+        ({"task_seconds": 7.0}, "task_seconds", [7.0, 7.0]),
         ({"limits": {"CreateVcoRouteEntry": (22, 25.0)}}, "create_limit", [22, 25]),
         ({"faults": [Fault("reappear", seconds=9.0)]}, "deleted_reappears", "some time"),
     ],
@@ -273,7 +273,7 @@ def test_settings_that_follow(stage, tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("VCOKIT_POLL_INTERVAL")
     Path("vcokit.toml").write_text(probe.settings_toml(), encoding="utf-8")
     names = ("listing_weight", "quota_hint", "task_seconds", "poll_interval", "list_after")
-    assert [config.get(name) for name in names] == ["unknown", 70, 8.5, 2.8, 10]
+    assert [config.get(name) for name in names] == ["unknown", 70, 9.0, 3.0, 10]
     with vk.connect(on.cloud) as client:
         assert client.target.listing_weight == "unknown"
     lines = stage(**QUICK).probe().settings_toml().splitlines()

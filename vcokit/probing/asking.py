@@ -152,12 +152,15 @@ class Asker:
         custom = [row for row in rows if row.get("RouteEntryType", "custom") == "custom"]
         return heard, custom
 
-    def wait_until_idle(self, seconds: float, seen: float | None = None) -> float | None:
+    def wait_until_idle(
+        self, seconds: float, seen: float | None = None, step: float | None = None
+    ) -> float | None:
         """Wait until no task runs on the connection; return when it ended, estimated from reads.
 
         That is midway between the last look that saw it and the first that did not, each by when
         it was sent: a round trip is no part of the time that a task takes. `seen` is when an
-        earlier look saw it. None where the end did not come in time.
+        earlier look saw it, and `step` the time between two looks. None where the end did not come
+        in time.
         """
         end = self.waited + seconds
         while True:
@@ -167,4 +170,4 @@ class Asker:
             seen = heard.at
             if self.waited >= end or state not in (None, *ARRIVING):
                 return None
-            self.sleep(self.step)
+            self.sleep(step or self.step)

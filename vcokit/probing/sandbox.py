@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -46,6 +47,11 @@ _WATCH: Final = 20.0
 #: Most creates that are sent to find their rate limit, and the assumed window of that limit.
 _MOST_CREATES: Final = 130
 _WINDOW: Final = 60.0
+#: Weights of a route before each change whose only purpose is to measure the pause after a task;
+#: after all of them the weight is as before.
+_CHANGES: Final = (100, 0, 100, 0)
+#: Factor of the pace of reads while the end of a task is measured.
+_FINER: Final = 4
 #: The code of a write that is refused because a task runs, and for no other reason.
 _RUNNING: Final = "VpnConnection.Configuring"
 #: Most routes that are written only to use up a quota.
@@ -231,7 +237,13 @@ class Sandbox:
         self._ask_about_quota(quota)
         self._ask_about_limit()
         if self._tasks:
-            self.probe.note("task_seconds", [min(self._tasks), max(self._tasks)])
+            longest, shortest = max(self._tasks), min(self._tasks)
+            self.probe.note("task_seconds", [self._rounded(shortest), self._rounded(longest)])
+
+    def _rounded(self, seconds: float) -> float:
+        """Return a measured time without the digits that reads now and then cannot tell."""
+        exact: float = self.asker.step / _FINER
+        return round(math.floor(seconds / exact + 0.5) * exact, 3)
 
     def _token(self) -> str:
         return f"vcokit-probe-{int(self._luck() * 2**48):012x}{int(self._luck() * 2**48):012x}"
@@ -264,14 +276,11 @@ class Sandbox:
         listings = [self._shows(network) for _ in range(_IN_A_ROW)]
         return [(heard.at, row is not None) for heard, row in listings if heard.accepted]
 
-    def _settle(self, since: float, seen: float | None = None) -> float:
-        """Wait for the end of a task that was seen running at `seen`; return when it ended."""
-        ended = self.asker.wait_until_idle(_PATIENCE, seen)
-        if ended is None:
-            ended = self.asker.now
-        self._tasks.append(round(ended - since, 3))
-        self._ended = ended
-        return ended
+    def _settle(self, since: float) -> None:
+        """Wait for the end of a task, and record how long it took."""
+        ended = self.asker.wait_until_idle(_PATIENCE, step=self.asker.step / _FINER)
+        self._ended = self.asker.now if ended is None else ended
+        self._tasks.append(self._ended - since)
 
     def _calmly(self, write: Callable[[], Heard]) -> Heard:
         """Write when no task runs; repeat while the cloud answers busy or throttled."""
@@ -320,25 +329,54 @@ class Sandbox:
         return network
 
     def _ask_about_pauses(self) -> str | None:
-        """Write immediately after a task, until the write is accepted; return the network."""
-        network, ended, end = self._next(), self._ended, self.asker.waited + _PATIENCE
-        refused: list[Heard] = []
-        while True:
-            heard = self._create(network)
-            if heard.accepted:
-                # The pause ended between the last refusal and this write.
-                over = (refused[-1].at + heard.at) / 2 if refused else ended
-                ids = [one.request_id for one in (*refused[-1:], heard)]
-                self.probe.note("task_conflict_seconds", round(over - ended, 3), *ids)
-                self._settle(heard.at)
-                return network
-            tired = self.asker.waited >= end
-            if tired or not (heard.is_busy or heard.is_throttled):
+        """Write ever closer to the end of the pause after a task; return the created network."""
+        network, ids = self._next(), ""
+        low, high = 0.0, math.inf  # the pause is longer than `low`, and not longer than `high`
+        for write in (
+            partial(self._create, network),
+            *(
+                partial(self.asker.write, MODIFY, network, old, NewWeight=100 - old)
+                for old in _CHANGES
+            ),
+        ):
+            heard, low, high = self._write_in_between(write, low, high)
+            if not heard.accepted:
                 break
-            refused.append(heard)
-            self.asker.sleep(self.asker.step)
-        self.probe.seen["task_conflict_seconds"] = Seen(why=f"A create was answered {heard.code}.")
-        return None
+            ids = heard.request_id
+            self._settle(heard.at)
+            if not low:  # the write was accepted at once: there is no pause
+                break
+        if not ids:
+            why = f"A create was answered {heard.code}."
+            self.probe.seen["task_conflict_seconds"] = Seen(why=why)
+            return None
+        self.probe.note(
+            "task_conflict_seconds", self._rounded((low + high) / 2) if low else 0.0, ids
+        )
+        return network
+
+    def _write_in_between(
+        self, write: Callable[[], Heard], low: float, high: float
+    ) -> tuple[Heard, float, float]:
+        """Write midway between two bounds of the pause; repeat until the write is accepted.
+
+        Returns the last answer, and bounds that are closer to each other.
+        """
+        asker, end = self.asker, self.asker.waited + _PATIENCE
+        wait = (low + high) / 2 if high < math.inf else 0.0
+        while True:
+            asker.sleep(max(0.0, self._ended + wait - asker.now))
+            heard = write()
+            waited = heard.at - self._ended
+            if heard.accepted:
+                return heard, low, max(low, min(waited, high))
+            if asker.waited >= end or not (heard.is_busy or heard.is_throttled):
+                return heard, low, high
+            if heard.is_busy:
+                low = max(low, min(waited, high))
+            wait = waited + max(asker.step, heard.wait or 0.0)
+            if heard.is_busy and waited < high < wait:
+                wait = high
 
     def _ask_about_tokens(self) -> None:
         """Repeat the write that was refused as busy, when no task runs."""
@@ -397,7 +435,8 @@ class Sandbox:
         at_once = not all(there for _, there in looks)  # also if it is listed again
         if looks:
             probe.note("removed_at_acceptance", at_once, deleted.request_id)
-        ended, over = self._settle(deleted.at, seen), asker.waited + _WATCH
+        ended = asker.wait_until_idle(_PATIENCE, seen)
+        ended, over = asker.now if ended is None else ended, asker.waited + _WATCH
         while asker.waited < over:
             looks += self._watched(network)
             asker.sleep(asker.step)
