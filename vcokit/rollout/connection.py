@@ -420,13 +420,15 @@ class Connection:
         self.attached = False
 
     def doubt_again(self) -> None:
-        """Mark unsent steps that once had no answer as unknown, so that they are checked first.
+        """Mark unsent steps that were sent before as unknown, so that they are checked first.
 
-        Their first request may have taken effect since the last check.
+        A request without an answer may have taken effect since the last check, and so may a second
+        copy of a request that was refused.
         """
-        for number in [number for number in self.unsent() if self._lost[number]]:
-            self.move(number, State.UNKNOWN, message="sent once without an answer")
-            self.attached = False
+        for number in self.unsent():
+            if self._lost[number] or self.attempt(number):
+                self.move(number, State.UNKNOWN, message="sent before, and not yet seen")
+                self.attached = False
 
     def skip(self, numbers: Iterable[int], code: str | None, message: str) -> None:
         """Skip steps that are still to be sent, permanently."""
