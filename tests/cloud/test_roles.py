@@ -22,6 +22,7 @@ from vcokit import errors
 from vcokit.cloud.client import Client
 from vcokit.cloud.connect import connect
 from vcokit.cloud.credentials import EARLY, Credentials, Keyring
+from vcokit.cloud.operations import OPERATIONS
 from vcokit.cloud.policy import policy_document
 from vcokit.simulator import Account, Connection, Fault, Role, Simulator
 
@@ -49,7 +50,7 @@ def clouded(*faults: Fault, clock: Callable[[], float], **options: Any) -> Simul
 def connected(cloud: Simulator, clock: Callable[[], float], role: str = ARN, **more: Any) -> Client:
     """Return a client of a role that never waits."""
     return connect(
-        cloud, region="cn-hangzhou", role_arn=role, clock=clock, sleep=lambda seconds: None, **more
+        cloud, region="cn-hangzhou", role_arn=role, clock=clock, sleep=lambda _: None, **more
     )
 
 
@@ -71,6 +72,16 @@ def look(client: Client) -> str:
 
 
 # -- it acts as the role --------------------------------------------------------------------------
+
+
+def test_the_service_is_busy_at_first(clock: Clock) -> None:
+    """A client is made in spite of lost answers and limits, as a list is read in spite of them."""
+    faults = [
+        Fault("drop_after", operation=ASSUME, count=1),
+        Fault("throttle", operation=ASSUME, count=1),
+    ]
+    with clouded(*faults, clock=clock) as cloud, connected(cloud, clock) as client:
+        assert look(client) == "attached"
 
 
 def test_one_call_for_all_clients_of_a_role(clock: Clock) -> None:
@@ -123,15 +134,17 @@ def test_renewed_before_it_ends(clock: Clock, behind: float) -> None:
 
 def test_the_service_does_not_answer_for_a_while(clock: Clock) -> None:
     """The key in hand is used to its end; then a call fails as if the cloud did not answer."""
-    silent = Fault("drop_before", operation=ASSUME, after=1, count=10)
+    silent = Fault("drop_before", operation=ASSUME, after=1, count=2)
     with clouded(silent, clock=clock) as cloud, connected(cloud, clock) as client:
         clock.now = NOW + HOUR - 60
         assert look(client) == "attached"
         clock.now = NOW + HOUR
+        asked = {"RegionId": "cn-hangzhou", "VpnConnectionId": "vco-1"}
         with pytest.raises(errors.NoAnswerError) as caught:
-            look(client)
+            client.call(OPERATIONS["DescribeVpnConnection"], asked, attempts=1)
         assert caught.value.operation == ASSUME
         assert look(client) == "attached"
+        assert calls(cloud).count((ASSUME, "11")) == 4
 
 
 def test_a_refused_key_is_not_used_again(clock: Clock) -> None:

@@ -18,7 +18,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from vcokit.cloud.client import Client
@@ -140,38 +139,48 @@ def assume(role: Role, target: Target, **options: Any) -> Keyring:
     ring = _rings.get(key)
     if ring is None:
         client = Client(replace(target, endpoint=endpoint, region=None, record=None), **options)
-        made = Keyring(partial(_assumed, role, client), clock=target.clock)
+        made = Keyring(_Source(role, client), clock=target.clock)
         ring = _rings.setdefault(key, made)
     ring()
     return ring
 
 
-def _assumed(role: Role, client: Client) -> Credentials:
-    try:
-        answer = client.call(
-            _ASSUME,
-            {
-                "RoleArn": role.arn,
-                "RoleSessionName": role.session_name,
-                "ExternalId": role.external_id,
-            },
+@dataclass
+class _Source:
+    """Assumes a role for its keyring."""
+
+    role: Role
+    client: Client
+    #: None: as many as for any read. A renewal has one, because another call waits for it, and the
+    #: keyring tries again later.
+    attempts: int | None = None
+
+    def __call__(self) -> Credentials:
+        asked = {
+            "RoleArn": self.role.arn,
+            "RoleSessionName": self.role.session_name,
+            "ExternalId": self.role.external_id,
+        }
+        try:
+            given = self.client.call(_ASSUME, asked, self.attempts)["Credentials"]
+        except CloudError as error:
+            if may_try_again(error) or isinstance(error, ClockError):
+                raise
+            refusal = error
+        else:
+            self.attempts = 1
+            # The expiration is by the cloud's clock, the keyring uses this machine's.
+            skew = self.client.skew or 0.0
+            ends = datetime.fromisoformat(given["Expiration"]).timestamp() - skew
+            return Credentials(
+                given["AccessKeyId"], given["AccessKeySecret"], given["SecurityToken"], ends
+            )
+        # Raised outside of the except block: the traceback of the other error leads to the answer.
+        raise CredentialsError(
+            f"{self.role.arn} cannot be assumed "
+            f"({refusal.message}; request id {refusal.request_id})",
+            remedy=_remedy(self.role, refusal),
         )
-    except CloudError as error:
-        if may_try_again(error) or isinstance(error, ClockError):
-            raise
-        refusal = error
-    else:
-        given = answer["Credentials"]
-        # The expiration is by the cloud's clock, the keyring uses this machine's.
-        ends = datetime.fromisoformat(given["Expiration"]).timestamp() - (client.skew or 0.0)
-        return Credentials(
-            given["AccessKeyId"], given["AccessKeySecret"], given["SecurityToken"], ends
-        )
-    # Raised outside of the except block: the traceback of the other error leads to the answer.
-    raise CredentialsError(
-        f"{role.arn} cannot be assumed ({refusal.message}; request id {refusal.request_id})",
-        remedy=_remedy(role, refusal),
-    )
 
 
 def _remedy(role: Role, refusal: CloudError) -> str | None:
