@@ -281,8 +281,19 @@ def test_what_is_no_role(given: dict[str, str], said: str) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS[:3])
-@pytest.mark.parametrize("answer", ["cut", "incomplete", "of another type", "no date"])
-def test_an_answer_that_cannot_be_used_shows_no_key(answer: str, form: Callable) -> None:
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("cut", "truncated or not JSON"),
+        ("incomplete", r"an answer with Credentials\.Expiration missing"),
+        (
+            "of another type",
+            r"an answer with Credentials\.AccessKeyId missing or of the wrong type",
+        ),
+        ("no date", "ValueError: Invalid isoformat"),
+    ],
+)
+def test_an_answer_that_cannot_be_used_shows_no_key(answer: str, said: str, form: Callable) -> None:
     """Neither the error nor a traceback with local variables repeats the key in the answer."""
     key: dict[str, Any] = {
         "SecurityToken": TEST_TOKEN,
@@ -296,7 +307,7 @@ def test_an_answer_that_cannot_be_used_shows_no_key(answer: str, form: Callable)
         key["AccessKeyId"] = 5
     data = json.dumps({"RequestId": "r", "Credentials": key}).encode()
     sent = reply(data[:-40] if answer == "cut" else data)
-    with Stub([sent]) as stub, pytest.raises(errors.VcokitError) as caught:
+    with Stub([sent]) as stub, pytest.raises(errors.VcokitError, match=said) as caught:
         stub.client(role_arn=ARN, read_attempts=1)
     assert secrets_in(f"{caught.value} {vars(caught.value)}") == []
     traceback = caught.value.__traceback__
