@@ -148,7 +148,7 @@ ROLE = 'role_arn = "acs:ram::1:role/r"\n'
         ("[members.a]\nrole_arn = 'arn:x'", r"members\.a.*role_arn is 'arn:x'\. Write it like acs"),
         (f"[members.a]\n{ROLE}external_id = 'a b'", r"members\.a.*external_id cannot be used"),
         ("[members.a]\nprofile = 'p'\nexternal_id = 'an-id'", r"members\.a.*Pass role_arn="),
-        (f"[defaults]\n{ROLE}[members.a]\nprofile = 'p'", "defaults.*write only external_id"),
+        (f"[defaults]\n{ROLE}[members.a]\nprofile = 'p'", "defaults.*Write only external_id"),
         (f"[defaults]\nprofile = 3\n[members.a]\n{ROLE}", "setting defaults"),
         (f"defaults = 3\n[members.a]\n{ROLE}", "setting defaults"),
         ("[defaults]\nprofile = 'p'\n[members.a]\n", r"members\.a.*write a role_arn, or a profile"),

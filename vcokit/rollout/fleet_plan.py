@@ -122,8 +122,12 @@ def _require_texts(name: str, table: object, keys: Iterable[str], place: str) ->
     given = table if isinstance(table, dict) else {"": None}
     texts = all(isinstance(value, str) and value for value in given.values())
     if not texts or not given.keys() <= set(keys):
-        known = ", ".join(keys)
-        raise ConfigError(f"write only {known}, as texts", name=name, origin=place)
+        raise ConfigError(
+            "has another key, or a value that is not a text",
+            name=name,
+            origin=place,
+            remedy=f"Write only {', '.join(keys)}",
+        )
 
 
 def _of_table(

@@ -182,7 +182,9 @@ class Cloud:
     Attributes
     ----------
     keys : dict of str to Account
-        Accounts by AccessKey id, for operations about roles; an assumed role is a key, too.
+        Accounts by AccessKey id; an assumed role is a key, too.
+    random_keys : random.Random
+        Where the keys of assumed roles come from.
 
     Raises
     ------
