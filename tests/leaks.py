@@ -19,7 +19,12 @@ from typing import Any
 
 import pytest
 
-from vcokit.simulator import CANARY_AUTH_KEY, CANARY_PSK
+from vcokit.simulator import (
+    CANARY_AUTH_KEY,
+    CANARY_PSK,
+    CANARY_ROLE_SECRET,
+    CANARY_ROLE_TOKEN,
+)
 from vcokit.simulator.models import ACCESS_KEY_SECRET
 
 #: Keys that tests give the client.
@@ -38,6 +43,8 @@ def watched() -> dict[str, str]:
     known = {
         "pre-shared key of an answer": CANARY_PSK,
         "BGP key of an answer": CANARY_AUTH_KEY,
+        "secret of an assumed role": CANARY_ROLE_SECRET,
+        "token of an assumed role": CANARY_ROLE_TOKEN,
         "secret of the simulator's AccessKey": ACCESS_KEY_SECRET,
         "secret of an AccessKey": TEST_SECRET,
         "security token": TEST_TOKEN,

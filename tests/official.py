@@ -9,6 +9,8 @@ import alibabacloud_cbn20170912.client
 import alibabacloud_cbn20170912.models
 import alibabacloud_quotas20200510.client
 import alibabacloud_quotas20200510.models
+import alibabacloud_sts20150401.client
+import alibabacloud_sts20150401.models
 import alibabacloud_vpc20160428.client
 import alibabacloud_vpc20160428.models
 from alibabacloud_tea_openapi.models import Config
@@ -17,6 +19,7 @@ from vcokit.contract import CONTRACT
 
 #: SDKs by the version of their API.
 _SDKS: Final[dict[str, ModuleType]] = {
+    "2015-04-01": alibabacloud_sts20150401,
     "2016-04-28": alibabacloud_vpc20160428,
     "2017-09-12": alibabacloud_cbn20170912,
     "2020-05-10": alibabacloud_quotas20200510,

@@ -148,7 +148,7 @@ def test_from_the_files_of_a_user(
         ("members = 3", "names no members"),
         ("member = {}", "unknown: member"),
         ("[members.a", "not valid TOML"),
-        ("[members.a]\n", r"setting members\.a .*: write a profile"),
+        ("[members.a]\n", r"setting members\.a .*: write a role_arn, or a profile"),
         ("[members.a]\nprofile = 3", r"members\.a"),
         ('[members.a]\nprofile = "a"\nregoin = "x"', r"members\.a"),
         ('[members."a/b"]\nprofile = "a"', "'a/b' cannot be the name of a member"),

@@ -20,7 +20,7 @@ from alibabacloud_tea_openapi.utils import Utils
 
 import vcokit
 from tests.official import VERSIONS
-from vcokit.simulator import Account, Connection, Credentials, Simulator, Switches
+from vcokit.simulator import Account, Connection, Credentials, Role, Simulator, Switches
 from vcokit.simulator.auth import HttpRequest
 from vcokit.simulator.backend import Answer, Cloud
 from vcokit.simulator.server import HttpResponse, Service
@@ -50,6 +50,12 @@ READS = {
     "GetProductQuota": {"ProductCode": "vpn", "QuotaActionCode": "vpn_flow_CreateVcoRouteEntry"},
     "ListTransitRouterRouteTables": {},
     "ListTransitRouterRouteEntries": {"TransitRouterRouteTableId": "vtb-simulator"},
+}
+#: The account of everything, with a role that its own keys may assume.
+ACCOUNT = Account(roles=[Role("vcokit", trusts=[Account().account_id])])
+READS["AssumeRole"] = {
+    "RoleArn": f"acs:ram::{ACCOUNT.account_id}:role/vcokit",
+    "RoleSessionName": "a.b-c_d@e",
 }
 _NONCES = itertools.count()
 
@@ -200,7 +206,7 @@ class SmallService:
 
     def __init__(self, accounts: list[Account] | None = None, **options: Any) -> None:
         self.cloud = SmallCloud(**options).cloud
-        self.service = Service(self.cloud, accounts or [Account()])
+        self.service = Service(self.cloud, accounts or [ACCOUNT])
 
     def send(self, request: HttpRequest, wall: float = WALL, now: float = 0.0) -> HttpResponse:
         """Answer a request as it is."""

@@ -17,6 +17,7 @@ from vcokit.simulator import (
     Connection,
     Fault,
     LearnedRoute,
+    Role,
     Route,
     Simulator,
     Switches,
@@ -35,6 +36,7 @@ switches = {listed_after_task = false}
 account_id = "1"
 access_key_id = "one"
 access_key_secret = "first-secret"
+roles = [{name = "vcokit", trusts = ["2"], external_id = "an-id"}]
 
 [[accounts]]
 access_key_id = "STS.two"
@@ -73,7 +75,7 @@ def test_a_scenario_says_what_python_would(tmp_path):
         "limits": {"CreateVcoRouteEntry": (6, 60)},
         "switches": Switches(listed_after_task=False),
         "accounts": (
-            Account("1", "one", "first-secret"),
+            Account("1", "one", "first-secret", roles=(Role("vcokit", ("2",), "an-id"),)),
             Account(security_token="the-token", **two),
         ),
         "connections": (Connection("vco-1", account_id="1", learned_routes=learned, **one),),
@@ -93,6 +95,7 @@ def test_a_scenario_says_what_python_would(tmp_path):
 TABLES = {
     "The file": Scenario,
     "[[accounts]]": Account,
+    "[[accounts.roles]]": Role,
     "[[connections]]": Connection,
     "[[connections.learned_routes]]": LearnedRoute,
     "[[connections.failures]]": TunnelFailure,

@@ -160,6 +160,10 @@ OPTION_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 
+#: Operations of the key that assumes roles in other accounts. The policies above are then those of
+#: the roles.
+CALLER_NEEDS: Final[Mapping[str, tuple[str, ...]]] = {"roles": ("AssumeRole",)}
+
 
 def policy_command(
     commands: Annotated[
@@ -179,18 +183,26 @@ def policy_command(
         list[str] | None,
         typer.Option(metavar="ID", help="Connection that the policy is for. Repeatable."),
     ] = None,
+    role: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Role that the key may assume, with COMMAND roles; * is any."
+        ),
+    ] = "*",
 ) -> None:
     """Print the RAM policy that commands need, as JSON to paste into the vendor's console.
 
     A COMMAND can also be names, prune, tunnels or transit-router, for what these options need, or
-    preflight, for reading live connections. For --quota live it is quota.
+    preflight, for reading live connections. For --quota live it is quota. With roles in other
+    accounts, the roles need the policy of the commands, and the key that assumes them needs that
+    of roles.
 
     Example: vcokit policy plan apply --region cn-hangzhou
     """
     from vcokit.cloud.policy import policy_document
 
-    known = {**COMMAND_NEEDS, **OPTION_NEEDS}
-    chosen = commands or list(known)
+    known = {**COMMAND_NEEDS, **OPTION_NEEDS, **CALLER_NEEDS}
+    chosen = commands or [*COMMAND_NEEDS, *OPTION_NEEDS]
     for name in chosen:
         if name not in known:
             raise InputError(
@@ -201,7 +213,7 @@ def policy_command(
         error_console().print(f"{', '.join(chosen)}: calls nothing in the cloud, needs no policy")
         return
     document = policy_document(
-        operations, region=region, account=account, connections=connection or ()
+        operations, region=region, account=account, connections=connection or (), role=role
     )
     print(json.dumps(document, indent=2))
 

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from vcokit.cloud.error_codes import Kind, kind_of, may_try_again
+from vcokit.cloud.credentials import Keyring
+from vcokit.cloud.error_codes import Kind, is_key, kind_of, may_try_again
 from vcokit.cloud.masking import Secret
 from vcokit.cloud.operations import KNOWN, OPERATIONS, PAGE_SIZE, Limit, Operation
 from vcokit.cloud.ratelimit import Limiter, Pacer, backoff
@@ -32,7 +33,7 @@ from vcokit.cloud.signing import Signer, canonical_query
 from vcokit.cloud.simulated import is_simulator
 from vcokit.cloud.transport import Request, Transport
 from vcokit.config import Settings
-from vcokit.errors import CloudError, InputError, ProtocolError
+from vcokit.errors import AuthError, CloudError, InputError, ProtocolError
 
 if TYPE_CHECKING:
     from vcokit.cloud.connect import Target
@@ -269,14 +270,19 @@ class Client:
         before = self._round_trip or reply.seconds
         self._round_trip = before + _LEAN * (reply.seconds - before)
         self._skew = skew_of(reply.headers.get("date"), self.target.clock())
-        return read(
-            operation,
-            reply,
-            self.target.retry_cap,
-            asked=parameters.get("VpnConnectionId"),
-            secrets=self._signer.secrets,
-            now=self.target.clock(),
-        )
+        try:
+            return read(
+                operation,
+                reply,
+                self.target.retry_cap,
+                asked=parameters.get("VpnConnectionId"),
+                secrets=self._signer.secrets,
+                now=self.target.clock(),
+            )
+        except AuthError as error:
+            if is_key(error.code) and isinstance(self.target.credentials, Keyring):
+                self.target.credentials.forget()
+            raise
 
     def _request(self, operation: Operation, parameters: Mapping[str, object]) -> Request:
         given = dict(parameters)

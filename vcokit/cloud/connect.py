@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,6 +20,7 @@ from vcokit.cloud.client import Client
 from vcokit.cloud.endpoints import CENTRAL, endpoint_host, is_region
 from vcokit.cloud.masking import Secret
 from vcokit.cloud.operations import KNOWN, Limit
+from vcokit.cloud.roles import assume, role_of
 from vcokit.cloud.transport import checked_endpoint, checked_proxy, proxy_for
 from vcokit.errors import InputError
 
@@ -168,6 +169,9 @@ def connect(
     security_token: str | Secret | None = None,
     profile: str | None = None,
     credentials: object | None = None,
+    role_arn: str | None = None,
+    external_id: str | None = None,
+    session_name: str | None = None,
     proxy: str | Secret | None = None,
     connect_timeout: float | None = None,
     read_timeout: float | None = None,
@@ -179,7 +183,7 @@ def connect(
     transport: Any = None,
     record: str | Path | None = None,
 ) -> Client:
-    """Return a client. Nothing is sent yet.
+    """Return a client. Nothing is sent yet, except to assume a role.
 
     Parameters
     ----------
@@ -197,6 +201,12 @@ def connect(
     credentials : object, optional
         A callable that returns `Credentials`, or a client of the official package. It is called
         again before a key expires.
+    role_arn : str, optional
+        A role, such as ``acs:ram::123456789012:role/vcokit``. The key above assumes it, and all
+        calls are those of the role, in its account: see `vcokit.cloud.roles`.
+    external_id, session_name : str, optional
+        For the role: the external id that its trust policy asks for, and the name under which the
+        account's log shows the calls, by default ``vcokit``.
     proxy : str, optional
         URL of a proxy; by default that of the environment (``HTTPS_PROXY``, ``NO_PROXY``).
     connect_timeout, read_timeout : float, optional
@@ -225,9 +235,12 @@ def connect(
     Raises
     ------
     CredentialsError
-        If there is no AccessKey, or it cannot be used.
+        If there is no AccessKey, it cannot be used, or it may not assume the role.
+    CloudError
+        If the role cannot be assumed now, because the service does not answer.
     InputError
-        If the AccessKey is given in more than one way, or the folder of `record` is not empty.
+        If the AccessKey is given in more than one way, the role is not one, or the folder of
+        `record` is not empty.
     ConfigError
         If a setting cannot be used, or a key would be sent over plain http.
 
@@ -246,36 +259,36 @@ def connect(
             f"{type(cloud).__name__} has no endpoint, credentials and speed",
             remedy='Pass a Simulator or a region: connect(region="cn-hangzhou")',
         )
+    role = role_of(role_arn, external_id, session_name)
     speed = 1.0 if cloud is None else float(cloud.speed)
     parts = (access_key_id, access_key_secret, security_token)
     ring = _keyring(cloud, parts, profile, credentials, clock)
     settings = config.Settings()
     place, origin = settings.find("endpoint", endpoint or (cloud.endpoint if cloud else None))
-    return Client(
-        Target(
-            credentials=ring,
-            endpoint=place,
-            endpoint_origin=origin,
-            region=settings.get("region", region) or ring.region,
-            speed=speed,
-            limits={name: limit.faster(speed) for name, limit in _limits(cloud).items()},
-            connect_timeout=settings.get("connect_timeout", connect_timeout),
-            read_timeout=settings.get("read_timeout", read_timeout),
-            read_attempts=settings.get("read_attempts", read_attempts),
-            retry_base=settings.get("retry_base"),
-            retry_cap=settings.get("retry_cap"),
-            read_share=min(1.0, settings.get("read_share")),
-            listing_weight=settings.get("listing_weight"),
-            proxy=proxy,
-            clock=clock,
-            transport=transport,
-            record=record,
-            settings=settings,
-        ),
-        sleep=sleep,
-        now=steady,
-        luck=luck,
+    target = Target(
+        credentials=ring,
+        endpoint=place,
+        endpoint_origin=origin,
+        region=settings.get("region", region) or ring.region,
+        speed=speed,
+        limits={name: limit.faster(speed) for name, limit in _limits(cloud).items()},
+        connect_timeout=settings.get("connect_timeout", connect_timeout),
+        read_timeout=settings.get("read_timeout", read_timeout),
+        read_attempts=settings.get("read_attempts", read_attempts),
+        retry_base=settings.get("retry_base"),
+        retry_cap=settings.get("retry_cap"),
+        read_share=min(1.0, settings.get("read_share")),
+        listing_weight=settings.get("listing_weight"),
+        proxy=proxy,
+        clock=clock,
+        transport=transport,
+        record=record,
+        settings=settings,
     )
+    how: dict[str, Any] = {"sleep": sleep, "now": steady, "luck": luck}
+    if role is not None:
+        target = replace(target, credentials=assume(role, target, **how))
+    return Client(target, **how)
 
 
 def _keyring(

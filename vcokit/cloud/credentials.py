@@ -178,8 +178,9 @@ Source = Callable[[], Credentials]
 class Keyring:
     """Provides the current AccessKey: a call returns `Credentials` that are still valid.
 
-    A key is renewed `EARLY` seconds before it expires. If the source fails while the present key
-    is valid, it is called again later; the failure is an error only when the key has expired.
+    A key is renewed `EARLY` seconds before it expires. Meanwhile other callers get the present key.
+    If the source fails while the present key is valid, it is called again later; the failure is an
+    error only when the key has expired.
 
     Parameters
     ----------
@@ -222,12 +223,17 @@ class Keyring:
             source's own exception is its cause.
         """
         held = self._held
-        if held is None or self.is_due:
-            with self._lock:
-                held = self._held
-                if held is None or self.is_due:
-                    held = self._renew()
-        return held
+        if held is not None:
+            renewing = self._lock.locked() and not _has_ended(held, self._clock())
+            if renewing or not self.is_due:
+                return held
+        with self._lock:
+            held = self._held
+            return self._renew() if held is None or self.is_due else held
+
+    def forget(self) -> None:
+        """Call the source at the next call, because the cloud has refused the present key."""
+        self._held, self._due = None, 0.0
 
     def __repr__(self) -> str:
         return "<no AccessKey yet>" if self._held is None else repr(self._held)

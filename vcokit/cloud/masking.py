@@ -43,9 +43,7 @@ MASK: Final = "***"
 _NAMES: Final = sorted(
     {
         *SECRET_FIELDS,
-        "AccessKeySecret",
         "access_key_secret",
-        "SecurityToken",
         "security_token",
         "x-acs-security-token",
         "sts_token",

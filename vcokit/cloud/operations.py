@@ -1,7 +1,8 @@
 """The operations of the API: the parameters, answers and rate limit of each.
 
 `OPERATIONS` are those of the VPC API. `KNOWN` also contains those of other services of the vendor:
-the Quota Center and the transit routers. The facts are the vendor's, from ``contract.json``::
+the Quota Center, the transit routers and the Security Token Service. The facts are the vendor's,
+from ``contract.json``::
 
     Operation ─┬─ Parameter …   its type and bounds, and how a value is sent
                ├─ Limit         the number of calls allowed per window
@@ -47,7 +48,8 @@ TOKEN_LENGTH: Final[int] = CONTRACT["parameters"]["ClientToken"]["longest"]
 #: Most tags that a listing can be filtered by.
 MOST_TAGS: Final = limit("tags_in_a_filter")
 
-#: Fields of answers that are secrets. They are dropped when an answer is parsed.
+#: Fields of answers that are secrets. They are dropped when an answer is parsed, except for those
+#: that an operation is called for (`Operation.secrets`).
 SECRET_FIELDS: Final[frozenset[str]] = frozenset(CONTRACT["secret_fields"]["names"])
 
 
@@ -227,10 +229,12 @@ class Operation:
     action : str
         Its action in a RAM policy.
     resource : str
-        Its resource in a RAM policy, with ``{region}``, ``{account}`` and ``{connection}`` to be
-        filled in; ``*`` for everything.
+        Its resource in a RAM policy, with ``{region}``, ``{account}``, ``{connection}`` and
+        ``{role}`` to be filled in; ``*`` for everything.
     needs : tuple of str
         Fields without which an answer is invalid.
+    secrets : tuple of str
+        Secret fields that it is called for: an answer has them as `Secret`.
     rows : tuple of str
         Path of the list in the answer; empty if the answer is not a list.
     columns : mapping of str to str
@@ -253,6 +257,7 @@ class Operation:
     resource: str
     service: Service
     needs: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
@@ -321,12 +326,22 @@ class _Reading:
     """How this package reads an operation's answer; the attributes are those of `Operation`."""
 
     needs: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     identity: tuple[str, ...] = ()
     frame: schema.Schema = field(default_factory=dict)
 
 
 _READINGS: Final[Mapping[str, _Reading]] = {
+    "AssumeRole": _Reading(
+        needs=(
+            "Credentials.AccessKeyId",
+            "Credentials.AccessKeySecret",
+            "Credentials.SecurityToken",
+            "Credentials.Expiration",
+        ),
+        secrets=("AccessKeySecret", "SecurityToken"),
+    ),
     "DescribeVcoRouteEntries": _Reading(
         needs=("TotalCount",),
         columns={

@@ -22,6 +22,7 @@ LONGEST: Final = limit("policy_characters")
 ANY: Final = "*"
 _ACCOUNT: Final = re.compile(r"[0-9]{1,20}")
 _CONNECTION: Final = re.compile(r"vco-[A-Za-z0-9]+")
+_ROLE: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def policy_document(
@@ -30,6 +31,7 @@ def policy_document(
     region: str = ANY,
     account: str = ANY,
     connections: Sequence[str] = (),
+    role: str = ANY,
 ) -> dict[str, Any]:
     """Return the policy that allows some operations.
 
@@ -42,6 +44,9 @@ def policy_document(
     connections : sequence of str
         Connections that the policy covers; all connections if empty. Listing operations take no
         connection and are allowed on the whole region.
+    role : str
+        Name of the role that ``AssumeRole`` is allowed for, or ``*``. `account` is that of the
+        role.
 
     Returns
     -------
@@ -61,11 +66,11 @@ def policy_document(
     ['acs:vpc:*:*:vpnconnection/vco-1']
     """
     asked = sorted(set(operations))
-    _check(asked, region, account, connections)
+    _check(asked, region, account, connections, role)
     actions: dict[tuple[str, ...], list[str]] = {}
     for name in asked:
         operation = KNOWN[name]
-        resources = _resources(operation, region, account, connections)
+        resources = _resources(operation, region, account, connections, role)
         actions.setdefault(resources, []).append(operation.action)
     statements = [
         {"Effect": "Allow", "Action": names, "Resource": list(resources)}
@@ -83,17 +88,16 @@ def policy_document(
 
 
 def _resources(
-    operation: Operation, region: str, account: str, connections: Sequence[str]
+    operation: Operation, region: str, account: str, connections: Sequence[str], role: str
 ) -> tuple[str, ...]:
     narrow = connections and "VpnConnectionId" in operation.required
     named = sorted(set(connections)) if narrow else [ANY]
-    return tuple(
-        operation.resource.format(region=region, account=account, connection=name) for name in named
-    )
+    place = {"region": region, "account": account, "role": role}
+    return tuple(operation.resource.format(connection=name, **place) for name in named)
 
 
 def _check(
-    operations: Sequence[str], region: str, account: str, connections: Sequence[str]
+    operations: Sequence[str], region: str, account: str, connections: Sequence[str], role: str
 ) -> None:
     if unknown := [name for name in operations if name not in KNOWN]:
         raise InputError(
@@ -104,6 +108,8 @@ def _check(
         raise InputError(f"{region!r} is not a region id", remedy="Write it like cn-hangzhou, or *")
     if account != ANY and not _ACCOUNT.fullmatch(account):
         raise InputError(f"{account!r} is not an account", remedy="Write its number, or *")
+    if role != ANY and not _ROLE.fullmatch(role):
+        raise InputError(f"{role!r} is not the name of a role", remedy="Write its name only, or *")
     wrong = [name for name in connections if not _CONNECTION.fullmatch(name)]
     if wrong:
         raise InputError(f"{wrong[0]!r} is not a connection", remedy="Write it like vco-p0w2jp")

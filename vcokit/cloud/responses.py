@@ -7,9 +7,10 @@
            └─ else ─▶ Answer ─▶ rows of a page ─▶ a frame with the columns of its operation
 
 Secrets in answers (`Psk`, `AuthKey`) are dropped while the JSON is parsed: no object of this
-package ever holds them. What an error shows of an invalid answer is masked. The amount that is
-parsed and searched is bounded, so that no answer costs more than some megabytes and a moment. An
-answer about a connection that was not asked for is an error.
+package ever holds them. Those that an operation is called for become a `Secret` there. What an
+error shows of an invalid answer is masked. The amount that is parsed and searched is bounded, so
+that no answer costs more than some megabytes and a moment. An answer about a connection that was
+not asked for is an error.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ import email.utils
 import html
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, TypeAlias
 
 import pandas as pd
@@ -107,7 +108,7 @@ class Answer:
     operation : str
     request_id : str
     data : dict
-        The answer's fields with the API's names, without secrets.
+        The answer's fields with the API's names, without secrets or with a `Secret` for each.
     """
 
     operation: str
@@ -153,7 +154,7 @@ def read(
     ProtocolError
         For anything that is not an answer of this API.
     """
-    body = parse(reply.content)
+    body = parse(reply.content, operation.secrets)
     if (wrong := _wrong_with(reply, body)) is None and body is not None:
         if reply.status_code >= 400:
             raise _refusal(operation, reply, body, retry_cap, secrets, now)
@@ -262,12 +263,15 @@ def _wrong_clock(
     return ClockError(message, skew=skew, **evidence)
 
 
-def parse(content: bytes) -> dict[str, Any] | None:
-    """Return the fields of JSON or of an XML error, without secrets; None if it is neither."""
+def parse(content: bytes, wanted: Collection[str] = ()) -> dict[str, Any] | None:
+    """Return the fields of JSON or of an XML error; None if it is neither.
+
+    Secrets are dropped; those that are wanted become a `Secret`.
+    """
     body = None
     if not _has_too_many_values(content):
         with contextlib.suppress(ValueError, RecursionError, MemoryError):
-            body = json.loads(content, object_pairs_hook=_kept)
+            body = json.loads(content, object_pairs_hook=partial(_kept, wanted))
     if body is None and (found := _XML_ERROR.fullmatch(_text(content[:_LOOKED_AT]).strip())):
         body = {name: html.unescape(value) for name, value in _XML_FIELD.findall(found[1])}
     return body if isinstance(body, dict) else None
@@ -277,9 +281,15 @@ def _has_too_many_values(content: bytes) -> bool:
     return sum(map(content.count, (b",", b":", b"[", b"{"))) > _MOST_VALUES
 
 
-def _kept(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return fields without secrets, and with texts that can be encoded in UTF-8."""
-    return {_writable(name): _writable(value) for name, value in pairs if name not in _DROPPED}
+def _kept(wanted: Collection[str], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return fields without other secrets, and with texts that can be encoded in UTF-8."""
+    return {
+        _writable(name): Secret(value)
+        if name in wanted and isinstance(value, str)
+        else _writable(value)
+        for name, value in pairs
+        if name in wanted or name not in _DROPPED
+    }
 
 
 def _writable(value: Any) -> Any:
@@ -364,7 +374,8 @@ def misfit(operation: Operation, body: Mapping[str, Any]) -> str | None:
 
     None if all are correct. A field that is null counts as absent.
     """
-    missing = (name for name in ("RequestId", *operation.needs) if body.get(name) is None)
+    needed = ("RequestId", *operation.needs)
+    missing = (path for path in needed if all(one is None for one in _values(body, path)))
     if (name := next(missing, None)) is not None:
         return name
     if rows_in(operation, body) is None:
@@ -375,6 +386,10 @@ def misfit(operation: Operation, body: Mapping[str, Any]) -> str | None:
 #: The structure of an answer: the type of each field, and the structure inside it or in each of its
 #: rows. A row that is not an object has an empty name.
 _Shape: TypeAlias = "dict[str, tuple[type, _Shape]]"
+
+
+#: Types that also fit a type of the contract: a whole number, and a text that is a secret.
+_ALIKE: Final = ((float, int), (str, Secret))
 
 
 @cache
@@ -396,7 +411,7 @@ def _first_misfit(value: Mapping[str, Any], shape: _Shape) -> str | None:
         if found is None or name not in shape:
             continue
         kind, inner = shape[name]
-        if type(found) is not kind and (kind, type(found)) != (float, int):
+        if type(found) is not kind and (kind, type(found)) not in _ALIKE:
             return name
         if not inner:
             continue

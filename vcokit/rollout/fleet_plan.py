@@ -6,15 +6,22 @@
                                                    ├─plan_fleet─▶ FleetPlan ─▶ Fleet(plan, …)
     routes, with a column account ─────────────────┘
 
-The file of members contains no keys. It names the profiles that have them::
+The file of members contains no keys. It names the profiles that have them. A key can also assume
+a role in the account of the member; so one key is enough for many accounts::
+
+    [defaults]                  # for every member whose table does not say otherwise
+    profile = "operator"        # profile of the vendor's CLI; else the key of the environment
 
     [members.berlin]
-    profile = "berlin"          # profile of the vendor's CLI
+    role_arn = "acs:ram::123456789012:role/vcokit"
+    external_id = "vpn-2026"    # if the trust policy of the role asks for it
+    session_name = "vcokit"     # shown in the log of the account
     region = "eu-central-1"     # default region of calls; without it, the region of the profile
 
-To use one key for many accounts, create one profile per role: the vendor's CLI has the modes
-``RamRoleArn`` and ``ChainableRamRoleArn`` for that. Such profiles are read, and their tokens
-renewed, like all others: see `vcokit.cloud.credentials`.
+    [members.madrid]
+    profile = "madrid"          # a key of this account, without a role
+
+Roles are assumed by `vcokit.cloud.roles`, and profiles are read by `vcokit.cloud.credentials`.
 """
 
 from __future__ import annotations
@@ -36,6 +43,7 @@ from vcokit import schema
 from vcokit._text import pluralize, printable
 from vcokit.cloud.client import Client
 from vcokit.cloud.connect import connect
+from vcokit.cloud.roles import role_of
 from vcokit.errors import ConfigError, FleetError, InputError, VcokitError
 from vcokit.live import live_routes, side_by_side
 from vcokit.rollout.fleet import Connect, connected, of_member
@@ -47,8 +55,10 @@ from vcokit.rollout.plan_text import COMMENT, count_line
 ACCOUNT: Final = "account"
 #: Number of members whose live routes are read at the same time.
 _AT_ONCE: Final = 8
-#: Keys that the table of a member may have.
-_KEYS: Final = ("profile", "region")
+#: Keys that the table of a member may have. All but the first can have a default.
+_KEYS: Final = ("role_arn", "external_id", "session_name", "profile", "region")
+#: Keys whose defaults are for members with a role.
+_OF_ROLE: Final = ("external_id", "session_name")
 #: Number of items that an error message names at most.
 _NAMED: Final = 3
 
@@ -79,7 +89,7 @@ def read_fleet(path: str | PathLike[str]) -> dict[str, Callable[[], Client]]:
     ...     file = Path(folder) / "fleet.toml"
     ...     _ = file.write_text('[members.berlin]\nprofile="berlin"\nregion="eu-central-1"')
     ...     read_fleet(file)["berlin"].keywords
-    {'region': 'eu-central-1', 'profile': 'berlin'}
+    {'profile': 'berlin', 'region': 'eu-central-1'}
     """
     place = str(path)
     try:
@@ -92,32 +102,57 @@ def read_fleet(path: str | PathLike[str]) -> dict[str, Callable[[], Client]]:
         ) from None
     except ValueError as error:
         raise ConfigError(f"not valid TOML: {error}", origin=place, remedy="Correct it") from None
-    members = document.pop("members", None)
+    members, defaults = document.pop("members", None), document.pop("defaults", {})
     if document or not isinstance(members, dict) or not members:
         raise ConfigError(
             f"unknown: {', '.join(document)}" if document else "names no members",
             origin=place,
-            remedy="Write a table [members.NAME] for each account, and nothing else",
+            remedy="Write a table [members.NAME] for each account, and at most [defaults]",
         )
+    _require_texts("defaults", defaults, _KEYS[1:], place)
     try:
         refuse_names(members)
     except InputError as error:
         raise ConfigError(error.message, origin=place, remedy=error.remedy) from None
-    return {name: _of_table(name, table, place) for name, table in members.items()}
+    return {name: _of_table(name, table, defaults, place) for name, table in members.items()}
 
 
-def _of_table(name: str, table: object, place: str) -> Callable[[], Client]:
-    """Return a function that connects to the account of a table."""
-    given = table if isinstance(table, dict) else {}
+def _require_texts(name: str, table: object, keys: Iterable[str], place: str) -> None:
+    """Refuse a table that has other keys, or a value that is not a text."""
+    given = table if isinstance(table, dict) else {"": None}
     texts = all(isinstance(value, str) and value for value in given.values())
-    if not given.keys() <= set(_KEYS) or "profile" not in given or not texts:
+    if not texts or not given.keys() <= set(keys):
         raise ConfigError(
-            "write a profile and optionally a region, both as text",
+            "has another key, or a value that is not a text",
+            name=name,
+            origin=place,
+            remedy=f"Write only {', '.join(keys)}",
+        )
+
+
+def _of_table(
+    name: str, table: dict[str, Any], defaults: dict[str, Any], place: str
+) -> Callable[[], Client]:
+    """Return a function that connects to the account of a table."""
+    _require_texts(f"members.{name}", table, _KEYS, place)
+    inherited = {
+        key: value for key, value in defaults.items() if "role_arn" in table or key not in _OF_ROLE
+    }
+    given = {**inherited, **table}
+    if not {"role_arn", "profile"} & table.keys():
+        raise ConfigError(
+            "write a role_arn, or a profile, or both",
             name=f"members.{name}",
             origin=place,
             remedy='profile = "berlin" names a profile of the vendor\'s CLI (aliyun configure)',
         )
-    return partial(connect, region=given.get("region"), profile=given["profile"])
+    try:
+        role_of(*map(given.get, _KEYS[:3]))
+    except InputError as error:
+        raise ConfigError(
+            error.message, name=f"members.{name}", origin=place, remedy=error.remedy
+        ) from None
+    return partial(connect, **given)
 
 
 @dataclass(frozen=True, eq=False)

@@ -40,7 +40,7 @@ from typing import Final, TypeAlias
 from urllib.parse import quote, unquote_to_bytes
 
 from vcokit.simulator.errors import ApiError, describe_error
-from vcokit.simulator.models import CONTRACT, SERVICE_OF, Account
+from vcokit.simulator.models import CONTRACT, ROLE_ARN, SERVICE_OF, Account
 
 JSON, XML = "JSON", "XML"
 #: Parameters of the protocol, not of an operation.
@@ -339,12 +339,12 @@ class Authenticator:
 
     Parameters
     ----------
-    accounts : iterable of Account
-        Who may call.
+    keys : mapping of str to Account
+        Who may call, by AccessKey id. Keys that are added later may call, too.
     """
 
-    def __init__(self, accounts: Iterable[Account]) -> None:
-        self._accounts = {account.access_key_id: account for account in accounts}
+    def __init__(self, keys: Mapping[str, Account]) -> None:
+        self._keys = keys
         self._nonces: set[tuple[str, str]] = set()
         self._nonce_ends: list[tuple[float, tuple[str, str]]] = []
 
@@ -391,7 +391,7 @@ class Authenticator:
         return Caller(account.account_id, operation, parameters)
 
     def _account(self, auth: ParsedAuth) -> Account:
-        account = self._accounts.get(auth.access_key_id)
+        account = self._keys.get(auth.access_key_id)
         if account is None:
             raise ApiError("InvalidAccessKeyId.NotFound")
         if not account.active:
@@ -450,15 +450,19 @@ def operation_parameters(parameters: Mapping[str, str]) -> dict[str, str]:
 
 
 def _check_permission(account: Account, operation: str, parameters: Mapping[str, str]) -> None:
-    """Check the policy of the key; a call that names no connection needs access to all."""
+    """Check the policy of the key; a call that names no connection or role needs access to all."""
     ram = SERVICE_OF[operation]["ram"]
     action = ram["action"].format(operation=operation)
     anything = operation in ram.get("any_resource", ())
-    resource = ("*" if anything else ram["resource"]).format(
-        region=parameters.get("RegionId") or "*",
-        account=account.account_id,
-        connection=parameters.get("VpnConnectionId") or "*",
-    )
+    named = {
+        "region": parameters.get("RegionId") or "*",
+        "account": account.account_id,
+        "connection": parameters.get("VpnConnectionId") or "*",
+        "role": "*",
+    }
+    if role := ROLE_ARN.fullmatch(parameters.get("RoleArn", "")):
+        named |= role.groupdict()  # the account is that of the role
+    resource = ("*" if anything else ram["resource"]).format(**named)
     if not account.may(action, resource):
         detail = {"AuthAction": action, "AuthResource": resource}
-        raise ApiError(account.denial_code, detail=detail)
+        raise ApiError(ram.get("denial", account.denial_code), detail=detail)

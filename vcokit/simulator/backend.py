@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
-from vcokit.simulator import quotas, transit_routers  # noqa: F401 - they register operations
+from vcokit.simulator import quotas, roles, transit_routers  # noqa: F401 - they register operations
 from vcokit.simulator.errors import ApiError, describe_error
 from vcokit.simulator.faults import CALL, NO_FAULTS, TASK, ActiveFaults, Fault, FaultPlan
 from vcokit.simulator.models import (
@@ -32,6 +32,7 @@ from vcokit.simulator.models import (
     EPOCH,
     QUOTA,
     TASK_SECONDS,
+    Account,
     Change,
     Connection,
     Duration,
@@ -178,6 +179,13 @@ class Cloud:
     speed : float
         Simulated seconds per second of wall time, for creation times.
 
+    Attributes
+    ----------
+    keys : dict of str to Account
+        Accounts by AccessKey id; an assumed role is a key, too.
+    random_keys : random.Random
+        Where the keys of assumed roles come from.
+
     Raises
     ------
     ValueError
@@ -212,7 +220,9 @@ class Cloud:
         self.faults = FaultPlan(faults, seed)
         self.limits = merge_limits(limits)
         self.history: list[Answer] = []
+        self.keys: dict[str, Account] = {}
         self.epoch, self.speed = epoch, speed
+        self.random_keys = Random(f"{seed}/keys")  # noqa: S311
         self._task_seconds = read_duration(task_seconds)
         self._random_ids = Random(f"{seed}/ids")  # noqa: S311
         self._random_tasks = Random(f"{seed}/tasks")  # noqa: S311

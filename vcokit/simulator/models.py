@@ -3,6 +3,7 @@
 ::
 
     Account       one AccessKey: who may call, and what the key may do
+      └── Role    what keys of other accounts may do in the account, and which may
     Connection    an IPsec connection: its configuration, its routes, its running task
       ├── RouteTable ── Route     identified by network, next hop and weight (`RouteKey`)
       └── Task ── Change          takes effect when the task ends
@@ -51,9 +52,12 @@ TASK_CONFLICT_SECONDS: Final = float(CONTRACT["limits"]["task_conflict_seconds"]
 #: Default epoch seconds of simulated second 0 (2026-01-01T00:00:00Z).
 EPOCH: Final = 1_767_225_600.0
 
-#: Secrets in the answers of the cloud, which no client may show or store.
+#: Secrets in the answers of the cloud, which no client may show or store. The last two begin the
+#: secret and the token of every assumed role.
 CANARY_PSK: Final = "canary-psk-5e0d1c7b"
 CANARY_AUTH_KEY: Final = "canary-auth-key-93fa26d8"
+CANARY_ROLE_SECRET: Final = "canary-role-secret-7ab4"  # noqa: S105 - valid only here
+CANARY_ROLE_TOKEN: Final = "canary-role-token-c81e"  # noqa: S105
 
 _STATES: Final = CONTRACT["states"]
 #: What a connection may be attached to, and its State while no task runs.
@@ -141,6 +145,41 @@ class Credentials(NamedTuple):
         )
 
 
+ROLE_ARN: Final = re.compile(
+    CONTRACT["services"]["security_token"]["parameters"]["RoleArn"]["pattern"]
+)
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role of an account: keys of other accounts can assume it, and then act in this account.
+
+    Parameters
+    ----------
+    name : str
+        The last part of its ARN, ``acs:ram::<account_id>:role/<name>``.
+    trusts : sequence of str
+        Ids of the accounts whose keys may assume it.
+    external_id : str, optional
+        Whoever assumes it must give this id.
+    policy : mapping, optional
+        What an assumed key may do, as for `Account`.
+
+    Raises
+    ------
+    ValueError
+        If the policy cannot be used.
+    """
+
+    name: str
+    trusts: Sequence[str]
+    external_id: str | None = None
+    policy: Mapping[str, Any] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_policy(self.policy)
+
+
 @dataclass(frozen=True)
 class Account:
     """An account and one of its AccessKeys; entries with the same id are one account.
@@ -163,11 +202,13 @@ class Account:
         modelled.
     denial_code : str
         Error code for a call that the policy does not allow.
+    roles : sequence of Role
+        Its roles. Their account must have a number as id, as in the real cloud.
 
     Raises
     ------
     ValueError
-        If the key is invalid, or the policy or the code cannot be used.
+        If the key is invalid, or the policy, the code or a role cannot be used.
     """
 
     account_id: str = ACCOUNT_ID
@@ -178,6 +219,7 @@ class Account:
     active: bool = True
     policy: Mapping[str, Any] | None = field(default=None, repr=False)
     denial_code: str = "Forbidden.RAM"
+    roles: Sequence[Role] = ()
 
     def __post_init__(self) -> None:
         if not self.access_key_id or not self.access_key_secret:
@@ -187,6 +229,12 @@ class Account:
         if self.token_expires is not None and self.security_token is None:
             raise ValueError("token_expires without security_token: nothing would expire")
         _check_policy(self.policy)
+        for role in self.roles:
+            if not ROLE_ARN.fullmatch(f"acs:ram::{self.account_id}:role/{role.name}"):
+                raise ValueError(
+                    f"role {role.name}: write an account_id of digits, and a name of letters, "
+                    "digits, dots, dashes or underscores"
+                )
 
     @property
     def credentials(self) -> Credentials:

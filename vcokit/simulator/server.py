@@ -189,7 +189,8 @@ class Service:
 
     def __init__(self, cloud: Cloud, accounts: Iterable[Account]) -> None:
         self.cloud = cloud
-        self._authenticator = Authenticator(accounts)
+        cloud.keys |= {account.access_key_id: account for account in accounts}
+        self._authenticator = Authenticator(cloud.keys)
 
     def respond(self, request: HttpRequest, *, wall: float, now: float) -> HttpResponse:
         """Answer a request.
