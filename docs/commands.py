@@ -38,7 +38,7 @@ def _overview() -> Iterator[str]:
     yield "| command | does |"
     yield "|---|---|"
     for name, command in COMMANDS.items():
-        yield f"| [`{name}`](#{name}) | {_cell(command.summary)} |"
+        yield f"| [`{name}`](#{name.replace(' ', '-')}) | {_cell(command.summary)} |"
 
 
 def _exits() -> Iterator[str]:

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from vcokit.probing import probe as probe
     from vcokit.quotas import Quotas as Quotas
     from vcokit.quotas import live_quota as live_quota
+    from vcokit.reports.fleet_record import fleet_record as fleet_record
     from vcokit.reports.record import ChangeRecord as ChangeRecord
     from vcokit.reports.record import change_record as change_record
     from vcokit.rollout.fleet import Fleet as Fleet
@@ -109,6 +110,7 @@ _ROOMS = {
     "connect": "vcokit.cloud.connect",
     "errors": None,
     "explain": "vcokit.audit",
+    "fleet_record": "vcokit.reports.fleet_record",
     "forecast": "vcokit.rollout.forecast",
     "forwarding_changes": "vcokit.audit",
     "live_connections": "vcokit.live",

@@ -9,7 +9,7 @@ from importlib.metadata import version
 import pytest
 
 from tests.cli.stage import on_terminal
-from vcokit.cli import COMMANDS, load
+from vcokit.cli import COMMANDS, GROUPS, load
 
 #: Options that many use; they stand in the first panel, before those of all others.
 COMMON = {"--output", "--yes", "--journal", "--simulate", "--format", "--json"}
@@ -27,16 +27,18 @@ def test_the_version_and_the_list_of_commands(shell) -> None:
     assert shell("--version")[1] == f"vcokit {version('vcokit')}\n"
     overall = shell("--help")[1]
     assert shell("-h")[1] == overall
-    for name, command in COMMANDS.items():
-        assert re.search(rf"^  {name} +{re.escape(command.summary)}$", overall, re.M)
-        assert shell(name, "-h") == shell(name, "--help")
+    for name, command in {**COMMANDS, **GROUPS}.items():
+        *group, word = name.split()
+        listed = shell(*group, "--help")[1] if group else overall
+        assert re.search(rf"^  {word} +{re.escape(command.summary)}$", listed, re.M)
+        assert shell(*group, word, "-h") == shell(*group, word, "--help")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_of_a_command(shell, monkeypatch, name: str) -> None:
     """80 columns, plain; common options first, short forms, an example that could be typed."""
     monkeypatch.setenv("COLUMNS", "80")
-    code, shown, err = shell(name, "--help")
+    code, shown, err = shell(*name.split(), "--help")
     assert (code, err, "\x1b" in shown) == (0, "", False)
     assert max(map(len, shown.splitlines())) <= 80
     panels = dict(re.findall(r"^(\w[\w ]+):\n((?:  .*\n)+)", shown, re.M))
@@ -47,7 +49,7 @@ def test_help_of_a_command(shell, monkeypatch, name: str) -> None:
         assert option not in SHORT or SHORT[option] in spellings
     example = shlex.split(re.search(r"Example: vcokit (.*)", shown)[1])
     words = {word for word in example if word.startswith("-") and word != "-"}
-    assert example[0] == name
+    assert example[: len(name.split())] == name.split()
     assert words <= {word for spellings in given.values() for word in spellings}
 
 

@@ -17,6 +17,7 @@ PACKAGE = Path(vcokit.__file__).parent
 #: Options of remedies that are no option of the shell, and what it says instead.
 OTHERWISE = {
     "resume": "vcokit resume x",
+    "resume_fleet": "vcokit fleet resume x",
     "new_plan": "make a new plan: vcokit apply with the inventory",
     "format": "another name, such as routes.x",
 }
@@ -35,7 +36,7 @@ def options_of_remedies() -> set[str]:
 
 def test_every_option_that_is_advised_is_one() -> None:
     """Whatever a remedy names, some command has it, by the name that the shell says."""
-    names = options_of_remedies() - {"resume_fleet"}  # no command runs a fleet
+    names = options_of_remedies()
     assert {"allow_gap", "columns", "encoding", "max_delete", "profile", "take_over"} <= names
     known = {option for name in COMMANDS for option in options_of(name)}
     for name in names:

@@ -190,6 +190,25 @@ def test_killed_in_a_round_without_wal(plan: Plan, path: Path) -> None:
             assert journal.steps()["state"].tolist() == ["sent", "pending", "pending"]
 
 
+def test_a_file_beside_it_goes_while_it_is_looked_at(
+    plan: Plan, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer may delete it between two looks: the journal can be read all the same."""
+    Journal.create(path, plan, "id").close()
+    beside, look = path.with_name("rollout.db-journal"), os.lstat
+    beside.touch()
+
+    def look_once(name: Any, **options: Any) -> os.stat_result:
+        found = look(name, **options)
+        if Path(name) == beside:
+            beside.unlink()
+        return found
+
+    monkeypatch.setattr(os, "lstat", look_once)
+    with Journal.read(path) as journal:
+        assert len(journal.steps()) == 3
+
+
 # -- lost under way -----------------------------------------------------------------------------
 
 

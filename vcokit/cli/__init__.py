@@ -5,7 +5,9 @@
     audit     audit, explain, aggregate           options   options that commands share
     rollout   plan, apply, resume, undo           console   tables, standard output, CSV and JSON
     inspect   live, verify, diff, status, report  run       a rollout: progress, log, summary, end
-    tools     config, policy, simulate, demo      journals  their names, and when one is refused
+    fleet     fleet plan, fleet apply, …          members   a fleet: progress, summary, end
+    account   quota, probe                        journals  their names, and when one is refused
+    tools     config, policy, simulate, demo
 
 A command is loaded when it is called: ``vcokit --help`` lists all commands and loads none. The exit
 codes are defined here, and only `exit_code` converts an exception to an exit code.
@@ -67,7 +69,7 @@ class ExitCode(IntEnum):
     CREDENTIALS = 4, "credentials: no AccessKey, or the cloud refuses it"
     UNREACHABLE = 5, "the cloud cannot be reached, or its answer cannot be used"
     FAILED = 6, "steps failed or were skipped"
-    RESUMABLE = 7, "stopped by --max-hours, --stop-after or a wave; `vcokit resume` continues"
+    RESUMABLE = 7, "stopped by --max-hours, --stop-after or a wave; it can be resumed"
     INTERRUPTED = 130, "interrupted by Ctrl-C or SIGTERM; the journal is intact"
 
 
@@ -109,7 +111,7 @@ def exit_code(error: BaseException) -> int:
 class Command(NamedTuple):
     """The module of a command, its panel in the help, and its line of help.
 
-    The function of a command is its name with ``_command``.
+    The function of a command is the last word of its name with ``_command``.
     """
 
     module: str
@@ -119,6 +121,7 @@ class Command(NamedTuple):
 
 _INVENTORY: Final = "Inventories"
 _ROLLOUT: Final = "Rollouts"
+_FLEET: Final = "Rollouts of many accounts"
 _LIVE: Final = "Live routes"
 _TOOLS: Final = "Tools"
 
@@ -134,6 +137,12 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "status": Command("inspect", _ROLLOUT, "Show the state of a rollout, also while it runs."),
     "report": Command("inspect", _ROLLOUT, "Write the record of a change."),
     "undo": Command("rollout", _ROLLOUT, "Undo a rollout."),
+    "fleet plan": Command("fleet", _FLEET, "Show what would be sent to each account."),
+    "fleet apply": Command("fleet", _FLEET, "Plan and apply an inventory, or apply a plan."),
+    "fleet resume": Command("fleet", _FLEET, "Resume a fleet that was interrupted."),
+    "fleet status": Command("fleet", _FLEET, "Show the state of a fleet, also while it runs."),
+    "fleet report": Command("fleet", _FLEET, "Write the record of a change of many accounts."),
+    "fleet undo": Command("fleet", _FLEET, "Undo a fleet."),
     "verify": Command("inspect", _LIVE, "Compare an inventory with the live routes."),
     "live": Command("inspect", _LIVE, "Write the live routes as an inventory."),
     "diff": Command("inspect", _LIVE, "Compare two inventories, or one with the live routes."),
@@ -144,6 +153,11 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "config": Command("tools", _TOOLS, "Show the settings and where each comes from."),
     "policy": Command("tools", _TOOLS, "Print the RAM policy that commands need."),
     "completion": Command("tools", _TOOLS, "Print the script for completion in your shell."),
+}
+
+#: Commands with commands of their own.
+GROUPS: Final[Mapping[str, Command]] = {
+    "fleet": Command("fleet", _ROLLOUT, "Plan and roll out many accounts as one."),
 }
 
 #: The variable by which a shell asks for completions.
@@ -187,36 +201,52 @@ class LazyGroup(PanelHelp, TyperGroup):
 
     def __init__(self, **attrs: Any) -> None:
         super().__init__(**attrs)
-        for name, (_, panel, summary) in COMMANDS.items():
-            self.add_command(TyperCommand(name, help=summary, rich_help_panel=panel))
+        self._prefix = f"{self.name} " if self.name in GROUPS else ""
+        for name, (_, panel, summary) in {**COMMANDS, **GROUPS}.items():
+            group, _, word = name.rpartition(" ")
+            if group == self._prefix.strip():
+                self.add_command(TyperCommand(word, help=summary, rich_help_panel=panel))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the name, the command and the remaining arguments."""
         name, known, rest = super().resolve_command(ctx, args)
-        return name, known if name is None else load(name), rest
+        return name, known if name is None else load(f"{self._prefix}{name}"), rest
 
 
 def load(name: str) -> Any:
     """Load the module of a command and return the command for click."""
+    if name in GROUPS:
+        group = _group(name, GROUPS[name].summary)
+        group.callback()(lambda: None)
+        return typer.main.get_command(group)
     from vcokit.cli.options import flatten_option_groups
 
     module = importlib.import_module(f"vcokit.cli.{COMMANDS[name].module}")
-    function = flatten_option_groups(getattr(module, f"{name}_command"))
+    word = name.split()[-1]
+    function = flatten_option_groups(getattr(module, f"{word}_command"))
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     # A paragraph becomes one line, so that it is wrapped to the width of the terminal.
     text = "\n\n".join(" ".join(part.split()) for part in str(function.__doc__).split("\n\n"))
-    single.command(name, cls=PanelCommand, help=text, context_settings=_HELP)(function)
+    single.command(word, cls=PanelCommand, help=text, context_settings=_HELP)(function)
     return typer.main.get_command(single)
 
 
-app = typer.Typer(
-    name="vcokit",
-    cls=LazyGroup,
-    help="From a CSV of destination routes to converged IPsec-VPN connections on Alibaba Cloud.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings=_HELP,
+def _group(name: str, text: str) -> typer.Typer:
+    """Return a group of commands."""
+    return typer.Typer(
+        name=name,
+        cls=LazyGroup,
+        help=text,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings=_HELP,
+    )
+
+
+app = _group(
+    "vcokit",
+    "From a CSV of destination routes to converged IPsec-VPN connections on Alibaba Cloud.",
 )
 
 
@@ -269,8 +299,14 @@ def _prepare() -> None:
         ours.addHandler(logging.lastResort)
 
 
-def shell_text(error: VcokitError) -> str:
+def shell_text(error: VcokitError, words: Mapping[str, str] | None = None) -> str:
     """Return an error in one line, with the arguments in its remedy written as shell options.
+
+    Parameters
+    ----------
+    error : VcokitError
+    words : mapping of str to str, optional
+        What to write for some of the arguments instead.
 
     Examples
     --------
@@ -278,7 +314,8 @@ def shell_text(error: VcokitError) -> str:
     >>> shell_text(VcokitError("gaps", remedy=remedy))
     'gaps. Change the inventory, or pass --allow-gap'
     """
-    return error.text(_as_option)
+    given = words or {}
+    return error.text(lambda name, value: given.get(name) or _as_option(name, value))
 
 
 def shell_words(text: str | None) -> str | None:
@@ -288,8 +325,9 @@ def shell_words(text: str | None) -> str | None:
 
 def _as_option(name: str, value: object) -> str:
     """Write an argument of the library as a shell option."""
-    if name == "resume":
-        return f"vcokit resume {shlex.quote(str(value))}"
+    if name in ("resume", "resume_fleet"):
+        command = "vcokit resume" if name == "resume" else "vcokit fleet resume"
+        return f"{command} {shlex.quote(str(value))}"
     if name == "new_plan":
         return "make a new plan: vcokit apply with the inventory"
     if name == "format":  # there is no such option, because the file name determines the format

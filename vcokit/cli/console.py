@@ -347,10 +347,13 @@ def dumps(value: Any) -> str:
 
 # -- tables --------------------------------------------------------------------------------------
 
-_NUMBERS: Final = frozenset({"rows", "line", "row", "steps", "routes", "weight", "old_weight"})
-#: Columns that identify a route, or a position in a file.
+_NUMBERS: Final = frozenset(
+    {"rows", "line", "row", "steps", "routes", "weight", "old_weight", "wave"}
+    | {"create", "modify", "delete", "keep", "blocked", "done", "failed", "left"}
+)
+#: Columns that identify a route or a member, or a position in a file.
 _NAMES: Final = frozenset(
-    {"line", "connection", "vpn_connection_id", "destination", "route_dest", "next_hop"}
+    {"line", "connection", "vpn_connection_id", "destination", "route_dest", "next_hop", "member"}
 )
 #: Minimum width of any other column, and distance between two columns, in characters.
 _LEAST: Final = 12
@@ -428,10 +431,23 @@ def steps_not_done(steps: pd.DataFrame, state: str, limit: int) -> Table:
 
 def state_counts(tally: Tally) -> Text:
     """Return the counts by state, each in its colour."""
+    return coloured_counts({name: tally.states[name] for name in STATES if tally.states[name] > 0})
+
+
+#: Colours of the outcomes of members of a fleet; those of their steps are in `STATES`.
+_OUTCOMES: Final = {
+    "finished": STATES["done"],
+    "running": STATES["sent"],
+    "left": STATES["pending"],
+}
+
+
+def coloured_counts(counts: Mapping[str, int]) -> Text:
+    """Return counts in one line, each in the colour of its name."""
     from rich.text import Text
 
+    colours = {**STATES, **_OUTCOMES, **_STYLES}
     result = Text()
-    for name, colour in STATES.items():
-        if tally.states[name] > 0:
-            result.append(f"{name} {tally.states[name]:,}  ", style=_STYLES.get(name, colour))
+    for name, count in counts.items():
+        result.append(f"{name} {count:,}  ", style=colours[name])
     return result

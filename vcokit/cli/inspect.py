@@ -57,7 +57,7 @@ from vcokit.errors import InputError
 from vcokit.inventory import write_routes
 from vcokit.inventory.write import format_of
 from vcokit.live import live_connections, live_router_routes, live_routes, live_tunnels
-from vcokit.reports.record import change_record, kind_of_record
+from vcokit.reports.record import ChangeRecord, change_record, kind_of_record
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.reconcile import verify_routes
 
@@ -358,23 +358,27 @@ class RecordFormat(StrEnum):
     csv = "csv"
 
 
+ReportOutput = Annotated[
+    Path | None,
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="File to write; its name determines the format."
+    ),
+]
+ReportFormat = Annotated[
+    RecordFormat | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        help=f"{', '.join(RecordFormat)}. Default: by --output, else markdown.",
+    ),
+]
+
+
 def report_command(
     journal: JournalPath,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="File to write; its name determines the format."
-        ),
-    ] = None,
-    format: Annotated[  # noqa: A002 - the option's name
-        RecordFormat | None,
-        typer.Option(
-            "--format",
-            "-f",
-            metavar="FORMAT",
-            help=f"{', '.join(RecordFormat)}. Default: by --output, else markdown.",
-        ),
-    ] = None,
+    output: ReportOutput = None,
+    format: ReportFormat = None,  # noqa: A002 - the option's name
     undo: Annotated[
         Path | None,
         typer.Option(
@@ -391,8 +395,13 @@ def report_command(
     Example: vcokit report routes.rollout.db --output change.html
     """
     check_output_paths({"--output": output}, journals=[journal, undo])
-    kind = format or (kind_of_record(output) if output is not None else RecordFormat.markdown)
-    text = getattr(change_record(journal, undo=undo), str(kind))()
+    write_record(change_record(journal, undo=undo), output, format)
+
+
+def write_record(record: ChangeRecord, output: Path | None, form: RecordFormat | None) -> None:
+    """Write a record to a file, or to standard output."""
+    kind = form or (kind_of_record(output) if output is not None else RecordFormat.markdown)
+    text = getattr(record, str(kind))()
     if output is None:
         write_stdout(text)
         return

@@ -13,6 +13,7 @@ again, before it has ended      an error with the process that holds the journal
 resume a simulated rollout      only with ``--simulate`` or at the endpoint of a simulator, never in
                                 the cloud, whatever the name of the journal
 ``undo routes.rollout.db``      ``routes.rollout.undo.db``
+``fleet apply``                 one per member, in the directory that ``--directory`` names
 ==============================  ===========================================================
 """
 
@@ -29,7 +30,7 @@ import pandas as pd
 
 from vcokit import config
 from vcokit._text import pluralize
-from vcokit.cli.options import CloudOptions
+from vcokit.cli.options import CloudOptions, FleetCloudOptions
 from vcokit.cloud.simulated import may_be_simulator
 from vcokit.errors import InputError
 from vcokit.rollout import database, rehearsal
@@ -42,21 +43,24 @@ _END: Final = ".rollout.db"
 _SIMULATED: Final = ".simulated.db"
 
 
-def command_to_resume(journal: Path, resume_args: str = "") -> str:
-    """Return the command that resumes the rollout of a journal.
+def command_to_resume(journal: Path, resume_args: str = "", *, command: str = "vcokit") -> str:
+    """Return the command that resumes the rollout of a journal, or a fleet.
 
     Parameters
     ----------
     journal : Path
+        The journal, or the directory of the fleet.
     resume_args : str
         Options that select the same cloud, from `CloudOptions.resume_args`.
+    command : str
+        Words before ``resume``.
 
     Examples
     --------
     >>> command_to_resume(Path("my routes.db"), " --simulate")
     "vcokit resume 'my routes.db' --simulate"
     """
-    return f"vcokit resume {shlex.quote(str(journal))}{resume_args}"
+    return f"{command} resume {shlex.quote(str(journal))}{resume_args}"
 
 
 def new_journal(
@@ -162,11 +166,21 @@ def require_unlocked(journal: Journal) -> None:
         raise held(journal.path, owner)
 
 
-def require_same_target(path: Path, cloud: CloudOptions) -> None:
+def require_same_target(
+    path: Path, cloud: CloudOptions | FleetCloudOptions, *, fleet: Path | None = None
+) -> None:
     """Refuse to resume a simulated rollout in the real cloud, or a real one in a simulator.
 
     Nothing is sent here. Whether an endpoint on this machine is a simulator is only known from its
     answer, so that case is checked after connecting: see `vcokit.rollout.rehearsal`.
+
+    Parameters
+    ----------
+    path : Path
+        The journal.
+    cloud : CloudOptions or FleetCloudOptions
+    fleet : Path, optional
+        Directory of the fleet that the journal belongs to.
 
     Raises
     ------
@@ -176,17 +190,21 @@ def require_same_target(path: Path, cloud: CloudOptions) -> None:
         simulated = journal.simulated
     if simulated is None:
         rehearsal.refuse_journal(path, simulated, client=cloud.simulated)
+    place, command, options = path, "vcokit", "--simulate and --scenario"
+    if fleet is not None:
+        place, command, options = fleet, "vcokit fleet", "--simulate"
     if simulated and not cloud.may_be_simulated:
+        again = command_to_resume(place, " --simulate", command=command)
         raise InputError(
-            f"{path}: this rollout was begun on a simulator, and cannot be resumed in the cloud",
-            remedy=f"Add --simulate: {command_to_resume(path, ' --simulate')}. For the cloud, make "
-            "a new plan: vcokit apply with the inventory",
+            f"{place}: this rollout was begun on a simulator, and cannot be resumed in the cloud",
+            remedy=f"Add --simulate: {again}. For the cloud, make a new plan: {command} apply with "
+            "the inventory",
         )
     if cloud.simulated and not simulated:
         raise InputError(
-            f"{path}: this rollout was begun in the cloud, and cannot be resumed in a simulator",
-            remedy="Leave out --simulate and --scenario. To rehearse, make a new plan: vcokit "
-            "apply --simulate with the inventory",
+            f"{place}: this rollout was begun in the cloud, and cannot be resumed in a simulator",
+            remedy=f"Leave out {options}. To rehearse, make a new plan: {command} apply --simulate "
+            "with the inventory",
         )
 
 

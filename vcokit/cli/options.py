@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_args, get_type_hints
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from vcokit.audit.rules import Rule
     from vcokit.cloud.client import Client
     from vcokit.monitoring.follower import Follower
+    from vcokit.rollout.fleet import Connect
     from vcokit.rollout.plan import Plan
 
 #: Panels of the help, in addition to typer's own panels for arguments and for all other options.
@@ -83,6 +85,41 @@ TakeOver = Annotated[
         help="Take the journal from a rollout on another host that is certainly dead. If it is "
         "alive after all, it ends with an error and sends nothing more.",
     ),
+]
+Summary = Annotated[
+    Path | None,
+    typer.Option(
+        "--summary",
+        metavar="FILE",
+        help="Write a summary as JSON when the command ends, however it ends.",
+        rich_help_panel=LOG,
+    ),
+]
+RateShare = Annotated[
+    float | None,
+    typer.Option(
+        metavar="0..1",
+        help="Part of the account's rate limits that may be used.",
+        rich_help_panel=PACE,
+    ),
+]
+Windows = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="WINDOW",
+        help='Send only at such times, such as "22:00-05:00 Asia/Shanghai" or "Sat,Sun '
+        '00:00-24:00 UTC". Repeatable.',
+        rich_help_panel=PACE,
+    ),
+]
+Simulate = Annotated[
+    bool,
+    typer.Option(
+        "--simulate", help="Use a simulator made for these routes.", rich_help_panel="Options"
+    ),
+]
+Speed = Annotated[
+    float | None, typer.Option(metavar="N", help="The simulator's clock runs N times faster.")
 ]
 Limit = Annotated[int, typer.Option(min=0, metavar="N", help="List at most N differences.")]
 _QUOTA_HELP: Final = "Routes that a connection may have"
@@ -149,6 +186,39 @@ class FailOn(StrEnum):
         order = list(schema.SEVERITIES.categories)
         counted = by_severity(findings)
         return any(counted[name] for name in order[order.index(self.value) :])
+
+
+FailOnPlan = Annotated[
+    FailOn,
+    typer.Option(
+        metavar="SEVERITY",
+        help=f"Exit with 1 if there are such findings, or worse: {', '.join(FailOn)}.",
+    ),
+]
+FailOnApply = Annotated[
+    FailOn,
+    typer.Option(
+        metavar="SEVERITY",
+        help="Send nothing and exit with 1 if there are such findings, or worse: "
+        f"{', '.join(FailOn)}.",
+    ),
+]
+Impact = Annotated[
+    bool,
+    typer.Option(
+        "--impact",
+        help="Show which addresses are forwarded differently, among the connections of the "
+        "inventory.",
+    ),
+]
+Expect = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FINGERPRINT",
+        help="Send this plan or nothing: at least 12 digits of the fingerprint that was shown with "
+        "the plan. Another plan ends with exit code 3.",
+    ),
+]
 
 
 def load_own_rules(files: Sequence[Path] | None) -> list[Rule]:
@@ -371,8 +441,8 @@ def summary_line(files: Sequence[str], routes: pd.DataFrame) -> str:
 
 
 @dataclass(frozen=True)
-class PlanOptions:
-    """Which changes to plan for an inventory."""
+class DeleteOptions:
+    """Which live routes a plan deletes, and rules that block rows of it."""
 
     PANEL: ClassVar = PLAN
 
@@ -383,6 +453,49 @@ class PlanOptions:
         int | None,
         typer.Option(min=0, metavar="N", help="Most deletions per connection, with --prune."),
     ] = None
+    rules_file: RulesFile = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options about deletes, as arguments of `plan_routes`.
+
+        Raises
+        ------
+        InputError
+            If there is a limit of deletes, but no deletes.
+        """
+        if self.max_delete is not None and not self.prune:
+            raise InputError("--max-delete without --prune", remedy="Add --prune, or leave it out")
+        return {"prune": self.prune, "max_delete": self.max_delete}
+
+    def refuse_with_plan(
+        self, read: ReadOptions, quota: str | int | None, exceptions: Path | None
+    ) -> None:
+        """Refuse options that have no effect on a saved plan.
+
+        Raises
+        ------
+        InputError
+        """
+        given = [
+            field.name
+            for group in (self, read)
+            for field in fields(group)
+            if getattr(group, field.name) not in (None, False, [])
+        ]
+        others = {"quota": quota, "exceptions": exceptions}
+        given += [name for name, value in others.items() if value is not None]
+        if given:
+            option = given[0].replace("_", "-")
+            raise InputError(
+                f"--{option} cannot be used on a saved plan",
+                remedy="Leave it out, or apply the inventory",
+            )
+
+
+@dataclass(frozen=True)
+class PlanOptions(DeleteOptions):
+    """Which changes to plan for an inventory."""
+
     only_connection: Annotated[
         list[str] | None,
         typer.Option(metavar="ID", help="Plan for this connection only. Repeatable."),
@@ -398,7 +511,6 @@ class PlanOptions:
         ),
     ] = None
     names: Names = False
-    rules_file: RulesFile = None
 
     def plan(
         self,
@@ -423,17 +535,15 @@ class PlanOptions:
         from vcokit.live import live_routes
         from vcokit.rollout.plan import plan_routes
 
-        if self.max_delete is not None and not self.prune:
-            raise InputError("--max-delete without --prune", remedy="Add --prune, or leave it out")
+        wishes = self.arguments()
         plan = plan_routes(
             routes,
             live_routes(client, routes),
             connections=connections,
             quota=quota,
-            prune=self.prune,
-            max_delete=self.max_delete,
             rules=rules,
             findings=findings,
+            **wishes,
         )
         only = {
             "connections": self.only_connection,
@@ -442,30 +552,6 @@ class PlanOptions:
         }
         wanted = {name: value for name, value in only.items() if value}
         return plan.only(**wanted) if wanted else plan
-
-    def refuse_with_plan(
-        self, read: ReadOptions, quota: str | None, exceptions: Path | None
-    ) -> None:
-        """Refuse options that have no effect on a saved plan.
-
-        Raises
-        ------
-        InputError
-        """
-        given = [
-            field.name
-            for group in (self, read)
-            for field in fields(group)
-            if getattr(group, field.name) not in (None, False, [])
-        ]
-        others = {"quota": quota, "exceptions": exceptions}
-        given += [name for name, value in others.items() if value is not None]
-        if given:
-            option = given[0].replace("_", "-")
-            raise InputError(
-                f"--{option} cannot be used on a saved plan",
-                remedy="Leave it out, or apply the inventory",
-            )
 
 
 def look_up_names(
@@ -534,24 +620,8 @@ class RolloutOptions:
         float | None,
         typer.Option(metavar="HOURS", help="Send nothing new after HOURS.", rich_help_panel=PACE),
     ] = None
-    rate_share: Annotated[
-        float | None,
-        typer.Option(
-            metavar="0..1",
-            help="Part of the account's rate limits that may be used.",
-            rich_help_panel=PACE,
-        ),
-    ] = None
-
-    window: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="WINDOW",
-            help='Send only at such times, such as "22:00-05:00 Asia/Shanghai" or "Sat,Sun '
-            '00:00-24:00 UTC". Repeatable.',
-            rich_help_panel=PACE,
-        ),
-    ] = None
+    rate_share: RateShare = None
+    window: Windows = None
 
     def arguments(self) -> dict[str, Any]:
         """Return the options that were given, as arguments of `Rollout`.
@@ -566,25 +636,119 @@ class RolloutOptions:
         >>> RolloutOptions("1,5,rest", max_hours=0.5).arguments()
         {'waves': [1, 5, None], 'deadline': 1800.0}
         """
-        from vcokit.rollout.windows import Window
-
         if self.max_hours is not None and not self.max_hours > 0:
             raise InputError(f"--max-hours {self.max_hours:g}", remedy="Write a number above 0")
-        if self.rate_share is not None and not 0 < self.rate_share <= 1:
-            raise InputError(f"--rate-share {self.rate_share:g}", remedy="Write a number up to 1")
         found: dict[str, Any] = {
-            "waves": None if self.waves is None else _waves(self.waves),
+            "waves": None if self.waves is None else wave_sizes(self.waves, "connections"),
             "stop_after": self.stop_after,
-            "rate_share": self.rate_share,
             "deadline": None if self.max_hours is None else self.max_hours * _HOUR,
-            "windows": self.window or None,
         }
-        for text in self.window or ():
-            Window.parse(text)
+        given = {name: value for name, value in found.items() if value is not None}
+        return given | rate_arguments(self.rate_share, self.window)
+
+
+def _check_limit(text: str | None) -> str | None:
+    from vcokit.rollout.fleet_directory import is_limit
+
+    if text is None or is_limit(_limit(text)):
+        return text
+    raise typer.BadParameter(f"{text!r} is neither a number of members nor a share such as 10%.")
+
+
+def _limit(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else text
+
+
+@dataclass(frozen=True)
+class MemberOptions:
+    """How many members of a fleet run at once, and when no other begins."""
+
+    PANEL: ClassVar = PACE
+
+    max_members: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Most members that run at once.")
+    ] = None
+    waves: Annotated[
+        str | None,
+        typer.Option(
+            metavar="1,5,rest",
+            help="Members in each wave. The next wave begins when all members of the last one have "
+            "finished and all of their steps are done.",
+        ),
+    ] = None
+    stop_after: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|N%",
+            callback=_check_limit,
+            help="Begin no other member after N failed members, or that share of all.",
+        ),
+    ] = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options that were given, as arguments of `Fleet`.
+
+        Raises
+        ------
+        InputError
+            If a value is invalid.
+
+        Examples
+        --------
+        >>> MemberOptions(waves="1,rest", stop_after="10%").arguments()
+        {'waves': [1, None], 'stop_after': '10%'}
+        """
+        found: dict[str, Any] = {
+            "max_members": self.max_members,
+            "waves": None if self.waves is None else wave_sizes(self.waves, "members"),
+            "stop_after": None if self.stop_after is None else _limit(self.stop_after),
+        }
         return {name: value for name, value in found.items() if value is not None}
 
 
-def _waves(text: str) -> list[int | None]:
+@dataclass(frozen=True)
+class FleetOptions(MemberOptions):
+    """How fast and how far a fleet goes."""
+
+    rate_share: RateShare = None
+    window: Windows = None
+
+    def arguments(self) -> dict[str, Any]:
+        """Return the options that were given, as arguments of `Fleet`; see `MemberOptions`."""
+        return super().arguments() | rate_arguments(self.rate_share, self.window)
+
+
+def rate_arguments(rate_share: float | None, windows: Sequence[str] | None) -> dict[str, Any]:
+    """Return those of the two that are given, as arguments of `Rollout`.
+
+    Raises
+    ------
+    InputError
+        If a value is invalid.
+    """
+    from vcokit.rollout.windows import Window
+
+    if rate_share is not None and not 0 < rate_share <= 1:
+        raise InputError(f"--rate-share {rate_share:g}", remedy="Write a number up to 1")
+    for text in windows or ():
+        Window.parse(text)
+    found = {"rate_share": rate_share, "windows": windows or None}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def wave_sizes(text: str, things: str) -> list[int | None]:
+    """Return the sizes of waves in a text such as ``1,5,rest``.
+
+    Raises
+    ------
+    InputError
+        It names the things that are counted.
+
+    Examples
+    --------
+    >>> wave_sizes("1,5,rest", "connections")
+    [1, 5, None]
+    """
     words = [word.strip() for word in text.split(",")]
     sizes = words[:-1] if words[-1] == _REST else words
     if not all(word.isascii() and word.isdigit() and int(word[:9]) > 0 for word in sizes) or any(
@@ -592,7 +756,7 @@ def _waves(text: str) -> list[int | None]:
     ):
         raise InputError(
             f"--waves {text!r}",
-            remedy="Write numbers of connections, each at least 1; the last may be rest: 1,5,rest",
+            remedy=f"Write numbers of {things}, each at least 1; the last may be rest: 1,5,rest",
         )
     return [None if word == _REST else int(word) for word in words]
 
@@ -617,12 +781,7 @@ class LogOptions:
     log_format: Annotated[
         LogFormat | None, typer.Option(help="Log each step as a line on standard error.")
     ] = None
-    summary: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Write a summary as JSON when the command ends, however it ends."
-        ),
-    ] = None
+    summary: Summary = None
     report: Annotated[
         Path | None,
         typer.Option(
@@ -705,12 +864,7 @@ class CloudOptions:
 
     PANEL: ClassVar = CLOUD
 
-    simulate: Annotated[
-        bool,
-        typer.Option(
-            "--simulate", help="Use a simulator made for these routes.", rich_help_panel="Options"
-        ),
-    ] = False
+    simulate: Simulate = False
     profile: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Use the AccessKey of this profile of the vendor's CLI."),
@@ -734,9 +888,7 @@ class CloudOptions:
             "routes.csv.",
         ),
     ] = None
-    speed: Annotated[
-        float | None, typer.Option(metavar="N", help="The simulator's clock runs N times faster.")
-    ] = None
+    speed: Speed = None
     record: Annotated[
         Path | None,
         typer.Option(
@@ -828,9 +980,7 @@ class CloudOptions:
         if not self.simulated:
             with connect(profile=self.profile, record=self.record) as client:
                 self._record(client, routes)
-                if client.endpoint_note:
-                    kind = ", which is a simulator" if client.simulated else ""
-                    on_note(f"{client.endpoint_note}{kind}")
+                _say_endpoint(client, on_note)
                 yield client
             return
         with (
@@ -845,11 +995,9 @@ class CloudOptions:
             client.record_routes(routes)
 
     def _simulator(self, routes: pd.DataFrame, live: pd.DataFrame | None) -> Any:
-        from vcokit.simulator import Route, Simulator
+        from vcokit.simulator import Simulator
         from vcokit.simulator.scenario import connections_for, quota_for, read_scenario
 
-        columns = ["vpn_connection_id", "route_dest", "weight", "next_hop"]
-        most = 0  # largest number of live routes of a connection
         try:
             if self.replay is not None:
                 return Simulator.replay(self.replay, speed=config.get("speed", self.speed))
@@ -857,18 +1005,172 @@ class CloudOptions:
             if self.speed is not None or "speed" not in options:
                 options["speed"] = config.get("speed", self.speed)
             if live is not None:
-                options["routes"] = [Route(*row) for row in live[columns].itertuples(index=False)]
-                most = int(live["vpn_connection_id"].value_counts().max()) if len(live) else 0
+                options["routes"] = _live_in_simulator(live)
             if self.facts is not None:
                 options["facts"] = self.facts
             if "connections" not in options:
                 owner = [account.account_id for account in options.get("accounts", ())[:1]]
                 options["connections"] = connections_for(routes, options.get("seed", 0), *owner)
                 if self.facts is None:
-                    options.setdefault("quota", quota_for(routes) + most)
+                    options.setdefault("quota", quota_for(routes) + _most_live(live))
             return Simulator(**options)
         except ValueError as error:
             raise InputError(str(error)) from None
+
+
+def _say_endpoint(client: Client, on_note: OnNote) -> None:
+    """Report the endpoint if the user has set one."""
+    if client.endpoint_note:
+        kind = ", which is a simulator" if client.simulated else ""
+        on_note(f"{client.endpoint_note}{kind}")
+
+
+def _live_in_simulator(live: pd.DataFrame) -> list[Any]:
+    """Return live routes as routes of a simulator."""
+    from vcokit.simulator import Route
+
+    columns = ["vpn_connection_id", "route_dest", "weight", "next_hop"]
+    return [Route(*row) for row in live[columns].itertuples(index=False)]
+
+
+def _most_live(live: pd.DataFrame | None) -> int:
+    """Return the largest number of live routes of a connection."""
+    return 0 if live is None or live.empty else int(live["vpn_connection_id"].value_counts().max())
+
+
+#: The file of members if no other is named.
+FLEET_FILE: Final = Path("fleet.toml")
+
+
+@dataclass(frozen=True)
+class FleetCloudOptions:
+    """Which accounts a command uses: those of a file, or those of a simulator."""
+
+    PANEL: ClassVar = CLOUD
+
+    fleet: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="TOML file of the members of the fleet, and the profile of each. Default: "
+            f"{FLEET_FILE}.",
+            rich_help_panel="Options",
+        ),
+    ] = None
+    simulate: Annotated[
+        bool,
+        typer.Option(
+            "--simulate",
+            help="Use a simulator made for these routes, with an account for each member.",
+            rich_help_panel="Options",
+        ),
+    ] = False
+    speed: Speed = None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the options select a simulated cloud."""
+        return self.simulate
+
+    @property
+    def may_be_simulated(self) -> bool:
+        """Whether the cloud may be simulated; see `CloudOptions.may_be_simulated`."""
+        return self.simulate or may_be_simulator(config.get("endpoint"))
+
+    @property
+    def resume_args(self) -> str:
+        """The options with which another command uses the same accounts."""
+        if self.simulate:
+            return " --simulate"
+        return "" if self.fleet is None else f" --fleet {shlex.quote(str(self.fleet))}"
+
+    def check(self) -> None:
+        """Refuse options that contradict each other.
+
+        Raises
+        ------
+        InputError
+        """
+        if self.simulate and self.fleet is not None:
+            raise InputError(
+                "--fleet is for the real cloud", remedy="Leave it out, or leave out --simulate"
+            )
+        if not self.simulate and self.speed is not None:
+            raise InputError(
+                "--speed is for the simulator", remedy="Add --simulate, or leave it out"
+            )
+
+    @contextmanager
+    def connect(
+        self,
+        routes: pd.DataFrame,
+        live: pd.DataFrame | None = None,
+        *,
+        on_note: OnNote = print_note,
+    ) -> Iterator[Mapping[str, Connect]]:
+        """Yield how to connect to each account; report the endpoint if the user has set one.
+
+        Parameters
+        ----------
+        routes : DataFrame
+            Rows with a column ``account``. A simulator has their accounts and connections.
+        live : DataFrame, optional
+            Routes that a simulator holds at the start.
+        on_note : callable
+            Called with the note about the endpoint.
+
+        Raises
+        ------
+        InputError
+            If options contradict each other, or the file of members cannot be used.
+        """
+        from vcokit.rollout.fleet_plan import read_fleet
+
+        self.check()
+        if self.simulate:
+            with self._on_simulator(routes, live) as clients:
+                yield clients
+            return
+        clients = read_fleet(self.fleet or FLEET_FILE)
+        if config.get("endpoint"):
+            with next(iter(clients.values()))() as client:
+                _say_endpoint(client, on_note)
+        yield clients
+
+    @contextmanager
+    def _on_simulator(
+        self, routes: pd.DataFrame, live: pd.DataFrame | None
+    ) -> Iterator[Mapping[str, Connect]]:
+        from vcokit.cloud.connect import connect
+        from vcokit.rollout.fleet_directory import refuse_names
+        from vcokit.rollout.fleet_plan import ACCOUNT
+        from vcokit.simulator import Account, Simulator
+        from vcokit.simulator.scenario import connections_for, quota_for
+
+        schema.require_columns(routes, (ACCOUNT,), what="routes of a fleet")
+        named = schema.text_column(routes[ACCOUNT])
+        members = list(named.dropna().unique())
+        refuse_names(members)
+        accounts = [Account(name, f"key-{n}", f"secret-{n}") for n, name in enumerate(members)]
+        try:
+            cloud = Simulator(
+                [
+                    one
+                    for name in members
+                    for one in connections_for(routes[named == name], 0, name)
+                ],
+                accounts=accounts,
+                routes=() if live is None else _live_in_simulator(live),
+                quota=quota_for(routes) + _most_live(live),
+                speed=config.get("speed", self.speed),
+            )
+        except ValueError as error:
+            raise InputError(str(error)) from None
+        with cloud:
+            yield {
+                one.account_id: partial(connect, cloud, credentials=one.credentials)
+                for one in accounts
+            }
 
 
 # -- groups as parameters --------------------------------------------------------------------------

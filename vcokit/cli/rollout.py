@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import pandas as pd
 import typer
@@ -48,8 +48,12 @@ from vcokit.cli.options import (
     ApprovalOptions,
     CloudOptions,
     Exceptions,
+    Expect,
     FailOn,
+    FailOnApply,
+    FailOnPlan,
     Files,
+    Impact,
     JournalPath,
     LiveQuota,
     LogOptions,
@@ -73,15 +77,16 @@ from vcokit.cloud.client import Client
 from vcokit.errors import InputError, StalePlanError
 from vcokit.live import live_routes
 from vcokit.rollout import plan_text, rehearsal
+from vcokit.rollout.fleet_plan import FleetPlan
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.plan import Plan
-from vcokit.rollout.plan_io import is_plan
+from vcokit.rollout.plan_io import is_fleet_plan, is_plan
 from vcokit.rollout.reconcile import verify_routes
 from vcokit.rollout.rollout import Rollout
 from vcokit.rollout.undo import undo_plan
 
 #: Colours of the lines of a plan, by the beginning of the line.
-_STYLES: Final = {"+ ": "green", "~ ": "yellow", "- ": "red", "! ": "magenta"}
+_STYLES: Final = {"+ ": "green", "~ ": "yellow", "- ": "red", "! ": "magenta", "# ": "bold"}
 _ROUTE: Final = ["region_id", "vpn_connection_id", "route_dest", "next_hop", "weight"]
 
 
@@ -113,24 +118,11 @@ def plan_command(
         typer.Option(metavar="FILE", help="Write the plan to a file, for vcokit apply."),
     ] = None,
     format: PlanFormatOption = PlanFormat.text,  # noqa: A002 - the option's name
-    impact: Annotated[
-        bool,
-        typer.Option(
-            "--impact",
-            help="Show which addresses are forwarded differently, among the connections of the "
-            "inventory.",
-        ),
-    ] = False,
+    impact: Impact = False,
     *,
     cloud: CloudOptions,
     exceptions: Exceptions = None,
-    fail_on: Annotated[
-        FailOn,
-        typer.Option(
-            metavar="SEVERITY",
-            help=f"Exit with 1 if there are such findings, or worse: {', '.join(FailOn)}.",
-        ),
-    ] = FailOn.never,
+    fail_on: FailOnPlan = FailOn.never,
     planning: PlanOptions,
     quota: LiveQuota = None,
     read: ReadOptions,
@@ -149,19 +141,19 @@ def plan_command(
         routes, connections = look_up_names(routes, client, names=planning.names)
         number = quota_of(quota, client)
         found = audit_routes(routes, quota=number, connections=connections, rules=own)
-        review = _reviewed(found, routes, exceptions)
+        review = reviewed(found, routes, exceptions)
         plan = planning.plan(routes, client, connections, number, own, review or found)
     if save is not None:
-        _save(plan, save)
+        save_plan(plan, save)
     messages = error_console()
     messages.print(summary_line(files, routes))
-    _print_summary(plan, messages)
-    _print_plan(plan, format, plan.impact() if impact else None)
+    print_summary(plan, messages)
+    print_plan(plan, format, plan.impact() if impact else None)
     findings = found if review is None else review.findings
     return ExitCode.FINDINGS if fail_on.fails(findings) else ExitCode.OK
 
 
-def _reviewed(
+def reviewed(
     findings: pd.DataFrame, routes: pd.DataFrame, exceptions: Path | None
 ) -> Review | None:
     """Return the findings reviewed with a file of exceptions; None if there is no such file."""
@@ -173,17 +165,20 @@ def _reviewed(
     return review
 
 
-def _save(plan: Plan, path: Path) -> None:
+def save_plan(plan: Plan | FleetPlan, path: Path) -> None:
     """Write a plan to a file; refuse to overwrite anything other than a plan."""
-    if path.is_file() and path.stat().st_size and not is_plan(path):
+    known = is_plan(path) or is_fleet_plan(path)
+    if path.is_file() and path.stat().st_size and not known:
         raise InputError(f"{path}: exists and is not a plan", remedy="Name another --save")
     plan.save(path)
 
 
-def _print_plan(plan: Plan, form: PlanFormat, impact: pd.DataFrame | None = None) -> None:
+def print_plan(
+    plan: Plan | FleetPlan, form: PlanFormat, impact: pd.DataFrame | None = None
+) -> None:
     """Print a plan; colour its lines if the format is text and the output is a terminal."""
     if form is PlanFormat.json:
-        gaps = [{"steps": list(gap.steps), "reason": gap.reason} for gap in plan.order.gaps]
+        gaps = list(_gaps(plan))
         facts = {"fingerprint": plan.fingerprint, "actions": plan.counts, "gaps": gaps}
         facts |= {} if impact is None else {"impact": to_records(impact)}
         write_stdout(dumps({**facts, "steps": to_records(plan.frame())}) + "\n")
@@ -199,14 +194,23 @@ def _print_plan(plan: Plan, form: PlanFormat, impact: pd.DataFrame | None = None
         write_stdout(f"\n{text}\n", for_people=True)
 
 
-def _print_summary(plan: Plan, console: Console) -> None:
+def _gaps(plan: Plan | FleetPlan) -> Iterator[dict[str, Any]]:
+    """Yield the gaps of a plan; of a fleet, each with its member."""
+    for member, one in [("", plan)] if isinstance(plan, Plan) else plan.items():
+        of_whom = {"member": member} if member else {}
+        for gap in one.order.gaps:
+            yield {**of_whom, "steps": list(gap.steps), "reason": gap.reason}
+
+
+def print_summary(plan: Plan | FleetPlan, console: Console) -> None:
     """Print a plan in one line, then its gaps.
 
     A gap is a set of steps that cannot be ordered so that all addresses stay covered.
     """
     console.print(f"Plan {plan.fingerprint[:12]}: {plan}")
-    for gap in plan.order.gaps:
-        error_console().print(f"gap: {printable(gap.reason)}")
+    for gap in _gaps(plan):
+        of = f"{printable(gap['member'])}: " if "member" in gap else ""
+        error_console().print(f"gap: {of}{printable(gap['reason'])}")
 
 
 # -- apply and resume ------------------------------------------------------------------------------
@@ -227,22 +231,8 @@ def apply_command(
     approved: ApprovalOptions,
     cloud: CloudOptions,
     exceptions: Exceptions = None,
-    expect: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FINGERPRINT",
-            help="Send this plan or nothing: at least 12 digits of the fingerprint that vcokit "
-            "plan showed. Another plan ends with exit code 3.",
-        ),
-    ] = None,
-    fail_on: Annotated[
-        FailOn,
-        typer.Option(
-            metavar="SEVERITY",
-            help="Send nothing and exit with 1 if there are such findings, or worse: "
-            f"{', '.join(FailOn)}.",
-        ),
-    ] = FailOn.never,
+    expect: Expect = None,
+    fail_on: FailOnApply = FailOn.never,
     log: LogOptions,
     pace: RolloutOptions,
     planning: PlanOptions,
@@ -260,7 +250,7 @@ def apply_command(
     with SummaryWriter(log, *files, cloud.scenario, exceptions, journal=journal) as summary:
         screen, ask = console(), not (yes or cloud.simulated)
         wishes = pace.arguments() | approved.arguments()
-        _check_fingerprint(expect)
+        check_fingerprint(expect)
         plan = summary.plan = _saved_plan(files)
         path = new_journal(journal, files, simulated=cloud.simulated)
         summary.set_journal(path)
@@ -283,7 +273,7 @@ def apply_command(
                 routes, connections = look_up_names(routes, client, names=planning.names)
                 number = quota_of(quota, client, summary.print_note)
                 found = audit_routes(routes, quota=number, connections=connections, rules=own)
-                review = _reviewed(found, routes, exceptions)
+                review = reviewed(found, routes, exceptions)
                 findings = found if review is None else review.findings
                 if len(findings):
                     screen.print(findings_by_rule(findings))
@@ -295,8 +285,8 @@ def apply_command(
                 plan = summary.plan = planning.plan(
                     routes, client, connections, number, own, review or found
                 )
-            _print_summary(plan, screen)
-            _require_expected(plan, expect)
+            print_summary(plan, screen)
+            require_expected(plan, expect)
             if not confirm(plan, ask=ask):
                 screen.print("Nothing was sent.")
                 return summary.finish(ExitCode.OK)
@@ -313,7 +303,7 @@ def apply_command(
             return summary.finish(code)
 
 
-def _check_fingerprint(text: str | None) -> None:
+def check_fingerprint(text: str | None) -> None:
     """Raise if a text cannot be the beginning of a fingerprint."""
     if text is not None and not re.fullmatch("[0-9a-f]{12,64}", text):
         raise InputError(
@@ -322,7 +312,7 @@ def _check_fingerprint(text: str | None) -> None:
         )
 
 
-def _require_expected(plan: Plan, expect: str | None) -> None:
+def require_expected(plan: Plan | FleetPlan, expect: str | None) -> None:
     """Raise if a plan is not the one that was approved."""
     if expect is not None and not plan.fingerprint.startswith(expect):
         raise StalePlanError(
@@ -333,6 +323,10 @@ def _require_expected(plan: Plan, expect: str | None) -> None:
 
 def _saved_plan(files: Sequence[str]) -> Plan | None:
     """Return the plan of a file; None if the file is not a plan."""
+    if is_fleet_plan(files[0]):
+        raise InputError(
+            f"{files[0]}: this is the plan of many accounts", remedy="Use vcokit fleet apply"
+        )
     if len(files) != 1 or files[0] == "-" or not is_plan(files[0]):
         return None  # reading it as an inventory reports what is wrong with it, if anything
     return Plan.load(files[0])
@@ -375,7 +369,7 @@ def resume_command(
         screen, wishes, point = console(), pace.arguments(), ResumePoint.of(journal)
         summary.plan = point.plan
         require_same_target(journal, cloud)
-        _print_summary(point.plan, screen)
+        print_summary(point.plan, screen)
         if not len(point.left):
             if take_over:
                 Journal.open(journal, take_over=True).close()
@@ -458,10 +452,10 @@ def undo_command(
             plan = summary.plan = undo_plan(steps, calls, live, quota=quota, rollout_id=rollout_id)
             if save is not None:
                 # Save the plan before it is printed: the reader of the output may close it early.
-                _save(plan, save)
+                save_plan(plan, save)
             if len(plan):
-                _print_plan(plan, format)
-            _print_summary(plan, screen)
+                print_plan(plan, format)
+            print_summary(plan, screen)
             if save is not None:
                 return summary.finish(ExitCode.OK)
             if not confirm(plan, ask=not (yes or cloud.simulated)):

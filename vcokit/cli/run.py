@@ -19,16 +19,18 @@ import shlex
 import signal
 import sys
 import time
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Final
+from typing import IO, Any, Final, Self
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
 
 from vcokit._text import duration, printable
 from vcokit.cli import FAULT, ExitCode, exit_code, shell_text, shell_words
@@ -48,6 +50,8 @@ from vcokit.cli.options import LogFormat, LogOptions
 from vcokit.cloud.client import Client
 from vcokit.errors import InputError, JournalError, Remedy, VcokitError
 from vcokit.reports.record import change_record, kind_of_record
+from vcokit.rollout.fleet import Fleet
+from vcokit.rollout.fleet_plan import FleetPlan
 from vcokit.rollout.forecast import Forecast, forecast
 from vcokit.rollout.messages import ENDED, Event, RolloutChanged, StepChanged, Tally
 from vcokit.rollout.plan import Plan
@@ -71,7 +75,7 @@ def require_terminal() -> None:
         )
 
 
-def confirm(plan: Plan, *, ask: bool) -> bool:
+def confirm(plan: Plan | FleetPlan, *, ask: bool) -> bool:
     """Return whether there is anything to send and, with `ask`, whether the user agrees to send it.
 
     Raises
@@ -213,28 +217,44 @@ def show_rollout(
         windows=options.windows,
     )
     console.print(f"Forecast: {duration(round(expected.seconds))}")
+    shown = RolloutProgress(rollout, expected, console)
     rollout.start()
+    watch(rollout, shown, console, resume_command)
+    rollout.wait()
+
+
+def watch(
+    running: Rollout | Fleet, shown: ProgressDisplay, console: Console, resume_command: str
+) -> None:
+    """Show a rollout or a fleet that was started until it has ended.
+
+    Ctrl-C or SIGTERM stops it gracefully and prints the command to resume it. A second one ends the
+    program at once.
+
+    Raises
+    ------
+    KeyboardInterrupt
+    """
     try:
-        with terminating(), RolloutProgress(rollout, expected, console) as progress:
-            while not rollout.join(_REFRESH):
-                progress.show()
-            progress.show(last=True)
+        with terminating(), shown:
+            while not running.join(_REFRESH):
+                shown.show()
+            shown.show(last=True)
     except KeyboardInterrupt:
         messages = error_console() if reader_left(console) else console
         try:
             messages.print("Stopping: waiting for the answers to calls that were sent …")
-            rollout.stop()
-            rollout.join()
+            running.stop()
+            running.join()
         except KeyboardInterrupt:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # a third one has no effect
-            rollout.let_go()
-            atexit.register(_leave)
+            atexit.register(_leave)  # runs before other exit handlers, which would wait
             messages.print("Ended at once, without the answers to calls that were sent.")
             raise
         finally:
-            messages.print(f"The journal is intact. Resume with: {resume_command}", soft_wrap=True)
+            intact = "The journals are" if isinstance(running, Fleet) else "The journal is"
+            messages.print(f"{intact} intact. Resume with: {resume_command}", soft_wrap=True)
         raise
-    rollout.wait()
 
 
 def _leave() -> None:
@@ -245,39 +265,45 @@ def _leave() -> None:
     os._exit(ExitCode.INTERRUPTED)
 
 
-class RolloutProgress:
-    """The progress of a rollout: a bar on a terminal, elsewhere a line at intervals.
+class _Bar(Progress):
+    """A bar with text beside it, and lines below it."""
+
+    below: Sequence[Text] = ()
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """Yield the bar, then the lines."""
+        yield from super().get_renderables()
+        yield from self.below
+
+
+class ProgressDisplay(ABC):
+    """Progress: a bar on a terminal, elsewhere a line at intervals.
 
     Parameters
     ----------
-    rollout : Rollout
-        Must be started.
-    expected : Forecast
     console : Console
+    steps : int
+        Number of steps that are not in a final state yet.
+    status_command : str
+        The command that shows the state, for users who have closed standard output.
     """
 
-    def __init__(self, rollout: Rollout, expected: Forecast, console: Console) -> None:
-        tally = rollout.tally()
-        self._rollout, self._forecast, self._console = rollout, expected, console
+    def __init__(self, console: Console, steps: int, status_command: str) -> None:
+        self._console, self._status_command = console, status_command
         self._started = self._reported = time.monotonic()
         self._counts, self._reader_left = "", False
-        self._settled_before, self._ended_before = _settled(tally), tally.ended
-        self._bar: Progress | None = None
+        self._bar: _Bar | None = None
         if console.is_terminal:
-            columns = (
-                TextColumn(f"{{task.fields[{name}]}}") for name in ("rate", "left", "states")
-            )
-            self._bar = Progress(
+            self._bar = _Bar(
                 BarColumn(bar_width=32),
                 TextColumn("{task.percentage:>3.0f}%"),
-                *columns,
+                TextColumn("{task.fields[text]}"),
                 console=console,
                 transient=True,
             )
-            steps = max(1, tally.total - tally.ended)
-            self._task = self._bar.add_task("", total=steps, rate="", left="", states="")
+            self._task = self._bar.add_task("", total=max(1, steps), text="")
 
-    def __enter__(self) -> RolloutProgress:
+    def __enter__(self) -> Self:
         if self._bar is not None:
             self._bar.start()
         return self
@@ -286,11 +312,54 @@ class RolloutProgress:
         if self._bar is not None:
             self._bar.stop()
 
+    @abstractmethod
+    def show(self, *, last: bool = False) -> None:
+        """Show the current progress."""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the beginning, above 0."""
+        return max(time.monotonic() - self._started, 1e-9)
+
+    def print_line(self, counts: str, line: str, *, last: bool) -> None:
+        """Print a line unless the last one was short ago; more often if the counts change."""
+        now = time.monotonic()
+        pause = _IDLE_INTERVAL if counts == self._counts else _REPORT_INTERVAL
+        if not last and now - self._reported <= pause:
+            return
+        self._reported, self._counts = now, counts
+        self._console.print(f"  {line}")
+        if reader_left(self._console) and not self._reader_left:
+            self._reader_left = True
+            error_console().print(
+                "Standard output is closed; the rollout continues. SIGTERM stops it gracefully. "
+                f"See its state with: {self._status_command}",
+                soft_wrap=True,
+            )
+
+
+class RolloutProgress(ProgressDisplay):
+    """The progress of a rollout.
+
+    Parameters
+    ----------
+    rollout : Rollout
+    expected : Forecast
+    console : Console
+    """
+
+    def __init__(self, rollout: Rollout, expected: Forecast, console: Console) -> None:
+        tally = rollout.tally()
+        journal = shlex.quote(str(rollout.journal))
+        super().__init__(console, tally.total - tally.ended, f"vcokit status {journal}")
+        self._rollout, self._forecast = rollout, expected
+        self._settled_before, self._ended_before = _settled(tally), tally.ended
+
     def show(self, *, last: bool = False) -> None:
         """Show the current counts."""
         tally = self._rollout.tally()
         # Use the clock, not the time of the latest event: if nothing happens, the rate must fall.
-        elapsed = max(time.monotonic() - self._started, 1e-9)
+        elapsed = self.elapsed
         settled = _settled(tally) - self._settled_before
         rate = f"{settled / elapsed:,.1f}/s"
         if tally.rollout == "waiting":
@@ -300,26 +369,10 @@ class RolloutProgress:
         if self._bar is not None:
             nearly = 0.9 * tally.states["settled"] + 0.5 * tally.states["accepted"]
             done = tally.ended - self._ended_before + nearly
-            self._bar.update(self._task, completed=done, rate=rate, left=left, states=states.markup)
+            self._bar.update(self._task, completed=done, text=f"{rate} {left} {states.markup}")
         else:
             line = f"{states.plain.strip()}  {rate}  after {duration(round(elapsed))}"
-            self._print_line(states.plain, line if last else f"{line}  {left}", last=last)
-
-    def _print_line(self, counts: str, line: str, *, last: bool) -> None:
-        now = time.monotonic()
-        pause = _IDLE_INTERVAL if counts == self._counts else _REPORT_INTERVAL
-        if not last and now - self._reported <= pause:
-            return
-        self._reported, self._counts = now, counts
-        self._console.print(f"  {line}")
-        if reader_left(self._console) and not self._reader_left:
-            self._reader_left = True
-            journal = shlex.quote(str(self._rollout.journal))
-            error_console().print(
-                "Standard output is closed; the rollout continues. SIGTERM stops it gracefully. "
-                f"See its state with: vcokit status {journal}",
-                soft_wrap=True,
-            )
+            self.print_line(states.plain, line if last else f"{line}  {left}", last=last)
 
 
 def _settled(tally: Tally) -> int:
@@ -403,10 +456,10 @@ def _write_log_line(stream: IO[str], kind: LogFormat, at: float, event: str, **f
 # -- summary ---------------------------------------------------------------------------------------
 
 #: Maximum number of failed steps in a summary, and maximum size of a summary in bytes.
-_MOST_FAILED: Final = 1000
+MOST_FAILED: Final = 1000
 _LARGEST: Final = 16_000_000
 #: Keys that distinguish a summary from other JSON files.
-_SUMMARY_KEYS: Final = frozenset({"journal", "plan", "exit_code", "meaning"})
+_SUMMARY_KEYS: Final = frozenset({"plan", "actions", "exit_code", "meaning"})
 
 
 class SummaryWriter:
@@ -424,7 +477,7 @@ class SummaryWriter:
 
     Attributes
     ----------
-    plan : Plan or None
+    plan : Plan, FleetPlan or None
         The plan of the command, as soon as it is known.
     rollout : Rollout or None
         The rollout of the plan.
@@ -446,7 +499,7 @@ class SummaryWriter:
         save: Path | None = None,
     ) -> None:
         self.options = options
-        self.plan: Plan | None = None
+        self.plan: Plan | FleetPlan | None = None
         self.rollout: Rollout | None = None
         self.resume_command: str | None = None
         self._needed = needed
@@ -507,7 +560,7 @@ class SummaryWriter:
         self._code = code
         return code
 
-    def __enter__(self) -> SummaryWriter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -529,7 +582,7 @@ class SummaryWriter:
             raise typer.Exit(int(code)) from None
 
     def _print_interrupted(self) -> None:
-        state = "ready" if self.rollout is None else self.rollout.state
+        state = self.state
         if state == "ready" or (state in ENDED and state != "interrupted"):
             # Otherwise the command to resume was printed already.
             how = "nothing was sent" if state == "ready" else f"the rollout is {state}"
@@ -537,9 +590,8 @@ class SummaryWriter:
 
     def _facts(self, code: int, error: BaseException | None) -> dict[str, Any]:
         """Return the content of the summary."""
-        journal = self.rollout.journal if self.rollout is not None else self._journal
         facts: dict[str, Any] = {
-            "journal": None if journal is None else str(journal),
+            **self._place(),
             "plan": None if self.plan is None else self.plan.fingerprint,
             "actions": {} if self.plan is None else self.plan.counts,
             "state": None,
@@ -548,24 +600,38 @@ class SummaryWriter:
             "meaning": ExitCode(code).meaning,
             "seconds": round(time.monotonic() - self._started, 3),
             "states": {},
-            "calls": {},
             "resume": None,
             "failed": [],
         }
         if error is not None and code == FAULT:
             facts["meaning"] = "a fault of vcokit itself: see the traceback"
-        if self.rollout is not None:
-            tally = self.rollout.tally()
-            can_go_on = tally.ended < tally.total and tally.rollout != "stale"
-            facts |= {
-                "state": tally.rollout,
-                "message": facts["message"] or shell_words(tally.message),
-                "states": {name: count for name, count in tally.states.items() if count},
-                "calls": dict(tally.calls),
-                "resume": self.resume_command if can_go_on else None,
-                "failed": _failed(self.rollout),
-            }
-        return facts
+        found = self._progress()
+        return facts | found | {"message": facts["message"] or found.get("message")}
+
+    @property
+    def state(self) -> str:
+        """State of the rollout; ready before it is known."""
+        return "ready" if self.rollout is None else self.rollout.state
+
+    def _place(self) -> dict[str, Any]:
+        """Return where the progress is recorded."""
+        journal = self._journal if self.rollout is None else self.rollout.journal
+        return {"journal": None if journal is None else str(journal)}
+
+    def _progress(self) -> dict[str, Any]:
+        """Return how far the rollout has come."""
+        if self.rollout is None:
+            return {"calls": {}}
+        tally = self.rollout.tally()
+        can_go_on = tally.ended < tally.total and tally.rollout != "stale"
+        return {
+            "state": tally.rollout,
+            "message": shell_words(tally.message),
+            "states": {name: count for name, count in tally.states.items() if count},
+            "calls": dict(tally.calls),
+            "resume": self.resume_command if can_go_on else None,
+            "failed": _failed(self.rollout),
+        }
 
 
 def _failed(rollout: Rollout) -> list[dict[str, Any]]:
@@ -574,7 +640,7 @@ def _failed(rollout: Rollout) -> list[dict[str, Any]]:
         steps = rollout.frame()
     except JournalError:
         return []
-    failed = steps.loc[steps["state"] == "failed"].head(_MOST_FAILED)
+    failed = steps.loc[steps["state"] == "failed"].head(MOST_FAILED)
     return to_records(failed[list(FAILED)])
 
 

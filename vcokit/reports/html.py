@@ -100,6 +100,7 @@ def record_page(record: ChangeRecord) -> str:
         options=record_text.options(facts),
         remains=record_text.remains(facts),
         numbers=record_text.numbers(facts),
+        members=facts.get("members", ()),
         states=_state_bar(facts["states"]),
         sent=facts["first_call_at"] is not None,
         pictures=list(_rollout_pictures(plan_steps, calls)),
@@ -121,12 +122,12 @@ def _look(facts: Mapping[str, Any]) -> str:
 
 def _by_connection(steps: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the steps of each connection, in the order of appearance."""
-    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    found: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for step in steps:
         place = (step["vpn_connection_id"] or "no connection", step["region_id"] or "")
-        found.setdefault(place, []).append(step)
-    for (name, region), group in found.items():
-        yield {"name": name, "region": region, "steps": group}
+        found.setdefault((step.get("member", ""), *place), []).append(step)
+    for (member, name, region), group in found.items():
+        yield {"member": member, "name": name, "region": region, "steps": group}
 
 
 def _environment() -> jinja2.Environment:

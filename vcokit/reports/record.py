@@ -1,5 +1,7 @@
 """The change record, from a journal: what was requested, who approved and ran it, what happened.
 
+`fleet_record` puts the records of many accounts together.
+
 ::
 
     change_record(journal) ─▶ ChangeRecord ─┬─ .html()      a page that needs no network, printable
@@ -258,9 +260,9 @@ def change_record(
         "impact": _impact(plan),
         "gaps": [gap.reason for gap in plan.order.gaps],
         "regions": sorted({row["region_id"] for row in rows if row["region_id"]}),
-        "runs": None if runs is None else [_run(run) for run in runs],
+        "runs": None if runs is None else _runs(runs, state),
         "states": {name: states[name] for name in steps["state"].cat.categories if states[name]},
-        "calls": _calls(calls),
+        "calls": calls_by_outcome(calls),
         "connections": _connections(rows, plan, after),
         "undone": None if undone is None else undone.facts,
         "steps": rows,
@@ -391,7 +393,7 @@ def _impact(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _calls(calls: pd.DataFrame) -> list[dict[str, Any]]:
+def calls_by_outcome(calls: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the number of calls by operation and outcome, and their duration."""
     outcome = calls["outcome"].fillna("no answer")
     groups = calls.groupby([calls["operation"], outcome], sort=True)["seconds"]
@@ -414,9 +416,19 @@ def _span(calls: pd.DataFrame, steps: pd.DataFrame) -> dict[str, str | None]:
     return {"first_call_at": _stamp(calls["sent_at"].min()), "last_event_at": _stamp(last)}
 
 
-def _run(run: Run) -> dict[str, Any]:
-    ended = None if run.ended is None else _text_of_time(run.ended)
-    return asdict(run) | {"began": _text_of_time(run.began), "ended": ended}
+def _runs(runs: Sequence[Run], state: str) -> list[dict[str, Any]]:
+    """Return the runs of a rollout in this state."""
+    rows = [
+        asdict(run)
+        | {
+            "began": _text_of_time(run.began),
+            "ended": None if run.ended is None else _text_of_time(run.ended),
+        }
+        for run in runs
+    ]
+    if state == "running":
+        rows[-1:] = [row | {"state": state} for row in rows[-1:]]
+    return rows
 
 
 # -- plain values ----------------------------------------------------------------------------------

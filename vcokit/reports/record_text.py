@@ -9,10 +9,13 @@ from typing import Any, Final
 
 from vcokit._text import duration, pluralize
 from vcokit.reports.escape import code_span, markdown_cell
+from vcokit.rollout.fleet import MAX_MEMBERS
 from vcokit.rollout.steps import OPERATION, UNKNOWN_WEIGHT, Action, State
 
 #: Most steps, blocks of addresses and connections in Markdown.
 _LISTED: Final = 200
+#: Most AccessKeys in a summary.
+_ACCOUNTS: Final = 10
 NOT_KEPT: Final = "not kept"
 NOT_GIVEN: Final = "not given"
 
@@ -70,7 +73,9 @@ def summary(facts: Mapping[str, Any]) -> dict[str, str]:
     where = {True: "a simulator", False: "Alibaba Cloud", None: NOT_KEPT}[facts["simulated"]]
     endpoints = sorted({run["endpoint"] for run in runs if run["endpoint"]})
     people = dict.fromkeys(f"{run['user']} on {run['host']}" for run in runs)
-    accounts = dict.fromkeys(run["account"] for run in runs if run["account"])
+    accounts = list(dict.fromkeys(run["account"] for run in runs if run["account"]))
+    if len(accounts) > _ACCOUNTS:
+        accounts[_ACCOUNTS:] = [f"and {len(accounts) - _ACCOUNTS:,} more"]
     lines = {
         "Ticket": facts["approval"]["ticket"] or missing,
         "Approved by": facts["approval"]["approved_by"] or missing,
@@ -115,17 +120,21 @@ def _time(text: str | None) -> datetime:
 
 def options(facts: Mapping[str, Any]) -> list[str]:
     """Return the options of the rollout in words, without those that have their default."""
-    given = facts["asked"]["options"] or {}
-    waves = ", ".join("the rest" if size is None else str(size) for size in given.get("waves", ()))
+    fleet = facts["asked"].get("fleet") or {}
+    given = {**(facts["asked"]["options"] or {}), **fleet}
+    things = ("members", "failed members") if fleet else ("connections", "failed steps")
+    sizes = given.get("waves") or ()
+    waves = ", ".join("the rest" if size is None else str(size) for size in sizes)
     said = {
         "windows": "only in the windows " + "; ".join(given.get("windows", ())),
-        "waves": f"in waves of {waves} connections",
-        "stop_after": f"stop after {given.get('stop_after')} failed steps",
+        "max_members": f"{given.get('max_members')} members at once",
+        "waves": f"in waves of {waves} {things[0]}",
+        "stop_after": f"stop after {given.get('stop_after')} {things[1]}",
         "deadline": f"nothing new after {duration(given.get('deadline') or 0)}",
         "rate_share": f"{given.get('rate_share', 1):g} of the rate limits",
         "allow_gap": "gaps allowed",
     }
-    usual = {"rate_share": 1.0}
+    usual = {"rate_share": 1.0, "max_members": MAX_MEMBERS}
     found = [text for name, text in said.items() if given.get(name) != usual.get(name)]
     return [text for name, text in said.items() if text in found and given.get(name)]
 
@@ -227,14 +236,20 @@ def markdown(facts: Mapping[str, Any]) -> str:
 def _markdown(facts: Mapping[str, Any]) -> Iterator[str]:
     asked = facts["asked"]
     names: tuple[str, ...]
+    of_whom = ("member",) if "members" in facts else ()
     yield f"# Change record\n\n**{markdown_cell(facts['verdict'])}**\n"
     if left := remains(facts):
         go_on = f" Resume with: {code_span(facts['resume'])}" if facts["resume"] else ""
         yield f"> {left}{go_on}\n"
     yield from _table(("", ""), summary(facts).items())
+    if of_whom:
+        yield "\n## Members\n"
+        members = facts["members"]
+        yield from _table(tuple(members[0]), [_in_seconds(one) for one in members[:_LISTED]])
+        yield from _more(len(members), _LISTED, "members")
     if failed := not_done(facts):
         yield "\n## What failed\n"
-        names = ("step", "line", "action", "vpn_connection_id", "route_dest", "state")
+        names = (*of_whom, "step", "line", "action", "vpn_connection_id", "route_dest", "state")
         yield from _table(
             (*names, "why", "request_id"),
             [
@@ -254,16 +269,7 @@ def _markdown(facts: Mapping[str, Any]) -> Iterator[str]:
     yield from _findings(facts)
     yield from _impact(facts)
     yield "\n## What happened\n"
-    names = (
-        "user",
-        "host",
-        "process",
-        "version",
-        "account",
-        "began",
-        "ended",
-        "state",
-    )
+    names = ("user", "host", "process", "version", "account", "began", "ended", "state")
     if facts["runs"]:
         runs = [
             [moment(run[name]) if name in ("began", "ended") else run[name] for name in names]
@@ -289,7 +295,7 @@ def _markdown(facts: Mapping[str, Any]) -> Iterator[str]:
     yield "\n## Steps\n"
     steps = listed_steps(facts, _LISTED)
     undone = ("undone",) if facts["undone"] else ()
-    names = ("step", "line", "action", "vpn_connection_id", "route_dest")
+    names = (*of_whom, "step", "line", "action", "vpn_connection_id", "route_dest")
     rest = ("request_id", *undone)
     yield from _table(
         (*names, "before", "after", "state", "sent", "ended", "why", *rest),
@@ -312,6 +318,11 @@ def _markdown(facts: Mapping[str, Any]) -> Iterator[str]:
     yield "\n## Calls\n"
     names = ("operation", "outcome", "calls", "median_seconds", "slowest_seconds")
     yield from _table(names, [[call[name] for name in names] for call in facts["calls"]])
+
+
+def _in_seconds(member: Mapping[str, Any]) -> list[object]:
+    """Return the cells of a member, with its times for people."""
+    return [moment(text) if name.endswith("_at") else text for name, text in member.items()]
 
 
 def _findings(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -183,7 +183,11 @@ def format_of(path: Path) -> int:
     if not path.is_file():
         raise JournalError("there is no such journal", path=path, remedy="Check the path")
     for beside in _all_beside(path):
-        if os.path.lexists(beside) and not stat.S_ISREG(os.lstat(beside).st_mode):
+        try:
+            is_file = stat.S_ISREG(os.lstat(beside).st_mode)
+        except FileNotFoundError:  # a writer may delete it at any time
+            continue
+        if not is_file:
             raise JournalError(
                 f"cannot be opened: {beside.name} beside it is not a file of its own",
                 path=path,

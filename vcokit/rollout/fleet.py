@@ -178,7 +178,7 @@ class Fleet:
         a worker.
     observers : iterable of callable
         Each is called with every `MemberChanged`, in the thread of the member.
-    rate_share, allow_gap, windows, clocks
+    rate_share, allow_gap, windows, approved_by, ticket, clocks
         For each member: see `Rollout`.
 
     Raises
@@ -229,6 +229,8 @@ class Fleet:
         rate_share: float = 1.0,
         allow_gap: bool = False,
         windows: str | Iterable[str] | None = None,
+        approved_by: str | None = None,
+        ticket: str | None = None,
         clocks: Clocks | None = None,
     ) -> None:
         refuse_names(plans)
@@ -244,6 +246,8 @@ class Fleet:
             "rate_share": rate_share,
             "allow_gap": allow_gap,
             "windows": windows,
+            "approved_by": approved_by,
+            "ticket": ticket,
             "clocks": clocks,
         }
         with created_atomically(Path(directory)) as folder:
@@ -388,7 +392,7 @@ class Fleet:
             raise JournalLockedError(
                 "another process runs this fleet",
                 path=self.directory,
-                remedy="Wait for it or stop it; vk.Fleet.read(directory) shows its state",
+                remedy="Wait for it or stop it; reading its state is always allowed",
             ) from None
         self._advance()
         return self
@@ -671,6 +675,13 @@ class Fleet:
         """Names of the members, in the order of the plans."""
         return tuple(self._facts.members)
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of the whole fleet: max_members, waves and stop_after."""
+        facts = self._facts
+        waves = list(facts.waves) or None
+        return {"max_members": facts.max_members, "waves": waves, "stop_after": facts.stop_after}
+
     def journal(self, member: str) -> Path:
         """Return the path of a member's journal."""
         return journal_of(self.directory, member)
@@ -898,6 +909,7 @@ def _why(rollout: Rollout) -> BaseException | None:
         try:
             rollout.raise_on_error()
         except RolloutError as error:
+            error.remedy = None  # it is about the rollout object, which the fleet does not keep
             return error
     return rollout.error
 
@@ -918,7 +930,9 @@ def _with_code(message: str | None, found: RolloutSnapshot) -> str | None:
     if not found.failures:
         return message
     first = found.failures[0]
-    said = f"{first.code}: {first.message}" if first.message else first.code
+    said = first.message or first.code
+    if not said.startswith(first.code):  # many messages begin with their code
+        said = f"{first.code}: {said}"
     return said if not message else f"{message} (step {first.step}: {said})"
 
 

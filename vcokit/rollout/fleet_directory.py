@@ -12,6 +12,7 @@ completely or not at all.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -19,7 +20,7 @@ import re
 import shutil
 import tempfile
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -66,9 +67,7 @@ class FleetFacts:
                 f"waves={list(self.waves)!r}",
                 remedy="Write how many members each wave has, such as [1, 5, None]",
             )
-        share = _SHARE.fullmatch(str(self.stop_after))
-        fits = 0 < float(share[1]) <= 100 if share else is_count(self.stop_after)
-        if self.stop_after is not None and not fits:
+        if self.stop_after is not None and not is_limit(self.stop_after):
             raise InputError(
                 f"stop_after={self.stop_after!r}",
                 remedy='Write a number of members, at least 1, or a share of them such as "10%"',
@@ -120,9 +119,53 @@ class FleetFacts:
             ) from None
 
 
+def is_limit(value: object) -> bool:
+    """Return whether a value is a number of members, at least 1, or a share of them.
+
+    Examples
+    --------
+    >>> is_limit(3), is_limit("2.5%"), is_limit("0%"), is_limit("3")
+    (True, True, False, False)
+    """
+    share = _SHARE.fullmatch(str(value))
+    return 0 < float(share[1]) <= 100 if share else is_count(value)
+
+
+def fingerprint_of(members: Mapping[str, str]) -> str:
+    """Return the fingerprint of a fleet: SHA-256, in hex, of its members in any order.
+
+    Parameters
+    ----------
+    members : mapping of str to str
+        Fingerprint of the plan by name of the member.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(members):
+        digest.update(f"{name} {members[name]}\n".encode())
+    return digest.hexdigest()
+
+
 def journal_of(folder: Path, member: str) -> Path:
     """Return the journal of a member."""
     return folder / f"{member}.db"
+
+
+def refuse_existing(directory: Path) -> None:
+    """Refuse a directory for a new fleet that exists and is not empty.
+
+    Raises
+    ------
+    JournalError
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        there = (directory / FILE).exists()
+        raise JournalError(
+            "the directory exists already",
+            path=directory,
+            remedy=Remedy("Resume it: {resume_fleet}", resume_fleet=str(directory))
+            if there
+            else "Name a directory that is not there yet",
+        )
 
 
 @contextmanager
@@ -134,15 +177,7 @@ def created_atomically(directory: Path) -> Iterator[Path]:
     JournalError
         If `directory` exists and is not empty, or cannot be created.
     """
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        there = (directory / FILE).exists()
-        raise JournalError(
-            "the directory exists already",
-            path=directory,
-            remedy=Remedy("Resume it: {resume_fleet}", resume_fleet=str(directory))
-            if there
-            else "Name a directory that is not there yet",
-        )
+    refuse_existing(directory)
     made: Path | None = None
     try:
         directory.parent.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,6 @@ Roles are assumed by `vcokit.cloud.roles`, and profiles are read by `vcokit.clou
 
 from __future__ import annotations
 
-import hashlib
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -41,13 +40,15 @@ import pandas as pd
 
 from vcokit import schema
 from vcokit._text import pluralize, printable
+from vcokit.audit import Review
 from vcokit.cloud.client import Client
 from vcokit.cloud.connect import connect
 from vcokit.cloud.roles import role_of
-from vcokit.errors import ConfigError, FleetError, InputError, VcokitError
+from vcokit.errors import ConfigError, FleetError, InputError, PlanError, VcokitError
 from vcokit.live import live_routes, side_by_side
+from vcokit.rollout import plan_io
 from vcokit.rollout.fleet import Connect, connected, of_member
-from vcokit.rollout.fleet_directory import refuse_names
+from vcokit.rollout.fleet_directory import fingerprint_of, refuse_names
 from vcokit.rollout.plan import Plan, plan_routes
 from vcokit.rollout.plan_text import COMMENT, count_line
 
@@ -159,7 +160,8 @@ def _of_table(
 class FleetPlan(Mapping[str, Plan]):
     """The plans of many accounts, by member; made by `plan_fleet`.
 
-    It is a mapping, so it can be passed to ``vk.Fleet(plan, clients, directory=…)``.
+    It is a mapping, so it can be passed to ``vk.Fleet(plan, clients, directory=…)``. `save` writes
+    it to a file that can be reviewed, and `load` reads it again.
 
     Parameters
     ----------
@@ -187,10 +189,41 @@ class FleetPlan(Mapping[str, Plan]):
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256, in hex, of the names of the members and the fingerprints of their plans."""
-        digest = hashlib.sha256()
-        for name in sorted(self.plans):
-            digest.update(f"{name} {self.plans[name].fingerprint}\n".encode())
-        return digest.hexdigest()
+        return fingerprint_of({name: plan.fingerprint for name, plan in self.plans.items()})
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the plans to one file of JSON lines: for each member a line with its name, then its
+        plan as `Plan.save` writes it.
+
+        An existing file of that name is replaced atomically: if that fails, it stays intact.
+
+        Raises
+        ------
+        PlanError
+            If the file cannot be written.
+        """
+        contents = {name: plan.to_contents() for name, plan in self.plans.items()}
+        plan_io.write_fleet(path, self.fingerprint, contents)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> FleetPlan:
+        """Return the plans that `save` wrote, with the members in the same order.
+
+        Raises
+        ------
+        PlanError
+            If the file cannot be read, is not the plan of a fleet, is damaged, or was changed
+            without computing its digests anew; with file, line and remedy.
+        """
+        fingerprint, members = plan_io.read_fleet(path)
+        found = {name: Plan.of_contents(one, f"{path}, {name}") for name, one in members.items()}
+        plan = cls(found)
+        if plan.fingerprint != fingerprint:
+            raise PlanError(
+                f"{path}, line 1: the plans do not match their fingerprint",
+                remedy="Make the plan again",
+            )
+        return plan
 
     def frame(self) -> pd.DataFrame:
         """Return a row per step of every member; columns as in `vcokit.schema.MEMBER_STEPS`."""
@@ -218,6 +251,12 @@ class FleetPlan(Mapping[str, Plan]):
             if _says_something(plan)
         ]
         return "\n".join([*parts, self._total()])
+
+    def table(self) -> str:
+        """Return all steps as aligned text, by member and connection."""
+        return "\n".join(
+            f"# {printable(name)}\n{plan.table()}\n" for name, plan in self.plans.items()
+        )
 
     def diff(self) -> str:
         """Return a unified diff of the routes of each member's connections, before and after."""
@@ -262,7 +301,13 @@ def _says_something(plan: Plan) -> bool:
     return len(plan) > plan.counts["keep"]
 
 
-def plan_fleet(routes: pd.DataFrame, clients: Mapping[str, Connect], **options: Any) -> FleetPlan:
+def plan_fleet(
+    routes: pd.DataFrame,
+    clients: Mapping[str, Connect],
+    *,
+    findings: pd.DataFrame | Review | None = None,
+    **options: Any,
+) -> FleetPlan:
     """Compare an inventory of many accounts with their live routes, and plan the changes.
 
     Parameters
@@ -271,6 +316,10 @@ def plan_fleet(routes: pd.DataFrame, clients: Mapping[str, Connect], **options: 
         The inventory, with a column ``account`` that names the member of each row.
     clients : mapping of str to (Client or callable)
         The client of each member, as in `Fleet`; `read_fleet` returns such a mapping.
+    findings : DataFrame or Review, optional
+        The findings of the complete inventory. The plan of each member keeps those of its rows, for
+        the change record. Audit with ``scope=["account", "region_id"]``, so that routes of two
+        accounts are not compared.
     **options
         Options of `plan_routes`, for each member.
 
@@ -315,7 +364,8 @@ def plan_fleet(routes: pd.DataFrame, clients: Mapping[str, Connect], **options: 
         mine = routes.iloc[positions]
         try:
             with of_member(member), connected(clients[member]) as client:
-                plan = plan_routes(mine, live_routes(client, mine), **options)
+                live = live_routes(client, mine)
+                plan = plan_routes(mine, live, findings=_of_rows(findings, positions), **options)
         except VcokitError as error:
             return error
         row = plan.steps["row"].map(dict(enumerate(positions.tolist())), na_action="ignore")
@@ -331,6 +381,20 @@ def plan_fleet(routes: pd.DataFrame, clients: Mapping[str, Connect], **options: 
             members=tuple(failed),
         )
     return FleetPlan({name: plan for name, plan in found.items() if isinstance(plan, Plan)})
+
+
+def _of_rows(
+    findings: pd.DataFrame | Review | None, rows: np.ndarray
+) -> pd.DataFrame | Review | None:
+    """Return the findings of some rows."""
+    if findings is None:
+        return None
+    if isinstance(findings, Review):
+        left, held = (
+            each[each["row"].isin(rows)] for each in (findings.findings, findings.held_back)
+        )
+        return replace(findings, findings=left, held_back=held)
+    return findings[findings["row"].isin(rows)]
 
 
 def _refuse_strangers(routes: pd.DataFrame, named: pd.Series, clients: Iterable[str]) -> None:

@@ -346,6 +346,28 @@ def state_of(written: str | None, *, held: bool, left: bool) -> str:
     return written if written in ENDED else "ready"
 
 
+def state_of_members(states: Iterable[str]) -> str:
+    """Return the state of a fleet by the states of its members.
+
+    Examples
+    --------
+    >>> state_of_members(["finished", "ready", "running"]), state_of_members(["finished", "ready"])
+    ('running', 'stopped')
+    """
+    found = {"running" if is_under_way(state) else state for state in states}
+    if len(found) == 1:
+        return found.pop()
+    for state in ("running", "broken off", "interrupted"):
+        if state in found:
+            return state
+    return "cancelled" if found == {"finished", "cancelled"} else "stopped"
+
+
+def is_under_way(state: str) -> bool:
+    """Return whether a rollout in this state runs, waits for a window, or is paused."""
+    return state not in (*ENDED, "ready", "broken off")
+
+
 @dataclass
 class Tally:
     """Counts, updated by events only; views display them.

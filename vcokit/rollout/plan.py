@@ -181,10 +181,14 @@ class Plan:
         PlanError
             If the file cannot be written.
         """
+        plan_io.write(path, self.to_contents())
+
+    def to_contents(self) -> plan_io.Contents:
+        """Return what a file of the plan contains."""
         gaps = [(gap.steps, gap.reason) for gap in self.lost]
         origin = None if self.origin is None else self.origin.to_json()
         given = (self.steps, self.live, self.fingerprint, self.quota, gaps, self.simulated, origin)
-        plan_io.write(path, plan_io.Contents(*given))
+        return plan_io.Contents(*given)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Plan:
@@ -196,19 +200,29 @@ class Plan:
             If the file cannot be read, is not a plan, is damaged, or was changed without computing
             its digests anew; with file, line and remedy.
         """
-        found = plan_io.read(path)
+        return cls.of_contents(plan_io.read(path), f"{path}, line 1")
+
+    @classmethod
+    def of_contents(cls, found: plan_io.Contents, place: str) -> Plan:
+        """Return the plan of a file's contents; errors name the place.
+
+        Raises
+        ------
+        PlanError
+            If the origin is not understood, or the plan does not match its fingerprint.
+        """
         lost = tuple(Gap(tuple(steps), reason) for steps, reason in found.gaps)
         try:
             origin = None if found.origin is None else Origin.from_json(found.origin)
         except (ValueError, TypeError):
             raise PlanError(
-                f"{path}, line 1: what it says of its origin is not understood",
+                f"{place}: what it says of its origin is not understood",
                 remedy="Make the plan again",
             ) from None
         plan = cls(found.steps, found.live, found.quota, lost, found.simulated, origin)
         if not plan.has_fingerprint(found.fingerprint):
             raise PlanError(
-                f"{path}, line 1: the plan does not match its fingerprint",
+                f"{place}: the plan does not match its fingerprint",
                 remedy="Make the plan again",
             )
         return plan

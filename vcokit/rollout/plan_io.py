@@ -15,6 +15,14 @@ signature: anybody who has vcokit can compute both anew. To know who may have ch
 version control, or control who can write the file. Line ends of any system are accepted.
 
 Version 1 was not JSON; `vcokit.rollout.earlier` reads it.
+
+The plan of a fleet is one file too: a header, then for each member a line with its name and all
+lines of its plan file. Its ``digest`` covers all of them::
+
+    {"format": "vcokit fleet plan", "version": 1, "fingerprint": "77ab…", "digest": "04c2…",
+     "members": 2}
+    {"member": "berlin"}
+    {"format": "vcokit plan", …}
 """
 
 from __future__ import annotations
@@ -23,6 +31,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from os import PathLike
@@ -39,10 +48,15 @@ from vcokit.rollout.steps import BORN, LIVE_COLUMNS, PLAN_COLUMNS, State
 
 FORMAT: Final = "vcokit plan"
 VERSION: Final = 2
+FLEET_FORMAT: Final = "vcokit fleet plan"
+FLEET_VERSION: Final = 1
 
-#: The beginning of a plan file of any version.
+#: The beginning of a plan file of any version, and of the plan of a fleet.
 _BEGINS: Final = re.compile(
     rb'(?:\xef\xbb\xbf)?(?:%b |\s*\{\s*"format"\s*:\s*"%b")' % (2 * (FORMAT.encode(),))
+)
+_FLEET_BEGINS: Final = re.compile(
+    rb'(?:\xef\xbb\xbf)?\s*\{\s*"format"\s*:\s*"%b"' % FLEET_FORMAT.encode()
 )
 #: The values of the header, by name; the names in `_NOT_ALWAYS` are optional.
 _HEAD: Final = {
@@ -82,9 +96,18 @@ class Contents:
 
 def is_plan(path: str | PathLike[str]) -> bool:
     """Return whether a file begins like a plan; False if it cannot be read."""
+    return _begins(path, _BEGINS)
+
+
+def is_fleet_plan(path: str | PathLike[str]) -> bool:
+    """Return whether a file begins like the plan of a fleet; False if it cannot be read."""
+    return _begins(path, _FLEET_BEGINS)
+
+
+def _begins(path: str | PathLike[str], form: re.Pattern[bytes]) -> bool:
     try:
         with Path(path).open("rb") as file:
-            return _BEGINS.match(file.read(100)) is not None
+            return form.match(file.read(100)) is not None
     except (OSError, ValueError):
         return False
 
@@ -123,11 +146,42 @@ def write(path: str | PathLike[str], contents: Contents) -> None:
     PlanError
         If the file cannot be written.
     """
+    _write(path, _lines(contents))
+
+
+def write_fleet(
+    path: str | PathLike[str], fingerprint: str, members: Mapping[str, Contents]
+) -> None:
+    """Write the plan of a fleet as `write` does: a header, then the plan of each member.
+
+    Raises
+    ------
+    PlanError
+        If the file cannot be written.
+    """
+
+    def body() -> Iterator[str]:
+        for name, contents in members.items():
+            yield _line({"member": name})
+            yield from _lines(contents)
+
+    head = {"fingerprint": fingerprint, "members": len(members)}
+    kind = {"format": FLEET_FORMAT, "version": FLEET_VERSION, "digest": str(_Digest(head, body()))}
+    _write(path, chain([_line(kind | head)], body()))
+
+
+def _lines(contents: Contents) -> Iterator[str]:
+    """Yield all lines of a plan."""
     head = _head(contents)
     kind = {"format": FORMAT, "version": VERSION, "digest": str(_Digest(head, _body(contents)))}
+    yield _line(kind | head)
+    yield from _body(contents)
+
+
+def _write(path: str | PathLike[str], lines: Iterable[str]) -> None:
     try:
         with replacing(Path(path), packed=False) as file:
-            for line in chain([_line(kind | head)], _body(contents)):
+            for line in lines:
                 file.write(f"{line}\n".encode())
     except OSError as error:
         raise PlanError(
@@ -196,9 +250,31 @@ def read(path: str | PathLike[str]) -> Contents:
     PlanError
         If it cannot be read, is not a plan, is damaged or was changed; with file, line and remedy.
     """
+    with _reader(path) as reader:
+        found = reader.plan()
+        reader.end()
+        return found
+
+
+def read_fleet(path: str | PathLike[str]) -> tuple[str, dict[str, Contents]]:
+    """Read the plan of a fleet: its fingerprint, and the plan of each member, in their order.
+
+    The caller checks the fingerprints.
+
+    Raises
+    ------
+    PlanError
+        As `read` does.
+    """
+    with _reader(path) as reader:
+        return reader.fleet()
+
+
+@contextmanager
+def _reader(path: str | PathLike[str]) -> Iterator[_Reader]:
     try:
         with Path(path).open(encoding="utf-8-sig") as file:
-            return _Reader(str(path), file).contents()
+            yield _Reader(str(path), file)
     except OSError as error:
         raise PlanError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError as error:
@@ -221,10 +297,35 @@ class _Reader:
 
     def __init__(self, path: str, lines: Iterator[str]) -> None:
         self._path, self._lines, self._number = path, lines, 0
+        self._all: _Digest | None = None  # of all lines of a fleet
 
-    def contents(self) -> Contents:
-        """Read the whole file."""
+    def fleet(self) -> tuple[str, dict[str, Contents]]:
+        """Read the plan of a fleet."""
+        head = self._record(self._next())
+        kind = (head.pop("format", None), head.pop("version", None))
+        digest, number = head.pop("digest", None), head.get("members")
+        if kind != (FLEET_FORMAT, FLEET_VERSION):
+            raise self._error(
+                "this is not the plan of a fleet, or it is of another version of vcokit",
+                "Name a file that the same version of vcokit wrote",
+            )
+        self._all = _Digest(head)
+        found: dict[str, Contents] = {}
+        for _ in range(number if type(number) is int else 0):
+            name = self._record(self._next()).get("member")
+            if not isinstance(name, str) or name in found:
+                raise self._error("the name of a member should stand here")
+            found[name] = self.plan()
+        seen, self._all = str(self._all), None
+        self.end()
+        if seen != digest:
+            raise self._changed(1)
+        return str(head.get("fingerprint")), found
+
+    def plan(self) -> Contents:
+        """Read one plan."""
         first = self._next()
+        line = self._number
         if first.startswith(f"{FORMAT} "):
             return self._version_1(first)
         head = self._head(first)
@@ -232,21 +333,30 @@ class _Reader:
         seen = _Digest(head)
         steps = self._columns(_STEP, sum(head["actions"].values()), seen)
         live = self._columns(LIVE_COLUMNS, head["live_routes"], seen)
-        while line := self._next():
-            if line.strip():
-                raise self._error("there is text after the end of the plan")
         if str(seen) != digest:
-            self._number = 1
-            raise self._error("the plan was changed after it was saved")
+            raise self._changed(line)
         try:
             return _contents(head, steps, live)
         except (KeyError, TypeError, ValueError):  # vcokit never writes this
             raise self._error("what stands above is not a plan") from None
 
+    def end(self) -> None:
+        """Check that nothing is left."""
+        while line := self._next():
+            if line.strip():
+                raise self._error("there is text after the end of the plan")
+
+    def _changed(self, line: int) -> PlanError:
+        self._number = line
+        return self._error("the plan was changed after it was saved")
+
     def _next(self) -> str:
         """Return the next line; an empty text after the last one."""
         self._number += 1
-        return next(self._lines, "")
+        line = next(self._lines, "")
+        if self._all is not None:
+            self._all.add(line.rstrip("\n"))
+        return line
 
     def _error(self, message: str, remedy: str = _AGAIN) -> PlanError:
         return PlanError(f"{self._path}, line {self._number}: {message}", remedy=remedy)
