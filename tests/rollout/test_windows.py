@@ -18,7 +18,7 @@ from vcokit.rollout.messages import Finished, List, Listed, Poll, Polled, Send, 
 from vcokit.rollout.options import Options
 from vcokit.rollout.scheduler import Scheduler
 from vcokit.rollout.steps import Route, Step
-from vcokit.rollout.windows import Window, next_change
+from vcokit.rollout.windows import Timetable, Window, next_change
 
 DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 MINUTE, HOUR = 60.0, 3600.0
@@ -83,6 +83,17 @@ def test_clocks_that_are_set_back_and_forward() -> None:
     for night, hours in (("2026-03-29", 3), ("2026-10-25", 5), ("2026-11-25", 4)):
         at = epoch(f"{night}T01:00", "Europe/Berlin")
         assert next_change(window, at) == (True, at + hours * HOUR)
+
+
+def test_a_clock_that_is_set_while_it_waits() -> None:
+    """The window opens when the clock on the wall says so, also after that clock was set back."""
+    table = Timetable(["01:00-02:00 UTC"])
+    assert table.update(now=0.0, at=50 * MINUTE) == 0.0
+    assert table.opens_at == 10 * MINUTE
+    assert table.update(now=10 * MINUTE, at=55 * MINUTE) is None
+    assert (table.is_open, table.opens_at) == (False, 15 * MINUTE)
+    assert table.update(now=15 * MINUTE, at=60 * MINUTE) == 15 * MINUTE
+    assert (table.is_open, table.opens_at) == (True, None)
 
 
 @pytest.mark.parametrize(

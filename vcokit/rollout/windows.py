@@ -198,7 +198,11 @@ class Timetable:
         (36000.0, True)
         """
         since, until = self._known
-        if not self._windows or since <= at < until:
+        if not self._windows:
+            return None
+        if since <= at < until:
+            if not self.is_open:  # the clock may have been set since then
+                self.opens_at = now + until - at
             return None
         self.is_open, until = next_change(self._windows, at)
         self._known = at, until
