@@ -8,12 +8,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import vcokit as vk
-from tests.rollout.accounts import SPEED, Accounts, connection_of, refusing
+from tests.rollout.accounts import SPEED, Accounts, connect_to, connection_of, refusing
 from vcokit import errors, schema
 from vcokit.rollout.fleet import MemberChanged
 from vcokit.rollout.messages import ENDED
@@ -250,6 +251,71 @@ def test_stop_and_go_on(folder: Path) -> None:
         again = vk.Fleet.open(folder, accounts.clients, max_members=4)
         again.start().wait().raise_on_error()
         assert set(accounts.creations().values()) == {4}
+
+
+@pytest.mark.parametrize(("command", "state"), [("cancel", "cancelled"), ("stop", "stopped")])
+def test_a_pause_is_too_late(folder: Path, command: str, state: str) -> None:
+    """After cancel or stop, pause and resume begin nobody, and the fleet ends."""
+    with Accounts("abc") as accounts:
+        fleet = accounts.fleet(folder, max_members=1)
+
+        def steer(event: MemberChanged) -> None:
+            if (event.member, event.state) == ("a", "looking"):
+                for name in (command, "pause", "resume"):
+                    getattr(fleet, name)()
+
+        fleet.observe(steer)
+        assert fleet.start().wait(60).state == state
+        assert set(accounts.creations().values()) == {0}
+
+
+def test_nothing_is_left(folder: Path) -> None:
+    """A fleet with nothing left to resume is finished, however the last run of a member ended."""
+    with Accounts("ab") as accounts:
+        fleet = accounts.fleet(folder, max_members=1)
+
+        def skip(event: MemberChanged) -> None:
+            if (event.member, event.state) == ("a", "looking"):
+                fleet.rollouts()["a"].cancel()
+                fleet.rollouts()["a"].stop()
+
+        fleet.observe(skip)
+        assert fleet.start().wait().state == "stopped"
+        again = vk.Fleet.open(folder, accounts.clients).start().wait()
+    assert again.state == "finished"
+    assert again.frame()["skipped"].tolist() == [2, 0]
+    assert list(again.results()) == ["a", "b"]
+    assert again.results()["a"].failed
+
+
+def test_cancelled_when_all_was_done(folder: Path) -> None:
+    """A member that is cancelled, and all of whose steps are done, has not failed."""
+    with Accounts("ab", each=1) as accounts:
+        fleet = accounts.fleet(folder, max_members=1, stop_after=1)
+
+        def cancel(event: MemberChanged) -> None:
+            if (event.member, event.state) == ("a", "running"):  # its only step was sent
+                fleet.rollouts()["a"].cancel()
+
+        fleet.observe(cancel)
+        assert fleet.start().wait().raise_on_error().state == "finished"
+        assert accounts.creations() == {"a": 1, "b": 1}
+    assert fleet.frame()["state"].tolist() == ["cancelled", "finished"]
+
+
+def test_no_new_budget(folder: Path) -> None:
+    """A member that ended early is tried again, in each process, before any other begins."""
+    with Accounts("abc") as accounts:
+        accounts.fleet(folder, max_members=1, stop_after=1)
+        key = accounts.keys["a"][0], "canary-of-nobody-77"
+        wrong = partial(connect_to, accounts.cloud.endpoint, SPEED, key)
+        for most in (1, 3):
+            clients = {**accounts.clients, "a": wrong}
+            fleet = vk.Fleet.open(folder, clients, max_members=most).start().wait()
+            assert (fleet.state, list(fleet.results())) == ("stopped", ["a"])
+            assert fleet.message == "1 member of 3 failed"
+        vk.Fleet.open(folder, accounts.clients).start().wait().raise_on_error()
+        assert accounts.creations() == {"a": 2, "b": 2, "c": 2}
 
 
 def test_await(three: Accounts, folder: Path) -> None:

@@ -13,6 +13,7 @@ an order that follows from the times alone; of one moment, what was asked for fi
 from __future__ import annotations
 
 import heapq
+import queue
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from typing import Any
 TURN = 1e-6
 #: Such waits in a row after which nobody believes that anybody gets anywhere.
 TURNS_IN_A_ROW = 2_000
+#: Real seconds after which a thread that has the turn, or that has begun, is taken for lost.
+LOST = 120.0
 
 
 class HangError(AssertionError):
@@ -46,6 +49,15 @@ class Turn:
         self.lock.acquire()
 
 
+class _Here(threading.local):
+    """What a thread is to the world: whether it takes part, has come by itself, has left."""
+
+    takes_part = came = left = False
+
+
+_here = _Here()
+
+
 class World:
     """The time, and what happens whether or not somebody looks.
 
@@ -60,8 +72,6 @@ class World:
         Called whenever time passes; a process may die there.
     dead : BaseException or None
         Why the process is no more: whoever rests, or gets the turn, ends by it.
-    heard : Event
-        Set whenever something was put into a box, from outside too.
     """
 
     def __init__(self, until: float) -> None:
@@ -69,7 +79,7 @@ class World:
         self.until = until
         self.each_wait: Callable[[], None] | None = None
         self.dead: BaseException | None = None
-        self.heard = threading.Event()
+        _here.takes_part = True  # whoever makes it has the turn
         self._heap: list[tuple[float, int, Callable[[], None], Turn | None]] = []
         self._tie = count()
         self._short = 0
@@ -77,6 +87,7 @@ class World:
         self._resting: dict[Turn, None] = {}
         self._chief: Turn | None = None
         self._leaving: threading.Thread | None = None
+        self._coming: queue.SimpleQueue[tuple[str, Turn]] = queue.SimpleQueue()
 
     def at(self, moment: float, happen: Callable[[], None]) -> None:
         """Let something happen at a moment, now at the earliest."""
@@ -99,7 +110,8 @@ class World:
             following = self._next()
             if following is not turn:
                 following.lock.release()
-                turn.lock.acquire()
+                if not turn.lock.acquire(timeout=LOST if turn is self._chief else -1):
+                    raise HangError(f"at {self.now:.3f} s whoever has the turn keeps it")
         finally:
             turn.called = True
             del self._resting[turn]
@@ -111,6 +123,19 @@ class World:
     def wait(self, seconds: float) -> None:
         """Let so many seconds pass, whatever happens meanwhile."""
         self.rest(Turn(), seconds)
+
+    def wait_for(self, event: threading.Event, seconds: float) -> bool:
+        """Wait until an event is set, or for so many seconds; return whether it is.
+
+        Whoever was called before goes on first, which mostly is who sets it.
+        """
+        if not event.is_set():
+            turn = Turn()
+            self.call(turn)
+            self.rest(turn)
+        if not event.is_set():
+            self.wait(seconds)
+        return event.is_set()
 
     def call(self, turn: Turn) -> None:
         """Let who rests go on as soon as nobody else does."""
@@ -175,27 +200,47 @@ class World:
         following = following or next(iter(self._resting))
         following.lock.release()
 
-    def join(self, turn: Turn) -> None:
-        """Take part from now on, in a thread that the chief lets in by `let_in`."""
+    def enter(self) -> None:
+        """Take part from now on, in a thread that began by itself, once the chief lets it in."""
+        if _here.takes_part:
+            return
+        _here.takes_part = _here.came = True
+        turn = Turn()
+        self._coming.put((threading.current_thread().name, turn))
         turn.lock.acquire()
         del self._resting[turn]
         if self.dead is not None:
             self.leave()
         self.must_live()
 
-    def let_in(self, turn: Turn) -> None:
-        """Let a thread take part that joins."""
-        self._resting[turn] = None
-        self.call(turn)
+    def let_in(self, number: int) -> None:
+        """Let so many threads take part that have begun, or are about to, in order of names."""
+        came = [self._coming.get(timeout=LOST) for _ in range(number)]
+        for _, turn in sorted(came, key=lambda one: one[0]):
+            self._resting[turn] = None
+            self.call(turn)
 
     def watch(self) -> None:
-        """Be the chief: rest until one of those who joined leaves, and wait for its very end."""
+        """Be the chief: rest until one of those who came leaves, and wait for its very end."""
         self._chief = Turn()
         self.rest(self._chief)
 
-    def leave(self) -> None:
-        """Take part no longer; the chief goes on once this thread has ended."""
+    def wake(self) -> None:
+        """Let the chief go on, where nobody is left to leave."""
         assert self._chief is not None
+        self.call(self._chief)
+
+    @property
+    def is_left(self) -> bool:
+        """Whether this thread takes part no longer, and is about to end."""
+        return _here.left
+
+    def leave(self) -> None:
+        """Take part no longer, for who came by itself; the chief goes on once the thread ended."""
+        if not _here.came or _here.left:
+            return
+        assert self._chief is not None
+        _here.left = True
         self._leaving = threading.current_thread()
         self._chief.lock.release()
 
@@ -227,6 +272,7 @@ class _Worker:
         threading.Thread(target=self._run, daemon=True).start()
 
     def _run(self) -> None:
+        _here.takes_part = True
         while True:
             self.turn.lock.acquire()
             world = self.world
@@ -270,7 +316,6 @@ class Threads:
         self.world.must_live()
         self._mail.append(item)
         self.world.call(self._waits)
-        self.world.heard.set()
 
     def get(self, seconds: float | None) -> Any:
         """Return what came first, waiting for it that long at most; None where nothing came."""

@@ -69,14 +69,24 @@ class Network:
         Of round trips.
     outages : list of (float, float)
         When nothing leaves this machine, or nothing comes back.
+    account : Account, optional
+        Whose key is known there.
+    log : list of tuple, optional
+        Where what happens goes.
     """
 
     def __init__(
-        self, world: World, cloud: Cloud, rng: random.Random, outages: list[tuple[float, float]]
+        self,
+        world: World,
+        cloud: Cloud,
+        rng: random.Random,
+        outages: list[tuple[float, float]],
+        account: Account | None = None,
+        log: list[tuple] | None = None,
     ) -> None:
         self.world, self.cloud, self.rng, self.outages = world, cloud, rng, outages
-        self.service = Service(cloud, [Account()])
-        self.log: list[tuple] = []
+        self.service = Service(cloud, [account or Account()])
+        self.log: list[tuple] = [] if log is None else log
         self.calls = 0
         self._seen = 0
         self._routes: dict[str, frozenset] = {}

@@ -15,12 +15,10 @@ journals as they lie on the disk at that moment, and calls that have left still 
 from __future__ import annotations
 
 import os
-import queue
 import random
 import shutil
 import sqlite3
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
@@ -31,7 +29,7 @@ from unittest.mock import patch
 
 import vcokit as vk
 from tests.simulation.cases import Case
-from tests.simulation.clockwork import HangError, Killed, Threads, Turn, World
+from tests.simulation.clockwork import HangError, Killed, Threads, World
 from tests.simulation.network import EPOCH, Network, Transport
 from tests.simulation.scenario import Scenario
 from tests.simulation.undoing import Undoing, prepare
@@ -64,8 +62,6 @@ class Part:
         The journal as it is now.
     rollout : Rollout or None
         Of the process that lives.
-    reader : sqlite3.Connection or None
-        Of the journal's file, to look at what is on disk.
     reason : str
         The state in which the last process ended it; empty before.
     states : dict of int to (str, str or None)
@@ -80,7 +76,6 @@ class Part:
     case: Case
     path: Path
     rollout: Rollout | None = None
-    reader: sqlite3.Connection | None = None
     reason: str = ""
     states: dict[int, tuple[str, str | None]] = field(default_factory=dict)
     calls: list[tuple] = field(default_factory=list)
@@ -149,61 +144,223 @@ class _Threads(Threads):
         self.world.leave()
 
 
-class _Stage:
-    def __init__(self, scenario: Scenario, folder: Path) -> None:
-        self.scenario, self.folder = scenario, folder
-        self.rng = random.Random(f"play/{scenario.seed}")
+class Stage:
+    """What every story has: its time, and a process that may die at any look at the clock.
+
+    Parameters
+    ----------
+    folder : Path
+        Where all files of the story are.
+    deaths : list of int
+        See `Scenario`.
+    jumps : list of (float, float)
+        See `Scenario`.
+    """
+
+    def __init__(self, folder: Path, deaths: list[int], jumps: list[tuple[float, float]]) -> None:
+        self.folder = folder
         self.world = World(UNTIL)
-        self.network = Network(self.world, cloud_of(scenario), self.rng, scenario.outages)
-        self.story = Story(scenario, self.network.log)
-        self.deaths = list(scenario.deaths)
+        self.deaths = list(deaths)
         self.moments = 0
         self.armed = False
         self.dead: str | None = None
         self.generation = 0
-        self.reopened = 0
-        #: Rollouts whose journals the client of the moment has opened, and all that ever ran.
-        self.known: set[int] = set()
-        self.ran: set[int] = set()
         self.offset = 0.0
-        self.running: list[Part] = []
-        self.transport: Transport | None = None
-        self.client: vk.Client | None = None
-        self.handed_over: queue.SimpleQueue = queue.SimpleQueue()
         self.clocks = Clocks(
-            lambda: self._at_a_moment("at a look at the clock", self._wall),
+            lambda: self._at_a_moment("at a look at the clock", self.wall),
             lambda: self._at_a_moment("at a look at the clock", lambda: self.world.now),
-            self._join,
+            lambda: _Threads(self.world),
+            self.world.wait_for,
         )
-        self._plan_events()
-
-    def _plan_events(self) -> None:
-        at = self.world.at
-        for moment, name in self.scenario.commands:
-            at(moment, lambda name=name: self._command(name))
-        for number, (moment, operation, _, given) in enumerate(self.scenario.writers):
-            named = {**given, "ClientToken": f"somebody-{number}"}
-            call = partial(self.network.foreign, operation, named)
-            at(moment, call)
-        for moment, *turn in self.scenario.states:
-            at(moment, partial(self.network.turn, *turn))
-        for moment, seconds in self.scenario.jumps:
-            at(moment, lambda seconds=seconds: self._jump(seconds))
+        for moment, seconds in jumps:
+            self.world.at(moment, partial(self._jump, seconds))
 
     def _jump(self, seconds: float) -> None:
         self.offset += seconds
 
-    def _wall(self) -> float:
+    def wall(self) -> float:
+        """Return what the clock on the wall shows."""
         return EPOCH + self.world.now + self.offset
+
+    @staticmethod
+    def tell(story: Any, happen: Callable[[], None]) -> None:
+        """Let a story happen; what breaks it off is in it."""
+        try:
+            happen()
+        except HangError as hang:
+            story.wrong.append(f"end: {hang}")
+        except Exception as error:
+            story.wrong.append(f"end: {type(error).__name__}: {error}")
+            story.error = error
+
+    def let_things_settle(self) -> None:
+        """Let everything arrive that is still on its way, and every task end."""
+        self.world.until += 2000.0
+        self.world.wait(200.0)
+
+    def until_dead(self, go_on: Callable[[], None]) -> None:
+        """Let the threads of a process go on, one at a time, until it has ended or was killed."""
+        self.world.each_wait = partial(self.moment, "while it waits")
+        try:
+            go_on()
+        except Killed:
+            if isinstance(self.world.dead, HangError):
+                raise self.world.dead from None
+        finally:
+            self.world.each_wait = None
+            self.armed = False
+            self.bury()
+
+    # -- moments at which a process may die -------------------------------------------------------
+
+    def _at_a_moment(self, what: str, look: Callable[[], float]) -> float:
+        self.world.enter()  # a rollout's own thread looks at the clock before it does anything
+        self.moment(what)
+        return look()
+
+    def moment(self, what: str) -> None:
+        """Die, if it is time."""
+        if not self.armed:
+            return
+        self.moments += 1
+        if self.deaths and self.moments >= self.deaths[0]:
+            self.deaths.pop(0)
+            self._die(what)
+
+    def _die(self, what: str) -> None:
+        """Keep the files as they are now; whatever the process does since is lost."""
+        self.armed, self.dead = False, what
+        self.keep_files()
+        killed = self.world.dead = Killed(what)
+        if not self.world.is_left:  # else the thread ends by itself
+            self.world.leave()
+            raise killed
+
+    def keep_files(self) -> None:
+        """Keep what a process that dies leaves on the disk, and let it send nothing more."""
+        raise NotImplementedError
+
+    def bury(self) -> None:
+        """Wait for the end of all threads of a process."""
+        raise NotImplementedError
+
+
+class Link:
+    """An account as a process has it: the way to its cloud, its client, the journals it writes.
+
+    Parameters
+    ----------
+    stage : Stage
+    scenario : Scenario
+    rng : random.Random
+        Of round trips.
+    account : Account, optional
+    log : list of tuple, optional
+        See `Network`.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        scenario: Scenario,
+        rng: random.Random,
+        account: Account | None = None,
+        log: list[tuple] | None = None,
+    ) -> None:
+        self.stage, self.believed = stage, scenario.believed
+        self.account = account or Account()
+        cloud = cloud_of(scenario)
+        self.network = Network(stage.world, cloud, rng, scenario.outages, self.account, log)
+        self.transport: Transport | None = None
+        self.readers: list[sqlite3.Connection] = []
+        at = stage.world.at
+        for number, (moment, operation, _, given) in enumerate(scenario.writers):
+            named = {**given, "ClientToken": f"somebody-{number}"}
+            at(moment, partial(self.network.foreign, operation, named))
+        for moment, *turn in scenario.states:
+            at(moment, partial(self.network.turn, *turn))
+
+    def connect(self, **settings: str) -> vk.Client:
+        """Return a client of the process that lives."""
+        where = SimpleNamespace(
+            endpoint="https://vpc.example.com",
+            credentials=self.account.credentials,
+            speed=1.0,
+            limits={**self.believed},
+        )
+        self.transport = Transport(self.network, self._leaving)
+        # Reads of its own are one by one.
+        with patch.dict(os.environ, {"VCOKIT_LIST_WORKERS": "1", **settings}):
+            return vk.connect(
+                where,
+                clock=self.stage.wall,
+                steady=lambda: self.stage.world.now,
+                sleep=self.stage.world.wait,
+                luck=random.Random(self.stage.generation).random,
+                transport=self.transport,
+            )
+
+    def cut(self) -> None:
+        """Let nothing come back to a process that is no more."""
+        if self.transport is not None:
+            self.transport.alive = False
+
+    def read(self, path: Path) -> None:
+        """Look into a journal whenever a write leaves, until `close`."""
+        # Whichever thread has the turn looks into it.
+        where = f"{path.as_uri()}?mode=ro"
+        self.readers.append(sqlite3.connect(where, uri=True, check_same_thread=False))
+
+    def close(self) -> None:
+        """Look into no journal any more."""
+        while self.readers:
+            self.readers.pop().close()
+
+    def told(self, number: int, event: object) -> None:
+        """Note what a rollout says of its steps."""
+        if isinstance(event, StepChanged):
+            said = (event.old, event.new, event.code, event.message)
+            self.network.note("step", number, event.step, *said)
+            self.stage.moment("after a transaction")
+
+    def _leaving(self, number: int, operation: str, given: dict[str, str]) -> None:
+        self.stage.moment("before a call leaves")
+        token = given.get("ClientToken")
+        intended = None if token is None else self._is_intended(token)
+        self.network.note("send", number, operation, given, intended)
+
+    def _is_intended(self, token: str) -> bool:
+        """Tell whether the intent of a write is on disk: its call, and its step as sent with it."""
+        sql = (
+            "SELECT count(*) FROM call JOIN step USING (step) WHERE client_token = ? AND"
+            " outcome IS NULL AND state = 'sent' AND step.attempt = call.attempt"
+        )
+        readers = self.readers
+        return not readers or any(db.execute(sql, (token,)).fetchone()[0] for db in readers)
+
+
+class _Stage(Stage):
+    def __init__(self, scenario: Scenario, folder: Path) -> None:
+        super().__init__(folder, scenario.deaths, scenario.jumps)
+        self.scenario = scenario
+        self.rng = random.Random(f"play/{scenario.seed}")
+        self.link = Link(self, scenario, self.rng)
+        self.network = self.link.network
+        self.story = Story(scenario, self.network.log)
+        self.reopened = 0
+        #: Rollouts whose journals the client of the moment has opened, and all that ever ran.
+        self.known: set[int] = set()
+        self.ran: set[int] = set()
+        self.running: list[Part] = []
+        self.client: vk.Client | None = None
+        for moment, name in scenario.commands:
+            self.world.at(moment, partial(self._command, name))
 
     def _command(self, name: str) -> None:
         """Steer the first rollout that runs, from another thread as a user's cell does."""
         self.network.note("command", name)
-        if not self.running or self.running[0].reason:
-            return
-        self.world.heard.clear()
-        threading.Thread(target=getattr(self.running[0].rollout, name), daemon=True).start()
-        assert self.world.heard.wait(60.0)
+        if self.running and not self.running[0].reason:
+            self.world.start(getattr(self.running[0].rollout, name))
 
     # -- the story ------------------------------------------------------------------------------
 
@@ -214,19 +371,9 @@ class _Stage:
             for number, case in enumerate(self.scenario.cases)
         ]
         self.story.parts = parts
-        try:
-            for stage in [parts] if self.scenario.together else [[part] for part in parts]:
-                self._carry_out(stage)
-                self._let_things_settle()
-                if self.scenario.undo and stage[0] is parts[0]:
-                    parts[0].undoing = self._undo(parts[0])
-        except HangError as hang:
-            self.story.wrong.append(f"end: {hang}")
-        except Exception as error:
-            self.story.wrong.append(f"end: {type(error).__name__}: {error}")
-            self.story.error = error
+        self.tell(self.story, self._stages)
         for part in parts:
-            part.states, part.calls = _read(part.path)
+            part.states, part.calls = read(part.path)
         for path in self.folder.iterdir():
             path.unlink()
         # A client is collected once nobody has it; this story is what its clock leads to.
@@ -235,10 +382,13 @@ class _Stage:
             part.rollout = None
         return self.story
 
-    def _let_things_settle(self) -> None:
-        """Let everything arrive that is still on its way, and every task end."""
-        self.world.until += 2000.0
-        self.world.wait(200.0)
+    def _stages(self) -> None:
+        parts = self.story.parts
+        for stage in [parts] if self.scenario.together else [[part] for part in parts]:
+            self._carry_out(stage)
+            self.let_things_settle()
+            if self.scenario.undo and stage[0] is parts[0]:
+                parts[0].undoing = self._undo(parts[0])
 
     def _carry_out(self, parts: list[Part]) -> None:
         """Let processes follow one another until the rollouts have ended."""
@@ -258,7 +408,7 @@ class _Stage:
     def _process(self, parts: list[Part]) -> None:
         """Run rollouts in one process until they have ended or it was killed."""
         if self.client is None:
-            self.client, self.known = self._connect(), set()
+            self.client, self.known = self.link.connect(), set()
         self.known |= {part.number for part in parts}
         self.ran |= self.known
         self.generation += 1
@@ -268,66 +418,37 @@ class _Stage:
             self._open(part)
         self.running, self.armed = parts, True
         try:
-            self._run()
-        except Killed:
-            pass
+            self.until_dead(self._run)
         finally:
-            self.armed, self.running = False, []
-            for part in parts:
-                assert part.reader is not None
-                part.reader.close()
+            self.running = []
+            self.link.close()
         if self.dead is not None:
             for part in parts:
                 part.path = self._grave(part)
-            self.network.note("dead", self.generation, self.dead, self._kept(parts))
+            self.network.note("dead", self.generation, self.dead, kept(part.path for part in parts))
 
     def _run(self) -> None:
-        """Run the rollouts, each in its own thread, one thread at a time."""
-        self.handed_over = queue.SimpleQueue()
-        self.world.each_wait = partial(self._moment, "while it waits")
-        started: list[Rollout] = []
-        try:
-            for part in self.running:
-                assert part.rollout is not None
-                started.append(part.rollout.start())
-                turn = self.handed_over.get()
-                if turn is None:
-                    raise Killed(self.dead)
-                self.world.let_in(turn)
-            left = list(self.running)
-            while left:
-                self.world.watch()
-                for part in [part for part in left if part.rollout.join(0.0)]:  # type: ignore[union-attr]
-                    left.remove(part)
-                    self._ended(part)
-        except Killed:
-            if isinstance(self.world.dead, HangError):
-                raise self.world.dead from None
-            raise
-        finally:
-            self.world.each_wait = None
-            self.armed = False
-            assert self.transport is not None
-            self.transport.alive = self.dead is None
-            self.world.end()
-            for part in self.running:
-                assert part.rollout is not None
-                if part.rollout in started:
-                    part.rollout.join()
-                else:
-                    part.rollout.close()  # the process died before
+        """Run the rollouts, each in its own thread, until all have ended."""
+        for part in self.running:
+            assert part.rollout is not None
+            part.rollout.start()
+        self.world.let_in(len(self.running))
+        left = list(self.running)
+        while left:
+            self.world.watch()
+            for part in [part for part in left if part.rollout.join(0.0)]:  # type: ignore[union-attr]
+                left.remove(part)
+                self._ended(part)
 
-    def _join(self) -> Threads:
-        """Let a rollout's own thread take part, and return those of its calls."""
-        turn = Turn()
-        self.handed_over.put(turn)
-        self.world.join(turn)
-        return _Threads(self.world)
+    def bury(self) -> None:
+        """Wait for the end of all threads of a process."""
+        self.world.end()
+        for part in self.running:
+            assert part.rollout is not None
+            part.rollout.join()
 
     def _ended(self, part: Part) -> None:
         """See how a rollout has ended, before anything else happens."""
-        if self.dead is not None:
-            raise Killed(self.dead)
         assert part.rollout is not None
         part.reason = part.rollout.state
         differences: list[str] = []
@@ -345,25 +466,6 @@ class _Stage:
 
     # -- processes ------------------------------------------------------------------------------
 
-    def _connect(self) -> vk.Client:
-        known = {**self.scenario.believed}
-        where = SimpleNamespace(
-            endpoint="https://vpc.example.com",
-            credentials=Account().credentials,
-            speed=1.0,
-            limits=known,
-        )
-        self.transport = Transport(self.network, self._leaving)
-        with patch.dict(os.environ, VCOKIT_LIST_WORKERS="1"):  # reads of its own are one by one
-            return vk.connect(
-                where,
-                clock=self._wall,
-                steady=lambda: self.world.now,
-                sleep=self.world.wait,
-                luck=random.Random(self.generation).random,
-                transport=self.transport,
-            )
-
     def _open(self, part: Part) -> None:
         wishes: dict[str, Any] = self.scenario.rollout
         if self.reopened > 1:
@@ -374,20 +476,12 @@ class _Stage:
         part.rollout = Rollout.open(
             part.path,
             self.client,
-            observers=[partial(self._told, part.number)],
+            observers=[partial(self.link.told, part.number)],
             options=replace(_settings(), **self.scenario.options),
             clocks=self.clocks,
             **wishes,
         )
-        # Whichever thread has the turn looks into it.
-        where = f"{part.path.as_uri()}?mode=ro"
-        part.reader = sqlite3.connect(where, uri=True, check_same_thread=False)
-
-    def _told(self, number: int, event: object) -> None:
-        if isinstance(event, StepChanged):
-            said = (event.old, event.new, event.code, event.message)
-            self.network.note("step", number, event.step, *said)
-            self._moment("after a transaction")
+        self.link.read(part.path)
 
     def _new_journal(self, number: int, case: Case) -> Path:
         """Return the journal of a rollout that was made and never started."""
@@ -401,64 +495,19 @@ class _Stage:
         path.write_bytes(case.journal)
         return path
 
-    # -- moments at which a process may die -------------------------------------------------------
+    # -- what a process that dies leaves ----------------------------------------------------------
 
-    def _at_a_moment(self, what: str, look: Callable[[], float]) -> float:
-        self._moment(what)
-        return look()
-
-    def _moment(self, what: str) -> None:
-        if not self.armed:
-            return
-        self.moments += 1
-        if self.deaths and self.moments >= self.deaths[0]:
-            self.deaths.pop(0)
-            self._die(what)
-
-    def _die(self, what: str) -> None:
-        """Keep the journals' files as they are now; whatever the process does since is lost."""
-        self.armed, self.dead = False, what
-        assert self.transport is not None
-        self.transport.alive = False
+    def keep_files(self) -> None:
+        """Keep the journals as they are now, and let the process send nothing more."""
+        self.link.cut()
         for part in self.running:
             for old in part.path.parent.glob(f"{part.path.name}*"):
                 if not old.name.endswith("-shm"):
                     name = old.name.replace(part.path.name, self._grave(part).name)
                     shutil.copyfile(old, old.with_name(name))
-        killed = self.world.dead = Killed(what)
-        self.handed_over.put(None)  # where the rollout's thread dies before it begins
-        raise killed
 
     def _grave(self, part: Part) -> Path:
         return self.folder / f"{part.number}-{self.generation}.db"
-
-    def _kept(self, parts: list[Part]) -> frozenset[str]:
-        """Return the tokens of which the journals know what became of the last write."""
-        sql = (
-            "SELECT client_token, outcome, max(call) FROM call WHERE client_token NOT NULL"
-            " GROUP BY client_token"
-        )
-        kept: set[str] = set()
-        for part in parts:
-            db = sqlite3.connect(part.path)
-            kept |= {token for token, outcome, _ in db.execute(sql) if outcome is not None}
-            db.close()
-        return frozenset(kept)
-
-    def _leaving(self, number: int, operation: str, given: dict[str, str]) -> None:
-        self._moment("before a call leaves")
-        token = given.get("ClientToken")
-        intended = None if token is None else self._is_intended(token)
-        self.network.note("send", number, operation, given, intended)
-
-    def _is_intended(self, token: str) -> bool:
-        """Tell whether the intent of a write is on disk: its call, and its step as sent with it."""
-        sql = (
-            "SELECT count(*) FROM call JOIN step USING (step) WHERE client_token = ? AND"
-            " outcome IS NULL AND state = 'sent' AND step.attempt = call.attempt"
-        )
-        readers = [part.reader for part in self.running if part.reader is not None]
-        return not readers or any(db.execute(sql, (token,)).fetchone()[0] for db in readers)
 
     # -- undo -----------------------------------------------------------------------------------
 
@@ -467,7 +516,7 @@ class _Stage:
         log = self.network.log
         begin = len(log)
         if self.client is None:
-            self.client = self._connect()
+            self.client = self.link.connect()
             part.rollout = Rollout.open(part.path, self.client, clocks=self.clocks)
             part.rollout.close()
         assert part.rollout is not None
@@ -483,16 +532,30 @@ class _Stage:
             allow_gap=True,
         )
         self.running = [Part(-1, part.case, path, rollout)]
-        self._run()
+        self.until_dead(self._run)
         self.running = []
-        undoing.states = [state for state, _ in _read(path)[0].values() if state != "blocked"]
+        undoing.states = [state for state, _ in read(path)[0].values() if state != "blocked"]
         undoing.after = self.network.routes()
         undoing.log = log[begin:]
         del log[begin:]
         return undoing
 
 
-def _read(path: Path) -> tuple[dict[int, tuple[str, str | None]], list[tuple]]:
+def kept(paths: Iterable[Path]) -> frozenset[str]:
+    """Return the tokens of which journals know what became of the last write."""
+    sql = (
+        "SELECT client_token, outcome, max(call) FROM call WHERE client_token NOT NULL"
+        " GROUP BY client_token"
+    )
+    found: set[str] = set()
+    for path in paths:
+        db = sqlite3.connect(path)
+        found |= {token for token, outcome, _ in db.execute(sql) if outcome is not None}
+        db.close()
+    return frozenset(found)
+
+
+def read(path: Path) -> tuple[dict[int, tuple[str, str | None]], list[tuple]]:
     """Return state and code of every step of a journal, and all calls."""
     db = sqlite3.connect(path)
     rows = db.execute("SELECT step, state, code FROM step").fetchall()

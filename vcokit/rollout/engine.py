@@ -99,11 +99,15 @@ class Clocks:
     threads : callable
         Called in the rollout's own thread; returns the threads of its calls, and the mailbox on
         which it waits for them and for the time.
+    wait : callable
+        Called with an event and seconds in the thread that gave a command; blocks until the event
+        is set, or for so many seconds.
     """
 
     wall: Callable[[], float]
     steady: Callable[[], float]
     threads: Callable[[], Threads] = Threads
+    wait: Callable[[threading.Event, float], object] = threading.Event.wait
 
 
 @dataclass(frozen=True, slots=True)

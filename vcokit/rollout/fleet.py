@@ -275,7 +275,8 @@ class Fleet:
         """Open the fleet of a directory to resume it; send nothing before `start`.
 
         Members that have no steps left do not run again: they are in `results` already. Members
-        that failed count for `waves` and `stop_after`.
+        that failed count for `waves` and `stop_after`. If they have steps left, they run first, and
+        count until they have ended.
 
         Parameters
         ----------
@@ -345,6 +346,8 @@ class Fleet:
         self._lock = threading.Lock()
         self._results: dict[str, MemberResult] = {}
         self._queue: deque[str] = deque()
+        #: Members that ended early before. They begin first, and count as failed until they end.
+        self._repeated: set[str] = set()
         #: A rollout of this process, or the future of an executor; None if the member is starting.
         self._running: dict[str, Rollout | Future[MemberResult] | None] = {}
         self._command: Literal["", "pause", "cancel", "stop"] = ""
@@ -362,11 +365,15 @@ class Fleet:
                 )
             if found.left:
                 self._queue.append(name)
+                if found.state in ("stopped", "stale"):
+                    self._repeated.add(name)
             else:
-                # If it was killed after its last step, the journal does not have its final state.
-                state = found.state if found.state in ENDED else "finished"
+                # However its last run ended, nothing is left to resume.
+                state = "cancelled" if found.state == "cancelled" else "finished"
                 self._results[name] = MemberResult(name, state, _undone(found))
-        self._queue = deque(sorted(self._queue, key=self._wave_of.__getitem__))
+        self._queue = deque(
+            sorted(self._queue, key=lambda name: (self._wave_of[name], name not in self._repeated))
+        )
 
     # -- start ----------------------------------------------------------------------------------
 
@@ -430,21 +437,32 @@ class Fleet:
                 if any(self._wave_of[other] < wave for other in self._running):
                     return None
                 self._halt = self._halt or self._harm(wave)
-                if self._halt is not None:
+                if self._halt is not None or self._waits(member):
                     return None
             self._running[self._queue.popleft()] = None
             return member
 
     def _harm(self, wave: int) -> str | None:
         """Return why no member of a wave may begin; None if they may."""
-        failed = [name for name, result in self._results.items() if result.failed]
-        most = self._facts.most_failed
-        if most is not None and len(failed) >= most:
+        failed = self._failed()
+        if self._are_too_many(failed):
             return f"{pluralize(len(failed), 'member')} of {len(self._facts.members)} failed"
         for name in failed:
             if self._wave_of[name] < wave:
                 return f"{name}, of wave {self._wave_of[name] + 1}, did not finish"
         return None
+
+    def _waits(self, member: str) -> bool:
+        """Return whether a member waits until those that ended early before have ended again."""
+        failed = self._failed() + [name for name in self._running if name in self._repeated]
+        return member not in self._repeated and self._are_too_many(failed)
+
+    def _failed(self) -> list[str]:
+        return [name for name, result in self._results.items() if result.failed]
+
+    def _are_too_many(self, failed: list[str]) -> bool:
+        most = self._facts.most_failed
+        return most is not None and len(failed) >= most
 
     def _begin(self, member: str) -> None:
         if self._executor is not None:
@@ -459,11 +477,10 @@ class Fleet:
             rollout = Rollout.open(path, client, take_over=take_over, clocks=self._clocks)
             undone.callback(rollout.close)
             rollout.observe(partial(self._changed, member, rollout, closing))
-            with self._lock:
+            with self._lock:  # a command at this moment comes after the one that is passed on
                 self._running[member] = rollout
-                command = self._command
-            if command:  # before it starts, so that a cancelled member sends nothing
-                getattr(rollout, command)()
+                if self._command:  # before it starts, so that a cancelled member sends nothing
+                    getattr(rollout, self._command)()
             rollout.start()
             undone.pop_all()
         # Exit handlers run in reverse order. The fleet must stop before its rollouts do: else it
@@ -539,7 +556,10 @@ class Fleet:
     # Members that already run in an executor cannot be controlled: they continue until they end.
 
     def pause(self) -> None:
-        """Begin no member and send nothing new; calls in progress are completed."""
+        """Begin no member and send nothing new; calls in progress are completed.
+
+        Has no effect after `cancel` or `stop`.
+        """
         self._steer("pause")
 
     def resume(self) -> None:
@@ -565,6 +585,8 @@ class Fleet:
 
     def _steer(self, command: Literal["pause", "cancel", "stop"]) -> None:
         with self._lock:
+            if command == "pause" and self._command in ("cancel", "stop"):
+                return  # a later `resume` must not begin what was cancelled or stopped
             self._command = command
             running = list(self._running.values())
         for one in running:
@@ -911,8 +933,10 @@ def _opened(journal: Path, client: Client, *, take_over: bool) -> Rollout | None
 
 
 def _why(rollout: Rollout) -> BaseException | None:
-    """Return the error that `Rollout.wait`, or else `Rollout.raise_on_error`, raises at the end."""
-    if rollout.error is None:
+    """Return why a member failed; None if all of its steps were done, also if it was cancelled."""
+    states = rollout.tally().states
+    is_done = states.total() == states[State.DONE] + states[State.BLOCKED]
+    if rollout.error is None and not is_done:
         try:
             rollout.raise_on_error()
         except RolloutError as error:

@@ -409,7 +409,7 @@ class Rollout:
     def _command(self, name: Literal["pause", "resume", "cancel"]) -> None:
         taken = self._engine.command(Command(name))
         if not self._background.here:  # an observer cannot wait for its own thread
-            taken.wait(_MOMENT)
+            self._clocks.wait(taken, _MOMENT)
 
     def observe(self, observer: Observer) -> None:
         """Add an observer, which receives every event from now on."""
