@@ -53,7 +53,6 @@ from vcokit.cli.members import (
 )
 from vcokit.cli.options import (
     FILES,
-    FLEET_FILE,
     AllowGap,
     ApprovalOptions,
     DeleteOptions,
@@ -136,7 +135,7 @@ def plan_command(
 
     Example: vcokit fleet plan routes.csv --save plan.jsonl
     """
-    check_output_paths({"--save": save}, [*files, cloud.fleet, exceptions])
+    check_output_paths({"--save": save}, [*files, cloud.file, exceptions])
     routes = read.read(files)
     with cloud.connect(routes) as clients:
         plan, findings = _planned(routes, clients, planning, quota, exceptions)
@@ -198,7 +197,7 @@ def apply_command(
 
     Example: vcokit fleet apply routes.csv --directory rollout-2026-12 --waves 1,5,rest
     """
-    needed = (*files, cloud.fleet, exceptions)
+    needed = (*files, cloud.file, exceptions)
     with FleetSummary(LogOptions(summary=summary_file), *needed) as summary:
         summary.directory = directory
         screen, ask = console(), not (yes or cloud.simulate)
@@ -229,6 +228,7 @@ def apply_command(
                     return summary.finish(ExitCode.FINDINGS)
             _require_members(plan, clients, cloud)
             print_summary(plan, screen)
+            _print_members(plan, screen)
             require_expected(plan, expect)
             return summary.finish(_carry_out(plan, clients, summary, cloud, ask=ask, **wishes))
 
@@ -242,9 +242,8 @@ def _carry_out(
     ask: bool,
     **wishes: Any,
 ) -> ExitCode:
-    """Show the members of a plan, ask, and carry it out in a new directory."""
+    """Ask, and carry out a plan in a new directory."""
     screen, directory = console(), summary.directory
-    _print_members(plan, screen)
     if directory is None or not confirm(plan, ask=ask):
         screen.print("Nothing was sent.")
         return ExitCode.OK
@@ -295,7 +294,7 @@ def _require_members(
     if missing:
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
         raise InputError(
-            f"{cloud.fleet or FLEET_FILE}: has no member {', '.join(missing[:_NAMED])}{more}",
+            f"{cloud.file}: has no member {', '.join(missing[:_NAMED])}{more}",
             remedy=f"Add a table [members.{missing[0]}]",
         )
 
@@ -316,7 +315,7 @@ def resume_command(
 
     Example: vcokit fleet resume rollout-2026-12
     """
-    with FleetSummary(LogOptions(summary=summary_file), cloud.fleet) as summary:
+    with FleetSummary(LogOptions(summary=summary_file), cloud.file) as summary:
         summary.directory = directory
         screen, wishes = console(), pace.arguments()
         cloud.check()
@@ -424,8 +423,8 @@ def report_command(
 ) -> None:
     """Write the record of a change of many accounts: what was requested, approved and done.
 
-    It has the members, the steps of all of them, and what failed. The record of one member, with
-    its plots, is that of its journal: vcokit report DIRECTORY/berlin.db.
+    It has the members, the steps of all of them, and what failed. The record of one member is that
+    of its journal: vcokit report DIRECTORY/berlin.db.
 
     Example: vcokit fleet report rollout-2026-12 --output change.html
     """
@@ -464,7 +463,7 @@ def undo_command(
 
     Example: vcokit fleet undo rollout-2026-12 --directory undo-2026-12
     """
-    with FleetSummary(LogOptions(summary=summary_file), cloud.fleet, save=save) as summary:
+    with FleetSummary(LogOptions(summary=summary_file), cloud.file, save=save) as summary:
         screen = console()
         wishes = {**pace.arguments(), **approved.arguments(), "allow_gap": allow_gap}
         cloud.check()

@@ -33,20 +33,10 @@ from vcokit.rollout.messages import is_under_way, state_of_members
 #: What becomes of members: in the order of counts, and the worst first.
 _OUTCOMES: Final = ("finished", "running", "failed", "left")
 _WORST_FIRST: Final = ("failed", "running", "left", "finished")
-#: Columns of a member in JSON.
-_FIELDS: Final = [
-    "member",
-    "wave",
-    "state",
-    "steps",
-    "done",
-    "failed",
-    "skipped",
-    "blocked",
-    "left",
-]
-#: States of steps that are counted over all members.
+#: States of steps that are counted.
 _STATES: Final = ("done", "failed", "skipped", "blocked")
+#: Columns of a member in JSON.
+_FIELDS: Final = ["member", "wave", "state", "steps", *_STATES, "left", "message"]
 #: Members that are listed at most in a result, below a bar and in a line.
 _LISTED: Final = 20
 _BELOW: Final = 5
@@ -98,7 +88,7 @@ def fleet_facts(members: pd.DataFrame, limit: int) -> dict[str, Any]:
         "members": _counts(members),
         "states": {name: int(members[name].sum()) for name in _STATES if members[name].sum()},
         "left": int(members["left"].sum()),
-        "failed": to_records(failed[[*_FIELDS, "message"]]),
+        "failed": to_records(failed[_FIELDS]),
     }
 
 

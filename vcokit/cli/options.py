@@ -1057,15 +1057,13 @@ class FleetCloudOptions:
             rich_help_panel="Options",
         ),
     ] = None
-    simulate: Annotated[
-        bool,
-        typer.Option(
-            "--simulate",
-            help="Use a simulator made for these routes, with an account for each member.",
-            rich_help_panel="Options",
-        ),
-    ] = False
+    simulate: Simulate = False
     speed: Speed = None
+
+    @property
+    def file(self) -> Path:
+        """The file of members."""
+        return self.fleet or FLEET_FILE
 
     @property
     def simulated(self) -> bool:
@@ -1131,7 +1129,7 @@ class FleetCloudOptions:
             with self._on_simulator(routes, live) as clients:
                 yield clients
             return
-        clients = read_fleet(self.fleet or FLEET_FILE)
+        clients = read_fleet(self.file)
         if config.get("endpoint"):
             with next(iter(clients.values()))() as client:
                 _say_endpoint(client, on_note)
