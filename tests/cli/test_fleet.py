@@ -209,6 +209,17 @@ def test_a_rehearsal_stays_one(shell, accounts: Accounts, monkeypatch) -> None:
     assert not any(accounts.creations().values())
 
 
+def test_a_saved_plan_with_blocked_rows_is_rehearsed(shell, accounts: Accounts) -> None:
+    """The simulator has the connections of all other rows, wherever the blocked ones stand."""
+    routes = pd.read_csv("routes.csv")
+    routes.iloc[::3, routes.columns.get_loc("route_dest")] = "10.0.0.1/8"
+    routes.to_csv("routes.csv", index=False)
+    assert shell("fleet", "plan", "routes.csv", "--simulate", "--save", "p.jsonl")[0] == 0
+    code, out, err = shell("fleet", "apply", "p.jsonl", *DIRECTORY, *FAST)
+    assert (code, "4 create, 0 modify, 0 delete, 0 keep, 2 blocked" in out) == (ExitCode.OK, True)
+    assert "finished 3" in out, err
+
+
 def begin_without_starting(plan: str, directory: str) -> None:
     """Make a fleet on a simulator of its own, as one that was killed at once."""
     connections = [Connection(connection_of(name)) for name in NAMES]

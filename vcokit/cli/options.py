@@ -1155,7 +1155,7 @@ class FleetCloudOptions:
                 [
                     one
                     for name in members
-                    for one in connections_for(routes[named == name], 0, name)
+                    for one in connections_for(routes[(named == name).to_numpy()], 0, name)
                 ],
                 accounts=accounts,
                 routes=() if live is None else _live_in_simulator(live),
