@@ -300,9 +300,7 @@ def _ipv6_unsupported(audit: Audit) -> Matches:
     return Matches(rows, "route_dest", say(text, " is IPv6; destinations are IPv4"))
 
 
-@_rule(
-    "host-bits-set", "error", "The address is not that of its network.", "row", Check.DESTINATION
-)
+@_rule("host-bits-set", "error", "The destination has host bits set.", "row", Check.DESTINATION)
 def _host_bits_set(audit: Audit) -> Matches:
     rows = _rows(audit.columns.host_bits)
     text, network = audit.text(rows, "route_dest"), audit.network(rows)

@@ -109,7 +109,7 @@ def write(kind: str, findings: pd.DataFrame, routes: pd.DataFrame, **options: An
     <BLANKLINE>
     Findings by rule
     severity  rule           rows  meaning
-    error     host-bits-set     1  The address is not that of its network.
+    error     host-bits-set     1  The destination has host bits set.
     ...
     """
     return "".join(parts(kind, findings, routes, **options))

@@ -404,9 +404,7 @@ def _refuse_strangers(routes: pd.DataFrame, named: pd.Series, clients: Iterable[
     if not strange.any():
         return
     first = int(strange.to_numpy().argmax())
-    line = routes["line"].iloc[first] if "line" in routes else None
-    where = f"row {first}" if line is None or pd.isna(line) else f"line {line}"
-    name = named.iloc[first]
+    where, name = _place(routes.iloc[first], f"row {first}"), named.iloc[first]
     if pd.isna(name):
         said, remedy = "names no account", f"Name one in the column {ACCOUNT}"
     else:
@@ -416,3 +414,11 @@ def _refuse_strangers(routes: pd.DataFrame, named: pd.Series, clients: Iterable[
     more = int(strange.sum()) - 1
     others = f" (and {more:,} more rows like it)" if more else ""
     raise InputError(f"{where} {said}{others}", remedy=remedy)
+
+
+def _place(row: pd.Series, otherwise: str) -> str:
+    """Return the file and the line of a row, as far as they are known."""
+    if pd.isna(row.get("line")):
+        return otherwise
+    line = f"line {row['line']}"
+    return line if pd.isna(row.get("source")) else f"{row['source']}, {line}"
