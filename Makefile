@@ -99,7 +99,8 @@ commands: $(VENV)/.core
 	$(BIN)/python docs/commands.py > docs/commands.md
 
 # Rollouts in virtual time with everything that can go wrong: `make campaign SEEDS=100000` plays so
-# many seeds on all cores; a seed that fails prints the command that plays it again.
+# many seeds on all cores; a seed that fails prints the command that plays it again. With
+# ARGS=--fleets they are fleets.
 SEEDS ?= 10000
 campaign: $(VENV)/.test
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(ARGS)

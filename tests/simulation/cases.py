@@ -68,11 +68,13 @@ class Case:
 
 
 @lru_cache(maxsize=64)
-def case_of(number: int, letters: str = "abcde") -> Case:
+def case_of(number: int, letters: str = "abcde", *, small: bool = False) -> Case:
     """Return the case of a number; the same always. Its connections are named by letters."""
     rng = random.Random(f"case/{number}")
-    case = Case(number, _connections(rng, letters), prune=rng.random() < 0.6)
-    nets = networks(rng, rng.randint(1, 8) if len(case.regions) < CROWD else rng.randint(1, 2))
+    crowd = 0.0 if small else 0.04
+    case = Case(number, _connections(rng, letters, crowd), prune=rng.random() < 0.6)
+    most = 4 if small else 8 if len(case.regions) < CROWD else 2
+    nets = networks(rng, rng.randint(1, most))
     for name in case.regions:
         case.live[name] = set()
         for net in nets:
@@ -158,9 +160,9 @@ def networks(rng: random.Random, size: int) -> list[str]:
     return list(found)
 
 
-def _connections(rng: random.Random, letters: str) -> dict[str, str]:
+def _connections(rng: random.Random, letters: str, crowd: float) -> dict[str, str]:
     names = [f"vco-{letter}" for letter in letters[: rng.choice([1, 2, 2, 3, 3, 4, 5])]]
-    if rng.random() < 0.04:
+    if rng.random() < crowd:
         names = [f"vco-{letters[n % 5]}{n}" for n in range(rng.randint(CROWD, 2 * CROWD))]
     return {name: REGION if rng.random() < 0.8 else OTHER_REGION for name in names}
 

@@ -109,36 +109,42 @@ class Scenario:
 def scenario_of(seed: int) -> Scenario:
     """Return the scenario of a seed; the same always."""
     rng = random.Random(f"scenario/{seed}")
-    story = Scenario(seed, case_of(seed // SEEDS_A_CASE))
-    slow = rng.choice([0.5, 2.0, 5.0, 15.0])
-    story.task_seconds = (slow / 4, slow)
-    for draw, chance in (
-        (_limits, 1.0),
-        (_options, 1.0),
-        (_faults, 0.75),
-        (_deaths, 0.35),
-        (_commands, 0.15),
-        (_writers, 0.1),
-        (_outages, 0.08),
-        (_jumps, 0.1),
-        (_switches, 0.4),
-        (_rollout, 0.3),
-        (_states, 0.12),
-    ):
-        if rng.random() < chance:
-            draw(rng, story)
-    if story.switches.listing_weight == "missing":
-        # What became of a changed weight, only its answer can tell: no listing shows that a task
-        # came to nothing.
-        story.faults = [fault for fault in story.faults if fault.kind != "task_fails"]
-    if story.case.quota is not None:
-        story.quota = story.case.quota
+    chances = {
+        "limits": 1.0,
+        "options": 1.0,
+        "faults": 0.75,
+        "deaths": 0.35,
+        "commands": 0.15,
+        "writers": 0.1,
+        "outages": 0.08,
+        "jumps": 0.1,
+        "switches": 0.4,
+        "rollout": 0.3,
+        "states": 0.12,
+    }
+    story = drawn(rng, Scenario(seed, case_of(seed // SEEDS_A_CASE)), chances)
     story.undo = rng.random() < 0.04
     if rng.random() < 0.1:
         story.second = case_of(seed // SEEDS_A_CASE + 1_000_000, "vwxyz")
         story.together = not story.undo and rng.random() < 0.5
         if story.second.quota is not None:
             story.quota = max(story.quota, story.second.quota)
+    return story
+
+
+def drawn(rng: random.Random, story: Scenario, chances: Mapping[str, float]) -> Scenario:
+    """Return a scenario in which each kind of trouble comes up by its chance."""
+    slow = rng.choice([0.5, 2.0, 5.0, 15.0])
+    story.task_seconds = (slow / 4, slow)
+    for kind, chance in chances.items():
+        if rng.random() < chance:
+            _DRAWS[kind](rng, story)
+    if story.switches.listing_weight == "missing":
+        # What became of a changed weight, only its answer can tell: no listing shows that a task
+        # came to nothing.
+        story.faults = [fault for fault in story.faults if fault.kind != "task_fails"]
+    if story.case.quota is not None:
+        story.quota = story.case.quota
     return story
 
 
@@ -286,3 +292,18 @@ def _rollout(rng: random.Random, story: Scenario) -> None:
         story.rollout["windows"] = list(WINDOWS)
     if rng.random() < 0.3:
         story.rollout["deadline"] = rng.choice([5.0, 30.0, 200.0])
+
+
+_DRAWS = {
+    "limits": _limits,
+    "options": _options,
+    "faults": _faults,
+    "deaths": _deaths,
+    "commands": _commands,
+    "writers": _writers,
+    "outages": _outages,
+    "jumps": _jumps,
+    "switches": _switches,
+    "rollout": _rollout,
+    "states": _states,
+}
