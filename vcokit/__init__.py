@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from vcokit.rollout.rollout import apply_plan as apply_plan
     from vcokit.simulator import Simulator as Simulator
     from vcokit.widgets import AuditView as AuditView
+    from vcokit.widgets import FleetView as FleetView
     from vcokit.widgets import PlanView as PlanView
     from vcokit.widgets import RolloutView as RolloutView
 
@@ -89,6 +90,7 @@ _ROOMS = {
     "Explanation": "vcokit.audit",
     "Fleet": "vcokit.rollout.fleet",
     "FleetPlan": "vcokit.rollout.fleet_plan",
+    "FleetView": "vcokit.widgets",
     "Forecast": "vcokit.rollout.forecast",
     "Journal": "vcokit.rollout.journal",
     "MetricsFile": "vcokit.monitoring",

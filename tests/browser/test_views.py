@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.browser.lab import DARK, LIGHT, PATIENCE, Lab, Notebook
+from tests.rollout.accounts import Accounts, refusing
 from tests.rollout.stage import inventory
 from vcokit.inventory import write_routes
 from vcokit.simulator import Fault, Simulator
@@ -192,6 +193,61 @@ def kept_without_kernel(lab: Lab, notebook: Notebook, name: str) -> None:
     assert not any(each.is_visible() for each in dead.all())
     outputs = nbformat.read(lab.root / name, as_version=4).cells[1].outputs
     assert "finished" in "".join(o.get("data", {}).get("text/html", "") for o in outputs)
+
+
+# -- fleets --------------------------------------------------------------------------------------
+
+#: The names of the members, from left to right and from top to bottom of the page.
+SEEN = """() => {
+  const place = (one) => [one.getBoundingClientRect().y, one.getBoundingClientRect().x];
+  const buttons = [...document.querySelectorAll('.vco-live .vco-members button')];
+  const before = (a, b) => place(a)[0] - place(b)[0] || place(a)[1] - place(b)[1];
+  return buttons.sort(before).map((one) => one.textContent);
+}"""
+
+
+def test_a_fleet_is_watched_and_a_member_opened(
+    lab: Lab, browser: Browser, tmp_path: Path, picture: Callable[..., None]
+) -> None:
+    """The member that failed moves to the front, is read out in words, and opens with a key.
+
+    The button that has the focus keeps it while members change places. Saved, all cells stay.
+    """
+    names = [f"site{number}" for number in range(1, 31)]
+    with Accounts(names, refusing("site17")) as accounts:
+        fleet = accounts.fleet(tmp_path / "fleet")
+        lab.theme(LIGHT)
+        view = f"import vcokit as vk\nvk.FleetView(vk.Fleet.read({str(fleet.directory)!r}))"
+        notebook = lab.open(browser, lab.write("fleet.ipynb", view), height=1400)
+        notebook.run_all()
+        cell = notebook.page.get_by_role("button", name=re.compile("^site17"))
+        expect(cell).to_have_accessible_name("site17 ready · 0 of 2", timeout=PATIENCE)
+        assert notebook.page.evaluate(SEEN) == names
+        cell.focus()
+        fleet.start().wait()
+        expect(cell).to_have_accessible_name("site17 finished · 2 failed", timeout=PATIENCE)
+        expect(notebook.page.locator(".vco-live").first).to_contain_text("finished 29")
+        assert notebook.page.evaluate(SEEN) == ["site17", *names[:16], *names[17:]]
+        expect(cell).to_be_focused()
+        notebook.page.get_by_placeholder("member, state").press("Tab")
+        expect(cell).to_be_focused()
+        notebook.page.keyboard.press("Enter")
+        notebook.says("Member site17")
+        notebook.says("site17.db")
+        expect(cell).to_be_focused()
+        picture(notebook.page, "fleet-light")
+        notebook.button("Close").click()
+        expect(notebook.page.get_by_text("Member site17")).to_have_count(0)
+    notebook.save()
+    notebook.shut_down_kernel()
+    notebook.load()
+    expect(notebook.page.locator(".vco-copy .member")).to_have_count(30, timeout=PATIENCE)
+    first = notebook.page.locator(".vco-copy .member").first
+    expect(first).to_be_visible(timeout=PATIENCE)
+    expect(first).to_have_text("site17finished · 2 failed")
+    notebook.wait_idle()
+    picture(notebook.page, "fleet-saved")
+    notebook.close()
 
 
 # -- audit and plan ------------------------------------------------------------------------------

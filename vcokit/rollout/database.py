@@ -149,6 +149,16 @@ def _all_beside(path: Path) -> list[Path]:
 # -- errors -------------------------------------------------------------------------------------
 
 
+def times_of(path: Path) -> list[tuple[int, int]]:
+    """Return times and sizes of a journal's files, which change with every write."""
+    found = []
+    for each in (path, path.with_name(path.name + "-wal")):
+        with contextlib.suppress(OSError):
+            status = each.stat()
+            found.append((status.st_mtime_ns, status.st_size))
+    return found
+
+
 def refused(path: Path, done: str, why: Exception) -> JournalError:
     """Return the error for a journal that cannot be created or opened on its disk."""
     remedy = "Make room on its disk, check that you may write there, then try again"

@@ -68,6 +68,7 @@ from vcokit.errors import (
 )
 from vcokit.live import side_by_side
 from vcokit.rollout.background import Threads
+from vcokit.rollout.database import times_of
 from vcokit.rollout.dependencies import waves_by_name
 from vcokit.rollout.engine import Clocks, guarded
 from vcokit.rollout.fleet_directory import (
@@ -334,7 +335,8 @@ class Fleet:
         self._observers: list[Any] = list(observers)
         self._told = guarded(self._observers)
         self._wave_of = waves_by_name(facts.members, facts.waves)
-        self._snapshots: dict[str, RolloutSnapshot] = {}
+        #: The last snapshot of each member, and the times of its files before it was taken.
+        self._snapshots: dict[str, tuple[list[tuple[int, int]], RolloutSnapshot]] = {}
         # One lock protects all attributes below. It is only held briefly.
         self._lock = threading.Lock()
         self._results: dict[str, MemberResult] = {}
@@ -739,10 +741,15 @@ class Fleet:
         return schema.frame(columns, {"member": member, **pd.concat(frames, ignore_index=True)})
 
     def _look(self, member: str) -> RolloutSnapshot:
-        with Journal.read(self.journal(member)) as journal:
-            found = journal.snapshot(earlier=self._snapshots.get(member), failures=1)
-        self._snapshots[member] = found
-        return found
+        """Return the snapshot of a member; an unchanged journal that nobody holds is not read."""
+        path = self.journal(member)
+        times = times_of(path)  # before reading, so that a later write is not missed
+        read_at, known = self._snapshots.get(member, ([], None))
+        if known is None or known.holder is not None or times != read_at:
+            with Journal.read(path) as journal:
+                known = journal.snapshot(earlier=known, failures=1)
+            self._snapshots[member] = times, known
+        return known
 
     def raise_on_error(self) -> Self:
         """Return the fleet if it has ended and every step of every member was done.
@@ -918,7 +925,8 @@ def _with_code(message: str | None, found: RolloutSnapshot) -> str | None:
     if not found.failures:
         return message
     first = found.failures[0]
-    said = f"{first.code}: {first.message}" if first.message else first.code
+    answer = first.message.removeprefix(f"{first.code}: ")
+    said = f"{first.code}: {answer}" if answer else first.code
     return said if not message else f"{message} (step {first.step}: {said})"
 
 

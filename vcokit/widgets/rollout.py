@@ -35,6 +35,7 @@ from vcokit.audit.columns import is_connection
 from vcokit.cloud.error_codes import classify
 from vcokit.cloud.operations import Limit
 from vcokit.errors import InputError, JournalError
+from vcokit.rollout.database import times_of
 from vcokit.rollout.forecast import Forecast, forecast
 from vcokit.rollout.journal import Journal
 from vcokit.rollout.messages import ENDED, Event
@@ -214,7 +215,7 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
         known = self._journal_snapshot
         holder = known.holder if known is not None else None
         alive = holder is not None and holder.may_write(self._path)
-        read_at = (self._file_times(), alive, self._filter.value)
+        read_at = (times_of(self._path), alive, self._filter.value)
         ended = tally is not None and tally.rollout in ENDED
         problem = None
         if known is None or ended or read_at != self._read_at:
@@ -243,17 +244,6 @@ class RolloutView(ipywidgets.VBox):  # type: ignore[misc]
             # The last event of an ended rollout, also if the rollout sent nothing.
             latest=tally.latest or known.latest,
         )
-
-    def _file_times(self) -> list[tuple[int, int]]:
-        """Return times and sizes of the files, which change with every write."""
-        found = []
-        for path in (self._path, self._path.with_name(self._path.name + "-wal")):
-            try:
-                stat = path.stat()
-            except OSError:
-                continue
-            found.append((stat.st_mtime_ns, stat.st_size))
-        return found
 
     @property
     def _finished(self) -> bool:
