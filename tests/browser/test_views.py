@@ -245,6 +245,7 @@ def test_a_fleet_is_watched_and_a_member_opened(
     first = notebook.page.locator(".vco-copy .member").first
     expect(first).to_be_visible(timeout=PATIENCE)
     expect(first).to_have_text("site17finished · 2 failed")
+    notebook.wait_idle()
     picture(notebook.page, "fleet-saved")
     notebook.close()
 

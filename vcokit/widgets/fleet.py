@@ -374,6 +374,8 @@ def kind_of(member: Any) -> str:
         return "failed"
     if state in ("ready", "finished", "cancelled"):
         return str(state)
+    if state == "interrupted" and not member.left:
+        return "finished"  # all of its steps were done already
     return "stopped" if state in _AT_REST else "running"
 
 
