@@ -176,7 +176,7 @@ def test_one_that_cannot_begin(three: Accounts, folder: Path) -> None:
     assert again.state == "stopped"
     result = again.results()["madrid"]
     assert isinstance(result.error, errors.CredentialsError)
-    assert again.frame()["message"].tolist()[1] == "no AccessKey was found. Bring one"
+    assert again.frame()["message"].tolist()[1] == "no AccessKey was found"
     with pytest.raises(errors.FleetError, match="madrid: no AccessKey"):
         again.raise_on_error()
     assert three.creations() == {"berlin": 2, "madrid": 0, "oslo": 2}

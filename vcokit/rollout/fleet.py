@@ -147,6 +147,13 @@ class MemberResult:
         """Whether the member did not finish or some of its steps were not done."""
         return self.error is not None
 
+    @property
+    def why(self) -> str | None:
+        """The message of the error, without the remedy, which is for a rollout alone."""
+        if self.error is None:
+            return None
+        return self.error.message if isinstance(self.error, VcokitError) else str(self.error)
+
 
 class Fleet:
     """The rollouts of many accounts, run together.
@@ -533,9 +540,8 @@ class Fleet:
             self._results[result.member] = result
             if isinstance(result.error, BrokenExecutor):  # all other members would fail too
                 self._halt = f"the executor is broken ({result.error})"
-        message = None if result.error is None else str(result.error)
         now = self._clocks.wall()
-        self._told(MemberChanged(now, result.member, result.state, message))  # type: ignore[arg-type]
+        self._told(MemberChanged(now, result.member, result.state, result.why))  # type: ignore[arg-type]
 
     @property
     def _is_over(self) -> bool:
@@ -730,7 +736,7 @@ class Fleet:
         for name in self.members:
             found, result = self._look(name), results.get(name)
             state = running[name].state if name in running else found.state
-            why = None if result is None or result.error is None else str(result.error)
+            why = None if result is None else result.why
             rows.append(
                 {
                     "member": name,
@@ -795,7 +801,7 @@ class Fleet:
         """
         failed = [result for result in self.results().values() if result.failed]
         if failed:
-            some = "; ".join(f"{one.member}: {one.error}" for one in failed[:_NAMED])
+            some = "; ".join(f"{one.member}: {one.why}" for one in failed[:_NAMED])
             more = f"; and {len(failed) - _NAMED} more" if len(failed) > _NAMED else ""
             raise FleetError(
                 f"{len(failed)} of {len(self.members)} members failed: {some}{more}",
