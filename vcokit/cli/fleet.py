@@ -381,7 +381,8 @@ def status_command(
     rehearsed = ", on a simulator" if facts["simulated"] else ""
     screen.print(f"{printable(directory)}: {facts['state']}{rehearsed}")
     screen.print(Text("members  ") + coloured_counts(facts["members"]))
-    screen.print(Text("steps    ") + coloured_counts(facts["states"]))
+    if facts["states"]:
+        screen.print(Text("steps    ") + coloured_counts(facts["states"]))
     left = f"left     {pluralize(facts['left'], 'step')}"
     if facts["seconds_left"] is not None:
         left += f", about {duration(facts['seconds_left'])} left"

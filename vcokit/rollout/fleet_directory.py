@@ -109,7 +109,7 @@ class FleetFacts:
             raise JournalError(
                 f"there is no fleet: {FILE} is missing",
                 path=folder,
-                remedy="Name the directory of a fleet, or make one: vk.Fleet(plans, clients, …)",
+                remedy="Name the directory of a fleet",
             ) from None
         except (OSError, ValueError, TypeError, KeyError, AttributeError, InputError) as error:
             raise JournalError(
