@@ -129,7 +129,9 @@ def make(kind: str, seed: int, folder: Path, originals: Originals) -> list[str]:
 
 
 #: Commands that end by themselves and ask no real cloud whatever is asked of them.
-_HARMLESS = [name for name in COMMANDS if name not in ("simulate", "demo", "apply", "live")]
+_HARMLESS = [
+    name for name in COMMANDS if name.split()[-1] not in ("simulate", "demo", "apply", "live")
+]
 
 
 def _arguments(chance: random.Random, folder: Path) -> list[str]:
@@ -146,7 +148,8 @@ def _arguments(chance: random.Random, folder: Path) -> list[str]:
     words += [str(folder / "good.csv"), str(folder), "/dev/null", str(folder / "none" / "x.csv")]
     found = [chance.choice(words).replace("\x00", "") for _ in range(chance.randint(0, 5))]
     # Help that is asked for is no error, and a saved plan is a file that was asked for.
-    return [chance.choice([*_HARMLESS, chance.choice(WORDS).replace("\x00", "")]), *found]
+    first = chance.choice([*_HARMLESS, chance.choice(WORDS).replace("\x00", "")])
+    return [*(first.split() if first in COMMANDS else [first]), *found]
 
 
 def verdict(code: int, out: str, err: str, arguments: list[str]) -> str | None:

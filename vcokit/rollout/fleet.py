@@ -967,9 +967,8 @@ def _with_code(message: str | None, found: RolloutSnapshot) -> str | None:
     if not found.failures:
         return message
     first = found.failures[0]
-    said = first.message or first.code
-    if not said.startswith(first.code):  # many messages begin with their code
-        said = f"{first.code}: {said}"
+    answer = first.message.removeprefix(f"{first.code}: ")
+    said = f"{first.code}: {answer}" if answer else first.code
     return said if not message else f"{message} (step {first.step}: {said})"
 
 
