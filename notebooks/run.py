@@ -35,6 +35,8 @@ LARGEST: Final = 600_000
 _STEERING: Final = ("VCOKIT_", "ALIBABA_CLOUD_")
 _REQUEST: Final = re.compile(r"\b[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12}\b")
 _COPY: Final = re.compile(r"(?<=vco-copy-)[0-9a-f]{12}|(?<=vco-live-)[0-9a-f]{12}")
+#: The folder of a kernel's temporary files, see `_environment`, and one that a notebook made in it.
+_TEMPORARY: Final = re.compile(r"/[\w./-]*/tmp[a-z0-9_]{8}/(?:tmp[a-z0-9_]{8}/)?")
 _WIDGET: Final = "application/vnd.jupyter.widget-view+json"
 _METADATA: Final = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -114,13 +116,13 @@ def _tidied(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def _counted(html: str, known: dict[str, str], copies: Iterator[int]) -> str:
     """Return HTML in which the names of copies are counted; those of one view stay alike.
 
-    Request ids are those of one run, and go.
+    Request ids and temporary folders are those of one run, and go.
     """
 
     def name(found: re.Match[str]) -> Any:
         return known.setdefault(found[0], f"{next(copies):012x}")
 
-    return _REQUEST.sub("(the request id)", _COPY.sub(name, html))
+    return _TEMPORARY.sub("", _REQUEST.sub("(the request id)", _COPY.sub(name, html)))
 
 
 if __name__ == "__main__":

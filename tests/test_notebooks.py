@@ -23,8 +23,8 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 assert NOTEBOOKS
 EVERY = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
-#: How far a rollout has come when its copy is made; the plan before it stays the same.
-HOW_FAR = re.compile(r"(?<=<Rollout \w{12} )[^>]*")
+#: How far a rollout or a fleet has come when its copy is made; the plan before it stays the same.
+HOW_FAR = re.compile(r"(?<=<Rollout \w{12} )[^>]*|(?<=<FleetView rollout )[^>]*")
 #: What is of one machine or one run: folders, ports, addresses in memory, ids of requests.
 OF_ONE_RUN = re.compile(
     r"/(?:tmp|home|root|Users|var|private)/|[A-Z]:\\\\Users|127\.0\.0\.1:\d|localhost:\d"
