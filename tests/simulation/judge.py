@@ -120,6 +120,7 @@ class _Judge:
         ordered = not self.case.order.gaps
         self.cover = Cover(self.case.regions, self.case.live, self.case.expected, ordered=ordered)
         self.open: dict[int, str] = {}  # step → token whose outcome is not known
+        self.untold: set[int] = set()  # steps of which no answer, and no listing, tells the outcome
         self.writes_in: Counter[int] = Counter()
         self.generation = 0
         self.unknown: list[int] = []
@@ -339,6 +340,10 @@ class _Judge:
         if self.state[step] in FINAL:
             self.say("final", f"step {step} went from {self.state[step]} to {new}")
         self.state[step], self.code[step] = new, code
+        if new == "sent":
+            self.untold.discard(step)
+        elif code == "NoAnswer":
+            self.untold.add(step)
         if new in FINAL and code == TOO_SOON:
             self.say("conflict", f"step {step} is {new} for it")
         if new in FINAL:
@@ -423,9 +428,9 @@ class _Judge:
         # What came into force after the last look nobody could know.
         looked = self.decided.get(number, self.listed.get(step.vpn_connection_id, (-1.0,))[0])
         known = shown is not None and shown < looked
-        # Of a weight that no listing tells, a lost answer is all there was.
-        untold = self.story.scenario.switches.listing_weight == "missing"
-        known &= not (untold and step.action == "modify" and code == "NoAnswer")
+        # Of a weight that no listing tells, a lost answer is all there was; cancelled or not.
+        if self.story.scenario.switches.listing_weight == "missing" and step.action == "modify":
+            known &= number not in self.untold
         if state in ("skipped", "failed", "pending") and effects and known:
             self.say("final", f"step {number} ({step}) is {state} ({code}), but live")
 
