@@ -1,9 +1,10 @@
 """Run the notebooks from a clean kernel and write them in place: ``make notebooks``.
 
 What is written is what ran, but for three things: the widgets themselves are left out, as without
-their kernel they are dead and every view has a copy in HTML beside it; the names of these copies,
-drawn anew each time, are counted; and of the metadata only what a reader needs is kept. Text and
-tables are the same each time; pictures of a rollout are those of this run.
+their kernel they are dead and every view has a copy in HTML beside it; what is drawn anew each time
+is replaced: the names of these copies are counted, folders and request ids go; and of the metadata
+only what a reader needs is kept. Text and tables are the same each time; pictures of a rollout are
+those of this run.
 
 ``python notebooks/run.py 03`` runs those whose name begins so.
 """
@@ -88,7 +89,7 @@ def executed(path: Path, steering: Mapping[str, str] | None = None) -> nbformat.
     )
     with tempfile.TemporaryDirectory() as home:
         client.execute(env={**dict(_environment(os.environ, home)), **(steering or {})})
-    return _tidied(notebook)
+    return _tidied(notebook, home)
 
 
 def _environment(outside: Mapping[str, str], home: str) -> Iterator[tuple[str, str]]:
@@ -100,14 +101,15 @@ def _environment(outside: Mapping[str, str], home: str) -> Iterator[tuple[str, s
     yield from (("IPYTHONDIR", home), ("TMPDIR", home))
 
 
-def _tidied(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+def _tidied(notebook: nbformat.NotebookNode, home: str) -> nbformat.NotebookNode:
     notebook.metadata = nbformat.from_dict(_METADATA)
     copies = count(1)
     known: dict[str, str] = {}
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
         cell.outputs = [one for one in cell.outputs if _WIDGET not in one.get("data", {})]
         for data in (one.data for one in cell.outputs if "text/html" in one.get("data", {})):
-            data["text/html"] = _counted(data["text/html"], known, copies)
+            html = data["text/html"].replace(home, "(a folder)")
+            data["text/html"] = _counted(html, known, copies)
     return notebook
 
 

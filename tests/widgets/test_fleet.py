@@ -133,6 +133,8 @@ def test_a_fleet_of_another_process(tmp_path: Path) -> None:
         assert "running 3 members · directory fleet in another process" in seen[0]
         assert view.refresh()
         assert view.state == "stopped"
+        assert "interrupted" in repr(view)
+        assert view._reasons.shown == ""
         assert "resume with vk.Fleet.open(" in view._head.shown
         vk.Fleet.open(tmp_path / "fleet", accounts.clients).start().wait().raise_on_error()
         assert view.refresh()  # somebody may open it again

@@ -146,9 +146,6 @@ def _all_beside(path: Path) -> list[Path]:
     return [path.with_name(path.name + end) for end in BESIDE]
 
 
-# -- errors -------------------------------------------------------------------------------------
-
-
 def times_of(path: Path) -> list[tuple[int, int]]:
     """Return times and sizes of a journal's files, which change with every write."""
     found = []
@@ -157,6 +154,9 @@ def times_of(path: Path) -> list[tuple[int, int]]:
             status = each.stat()
             found.append((status.st_mtime_ns, status.st_size))
     return found
+
+
+# -- errors -------------------------------------------------------------------------------------
 
 
 def refused(path: Path, done: str, why: Exception) -> JournalError:
@@ -193,7 +193,11 @@ def format_of(path: Path) -> int:
     if not path.is_file():
         raise JournalError("there is no such journal", path=path, remedy="Check the path")
     for beside in _all_beside(path):
-        if os.path.lexists(beside) and not stat.S_ISREG(os.lstat(beside).st_mode):
+        try:
+            is_file = stat.S_ISREG(os.lstat(beside).st_mode)
+        except FileNotFoundError:  # a writer may delete it at any time
+            continue
+        if not is_file:
             raise JournalError(
                 f"cannot be opened: {beside.name} beside it is not a file of its own",
                 path=path,
