@@ -24,7 +24,7 @@ assert NOTEBOOKS
 EVERY = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 #: How far a rollout or a fleet has come when its copy is made; the plan before it stays the same.
-HOW_FAR = re.compile(r"(?<=<Rollout \w{12} )[^>]*|(?<=<FleetView rollout )[^>]*")
+HOW_FAR = re.compile(r"(?<=<Rollout \w{12} )[^>]*|(?<=<FleetView )[^>]*")
 #: What is of one machine or one run: folders, ports, addresses in memory, ids of requests.
 OF_ONE_RUN = re.compile(
     r"/(?:tmp|home|root|Users|var|private)/|[A-Z]:\\\\Users|127\.0\.0\.1:\d|localhost:\d"
@@ -101,15 +101,17 @@ def test_begins_with_the_question_and_ends_with_a_sentence(path: Path) -> None:
 
 @EVERY
 def test_can_be_read_without_a_kernel(path: Path) -> None:
-    """No output needs a kernel or a script, and the views of rollouts show how they ended."""
+    """No output needs a kernel or a script, and live views show how what they watch has ended."""
     notebook = nbformat.read(path, as_version=4)
     shown = [one.data for one in outputs(notebook) if "data" in one]
     can_be_read = {"text/plain", "text/html", "image/png"}
     assert not [set(data) - can_be_read for data in shown if set(data) - can_be_read]
     assert not [data for data in shown if "<script" in data.get("text/html", "")]
     assert path.stat().st_size < LARGEST
-    views = [d["text/plain"] for d in shown if d["text/plain"].startswith("<Rollout ")]
-    assert all(re.search(r" (finished|interrupted|broken off): ", view) for view in views)
+    live = ("<Rollout ", "<FleetView ")
+    views = [d["text/plain"] for d in shown if d["text/plain"].startswith(live)]
+    ended = r" (finished|interrupted|stopped|broken off): "
+    assert all(re.search(ended, view) for view in views)
 
 
 @EVERY

@@ -146,9 +146,6 @@ def _all_beside(path: Path) -> list[Path]:
     return [path.with_name(path.name + end) for end in BESIDE]
 
 
-# -- errors -------------------------------------------------------------------------------------
-
-
 def times_of(path: Path) -> list[tuple[int, int]]:
     """Return times and sizes of a journal's files, which change with every write."""
     found = []
@@ -157,6 +154,9 @@ def times_of(path: Path) -> list[tuple[int, int]]:
             status = each.stat()
             found.append((status.st_mtime_ns, status.st_size))
     return found
+
+
+# -- errors -------------------------------------------------------------------------------------
 
 
 def refused(path: Path, done: str, why: Exception) -> JournalError:

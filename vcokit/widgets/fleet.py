@@ -58,6 +58,7 @@ from vcokit.widgets.rollout import (
 KINDS: Final = {
     "failed": "failed",
     "stopped": "unknown",
+    "interrupted": "skipped",
     "slow": "skipped",
     "running": "accepted",
     "ready": "pending",
@@ -65,7 +66,16 @@ KINDS: Final = {
     "finished": "done",
 }
 #: The kinds in the bar at the top: ended, in progress, not begun.
-_BAR: Final = ("finished", "running", "slow", "stopped", "failed", "cancelled", "ready")
+_BAR: Final = (
+    "finished",
+    "running",
+    "slow",
+    "interrupted",
+    "stopped",
+    "failed",
+    "cancelled",
+    "ready",
+)
 #: States of a member that does not run.
 _AT_REST: Final = ("ready", "broken off", *ENDED)
 #: A running member is slow if none of its steps has ended for this time, in seconds.
@@ -267,7 +277,7 @@ class FleetView(ipywidgets.VBox):  # type: ignore[misc]
         if message is None and self._fleet.state == "ready" and state == "running":
             message = "in another process"
         elif state == "stopped":
-            resume = f"resume with {self._fleet.how_to_resume()}"
+            resume = "resume with vk.Fleet.open(directory, clients).start()"
             message = f"{message}; {resume}" if message else resume
         return head_html(self._members, self._fleet.directory.name, state, message, timing)
 
@@ -374,8 +384,8 @@ def kind_of(member: Any) -> str:
         return "failed"
     if state in ("ready", "finished", "cancelled"):
         return str(state)
-    if state == "interrupted" and not member.left:
-        return "finished"  # all of its steps were done already
+    if state in ("interrupted", "broken off"):
+        return "interrupted" if member.left else "finished"
     return "stopped" if state in _AT_REST else "running"
 
 
