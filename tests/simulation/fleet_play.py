@@ -127,7 +127,8 @@ class _FleetStage(Stage):
             self.story.members[name] = Story(one, log, [Part(0, one.case, folder)])
         self.clients: dict[str, vk.Client] = {}
         self.unreachable = dict(scenario.unreachable)
-        self.refused: list[str] = []
+        #: Members that the fleet has just tried to begin, where it connects them.
+        self.tried: list[tuple[str, str]] = []
         self.reopened = 0
         self.disk = folder / "0"
         self.disk.mkdir()
@@ -178,7 +179,7 @@ class _FleetStage(Stage):
 
     def _live(self) -> None:
         """Let a process open the fleet and see it to its end."""
-        self.fleet, self.begun, self.refused = None, {}, []
+        self.fleet, self.begun, self.tried = None, {}, []
         self.fleet = self._opened()
         journals = {name: disk_of(self.fleet.journal(name)) for name in self.links}
         self.note("boot", self.generation, self._options(), journals)
@@ -218,11 +219,12 @@ class _FleetStage(Stage):
         return given | self._wishes()
 
     def _connect(self, name: str) -> vk.Client:
-        # Whoever cannot even connect to make a journal has no fleet.
-        if self.fleet is not None and self.unreachable.get(name, 0) > 0:
-            self.unreachable[name] -= 1
-            self.refused.append(name)
-            raise CredentialsError("no AccessKey was found", remedy="Bring one")
+        if self.fleet is not None:  # who cannot even connect to make a journal has no fleet
+            reached = self.unreachable.get(name, 0) == 0
+            self.tried.append((name, "begin" if reached else "unreachable"))
+            if not reached:
+                self.unreachable[name] -= 1
+                raise CredentialsError("no AccessKey was found", remedy="Bring one")
         options = self.scenario.members[name].options
         return self.links[name].connect(
             **{f"VCOKIT_{key.upper()}": str(value) for key, value in options.items()}
@@ -239,10 +241,10 @@ class _FleetStage(Stage):
         self.begun |= new
         if self.dead is not None:
             return
-        while self.refused:
-            self.note("unreachable", self.refused.pop(0))
+        for name, kind in self.tried or [(name, "begin") for name in new]:
+            self.note(kind, name)
+        self.tried = []
         for name, rollout in new.items():
-            self.note("begin", name)
             self.running.add(name)
             rollout.observe(partial(self.links[name].told, 0))
             self.links[name].read(rollout.journal)
