@@ -41,6 +41,7 @@ CONTENTS: Final = {
         "03_audit",
         "04_failover",
         "05_real_cloud",
+        "06_fleet",
     ),
     "How to": (
         "real-cloud",
